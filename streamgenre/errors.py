@@ -1,0 +1,44 @@
+"""Errors that are meant for the user's eyes.
+
+Every message says what was wrong, what was expected and what to do next. The command line prints
+it on stderr and exits with :attr:`StreamgenreError.exit_code`; a traceback only with ``--debug``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class StreamgenreError(Exception):
+    """Base of all errors that streamgenre explains to its user."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class SettingsError(StreamgenreError):
+    """A flag or setting is not usable."""
+
+    exit_code = 2
+
+
+class InputError(StreamgenreError):
+    """An audio input cannot be found, opened or read."""
+
+
+class ModelError(StreamgenreError):
+    """A model folder is missing, damaged or does not fit."""
+
+
+class BusError(StreamgenreError):
+    """The event bus cannot be bound, reached or understood."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the known word most like ``word``, or ``""``."""
+    by_fold = {k.casefold(): k for k in known}
+    match = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.4)
+    return f"; did you mean {by_fold[match[0]]!r}?" if match else ""

@@ -1,0 +1,236 @@
+"""The events that leave the daemon: one typed, versioned contract for every reader.
+
+An event travels as two parts, the topic ``<type>/<station>`` and one JSON object. The JSON Schemas
+in ``streamgenre/schemas`` describe the objects; the classes here are the same contract for Python.
+Readers must ignore fields that they do not know: fields may be added within version 1.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, fields
+from importlib import resources
+from typing import Any, ClassVar, Final, Literal, TypeAlias
+
+from streamgenre.errors import BusError
+
+VERSION: Final = 1
+
+State: TypeAlias = Literal["music", "silence", "unknown"]
+SourceState: TypeAlias = Literal["connecting", "live", "lost", "ended"]
+
+PROBABILITY_DIGITS: Final = 8
+"""Ten probabilities rounded to this still sum to 1 within 1e-7."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What every event has."""
+
+    TYPE: ClassVar[str] = ""
+
+    station: str
+    """Name of the station (one audio input of a daemon)."""
+    session: str
+    """Identifier of this run of the station, new at each start of the daemon."""
+    seq: int
+    """Number of the event among those of its type and station in this session, from 0, no holes."""
+    time: float
+    """UNIX seconds at which what the event tells of happened."""
+    stream_time: float
+    """Seconds of audio, lost audio included, since the session began."""
+
+    @property
+    def topic(self) -> str:
+        """First part of the message on the wire."""
+        return f"{self.TYPE}/{self.station}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON object as a dictionary."""
+        values = {name: getattr(self, name) for name in _FIELDS[type(self)]}
+        return {"v": VERSION, "type": self.TYPE, **values}
+
+    def to_json(self) -> str:
+        """Return the JSON object in one line."""
+        return json.dumps(self.as_dict(), ensure_ascii=False, allow_nan=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update(Event):
+    """The genre probabilities of one station after one hop."""
+
+    TYPE = "update"
+
+    state: State
+    """What is on: ``music``, ``silence``, or ``unknown`` where no genre is likely enough."""
+    genre: str | None
+    """The decision; None unless the state is ``music``."""
+    confidence: float
+    """Smoothed probability of the decision, else of the likeliest genre; 0 to 1."""
+    since: float
+    """Stream time in seconds since when state and genre hold."""
+    probabilities: dict[str, float]
+    """Calibrated probabilities of this hop by genre, sum 1; uniform where nothing was heard."""
+    smoothed: dict[str, float]
+    """Probabilities after smoothing by genre, sum 1."""
+    level_dbfs: float | None
+    """RMS level of the hop in dB relative to full scale; None for digital silence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment(Event):
+    """A finished stretch of one state and genre; ``time`` and ``stream_time`` are its end."""
+
+    TYPE = "segment"
+
+    state: State
+    """State that held."""
+    genre: str | None
+    """Genre that held; None unless the state is ``music``."""
+    start: float
+    """Stream time of the start in seconds."""
+    end: float
+    """Stream time of the end in seconds."""
+    start_time: float
+    """UNIX seconds of the start."""
+    mean_probability: float | None
+    """Mean over the hops of the genre's probability; None unless the state is ``music``."""
+    updates: int
+    """Number of hops."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap(Event):
+    """Samples known to be lost; ``stream_time`` is the end of the gap."""
+
+    TYPE = "gap"
+
+    samples: int
+    """Number of lost samples, at the rate of the source."""
+    rate: int
+    """Samples a second of the source."""
+    seconds: float
+    """Length of the gap in seconds."""
+    reason: Literal["overflow", "reconnect", "source"]
+    """``overflow``: the machine was too slow; ``reconnect``: the source was away; ``source``: the
+    source itself reported the loss."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceChange(Event):
+    """The source of a station changed its state."""
+
+    TYPE = "source"
+
+    state: SourceState
+    """``connecting``, ``live``, ``lost`` (will be tried again) or ``ended`` (for good)."""
+    input: str
+    """Name of the input, without credentials."""
+    detail: str
+    """Why, in words; may be empty."""
+    rate: int | None
+    """Samples a second, None while unknown."""
+    channels: int | None
+    """Channels, None while unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status(Event):
+    """How the daemon and one station are doing; every 10 s and at the end."""
+
+    TYPE = "status"
+
+    uptime_s: float
+    """Seconds since the daemon started."""
+    input: str
+    """Name of the input, without credentials."""
+    source_state: SourceState
+    """State of the source."""
+    samples: int
+    """Samples captured since the session began, at the rate of the source."""
+    samples_lost: int
+    """Samples known to be lost since the session began, at the rate of the source."""
+    samples_replaced: int
+    """Samples that were NaN or infinite and were replaced by 0."""
+    updates: int
+    """Updates sent since the session began."""
+    last_frame_age_s: float | None
+    """Seconds since the newest captured samples arrived; None before the first."""
+    latency_ms: dict[str, float] | None
+    """``p50``, ``p99`` and ``max`` over the last updates of the time from the arrival of a hop's
+    last sample to the sending of its update, in ms; None before the first."""
+    cpu_share: float
+    """CPU time of the daemon over wall time since the last status; 1 is one full core."""
+    rss_bytes: int
+    """Resident memory of the daemon in bytes."""
+    model: str
+    """Name of the model."""
+    model_sha256: str
+    """SHA-256 of its weights file."""
+
+
+AnyEvent: TypeAlias = Update | Segment | Gap | SourceChange | Status
+
+EVENT_CLASSES: Final[dict[str, type[AnyEvent]]] = {
+    cls.TYPE: cls for cls in (Update, Segment, Gap, SourceChange, Status)
+}
+TYPES: Final = tuple(EVENT_CLASSES)
+_FIELDS: Final = {cls: tuple(f.name for f in fields(cls)) for cls in EVENT_CLASSES.values()}
+
+
+def from_dict(data: dict[str, Any]) -> AnyEvent:
+    """Return the typed event of a JSON object; unknown fields are ignored.
+
+    Raises
+    ------
+    BusError
+        If it is no event of a version and type known here.
+    """
+    if not isinstance(data, dict) or data.get("v") != VERSION:
+        found = data.get("v") if isinstance(data, dict) else type(data).__name__
+        raise BusError(
+            f"not an event of version {VERSION} (found {found!r}); "
+            "update streamgenre on the side that is older"
+        )
+    cls = EVENT_CLASSES.get(data.get("type", ""))
+    if cls is None:
+        raise BusError(f"unknown event type {data.get('type')!r}; known are {', '.join(TYPES)}")
+    missing = [name for name in _FIELDS[cls] if name not in data]
+    if missing:
+        raise BusError(f"{cls.TYPE} event without {', '.join(missing)}")
+    return cls(**{name: data[name] for name in _FIELDS[cls]})
+
+
+def from_json(text: str | bytes) -> AnyEvent:
+    """Return the typed event of one JSON line; errors as :func:`from_dict`."""
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise BusError(f"not JSON: {error}") from error
+    return from_dict(data)
+
+
+def schema(event_type: str) -> dict[str, Any]:
+    """Return the JSON Schema (draft 7) of an event type."""
+    text = (resources.files("streamgenre") / "schemas" / f"{event_type}.json").read_text("utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+class Sequence:
+    """Hands out ``seq`` numbers for one station: per event type, from 0, no holes."""
+
+    def __init__(self) -> None:
+        self._next: defaultdict[str, int] = defaultdict(int)
+
+    def next(self, event_type: str) -> int:
+        """Return the next number of this type."""
+        number = self._next[event_type]
+        self._next[event_type] += 1
+        return number
+
+
+def rounded(probabilities: dict[str, float]) -> dict[str, float]:
+    """Return probabilities with as many digits as are sent."""
+    return {label: round(p, PROBABILITY_DIGITS) for label, p in probabilities.items()}

@@ -1,0 +1,278 @@
+"""MFCC frames of an endless signal, computed incrementally.
+
+The frames are those of ``python_speech_features.mfcc`` on the whole signal, however the signal was
+cut into blocks: :meth:`MfccStream.push` carries the pre-emphasis neighbour and the overlap from
+block to block, and :meth:`MfccStream.flush` pads the last, unfinished frame with zeros as that
+library does. Nothing here looks at the whole signal (no normalising, no centre padding): a live
+stream has no end.
+
+One push is five steps over all new frames at once: gather the overlapping windows, real FFT,
+squared magnitudes, one matrix product for all mel filters (and the frame energy), one matrix
+product for DCT and lifter.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.floating[Any]]
+
+EPS: Final = float(np.finfo(np.float64).eps)
+"""Stands in for an energy of zero before the logarithm, in float32 mode too."""
+
+WINDOWS: Final = ("rectangular", "hamming", "hann")
+
+_MAX_FRAMES_AT_ONCE: Final = 512
+"""Scratch memory is bounded by this, however long a block is."""
+
+
+def _round_half_up(value: float) -> int:
+    """Round as python_speech_features does; Python's own round() goes to even."""
+    return math.floor(value + 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class MfccSpec:
+    """What an MFCC frame is; names and meaning as in ``python_speech_features.mfcc``."""
+
+    samplerate: int = 16_000
+    """Samples a second of the signal."""
+    winlen: float = 0.025
+    """Length of a frame's window in seconds."""
+    winstep: float = 0.01
+    """Time from one frame to the next in seconds."""
+    numcep: int = 13
+    """Number of cepstral coefficients in a frame, 1 to ``nfilt``."""
+    nfilt: int = 26
+    """Number of mel filters."""
+    nfft: int = 512
+    """FFT size in samples; longer than the window means zero padding, shorter is refused."""
+    lowfreq: float = 0.0
+    """Lowest edge of the mel filters in Hz."""
+    highfreq: float | None = None
+    """Highest edge of the mel filters in Hz; None means half the sample rate."""
+    preemph: float = 0.97
+    """Pre-emphasis coefficient, 0 for none."""
+    ceplifter: int = 22
+    """Lifter parameter, 0 for none."""
+    append_energy: bool = True
+    """Whether coefficient 0 is replaced by the logarithm of the frame's energy."""
+    winfunc: Literal["rectangular", "hamming", "hann"] = "rectangular"
+    """Window function (symmetric, as ``numpy.hamming`` and ``numpy.hanning``)."""
+
+    def __post_init__(self) -> None:
+        high = self.samplerate / 2 if self.highfreq is None else self.highfreq
+        checks = (
+            (self.samplerate > 0, f"samplerate must be > 0 Hz, not {self.samplerate}"),
+            (self.frame_length >= 1, f"winlen {self.winlen} s holds no sample"),
+            (self.frame_step >= 1, f"winstep {self.winstep} s holds no sample"),
+            (
+                self.nfft >= self.frame_length,
+                f"nfft {self.nfft} is shorter than the window of {self.frame_length} samples; "
+                "it would cut the window's end off",
+            ),
+            (self.nfilt >= 1, f"nfilt must be at least 1, not {self.nfilt}"),
+            (
+                1 <= self.numcep <= self.nfilt,
+                f"numcep must be 1 to nfilt ({self.nfilt}), not {self.numcep}",
+            ),
+            (
+                0 <= self.lowfreq < high <= self.samplerate / 2,
+                f"lowfreq {self.lowfreq} and highfreq {high} must satisfy "
+                f"0 <= lowfreq < highfreq <= {self.samplerate / 2}",
+            ),
+            (self.ceplifter >= 0, f"ceplifter must be >= 0, not {self.ceplifter}"),
+            (self.winfunc in WINDOWS, f"winfunc must be one of {WINDOWS}, not {self.winfunc!r}"),
+        )
+        for ok, message in checks:
+            if not ok:
+                raise ValueError(message)
+
+    @property
+    def frame_length(self) -> int:
+        """Samples in a frame's window."""
+        return _round_half_up(self.winlen * self.samplerate)
+
+    @property
+    def frame_step(self) -> int:
+        """Samples from one frame to the next."""
+        return _round_half_up(self.winstep * self.samplerate)
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second."""
+        return self.samplerate / self.frame_step
+
+
+def mel_filterbank(spec: MfccSpec) -> NDArray[np.float64]:
+    """Triangular HTK-mel filters, shape ``(nfilt, nfft // 2 + 1)``.
+
+    The edges are rounded down to FFT bins as in ``python_speech_features.get_filterbanks``.
+    """
+    high = spec.samplerate / 2 if spec.highfreq is None else spec.highfreq
+    mel_low, mel_high = (2595 * np.log10(1 + hz / 700.0) for hz in (spec.lowfreq, high))
+    mel = np.linspace(mel_low, mel_high, spec.nfilt + 2)
+    hz = 700 * (10 ** (mel / 2595.0) - 1)
+    edges = np.floor((spec.nfft + 1) * hz / spec.samplerate)
+    left, centre, right = (edges[i : i + spec.nfilt, None] for i in range(3))
+    bins = np.arange(spec.nfft // 2 + 1, dtype=np.float64)[None, :]
+    # Rising on [left, centre), falling on [centre, right): an empty range stays empty, so a
+    # division by zero never reaches the result.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rising = (bins - left) / (centre - left)
+        falling = (right - bins) / (right - centre)
+    bank = np.where((bins >= left) & (bins < centre), rising, 0.0)
+    return np.where((bins >= centre) & (bins < right), falling, bank)
+
+
+def cepstral_matrix(spec: MfccSpec) -> NDArray[np.float64]:
+    """Orthonormal DCT-II and lifter in one, shape ``(nfilt, numcep)``: log energies to cepstra."""
+    k = np.arange(spec.numcep)
+    n = np.arange(spec.nfilt)[:, None]
+    dct = np.cos(np.pi * k * (2 * n + 1) / (2 * spec.nfilt)) * math.sqrt(2.0 / spec.nfilt)
+    dct[:, 0] /= math.sqrt(2.0)
+    if spec.ceplifter > 0:
+        dct *= 1 + (spec.ceplifter / 2.0) * np.sin(np.pi * k / spec.ceplifter)
+    return dct
+
+
+def _window(spec: MfccSpec) -> NDArray[np.float64]:
+    functions = {"rectangular": np.ones, "hamming": np.hamming, "hann": np.hanning}
+    return np.asarray(functions[spec.winfunc](spec.frame_length), dtype=np.float64)
+
+
+class MfccStream:
+    """Computes the MFCC frames of one endless signal.
+
+    Parameters
+    ----------
+    spec
+        What a frame is.
+    dtype
+        ``numpy.float32`` (default; agrees with the float64 reference to 1e-3 on music) or
+        ``numpy.float64`` (agrees to 1e-9).
+    """
+
+    def __init__(
+        self, spec: MfccSpec, *, dtype: type[np.float32] | type[np.float64] = np.float32
+    ) -> None:
+        self.spec = spec
+        self.dtype = np.dtype(dtype)
+        self._length, self._step = spec.frame_length, spec.frame_step
+        self._window = None if spec.winfunc == "rectangular" else _window(spec).astype(dtype)
+        # The spectrum is used as interleaved real and imaginary parts, so every weight stands
+        # twice; the last column sums up the frame's energy.
+        weights = np.vstack([mel_filterbank(spec), np.ones(spec.nfft // 2 + 1)]) / spec.nfft
+        self._weights = np.repeat(weights, 2, axis=1).T.astype(dtype, order="C")
+        self._cepstra = cepstral_matrix(spec).astype(dtype, order="C")
+        self._preemph = self.dtype.type(spec.preemph)
+        self._scratch = np.zeros((0, spec.nfft), dtype)
+        self._spectrum = np.zeros((0, spec.nfft // 2 + 1), np.result_type(dtype, np.complex64))
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past: the next sample is the first one of a new signal."""
+        self._tail = np.zeros(0, self.dtype)  # emphasised samples that later frames need
+        self._last: Any = self.dtype.type(0)  # the raw sample before the next one
+        self._skip = 0  # samples between frames, where winstep > winlen
+        self._samples = 0
+        self._frames = 0
+
+    @property
+    def samples_pushed(self) -> int:
+        """Samples seen since the last reset."""
+        return self._samples
+
+    def push(self, samples: FloatArray) -> FloatArray:
+        """Take the next samples, return the frames that they complete.
+
+        Parameters
+        ----------
+        samples
+            Any number of samples in [-1, 1], shape ``(n,)``, finite.
+
+        Returns
+        -------
+        Array of shape ``(n_new_frames, numcep)``; often with no rows.
+        """
+        if samples.ndim != 1:
+            raise ValueError(f"expected mono samples, shape (n,), not {samples.shape}")
+        emphasised = self._emphasise(samples)
+        self._samples += len(samples)
+        if self._skip:
+            skipped = min(self._skip, len(emphasised))
+            self._skip -= skipped
+            emphasised = emphasised[skipped:]
+        signal = np.concatenate([self._tail, emphasised]) if len(self._tail) else emphasised
+        n_frames = max(0, (len(signal) - self._length) // self._step + 1)
+        used = n_frames * self._step
+        self._skip += max(0, used - len(signal))
+        self._tail = signal[used:].copy()  # a copy: a view would keep the whole block alive
+        self._frames += n_frames
+        if n_frames == 0:
+            return np.zeros((0, self.spec.numcep), self.dtype)
+        windows = sliding_window_view(signal, self._length)[:: self._step][:n_frames]
+        return np.concatenate(
+            [
+                self._frames_of(windows[i : i + _MAX_FRAMES_AT_ONCE])
+                for i in range(0, n_frames, _MAX_FRAMES_AT_ONCE)
+            ]
+        )
+
+    def flush(self) -> FloatArray:
+        """End the signal: return its last frame, padded with zeros, and reset.
+
+        Shape ``(1, numcep)``, or ``(0, numcep)`` where the signal ended with a complete frame or
+        was empty.
+        """
+        reached = (self._frames - 1) * self._step + self._length if self._frames else 0
+        unfinished = self._samples > reached
+        tail = self._tail
+        self.reset()
+        if not unfinished:
+            return np.zeros((0, self.spec.numcep), self.dtype)
+        padded = np.zeros((1, self._length), self.dtype)
+        padded[0, : len(tail)] = tail
+        return self._frames_of(padded)
+
+    def _emphasise(self, samples: FloatArray) -> FloatArray:
+        signal = np.asarray(samples, self.dtype)
+        if len(signal) == 0:
+            return signal
+        out = np.empty_like(signal)
+        np.multiply(signal[:-1], -self._preemph, out=out[1:])
+        out[1:] += signal[1:]
+        # The very first sample has no neighbour and is passed as it is.
+        out[0] = signal[0] - (self._preemph * self._last if self._samples else 0)
+        self._last = signal[-1]
+        return out
+
+    def _frames_of(self, windows: FloatArray) -> FloatArray:
+        """MFCC rows of windows, shape ``(n, frame_length)`` to ``(n, numcep)``."""
+        n = len(windows)
+        if len(self._scratch) < n:  # grows to the largest push seen, at most 512 frames
+            self._scratch = np.zeros((n, self.spec.nfft), self.dtype)
+            self._spectrum = np.empty((n, self.spec.nfft // 2 + 1), self._spectrum.dtype)
+        framed = self._scratch[:n]  # the columns past the window stay zero: the FFT's padding
+        if self._window is None:
+            framed[:, : self._length] = windows
+        else:
+            np.multiply(windows, self._window, out=framed[:, : self._length])
+        spectrum = np.fft.rfft(framed, axis=1, out=self._spectrum[:n])
+        parts = spectrum.view(self.dtype)
+        np.square(parts, out=parts)
+        energies = parts @ self._weights
+        energies[energies == 0] = EPS
+        np.log(energies, out=energies)
+        frames: FloatArray = energies[:, :-1] @ self._cepstra
+        if self.spec.append_energy:
+            frames[:, 0] = energies[:, -1]
+        return frames

@@ -1,0 +1,224 @@
+"""Genre models in onnxruntime: one interface for the stateful and the windowed kind.
+
+A model takes the new frames of any number of stations at once (batch axis = stations) and returns
+one row of logits a station. Each station's past is kept here by the station's name, so that hop by
+hop gives what the whole stream at once would give.
+
+The graphs' contract (float32):
+
+========  ==========================================  =========================================
+kind      inputs                                      outputs
+========  ==========================================  =========================================
+stateful  ``frames`` (batch, time, numcep), states    ``logits`` (batch, time, labels), states
+windowed  ``frames`` (batch, window_frames, numcep)   ``logits`` (batch, labels)
+========  ==========================================  =========================================
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from streamgenre.errors import ModelError
+from streamgenre.manifest import Manifest, find_model, read_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Frames = NDArray[np.float32]
+
+FRAMES: Final = "frames"
+LOGITS: Final = "logits"
+
+
+def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return probabilities over the last axis, computed in float64."""
+    shifted = np.asarray(logits, np.float64) - np.max(logits, axis=-1, keepdims=True)
+    exponentials = np.exp(shifted)
+    probabilities: NDArray[np.float64] = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
+class Model(ABC):
+    """A model in use; make one with :func:`load_model`."""
+
+    def __init__(self, manifest: Manifest, session: Any) -> None:
+        self.manifest = manifest
+        self._session = session
+
+    @abstractmethod
+    def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> NDArray[np.float32]:
+        """Take each station's new frames, return each station's logits after the last of them.
+
+        Parameters
+        ----------
+        stations
+            Names, each at most once.
+        frames
+            One array of shape ``(n_new, numcep)`` a station; ``n_new`` ≥ 1 and free to differ.
+
+        Returns
+        -------
+        Logits, shape ``(len(stations), labels)``.
+        """
+
+    @abstractmethod
+    def reset(self, station: str) -> None:
+        """Forget a station's past, as if it had just begun."""
+
+    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the calibrated probabilities of logits, shape kept."""
+        return softmax(logits / self.manifest.temperature)
+
+
+class StatefulModel(Model):
+    """A recurrent model: each station's state tensors go in and come out at every update."""
+
+    def __init__(self, manifest: Manifest, session: Any) -> None:
+        super().__init__(manifest, session)
+        self._states: dict[str, list[Frames]] = {}
+        self._inputs = [state.input for state in manifest.states]
+        self._outputs = [LOGITS, *(state.output for state in manifest.states)]
+        self._zeros = [np.zeros(state.shape, np.float32) for state in manifest.states]
+
+    def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> NDArray[np.float32]:
+        """See :meth:`Model.update`."""
+        logits = np.empty((len(stations), len(self.manifest.labels)), np.float32)
+        for rows in _rows_by_length(frames):
+            names = [stations[row] for row in rows]
+            states = zip(*(self._states.get(name, self._zeros) for name in names), strict=True)
+            feed = dict(zip(self._inputs, map(np.stack, states), strict=True))
+            feed[FRAMES] = np.stack([frames[row] for row in rows])
+            of_frames, *after = self._session.run(self._outputs, feed)
+            logits[rows] = of_frames[:, -1]
+            for position, name in enumerate(names):
+                # Copies: a view of the batch would keep every station's state alive.
+                self._states[name] = [tensor[position].copy() for tensor in after]
+        return logits
+
+    def state(self, station: str) -> dict[str, Frames]:
+        """Return a station's state tensors by input name; zeros where it has no past."""
+        return dict(zip(self._inputs, self._states.get(station, self._zeros), strict=True))
+
+    def reset(self, station: str) -> None:
+        """See :meth:`Model.reset`."""
+        self._states.pop(station, None)
+
+
+class WindowedModel(Model):
+    """A model that looks at the last ``window_frames`` frames.
+
+    While a station is younger than that, the frames that are there are repeated in their order
+    until the window is full: the model sees only what was really heard.
+    """
+
+    def __init__(self, manifest: Manifest, session: Any) -> None:
+        super().__init__(manifest, session)
+        self._pasts: dict[str, Frames] = {}
+
+    def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> NDArray[np.float32]:
+        """See :meth:`Model.update`."""
+        length = self.manifest.window_frames
+        windows = []
+        for station, new in zip(stations, frames, strict=True):
+            past = self._pasts.get(station)
+            seen = new if past is None else np.concatenate([past, new])
+            self._pasts[station] = seen = seen[-length:].copy()
+            windows.append(np.resize(seen, (length, seen.shape[1])))
+        logits: NDArray[np.float32] = self._session.run([LOGITS], {FRAMES: np.stack(windows)})[0]
+        return logits
+
+    def reset(self, station: str) -> None:
+        """See :meth:`Model.reset`."""
+        self._pasts.pop(station, None)
+
+
+def _rows_by_length(frames: Sequence[Frames]) -> list[list[int]]:
+    """Group the rows of a batch by their number of frames; mostly one or two groups."""
+    groups: dict[int, list[int]] = {}
+    for row, new in enumerate(frames):
+        groups.setdefault(len(new), []).append(row)
+    return list(groups.values())
+
+
+def load_model(name_or_folder: str) -> Model:
+    """Load a shipped model by its name, or any model folder by its path.
+
+    Raises
+    ------
+    ModelError
+        If there is no such folder, or its files are damaged or do not fit together.
+    """
+    manifest = read_manifest(find_model(name_or_folder))
+    session = _open_session(manifest)
+    _check_tensors(manifest, session)
+    return (StatefulModel if manifest.kind == "stateful" else WindowedModel)(manifest, session)
+
+
+def _open_session(manifest: Manifest) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # One thread that sleeps while there is nothing to do; memory taken as needed, not in doubling
+    # arenas: the daemon runs beside other things for months.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3
+    errors = (
+        onnxruntime.capi.onnxruntime_pybind11_state.Fail,
+        onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph,
+        onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf,
+        onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument,
+        onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented,
+        onnxruntime.capi.onnxruntime_pybind11_state.NoSuchFile,
+    )
+    try:
+        return onnxruntime.InferenceSession(
+            str(manifest.weights), options, providers=["CPUExecutionProvider"]
+        )
+    except errors as error:
+        raise ModelError(
+            f"{manifest.weights}: onnxruntime {onnxruntime.__version__} cannot load it: {error}"
+        ) from error
+
+
+def _check_tensors(manifest: Manifest, session: Any) -> None:
+    """Check names, types and shapes of the graph against the manifest."""
+    numcep, labels = manifest.features.numcep, len(manifest.labels)
+    if manifest.kind == "stateful":
+        inputs: dict[str, tuple[int | None, ...]] = {FRAMES: (None, None, numcep)}
+        outputs: dict[str, tuple[int | None, ...]] = {LOGITS: (None, None, labels)}
+        inputs |= {state.input: (None, *state.shape) for state in manifest.states}
+        outputs |= {state.output: (None, *state.shape) for state in manifest.states}
+    else:
+        inputs = {FRAMES: (None, manifest.window_frames, numcep)}
+        outputs = {LOGITS: (None, labels)}
+    for expected, found, what in (
+        (inputs, session.get_inputs(), "input"),
+        (outputs, session.get_outputs(), "output"),
+    ):
+        there = {tensor.name: tensor for tensor in found}
+        if set(there) != set(expected):
+            raise ModelError(
+                f"{manifest.weights}: {what}s are {sorted(there)}, the manifest asks for "
+                f"{sorted(expected)}; export the model again"
+            )
+        for name, shape in expected.items():
+            tensor = there[name]
+            fixed = tuple(size if isinstance(size, int) else None for size in tensor.shape)
+            fits = len(fixed) == len(shape) and all(
+                want is None or is_ is None or want == is_
+                for want, is_ in zip(shape, fixed, strict=True)
+            )
+            if tensor.type != "tensor(float)" or not fits or fixed[:1] != (None,):
+                raise ModelError(
+                    f"{manifest.weights}: {what} {name!r} is {tensor.type} {list(tensor.shape)}, "
+                    f"the manifest asks for float32 {['batch', *shape[1:]]}; "
+                    "export the model again"
+                )
