@@ -176,7 +176,9 @@ EVENT_CLASSES: Final[dict[str, type[AnyEvent]]] = {
     cls.TYPE: cls for cls in (Update, Segment, Gap, SourceChange, Status)
 }
 TYPES: Final = tuple(EVENT_CLASSES)
-_FIELDS: Final = {cls: tuple(f.name for f in fields(cls)) for cls in EVENT_CLASSES.values()}
+_FIELDS: Final[dict[type[Event], tuple[str, ...]]] = {
+    cls: tuple(f.name for f in fields(cls)) for cls in EVENT_CLASSES.values()
+}
 
 
 def from_dict(data: dict[str, Any]) -> AnyEvent:
@@ -193,9 +195,10 @@ def from_dict(data: dict[str, Any]) -> AnyEvent:
             f"not an event of version {VERSION} (found {found!r}); "
             "update streamgenre on the side that is older"
         )
-    cls = EVENT_CLASSES.get(data.get("type", ""))
+    event_type = data.get("type")
+    cls = EVENT_CLASSES.get(event_type) if isinstance(event_type, str) else None
     if cls is None:
-        raise BusError(f"unknown event type {data.get('type')!r}; known are {', '.join(TYPES)}")
+        raise BusError(f"unknown event type {event_type!r}; known are {', '.join(TYPES)}")
     missing = [name for name in _FIELDS[cls] if name not in data]
     if missing:
         raise BusError(f"{cls.TYPE} event without {', '.join(missing)}")
@@ -205,10 +208,14 @@ def from_dict(data: dict[str, Any]) -> AnyEvent:
 def from_json(text: str | bytes) -> AnyEvent:
     """Return the typed event of one JSON line; errors as :func:`from_dict`."""
     try:
-        data = json.loads(text)
-    except ValueError as error:
+        data = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         raise BusError(f"not JSON: {error}") from error
     return from_dict(data)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
 
 
 def schema(event_type: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -79,10 +80,14 @@ def find_model(name_or_folder: str) -> Path:
     """Return the model folder that is meant by a shipped model's name or by a path."""
     if name_or_folder in shipped_models():
         return shipped_folder() / name_or_folder
-    folder = Path(name_or_folder).expanduser()
-    if (folder / "manifest.json").is_file():
-        return folder
-    if folder.is_dir():
+    try:
+        folder = Path(name_or_folder).expanduser()
+        if (folder / "manifest.json").is_file():
+            return folder
+        there = folder.is_dir()
+    except (OSError, RuntimeError) as error:  # no access, too long a name, no such user's home
+        raise ModelError(f"no model {name_or_folder!r}: cannot look there: {error}") from error
+    if there:
         raise ModelError(
             f"no model in {folder}: a model folder holds manifest.json and model.onnx; "
             "`python -m train fit` writes one"
@@ -113,8 +118,9 @@ def read_manifest(folder: Path) -> Manifest:
     _check_schema(path, data)
     try:
         features = MfccSpec(**data["features"])
-    except ValueError as error:
-        raise ModelError(f"{path}: features: {error}") from error
+        temperature = float(data["calibration"]["temperature"])
+    except (ValueError, OverflowError) as error:
+        raise ModelError(f"{path}: features or calibration: {error}") from error
     manifest = Manifest(
         folder=folder,
         name=data["name"],
@@ -125,7 +131,7 @@ def read_manifest(folder: Path) -> Manifest:
         states=tuple(
             StateTensor(s["input"], s["output"], tuple(s["shape"])) for s in data.get("states", ())
         ),
-        temperature=float(data["calibration"]["temperature"]),
+        temperature=temperature,
         sha256=data["sha256"]["model.onnx"],
         raw=data,
     )
@@ -137,7 +143,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MAX_MANIFEST_BYTES:
             raise ModelError(f"{path}: larger than {_MAX_MANIFEST_BYTES} bytes; not a manifest")
-        data = json.loads(path.read_text("utf-8"))
+        data = json.loads(path.read_text("utf-8"), parse_float=_number, parse_constant=_number)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}; is it a model folder?") from error
     except (ValueError, RecursionError) as error:
@@ -145,6 +151,14 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ModelError(f"{path}: expected a JSON object, found {type(data).__name__}")
     return data
+
+
+def _number(text: str) -> float:
+    """Refuse NaN and infinity; 16000.0 becomes an int, as which JSON Schema lets it pass."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not a finite number")
+    return int(value) if value.is_integer() else value
 
 
 def _check_schema(path: Path, data: dict[str, Any]) -> None:
@@ -155,7 +169,7 @@ def _check_schema(path: Path, data: dict[str, Any]) -> None:
     )
     try:
         fastjsonschema.validate(schema, data)
-    except fastjsonschema.JsonSchemaException as error:
+    except fastjsonschema.JsonSchemaValueException as error:
         message = error.message.removeprefix("data.").removeprefix("data ")
         raise ModelError(f"{path}: {message}") from error
 

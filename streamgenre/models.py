@@ -64,6 +64,11 @@ class Model(ABC):
         Returns
         -------
         Logits, shape ``(len(stations), labels)``.
+
+        Raises
+        ------
+        ValueError
+            If stations and frames do not fit; then no station's past has changed.
         """
 
     @abstractmethod
@@ -73,6 +78,19 @@ class Model(ABC):
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the calibrated probabilities of logits, shape kept."""
         return softmax(logits / self.manifest.temperature)
+
+    def _check_batch(self, stations: Sequence[str], frames: Sequence[Frames]) -> None:
+        numcep = self.manifest.features.numcep
+        if len(set(stations)) != len(frames) or len(stations) != len(frames):
+            raise ValueError(
+                f"expected one array of frames for each of {list(stations)}, each named once; "
+                f"found {len(frames)} arrays"
+            )
+        for station, new in zip(stations, frames, strict=True):
+            if new.ndim != 2 or len(new) == 0 or new.shape[1] != numcep:
+                raise ValueError(
+                    f"{station}: expected frames of shape (at least 1, {numcep}), not {new.shape}"
+                )
 
 
 class StatefulModel(Model):
@@ -87,6 +105,7 @@ class StatefulModel(Model):
 
     def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> NDArray[np.float32]:
         """See :meth:`Model.update`."""
+        self._check_batch(stations, frames)
         logits = np.empty((len(stations), len(self.manifest.labels)), np.float32)
         for rows in _rows_by_length(frames):
             names = [stations[row] for row in rows]
@@ -122,6 +141,7 @@ class WindowedModel(Model):
 
     def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> NDArray[np.float32]:
         """See :meth:`Model.update`."""
+        self._check_batch(stations, frames)
         length = self.manifest.window_frames
         windows = []
         for station, new in zip(stations, frames, strict=True):
@@ -170,17 +190,24 @@ def _open_session(manifest: Manifest) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
+    state = onnxruntime.capi.onnxruntime_pybind11_state
     errors = (
-        onnxruntime.capi.onnxruntime_pybind11_state.Fail,
-        onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph,
-        onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf,
-        onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument,
-        onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented,
-        onnxruntime.capi.onnxruntime_pybind11_state.NoSuchFile,
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NoSuchFile,
+        state.NotImplemented,
+        state.RuntimeException,
+        RuntimeError,  # any other C++ exception
+        ValueError,  # UnicodeDecodeError, where a message quotes damaged bytes
     )
     try:
         return onnxruntime.InferenceSession(
-            str(manifest.weights), options, providers=["CPUExecutionProvider"]
+            str(manifest.weights),
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,  # it would print on stdout and try the same once more
         )
     except errors as error:
         raise ModelError(
@@ -212,13 +239,14 @@ def _check_tensors(manifest: Manifest, session: Any) -> None:
         for name, shape in expected.items():
             tensor = there[name]
             fixed = tuple(size if isinstance(size, int) else None for size in tensor.shape)
+            # A size that the manifest leaves open (None) must be open in the graph too.
             fits = len(fixed) == len(shape) and all(
-                want is None or is_ is None or want == is_
-                for want, is_ in zip(shape, fixed, strict=True)
+                is_ is None or want == is_ for want, is_ in zip(shape, fixed, strict=True)
             )
-            if tensor.type != "tensor(float)" or not fits or fixed[:1] != (None,):
+            if tensor.type != "tensor(float)" or not fits:
+                asked = ["any" if size is None else size for size in shape]
                 raise ModelError(
                     f"{manifest.weights}: {what} {name!r} is {tensor.type} {list(tensor.shape)}, "
-                    f"the manifest asks for float32 {['batch', *shape[1:]]}; "
+                    f"the manifest asks for tensor(float) {asked}; "
                     "export the model again"
                 )

@@ -1,0 +1,46 @@
+# Two commands do everything on a fresh Debian, Ubuntu or Raspberry Pi OS with Python 3.11+:
+#   make listen    listens to the default input device (else plays the built-in demo)
+#   make test      lint, types and all tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help listen test lint types check clean
+help:
+	@echo "make listen [ARGS='--input demo']   listen and classify; make test   lint, types, tests"
+
+listen: $(VENV)/.listen
+	@$(BIN)/streamgenre listen $(ARGS)
+
+test: lint types check
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+# Everything that a test may need is installed above, so a part that is missing is a failure.
+check: $(VENV)/.test
+	STREAMGENRE_TEST_ALL=1 $(BIN)/pytest -q
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "streamgenre needs Python 3.11 or newer; this is $$($(PYTHON) --version 2>&1)" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || scripts/system-packages python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.listen: pyproject.toml | $(BIN)/python
+	@scripts/system-packages libportaudio2 || echo "without PortAudio there are no sound cards; files and pipes work"
+	$(BIN)/pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	@scripts/system-packages libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils ffmpeg tmux
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[dev,train]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

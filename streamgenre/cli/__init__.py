@@ -1,0 +1,78 @@
+"""The command ``streamgenre``: one thin module a sub-command, loaded when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from streamgenre import __version__
+from streamgenre.cli.arguments import add_arguments
+from streamgenre.errors import StreamgenreError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS: Final = ("listen", "dashboard", "subscribe", "devices", "models")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code.
+
+    0 done, 1 an error that is explained on stderr, 2 wrong usage. Ctrl-C and SIGTERM end
+    ``listen``, ``dashboard`` and ``subscribe`` with 0: this is how they are meant to end.
+    """
+    args = _parser().parse_args(arguments)
+    try:
+        command = import_module(f"streamgenre.cli.{args.command}")
+        code: int = command.run(args)
+        sys.stdout.flush()
+        return code
+    except StreamgenreError as error:
+        if args.debug:
+            raise
+        _say(f"error: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 0
+    except BrokenPipeError:
+        # The reader has left (`| head`): nothing to complain of. Python would, at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except OSError as error:
+        if args.debug:
+            raise
+        _say(f"error: {error.filename or 'output'}: {error.strerror or error}")
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    except Exception as error:
+        if args.debug:
+            raise
+        _say(
+            f"internal error: {type(error).__name__}: {error}\n"
+            "This is a fault of streamgenre. Run the same with --debug before the command, and "
+            "report what it prints."
+        )
+        return 1
+
+
+def _say(line: str) -> None:
+    print(f"streamgenre: {line}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="streamgenre",
+        description="Live music-genre classifier: audio in, genre probabilities every second out.",
+        epilog="`streamgenre COMMAND --help` tells more of each command.",
+    )
+    parser.add_argument("--version", action="version", version=f"streamgenre {__version__}")
+    parser.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error (before the command)"
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_arguments(commands)
+    return parser

@@ -1,0 +1,35 @@
+"""``streamgenre devices``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from streamgenre.cli.noise import quiet_libraries
+from streamgenre.sources.device import list_devices
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the input devices."""
+    with quiet_libraries(enabled=not args.debug):
+        devices = list_devices()
+    if args.json:
+        print(json.dumps([asdict(device) for device in devices], indent=2, ensure_ascii=False))
+        return 0
+    if not devices:
+        print("no input devices (`streamgenre listen` plays the built-in demo programme)")
+        return 0
+    width = max(len(device.name) for device in devices)
+    for device in devices:
+        mark = "*" if device.default else " "
+        print(
+            f"{mark} {device.name:<{width}}  {device.rate:>6} Hz  {device.channels:>3} ch  "
+            f"{device.host_api}"
+        )
+    if any(device.default for device in devices):
+        print("* the default input device")
+    return 0

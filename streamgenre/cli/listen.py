@@ -1,0 +1,136 @@
+"""``streamgenre listen``: the daemon.
+
+The engine runs in a thread of its own and is the only one that publishes; the main thread shows
+the events and waits for signals.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from streamgenre.bus import Publisher
+from streamgenre.cli.noise import quiet_libraries
+from streamgenre.cli.signals import ask_to_stop
+from streamgenre.config import EngineSettings, ListenSettings
+from streamgenre.decision import DecisionSettings
+from streamgenre.engine import Engine
+from streamgenre.errors import SettingsError
+from streamgenre.feed import Feed
+from streamgenre.models import load_model
+from streamgenre.sources.choose import open_input
+from streamgenre.sources.stdin import RawFormat
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from streamgenre.events import AnyEvent
+
+
+def run(args: argparse.Namespace) -> int:
+    """Listen until the input ends, the duration is over or the user says stop."""
+    settings = _settings(args)
+    with quiet_libraries(enabled=not args.debug):
+        return _listen(args, settings)
+
+
+def _listen(args: argparse.Namespace, settings: ListenSettings) -> int:
+    model = load_model(settings.model)
+    source, announcement = open_input(settings)
+    show = _presenter(args)
+    with Publisher(settings.publish) as publisher:
+        if announcement:
+            print(f"streamgenre: {announcement}", file=sys.stderr, flush=True)
+        feed = Feed(lossless=source.can_wait)
+
+        def publish(event: AnyEvent) -> None:
+            publisher.send(event)
+            feed.put(event)
+
+        engine = Engine(publish, settings.engine)
+        engine.add(settings.station or source.name, source, model, settings.decision)
+        _run(engine, feed, show)
+    if feed.dropped:
+        print(
+            f"streamgenre: {feed.dropped} events were not shown: the output was too slow",
+            file=sys.stderr,
+        )
+    return 0
+
+
+def _settings(args: argparse.Namespace) -> ListenSettings:
+    if args.station is not None and (not args.station.strip() or not args.station.isprintable()):
+        raise SettingsError(f"--station {args.station!r}: expected a name of printable characters")
+    try:
+        decision = DecisionSettings(
+            smoothing_s=args.smoothing,
+            enter=args.threshold,
+            keep=min(args.threshold, DecisionSettings().keep),
+            silence_dbfs=args.silence,
+        )
+    except ValueError as error:
+        raise SettingsError(f"--smoothing, --threshold or --silence: {error}") from error
+    return ListenSettings(
+        input=args.input,
+        station=args.station,
+        publish=args.publish,
+        model=args.model,
+        pace=args.pace,
+        raw=RawFormat(rate=args.rate, channels=args.channels, format=args.format),
+        engine=EngineSettings(duration_s=args.duration),
+        decision=decision,
+    )
+
+
+def _run(engine: Engine, feed: Feed, show: Callable[[Feed, Callable[[], bool]], None]) -> None:
+    """Run the engine in its thread and the presenter in this one until both are done."""
+    failures: list[BaseException] = []
+    with ask_to_stop() as stop:
+
+        def listen() -> None:
+            try:
+                engine.run(stop.is_set)
+            except BaseException as error:  # noqa: BLE001 - raised again in the main thread
+                failures.append(error)
+            finally:
+                feed.end()
+
+        thread = threading.Thread(target=listen, name="engine")
+        thread.start()
+        try:
+            show(feed, lambda: False)
+        finally:
+            stop.set()
+            feed.abandon()
+            thread.join()
+    if failures:
+        raise failures[0]
+
+
+def _presenter(args: argparse.Namespace) -> Callable[[Feed, Callable[[], bool]], None]:
+    if args.json:
+        return _show_json
+    if args.quiet:
+        return _show_nothing
+    from streamgenre.dashboard.app import run_dashboard
+    from streamgenre.dashboard.lines import print_lines
+
+    terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    if args.no_dashboard or not terminal:
+        return lambda feed, stop: print_lines(feed, stop=stop)
+    return lambda feed, stop: run_dashboard(feed, stop=stop)
+
+
+def _show_json(feed: Feed, _stop: Callable[[], bool]) -> None:
+    for event in feed:
+        if event is not None:
+            sys.stdout.write(event.to_json() + "\n")
+            sys.stdout.flush()
+
+
+def _show_nothing(feed: Feed, _stop: Callable[[], bool]) -> None:
+    for _ in feed:
+        pass

@@ -1,0 +1,202 @@
+"""From the probabilities of each hop to a genre that people can rely on.
+
+Smoothing (exponential, over the calibrated probabilities), then a decision with hysteresis: a genre
+is entered when it is likely enough, kept while no other is clearly likelier, and given up when it
+is no longer likely. Stretches of one decision become segments.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from streamgenre.events import State
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionSettings:
+    """Knobs of the decision stage."""
+
+    smoothing_s: float = 4.0
+    """Time constant of the smoothing in seconds, 0 for none."""
+    enter: float = 0.35
+    """A genre is decided on when its smoothed probability reaches this, 0 to 1."""
+    keep: float = 0.25
+    """The decided genre is given up (``unknown``) below this; at most ``enter``."""
+    margin: float = 0.1
+    """Another genre takes over when its smoothed probability leads by this."""
+    silence_dbfs: float = -60.0
+    """Hops with an RMS level below this in dBFS are silent."""
+    silence_after_s: float = 2.0
+    """Seconds of silent hops after which the state is ``silence``."""
+
+    def __post_init__(self) -> None:
+        checks = (
+            (self.smoothing_s >= 0, f"smoothing_s must be >= 0, not {self.smoothing_s}"),
+            (
+                0 <= self.keep <= self.enter <= 1,
+                f"expected 0 <= keep <= enter <= 1, not keep {self.keep}, enter {self.enter}",
+            ),
+            (0 <= self.margin <= 1, f"margin must be 0 to 1, not {self.margin}"),
+            (self.silence_dbfs <= 0, f"silence_dbfs must be <= 0, not {self.silence_dbfs}"),
+            (self.silence_after_s >= 0, f"silence_after_s must be >= 0: {self.silence_after_s}"),
+        )
+        for ok, message in checks:
+            if not ok:
+                raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A finished stretch of one state and genre."""
+
+    state: State
+    genre: str | None
+    start: float
+    """Stream time in seconds."""
+    end: float
+    """Stream time in seconds."""
+    mean_probability: float | None
+    """Mean of the genre's probability over the hops; None unless the state is ``music``."""
+    updates: int
+    """Number of hops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is decided after a hop."""
+
+    state: State
+    genre: str | None
+    confidence: float
+    """Smoothed probability of the decision, else of the likeliest genre."""
+    since: float
+    """Stream time in seconds since when it holds."""
+    probabilities: NDArray[np.float64]
+    """Of this hop, in the order of the labels."""
+    smoothed: NDArray[np.float64]
+    """After smoothing, in the order of the labels."""
+    finished: Stretch | None
+    """The stretch that this decision ended, if it did."""
+
+
+class Decider:
+    """Decides for one station, hop by hop."""
+
+    def __init__(self, labels: Sequence[str], settings: DecisionSettings) -> None:
+        self.labels = tuple(labels)
+        self.settings = settings
+        self._uniform = np.full(len(self.labels), 1 / len(self.labels))
+        self._state: State = "unknown"
+        self._choice: int | None = None
+        self._since = 0.0
+        self._open = False
+        self._sum = 0.0
+        self._updates = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was heard; the decision itself stands until the next hop."""
+        self._smoothed = self._uniform.copy()
+        self._heard_s = 0.0
+        self._silent_s = 0.0
+
+    def is_silent(self, level_dbfs: float) -> bool:
+        """Whether a hop of this level is silent: such a hop is not shown to the model."""
+        return level_dbfs < self.settings.silence_dbfs
+
+    def step(
+        self, probabilities: NDArray[np.float64] | None, *, start: float, end: float
+    ) -> Decision:
+        """Take one hop and decide.
+
+        Parameters
+        ----------
+        probabilities
+            Calibrated, sum 1, shape ``(labels,)``; None for a silent hop.
+        start, end
+            Stream time of the hop in seconds.
+        """
+        hop = end - start
+        if probabilities is None:
+            state, choice = self._on_silence(hop)
+            shown = self._uniform
+        else:
+            self._silent_s = 0.0
+            self._smooth(probabilities, hop)
+            state, choice = self._choose()
+            shown = probabilities
+        finished = None
+        if not self._open or (state, choice) != (self._state, self._choice):
+            finished = self.close(start)
+            self._state, self._choice, self._since, self._open = state, choice, start, True
+        self._updates += 1
+        if choice is not None:
+            self._sum += float(shown[choice])
+        confidence = float(self._smoothed.max() if choice is None else self._smoothed[choice])
+        return Decision(
+            state=state,
+            genre=None if choice is None else self.labels[choice],
+            confidence=min(1.0, confidence),
+            since=self._since,
+            probabilities=shown,
+            smoothed=self._smoothed.copy(),
+            finished=finished,
+        )
+
+    def close(self, end: float) -> Stretch | None:
+        """End the open stretch at a stream time and return it; None where none is open."""
+        if not self._open:
+            return None
+        music = self._choice is not None
+        stretch = Stretch(
+            state=self._state,
+            genre=self.labels[self._choice] if self._choice is not None else None,
+            start=self._since,
+            end=end,
+            mean_probability=min(1.0, self._sum / self._updates) if music else None,
+            updates=self._updates,
+        )
+        self._open, self._sum, self._updates = False, 0.0, 0
+        return stretch
+
+    @property
+    def in_silence(self) -> bool:
+        """Whether silence has lasted so long that what comes next is something new."""
+        return self._silent_s > 0 and self._silent_s >= self.settings.silence_after_s
+
+    def _on_silence(self, hop: float) -> tuple[State, int | None]:
+        self._silent_s += hop
+        if not self.in_silence:
+            # A pause between two tracks is short: the decision stands.
+            return (self._state, self._choice) if self._open else ("unknown", None)
+        self._smoothed, self._heard_s = self._uniform.copy(), 0.0
+        return "silence", None
+
+    def _smooth(self, probabilities: NDArray[np.float64], hop: float) -> None:
+        tau = self.settings.smoothing_s
+        # In the beginning the plain mean of what was heard, then exponential forgetting: the
+        # first hop counts in full and no start value has to fade.
+        forget = 1 - math.exp(-hop / tau) if tau > 0 else 1.0
+        weight = max(forget, hop / (self._heard_s + hop))
+        self._heard_s = min(self._heard_s + hop, 1e6)
+        smoothed = (1 - weight) * self._smoothed + weight * probabilities
+        self._smoothed = smoothed / smoothed.sum()
+
+    def _choose(self) -> tuple[State, int | None]:
+        top = int(np.argmax(self._smoothed))
+        lead = float(self._smoothed[top])
+        held = self._choice if self._open else None
+        if held is not None:
+            kept = float(self._smoothed[held])
+            if kept >= self.settings.keep and lead - kept < self.settings.margin:
+                return "music", held
+        return ("music", top) if lead >= self.settings.enter else ("unknown", None)

@@ -1,0 +1,184 @@
+"""The one loop between the rings and the bus, for all stations at once.
+
+A tick takes at most one hop from every station, runs each model once over all stations that share
+it, decides, and sends the events. Between ticks the loop sleeps until the next hop can be complete.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from streamgenre.decision import Decider, DecisionSettings
+from streamgenre.errors import SettingsError
+from streamgenre.health import Health
+from streamgenre.reports import StationReport
+from streamgenre.station import Hop, Station
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from streamgenre.config import EngineSettings
+    from streamgenre.events import AnyEvent
+    from streamgenre.models import Model
+    from streamgenre.sources.base import Source
+    from streamgenre.station import Break
+
+_POLL_S: Final = 0.01
+"""Pause where a hop is due and its last block is about to arrive."""
+_EAGER_S: Final = 0.05
+"""So long after something came, the loop looks again at once: a file or pipe may bring more."""
+_LONGEST_POLL_S: Final = 0.25
+"""Longest pause: changes of a source and the wish to stop are seen within it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """A station with what the engine needs for it."""
+
+    station: Station
+    model: Model
+    decider: Decider
+    report: StationReport
+
+
+class Engine:
+    """Drives stations from their sources to events.
+
+    Parameters
+    ----------
+    publish
+        Takes every event; called in the engine's thread only.
+    settings
+        What holds for every station.
+    """
+
+    def __init__(self, publish: Callable[[AnyEvent], None], settings: EngineSettings) -> None:
+        self._publish = publish
+        self._settings = settings
+        self._seats: list[_Seat] = []
+        self._health = Health()
+
+    def add(
+        self, name: str, source: Source, model: Model, decision: DecisionSettings | None = None
+    ) -> None:
+        """Add a station, before :meth:`run`; stations that are given the same model share it."""
+        if any(seat.station.name == name for seat in self._seats):
+            raise SettingsError(f"two stations are called {name!r}; give each a name of its own")
+        station = Station(name, source, model.manifest.features, self._settings)
+        self._seats.append(
+            _Seat(
+                station=station,
+                model=model,
+                decider=Decider(model.manifest.labels, decision or DecisionSettings()),
+                report=StationReport(station, model.manifest, self._publish),
+            )
+        )
+
+    def run(self, stopping: Callable[[], bool]) -> None:
+        """Listen until every station has ended or ``stopping()`` is true, then end them all.
+
+        However it ends, sources are stopped, open segments closed and the last events sent.
+        """
+        open_seats = list(self._seats)
+        try:
+            for seat in open_seats:
+                seat.station.source.start()
+            self._send_status(open_seats)
+            eager_until = 0.0
+            while open_seats and not stopping():
+                progressed = self._tick(open_seats)
+                for seat in [s for s in open_seats if s.station.finished]:
+                    open_seats.remove(seat)
+                    self._end([seat])
+                if self._health.age_s >= self._settings.status_s:
+                    self._send_status(open_seats)
+                if progressed:
+                    eager_until = time.monotonic() + _EAGER_S
+                else:
+                    eager = time.monotonic() < eager_until
+                    time.sleep(_POLL_S if eager else _pause(open_seats))
+        finally:
+            self._end(open_seats)
+
+    def _tick(self, seats: list[_Seat]) -> bool:
+        """Take at most one hop of every station; return whether there was anything to do."""
+        hops: list[tuple[_Seat, Hop]] = []
+        progressed = False
+        for seat in seats:
+            _tell_source(seat)
+            while (item := seat.station.pull()) is not None:
+                progressed = True
+                if isinstance(item, Hop):
+                    hops.append((seat, item))
+                    break
+                _on_break(seat, item)
+        self._decide(hops)
+        return progressed
+
+    def _decide(self, hops: list[tuple[_Seat, Hop]]) -> None:
+        by_model: dict[int, list[tuple[_Seat, Hop]]] = {}
+        for seat, hop in hops:
+            # Silence is not shown to the model: it never learnt any.
+            if not seat.decider.is_silent(hop.level_dbfs):
+                by_model.setdefault(id(seat.model), []).append((seat, hop))
+        probabilities: dict[str, NDArray[np.float64]] = {}
+        for batch in by_model.values():
+            model = batch[0][0].model
+            names = [seat.station.name for seat, _ in batch]
+            logits = model.update(names, [hop.frames for _, hop in batch])
+            probabilities |= dict(zip(names, model.probabilities(logits), strict=True))
+        for seat, hop in hops:
+            decision = seat.decider.step(
+                probabilities.get(seat.station.name), start=hop.start, end=hop.end
+            )
+            if seat.decider.in_silence:
+                seat.model.reset(seat.station.name)  # what follows a silence is something new
+            if decision.finished is not None:
+                seat.report.segment(decision.finished)
+            seat.report.update(hop, decision)
+
+    def _send_status(self, seats: list[_Seat]) -> None:
+        vitals = self._health.measure()
+        for seat in seats:
+            seat.report.status(vitals)
+
+    def _end(self, seats: list[_Seat]) -> None:
+        for seat in seats:
+            seat.station.source.stop()
+        for seat in seats:
+            stretch = seat.decider.close(seat.station.stream_time)
+            if stretch is not None:
+                seat.report.segment(stretch)
+            _tell_source(seat)
+            seat.model.reset(seat.station.name)
+        self._send_status(seats)
+        for seat in seats:
+            if seat.station.source.failure is not None:
+                raise seat.station.source.failure
+
+
+def _pause(seats: list[_Seat]) -> float:
+    """Return how long nothing can be due, in seconds."""
+    due = (seat.station.due_s() for seat in seats)
+    return max(_POLL_S, min([*due, _LONGEST_POLL_S]))
+
+
+def _tell_source(seat: _Seat) -> None:
+    notices = seat.station.source.notices
+    while notices:
+        seat.report.source(notices.popleft())
+
+
+def _on_break(seat: _Seat, gap: Break) -> None:
+    if gap.resets:
+        stretch = seat.decider.close(gap.start)
+        if stretch is not None:
+            seat.report.segment(stretch)
+        seat.decider.reset()
+        seat.model.reset(seat.station.name)
+    seat.report.gap(gap)

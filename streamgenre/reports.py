@@ -1,0 +1,147 @@
+"""What one station tells the world: its hops, decisions, gaps and states made into events."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from streamgenre.events import (
+    PROBABILITY_DIGITS,
+    Gap,
+    Segment,
+    Sequence,
+    SourceChange,
+    Status,
+    Update,
+)
+from streamgenre.health import Latencies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from streamgenre.decision import Decision, Stretch
+    from streamgenre.events import AnyEvent
+    from streamgenre.health import Vitals
+    from streamgenre.manifest import Manifest
+    from streamgenre.sources.base import Notice
+    from streamgenre.station import Break, Hop, Station
+
+
+class StationReport:
+    """Makes and sends the events of one station in one session."""
+
+    def __init__(
+        self, station: Station, manifest: Manifest, publish: Callable[[AnyEvent], None]
+    ) -> None:
+        self._station = station
+        self._manifest = manifest
+        self._publish = publish
+        self._session = uuid.uuid4().hex
+        self._sequence = Sequence()
+        self._latencies = Latencies()
+        self._updates = 0
+        self._lost = 0
+
+    def update(self, hop: Hop, decision: Decision) -> None:
+        """Tell what was heard in a hop and what is decided."""
+        self._publish(
+            Update(
+                **self._head("update", hop.end, hop.wall),
+                state=decision.state,
+                genre=decision.genre,
+                confidence=round(decision.confidence, PROBABILITY_DIGITS),
+                since=decision.since,
+                probabilities=self._by_label(decision.probabilities),
+                smoothed=self._by_label(decision.smoothed),
+                level_dbfs=round(hop.level_dbfs, 2) if math.isfinite(hop.level_dbfs) else None,
+            )
+        )
+        self._updates += 1
+        if hop.arrival is not None:
+            self._latencies.add(time.monotonic() - hop.arrival)
+
+    def segment(self, stretch: Stretch) -> None:
+        """Tell that a stretch of one decision is over."""
+        wall_of = self._station.wall_of
+        self._publish(
+            Segment(
+                **self._head("segment", stretch.end, wall_of(stretch.end)),
+                state=stretch.state,
+                genre=stretch.genre,
+                start=stretch.start,
+                end=stretch.end,
+                start_time=round(wall_of(stretch.start), 6),
+                mean_probability=stretch.mean_probability,
+                updates=stretch.updates,
+            )
+        )
+
+    def gap(self, gap: Break) -> None:
+        """Tell that samples are lost."""
+        self._lost += gap.lost.samples
+        rate = self._station.source.rate
+        self._publish(
+            Gap(
+                **self._head("gap", gap.end, gap.wall),
+                samples=gap.lost.samples,
+                rate=rate,
+                seconds=round(gap.lost.samples / rate, 6),
+                reason=gap.lost.reason.value,
+            )
+        )
+
+    def source(self, notice: Notice) -> None:
+        """Tell that the source changed its state."""
+        source = self._station.source
+        self._publish(
+            SourceChange(
+                **self._head("source", self._station.stream_time, time.time()),
+                state=notice.state,
+                input=source.name,
+                detail=notice.detail,
+                rate=source.rate or None,
+                channels=source.channels or None,
+            )
+        )
+
+    def status(self, vitals: Vitals) -> None:
+        """Tell how daemon and station are doing."""
+        source, ring = self._station.source, self._station.source.ring
+        arrived = ring.last_arrival if ring else None
+        self._publish(
+            Status(
+                **self._head("status", self._station.stream_time, time.time()),
+                uptime_s=vitals.uptime_s,
+                input=source.name,
+                source_state=source.state,
+                samples=ring.written if ring else 0,
+                samples_lost=ring.lost if ring else 0,
+                samples_replaced=self._station.replaced,
+                updates=self._updates,
+                last_frame_age_s=None if arrived is None else round(time.monotonic() - arrived, 3),
+                latency_ms=self._latencies.percentiles_ms(),
+                cpu_share=vitals.cpu_share,
+                rss_bytes=vitals.rss_bytes,
+                model=self._manifest.name,
+                model_sha256=self._manifest.sha256,
+            )
+        )
+
+    def _head(self, kind: str, stream_time: float, wall: float) -> dict[str, Any]:
+        return {
+            "station": self._station.name,
+            "session": self._session,
+            "seq": self._sequence.next(kind),
+            "time": round(wall, 6),
+            "stream_time": stream_time,
+        }
+
+    def _by_label(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
+        # Ten numbers of eight digits still sum to 1 within 1e-7.
+        values = (round(p, PROBABILITY_DIGITS) for p in probabilities.tolist())
+        return dict(zip(self._manifest.labels, values, strict=True))

@@ -1,0 +1,48 @@
+"""Streaming resampling from a source's rate to the model's, with its state kept (soxr)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import soxr
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+QUALITY: Final = "MQ"
+"""16-bit quality: its error lies under the noise of any input here, at half the cost of HQ."""
+
+
+class Resampler:
+    """Converts a mono float32 stream from one rate to another.
+
+    Output sample k stands for the time k / ``rate_out`` of the input: soxr compensates the delay
+    of its filter by holding samples back, some milliseconds of them.
+    """
+
+    def __init__(self, rate_in: int, rate_out: int) -> None:
+        self.rate_in, self.rate_out = rate_in, rate_out
+        self._fresh = True  # nothing is held back
+        self._stream = (
+            None
+            if rate_in == rate_out
+            else soxr.ResampleStream(rate_in, rate_out, 1, dtype="float32", quality=QUALITY)
+        )
+
+    def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take samples of shape ``(n,)``, return what is ready at the new rate."""
+        if self._stream is None:
+            return samples
+        self._fresh = False
+        out: NDArray[np.float32] = self._stream.resample_chunk(samples)
+        return out
+
+    def flush(self) -> NDArray[np.float32]:
+        """End the signal: return the samples held back and begin anew."""
+        if self._stream is None or self._fresh:
+            return np.zeros(0, np.float32)
+        self._fresh = True
+        out: NDArray[np.float32] = self._stream.resample_chunk(np.zeros(0, np.float32), last=True)
+        self._stream.clear()
+        return out

@@ -1,0 +1,75 @@
+"""Which source is meant by ``--input``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from streamgenre.demo import open_demo
+from streamgenre.errors import InputError
+from streamgenre.sources.device import Device, DeviceSource, find_device, list_devices
+from streamgenre.sources.file import open_file
+from streamgenre.sources.stdin import open_stdin
+
+if TYPE_CHECKING:
+    from streamgenre.config import ListenSettings
+    from streamgenre.sources.base import Source
+
+AUDIO_SUFFIXES: Final = (
+    *(".aac", ".aif", ".aiff", ".ape", ".au", ".flac", ".m4a", ".mka", ".mp3", ".mp4"),
+    *(".mpc", ".oga", ".ogg", ".opus", ".wav", ".webm", ".wma", ".wv"),
+)
+"""A name that ends so is a path, though no such file is there."""
+
+
+def open_input(settings: ListenSettings) -> tuple[Source, str | None]:
+    """Return the source that the settings mean, and a line for the user where one was chosen.
+
+    Raises
+    ------
+    InputError
+        If there is no such input, or it cannot be used.
+    """
+    name = settings.input
+    if name is None:
+        return _default(settings)
+    if name == "-":
+        return open_stdin(settings.raw), None
+    if name == "demo":
+        return open_demo(pace=settings.pace), None
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", name):
+        scheme = name.split(":", 1)[0]
+        raise InputError(
+            f"--input {scheme}://…: streams are not read directly yet; pipe one in: "
+            "`ffmpeg -loglevel error -i URL -f s16le -ac 2 -ar 44100 - | "
+            "streamgenre listen --input -`"
+        )
+    if _looks_like_path(name):
+        return open_file(name, pace=settings.pace), None
+    return DeviceSource(find_device(name)), None
+
+
+def _looks_like_path(name: str) -> bool:
+    path = Path(name).expanduser()
+    return "/" in name or path.suffix.lower() in AUDIO_SUFFIXES or path.exists()
+
+
+def _default(settings: ListenSettings) -> tuple[Source, str]:
+    """Return the default input device, or the demo where there is none."""
+    try:
+        device = _default_device()
+        reason = "no input device"
+    except InputError as error:
+        device, reason = None, str(error)
+    if device is not None:
+        return DeviceSource(device), f"listening to {device.name!r}, the default input device"
+    return (
+        open_demo(pace=settings.pace),
+        f"{reason}: playing the built-in demo programme; choose another with --input",
+    )
+
+
+def _default_device() -> Device | None:
+    devices = list_devices()
+    return next((d for d in devices if d.default), devices[0] if devices else None)

@@ -1,0 +1,282 @@
+"""One station: from the samples in its ring to the hops that the model looks at.
+
+Positions count samples at the model's rate since the session began, lost samples included, so that
+position / rate is stream time. The rule for a gap: resampler and MFCC context begin anew behind it,
+so that no frame spans lost samples; a gap shorter than ``reset_gap_s`` leaves model and decision as
+they are, a longer one resets them. Hops of which nothing was heard bring no update.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from streamgenre.clock import StreamClock
+from streamgenre.features import MfccStream
+from streamgenre.level import LevelMeter, sanitise
+from streamgenre.resample import Resampler
+from streamgenre.ring import Lost
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from streamgenre.config import EngineSettings
+    from streamgenre.features import MfccSpec
+    from streamgenre.sources.base import Source
+
+_READ_S: Final = 1.0
+"""Most seconds taken from the ring at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """What was heard of one station from one update to the next."""
+
+    frames: NDArray[np.float32]
+    """New MFCC frames, shape ``(n, numcep)``, n ≥ 1."""
+    level_dbfs: float
+    """RMS level, ``-inf`` for digital silence."""
+    start: float
+    """Stream time in seconds."""
+    end: float
+    """Stream time in seconds."""
+    wall: float
+    """UNIX seconds of the end."""
+    arrival: float | None
+    """Monotonic seconds at which the last sample arrived; None where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A gap in what was heard."""
+
+    lost: Lost
+    """How many samples, and why."""
+    start: float
+    """Stream time in seconds."""
+    end: float
+    """Stream time in seconds."""
+    wall: float
+    """UNIX seconds of the end."""
+    resets: bool
+    """Whether it is so long that model and decision begin anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """A loss on its way to the hops."""
+
+    lost: Lost
+    end: int
+    """Position behind it."""
+
+
+class Station:
+    """The stages of one station up to the features.
+
+    Parameters
+    ----------
+    name
+        Name of the station.
+    source
+        Where its samples come from; started and stopped by the caller.
+    spec
+        What an MFCC frame is for the station's model.
+    settings
+        Hop, gap rule and duration.
+    """
+
+    def __init__(self, name: str, source: Source, spec: MfccSpec, settings: EngineSettings) -> None:
+        self.name = name
+        self.source = source
+        self.replaced = 0  # samples that were no numbers
+        self.finished = False
+        self._settings = settings
+        self._rate = spec.samplerate
+        self._hop = round(settings.hop_s * self._rate)
+        self._limit = (
+            None if settings.duration_s is None else max(1, round(settings.duration_s * self._rate))
+        )
+        self._clock = StreamClock(self._rate)
+        if not source.real_time:
+            self._clock.observe(0, time.time())
+        self._resampler: Resampler | None = None
+        self._mfcc = MfccStream(spec)
+        self._meter = LevelMeter()
+        self._waiting: deque[NDArray[np.float32] | _Gap] = deque()
+        self._stored = 0  # samples taken from the ring, at the rate of the source
+        self._taken = 0  # the same with the lost ones
+        self._position = 0
+        self._hop_start = 0
+        self._hop_end = self._end_of_hop()
+        self._hops = 0
+        self._frames: list[NDArray[np.float32]] = []
+        self._heard = 0  # samples of this hop that were heard
+        self._drained = False
+
+    @property
+    def stream_time(self) -> float:
+        """Seconds of audio so far, lost audio included."""
+        return self._position / self._rate
+
+    @property
+    def wall(self) -> float:
+        """UNIX seconds of the present position; of now before the first sample."""
+        return self._clock.time_of(self._position) if self._taken else time.time()
+
+    def wall_of(self, stream_time: float) -> float:
+        """Return the UNIX seconds of a stream time in seconds."""
+        return self._clock.time_of(round(stream_time * self._rate))
+
+    def due_s(self) -> float:
+        """Return the seconds of audio that the present hop still lacks.
+
+        Negative where they have arrived, but the resampler holds the last of them back.
+        """
+        ring = self.source.ring
+        if ring is None:
+            return self._settings.hop_s
+        arrived = (self._taken + ring.written - self._stored) / self.source.rate
+        return self._hop_end / self._rate - arrived
+
+    def pull(self) -> Hop | Break | None:
+        """Return the next hop or break; None where it has not arrived yet or there is no more."""
+        while not self.finished:
+            if not self._waiting:
+                if self._read():
+                    continue  # what was read may still be in the resampler
+                if self._drained:
+                    return self._finish()
+                # Nothing more will come of this hop: what was heard of it is told now.
+                return self._close_hop() if self.source.state == "lost" else None
+            item = self._waiting[0]
+            if isinstance(item, _Gap):
+                # What was heard of a hop that the gap breaks off is an update before the gap.
+                hop = self._close_hop() if item.end >= self._hop_end else None
+                return hop if hop is not None else self._pass(self._waiting.popleft())
+            room = self._hop_end - self._position
+            self._hear(item[:room])
+            if len(item) > room:
+                self._waiting[0] = item[room:]
+            else:
+                self._waiting.popleft()
+            if self._position == self._limit:
+                return self._finish()
+            if self._position == self._hop_end:
+                hop = self._close_hop()
+                if hop is not None:
+                    return hop
+        return None
+
+    # ---- samples in -----------------------------------------------------------------------------
+
+    def _read(self) -> bool:
+        """Add what the ring has to the waiting samples; False where it has nothing now."""
+        source, ring = self.source, self.source.ring
+        if ring is None:
+            self._drained = source.state == "ended"
+            return False
+        if self._resampler is None:
+            self._resampler = Resampler(source.rate, self._rate)
+        item = ring.read(round(_READ_S * source.rate))
+        if item is None:
+            if ring.exhausted:
+                self._drained = True
+            if self._drained or source.state == "lost":
+                self._wait(self._resampler.flush())
+            return bool(self._waiting)
+        if isinstance(item, Lost):
+            self._wait(self._resampler.flush())
+            self._taken += item.samples
+            self._waiting.append(_Gap(item, self._taken * self._rate // source.rate))
+            return True
+        self.replaced += sanitise(item)
+        mono = item[:, 0] if item.shape[1] == 1 else item.mean(axis=1)
+        self._stored += len(item)
+        self._taken += len(item)
+        if source.real_time:
+            self._observe_arrival()
+        self._wait(self._resampler.push(np.ascontiguousarray(mono)))
+        return True
+
+    def _wait(self, samples: NDArray[np.float32]) -> None:
+        if len(samples):
+            self._waiting.append(samples)
+
+    def _observe_arrival(self) -> None:
+        assert self.source.ring is not None
+        arrived = self.source.ring.arrival_time(self._stored - 1)
+        if arrived is not None:
+            wall = time.time() - (time.monotonic() - arrived)
+            self._clock.observe(self._taken * self._rate // self.source.rate, wall)
+
+    # ---- hops out -------------------------------------------------------------------------------
+
+    def _hear(self, samples: NDArray[np.float32]) -> None:
+        self._meter.push(samples)
+        frames = self._mfcc.push(samples)
+        if len(frames):
+            self._frames.append(frames)
+        self._position += len(samples)
+        self._heard += len(samples)
+
+    def _close_hop(self) -> Hop | None:
+        """End the hop at the present position; None where not one frame of it was heard."""
+        start, self._hop_start = self._hop_start, self._position
+        self._hop_end = self._end_of_hop()
+        frames, self._frames = self._frames, []
+        level, self._heard = self._meter.read(), 0
+        if not frames:
+            return None
+        self._hops += 1
+        return Hop(
+            frames=np.concatenate(frames),
+            level_dbfs=level,
+            start=start / self._rate,
+            end=self._position / self._rate,
+            wall=self._clock.time_of(self._position),
+            arrival=self._arrival(),
+        )
+
+    def _end_of_hop(self) -> int:
+        """Return the next position of the hop grid, or of the end where that comes first."""
+        end = (self._position // self._hop + 1) * self._hop
+        return end if self._limit is None else min(end, self._limit)
+
+    def _pass(self, item: NDArray[np.float32] | _Gap) -> Break:
+        """Move on behind a gap."""
+        assert isinstance(item, _Gap)
+        start = self._position
+        self._mfcc.reset()
+        self._position = max(start, item.end)
+        if self._position >= self._hop_end:
+            self._close_hop()  # starts the next one behind the gap
+        if self._limit is not None and self._position >= self._limit:
+            self.finished = True
+        return Break(
+            lost=item.lost,
+            start=start / self._rate,
+            end=self._position / self._rate,
+            wall=self._clock.time_of(self._position),
+            resets=self._position - start >= self._settings.reset_gap_s * self._rate,
+        )
+
+    def _finish(self) -> Hop | None:
+        """End the stream; the last hop may be short, but not a mere splinter."""
+        self.finished = True
+        if self._drained:
+            self._frames.append(self._mfcc.flush())
+        whole_enough = 2 * self._heard >= self._hop or not self._hops
+        return self._close_hop() if self._heard and whole_enough else None
+
+    def _arrival(self) -> float | None:
+        """Return when the sample before the present position arrived, monotonic seconds."""
+        ring = self.source.ring
+        if ring is None:
+            return None
+        taken = -(-self._position * self.source.rate // self._rate)
+        return ring.arrival_time(taken - 1 - (self._taken - self._stored))
