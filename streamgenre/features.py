@@ -33,8 +33,11 @@ _MAX_FRAMES_AT_ONCE: Final = 128
 """Scratch memory is bounded by this, however long a block is."""
 
 _FILTERS_IN_BAND: Final = 20
-"""Filters in one of the dense blocks that the banded mel matrix is cut into. Measured: against one
-dense product this saves half the mel stage with 26 or 40 filters, five sixths of it with 160."""
+"""Filters in one of the dense blocks that the banded mel matrix is cut into.
+
+Measured (``benchmarks/features.py``): 1.2 times as fast as one dense product with 40 filters, 4
+times with 160. Sums between the filters' edges (``np.add.reduceat``) were slower than dense.
+"""
 
 
 def _round_half_up(value: float) -> int:

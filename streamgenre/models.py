@@ -175,7 +175,12 @@ def load_model(name_or_folder: str) -> Model:
     """
     manifest = read_manifest(find_model(name_or_folder))
     session = _open_session(manifest)
-    _check_tensors(manifest, session)
+    try:
+        _check_tensors(manifest, session)
+    except UnicodeDecodeError as error:
+        raise ModelError(
+            f"{manifest.weights}: a name in the graph is damaged: {error}; export the model again"
+        ) from error
     return (StatefulModel if manifest.kind == "stateful" else WindowedModel)(manifest, session)
 
 

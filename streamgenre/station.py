@@ -114,8 +114,8 @@ class Station:
         self._hop_start = 0
         self._hop_end = self._end_of_hop()
         self._hops = 0
-        self._frames: list[NDArray[np.float32]] = []
-        self._heard = 0  # samples of this hop that were heard
+        self._heard: list[NDArray[np.float32]] = []  # samples of this hop
+        self._frames: list[NDArray[np.float32]] = []  # frames of this hop, where a gap is in it
         self._drained = False
 
     @property
@@ -217,24 +217,34 @@ class Station:
     # ---- hops out -------------------------------------------------------------------------------
 
     def _hear(self, samples: NDArray[np.float32]) -> None:
-        self._meter.push(samples)
-        frames = self._mfcc.push(samples)
-        if len(frames):
-            self._frames.append(frames)
+        self._heard.append(samples)
         self._position += len(samples)
-        self._heard += len(samples)
+
+    def _digest(self) -> None:
+        """Make frames of what was heard.
+
+        All of a hop at once: it costs a fraction of doing it block by block, and the frames do not
+        depend on the blocks even in the last bit.
+        """
+        if self._heard:
+            samples = np.concatenate(self._heard)
+            self._heard = []
+            self._meter.push(samples)
+            self._frames.append(self._mfcc.push(samples))
 
     def _close_hop(self) -> Hop | None:
         """End the hop at the present position; None where not one frame of it was heard."""
         start, self._hop_start = self._hop_start, self._position
         self._hop_end = self._end_of_hop()
-        frames, self._frames = self._frames, []
-        level, self._heard = self._meter.read(), 0
-        if not frames:
+        self._digest()
+        level = self._meter.read()
+        frames = np.concatenate(self._frames) if self._frames else ()
+        self._frames = []
+        if not len(frames):
             return None
         self._hops += 1
         return Hop(
-            frames=np.concatenate(frames),
+            frames=frames,
             level_dbfs=level,
             start=start / self._rate,
             end=self._position / self._rate,
@@ -251,6 +261,7 @@ class Station:
         """Move on behind a gap."""
         assert isinstance(item, _Gap)
         start = self._position
+        self._digest()
         self._mfcc.reset()
         self._position = max(start, item.end)
         if self._position >= self._hop_end:
@@ -268,10 +279,13 @@ class Station:
     def _finish(self) -> Hop | None:
         """End the stream; the last hop may be short, but not a mere splinter."""
         self.finished = True
+        heard = self._position - self._hop_start
+        if heard == 0 or (2 * heard < self._hop and self._hops):
+            return None
+        self._digest()
         if self._drained:
             self._frames.append(self._mfcc.flush())
-        whole_enough = 2 * self._heard >= self._hop or not self._hops
-        return self._close_hop() if self._heard and whole_enough else None
+        return self._close_hop()
 
     def _arrival(self) -> float | None:
         """Return when the sample before the present position arrived, monotonic seconds."""

@@ -24,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 done, 1 an error that is explained on stderr, 2 wrong usage. Ctrl-C and SIGTERM end
     ``listen``, ``dashboard`` and ``subscribe`` with 0: this is how they are meant to end.
     """
+    # Before numpy is loaded: an idle OpenBLAS worker spins, which costs a hundred times what its
+    # help with our small matrices is worth.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     args = _parser().parse_args(arguments)
     try:
         command = import_module(f"streamgenre.cli.{args.command}")

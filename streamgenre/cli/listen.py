@@ -116,11 +116,11 @@ def _presenter(args: argparse.Namespace) -> Callable[[Feed, Callable[[], bool]],
     if args.quiet:
         return _show_nothing
     from streamgenre.dashboard.app import run_dashboard
-    from streamgenre.dashboard.lines import print_lines
+    from streamgenre.dashboard.lines import run_lines
 
     terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     if args.no_dashboard or not terminal:
-        return lambda feed, stop: print_lines(feed, stop=stop)
+        return lambda feed, stop: run_lines(feed, file=sys.stdout, stop=stop)
     return lambda feed, stop: run_dashboard(feed, stop=stop)
 
 

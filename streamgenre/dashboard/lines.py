@@ -1,0 +1,100 @@
+"""What the dashboard says where there is no terminal: one line for each thing that happens."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from streamgenre.dashboard.text import clean, clock, duration, level, percent
+from streamgenre.dashboard.view import DashboardView
+from streamgenre.events import Gap, Segment, SourceChange, Update
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import IO
+
+    from streamgenre.events import AnyEvent
+
+
+def line(event: AnyEvent) -> str | None:
+    """Return an event as one line without its newline; None for those not worth one (status)."""
+    match event:
+        case Update():
+            what = f"{clean(event.genre or event.state)} {percent(event.confidence)}"
+            if event.genre is None:
+                what = clean(event.state)
+            words = f"{what}  {level(event.level_dbfs)}  (since {event.since:.1f} s)"
+        case Segment():
+            mean = event.mean_probability
+            sure = f", {percent(mean)} on average" if mean is not None else ""
+            what = clean(event.genre or event.state)
+            words = (
+                f"segment {what} from {event.start:.1f} s to {event.end:.1f} s "
+                f"({duration(event.end - event.start)}{sure})"
+            )
+        case Gap():
+            words = f"gap: {event.samples} samples lost ({event.seconds:.3f} s, {event.reason})"
+        case SourceChange():
+            detail = f": {clean(event.detail)}" if event.detail else ""
+            words = f"source {clean(event.state)}  {clean(event.input)}{detail}"
+        case _:
+            return None
+    return f"{clock(event.time)}  {clean(event.station)}  {words}"
+
+
+def run_lines(
+    events: Iterable[AnyEvent | None], *, file: IO[str], stop: Callable[[], bool]
+) -> None:
+    """Write a line for each event, and one when a station's updates fail to come.
+
+    Each line is flushed, so that a reader of a pipe sees it at once. Returns when ``events`` end,
+    when ``stop`` says so, or, without a word, when nobody reads any more.
+    """
+    view = DashboardView()
+    stale: set[str] = set()
+    try:
+        for event in events:
+            now = time.monotonic()
+            if event is not None:
+                view.apply(event, now)
+                _write(file, line(event))
+            _tell_stale(view, stale, now, file)
+            if stop():
+                return
+    except BrokenPipeError:
+        _silence(file)
+
+
+def _tell_stale(view: DashboardView, told: set[str], now: float, file: IO[str]) -> None:
+    """Write one line for each station that has become stale; forget those that have not."""
+    for name, station in view.stations.items():
+        quiet = station.stale_s(now)
+        if quiet is None:
+            told.discard(name)
+        elif name not in told:
+            told.add(name)
+            when = station.update.time + quiet if station.update else time.time()
+            _write(file, f"{clock(when)}  {clean(name)}  no update for {duration(quiet)}")
+    # Stations that were forgotten for want of room.
+    told.intersection_update(view.stations)
+
+
+def _write(file: IO[str], text: str | None) -> None:
+    if text is None:
+        return
+    # A name may hold what the encoding of the pipe does not have.
+    encoding = getattr(file, "encoding", None) or "utf-8"
+    file.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    file.flush()
+
+
+def _silence(file: IO[str]) -> None:
+    """Let what is still buffered go nowhere: the interpreter flushes stdout again as it exits."""
+    try:
+        descriptor = file.fileno()
+    except (OSError, ValueError, AttributeError):
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)

@@ -1,0 +1,58 @@
+"""The lists of the single-station screen: finished segments, and what happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamgenre.dashboard import palette
+from streamgenre.dashboard.canvas import Row, fit
+from streamgenre.dashboard.text import clean, clock, duration, percent
+
+if TYPE_CHECKING:
+    from streamgenre.dashboard.parts import Frame
+    from streamgenre.dashboard.view import StationView
+
+
+def title(words: str, frame: Frame) -> Row:
+    """Return a heading with a thin line after it."""
+    row = Row().add(f" {words} ", frame.paint(bold=True))
+    rail = frame.paint(palette.STATE_COLORS["silence"])
+    return row.add("─" * max(0, frame.width - row.width - 1), rail)
+
+
+def segments(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
+    """Return a heading and the newest segments, newest first."""
+    paint = frame.paint
+    lines = [title("segments", frame)]
+    # 32 cells go to the time, the length and the probability.
+    room = max(1, min(14, frame.width - 32))
+    for segment in reversed(station.segments):
+        if len(lines) >= rows:
+            break
+        color = palette.text_color(segment.genre)
+        word = clean(segment.genre if segment.genre is not None else segment.state)
+        row = Row().add(f" {clock(segment.start_time)}  ", paint(dim=True))
+        row.add(fit(word, room), paint(color, bold=segment.genre is not None)).to(12 + room)
+        row.add(f"{duration(segment.end - segment.start):>11}")
+        if segment.mean_probability is not None:
+            row.add(f"  {percent(segment.mean_probability):>6}", paint(dim=True))
+        lines.append(row)
+    if len(lines) == 1:
+        lines.append(Row().add(" none finished yet", paint(dim=True)))
+    return lines[:rows]
+
+
+def log(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
+    """Return a heading and the newest log entries, newest first."""
+    paint = frame.paint
+    lines = [title("events", frame)]
+    for entry in reversed(station.log):
+        if len(lines) >= rows:
+            break
+        row = Row().add(f" {clock(entry.time)}  ", paint(dim=True))
+        row.add(f"{entry.kind:<8}", paint(palette.WARN, bold=True) if entry.bad else paint())
+        row.add(fit(clean(entry.text), frame.width - row.width - 1), paint(dim=not entry.bad))
+        lines.append(row)
+    if len(lines) == 1:
+        lines.append(Row().add(" none", paint(dim=True)))
+    return lines[:rows]

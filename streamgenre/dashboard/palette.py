@@ -1,0 +1,135 @@
+"""Colours and letters of genres and states: plain hex strings, for terminals and reports alike.
+
+The ten colours of the GTZAN genres were searched for, not picked: starting from a colour that suits
+each genre, the smallest distance between any two (CIE 1976 ΔE) was maximised for normal sight and
+for simulated protanopia, deuteranopia and tritanopia at once, within a lightness and a chroma that
+are calm and legible on a dark ground. It is above 23 in all four. The letters tell the genres apart
+where there is no colour at all.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import hashlib
+import string
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+GENRE_COLORS: Final[dict[str, str]] = {
+    "blues": "#5681F5",
+    "classical": "#A8E7E7",
+    "country": "#796802",
+    "disco": "#A43DA1",
+    "hiphop": "#EEE372",
+    "jazz": "#D5911A",
+    "metal": "#808590",
+    "pop": "#C2BCFF",
+    "reggae": "#3CFAAE",
+    "rock": "#EB6A63",
+}
+"""Colour of each GTZAN genre."""
+
+GENRE_LETTERS: Final[dict[str, str]] = {
+    "blues": "B",
+    "classical": "C",
+    "country": "Y",
+    "disco": "D",
+    "hiphop": "H",
+    "jazz": "J",
+    "metal": "M",
+    "pop": "P",
+    "reggae": "G",
+    "rock": "R",
+}
+"""Letter of each GTZAN genre."""
+
+STATE_COLORS: Final[dict[str, str]] = {
+    "silence": "#4A4F57",
+    "unknown": "#6B7079",
+    "speech": "#E9EDF2",
+}
+"""Colour of each state other than music."""
+
+STATE_TEXT: Final = "#9BA3AE"
+"""Colour of words and large letters that name a state; its cells are darker."""
+
+STATE_GLYPHS: Final[dict[str, str]] = {"silence": ".", "unknown": "?", "speech": "s"}
+"""Sign of each state other than music; no genre has one of these for a letter."""
+
+GOOD: Final = "#3FB68B"
+"""Colour of what is well."""
+WARN: Final = "#E5B83B"
+"""Colour of what wants attention."""
+BAD: Final = "#F0665E"
+"""Colour of what is wrong. Never the only sign of it: a word or a glyph says the same."""
+
+_SPELLINGS: Final = str.maketrans("", "", " -_&'")
+_POOL: Final = string.ascii_uppercase + string.ascii_lowercase + string.digits
+_TAKEN_BY_STATES: Final = frozenset(STATE_GLYPHS.values())
+
+
+def _known(label: str) -> str:
+    """Return a label in the spelling of GTZAN (``Hip-Hop`` is ``hiphop``)."""
+    return label.casefold().translate(_SPELLINGS)
+
+
+@lru_cache(maxsize=256)
+def genre_color(label: str) -> str:
+    """Return the colour of a genre as ``#RRGGBB``; the same for the same label, always.
+
+    Labels outside GTZAN get one of 96 colours by a hash of their name.
+    """
+    known = GENRE_COLORS.get(_known(label))
+    if known is not None:
+        return known
+    digest = hashlib.blake2b(label.encode("utf-8", "replace"), digest_size=2).digest()
+    hue = digest[0] % 32 / 32
+    lightness = (0.48, 0.62, 0.76)[digest[1] % 3]
+    channels = colorsys.hls_to_rgb(hue, lightness, 0.62)
+    return "#" + "".join(f"{round(channel * 255):02X}" for channel in channels)
+
+
+def color(state: str, genre: str | None) -> str:
+    """Return the colour of what was decided: a genre, or a state without one."""
+    if genre is not None:
+        return genre_color(genre)
+    return STATE_COLORS.get(state, STATE_COLORS["unknown"])
+
+
+def text_color(genre: str | None) -> str:
+    """Return the colour of the word for what was decided: the genre's, or that of all states."""
+    return STATE_TEXT if genre is None else genre_color(genre)
+
+
+def letters(labels: Iterable[str]) -> dict[str, str]:
+    """Return one letter for each label, no letter twice while there are enough (62).
+
+    GTZAN genres have their own. Others, in the order given, take the first free letter of their
+    name, else the first free one of the alphabet. Ask with the labels in the order of the model to
+    be answered the same each time.
+    """
+    labels = list(labels)
+    found: dict[str, str] = {}
+    taken = set(_TAKEN_BY_STATES)
+    for label in labels:
+        letter = GENRE_LETTERS.get(_known(label))
+        if letter is not None and letter not in taken:
+            found[label] = letter
+            taken.add(letter)
+    for label in labels:
+        if label not in found:
+            wanted = label.upper() + label.lower() + _POOL
+            found[label] = next((c for c in wanted if c in _POOL and c not in taken), "#")
+            taken.add(found[label])
+    return {label: found[label] for label in labels}
+
+
+def ink(background: str) -> str:
+    """Return black or white, whichever is read more easily on a colour ``#RRGGBB``."""
+    red, green, blue = (int(background[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+    # The two contrasts (WCAG) are equal at a luminance of 0.18.
+    return "#000000" if luminance > 0.18 else "#FFFFFF"

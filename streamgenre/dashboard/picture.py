@@ -1,0 +1,80 @@
+"""The dashboard as an SVG picture, drawn from recorded events."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.terminal_theme import TerminalTheme
+
+from streamgenre.dashboard.canvas import Row, Screenful
+from streamgenre.dashboard.render import render
+from streamgenre.dashboard.view import DashboardView
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from streamgenre.events import AnyEvent
+
+_ANSI: Final = [(40, 44, 52), (240, 102, 94), (63, 182, 139), (229, 184, 59)] + [(97, 150, 245)] * 4
+_WORDS: Final = re.compile(r" +|[^ ]+(?: [^ ]+)*")
+
+THEME: Final = TerminalTheme((20, 22, 27), (214, 219, 226), _ANSI, _ANSI)
+"""Background, foreground and the colours by number, of which the dashboard uses none."""
+
+
+def export_svg(
+    view: DashboardView,
+    path: str | os.PathLike[str],
+    *,
+    width: int = 100,
+    height: int = 30,
+    now: float,
+    title: str = "streamgenre",
+) -> None:
+    """Write the screen of a view as SVG; ``width`` in cells, ``height`` in rows.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    console = Console(
+        file=io.StringIO(), record=True, width=width, height=height, force_terminal=True,
+        color_system="truecolor", legacy_windows=False, _environ={},
+    )  # fmt: skip
+    shown = render(view, width=width, height=height, now=now, color=True)
+    rows = tuple(_apart(row) for row in shown.rows)
+    console.print(Screenful(rows, width, height), end="")
+    svg = console.export_svg(title=title, theme=THEME)
+    Path(path).write_text(svg, encoding="utf-8")
+
+
+def _apart(row: Row) -> Row:
+    """Return a row whose words and blanks are parts of their own.
+
+    Each part is placed by itself in an SVG. Some viewers drop blanks at the start of a text, and
+    all of them drift within one when they have to do without the font it was measured for.
+    """
+    return Row(
+        [(part, style) for text, style in row.parts for part in _WORDS.findall(text)], row.width
+    )
+
+
+def save_picture(
+    events: Iterable[AnyEvent],
+    path: str | os.PathLike[str],
+    width: int = 100,
+    height: int = 30,
+) -> None:
+    """Write what the dashboard shows after these events as SVG; errors as :func:`export_svg`."""
+    view = DashboardView()
+    now = 0.0
+    for event in events:
+        view.apply(event)
+        now = max(now, event.time)
+    export_svg(view, path, width=width, height=height, now=now)

@@ -1,0 +1,150 @@
+"""From the view to a screenful: which parts are shown, and how much room each is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from streamgenre.dashboard import lists, parts, strip, table
+from streamgenre.dashboard.canvas import Paint, Row, Screenful, beside
+from streamgenre.dashboard.parts import Frame
+
+if TYPE_CHECKING:
+    from streamgenre.dashboard.view import DashboardView, StationView
+
+MIN_WIDTH: Final = 40
+"""Cells in a row below which nothing but a hint is shown."""
+MIN_HEIGHT: Final = 10
+"""Rows below which nothing but a hint is shown."""
+TWO_COLUMNS: Final = 120
+"""Cells in a row from which on the lists stand beside the bars."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Rows given to each part of the single-station screen."""
+
+    bars: int
+    spaced: bool = False
+    big: bool = False
+    scale: bool = False
+    axis: bool = False
+    footer: int = 1
+    timeline: int = 1
+    history: int = 0
+    lists: int = 0
+    blanks: int = 0
+    """Blank rows, at most one after each of bars, decision, header, timeline and meter."""
+
+    @property
+    def height(self) -> int:
+        """Rows in all."""
+        decision = 3 if self.big else 1
+        below = self.timeline + self.axis + self.footer + self.lists + self.history
+        return 1 + decision + self.bars + 1 + self.scale + below + self.blanks
+
+
+def render(
+    view: DashboardView, *, width: int, height: int, now: float, color: bool = True
+) -> Screenful:
+    """Return the screen as a rich renderable of at most ``height`` rows and ``width`` cells.
+
+    ``now`` is by the clock that :meth:`DashboardView.apply` was told. Without ``color`` the
+    result holds no styles at all. One station, or the selected one, fills the screen; several
+    become a table.
+    """
+    frame = Frame(width, now, Paint(color))
+    if width < MIN_WIDTH or height < MIN_HEIGHT:
+        rows = [Row().add("streamgenre"), Row().add(f"needs {MIN_WIDTH}×{MIN_HEIGHT}")]
+    elif not view.stations:
+        rows = [Row() for _ in range(height // 2 - 1)]
+        rows.append(Row().add(" waiting for events", frame.paint(dim=True)))
+    else:
+        station = view.stations.get(view.selected) if view.selected is not None else None
+        if station is None and len(view.stations) == 1:
+            station = next(iter(view.stations.values()))
+        if station is None:
+            rows = table.stations(view, frame, rows=height)
+        else:
+            rows = _single(station, frame, height)
+    return Screenful(tuple(rows), width, height)
+
+
+def plan(genres: int, width: int, height: int) -> Plan:
+    """Return how the rows of a screen of at least 10 rows are given out, most needed first."""
+    # Header, decision, meter, timeline and footer take one each at the least.
+    best = Plan(bars=min(genres, height - 5))
+    two_columns = width >= TWO_COLUMNS
+    wishes: list[dict[str, int | bool]] = [
+        {"blanks": 1},
+        {"axis": True},
+        {"footer": 2} if width < TWO_COLUMNS else {},
+        {"big": True},
+        {"blanks": 3},
+        {"scale": True},
+        {"timeline": 2, "axis": False},
+        {"blanks": 4},
+        {"timeline": 3},
+        {"blanks": 5},
+        {"timeline": 6},
+        {"bars": 2 * genres - 1, "spaced": True} if best.bars == genres else {},
+        {"timeline": 10},
+        {"history": 3},
+        {"history": 5},
+    ]
+    for wish in wishes:
+        # Without two columns the lists need rows of their own, before bars are spread out.
+        if "spaced" in wish and not two_columns:
+            room = height - best.height
+            if room >= 6:
+                best = replace(best, lists=min(room, 24))
+        wished = replace(best, **wish)  # type: ignore[arg-type]
+        if wished.height <= height:
+            best = wished
+    return best
+
+
+def _single(station: StationView, frame: Frame, height: int) -> list[Row]:
+    """Return the screen of one station."""
+    genres = len(station.update.smoothed) if station.update else 10
+    layout = plan(genres, frame.width, height)
+    blank = [[Row()] if i < layout.blanks else [] for i in range(5)]
+    # The first blank rows go where they separate most: after bars, decision, header.
+    after_bars, after_decision, after_header, after_timeline, after_meter = blank
+    two_columns = frame.width >= TWO_COLUMNS
+    left = replace(frame, width=frame.width * 5 // 8) if two_columns else frame
+    body = parts.decision(station, left, rows=3 if layout.big else 1) + after_decision
+    chart = parts.bars(station, left, rows=layout.bars, spaced=layout.spaced)
+    body += chart + [Row()] * (layout.bars - len(chart))
+    if two_columns:
+        side = replace(frame, width=frame.width - left.width - 2)
+        half = (len(body) + 1) // 2
+        shelf = lists.segments(station, side, rows=half - 1)
+        shelf += [Row()] * (half - len(shelf))
+        shelf += lists.log(station, side, rows=len(body) - half)
+        body = beside(body, shelf, column=left.width + 2, width=frame.width)
+    if layout.timeline > 1:
+        timeline = strip.several(station, frame, rows=layout.timeline)
+    else:
+        timeline = strip.single(station, frame, axis=layout.axis)
+    extra: list[Row] = []
+    if layout.lists:
+        first = layout.lists // 2
+        extra = lists.segments(station, frame, rows=first - 1)
+        extra += [Row()] * (first - len(extra))
+        extra += lists.log(station, frame, rows=layout.lists - first - 1)
+        extra += [Row()] * (layout.lists - len(extra))
+    rows = [
+        parts.header(station, frame),
+        *after_header,
+        *body,
+        *after_bars,
+        *strip.history(station, frame, rows=layout.history),
+        *parts.meter(station, frame, scale=layout.scale),
+        *after_meter,
+        *timeline,
+        *after_timeline,
+        *extra,
+    ]
+    foot = parts.footer(station, frame, rows=layout.footer)
+    return rows + [Row()] * (height - len(rows) - len(foot)) + foot

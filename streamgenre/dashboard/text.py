@@ -1,0 +1,98 @@
+"""Words and numbers as they are shown; text from outside is made harmless here."""
+
+from __future__ import annotations
+
+import math
+import time
+import unicodedata
+from functools import lru_cache
+from typing import Final
+
+MAX_CLEAN: Final = 256
+"""Characters of a text from outside that are looked at; no screen row shows more."""
+MAX_MARKS: Final = 2
+"""Combining marks kept on one character; stacks of them run over other rows."""
+
+_DROPPED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Me"})
+_VARIATION_SELECTORS: Final = range(0xFE00, 0xFE10)
+_REGIONAL_INDICATORS: Final = range(0x1F1E6, 0x1F200)
+
+
+@lru_cache(maxsize=512)
+def clean(text: str) -> str:
+    """Return text from outside as one line without anything that could steer a terminal.
+
+    Control and format characters (escapes, direction marks, joiners), lone surrogates, stacked
+    marks and line breaks go; what is left has the same width in rich and in terminals.
+    """
+    kept: list[str] = []
+    marks = 0
+    for char in unicodedata.normalize("NFC", text[:MAX_CLEAN]):
+        if char in "\t\n\r":
+            kept.append(" ")
+            continue
+        category = unicodedata.category(char)
+        point = ord(char)
+        # Flags and emoji variants are wide in some terminals and narrow in others.
+        if category in _DROPPED or point in _VARIATION_SELECTORS or point in _REGIONAL_INDICATORS:
+            continue
+        marks = marks + 1 if category == "Mn" else 0
+        if marks <= MAX_MARKS:
+            kept.append(char)
+    return " ".join("".join(kept).split())
+
+
+def share(value: float) -> float:
+    """Return a number cut to the range 0 to 1; what is not a number counts as 0."""
+    return min(1.0, max(0.0, value)) if math.isfinite(value) else 0.0
+
+
+def percent(part: float) -> str:
+    """Return a share between 0 and 1 as ``83 %``."""
+    return f"{round(100 * share(part))} %"
+
+
+def clock(unix: float) -> str:
+    """Return UNIX seconds as local time ``12:04:31``; ``--:--:--`` if there is no such time."""
+    try:
+        return time.strftime("%H:%M:%S", time.localtime(unix))
+    except (ValueError, OverflowError, OSError):
+        return "--:--:--"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in the two units that matter: ``42 s``, ``3 min 5 s``, ``2 h 4 min``.
+
+    What is not finite or below zero counts as 0.
+    """
+    whole = int(seconds) if math.isfinite(seconds) and seconds > 0 else 0
+    minutes, rest = divmod(whole, 60)
+    if minutes == 0:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours == 0:
+        return f"{minutes} min {rest} s"
+    days, hours = divmod(hours, 24)
+    return f"{hours} h {minutes} min" if days == 0 else f"{days} d {hours} h"
+
+
+def level(dbfs: float | None) -> str:
+    """Return a level in dBFS as ``-18.2 dBFS``; None is digital silence."""
+    if dbfs is None or not math.isfinite(dbfs):
+        return "digital silence"
+    return f"{dbfs:.1f} dBFS"
+
+
+def milliseconds(ms: float) -> str:
+    """Return milliseconds with as many digits as tell something: ``3.1``, ``42``, ``1200``."""
+    return f"{ms:.1f}" if ms < 10 else f"{ms:.0f}"
+
+
+def size(count: int) -> str:
+    """Return bytes as ``84 MB`` (millions of bytes)."""
+    return f"{count / 1e6:.0f} MB"
+
+
+def number(count: int) -> str:
+    """Return a whole number with thin groups: ``1 234 567``."""
+    return f"{count:,}".replace(",", " ")

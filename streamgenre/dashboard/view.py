@@ -1,0 +1,220 @@
+"""What the dashboard shows, as a pure fold of events: no clock, no terminal, bounded memory."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from streamgenre.dashboard.text import clean, duration
+from streamgenre.dashboard.timeline import Key, Timeline
+from streamgenre.events import Gap, Segment, SourceChange, Status, Update
+
+if TYPE_CHECKING:
+    from streamgenre.events import AnyEvent
+
+STALE_S: Final = 3.0
+"""Seconds without an update after which a station is marked."""
+MAX_STATIONS: Final = 256
+"""Stations that are remembered; the one that was silent longest goes first."""
+MAX_LOG: Final = 50
+"""Log entries a station."""
+MAX_SEGMENTS: Final = 100
+"""Segments a station."""
+MAX_LEVELS: Final = 600
+"""Levels a station, one an update."""
+MAX_KEYS: Final = 64
+"""Different decisions whose time is summed up a station."""
+MAX_HOP_S: Final = 30.0
+"""An update speaks for no more seconds than this."""
+
+
+class LogEntry(NamedTuple):
+    """Something that happened to a station."""
+
+    time: float
+    """UNIX seconds."""
+    kind: str
+    """``gap``, ``source``, ``missed`` or ``session``."""
+    text: str
+    """What, in words; may hold text from outside."""
+    bad: bool
+    """Whether it wants attention."""
+
+
+@dataclass(slots=True)
+class StationView:
+    """What is known of one station."""
+
+    name: str
+    """Name of the station, as sent: clean it before showing it."""
+    session: str
+    """Session that the rest belongs to, the timeline, segments and log excepted."""
+    update: Update | None = None
+    """Newest update."""
+    status: Status | None = None
+    """Newest status."""
+    source: SourceChange | None = None
+    """Newest change of the source."""
+    arrival: float = 0.0
+    """When the newest update came (before the first: the first event), by the reader's clock."""
+    hop: float = 1.0
+    """Seconds of audio between the last two updates."""
+    samples_lost: int = 0
+    """Samples lost in this session, at the rate of the source."""
+    missed: int = 0
+    """Events of this session that were sent but did not arrive here."""
+    updates: int = 0
+    """Updates of this session that arrived here."""
+    heard: dict[Key, float] = field(default_factory=dict)
+    """Seconds of this session by decision, in the order first heard."""
+    timeline: Timeline = field(default_factory=Timeline)
+    levels: deque[float | None] = field(default_factory=lambda: deque(maxlen=MAX_LEVELS))
+    """Levels of the last updates in dBFS, newest last."""
+    segments: deque[Segment] = field(default_factory=lambda: deque(maxlen=MAX_SEGMENTS))
+    """Finished segments, newest last."""
+    log: deque[LogEntry] = field(default_factory=lambda: deque(maxlen=MAX_LOG))
+    """Gaps, source changes and the like, newest last."""
+    last_seq: dict[str, int] = field(default_factory=dict)
+    """Newest number by type of event."""
+
+    @property
+    def source_state(self) -> str | None:
+        """State of the source; None before anything told it."""
+        if self.source is not None and (
+            self.status is None or self.source.time >= self.status.time
+        ):
+            return self.source.state
+        return self.status.source_state if self.status is not None else None
+
+    @property
+    def input(self) -> str:
+        """Name of the input, as sent; empty before anything told it."""
+        latest = self.source or self.status
+        return latest.input if latest is not None else ""
+
+    @property
+    def held_s(self) -> float:
+        """Seconds for which state and genre hold; 0 before the first update."""
+        return max(0.0, self.update.stream_time - self.update.since) if self.update else 0.0
+
+    def quiet_s(self, now: float) -> float:
+        """Return the seconds since the newest update came; ``now`` by the reader's clock."""
+        return max(0.0, now - self.arrival)
+
+    def stale_s(self, now: float) -> int | None:
+        """Return the whole seconds without an update, or None while updates are due or over.
+
+        A source that ended has no more updates to send; slower hops are given their time.
+        """
+        quiet = self.quiet_s(now)
+        if self.source_state == "ended" or quiet <= max(STALE_S, 2.5 * self.hop):
+            return None
+        return int(quiet)
+
+
+@dataclass(slots=True)
+class DashboardView:
+    """What is known of all stations: feed it with :meth:`apply`."""
+
+    stations: dict[str, StationView] = field(default_factory=dict)
+    """Stations by name, in the order first heard."""
+    selected: str | None = None
+    """Name of the station to show alone; None: the only one, or the table of all."""
+
+    def apply(self, event: AnyEvent, now: float | None = None) -> None:
+        """Take in one event.
+
+        ``now`` is when it arrived, by the same clock that later readers pass as ``now`` (any zero,
+        in seconds); by default the time of the event itself. Repeated and overtaken events change
+        nothing, nor do events without a finite time; events missing by their ``seq`` are counted.
+        """
+        if not (math.isfinite(event.time) and math.isfinite(event.stream_time)):
+            return
+        arrival = event.time if now is None else now
+        station = self.stations.get(event.station)
+        if station is None:
+            self._make_room()
+            station = StationView(event.station, event.session, arrival=arrival)
+            self.stations[event.station] = station
+        elif station.session != event.session:
+            station = self._restart(station, event, arrival)
+        if not _in_order(station, event):
+            return
+        match event:
+            case Update():
+                _apply_update(station, event)
+                station.arrival = arrival
+            case Segment():
+                station.segments.append(event)
+            case Gap():
+                station.samples_lost += event.samples
+                station.timeline.mark_gap(event.time, event.seconds)
+                _log(station, event, "gap", _gap_text(event), bad=True)
+            case SourceChange():
+                station.source = event
+                detail = f": {clean(event.detail)}" if event.detail else ""
+                _log(station, event, "source", event.state + detail, bad=event.state == "lost")
+            case Status():
+                station.status = event
+                station.samples_lost = event.samples_lost
+
+    def _make_room(self) -> None:
+        if len(self.stations) >= MAX_STATIONS:
+            quietest = min(self.stations.values(), key=lambda station: station.arrival)
+            del self.stations[quietest.name]
+
+    def _restart(self, old: StationView, event: AnyEvent, arrival: float) -> StationView:
+        """Return the station as new, with the history that is still true of it."""
+        station = StationView(
+            old.name,
+            event.session,
+            arrival=arrival,
+            timeline=old.timeline,
+            segments=old.segments,
+            log=old.log,
+        )
+        _log(station, event, "session", "new session", bad=False)
+        self.stations[old.name] = station
+        return station
+
+
+def _in_order(station: StationView, event: AnyEvent) -> bool:
+    """Return whether an event is newer than what is known; count those skipped over."""
+    last = station.last_seq.get(event.TYPE)
+    # The first one seen tells nothing of those before: a reader may have come late.
+    if last is not None:
+        if event.seq <= last:
+            return False
+        skipped = event.seq - last - 1
+        if skipped:
+            station.missed += skipped
+            text = f"{skipped} {event.TYPE} event{'s' if skipped > 1 else ''} did not arrive"
+            _log(station, event, "missed", text, bad=True)
+    station.last_seq[event.TYPE] = event.seq
+    return True
+
+
+def _apply_update(station: StationView, update: Update) -> None:
+    before = station.update
+    if before is not None and update.seq == before.seq + 1:
+        hop = update.stream_time - before.stream_time
+        if 0 < hop <= MAX_HOP_S:
+            station.hop = hop
+    key = Key(update.state, update.genre)
+    station.update = update
+    station.updates += 1
+    station.levels.append(update.level_dbfs)
+    station.timeline.append(update.time, station.hop, key)
+    if key in station.heard or len(station.heard) < MAX_KEYS:
+        station.heard[key] = station.heard.get(key, 0.0) + station.hop
+
+
+def _gap_text(gap: Gap) -> str:
+    length = f"{gap.seconds * 1000:.0f} ms" if gap.seconds < 1 else duration(gap.seconds)
+    return f"{gap.samples} samples lost ({length}, {gap.reason})"
+
+
+def _log(station: StationView, event: AnyEvent, kind: str, text: str, *, bad: bool) -> None:
+    station.log.append(LogEntry(event.time, kind, text, bad))

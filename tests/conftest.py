@@ -1,0 +1,55 @@
+"""Fixtures of all tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from model_factory import write_stateful_model, write_windowed_model
+from needs import need
+from sound_server import SoundServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+GENRES = (
+    *("blues", "classical", "country", "disco", "hiphop"),
+    *("jazz", "metal", "pop", "reggae", "rock"),
+)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20_260_101)
+
+
+@pytest.fixture(scope="session")
+def stateful_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stateful model of ten genres with random weights."""
+    return write_stateful_model(tmp_path_factory.mktemp("models") / "stateful", labels=GENRES)
+
+
+@pytest.fixture(scope="session")
+def windowed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A windowed model of ten genres with random weights."""
+    return write_windowed_model(tmp_path_factory.mktemp("models") / "windowed", labels=GENRES)
+
+
+@pytest.fixture(scope="session")
+def tmux() -> str:
+    need("tmux")
+    return "tmux"
+
+
+@pytest.fixture
+def sound_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoundServer]:
+    """A private PulseAudio whose only sound card is the null sink ``tuner``."""
+    need("pulseaudio", "pactl", "paplay")
+    server = SoundServer(tmp_path_factory.mktemp("pulse"))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import io
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from dashboard.dashboard_events import GENRES, T0, gap, programme, segment, source, status, update
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+
+from streamgenre.dashboard.bigtext import big
+from streamgenre.dashboard.picture import save_picture
+from streamgenre.dashboard.render import render
+from streamgenre.dashboard.text import clean, duration
+from streamgenre.dashboard.view import DashboardView
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from streamgenre.events import AnyEvent
+
+HOSTILE = "\x1b]0;owned\x07\x1b[31m[red]x[/red]\u202e\ud800\r\n\x9b2Jé\u0301\u0301\u0301\u0301"
+
+
+@pytest.fixture(autouse=True)
+def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterable[None]:
+    import time
+
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def viewed(events: Iterable[AnyEvent]) -> tuple[DashboardView, float]:
+    view = DashboardView()
+    now = T0
+    for event in events:
+        view.apply(event)
+        now = max(now, event.time)
+    return view, now
+
+
+def written(
+    view: DashboardView, now: float, width: int = 80, height: int = 24, *, color: bool = False,
+    encoding: str = "utf-8",
+) -> str:  # fmt: skip
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding=encoding)
+    console = Console(
+        file=file, width=width, height=height, force_terminal=True, color_system="truecolor",
+        legacy_windows=False, _environ={},
+    )  # fmt: skip
+    console.print(render(view, width=width, height=height, now=now, color=color), end="")
+    file.flush()
+    return raw.getvalue().decode(encoding)
+
+
+def test_everything_that_was_asked_for_is_on_80x24() -> None:
+    view, now = viewed([*programme(600), source(2, 601, "live")])
+    text = written(view, now)
+    for words in (
+        "kitchen", "● live", "http://radio.example/jazz", "00:10:00", "for 2 min 30 s",
+        "since 00:07:30", "level", "-60", "lost 2 205 samples", "latency 3.4 / 8.9 ms",
+        "CPU 2.1 %", "RSS 84 MB", "model gtzan-lstm", "updates 600", "up 10 min 3 s", "00:05",
+        *GENRES,
+    ):  # fmt: skip
+        assert words in text, words
+    assert "digital silence" in text
+    assert "nothing heard" in text
+
+
+def test_raw_and_smoothed_values_are_both_shown() -> None:
+    view, now = viewed([update(0, "jazz", confidence=0.75, raw=0.25)])
+    row = next(line for line in written(view, now).split("\n") if " jazz " in line)
+    assert row.startswith("▸ J  jazz")
+    assert "75 %" in row
+    assert "◆  25 %" in row
+    gauge = row[12:].split("%")[0]
+    bar = gauge[: gauge.rindex("─") + 1].strip()
+    assert abs(bar.index("◆") / len(bar) - 0.25) < 0.03
+    assert abs(bar.rindex("━") / len(bar) - 0.75) < 0.05
+
+
+def test_without_colour_nothing_but_text_is_written_and_the_letters_tell() -> None:
+    view, now = viewed(programme(200))
+    text = written(view, now, color=False)
+    assert "\x1b" not in text
+    assert "CCCCCCCCCC" in text, "every cell of the timeline has its letter"
+    assert "\x1b[" in written(view, now, color=True)
+
+
+def test_stations_are_marked_when_updates_fail_to_come() -> None:
+    view, now = viewed([update(0)])
+    assert "no update" not in written(view, now + 2)
+    assert "no update for 7 s" in written(view, now + 7.5)
+
+
+@pytest.mark.parametrize(("state", "words"), [("unknown", "likeliest jazz 34 %"), ("speech", "S")])
+def test_other_states_are_named(state: str, words: str) -> None:
+    event = update(0, None, state="unknown", confidence=0.34)
+    view, now = viewed([replace(event, state=state)])  # type: ignore[arg-type]
+    assert words in written(view, now)
+    assert state.upper() in written(view, now, 40, 10)
+
+
+def test_gaps_are_marked_in_the_timeline() -> None:
+    view, now = viewed([update(i) for i in range(20)])
+    assert "×" not in written(view, now)
+    view.apply(gap(0, 12))
+    assert "×" in written(view, now)
+
+
+def test_text_from_outside_cannot_steer_the_terminal() -> None:
+    event = replace(update(0), station=HOSTILE, genre=HOSTILE, smoothed={HOSTILE: 1.0, "b": 0.0})
+    change = replace(source(0, 0, "lost", detail=HOSTILE * 9), station=HOSTILE, input=HOSTILE)
+    view, now = viewed([event, change, replace(status(0, 1), station=HOSTILE, model=HOSTILE)])
+    for size in ((40, 10), (80, 24), (200, 50)):
+        text = written(view, now, *size)
+        assert not set(text) & {"\x1b", "\x07", "\x9b", "\r", "\u202e", "\ud800"}
+        assert "[red]x" in text or size == (40, 10), "markup is text"
+        view.apply(replace(update(0), station="other"))
+        assert "\x1b" not in written(view, now, *size)
+        del view.stations["other"]
+
+
+@given(st.text())
+def test_cleaning_leaves_one_printable_line(text: str) -> None:
+    kept = clean(text)
+    assert kept == clean(kept)
+    kept.encode("utf-8")
+    assert all(char.isprintable() for char in kept if char not in "\u3000\xa0")
+
+
+def test_several_stations_become_a_table_and_one_can_be_selected() -> None:
+    events = [e for name in ("kitchen", "bar", "[b]loud[/b]") for e in programme(30, name)]
+    view, now = viewed(events)
+    text = written(view, now)
+    assert "3 stations" in text
+    assert "[b]loud[/b]" in text
+    assert text.index("bar") < text.index("kitchen")
+    view.selected = "bar"
+    assert "stations" not in written(view, now)
+    assert "bar" in written(view, now)
+
+
+def test_more_stations_than_rows_are_counted() -> None:
+    view, now = viewed(update(0, station=f"s{i:02}") for i in range(40))
+    text = written(view, now, 80, 24)
+    assert "… and 21 more" in text
+    assert "40 stations" in text
+
+
+def test_an_ascii_terminal_gets_ascii() -> None:
+    view, now = viewed(programme(200))
+    assert "kitchen" in written(view, now, encoding="ascii")
+
+
+def test_no_events_and_a_tiny_terminal() -> None:
+    assert "waiting for events" in written(DashboardView(), 0.0)
+    assert "needs 40×10" in written(DashboardView(), 0.0, 30, 5)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.4, "0 s"), (59.9, "59 s"), (60, "1 min 0 s"), (3700, "1 h 1 min"), (90000, "1 d 1 h"),
+     (float("nan"), "0 s"), (-3, "0 s")],
+)  # fmt: skip
+def test_durations(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_every_genre_can_be_written_large() -> None:
+    for genre in (*GENRES, "hip-hop", "drum & bass", "Forró", "silence", "unknown", "speech"):
+        rows = big(genre)
+        assert rows is not None, genre
+        assert len({len(row) for row in rows}) == 1
+    assert big("音楽") is None
+
+
+NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
+NAMES = st.one_of(st.sampled_from(["kitchen", HOSTILE]), st.text(max_size=30))
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[AnyEvent]:
+    events: list[AnyEvent] = []
+    for i in range(draw(st.integers(0, 12))):
+        kind = draw(st.integers(0, 4))
+        name = draw(NAMES)
+        event: AnyEvent
+        if kind == 0:
+            labels = draw(st.lists(st.text(min_size=1, max_size=12), min_size=2, max_size=30))
+            values = {label: draw(NUMBERS) for label in labels}
+            event = replace(
+                update(i),
+                smoothed=values,
+                probabilities=values,
+                confidence=draw(NUMBERS),
+                level_dbfs=draw(st.none() | NUMBERS),
+                since=draw(NUMBERS),
+                genre=draw(st.none() | st.sampled_from(labels)),
+            )
+        elif kind == 1:
+            event = replace(gap(i, 1), seconds=draw(st.floats(0, 1e9)))
+        elif kind == 2:
+            event = source(i, i, draw(st.sampled_from(["live", "lost", "ended"])), detail=name)
+        elif kind == 3:
+            event = replace(segment(i, 0, 1), end=draw(NUMBERS), mean_probability=draw(NUMBERS))
+        else:
+            event = replace(status(i, i), model=name, cpu_share=draw(NUMBERS))
+        time = T0 + draw(st.floats(-4000, 4000)) if draw(st.booleans()) else draw(NUMBERS)
+        session = draw(st.sampled_from(["a", "b"]))
+        events.append(replace(event, station=name, session=session, time=time))
+    return events
+
+
+@settings(max_examples=150, deadline=None)
+@given(streams(), st.integers(1, 260), st.integers(1, 80), st.floats(0, 1e6), st.booleans())
+def test_it_never_fails_and_never_runs_over(
+    events: list[AnyEvent], width: int, height: int, later: float, color: bool
+) -> None:
+    view, now = viewed(events)
+    screen = render(view, width=width, height=height, now=now + later, color=color)
+    lines = list(screen.lines())
+    assert len(lines) <= height
+    for parts in lines:
+        assert cell_len("".join(text for text, _ in parts)) <= width
+
+
+@pytest.mark.parametrize("height", range(10, 60, 3))
+@pytest.mark.parametrize("width", [40, 61, 80, 119, 120, 200, 250])
+def test_every_size_shows_the_essentials_and_fits_without_cutting_rows(
+    width: int, height: int
+) -> None:
+    view, now = viewed(programme(700))
+    screen = render(view, width=width, height=height, now=now, color=False)
+    assert len(screen.rows) == height
+    assert max(row.width for row in screen.rows) <= width
+    text = "\n".join(row.text for row in screen.rows)
+    assert "kitchen" in text
+    assert "level" in text
+    assert "lost 2 205" in text.replace("\n", " ")
+
+
+def test_a_picture_is_an_svg_with_what_was_seen(tmp_path: Path) -> None:
+    save_picture(programme(100), tmp_path / "dashboard.svg", width=100, height=30)
+    root = ET.parse(tmp_path / "dashboard.svg").getroot()
+    assert root.tag.endswith("svg")
+    text = "".join(root.itertext()).replace("\xa0", " ")
+    assert "kitchen" in text
+    assert "gtzan-lstm" in text

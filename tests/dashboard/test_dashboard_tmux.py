@@ -1,0 +1,197 @@
+"""The dashboard in a real terminal: tmux."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+FEEDER = Path(__file__).with_name("feeder.py")
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 20.0
+
+
+class Terminal:
+    """A shell in a tmux window of a server of its own."""
+
+    def __init__(self, width: int, height: int, folder: Path) -> None:
+        self._folder = folder
+        self._server = f"streamgenre-{uuid.uuid4().hex[:8]}"
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TZ": "UTC"}
+        environment |= {"LANG": "C.UTF-8", "HOME": "/", "PS1": "ready> ", "SHELL": "/bin/sh"}
+        self._environment = environment
+        self.tmux(
+            "-f", os.devnull, "new-session", "-d", "-x", str(width), "-y", str(height),
+            "bash --norc --noprofile",
+        )  # fmt: skip
+        self.wait(lambda: "ready>" in self.screen())
+
+    def tmux(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["tmux", "-L", self._server, *arguments],
+            check=True, capture_output=True, text=True, env=self._environment, timeout=10,
+        )  # fmt: skip
+        return done.stdout.rstrip("\n")
+
+    def screen(self, *, escapes: bool = False) -> str:
+        return self.tmux("capture-pane", "-p", *(["-e"] if escapes else []))
+
+    def show(self, what: str) -> str:
+        return self.tmux("display-message", "-p", what)
+
+    def type(self, *keys: str) -> None:
+        self.tmux("send-keys", *keys)
+
+    def start(self, how: str, prefix: str = "") -> None:
+        # A shell that does not edit lines leaves the terminal as it finds it: what is wrong after
+        # the dashboard stays wrong until it is written down.
+        before, after = (self._folder / name for name in ("before", "after"))
+        feeder = f"{prefix} {shlex.quote(sys.executable)} {FEEDER} {how}"
+        script = self._folder / "script"
+        script.write_text(f"stty -a > {before}; {feeder}; c=$?; stty -a > {after}; echo code=$c")
+        self.type(f"bash {script}", "Enter")
+        self.wait(lambda: self.show("#{alternate_on}") == "1" and "reggae" in self.screen())
+
+    def stty(self) -> str:
+        tty = self.show("#{pane_tty}")
+        done = subprocess.run(["stty", "-a", "-F", tty], check=True, capture_output=True, text=True)
+        return done.stdout.replace("\n", " ")
+
+    def wait(self, true: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not true():
+            assert time.monotonic() < deadline, self.screen()
+            time.sleep(0.05)
+
+    def process(self) -> tuple[int, str]:
+        """Number and state of the Python process."""
+        done = subprocess.run(
+            ["ps", "-t", self.show("#{pane_tty}"), "-o", "pid=,state=,args="],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        number, state = next(
+            row.split()[:2] for row in done.stdout.splitlines() if "feeder.py" in row
+        )
+        return int(number), state
+
+    def assert_lent(self) -> None:
+        """The shell has the normal screen and a cursor."""
+        self.wait(lambda: self.show("#{alternate_on} #{cursor_flag}") == "0 1")
+
+    def assert_restored(self, code: int) -> None:
+        """The dashboard ended with this code and all is as before it."""
+        self.wait(lambda: f"code={code}" in self.screen())
+        self.assert_lent()
+        # The first line has the size, which the window may have changed.
+        before, after = (
+            (self._folder / name).read_text().split("\n", 1)[1] for name in ("before", "after")
+        )
+        assert " echo " in after
+        assert after == before
+
+    def close(self) -> None:
+        subprocess.run(
+            ["tmux", "-L", self._server, "kill-server"],
+            check=False, capture_output=True, env=self._environment,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    opened = Terminal(80, 24, tmp_path)
+    yield opened
+    opened.close()
+
+
+def test_it_is_shown_and_follows_a_resize(terminal: Terminal) -> None:
+    terminal.start("endless")
+    assert terminal.show("#{cursor_flag}") == "0"
+    rows = terminal.screen().split("\n")
+    assert rows[0].startswith(" kitchen")
+    terminal.wait(lambda: "▸ G  reggae" in terminal.screen())
+    assert "segments" not in terminal.screen()
+    terminal.tmux("resize-window", "-x", "200", "-y", "50")
+    terminal.wait(lambda: "segments ───" in terminal.screen())
+    terminal.wait(lambda: "lost" in terminal.screen().split("\n")[-1])
+    terminal.tmux("resize-window", "-x", "60", "-y", "16")
+    terminal.wait(lambda: "segments" not in terminal.screen() and "level" in terminal.screen())
+    terminal.wait(lambda: terminal.screen().split("\n")[0].startswith(" kitchen"))
+    terminal.type("C-c")
+    terminal.assert_restored(130)
+
+
+def test_ctrl_c_gives_the_terminal_back(terminal: Terminal) -> None:
+    terminal.start("endless")
+    assert " -echo " in terminal.stty()
+    terminal.type("C-c")
+    terminal.assert_restored(130)
+    assert "interrupted" in terminal.screen()
+
+
+def test_a_crash_gives_the_terminal_back_and_is_told(terminal: Terminal) -> None:
+    terminal.start("crash")
+    terminal.assert_restored(1)
+    assert "RuntimeError: the model fell over" in terminal.screen()
+
+
+def test_the_end_of_the_events_gives_the_terminal_back(terminal: Terminal) -> None:
+    terminal.start("end")
+    terminal.assert_restored(0)
+    assert "returned" in terminal.screen()
+
+
+@pytest.mark.parametrize(("how", "code"), [("endless", 143), ("handled", 0)])
+def test_sigterm_gives_the_terminal_back(terminal: Terminal, how: str, code: int) -> None:
+    terminal.start(how)
+    os.kill(terminal.process()[0], signal.SIGTERM)
+    terminal.assert_restored(code)
+
+
+def test_ctrl_z_lends_the_terminal_to_the_shell(terminal: Terminal) -> None:
+    terminal.start("endless")
+    terminal.type("C-z")
+    terminal.wait(lambda: "Stopped" in terminal.screen())
+    terminal.wait(lambda: terminal.process()[1] == "T")
+    terminal.assert_lent()
+    terminal.type("fg", "Enter")
+    terminal.wait(lambda: terminal.show("#{alternate_on}") == "1" and "level" in terminal.screen())
+    assert terminal.show("#{cursor_flag}") == "0"
+    terminal.type("C-c")
+    terminal.assert_restored(130)
+
+
+def test_typed_keys_leave_no_trace(terminal: Terminal) -> None:
+    terminal.start("endless")
+    terminal.type("zzzqqq")
+    time.sleep(0.1)
+    assert "zzz" not in terminal.screen()
+    terminal.type("C-c")
+    terminal.assert_restored(130)
+    assert "zzz" not in terminal.screen()
+
+
+def test_no_color_is_obeyed(terminal: Terminal) -> None:
+    terminal.start("endless", prefix="NO_COLOR=1")
+    assert not re.search(r"\x1b\[[0-9;]*m", terminal.screen(escapes=True))
+    terminal.type("C-c")
+    terminal.assert_restored(130)
+
+
+def test_colour_is_there_otherwise(terminal: Terminal) -> None:
+    terminal.start("endless", prefix="COLORTERM=truecolor")
+    assert re.search(r"\x1b\[[0-9;]*[34]8[;:]", terminal.screen(escapes=True))

@@ -1,0 +1,17 @@
+"""Programs that tests need."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+
+def need(*programs: str) -> None:
+    """Skip where a program is missing, but fail where everything is promised to be there."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing and os.environ.get("STREAMGENRE_TEST_ALL"):
+        pytest.fail(f"missing: {', '.join(missing)}; `make test` installs what tests need")
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)} (`make test` installs them)")

@@ -1,0 +1,153 @@
+"""The main job on a real (virtual) sound card: PulseAudio's null sink through PortAudio."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from audio import music, write_wav
+from commands import events_of, free_endpoint, start, streamgenre
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+    from sound_server import SoundServer
+
+Heard = list[tuple[float, dict[str, Any]]]
+
+
+def collect(process: subprocess.Popen[str], into: Heard) -> threading.Thread:
+    """Note every event of a process's output with the time at which it came."""
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            into.append((time.time(), json.loads(line)))
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    return thread
+
+
+def wait_for(heard: Heard, seconds: float, **wanted: object) -> dict[str, Any]:
+    """Wait for an event that has these values."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        for _, event in list(heard):
+            if wanted.items() <= event.items():
+                return event
+        time.sleep(0.05)
+    pytest.fail(f"no event with {wanted} in {seconds} s; last were {heard[-3:]}")
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    return write_wav(tmp_path / "song.wav", music(45))
+
+
+def test_the_devices_are_listed(sound_server: SoundServer) -> None:
+    devices = json.loads(streamgenre("devices", "--json", env=sound_server.environment).stdout)
+    assert {"pulse", "default"} <= {d["name"] for d in devices}
+    assert [d["name"] for d in devices if d["default"]] == ["default"]
+    assert all(d["rate"] == 44_100 and d["channels"] >= 1 for d in devices)
+
+
+@pytest.mark.timeout(120)
+def test_thirty_seconds_from_the_card_to_another_process(
+    sound_server: SoundServer, song: Path
+) -> None:
+    endpoint = free_endpoint()
+    env = sound_server.environment
+    heard: Heard = []
+    with (
+        sound_server.play(song) as player,
+        start("subscribe", "--connect", endpoint, env=env) as subscriber,
+        start("listen", "--input", "pulse", "--publish", endpoint, "-q", env=env) as daemon,
+    ):
+        collect(subscriber, heard)
+        wait_for(heard, 20, type="update", seq=0)
+        time.sleep(31)
+        daemon.terminate()
+        assert daemon.wait(5) == 0
+        wait_for(heard, 5, type="source", state="ended")
+        player.kill()
+        subscriber.terminate()
+    updates = [(at, e) for at, e in heard if e["type"] == "update"]
+    assert len(updates) >= 31
+    assert [e["seq"] for _, e in updates] == list(range(len(updates)))
+    for at, event in updates:
+        assert abs(sum(event["probabilities"].values()) - 1) < 1e-6
+        assert abs(sum(event["smoothed"].values()) - 1) < 1e-6
+        assert -0.05 <= at - event["time"] < 0.5
+    steps = np.diff([e["stream_time"] for _, e in updates])
+    np.testing.assert_allclose(steps, 1.0)
+    assert np.median([e["level_dbfs"] for _, e in updates[2:]]) == pytest.approx(-20, abs=8)
+    status = [e for _, e in heard if e["type"] == "status"][-1]
+    assert status["samples_lost"] == 0
+    assert status["latency_ms"]["p50"] < 100
+
+
+@pytest.mark.timeout(120)
+def test_card_and_file_lead_to_the_same_decisions(sound_server: SoundServer, song: Path) -> None:
+    env = sound_server.environment
+    alone = ("--publish", "tcp://127.0.0.1:*", "--json")
+    heard: Heard = []
+    with start("listen", "--input", "pulse", *alone, env=env) as daemon:
+        collect(daemon, heard)
+        wait_for(heard, 20, type="update", seq=0)
+        with sound_server.play(song) as player:
+            player.wait(60)
+        daemon.terminate()
+        assert daemon.wait(5) == 0
+    # The card hears digital silence before and after; the file begins with its first sample.
+    live = [e for _, e in heard if e["type"] == "update" and e["level_dbfs"] is not None]
+    told = events_of(
+        streamgenre("listen", "--input", song, "--pace", "fast", *alone, env=env).stdout
+    )
+    filed = [e for e in told if e["type"] == "update"]
+    assert abs(len(live) - len(filed)) <= 2
+    agreed = [a["genre"] == b["genre"] for a, b in zip(live[1:], filed[1:], strict=False)]
+    assert np.mean(agreed) >= 0.85
+
+
+@pytest.mark.timeout(120)
+def test_an_unplugged_card_is_waited_for(sound_server: SoundServer, song: Path) -> None:
+    env = sound_server.environment
+    heard: Heard = []
+    with start(
+        *("listen", "--input", "pulse", "--publish", "tcp://127.0.0.1:*", "--json"), env=env
+    ) as daemon:
+        collect(daemon, heard)
+        wait_for(heard, 20, type="update", seq=2)
+        sound_server.unplug()
+        unplugged = time.time()
+        wait_for(heard, 10, type="source", state="lost")
+        time.sleep(2)
+        sound_server.plug()
+        plugged = time.time()
+        gap = wait_for(heard, 20, type="gap")
+        before = len(heard)
+        wait_for(heard[before:] or heard, 10, type="source", state="live")
+        with sound_server.play(song) as player:
+            time.sleep(4)
+            player.kill()
+        daemon.terminate()
+        assert daemon.wait(5) == 0
+        assert daemon.stderr is not None
+        assert daemon.stderr.read() == ""  # neither ALSA nor PortAudio write into the terminal
+    assert gap["reason"] == "reconnect"
+    assert plugged - unplugged - 1 < gap["seconds"] < 20
+    updates = [(at, e) for at, e in heard if e["type"] == "update"]
+    assert [e["seq"] for _, e in updates] == list(range(len(updates)))
+    # The lost seconds are counted: wall time is still true after the gap.
+    at, last = updates[-1]
+    assert abs(at - last["time"]) < 0.5
+    assert last["level_dbfs"] is not None
+    states = [e["state"] for _, e in heard if e["type"] == "source"]
+    assert states[0] == "live"
+    assert states[-2:] == ["live", "ended"]

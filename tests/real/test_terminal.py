@@ -1,0 +1,138 @@
+"""`streamgenre listen` and `dashboard` in a real terminal: start, resize, Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+from audio import music, write_wav
+from commands import events_of, free_endpoint, start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+class Terminal:
+    """A shell in tmux, on a tmux server of its own."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self._socket = f"streamgenre-{uuid.uuid4().hex[:8]}"
+        env = {**os.environ, "PULSE_SERVER": "unix:/nonexistent"}
+        env.pop("TMUX", None)
+        self._env = env
+        size = ("-x", str(width), "-y", str(height))
+        self.tmux("new-session", "-d", "-s", "t", *size, "bash --norc --noprofile")
+        self.type("PS1='ready> '")
+        self.until(lambda s: "ready>" in s.splitlines()[-1] if s.splitlines() else False)
+
+    def tmux(self, *arguments: str) -> str:
+        return subprocess.run(
+            ["tmux", "-L", self._socket, "-f", "/dev/null", *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=self._env,
+            timeout=20,
+        ).stdout
+
+    def type(self, line: str) -> None:
+        self.tmux("send-keys", "-t", "t", line, "Enter")
+
+    def key(self, key: str) -> None:
+        self.tmux("send-keys", "-t", "t", key)
+
+    def screen(self) -> str:
+        return self.tmux("capture-pane", "-t", "t", "-p").rstrip()
+
+    def ask(self, what: str) -> str:
+        return self.tmux("display-message", "-t", "t", "-p", what).strip()
+
+    def until(self, condition: Callable[[str], bool], seconds: float = 20) -> str:
+        ends = time.monotonic() + seconds
+        while True:
+            screen = self.screen()
+            if condition(screen):
+                return screen
+            if time.monotonic() > ends:
+                pytest.fail(f"not on the screen in {seconds} s:\n{screen}")
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        self.tmux("kill-server")
+
+
+@pytest.fixture
+def terminal(tmux: str) -> Iterator[Terminal]:
+    terminal = Terminal(80, 24)
+    yield terminal
+    terminal.kill()
+
+
+def listen(folder: Path, wav: Path, endpoint: str) -> str:
+    return (
+        f"{sys.executable} -m streamgenre listen --model {folder} --input {wav} "
+        f"--publish {endpoint} --threshold 0.05; echo code=$?"
+    )
+
+
+def test_listen_shows_resizes_and_leaves_a_sane_terminal(
+    terminal: Terminal, stateful_folder: Path, tmp_path: Path
+) -> None:
+    wav = write_wav(tmp_path / "song.wav", music(55))
+    endpoint = free_endpoint()
+    with start("subscribe", "--connect", endpoint) as subscriber:
+        terminal.type(listen(stateful_folder, wav, endpoint))
+        genres = ("blues", "classical", "reggae", "rock")
+        terminal.until(lambda s: "song.wav" in s and all(genre in s for genre in genres))
+        assert terminal.ask("#{alternate_on}") == "1"
+        terminal.tmux("resize-window", "-t", "t", "-x", "150", "-y", "40")
+        wide = terminal.until(lambda s: any(len(line) > 100 for line in s.splitlines()))
+        assert "song.wav" in wide
+        terminal.tmux("resize-window", "-t", "t", "-x", "60", "-y", "15")
+        terminal.until(lambda s: "song.wav" in s and len(s.splitlines()) <= 15)
+        asked = time.monotonic()
+        terminal.key("C-c")
+        terminal.until(lambda s: "code=0" in s, seconds=3)
+        assert time.monotonic() - asked < 2.5
+        assert terminal.ask("#{alternate_on}") == "0"
+        assert terminal.ask("#{cursor_flag}") == "1"
+        terminal.type("stty -a | tr ' ' '\\n' | grep -x -e echo -e icanon | sort | xargs")
+        terminal.until(lambda s: "echo icanon" in s)
+        subscriber.terminate()
+        assert subscriber.stdout is not None
+        told = events_of(subscriber.stdout.read())
+    assert [e["type"] for e in told[-3:]] == ["segment", "source", "status"]  # the last ones came
+
+
+def test_the_dashboard_of_a_daemon_elsewhere(
+    terminal: Terminal, stateful_folder: Path, tmp_path: Path
+) -> None:
+    wav = write_wav(tmp_path / "song.wav", music(40))
+    endpoint = free_endpoint()
+    with start(
+        *("listen", "--model", stateful_folder, "--input", wav, "--station", "kitchen"),
+        *("--publish", endpoint, "-q"),
+    ) as daemon:
+        terminal.type(
+            f"{sys.executable} -m streamgenre dashboard --connect {endpoint}; echo code=$?"
+        )
+        terminal.until(lambda s: "kitchen" in s and "reggae" in s)
+        terminal.key("C-c")
+        terminal.until(lambda s: "code=0" in s, seconds=3)
+        assert terminal.ask("#{alternate_on}") == "0"
+        assert daemon.poll() is None  # the daemon does not notice
+        daemon.terminate()
+        assert daemon.wait(5) == 0
+
+
+def test_an_error_leaves_a_sane_terminal(terminal: Terminal, stateful_folder: Path) -> None:
+    terminal.type(f"{sys.executable} -m streamgenre listen --input no/such.wav; echo code=$?")
+    screen = terminal.until(lambda s: "code=1" in s)
+    assert "no such file" in screen
+    assert "Traceback" not in screen

@@ -1,0 +1,336 @@
+"""The contract on the wire: typed events, JSON and the JSON Schemas say the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft7Validator
+
+from streamgenre import events
+from streamgenre.errors import BusError
+from streamgenre.events import EVENT_CLASSES, AnyEvent, Sequence, from_dict, from_json, rounded
+
+VALIDATORS = {name: Draft7Validator(events.schema(name)) for name in events.TYPES}
+
+names = st.text(min_size=1, max_size=12)
+seconds = st.floats(0, 1e10)
+counts = st.integers(0, 2**53)
+rates = st.integers(1, 384_000)
+probability = st.floats(0, 1)
+source_states = st.sampled_from(get_args(events.SourceState))
+by_genre = st.dictionaries(names, probability, min_size=2, max_size=12)
+
+ENVELOPE: dict[str, st.SearchStrategy[Any]] = {
+    "station": names,
+    "session": names,
+    "seq": counts,
+    "time": seconds,
+    "stream_time": seconds,
+}
+FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "update": {
+        "state": st.sampled_from(get_args(events.State)),
+        "genre": st.none() | names,
+        "confidence": probability,
+        "since": seconds,
+        "probabilities": by_genre,
+        "smoothed": by_genre,
+        "level_dbfs": st.none() | st.floats(-200, 20),
+    },
+    "segment": {
+        "state": st.sampled_from(get_args(events.State)),
+        "genre": st.none() | names,
+        "start": seconds,
+        "end": seconds,
+        "start_time": seconds,
+        "mean_probability": st.none() | probability,
+        "updates": st.integers(1, 2**53),
+    },
+    "gap": {
+        "samples": st.integers(1, 2**53),
+        "rate": rates,
+        "seconds": seconds,
+        "reason": st.sampled_from(["overflow", "reconnect", "source"]),
+    },
+    "source": {
+        "state": source_states,
+        "input": st.text(max_size=12),
+        "detail": st.text(max_size=12),
+        "rate": st.none() | rates,
+        "channels": st.none() | st.integers(1, 64),
+    },
+    "status": {
+        "uptime_s": seconds,
+        "input": st.text(max_size=12),
+        "source_state": source_states,
+        "samples": counts,
+        "samples_lost": counts,
+        "samples_replaced": counts,
+        "updates": counts,
+        "last_frame_age_s": st.none() | seconds,
+        "latency_ms": st.none()
+        | st.fixed_dictionaries(dict.fromkeys(("p50", "p99", "max"), seconds)),
+        "cpu_share": st.floats(0, 64),
+        "rss_bytes": counts,
+        "model": names,
+        "model_sha256": st.text("0123456789abcdef", min_size=64, max_size=64),
+    },
+}
+any_event: st.SearchStrategy[AnyEvent] = st.one_of(
+    *(st.builds(cls, **ENVELOPE, **FIELDS[name]) for name, cls in EVENT_CLASSES.items())
+)
+
+
+def example(event_type: str) -> dict[str, Any]:
+    """A fixed, valid event of a type, as it goes over the wire."""
+    common = {"v": 1, "type": event_type, "station": "kitchen", "session": "7f3c", "seq": 41}
+    times = {"time": 1767225600.25, "stream_time": 42.0}
+    own: dict[str, dict[str, Any]] = {
+        "update": {
+            "state": "music",
+            "genre": "jazz",
+            "confidence": 0.83,
+            "since": 12.0,
+            "probabilities": {"blues": 0.25, "jazz": 0.75},
+            "smoothed": {"blues": 0.17, "jazz": 0.83},
+            "level_dbfs": -18.2,
+        },
+        "segment": {
+            "state": "music",
+            "genre": "jazz",
+            "start": 12.0,
+            "end": 42.0,
+            "start_time": 1767225570.25,
+            "mean_probability": 0.8,
+            "updates": 30,
+        },
+        "gap": {"samples": 4410, "rate": 44100, "seconds": 0.1, "reason": "overflow"},
+        "source": {"state": "live", "input": "hw:1", "detail": "", "rate": 44100, "channels": 2},
+        "status": {
+            "uptime_s": 50.0,
+            "input": "hw:1",
+            "source_state": "live",
+            "samples": 1852200,
+            "samples_lost": 0,
+            "samples_replaced": 0,
+            "updates": 42,
+            "last_frame_age_s": 0.02,
+            "latency_ms": {"p50": 4.0, "p99": 9.0, "max": 11.0},
+            "cpu_share": 0.01,
+            "rss_bytes": 90_000_000,
+            "model": "lstm",
+            "model_sha256": "0" * 64,
+        },
+    }
+    return common | times | own[event_type]
+
+
+# --- schema and class agree ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", events.TYPES)
+def test_schema_is_a_draft_7_schema(name: str) -> None:
+    Draft7Validator.check_schema(events.schema(name))
+
+
+@pytest.mark.parametrize(("name", "cls"), EVENT_CLASSES.items())
+def test_schema_and_class_have_the_same_fields(name: str, cls: type[AnyEvent]) -> None:
+    schema = events.schema(name)
+    expected = {"v", "type", *(field.name for field in dataclasses.fields(cls))}
+    assert set(schema["properties"]) == expected
+    assert set(schema["required"]) == expected
+    assert schema["properties"]["type"] == {"const": name}
+    assert schema["properties"]["v"]["const"] == events.VERSION
+    assert set(FIELDS[name]) | set(ENVELOPE) | {"v", "type"} == expected
+
+
+@pytest.mark.parametrize(("name", "cls"), EVENT_CLASSES.items())
+def test_schema_and_class_allow_the_same_words_and_nulls(name: str, cls: type[AnyEvent]) -> None:
+    hints = get_type_hints(cls)
+    for field, described in events.schema(name)["properties"].items():
+        if field in ("v", "type"):
+            continue
+        allowed = get_args(hints[field])
+        if "enum" in described:
+            assert set(described["enum"]) == set(allowed), field
+        else:
+            assert ("null" in described["type"]) == (type(None) in allowed), field
+
+
+@pytest.mark.parametrize("name", events.TYPES)
+def test_every_property_is_described(name: str) -> None:
+    for field, described in events.schema(name)["properties"].items():
+        assert field == "type" or described["description"], field
+
+
+@settings(max_examples=300, deadline=None)
+@given(any_event)
+def test_every_event_is_valid_by_its_schema_and_comes_back_equal(event: AnyEvent) -> None:
+    data = event.as_dict()
+    VALIDATORS[event.TYPE].validate(data)
+    assert from_dict(data) == event
+    assert type(from_dict(data)) is type(event)
+    text = event.to_json()
+    assert "\n" not in text
+    assert json.loads(text) == data
+    assert from_json(text) == event
+    assert from_json(text.encode()) == event
+
+
+@pytest.mark.parametrize("name", events.TYPES)
+def test_the_example_of_each_type_is_valid(name: str) -> None:
+    data = example(name)
+    VALIDATORS[name].validate(data)
+    event = from_dict(data)
+    assert event.as_dict() == data
+    assert event.topic == f"{name}/kitchen"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("update", {"state": "loud"}),
+        ("update", {"confidence": 1.01}),
+        ("update", {"probabilities": {"jazz": 1.0}}),
+        ("update", {"probabilities": {"jazz": 1.5, "rock": 0.0}}),
+        ("update", {"level_dbfs": "quiet"}),
+        ("update", {"station": ""}),
+        ("update", {"v": 2}),
+        ("segment", {"updates": 0}),
+        ("segment", {"mean_probability": -0.1}),
+        ("gap", {"samples": 0}),
+        ("gap", {"reason": "bad luck"}),
+        ("source", {"rate": 0}),
+        ("status", {"model_sha256": "0" * 63}),
+        ("status", {"latency_ms": {"p50": 1.0, "p99": 2.0}}),
+        ("status", {"seq": -1}),
+    ],
+)
+def test_the_schema_refuses(name: str, changes: dict[str, Any]) -> None:
+    assert not VALIDATORS[name].is_valid(example(name) | changes)
+
+
+# --- reading what others sent --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", events.TYPES)
+def test_unknown_fields_are_ignored(name: str) -> None:
+    assert from_dict(example(name) | {"mood": "blue", "w": 2}) == from_dict(example(name))
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
+def test_another_version_is_refused(version: Any) -> None:
+    with pytest.raises(BusError, match="version 1") as caught:
+        from_dict(example("gap") | {"v": version})
+    assert repr(version) in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["upgrade", "", None, 3, [], {}])
+def test_an_unknown_type_is_refused(kind: Any) -> None:
+    with pytest.raises(BusError, match="unknown event type") as caught:
+        from_dict(example("gap") | {"type": kind})
+    assert repr(kind) in str(caught.value)
+    assert "update, segment, gap, source, status" in str(caught.value)
+
+
+def test_an_event_without_version_or_type_is_refused() -> None:
+    for field in ("v", "type"):
+        data = example("gap")
+        del data[field]
+        with pytest.raises(BusError):
+            from_dict(data)
+
+
+@pytest.mark.parametrize("name", events.TYPES)
+def test_each_missing_field_is_named(name: str) -> None:
+    for field in set(example(name)) - {"v", "type"}:
+        data = example(name)
+        del data[field]
+        with pytest.raises(BusError, match=f"{name} event without {field}$"):
+            from_dict(data)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "nonsense",
+        b"\xff\xfe\xfa",
+        "[" * 100_000,
+        '{"v": NaN}',
+        "null",
+        "[]",
+        "7",
+        '"update"',
+    ],
+    ids=range(10),
+)
+def test_what_is_no_event_is_a_bus_error(text: str | bytes) -> None:
+    with pytest.raises(BusError):
+        from_json(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=60) | st.text(max_size=60))
+def test_no_line_makes_anything_but_a_bus_error(text: str | bytes) -> None:
+    with pytest.raises(BusError):
+        from_json(text)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_what_json_has_no_number_for_is_neither_sent_nor_read(number: float) -> None:
+    data = example("update") | {"level_dbfs": number}
+    with pytest.raises(ValueError, match="JSON"):
+        from_dict(data).to_json()
+    with pytest.raises(BusError, match="no JSON number"):
+        from_json(json.dumps(data))
+
+
+def test_text_stays_readable_on_the_wire() -> None:
+    event = from_dict(example("source") | {"station": "Küche", "detail": "zurück"})
+    assert "Küche" in event.to_json()
+    assert event.topic == "source/Küche"
+
+
+def test_events_are_frozen() -> None:
+    event = from_dict(example("gap"))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        event.seq = 7  # type: ignore[misc]
+
+
+# --- numbers -------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.sampled_from(events.TYPES), max_size=60))
+def test_a_sequence_has_no_holes(order: list[str]) -> None:
+    sequence = Sequence()
+    given_out: dict[str, list[int]] = {name: [] for name in events.TYPES}
+    for name in order:
+        given_out[name].append(sequence.next(name))
+    for numbers in given_out.values():
+        assert numbers == list(range(len(numbers)))
+
+
+def test_sequences_of_two_stations_do_not_meet() -> None:
+    kitchen, bath = Sequence(), Sequence()
+    assert [kitchen.next("update"), kitchen.next("update"), bath.next("update")] == [0, 1, 0]
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=100).filter(lambda w: sum(w) > 0))
+def test_rounding_keeps_the_sum(weights: list[float]) -> None:
+    total = math.fsum(weights)
+    probabilities = {f"genre {i}": weight / total for i, weight in enumerate(weights)}
+    sent = rounded(probabilities)
+    assert abs(math.fsum(sent.values()) - 1) <= 1e-6
+    assert list(sent) == list(probabilities)
+    for label, value in sent.items():
+        assert 0 <= value <= 1
+        assert abs(value - probabilities[label]) <= 10**-events.PROBABILITY_DIGITS
+        assert len(repr(value)) <= 2 + events.PROBABILITY_DIGITS + len("e-08")
