@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soxr
 
-from streamgenre.demo import programme
+from streamgenre.demo import RATE, programme
 from streamgenre.ring import Lost, Ring, as_block
 from streamgenre.sources.base import Source
 
@@ -34,8 +34,9 @@ def write_wav(path: Path, samples: NDArray[np.floating], rate: int = 44_100) -> 
 
 @cache
 def _programme(seed: int) -> NDArray[np.float32]:
-    blocks = islice((b for b in programme(seed) if not isinstance(b, Lost)), 600)
-    return np.concatenate([block[:, 0] for block in blocks])
+    blocks = islice((b for b in programme(seed) if not isinstance(b, Lost)), 1200)
+    samples = np.concatenate([block[:, 0] for block in blocks])
+    return np.asarray(soxr.resample(samples, RATE, 44_100), np.float32)
 
 
 def music(seconds: float, *, seed: int = 0, rate: int = 44_100) -> NDArray[np.float32]:

@@ -73,8 +73,7 @@ def save_picture(
 ) -> None:
     """Write what the dashboard shows after these events as SVG; errors as :func:`export_svg`."""
     view = DashboardView()
-    now = 0.0
     for event in events:
         view.apply(event)
-        now = max(now, event.time)
+    now = max((station.arrival for station in view.stations.values()), default=0.0)
     export_svg(view, path, width=width, height=height, now=now)

@@ -24,7 +24,7 @@ def quiet_keys() -> Iterator[None]:
     """
     try:
         descriptor = sys.stdin.fileno()
-        if os.tcgetpgrp(descriptor) != os.getpgrp():
+        if not _in_front(descriptor):
             yield
             return
         before = termios.tcgetattr(descriptor)
@@ -38,9 +38,16 @@ def quiet_keys() -> Iterator[None]:
         yield
     finally:
         # What was typed meanwhile was not meant for the shell: it goes with the flush.
-        # A terminal that hung up has no settings to restore.
-        with suppress(termios.error):
-            termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
+        # A terminal that hung up has no settings to restore. One that a shell has taken back
+        # meanwhile has the shell's, which are not ours to change.
+        with suppress(OSError, termios.error):
+            if _in_front(descriptor):
+                termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
+
+
+def _in_front(descriptor: int) -> bool:
+    """Return whether a terminal belongs to this job; OSError if it is none."""
+    return os.tcgetpgrp(descriptor) == os.getpgrp()
 
 
 @contextmanager

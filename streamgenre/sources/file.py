@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MIN_RATE: Final = 4_000
 MAX_RATE: Final = 768_000
 MAX_CHANNELS: Final = 64
-_BLOCK_S: Final = 0.1
+_BLOCK_S: Final = 0.04
 """Seconds of audio in a block: short, so that real pace is even."""
 
 

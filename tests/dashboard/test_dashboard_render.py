@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import math
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -43,7 +44,8 @@ def viewed(events: Iterable[AnyEvent]) -> tuple[DashboardView, float]:
     now = T0
     for event in events:
         view.apply(event)
-        now = max(now, event.time)
+        if math.isfinite(event.time):
+            now = max(now, event.time)
     return view, now
 
 
