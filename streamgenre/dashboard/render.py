@@ -18,6 +18,8 @@ MIN_HEIGHT: Final = 10
 """Rows below which nothing but a hint is shown."""
 TWO_COLUMNS: Final = 120
 """Cells in a row from which on the lists stand beside the bars."""
+ONE_ROW_FOOTER: Final = 150
+"""Cells in a row from which on the footer needs no second one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def plan(genres: int, width: int, height: int) -> Plan:
     wishes: list[dict[str, int | bool]] = [
         {"blanks": 1},
         {"axis": True},
-        {"footer": 2} if width < TWO_COLUMNS else {},
+        {"footer": 2} if width < ONE_ROW_FOOTER else {},
         {"big": True},
         {"blanks": 3},
         {"scale": True},

@@ -213,7 +213,7 @@ def _apply_update(station: StationView, update: Update) -> None:
 
 def _gap_text(gap: Gap) -> str:
     length = f"{gap.seconds * 1000:.0f} ms" if gap.seconds < 1 else duration(gap.seconds)
-    return f"{gap.samples} samples lost ({length}, {gap.reason})"
+    return f"{gap.samples} samples ({length}, {gap.reason})"
 
 
 def _log(station: StationView, event: AnyEvent, kind: str, text: str, *, bad: bool) -> None:

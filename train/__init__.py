@@ -1,0 +1,12 @@
+"""Training of streamgenre's models: corpus in, model folder out.
+
+Not installed with the package; run it from a checkout with the ``train`` extra installed::
+
+    python -m train fit --recipe lstm --corpus DIR --out models/lstm
+    python -m train evaluate models/lstm --corpus DIR
+
+One module a subject: ``corpus`` (files, genres, folds), ``frames`` (decoding and the cache),
+``augment`` and ``batches`` (what the network sees), ``recipes`` (the networks), ``fitting`` (the
+loop), ``export`` (ONNX, checked against Keras), ``measure`` (statistics), ``evaluation`` (running
+a model folder over clips), ``card`` (manifest and model card), ``workflow`` (all of it in order).
+"""

@@ -1,0 +1,281 @@
+"""The command line of training."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from streamgenre.errors import StreamgenreError
+from streamgenre.manifest import find_model, read_manifest
+from train.corpus import read_corpus
+from train.errors import TrainError
+from train.frames import SPEC, default_cache, load_recordings
+from train.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamgenre.features import MfccSpec
+    from train.recipes.base import Settings
+    from train.workflow import Data
+
+_DESCRIPTION: Final = """\
+Train genre models for streamgenre and measure them.
+
+A corpus is a folder with one sub-folder of audio files a genre, or with a table
+clips.csv (columns clip, genre; artist and fold where known). The table should
+name the artists: a model that has heard an artist looks far better than it is,
+so the figures are taken on folds that never put one artist on two sides.
+"""
+
+_FIT: Final = """\
+Train a model and write a model folder: model.onnx, manifest.json, a model card.
+
+First the recipe is measured: for each fold a model is trained without it and run
+over it. Then the model that is written is trained on all clips. Nothing is written
+before it was exported, compared with Keras to 1e-5 and loaded as the daemon loads it.
+
+examples:
+  python -m train fit --recipe lstm --corpus ~/music --out models/lstm
+  python -m train fit --recipe cnn --corpus ~/music --out /tmp/try --no-folds --epochs 2
+"""
+
+_EVALUATE: Final = """\
+Measure a model folder (or a shipped model by name) on a corpus: 3 s windows, whole
+clips, single updates, and updates of one endless programme with no reset.
+
+The figures mean something only on artists that the model was not trained on.
+
+example:
+  python -m train evaluate lstm --corpus ~/other-music --json
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="python -m train", description=_DESCRIPTION, formatter_class=raw
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--corpus", type=Path, required=True, metavar="DIR", help="folder with the music"
+    )
+    common.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="where computed frames are kept (default: $XDG_CACHE_HOME/streamgenre/frames)",
+    )
+    common.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+    common.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    common.add_argument("--debug", action="store_true", help="tracebacks of errors")
+
+    fit = commands.add_parser(
+        "fit", parents=[common], help="train a model", description=_FIT, formatter_class=raw
+    )
+    fit.add_argument("--recipe", choices=("lstm", "cnn"), required=True, help="which network")
+    fit.add_argument("--out", type=Path, required=True, metavar="DIR", help="model folder to write")
+    fit.add_argument(
+        "--replace", action="store_true", help="replace the model folder if it is there"
+    )
+    fit.add_argument(
+        "--folds",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="measure and calibrate on held-out folds first (default); --no-folds is four times "
+        "faster and tells nothing about how good the model is",
+    )
+    fit.add_argument("--seed", type=int, metavar="N", help="seed of everything drawn (default 1)")
+    fit.add_argument("--epochs", type=_positive, metavar="N", help="epochs, fixed beforehand")
+    fit.add_argument("--steps", type=_positive, metavar="N", help="batches an epoch")
+    fit.add_argument("--batch", type=_positive, metavar="N", help="windows or programmes a batch")
+    fit.add_argument("--units", type=_units, metavar="N", help="width of the network")
+    fit.add_argument("--dropout", type=_share, metavar="P", help="dropout before the last layer")
+    fit.add_argument("--learning-rate", type=_above_zero, metavar="R", help="highest learning rate")
+    fit.add_argument(
+        "--note", type=Path, metavar="FILE", help="Markdown on the corpus, for the model card"
+    )
+
+    evaluate = commands.add_parser(
+        "evaluate",
+        parents=[common],
+        help="measure a model folder",
+        description=_EVALUATE,
+        formatter_class=raw,
+    )
+    evaluate.add_argument("model", metavar="MODEL", help="model folder, or name of a shipped model")
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
+    return value
+
+
+def _units(text: str) -> int:
+    value = _positive(text)
+    if value % 4:
+        raise argparse.ArgumentTypeError(f"must be a multiple of 4, not {value}")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 0 and below 1, not {value}")
+    return value
+
+
+def _above_zero(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be above 0, not {value}")
+    return value
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    options = _parser().parse_args(arguments)
+    # Must be set before the first import of Keras; TensorFlow's start-up chatter says nothing
+    # about training.
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with Progress(quiet=options.quiet) as progress:
+            run = _fit if options.command == "fit" else _evaluate
+            run(options, progress, arguments)
+    except StreamgenreError as error:
+        if options.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _fit(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
+    from train import card, workflow
+    from train.recipes import RECIPES
+
+    recipe = RECIPES[options.recipe]
+    names = ("seed", "epochs", "steps", "batch", "units", "dropout", "learning_rate")
+    chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    settings: Settings = replace(recipe.defaults, **chosen)
+    card.check_out(options.out, replace=options.replace)
+    note = _read_note(options.note) if options.note else ""
+    data = _data(options, progress, SPEC)
+    order = workflow.Order(
+        recipe=recipe,
+        settings=settings,
+        out=options.out,
+        command=_recorded(arguments, options),
+        folds=options.folds,
+        replace=options.replace,
+        note=note,
+        reporter=workflow.Reporter(
+            stage=lambda title: progress.stage(f"{recipe.name}, {title}", settings.epochs),
+            epoch=progress.epoch,
+            note=progress.note,
+        ),
+    )
+    manifest = workflow.train_model(order, data)
+    if options.json:
+        print(json.dumps(manifest, indent=2, ensure_ascii=False))
+    else:
+        print(f"{options.out}: {manifest['training']['parameters']:,} parameters")
+        if "evaluation" in manifest:
+            _print_figures(manifest["evaluation"])
+
+
+def _evaluate(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
+    from streamgenre.models import load_model
+    from train import workflow
+
+    folder = find_model(options.model)
+    manifest = read_manifest(folder)
+    data = _data(options, progress, manifest.features)
+    corpus = manifest.raw["training"].get("corpus", {})
+    if data.sha256 == corpus.get("sha256"):
+        progress.note(
+            "warning: the model was trained on this very corpus; the figures say nothing about "
+            "music that it has not heard"
+        )
+    figures = workflow.evaluate_model(load_model(str(folder)), data)
+    if options.json:
+        print(json.dumps(figures, indent=2, ensure_ascii=False))
+    else:
+        _print_figures(figures)
+
+
+def _data(options: argparse.Namespace, progress: Progress, spec: MfccSpec) -> Data:
+    from train import workflow
+
+    corpus = read_corpus(options.corpus)
+    for warning in corpus.warnings:
+        progress.note(f"warning: {warning}")
+    paths = [path for clip in corpus.clips for path in (clip.path, *clip.variants)]
+    progress.files(len(paths))
+    cache = options.cache or default_cache()
+    recordings, problems = load_recordings(paths, spec, cache, on_file=progress.file)
+    for problem in problems:
+        progress.note(f"skipped: {problem}")
+    clips = tuple(clip for clip in corpus.clips if clip.path in recordings)
+    if not clips:
+        raise TrainError(f"{options.corpus}: none of its {len(paths)} files could be read")
+    return workflow.Data(corpus, clips, recordings, spec)
+
+
+def _read_note(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainError(f"--note {path}: {error}") from error
+
+
+def _recorded(arguments: list[str], options: argparse.Namespace) -> str:
+    """Return the command line for the record, without this machine's paths."""
+    hidden = {str(options.corpus): "DIR", str(options.cache): "CACHE"}
+    hidden[str(options.out)] = f"models/{options.out.name}"
+    if options.note:
+        hidden[str(options.note)] = f"train/notes/{options.note.name}"
+    words = []
+    for word in arguments:
+        flag, sign, value = word.partition("=")
+        words.append(flag + sign + hidden[value] if value in hidden else hidden.get(word, word))
+    return "python -m train " + shlex.join(words)
+
+
+def _print_figures(figures: dict[str, Any]) -> None:
+    titles = {
+        "window": "3 s windows",
+        "clip": "whole clips",
+        "hop": "single updates",
+        "hop_after_10_s": "update after 10 s",
+        "endless_hop": "endless programme",
+    }
+    print(f"{'':20} accuracy  95 % interval   (chance {figures['chance']:.2f})")
+    for key, title in titles.items():
+        if key in figures:
+            low, high = figures[key]["ci95"]
+            print(f"{title:20} {figures[key]['accuracy']:8.3f}  {low:.3f} to {high:.3f}")
+    if "variants" in figures:
+        clip = figures["variants"]["clip"]
+        low, high = clip["ci95"]
+        print(f"{'other recordings':20} {clip['accuracy']:8.3f}  {low:.3f} to {high:.3f}")
+    calibration = figures["calibration"]
+    print(
+        f"calibration error    {calibration['ece_at_1']:8.3f}  before, {calibration['ece']:.3f} "
+        f"with temperature {calibration['temperature']:.2f}"
+    )

@@ -1,0 +1,243 @@
+"""Corpora: which files there are, of which genre and artist, and the folds that keep artists apart.
+
+Two layouts are read:
+
+* a folder with ``clips.csv`` (columns ``clip`` and ``genre``; ``artist`` and ``fold`` where known):
+  a clip's audio is the file ``…/GENRE/CLIP.*`` anywhere below the folder;
+* a folder of genre sub-folders with audio files in them.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from train.errors import TrainError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+AUDIO_SUFFIXES: Final = frozenset(
+    {".ogg", ".oga", ".opus", ".mp3", ".flac", ".wav", ".aiff", ".aif", ".au", ".m4a", ".aac"}
+)
+CSV_NAME: Final = "clips.csv"
+N_FOLDS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One recording of the corpus."""
+
+    name: str
+    """Name, unique in the corpus."""
+    path: Path
+    """The audio file."""
+    genre: str
+    """Its label."""
+    artist: str
+    """Artist; empty where unknown."""
+    fold: int
+    """The fold that holds it out, from 1 on."""
+    variants: tuple[Path, ...] = ()
+    """Further recordings of the same clip (``CLIP-….*``, such as over the air): measured when the
+    clip is held out, never trained on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A corpus as it was read."""
+
+    clips: tuple[Clip, ...]
+    """All clips, sorted by name."""
+    labels: tuple[str, ...]
+    """Genres, sorted."""
+    folds_by: str
+    """How the folds were made: ``clips.csv``, ``artist`` or ``file``."""
+    warnings: tuple[str, ...]
+    """What a reader of figures from this corpus has to know."""
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """Numbers of the folds."""
+        return tuple(sorted({clip.fold for clip in self.clips}))
+
+
+def read_corpus(folder: Path) -> Corpus:
+    """Read a corpus folder.
+
+    Raises
+    ------
+    TrainError
+        If it is no usable corpus: no audio, fewer than two genres, a table that does not fit.
+    """
+    if not folder.is_dir():
+        raise TrainError(f"no corpus at {folder}: expected a folder of genre sub-folders")
+    table = folder / CSV_NAME
+    if table.is_file():
+        clips, folds_by, warnings = _from_table(folder, table)
+    else:
+        clips, folds_by, warnings = _from_folders(folder)
+    labels = tuple(sorted({clip.genre for clip in clips}))
+    if len(labels) < 2:
+        raise TrainError(
+            f"{folder}: {len(clips)} clips of {len(labels)} genre; training needs at least two "
+            "genres, each a sub-folder of audio files"
+        )
+    warnings += _leaks(clips)
+    return Corpus(tuple(sorted(clips, key=lambda c: c.name)), labels, folds_by, tuple(warnings))
+
+
+def make_folds(
+    genres: Sequence[str], groups: Sequence[str], *, n_folds: int = N_FOLDS
+) -> list[int]:
+    """Deal clips out to folds so that no group (artist) is in two of them.
+
+    The largest groups go first, each into the fold that has the fewest clips of its genres so far.
+    Deterministic: the same clips give the same folds.
+
+    Parameters
+    ----------
+    genres, groups
+        One entry a clip.
+    n_folds
+        Number of folds, at least 2.
+
+    Returns
+    -------
+    The fold of each clip, 1 to ``n_folds``.
+    """
+    members: dict[str, list[int]] = defaultdict(list)
+    for index, group in enumerate(groups):
+        members[group].append(index)
+    load: list[Counter[str]] = [Counter() for _ in range(n_folds)]
+    folds = [0] * len(groups)
+    for _, indices in sorted(members.items(), key=lambda item: (-len(item[1]), item[0])):
+        of_genre = Counter(genres[i] for i in indices)
+
+        def cost(fold: int, of_genre: Counter[str] = of_genre) -> tuple[int, int, int]:
+            return (sum(load[fold][g] for g in of_genre), load[fold].total(), fold)
+
+        best = min(range(n_folds), key=cost)
+        load[best].update(of_genre)
+        for i in indices:
+            folds[i] = best + 1
+    return folds
+
+
+def _audio_files(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()
+    )
+
+
+def _from_table(folder: Path, table: Path) -> tuple[list[Clip], str, list[str]]:
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TrainError(f"{table}: cannot be read as CSV in UTF-8: {error}") from error
+    if not rows or not {"clip", "genre"} <= set(rows[0]):
+        raise TrainError(f"{table}: expected a header with the columns clip and genre, and rows")
+    files: dict[tuple[str, str], Path] = {}
+    variants: dict[tuple[str, str], list[Path]] = defaultdict(list)
+    for path in _audio_files(folder):
+        files.setdefault((path.parent.name, path.stem), path)
+        if "-" in path.stem:
+            variants[path.parent.name, path.stem.split("-")[0]].append(path)
+    known = [row for row in rows if (row["genre"], row["clip"]) in files]
+    names = Counter(row["clip"] for row in known)
+    if names and (twice := names.most_common(1)[0])[1] > 1:
+        raise TrainError(f"{table}: clip {twice[0]} stands there {twice[1]} times")
+    warnings = []
+    if len(known) < len(rows):
+        missing = next(r["clip"] for r in rows if (r["genre"], r["clip"]) not in files)
+        warnings.append(
+            f"{len(rows) - len(known)} clips of {table.name} have no audio file "
+            f"(the first: {missing})"
+        )
+    if not known:
+        raise TrainError(f"{table}: none of its {len(rows)} clips has a file GENRE/CLIP.* below it")
+    folds, folds_by = _folds_of_rows(table, known, warnings)
+    clips = [
+        Clip(
+            row["clip"],
+            files[row["genre"], row["clip"]],
+            row["genre"],
+            (row.get("artist") or "").strip(),
+            fold,
+            tuple(variants[row["genre"], row["clip"]]),
+        )
+        for row, fold in zip(known, folds, strict=True)
+    ]
+    return clips, folds_by, warnings
+
+
+def _folds_of_rows(
+    table: Path, rows: Sequence[dict[str, str]], warnings: list[str]
+) -> tuple[list[int], str]:
+    if "fold" in rows[0]:
+        try:
+            return [int(row["fold"]) for row in rows], table.name
+        except (TypeError, ValueError) as error:
+            raise TrainError(
+                f"{table}: every clip needs a whole number in the column fold ({error}); "
+                "fill it in, or drop the column to have folds made"
+            ) from error
+    artists = [(row.get("artist") or "").strip() for row in rows]
+    unknown = artists.count("")
+    if unknown == len(rows):
+        warnings.append(_NO_ARTISTS)
+        return make_folds([r["genre"] for r in rows], [r["clip"] for r in rows]), "file"
+    if unknown:
+        warnings.append(
+            f"{unknown} clips have no artist: each was taken for an artist of its own, so artists "
+            "may stand on both sides of a fold"
+        )
+    groups = [
+        f"artist:{a.casefold()}" if a else f"clip:{row['clip']}"
+        for a, row in zip(artists, rows, strict=True)
+    ]
+    return make_folds([row["genre"] for row in rows], groups), "artist"
+
+
+_NO_ARTISTS: Final = (
+    f"no {CSV_NAME} names the artists: the folds were made by file, so that the same artist may be "
+    "heard in training and in testing; the figures may be far too good"
+)
+
+
+def _from_folders(folder: Path) -> tuple[list[Clip], str, list[str]]:
+    found = [
+        (path, genre.name)
+        for genre in sorted(folder.iterdir())
+        if genre.is_dir()
+        for path in _audio_files(genre)
+    ]
+    if not found:
+        raise TrainError(
+            f"{folder}: no audio files; expected sub-folders named after genres with "
+            f"{', '.join(sorted(AUDIO_SUFFIXES))} files in them"
+        )
+    names = [path.relative_to(folder).as_posix() for path, _ in found]
+    folds = make_folds([genre for _, genre in found], names)
+    clips = [
+        Clip(name, path, genre, "", fold)
+        for name, (path, genre), fold in zip(names, found, folds, strict=True)
+    ]
+    return clips, "file", [_NO_ARTISTS]
+
+
+def _leaks(clips: Iterable[Clip]) -> list[str]:
+    folds: dict[str, set[int]] = defaultdict(set)
+    for clip in clips:
+        if clip.artist:
+            folds[clip.artist.casefold()].add(clip.fold)
+    leaking = sorted(artist for artist, where in folds.items() if len(where) > 1)
+    if not leaking:
+        return []
+    return [f"{len(leaking)} artists are in more than one fold (the first: {leaking[0]})"]

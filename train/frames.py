@@ -1,0 +1,206 @@
+"""From audio files to MFCC frames, computed once and kept in a cache.
+
+The frames come from the :class:`streamgenre.features.MfccStream` that the daemon uses, in float32,
+so that training and listening cannot differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from streamgenre.features import MfccSpec, MfccStream, cepstral_matrix
+from train.errors import TrainError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+    Frames = NDArray[np.float32]
+
+SPEC: Final = MfccSpec(
+    samplerate=16_000,
+    winlen=0.064,
+    winstep=0.04,
+    numcep=40,
+    nfilt=40,
+    nfft=1024,
+    lowfreq=30.0,
+    highfreq=None,
+    preemph=0.0,
+    ceplifter=0,
+    append_energy=False,
+    winfunc="hann",
+)
+"""25 frames a second; as many cepstra as filters, so that a graph can turn them back."""
+
+_BLOCK_SECONDS: Final = 1.0
+_CACHE_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The frames of one audio file."""
+
+    frames: Frames
+    """MFCC frames, shape ``(n, numcep)``."""
+    sha256: str
+    """Hash of the file that they were computed from."""
+    seconds: float
+    """Length of the audio in seconds."""
+
+
+def default_cache() -> Path:
+    """Return the cache folder: ``$XDG_CACHE_HOME/streamgenre/frames`` or below ``~/.cache``."""
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "streamgenre" / "frames"
+
+
+def decode(path: Path, samplerate: int) -> NDArray[np.float32]:
+    """Decode an audio file to mono at a rate in Hz, shape ``(n,)``.
+
+    Raises
+    ------
+    TrainError
+        If the file cannot be read or holds no audio.
+    """
+    import av
+    import soxr
+
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise TrainError(f"{path}: holds no audio stream")
+            to_float = av.AudioResampler(format="fltp")
+            blocks = [
+                out.to_ndarray().mean(axis=0)
+                for frame in container.decode(audio=0)
+                for out in to_float.resample(frame)
+            ]
+            rate = container.streams.audio[0].rate
+    except (av.FFmpegError, OSError) as error:
+        raise TrainError(f"{path}: cannot be decoded: {error}") from error
+    if not blocks:
+        raise TrainError(f"{path}: holds no audio samples")
+    signal = np.concatenate(blocks).astype(np.float32)
+    if not np.isfinite(signal).all():
+        raise TrainError(f"{path}: holds samples that are not finite")
+    resampled: NDArray[np.float32] = soxr.resample(signal, rate, samplerate, quality="HQ")
+    return resampled
+
+
+def frames_of(samples: NDArray[np.float32], spec: MfccSpec) -> Frames:
+    """Return all complete MFCC frames of a signal, shape ``(n, numcep)``."""
+    stream = MfccStream(spec)
+    block = int(_BLOCK_SECONDS * spec.samplerate)
+    parts = [stream.push(samples[i : i + block]) for i in range(0, len(samples), block)]
+    return np.concatenate(parts) if parts else np.zeros((0, spec.numcep), np.float32)
+
+
+def log_mel(frames: Frames, spec: MfccSpec) -> Frames:
+    """Turn cepstra back into log-mel energies; needs ``numcep == nfilt``, no lifter, no energy."""
+    # The transform is orthonormal then, so that its transpose is its inverse.
+    energies: Frames = frames @ cepstral_matrix(spec).T.astype(np.float32)
+    return energies
+
+
+def cepstra(energies: Frames, spec: MfccSpec) -> Frames:
+    """Turn log-mel energies into cepstra; the inverse of :func:`log_mel`."""
+    frames: Frames = energies @ cepstral_matrix(spec).astype(np.float32)
+    return frames
+
+
+def load_recording(path: Path, spec: MfccSpec, cache: Path | None) -> Recording:
+    """Return the frames of an audio file, from the cache if they are there.
+
+    Parameters
+    ----------
+    path
+        The audio file.
+    spec
+        What a frame is.
+    cache
+        Folder to keep frames in; None to compute them always.
+
+    Raises
+    ------
+    TrainError
+        If the file cannot be read, holds no audio or is shorter than one frame.
+    """
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise TrainError(f"{path}: {error.strerror}") from error
+    settings = json.dumps([_CACHE_VERSION, asdict(spec)], sort_keys=True)
+    key = f"{sha256[:32]}-{hashlib.sha256(settings.encode()).hexdigest()[:16]}.npz"
+    entry = None if cache is None else cache / key
+    if entry is not None and (kept := _read_entry(entry)) is not None:
+        return Recording(kept[0], sha256, kept[1])
+    samples = decode(path, spec.samplerate)
+    frames = frames_of(samples, spec)
+    if not len(frames):
+        raise TrainError(f"{path}: {len(samples)} samples are shorter than one frame")
+    seconds = len(samples) / spec.samplerate
+    if entry is not None:
+        _write_entry(entry, frames, seconds)
+    return Recording(frames, sha256, seconds)
+
+
+def load_recordings(
+    paths: Iterable[Path],
+    spec: MfccSpec,
+    cache: Path | None,
+    *,
+    on_file: Callable[[], None] = lambda: None,
+) -> tuple[dict[Path, Recording], list[str]]:
+    """Load many files; return what could be read and one message for each that could not."""
+    recordings: dict[Path, Recording] = {}
+    problems: list[str] = []
+    for path in paths:
+        try:
+            recordings[path] = load_recording(path, spec, cache)
+        except TrainError as error:
+            problems.append(str(error))
+        on_file()
+    return recordings, problems
+
+
+def corpus_hash(recordings: Iterable[Recording]) -> str:
+    """Return the SHA-256 over the sorted hashes of a corpus's files, whatever their names."""
+    digest = hashlib.sha256()
+    for sha256 in sorted(recording.sha256 for recording in recordings):
+        digest.update(f"{sha256}\n".encode())
+    return digest.hexdigest()
+
+
+def _read_entry(entry: Path) -> tuple[Frames, float] | None:
+    """Return what a cache entry holds, or None where there is none or it is damaged."""
+    try:
+        with np.load(entry, allow_pickle=False) as kept:
+            return kept["frames"], float(kept["seconds"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _write_entry(entry: Path, frames: Frames, seconds: float) -> None:
+    arrays: dict[str, Any] = {"frames": frames, "seconds": np.float64(seconds)}
+    try:
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=entry.parent, suffix=".part", delete=False) as file:
+            np.savez(file, **arrays)
+        Path(file.name).replace(entry)
+    except OSError as error:
+        raise TrainError(
+            f"cannot write the frame cache {entry.parent}: {error.strerror}; "
+            "give another folder with --cache"
+        ) from error

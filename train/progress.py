@@ -1,0 +1,85 @@
+"""Progress on stderr: bars on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.progress import TaskID
+
+    from train.fitting import Epoch
+
+
+class Progress:
+    """Shows what is going on; use it as a context manager."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[last]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=quiet or not self._console.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._title = ""
+        self._total = 0
+
+    def __enter__(self) -> Self:
+        """Start showing."""
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the terminal as it was."""
+        self._bars.stop()
+
+    def _begin(self, title: str, total: int) -> None:
+        self._title, self._total = title, total
+        self._task = self._bars.add_task(title, total=total, last="")
+
+    def files(self, total: int) -> None:
+        """Begin with the reading of files."""
+        self._begin("frames", total)
+        self._line(f"reading {total} files")
+
+    def file(self) -> None:
+        """One more file was read."""
+        if self._task is not None:
+            self._bars.advance(self._task)
+
+    def stage(self, title: str, epochs: int) -> None:
+        """Begin with the training of a model."""
+        self._begin(title, epochs)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Show that an epoch ended."""
+        if self._task is not None:
+            self._bars.update(self._task, completed=epoch.number, last=f"loss {epoch.loss:.3f}")
+        self._line(
+            f"{self._title}: epoch {epoch.number} of {self._total}, loss {epoch.loss:.3f}, "
+            f"{epoch.seconds:.1f} s"
+        )
+
+    def note(self, text: str) -> None:
+        """Show a line, on a terminal as in a log."""
+        self._console.print(text, markup=False)
+
+    def _line(self, text: str) -> None:
+        """Show a line where there are no bars."""
+        if not self._console.is_terminal:
+            self._console.print(text, markup=False)

@@ -1,0 +1,288 @@
+"""The whole of a training: folds, figures, calibration, the model on all clips, the folder."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import tempfile
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from streamgenre.models import load_model
+from train import card, evaluation
+from train.batches import Material, material_of
+from train.errors import TrainError
+from train.export import export
+from train.fitting import Epoch, fit
+from train.frames import Recording, corpus_hash, log_mel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from streamgenre.features import MfccSpec
+    from streamgenre.models import Model
+    from train.corpus import Clip, Corpus
+    from train.recipes.base import Network, Recipe, Settings
+
+
+_CHECK_FRAMES: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A corpus with the frames of all clips that could be read."""
+
+    corpus: Corpus
+    clips: tuple[Clip, ...]
+    """The clips that could be read."""
+    recordings: dict[Path, Recording]
+    """Frames by audio file, variants included."""
+    spec: MfccSpec
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the clips, see :func:`train.frames.corpus_hash`; variants do not count."""
+        return corpus_hash(self.recordings[clip.path] for clip in self.clips)
+
+    @property
+    def seconds(self) -> float:
+        """Length of all clips in seconds."""
+        return sum(self.recordings[clip.path].seconds for clip in self.clips)
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Where progress goes; each gets what is being trained and what happened."""
+
+    stage: Callable[[str], None] = lambda title: None
+    """A model's training begins: its title."""
+    epoch: Callable[[Epoch], None] = lambda epoch: None
+    """An epoch of it ended."""
+    note: Callable[[str], None] = lambda text: None
+    """Something worth a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be trained and where it goes."""
+
+    recipe: Recipe
+    settings: Settings
+    out: Path
+    command: str
+    """The command line for the record; no path of this machine in it."""
+    folds: bool = True
+    """Whether to measure the recipe on folds first."""
+    replace: bool = False
+    """Whether ``out`` may be replaced."""
+    note: str = ""
+    """A paragraph on the corpus for the card: source, licence, limits."""
+    reporter: Reporter = field(default_factory=Reporter)
+
+
+def check_data(data: Data, *, folds: bool = True) -> None:
+    """Check that there is enough to train with.
+
+    Raises
+    ------
+    TrainError
+        Naming the genre or the fold that is short.
+    """
+    for label in data.corpus.labels:
+        of_genre = [clip for clip in data.clips if clip.genre == label]
+        if not of_genre:
+            raise TrainError(f"genre {label}: none of its files could be read")
+        if folds and len({clip.fold for clip in of_genre}) < 2:
+            raise TrainError(
+                f"genre {label}: all of its {len(of_genre)} clips are in one fold, so that holding "
+                "it out leaves nothing to train on; add artists, or train with --no-folds"
+            )
+
+
+def train_model(order: Order, data: Data) -> dict[str, Any]:
+    """Measure a recipe on folds, train it on everything, write the folder; return the manifest."""
+    check_data(data, folds=order.folds)
+    card.check_out(order.out, replace=order.replace)
+    figures, temperature = None, 1.0
+    if order.folds:
+        figures, temperature = _measure(order, data)
+    order.reporter.stage("all clips")
+    network = _fit(order, data, data.clips)
+    weights = export(network, _sample(order, data))
+    manifest = card.manifest_of(
+        name=order.out.name,
+        network=network,
+        labels=data.corpus.labels,
+        spec=data.spec,
+        temperature=temperature,
+        weights=weights,
+        training=_record(order, data, network),
+        evaluation=figures,
+    )
+    with card.new_folder(order.out, replace=order.replace) as folder:
+        card.write_folder(folder, manifest, weights, order.recipe)
+        load_model(str(folder))  # what the daemon would refuse is not written
+    return manifest
+
+
+def evaluate_model(model: Model, data: Data) -> dict[str, Any]:
+    """Return the figures of a model folder on a corpus; every clip counts as held out.
+
+    Raises
+    ------
+    TrainError
+        If the corpus has a genre that the model does not know.
+    """
+    labels = model.manifest.labels
+    strange = sorted(set(data.corpus.labels) - set(labels))
+    if strange:
+        raise TrainError(
+            f"the corpus has genres that the model does not know: {', '.join(strange)}; "
+            f"it knows {', '.join(labels)}"
+        )
+    one_fold = [(clip, 1) for clip in data.clips]
+    outcomes, variants = _hear(model, data, one_fold, labels)
+    temperature = model.manifest.temperature
+    figures = evaluation.figures(outcomes, labels, temperature)
+    if variants:
+        figures["variants"] = evaluation.figures(variants, labels, temperature)
+    figures["corpus"] = {"clips": len(data.clips), "sha256": data.sha256}
+    return figures
+
+
+def _measure(order: Order, data: Data) -> tuple[dict[str, Any], float]:
+    """Train a model a fold, run each over what it has not heard, sum up."""
+    outcomes: list[evaluation.Outcome] = []
+    variants: list[evaluation.Outcome] = []
+    folds = data.corpus.folds
+    for fold in folds:
+        order.reporter.stage(f"without fold {fold}")
+        network = _fit(order, data, [clip for clip in data.clips if clip.fold != fold])
+        model = _through_onnx(network, order, data)
+        held_out = [(clip, fold) for clip in data.clips if clip.fold == fold]
+        of_clips, of_variants = _hear(model, data, held_out, data.corpus.labels)
+        outcomes += of_clips
+        variants += of_variants
+        heard = evaluation.figures(of_clips, data.corpus.labels, 1.0)
+        order.reporter.note(
+            f"fold {fold}: windows {heard['window']['accuracy']:.3f}, "
+            f"clips {heard['clip']['accuracy']:.3f} (chance {heard['chance']:.2f})"
+        )
+    temperature = evaluation.temperature_of(outcomes)
+    figures = {"method": _method(data.corpus)}
+    figures |= evaluation.figures(outcomes, data.corpus.labels, temperature)
+    if variants:
+        figures["variants"] = evaluation.figures(variants, data.corpus.labels, temperature)
+    return figures, temperature
+
+
+def _method(corpus: Corpus) -> str:
+    """Return how the figures came about, for the card."""
+    heard = "of artists of whom it had heard nothing"
+    if corpus.folds_by == "file":
+        heard = "which it had not heard, though perhaps others by the same artists"
+    return (
+        f"The figures are of the recipe: {len(corpus.folds)} models were trained with the same "
+        "settings, each without one fold, and each was run as exported ONNX over the clips of that "
+        f"fold, {heard}. The model in this folder was then trained on all folds; nothing is left "
+        "to measure it on. Accuracies are means over the folds of the mean over the genres. The "
+        "intervals come from drawing clips anew (bootstrap); another choice of artists would move "
+        "the figures more. Epochs were fixed beforehand, not picked by fold."
+    )
+
+
+def _fit(order: Order, data: Data, clips: Sequence[Clip]) -> Network:
+    material = _material(data, clips)
+    return fit(
+        order.recipe, material, data.spec, order.settings, on_epoch=order.reporter.epoch
+    )  # fmt: skip
+
+
+def _material(data: Data, clips: Sequence[Clip]) -> Material:
+    labels = data.corpus.labels
+    return material_of(
+        [log_mel(data.recordings[clip.path].frames, data.spec) for clip in clips],
+        [labels.index(clip.genre) for clip in clips],
+        [clip.artist.casefold() for clip in clips],
+        len(labels),
+    )
+
+
+def _sample(order: Order, data: Data) -> NDArray[np.float32]:
+    """Return frames of a few clips to compare Keras and ONNX on, shape ``(4, n, numcep)``."""
+    length = order.settings.frames if order.recipe.kind == "windowed" else _CHECK_FRAMES
+    clips = data.clips[:: max(1, len(data.clips) // 4)][:4]
+    shape = (length, data.spec.numcep)
+    return np.stack([np.resize(data.recordings[clip.path].frames, shape) for clip in clips])
+
+
+def _through_onnx(network: Network, order: Order, data: Data) -> Model:
+    """Export a network and load it as the daemon would."""
+    weights = export(network, _sample(order, data))
+    manifest = card.manifest_of(
+        name="fold", network=network, labels=data.corpus.labels, spec=data.spec, temperature=1.0,
+        weights=weights, training={"command": "", "seed": 0},
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="streamgenre-") as folder:
+        card.write_folder(Path(folder), manifest, weights)
+        return load_model(folder)
+
+
+def _hear(
+    model: Model, data: Data, clips: Sequence[tuple[Clip, int]], labels: Sequence[str]
+) -> tuple[list[evaluation.Outcome], list[evaluation.Outcome]]:
+    """Run a model over clips and over their variants."""
+    of_clips = [(clip.path, clip, fold, n) for n, (clip, fold) in enumerate(clips)]
+    of_variants = [
+        (path, clip, fold, n)
+        for n, (clip, fold) in enumerate(clips)
+        for path in clip.variants
+        if path in data.recordings
+    ]
+    results = []
+    for items, endless in ((of_clips, True), (of_variants, False)):
+        outcomes = evaluation.hear(
+            model,
+            [data.recordings[path].frames for path, *_ in items],
+            [labels.index(clip.genre) for _, clip, *_ in items],
+            [fold for *_, fold, _ in items],
+            [n for *_, n in items],
+            rng=np.random.default_rng(0),
+            endless=endless,
+        )
+        results.append(outcomes)
+    return results[0], results[1]
+
+
+def _record(order: Order, data: Data, network: Network) -> dict[str, Any]:
+    """Return what the manifest says about how the model was made."""
+    packages = ("keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime", "numpy", "soxr", "av")
+    return {
+        "command": order.command,
+        "recipe": order.recipe.name,
+        "seed": order.settings.seed,
+        "settings": asdict(order.settings),
+        "parameters": int(sum(np.prod(w.shape) for w in network.whole.trainable_weights)),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "corpus": {
+            "clips": len(data.clips),
+            "sha256": data.sha256,
+            "seconds": round(data.seconds, 1),
+            "folds": len(data.corpus.folds),
+            "folds_by": data.corpus.folds_by,
+            "genres": {
+                label: sum(clip.genre == label for clip in data.clips)
+                for label in data.corpus.labels
+            },
+            "warnings": list(data.corpus.warnings),
+            "note": order.note,
+        },
+        "versions": {"python": platform.python_version()}
+        | {name: metadata.version(name) for name in packages},
+    }
