@@ -32,6 +32,8 @@ _POLL_S: Final = 0.01
 """Pause where a hop is due and its last block is about to arrive."""
 _EAGER_S: Final = 0.05
 """So long after something came, the loop looks again at once: a file or pipe may bring more."""
+_FIRST_STATUS_S: Final = 1.0
+"""The first status comes early, but not so early that it tells of the start-up alone."""
 _LONGEST_POLL_S: Final = 0.25
 """Longest pause: changes of a source and the wish to stop are seen within it."""
 
@@ -88,14 +90,15 @@ class Engine:
         try:
             for seat in open_seats:
                 seat.station.source.start()
-            self._send_status(open_seats)
             eager_until = 0.0
+            status_after = min(_FIRST_STATUS_S, self._settings.status_s)
             while open_seats and not stopping():
                 progressed = self._tick(open_seats)
                 for seat in [s for s in open_seats if s.station.finished]:
                     open_seats.remove(seat)
                     self._end([seat])
-                if self._health.age_s >= self._settings.status_s:
+                if self._health.age_s >= status_after:
+                    status_after = self._settings.status_s
                     self._send_status(open_seats)
                 if progressed:
                     eager_until = time.monotonic() + _EAGER_S

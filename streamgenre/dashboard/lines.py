@@ -86,7 +86,7 @@ def _write(file: IO[str], text: str | None) -> None:
     # A name may hold what the encoding of the pipe does not have.
     encoding = getattr(file, "encoding", None) or "utf-8"
     file.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-    pass
+    file.flush()
 
 
 def _silence(file: IO[str]) -> None:

@@ -141,6 +141,7 @@ class DeviceSource(Source):
         self._last_callback = math.nan  # monotonic seconds
         self._ended_at = math.nan  # when the last captured sample ended, monotonic seconds
         self._resuming = False
+        self._closing = threading.Thread()  # of the last stream; may hang with an unplugged device
         self._adc_end = 0.0  # PortAudio's time at the end of the last block
 
     def start(self) -> None:
@@ -192,7 +193,8 @@ class DeviceSource(Source):
                     pause = BACKOFF_S[0]
                 self._stop.wait(pause * random.uniform(0.8, 1.2))
                 pause = min(2 * pause, BACKOFF_S[1])
-                _refresh_devices()
+                if not self._closing.is_alive():
+                    _refresh_devices()
         except Exception as error:  # noqa: BLE001 - handed to the engine, which raises it
             self.failure = error
         finally:
@@ -225,7 +227,9 @@ class DeviceSource(Source):
         except sounddevice.PortAudioError as error:
             return f"device {self.name!r}: {_words(error)}"
         finally:
-            _close(stream)
+            self._closing = threading.Thread(target=_close, args=(stream,), daemon=True)
+            self._closing.start()
+            self._closing.join(CLOSE_S)
 
     def _watch(self, stream: Any) -> str:
         began = self._last_callback
@@ -254,7 +258,7 @@ def _index_of(sounddevice: Any, name: str) -> int | None:
 def _refresh_devices() -> None:
     """Let PortAudio look for devices anew: its list is frozen when it starts.
 
-    Only while no stream is open: this would end it.
+    Only while no stream is open: this would end it, or wait for ever for one that hangs.
     """
     sounddevice = portaudio()
     sounddevice._terminate()
@@ -262,13 +266,6 @@ def _refresh_devices() -> None:
 
 
 def _close(stream: Any) -> None:
-    """Close a stream; one of an unplugged device may hang, so not in this thread."""
-    closing = threading.Thread(target=_abort_and_close, args=(stream,), daemon=True)
-    closing.start()
-    closing.join(CLOSE_S)
-
-
-def _abort_and_close(stream: Any) -> None:
     stream.abort(ignore_errors=True)
     stream.close(ignore_errors=True)
 
