@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from streamgenre.bus import Publisher
@@ -18,6 +19,7 @@ from streamgenre.config import EngineSettings, ListenSettings
 from streamgenre.decision import DecisionSettings
 from streamgenre.engine import Engine
 from streamgenre.errors import SettingsError
+from streamgenre.events import Segment
 from streamgenre.feed import Feed
 from streamgenre.models import load_model
 from streamgenre.sources.choose import open_input
@@ -46,19 +48,31 @@ def _listen(args: argparse.Namespace, settings: ListenSettings) -> int:
             print(f"streamgenre: {announcement}", file=sys.stderr, flush=True)
         feed = Feed(lossless=source.can_wait)
 
+        heard: Counter[str] = Counter()
+
         def publish(event: AnyEvent) -> None:
             publisher.send(event)
             feed.put(event)
+            if isinstance(event, Segment):
+                heard[event.genre or event.state] += round(event.end - event.start)
 
         engine = Engine(publish, settings.engine)
         engine.add(settings.station or source.name, source, model, settings.decision)
         _run(engine, feed, show)
+    if sys.stdout.isatty() and not args.json and not args.quiet:
+        print(_summary(heard))  # the dashboard has taken its screen with it
     if feed.dropped:
         print(
             f"streamgenre: {feed.dropped} events were not shown: the output was too slow",
             file=sys.stderr,
         )
     return 0
+
+
+def _summary(heard: Counter[str]) -> str:
+    """Return in one line for how many seconds each genre and state held."""
+    parts = ", ".join(f"{what} {seconds} s" for what, seconds in heard.most_common())
+    return f"heard: {parts or 'nothing'}"
 
 
 def _settings(args: argparse.Namespace) -> ListenSettings:

@@ -98,8 +98,9 @@ def test_listen_shows_resizes_and_leaves_a_sane_terminal(
         terminal.until(lambda s: "song.wav" in s and len(s.splitlines()) <= 15)
         asked = time.monotonic()
         terminal.key("C-c")
-        terminal.until(lambda s: "code=0" in s, seconds=3)
+        screen = terminal.until(lambda s: "code=0" in s, seconds=3)
         assert time.monotonic() - asked < 2.5
+        assert "heard: " in screen
         assert terminal.ask("#{alternate_on}") == "0"
         assert terminal.ask("#{cursor_flag}") == "1"
         terminal.type("stty -a | tr ' ' '\\n' | grep -x -e echo -e icanon | sort | xargs")
