@@ -52,6 +52,11 @@ class StreamClock:
         self._window_ends = wall + WINDOW_S
         self._smallest = math.inf
 
+    @property
+    def anchored(self) -> bool:
+        """Whether anything was observed yet."""
+        return self._anchor is not None
+
     def time_of(self, position: int) -> float:
         """Return the UNIX seconds of a position.
 

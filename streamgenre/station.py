@@ -157,7 +157,10 @@ class Station:
             if isinstance(item, _Gap):
                 # What was heard of a hop that the gap breaks off is an update before the gap.
                 hop = self._close_hop() if item.end >= self._hop_end else None
-                return hop if hop is not None else self._pass(self._waiting.popleft())
+                if hop is not None:
+                    return hop
+                self._waiting.popleft()
+                return self._pass(item)
             room = self._hop_end - self._position
             self._hear(item[:room])
             if len(item) > room:
@@ -187,11 +190,13 @@ class Station:
             if ring.exhausted:
                 self._drained = True
             if self._drained or source.state == "lost":
-                self._wait(self._resampler.flush())
+                self._queue(self._resampler.flush())
             return bool(self._waiting)
         if isinstance(item, Lost):
-            self._wait(self._resampler.flush())
+            self._queue(self._resampler.flush())
             self._taken += item.samples
+            if not self._clock.anchored:  # the very first thing is a loss
+                self._clock.observe(self._taken * self._rate // source.rate, time.time())
             self._waiting.append(_Gap(item, self._taken * self._rate // source.rate))
             return True
         self.replaced += sanitise(item)
@@ -200,10 +205,10 @@ class Station:
         self._taken += len(item)
         if source.real_time:
             self._observe_arrival()
-        self._wait(self._resampler.push(np.ascontiguousarray(mono)))
+        self._queue(self._resampler.push(np.ascontiguousarray(mono)))
         return True
 
-    def _wait(self, samples: NDArray[np.float32]) -> None:
+    def _queue(self, samples: NDArray[np.float32]) -> None:
         if len(samples):
             self._waiting.append(samples)
 
@@ -238,13 +243,12 @@ class Station:
         self._hop_end = self._end_of_hop()
         self._digest()
         level = self._meter.read()
-        frames = np.concatenate(self._frames) if self._frames else ()
-        self._frames = []
-        if not len(frames):
+        parts, self._frames = self._frames, []
+        if not any(map(len, parts)):
             return None
         self._hops += 1
         return Hop(
-            frames=frames,
+            frames=np.concatenate(parts),
             level_dbfs=level,
             start=start / self._rate,
             end=self._position / self._rate,
@@ -257,19 +261,18 @@ class Station:
         end = (self._position // self._hop + 1) * self._hop
         return end if self._limit is None else min(end, self._limit)
 
-    def _pass(self, item: NDArray[np.float32] | _Gap) -> Break:
+    def _pass(self, gap: _Gap) -> Break:
         """Move on behind a gap."""
-        assert isinstance(item, _Gap)
         start = self._position
         self._digest()
         self._mfcc.reset()
-        self._position = max(start, item.end)
+        self._position = max(start, gap.end)
         if self._position >= self._hop_end:
             self._close_hop()  # starts the next one behind the gap
         if self._limit is not None and self._position >= self._limit:
             self.finished = True
         return Break(
-            lost=item.lost,
+            lost=gap.lost,
             start=start / self._rate,
             end=self._position / self._rate,
             wall=self._clock.time_of(self._position),

@@ -88,6 +88,14 @@ def test_no_frame_spans_a_gap() -> None:
     np.testing.assert_allclose(behind, stream.push(signal[32_000:]), atol=1e-3)
 
 
+def test_a_live_stream_may_begin_with_a_loss() -> None:
+    source = FedSource().feed([Lost(8_000, LossReason.OVERFLOW), music(1, rate=RATE)]).end()
+    source.real_time = True
+    items = drain(Station("test", source, SPEC, EngineSettings()))
+    assert [type(item) for item in items] == [Break, Hop, Hop]
+    assert [hop.end for hop in hops_of(items)] == [1.0, 1.5]
+
+
 def test_a_long_gap_resets_and_skips_the_hops_in_it() -> None:
     signal = music(3, rate=RATE)
     items, _ = listen(signal[:RATE], Lost(5 * RATE + 100, LossReason.RECONNECT), signal[:RATE])

@@ -26,7 +26,7 @@ _FRAME_SECONDS: Final = 0.04
 class Augmentation:
     """How much is changed; the numbers are the ends of the ranges drawn from."""
 
-    gain_db: float = 8.0
+    gain_db: float = 10.0
     """Level: ± this many decibels."""
     equaliser_db: float = 2.0
     """Standard deviation in decibels of each of four smooth curves over the bands."""
@@ -51,8 +51,8 @@ class Augmentation:
 
 
 NONE: Final = Augmentation(
-    gain_db=0, equaliser_db=0, stretch=0, shift_bands=0, noise_probability=0, room_probability=0,
-    masks=0,
+    gain_db=0, equaliser_db=0, stretch=0, shift_bands=0, noise_probability=0,
+    room_probability=0, masks=0,
 )  # fmt: skip
 
 
@@ -91,11 +91,8 @@ def augment(
     if rng.random() < s.room_probability:
         out = _in_a_room(out, rng.uniform(*s.room_seconds))
     if rng.random() < s.noise_probability:
-        mean_power = float(out.max() + np.log(np.mean(np.exp(out - out.max()))))
-        level = mean_power - rng.uniform(*s.noise_db) * DECIBEL
         colour = _smooth_curve(bands, 2 * s.equaliser_db, rng)
-        flicker = rng.normal(0, 0.3, out.shape)
-        out = np.logaddexp(out, (level + colour + flicker).astype(np.float32))
+        out = _in_noise(out, rng.uniform(*s.noise_db), colour, rng)
     if s.equaliser_db:
         out = out + _smooth_curve(bands, s.equaliser_db, rng)
     if s.gain_db:
@@ -111,6 +108,17 @@ def _shifted(energies: Energies, by: float) -> Energies:
     part = (at - low).astype(np.float32)
     shifted: Energies = energies[:, low] * (1 - part) + energies[:, low + 1] * part
     return shifted
+
+
+def _in_noise(
+    energies: Energies, decibels: float, colour: NDArray[np.float32], rng: np.random.Generator
+) -> Energies:
+    """Add a noise floor that many decibels below the segment's mean power."""
+    mean_power = float(energies.max() + np.log(np.mean(np.exp(energies - energies.max()))))
+    level = mean_power - decibels * DECIBEL
+    flicker = rng.normal(0, 0.3, energies.shape)
+    noisy: Energies = np.logaddexp(energies, (level + colour + flicker).astype(np.float32))
+    return noisy
 
 
 def _in_a_room(energies: Energies, seconds: float) -> Energies:

@@ -49,6 +49,8 @@ def fit(
     """
     import keras
 
+    # Names of layers are counted up from model to model; the same seed gives the same file.
+    keras.utils.clear_session()
     keras.utils.set_random_seed(settings.seed)
     normalisation = Normalisation.of(material.energies)
     network = recipe.build(settings, spec, material.n_labels, normalisation)

@@ -175,7 +175,7 @@ def _measure(order: Order, data: Data) -> tuple[dict[str, Any], float]:
             f"clips {heard['clip']['accuracy']:.3f} (chance {heard['chance']:.2f})"
         )
     temperature = evaluation.temperature_of(outcomes)
-    figures = {"method": _method(data.corpus)}
+    figures: dict[str, Any] = {"method": _method(data.corpus)}
     figures |= evaluation.figures(outcomes, data.corpus.labels, temperature)
     if variants:
         figures["variants"] = evaluation.figures(variants, data.corpus.labels, temperature)

@@ -60,10 +60,12 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """Mean and standard deviation of log-mel energies by band, shape ``(bands,)``."""
+    """What log-mel energies are brought to one scale by."""
 
     mean: NDArray[np.float32]
+    """Mean of each band, shape ``(bands,)``."""
     std: NDArray[np.float32]
+    """Standard deviation of each band, shape ``(bands,)``."""
 
     @classmethod
     def of(cls, energies: Sequence[NDArray[np.float32]]) -> Normalisation:
@@ -71,9 +73,8 @@ class Normalisation:
         floored = [np.maximum(e, FLOOR).astype(np.float64) for e in energies]
         mean = np.mean([e.mean(axis=0) for e in floored], axis=0)
         square = np.mean([np.square(e - mean).mean(axis=0) for e in floored], axis=0)
-        return cls(
-            mean.astype(np.float32), np.maximum(np.sqrt(square), _LEAST_STD).astype(np.float32)
-        )
+        std = np.maximum(np.sqrt(square), _LEAST_STD)
+        return cls(mean.astype(np.float32), std.astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True)

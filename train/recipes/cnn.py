@@ -71,7 +71,7 @@ RECIPE: Final = Recipe(
         "of every band in two dense layers"
     ),
     defaults=Settings(
-        epochs=5,
+        epochs=8,
         steps=100,
         batch=64,
         frames=WINDOW_FRAMES,

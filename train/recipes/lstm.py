@@ -133,7 +133,7 @@ RECIPE: Final = Recipe(
         "changes of the music"
     ),
     defaults=Settings(
-        epochs=5,
+        epochs=8,
         steps=100,
         batch=32,
         frames=75,
