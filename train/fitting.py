@@ -98,14 +98,15 @@ def _windowed_step(
 
     model = network.whole
 
-    @tf.function
-    def step(frames: Any, labels: Any) -> Any:
+    def update(frames: Any, labels: Any) -> Any:
         with tf.GradientTape() as tape:
             logits = model(frames, training=True)
             loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels, logits))
         variables = model.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss
+
+    step: Any = tf.function(update)
 
     def run() -> float:
         energies, labels = window_batch(sampler, settings.batch, settings.frames)
@@ -123,8 +124,7 @@ def _stateful_step(
     programmes = Programmes(sampler, settings.batch)
     states = [np.zeros((settings.batch, *state.shape), np.float32) for state in network.states]
 
-    @tf.function
-    def step(frames: Any, labels: Any, weights: Any, states: Any) -> Any:
+    def update(frames: Any, labels: Any, weights: Any, states: Any) -> Any:
         with tf.GradientTape() as tape:
             logits, *after = model([frames, *states], training=True)
             losses = tf.nn.softmax_cross_entropy_with_logits(labels, logits)
@@ -132,6 +132,8 @@ def _stateful_step(
         variables = model.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss, after
+
+    step: Any = tf.function(update)
 
     def run() -> float:
         nonlocal states

@@ -193,7 +193,8 @@ def _method(corpus: Corpus) -> str:
         f"fold, {heard}. The model in this folder was then trained on all folds; nothing is left "
         "to measure it on. Accuracies are means over the folds of the mean over the genres. The "
         "intervals come from drawing clips anew (bootstrap); another choice of artists would move "
-        "the figures more. Epochs were fixed beforehand, not picked by fold."
+        "the figures more. Epochs and settings were fixed before the run and are the same for "
+        "every fold."
     )
 
 

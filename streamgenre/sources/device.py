@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 STALL_S: Final = 5.0
 """A stream without a callback for so many seconds is lost."""
-BLOCK_S: Final = 0.04
-"""Length of a block in seconds: part of every update's latency, and 25 callbacks a second."""
+BLOCK_S: Final = 0.032
+"""Length of a block in seconds: part of every update's latency, and 31 callbacks a second. It does
+not divide a second, so that a hop seldom ends with a block: the resampler needs a few milliseconds
+more than the hop, and would have to wait for the whole next block each time."""
 BACKOFF_S: Final = (0.5, 30.0)
 """First and longest pause in seconds between attempts to open the device."""
 STABLE_S: Final = 30.0
