@@ -178,10 +178,10 @@ def test_subscribe_prints_what_listen_publishes(stateful_folder: Path, wav: Path
 
 
 def test_a_reader_that_leaves_ends_it_quietly(stateful_folder: Path, wav: Path) -> None:
-    for flags in (["--json"], []):
+    for show in ("--json", "--no-dashboard"):
         with start(
             *("listen", "--model", stateful_folder, "--publish", "tcp://127.0.0.1:*"),
-            *("--input", wav, *flags),
+            *("--input", wav, show),
         ) as daemon:
             assert daemon.stdout is not None
             assert daemon.stderr is not None
@@ -287,10 +287,10 @@ def test_a_port_in_use(stateful_folder: Path, wav: Path) -> None:
 
 def test_a_full_disk(stateful_folder: Path, wav: Path) -> None:
     with Path("/dev/full").open("w") as full:
-        for flags in (["--json"], []):
+        for show in ("--json", "--no-dashboard"):
             with start(
                 *("listen", "--model", stateful_folder, "--publish", "tcp://127.0.0.1:*"),
-                *("--input", wav, "--pace", "fast", *flags),
+                *("--input", wav, "--pace", "fast", show),
                 stdout=full,
             ) as daemon:
                 _, said = daemon.communicate(timeout=30)

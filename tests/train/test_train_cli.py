@@ -1,0 +1,340 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from train_tones import GENRES, tone, write_corpus, write_wav
+
+from streamgenre.models import load_model
+from train import export, workflow
+from train.cli import main
+from train.frames import SPEC, frames_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+ROOT = Path(__file__).parents[2]
+QUICK = ["--epochs", "3", "--steps", "40", "--batch", "12", "--units", "16", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def corpus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module", params=["lstm", "cnn"])
+def fitted(
+    request: pytest.FixtureRequest,
+    corpus_folder: Path,
+    cache: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    out: Path = tmp_path_factory.mktemp("models") / request.param
+    command = ["fit", "--recipe", request.param, "--corpus", str(corpus_folder), "--out", str(out)]
+    assert main([*command, "--cache", str(cache), *QUICK]) == 0
+    return out
+
+
+def test_a_fitted_folder_tells_tones_that_it_never_heard(fitted: Path) -> None:
+    model = load_model(str(fitted))
+    assert model.manifest.name == fitted.name
+    assert model.manifest.labels == tuple(sorted(GENRES))
+    right = 0
+    for n, (genre, hertz) in enumerate(3 * list(GENRES.items())):
+        samples = tone(hertz, 5, 1000 + n).astype(np.float32)
+        logits = model.update([str(n)], [frames_of(samples, SPEC)])
+        right += model.manifest.labels[int(logits[0].argmax())] == genre
+    assert right >= 7  # of 9; chance is 3
+
+
+def test_the_manifest_is_the_record(fitted: Path, corpus_folder: Path, cache: Path) -> None:
+    manifest = json.loads((fitted / "manifest.json").read_text())
+    training, evaluation = manifest["training"], manifest["evaluation"]
+    assert training["command"].startswith(
+        f"python -m train fit --recipe {fitted.name} --corpus DIR"
+    )
+    assert training["corpus"]["clips"] == 18
+    assert training["corpus"]["genres"] == dict.fromkeys(sorted(GENRES), 6)
+    assert training["corpus"]["folds_by"] == "artist"
+    assert len(training["corpus"]["sha256"]) == 64
+    assert training["seed"] == 1
+    assert training["settings"]["epochs"] == 3
+    assert {"keras", "tensorflow", "tf2onnx", "onnx"} <= set(training["versions"])
+    assert evaluation["window"]["accuracy"] > 0.6
+    assert evaluation["clip"]["accuracy"] > 0.6
+    assert evaluation["chance"] == pytest.approx(1 / 3)
+    assert len(evaluation["window"]["by_fold"]) == 3
+    assert evaluation["calibration"]["temperature"] == manifest["calibration"]["temperature"]
+
+
+def test_card_and_record_name_no_path_of_this_machine(
+    fitted: Path, corpus_folder: Path, cache: Path
+) -> None:
+    for file in ("README.md", "manifest.json", "confusion.svg"):
+        text = (fitted / file).read_text("utf-8")
+        for path in (corpus_folder, cache, fitted.parent, Path.home(), ROOT):
+            assert str(path) not in text
+    card = (fitted / "README.md").read_text("utf-8")
+    for words in ("chance", "95 % interval", "--corpus DIR", "no known artist in two folds"):
+        assert words in card
+
+
+def test_nothing_is_left_beside_the_folder(fitted: Path) -> None:
+    assert [path.name for path in fitted.parent.iterdir()] == [fitted.name]
+    assert sorted(path.name for path in fitted.iterdir()) == [
+        "README.md", "confusion.svg", "manifest.json", "model.onnx",
+    ]  # fmt: skip
+
+
+def test_evaluate_warns_of_its_own_corpus(
+    fitted: Path, corpus_folder: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["evaluate", str(fitted), "--corpus", str(corpus_folder), "--cache", str(cache)]
+    assert main([*command, "--json"]) == 0
+    out, err = capsys.readouterr()
+    figures = json.loads(out)
+    assert figures["window"]["accuracy"] > 0.8
+    assert figures["corpus"]["clips"] == 18
+    assert "trained on this very corpus" in err
+
+
+def test_evaluate_on_other_music(
+    fitted: Path, tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for n, (genre, hertz) in enumerate(GENRES.items()):
+        write_wav(tmp_path / genre / "new.wav", tone(hertz, 4, 50 + n))
+    command = ["evaluate", str(fitted), "--corpus", str(tmp_path), "--cache", str(cache)]
+    assert main(command) == 0
+    out, err = capsys.readouterr()
+    assert "3 s windows" in out
+    assert "trained on this very corpus" not in err
+
+
+def test_evaluate_refuses_genres_that_the_model_does_not_know(
+    fitted: Path, tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for genre in ("low", "polka"):
+        write_wav(tmp_path / genre / "a.wav", tone(300, 4, 0))
+    command = ["evaluate", str(fitted), "--corpus", str(tmp_path), "--cache", str(cache)]
+    assert main(command) == 1
+    assert "does not know: polka" in capsys.readouterr().err
+
+
+def fit_quickly(corpus: Path, out: Path, cache: Path, *more: str) -> int:
+    return main(
+        ["fit", "--recipe", "cnn", "--corpus", str(corpus), "--out", str(out), "--cache",
+         str(cache), "--no-folds", "--epochs", "1", "--steps", "2", "--batch", "4", "--units", "4",
+         *more]
+    )  # fmt: skip
+
+
+def test_unreadable_files_are_skipped_and_told(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = write_corpus(tmp_path / "corpus", per_genre=2)
+    (corpus / "music" / "low" / "low.00001.wav").write_bytes(b"no audio")
+    assert fit_quickly(corpus, tmp_path / "out", cache, "--json") == 0
+    out, err = capsys.readouterr()
+    manifest = json.loads(out)
+    assert "skipped:" in err
+    assert "low.00001.wav" in err
+    assert manifest["training"]["corpus"]["clips"] == 5
+    assert "evaluation" not in manifest
+    assert manifest["calibration"]["temperature"] == 1
+    assert "Not measured" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_same_seed_same_model(corpus_folder: Path, tmp_path: Path, cache: Path) -> None:
+    frames = frames_of(tone(500, 4, 0).astype(np.float32), SPEC)
+    logits = []
+    for number, seed in enumerate(("5", "5", "6")):
+        out = tmp_path / str(number)
+        assert fit_quickly(corpus_folder, out, cache, "--seed", seed, "--quiet") == 0
+        logits.append(load_model(str(out)).update(["a"], [frames]))
+    np.testing.assert_allclose(logits[0], logits[1], atol=1e-4)
+    assert np.abs(logits[0] - logits[2]).max() > 0.01
+
+
+def test_a_mismatch_writes_nothing(
+    corpus_folder: Path,
+    tmp_path: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    true_weights = export.export
+
+    def perturbed(network: Any, frames: Any) -> Any:
+        graph = export._windowed_graph
+
+        def wrong(n: Any) -> Any:
+            n.whole.layers[-1].set_weights([w + 0.01 for w in n.whole.layers[-1].get_weights()])
+            model = graph(n)
+            n.whole.layers[-1].set_weights([w - 0.01 for w in n.whole.layers[-1].get_weights()])
+            return model
+
+        monkeypatch.setattr(export, "_windowed_graph", wrong)
+        return true_weights(network, frames)
+
+    monkeypatch.setattr(workflow, "export", perturbed)
+    assert fit_quickly(corpus_folder, tmp_path / "models" / "out", cache) == 1
+    assert "differs from Keras" in capsys.readouterr().err
+    assert not (tmp_path / "models").exists() or not list((tmp_path / "models").iterdir())
+
+
+def test_an_error_while_writing_leaves_nothing(
+    corpus_folder: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workflow, "load_model", interrupted)
+    assert fit_quickly(corpus_folder, tmp_path / "models" / "out", cache, "--quiet") == 130
+    assert not list((tmp_path / "models").iterdir())
+
+
+def test_an_interrupted_replacement_leaves_the_old_folder(
+    corpus_folder: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "models" / "out"
+    assert fit_quickly(corpus_folder, out, cache, "--quiet") == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    def interrupted(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workflow, "load_model", interrupted)
+        assert fit_quickly(corpus_folder, out, cache, "--quiet", "--replace", "--seed", "9") == 130
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert fit_quickly(corpus_folder, out, cache, "--quiet", "--replace", "--seed", "9") == 0
+    assert (out / "model.onnx").read_bytes() != before["model.onnx"]
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def one_genre(folder: Path) -> None:
+    write_wav(folder / "jazz" / "a.wav", tone(300, 4, 0))
+
+
+def nothing_readable(folder: Path) -> None:
+    for genre in ("a", "b"):
+        (folder / genre).mkdir()
+        (folder / genre / "x.wav").write_bytes(b"no audio")
+
+
+def genre_unreadable(folder: Path) -> None:
+    write_wav(folder / "a" / "x.wav", tone(300, 4, 0))
+    (folder / "b").mkdir()
+    (folder / "b" / "x.wav").write_bytes(b"no audio")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: None, "no audio files"),
+        (one_genre, "at least two"),
+        (nothing_readable, "none of its 2 files could be read"),
+        (genre_unreadable, "genre b: none of its files could be read"),
+    ],
+)
+def test_bad_corpora_are_clear_errors(
+    tmp_path: Path,
+    cache: Path,
+    make: Callable[[Path], object],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    make(corpus)
+    assert fit_quickly(corpus, tmp_path / "out", cache) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_artist_alone_in_a_genre_cannot_be_held_out(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = write_corpus(tmp_path / "corpus", per_genre=2)
+    command = ["fit", "--recipe", "cnn", "--corpus", str(corpus), "--out", str(tmp_path / "out")]
+    assert main([*command, "--cache", str(cache)]) == 1
+    assert "all of its 2 clips are in one fold" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_there_is_not_replaced_unasked(
+    corpus_folder: Path, tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "precious").write_text("mine")
+    assert fit_quickly(corpus_folder, tmp_path, cache) == 1
+    assert "--replace" in capsys.readouterr().err
+    assert fit_quickly(corpus_folder, tmp_path, cache, "--replace") == 1
+    assert "is no model folder" in capsys.readouterr().err
+    assert (tmp_path / "precious").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "flag", [["--units", "6"], ["--epochs", "0"], ["--dropout", "1"], ["--learning-rate", "nan"]]
+)
+def test_bad_flags_are_refused(
+    tmp_path: Path, flag: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["fit", "--recipe", "cnn", "--corpus", str(tmp_path), "--out", str(tmp_path / "o")]
+    with pytest.raises(SystemExit) as exit_:
+        main([*command, *flag])
+    assert exit_.value.code == 2
+    assert flag[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], ["fit"], ["evaluate"]])
+def test_help_is_quick_and_there(command: list[str]) -> None:
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "train", *command, "--help"], cwd=ROOT, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    assert "usage: python -m train" in done.stdout
+    assert time.monotonic() - began < 10
+
+
+def test_ctrl_c_leaves_no_half_folder(corpus_folder: Path, tmp_path: Path, cache: Path) -> None:
+    out = tmp_path / "models" / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "train", "fit", "--recipe", "cnn", "--corpus", str(corpus_folder),
+         "--out", str(out), "--cache", str(cache), "--epochs", "1000", "--steps", "2", "--batch",
+         "2", "--units", "4"],
+        cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "epoch 2" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in error
+    assert "Traceback" not in error
+    assert not out.exists()
+    assert not (tmp_path / "models").exists()
+
+
+def test_the_same_features_as_the_daemon() -> None:
+    import train.frames
+
+    module: ModuleType = train.frames
+    assert module.MfccStream.__module__ == "streamgenre.features"
