@@ -34,12 +34,14 @@ $(BIN)/python:
 
 $(VENV)/.listen: pyproject.toml | $(BIN)/python
 	@scripts/system-packages libportaudio2 || echo "without PortAudio there are no sound cards; files and pipes work"
-	$(BIN)/pip install -q --disable-pip-version-check -e .
+	@echo "setting up $(VENV) (the first time only)"
+	@$(BIN)/pip install -q --disable-pip-version-check -e .
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@scripts/system-packages libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils ffmpeg tmux
-	$(BIN)/pip install -q --disable-pip-version-check -e '.[dev,train]'
+	@echo "setting up $(VENV) for tests and training (the first time only; TensorFlow is large)"
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[dev,train]'
 	@touch $@
 
 clean:
