@@ -39,7 +39,7 @@ $(VENV)/.listen: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	@scripts/system-packages libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils ffmpeg tmux
+	@scripts/system-packages libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils icecast2 ffmpeg tmux
 	@echo "setting up $(VENV) for tests and training (the first time only; TensorFlow is large)"
 	@$(BIN)/pip install -q --disable-pip-version-check -e '.[dev,train]'
 	@touch $@

@@ -14,6 +14,7 @@ from streamgenre.decision import Decider, DecisionSettings
 from streamgenre.errors import SettingsError
 from streamgenre.health import Health
 from streamgenre.reports import StationReport
+from streamgenre.sources.base import Notice
 from streamgenre.station import Hop, Station
 
 if TYPE_CHECKING:
@@ -174,7 +175,11 @@ def _pause(seats: list[_Seat]) -> float:
 def _tell_source(seat: _Seat) -> None:
     notices = seat.station.source.notices
     while notices:
-        seat.report.source(notices.popleft())
+        notice = notices.popleft()
+        if isinstance(notice, Notice):
+            seat.report.source(notice)
+        else:
+            seat.report.title(notice)
 
 
 def _on_break(seat: _Seat, gap: Break) -> None:

@@ -136,6 +136,20 @@ class SourceChange(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Title(Event):
+    """What a station says is playing from now on."""
+
+    TYPE = "title"
+
+    artist: str | None
+    """Artist, None where the station does not tell it apart."""
+    title: str | None
+    """Title of the piece, else all that the station says; None where it says nothing."""
+    raw: str
+    """The whole text as it came, without control characters; may be empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status(Event):
     """How the daemon and one station are doing; every 10 s and at the end."""
 
@@ -170,10 +184,10 @@ class Status(Event):
     """SHA-256 of its weights file."""
 
 
-AnyEvent: TypeAlias = Update | Segment | Gap | SourceChange | Status
+AnyEvent: TypeAlias = Update | Segment | Gap | SourceChange | Title | Status
 
 EVENT_CLASSES: Final[dict[str, type[AnyEvent]]] = {
-    cls.TYPE: cls for cls in (Update, Segment, Gap, SourceChange, Status)
+    cls.TYPE: cls for cls in (Update, Segment, Gap, SourceChange, Title, Status)
 }
 TYPES: Final = tuple(EVENT_CLASSES)
 _FIELDS: Final[dict[type[Event], tuple[str, ...]]] = {

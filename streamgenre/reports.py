@@ -14,6 +14,7 @@ from streamgenre.events import (
     Sequence,
     SourceChange,
     Status,
+    Title,
     Update,
 )
 from streamgenre.health import Latencies
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from streamgenre.events import AnyEvent
     from streamgenre.health import Vitals
     from streamgenre.manifest import Manifest
+    from streamgenre.sources import icy
     from streamgenre.sources.base import Notice
     from streamgenre.station import Break, Hop, Station
 
@@ -106,6 +108,17 @@ class StationReport:
                 detail=notice.detail,
                 rate=source.rate or None,
                 channels=source.channels or None,
+            )
+        )
+
+    def title(self, title: icy.Title) -> None:
+        """Tell what the station says is playing."""
+        self._publish(
+            Title(
+                **self._head("title", self._station.stream_time, time.time()),
+                artist=title.artist,
+                title=title.title,
+                raw=title.raw,
             )
         )
 

@@ -250,7 +250,7 @@ def check_error(
         (["--input", "no/such.wav"], ["no/such.wav", "no such file"]),
         (["--input", "/"], ["is a folder"]),
         (["--input", "Nonexistent Card"], ["Nonexistent Card"]),
-        (["--input", "http://u:secret@host/x"], ["ffmpeg"]),
+        (["--input", "ftp://u:secret@host/x?key=secret"], ["ftp://host/x", "ffmpeg"]),
         (["--input", "-", "--rate", "3"], ["--rate 3", "4000"]),
         (["--input", "-", "--channels", "0"], ["--channels 0"]),
         (["--input", "-", "--format", "mp3"], ["--format mp3", "s16le"]),

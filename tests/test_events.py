@@ -65,6 +65,11 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "rate": st.none() | rates,
         "channels": st.none() | st.integers(1, 64),
     },
+    "title": {
+        "artist": st.none() | st.text(max_size=12),
+        "title": st.none() | st.text(max_size=12),
+        "raw": st.text(max_size=12),
+    },
     "status": {
         "uptime_s": seconds,
         "input": st.text(max_size=12),
@@ -112,6 +117,7 @@ def example(event_type: str) -> dict[str, Any]:
         },
         "gap": {"samples": 4410, "rate": 44100, "seconds": 0.1, "reason": "overflow"},
         "source": {"state": "live", "input": "hw:1", "detail": "", "rate": 44100, "channels": 2},
+        "title": {"artist": "Nina Simone", "title": "Sinnerman", "raw": "Nina Simone - Sinnerman"},
         "status": {
             "uptime_s": 50.0,
             "input": "hw:1",
@@ -236,7 +242,7 @@ def test_an_unknown_type_is_refused(kind: Any) -> None:
     with pytest.raises(BusError, match="unknown event type") as caught:
         from_dict(example("gap") | {"type": kind})
     assert repr(kind) in str(caught.value)
-    assert "update, segment, gap, source, status" in str(caught.value)
+    assert "update, segment, gap, source, title, status" in str(caught.value)
 
 
 def test_an_event_without_version_or_type_is_refused() -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 ENDPOINT: Final = "tcp://127.0.0.1:5757"
 MODEL: Final = "lstm"
 FORMATS: Final = ("s16le", "s16be", "s32le", "s32be", "f32le", "f32be")
-TYPES: Final = ("update", "segment", "gap", "source", "status")
+TYPES: Final = ("update", "segment", "gap", "source", "title", "status")
 
 
 def add_arguments(commands: Commands) -> None:
@@ -51,6 +51,7 @@ def _listen(commands: Commands) -> None:
             "examples:\n"
             "  streamgenre listen                          the default input device\n"
             '  streamgenre listen --input "USB Audio"      a device, by (part of) its name\n'
+            "  streamgenre listen --input http://radio.example/jazz.mp3\n"
             "  streamgenre listen --input set.flac --pace fast --json > events.jsonl\n"
             "  arecord -f cd -t raw | streamgenre listen --input -\n"
             "\n"
@@ -61,7 +62,8 @@ def _listen(commands: Commands) -> None:
     source.add_argument(
         "--input",
         metavar="INPUT",
-        help="name of a device (see `streamgenre devices`), path of an audio file, - for raw PCM "
+        help="name of a device (see `streamgenre devices`), path of an audio file, URL of a radio "
+        "stream or station list (http, https), - for raw PCM "
         "on standard input, or demo for a synthesised programme (default: the default input "
         "device; where there is none, demo)",
     )

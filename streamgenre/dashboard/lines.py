@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from streamgenre.dashboard.text import clean, clock, duration, level, percent
 from streamgenre.dashboard.view import DashboardView
-from streamgenre.events import Gap, Segment, SourceChange, Update
+from streamgenre.events import Gap, Segment, SourceChange, Title, Update
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,6 +38,8 @@ def line(event: AnyEvent) -> str | None:
         case SourceChange():
             detail = f": {clean(event.detail)}" if event.detail else ""
             words = f"source {clean(event.state)}  {clean(event.input)}{detail}"
+        case Title():
+            words = f"title  {clean(event.raw)}"
         case _:
             return None
     return f"{clock(event.time)}  {clean(event.station)}  {words}"

@@ -77,7 +77,8 @@ def header(station: StationView, frame: Frame) -> Row:
     row = Row().add(" ").add(name, paint(bold=True))
     row.add("   ").extend(source_sign(station, paint))
     lost = station.source is not None and station.source_state == "lost" and station.source.detail
-    rest = clean(lost or station.input)
+    playing = station.title.raw if station.title is not None else ""
+    rest = clean(lost or playing or station.input)
     room = frame.width - row.width - 3 - right.width - 3
     if rest and room >= 6:
         row.add("   ").add(fit(rest, room), paint(dim=True))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streamgenre.dashboard.text import clean, duration
 from streamgenre.dashboard.timeline import Key, Timeline
-from streamgenre.events import Gap, Segment, SourceChange, Status, Update
+from streamgenre.events import Gap, Segment, SourceChange, Status, Title, Update
 
 if TYPE_CHECKING:
     from streamgenre.events import AnyEvent
@@ -57,6 +57,8 @@ class StationView:
     """Newest status."""
     source: SourceChange | None = None
     """Newest change of the source."""
+    title: Title | None = None
+    """Newest title that the station told."""
     arrival: float = 0.0
     """When the newest update came (before the first: the first event), by the reader's clock."""
     hop: float = 1.0
@@ -156,6 +158,9 @@ class DashboardView:
                 station.source = event
                 detail = f": {clean(event.detail)}" if event.detail else ""
                 _log(station, event, "source", event.state + detail, bad=event.state == "lost")
+            case Title():
+                station.title = event
+                _log(station, event, "title", clean(event.raw), bad=False)
             case Status():
                 station.status = event
                 station.samples_lost = event.samples_lost

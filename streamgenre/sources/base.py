@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from streamgenre.events import SourceState
     from streamgenre.ring import Ring
+    from streamgenre.sources.icy import Title
 
 RING_SECONDS: Final = 10.0
 """How long the engine may be busy before samples are lost."""
@@ -45,9 +46,10 @@ class Source(ABC):
         self.channels = 0
         self.state: SourceState = "connecting"
         # Bounded: a source that flaps for days without a reader must not fill the memory.
-        self.notices: deque[Notice] = deque(maxlen=64)
+        self.notices: deque[Notice | Title] = deque(maxlen=64)
         self.failure: Exception | None = None
         self._told: Notice | None = None
+        self._announced: Title | None = None
 
     def tell(self, state: SourceState, detail: str = "") -> None:
         """Change the state; a repetition of the same is not told again."""
@@ -56,6 +58,12 @@ class Source(ABC):
             self._told = notice
             self.state = state
             self.notices.append(notice)
+
+    def announce(self, title: Title) -> None:
+        """Say what is playing now; stations repeat themselves, this is told once."""
+        if title != self._announced:
+            self._announced = title
+            self.notices.append(title)
 
     @abstractmethod
     def start(self) -> None:

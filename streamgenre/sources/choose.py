@@ -10,6 +10,8 @@ from streamgenre.demo import open_demo
 from streamgenre.errors import InputError
 from streamgenre.sources.device import Device, DeviceSource, find_device, list_devices
 from streamgenre.sources.file import open_file
+from streamgenre.sources.http import redacted
+from streamgenre.sources.radio import RadioSource
 from streamgenre.sources.stdin import open_stdin
 
 if TYPE_CHECKING:
@@ -38,10 +40,11 @@ def open_input(settings: ListenSettings) -> tuple[Source, str | None]:
         return open_stdin(settings.raw), None
     if name == "demo":
         return open_demo(pace=settings.pace), None
+    if name.lower().startswith(("http://", "https://")):
+        return RadioSource(name), None
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", name):
-        scheme = name.split(":", 1)[0]
         raise InputError(
-            f"--input {scheme}://…: streams are not read directly yet; pipe one in: "
+            f"--input {redacted(name)}: expected http:// or https://; pipe in other streams: "
             "`ffmpeg -loglevel error -i URL -f s16le -ac 2 -ar 44100 - | "
             "streamgenre listen --input -`"
         )

@@ -8,7 +8,6 @@ and opens the very same device again, by its name, with growing pauses.
 from __future__ import annotations
 
 import math
-import random
 import threading
 import time
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import InputError, nearest
 from streamgenre.ring import LossReason, Ring
+from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.base import RING_SECONDS, Source
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ not divide a second, so that a hop seldom ends with a block: the resampler needs
 more than the hop, and would have to wait for the whole next block each time."""
 BACKOFF_S: Final = (0.5, 30.0)
 """First and longest pause in seconds between attempts to open the device."""
-STABLE_S: Final = 30.0
-"""After so many seconds of sound, the pauses begin anew with the first."""
 CLOSE_S: Final = 1.5
 """A stream that is not closed after so many seconds is left behind."""
 
@@ -182,19 +180,16 @@ class DeviceSource(Source):
     # ---- supervisor -----------------------------------------------------------------------------
 
     def _supervise(self) -> None:
-        pause = BACKOFF_S[0]
+        backoff = Backoff(*BACKOFF_S)
         try:
             while not self._stop.is_set():
-                opened = time.monotonic()
+                backoff.begin()
                 lost = self._capture()
                 if self._stop.is_set():
                     break
                 self._resuming = not math.isnan(self._ended_at)
                 self.tell("lost" if self._resuming else "connecting", lost)
-                if time.monotonic() - opened > STABLE_S:
-                    pause = BACKOFF_S[0]
-                self._stop.wait(pause * random.uniform(0.8, 1.2))
-                pause = min(2 * pause, BACKOFF_S[1])
+                self._stop.wait(backoff.next_s())
                 if not self._closing.is_alive():
                     _refresh_devices()
         except Exception as error:  # noqa: BLE001 - handed to the engine, which raises it

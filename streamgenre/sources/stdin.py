@@ -11,7 +11,7 @@ import numpy as np
 
 from streamgenre.errors import InputError, SettingsError
 from streamgenre.ring import as_block
-from streamgenre.sources.file import MAX_CHANNELS, MAX_RATE, MIN_RATE
+from streamgenre.sources.decoding import MAX_CHANNELS, MAX_RATE, MIN_RATE
 from streamgenre.sources.paced import PacedSource
 
 if TYPE_CHECKING:

@@ -3,46 +3,19 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from audio import music, write_wav
 from commands import events_of, free_endpoint, start, streamgenre
+from heard import Heard, collect, wait_for
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
     from sound_server import SoundServer
-
-Heard = list[tuple[float, dict[str, Any]]]
-
-
-def collect(process: subprocess.Popen[str], into: Heard) -> threading.Thread:
-    """Note every event of a process's output with the time at which it came."""
-
-    def read() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            into.append((time.time(), json.loads(line)))
-
-    thread = threading.Thread(target=read, daemon=True)
-    thread.start()
-    return thread
-
-
-def wait_for(heard: Heard, seconds: float, **wanted: object) -> dict[str, Any]:
-    """Wait for an event that has these values."""
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        for _, event in list(heard):
-            if wanted.items() <= event.items():
-                return event
-        time.sleep(0.05)
-    pytest.fail(f"no event with {wanted} in {seconds} s; last were {heard[-3:]}")
 
 
 @pytest.fixture
@@ -111,8 +84,12 @@ def test_card_and_file_lead_to_the_same_decisions(sound_server: SoundServer, son
     )
     filed = [e for e in told if e["type"] == "update"]
     assert abs(len(live) - len(filed)) <= 2
-    agreed = [a["genre"] == b["genre"] for a, b in zip(live[1:], filed[1:], strict=False)]
-    assert np.mean(agreed) >= 0.85
+    # The card's hops begin somewhere within the file's: a change may fall into the next one.
+    agreed = [
+        e["genre"] in {near["genre"] for near in filed[max(0, i - 1) : i + 2]}
+        for i, e in enumerate(live)
+    ]
+    assert np.mean(agreed) >= 0.95
 
 
 @pytest.mark.timeout(120)

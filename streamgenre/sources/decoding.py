@@ -1,0 +1,133 @@
+"""What files and streams have in common: PyAV's packets to blocks of one rate and layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from streamgenre.errors import InputError
+from streamgenre.ring import as_block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+MIN_RATE: Final = 4_000
+MAX_RATE: Final = 768_000
+MAX_CHANNELS: Final = 64
+
+
+@dataclass(slots=True)
+class Damage:
+    """Counts what could not be decoded."""
+
+    packets: int = 0
+
+    def __str__(self) -> str:
+        return f" ({self.packets} damaged packets passed over)" if self.packets else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """Rate and layout that blocks are converted to."""
+
+    rate: int
+    """Samples a second."""
+    layout: str
+    """FFmpeg's name of the channel layout, such as ``stereo``."""
+
+
+def audio_stream(container: Any, name: str) -> tuple[Any, Format]:
+    """Return a container's first audio stream and its format.
+
+    Raises
+    ------
+    InputError
+        If it has none, or one of an absurd format; ``name`` is what the message calls it.
+    """
+    if not container.streams.audio:
+        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+        raise InputError(f"{name}: has no audio stream (found: {kinds})")
+    stream = container.streams.audio[0]
+    rate, channels = stream.codec_context.sample_rate, stream.codec_context.channels
+    if not (MIN_RATE <= rate <= MAX_RATE and 1 <= channels <= MAX_CHANNELS):
+        raise InputError(
+            f"{name}: {channels} channels at {rate} Hz; expected 1 to {MAX_CHANNELS} channels "
+            f"at {MIN_RATE} to {MAX_RATE} Hz"
+        )
+    return stream, Format(rate, stream.codec_context.layout.name)
+
+
+def blocks(
+    container: Any, stream: Any, wanted: Format, damage: Damage
+) -> Iterator[NDArray[np.float32]]:
+    """Yield a stream's samples in the wanted format, shape ``(n, channels)``.
+
+    Damaged packets are counted and passed over; a rate or layout that changes on the way is
+    converted.
+    """
+    import av
+
+    converter = _Converter(wanted)
+    packets = container.demux(stream)
+    while True:
+        packet = None
+        try:
+            packet = next(packets, None)
+            frames = [] if packet is None else packet.decode()
+        except (av.EOFError, av.InvalidDataError):
+            damage.packets += packet is not None
+            if packet is None:
+                return
+            continue  # the next packet may be whole
+        for frame in frames:
+            yield from converter.convert(frame)
+        if packet is None:
+            yield from converter.flush()
+            return
+
+
+class _Converter:
+    """PyAV's resampler, renewed whenever the frames change their format."""
+
+    def __init__(self, wanted: Format) -> None:
+        self._wanted = wanted
+        self._format: tuple[Any, ...] = ()
+        self._resampler: Any = None
+
+    def convert(self, frame: Any) -> Iterator[NDArray[np.float32]]:
+        import av
+
+        of_frame = (frame.sample_rate, frame.layout.name, frame.format.name)
+        if of_frame != self._format:
+            yield from self.flush()
+            self._format = of_frame
+            self._resampler = av.AudioResampler(
+                format="flt", layout=self._wanted.layout, rate=self._wanted.rate
+            )
+        frame.pts = None  # timestamps that jump must not make the resampler pad or cut
+        yield from self._blocks(frame)
+
+    def flush(self) -> Iterator[NDArray[np.float32]]:
+        if self._resampler is not None:
+            yield from self._blocks(None)
+            self._resampler = None
+
+    def _blocks(self, frame: Any) -> Iterator[NDArray[np.float32]]:
+        for converted in self._resampler.resample(frame):
+            samples = converted.to_ndarray().reshape(-1, converted.layout.nb_channels)
+            if len(samples):
+                yield as_block(samples)
+
+
+def cut(block: NDArray[np.float32], samples: int) -> Iterator[NDArray[np.float32]]:
+    """Yield a block in pieces of at most so many samples."""
+    for start in range(0, len(block), samples):
+        yield block[start : start + samples]
+
+
+def words(error: Exception) -> str:
+    """Return what FFmpeg or the system says is wrong, without the path or URL."""
+    return str(getattr(error, "strerror", None) or error)

@@ -1,0 +1,105 @@
+"""ICY: the titles that Icecast and Shoutcast weave into the audio of a stream.
+
+After every ``icy-metaint`` bytes of audio comes one length byte and 16 times as many bytes of
+metadata, ``StreamTitle='Artist - Title';`` padded with zeros; mostly the length is 0. There is no
+specification but what stations send, in whatever charset: everything here is hostile input.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+MAX_INTERVAL: Final = 1 << 20
+"""Larger intervals (bytes) are taken for nonsense: real ones are 8,000 to 64,000."""
+MAX_TITLE: Final = 500
+"""Characters after which a title is cut."""
+_TITLE: Final = re.compile(rb"StreamTitle='(.*?)'\s*(?:;|$)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """What a station says is playing now."""
+
+    raw: str
+    """The whole title, without control characters."""
+    artist: str | None
+    """What stands before `` - ``; None where nothing does."""
+    title: str | None
+    """What stands behind it, else the whole; None for an empty title."""
+
+
+class IcyDemuxer:
+    """Takes the metadata out of an ICY stream, however it is cut into blocks.
+
+    Parameters
+    ----------
+    interval
+        Bytes of audio between two metadata blocks (``icy-metaint``); 0 for a stream without.
+    """
+
+    def __init__(self, interval: int) -> None:
+        if not 0 <= interval <= MAX_INTERVAL:
+            raise ValueError(f"icy-metaint {interval}: expected 0 to {MAX_INTERVAL} bytes")
+        self._interval = interval
+        self._audio_left = interval
+        self._metadata_left = 0
+        self._metadata = bytearray()
+
+    def push(self, data: bytes) -> tuple[bytes, list[Title]]:
+        """Return the audio in the data and the titles that were completed by it."""
+        if not self._interval:
+            return data, []
+        audio, titles, position = bytearray(), [], 0
+        while position < len(data):
+            if self._audio_left:
+                piece = data[position : position + self._audio_left]
+                audio += piece
+                self._audio_left -= len(piece)
+            elif self._metadata_left:
+                piece = data[position : position + self._metadata_left]
+                self._metadata += piece
+                self._metadata_left -= len(piece)
+                if not self._metadata_left:
+                    title = parse_title(bytes(self._metadata))
+                    titles += [title] if title is not None else []
+                    self._metadata.clear()
+                    self._audio_left = self._interval
+            else:
+                piece = data[position : position + 1]
+                self._metadata_left = 16 * piece[0]
+                if not self._metadata_left:
+                    self._audio_left = self._interval
+            position += len(piece)
+        return bytes(audio), titles
+
+
+def parse_title(block: bytes) -> Title | None:
+    """Return the title in a metadata block; None where it has none."""
+    match = _TITLE.search(block.rstrip(b"\0"))
+    return None if match is None else split_title(_decode(match[1]))
+
+
+def split_title(text: str) -> Title:
+    """Return a title split into artist and title at the first `` - ``."""
+    raw = _clean(text)
+    artist, dash, title = raw.partition(" - ")
+    if dash and artist.strip() and title.strip():
+        return Title(raw, artist.strip(), title.strip())
+    return Title(raw, None, raw or None)
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")  # what old encoders send
+
+
+def _clean(text: str) -> str:
+    """Replace control and format characters (terminal escapes, text direction) by blanks."""
+    shown = ("\ufffd" if unicodedata.category(c) == "Cs" else c for c in text)
+    kept = (" " if unicodedata.category(c).startswith("C") else c for c in shown)
+    return " ".join("".join(kept).split())[:MAX_TITLE].strip()

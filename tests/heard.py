@@ -1,0 +1,39 @@
+"""Events of a running daemon, with the time at which each came."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import subprocess
+
+Heard = list[tuple[float, dict[str, Any]]]
+
+
+def collect(process: subprocess.Popen[str], into: Heard) -> threading.Thread:
+    """Note every event of a process's output with the time at which it came."""
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            into.append((time.time(), json.loads(line)))
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    return thread
+
+
+def wait_for(heard: Heard, seconds: float, **wanted: object) -> dict[str, Any]:
+    """Wait for an event that has these values."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        for _, event in list(heard):
+            if wanted.items() <= event.items():
+                return event
+        time.sleep(0.05)
+    pytest.fail(f"no event with {wanted} in {seconds} s; last were {heard[-3:]}")

@@ -1,0 +1,150 @@
+"""Radio servers for tests: a real Icecast fed by ffmpeg, and servers that misbehave on purpose."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PASSWORD: Final = "hackme"
+_CONFIG: Final = """<icecast>
+  <limits><sources>8</sources><burst-size>65535</burst-size></limits>
+  <authentication>
+    <source-password>{password}</source-password>
+    <admin-user>admin</admin-user><admin-password>{password}</admin-password>
+  </authentication>
+  <hostname>127.0.0.1</hostname>
+  <listen-socket><port>{port}</port><bind-address>127.0.0.1</bind-address></listen-socket>
+  <fileserve>0</fileserve>
+  <paths>
+    <logdir>{folder}</logdir><webroot>/usr/share/icecast2/web</webroot>
+    <adminroot>/usr/share/icecast2/admin</adminroot>
+  </paths>
+  <logging><accesslog>a.log</accesslog><errorlog>e.log</errorlog><loglevel>2</loglevel></logging>
+  <security><chroot>0</chroot>{owner}</security>
+</icecast>
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Icecast:
+    """Debian's icecast2 on loopback."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._folder = folder
+        owner = ""
+        if os.geteuid() == 0:  # Icecast refuses to run as root
+            owner = "<changeowner><user>nobody</user><group>nogroup</group></changeowner>"
+            for path in (folder, *folder.parents):
+                if path == Path("/tmp") or path.owner() != "root":
+                    break
+                path.chmod(0o777)
+        config = _CONFIG.format(password=PASSWORD, port=self.port, folder=folder, owner=owner)
+        (folder / "icecast.xml").write_text(config)
+        self._feeders: list[subprocess.Popen[bytes]] = []
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._server = subprocess.Popen(
+            ["icecast2", "-c", str(self._folder / "icecast.xml")],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        ends = time.monotonic() + 10
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                assert time.monotonic() < ends, "Icecast does not start"
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        for feeder in self._feeders:
+            feeder.kill()
+            feeder.wait()
+        self._feeders.clear()
+        if self._server is not None:
+            self._server.kill()
+            self._server.wait()
+            self._server = None
+
+    def url(self, mount: str) -> str:
+        return f"http://127.0.0.1:{self.port}/{mount}"
+
+    def feed(self, mount: str, wav: Path, *codec: str) -> subprocess.Popen[bytes]:
+        """Send a file to a mount in real time, over and over."""
+        feeder = subprocess.Popen(
+            [
+                *("ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(wav), *codec),
+                f"icecast://source:{PASSWORD}@127.0.0.1:{self.port}/{mount}",
+            ],
+            stdin=subprocess.DEVNULL,
+        )
+        self._feeders.append(feeder)
+        ends = time.monotonic() + 15
+        while True:
+            try:
+                urllib.request.urlopen(self.url(mount), timeout=2).close()
+                return feeder
+            except (urllib.error.URLError, TimeoutError):
+                assert time.monotonic() < ends, f"no mount {mount}"
+                time.sleep(0.1)
+
+    def title(self, mount: str, song: str) -> None:
+        """Set the title of a mount, as a station's play-out system does."""
+        query = urllib.parse.urlencode(
+            {"mount": f"/{mount}", "mode": "updinfo", "song": song, "charset": "UTF-8"}
+        )
+        request = urllib.request.Request(self.url(f"admin/metadata?{query}"))
+        manager = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+        manager.add_password(None, self.url(""), "admin", PASSWORD)
+        opener = urllib.request.build_opener(urllib.request.HTTPBasicAuthHandler(manager))
+        opener.open(request, timeout=5).close()
+
+
+class Misbehaving:
+    """A server that lets a function do what it wants with each connection."""
+
+    def __init__(self, behave: Callable[[socket.socket, bytes], None]) -> None:
+        self._behave = behave
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/live"
+        self.requests: list[bytes] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection:
+            try:
+                request = connection.recv(65_536)
+                self.requests.append(request)
+                self._behave(connection, request)
+            except OSError:
+                return  # the client has left
+
+    def close(self) -> None:
+        self._socket.close()

@@ -1,0 +1,384 @@
+"""Radio against servers that misbehave, and what stations weave into their streams."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from contextlib import suppress
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from audio import music, write_wav
+from hypothesis import given
+from hypothesis import strategies as st
+from needs import need
+from radio_server import Misbehaving
+
+from streamgenre.errors import InputError
+from streamgenre.ring import Lost
+from streamgenre.sources import radio
+from streamgenre.sources.backoff import Backoff
+from streamgenre.sources.base import Notice
+from streamgenre.sources.http import open_url, redacted
+from streamgenre.sources.icy import MAX_TITLE, IcyDemuxer, Title, parse_title, split_title
+from streamgenre.sources.radio import RadioSource
+from streamgenre.sources.stations import first_stream, is_hls, is_list
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+OK = b"HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n"
+
+
+# ---- ICY ----------------------------------------------------------------------------------------
+
+
+def woven(audio: bytes, interval: int, titles: list[bytes]) -> bytes:
+    """An ICY stream, as a server makes it."""
+    out = bytearray()
+    for number, start in enumerate(range(0, len(audio), interval)):
+        piece = audio[start : start + interval]
+        out += piece
+        if len(piece) == interval:
+            block = titles[number] if number < len(titles) else b""
+            block += b"\0" * (-len(block) % 16)
+            out += bytes([len(block) // 16]) + block
+    return bytes(out)
+
+
+@given(
+    audio=st.binary(max_size=400),
+    interval=st.integers(1, 50),
+    titles=st.lists(st.text("abcäé -;'", max_size=30), max_size=8),
+    cuts=st.lists(st.integers(0, 600), max_size=10),
+)
+def test_audio_and_titles_come_apart_however_the_stream_is_cut(
+    audio: bytes, interval: int, titles: list[str], cuts: list[int]
+) -> None:
+    blocks = [f"StreamTitle='{t}';StreamUrl='';".encode() for t in titles]
+    stream = woven(audio, interval, blocks)
+    demuxer = IcyDemuxer(interval)
+    edges = [0, *sorted(min(c, len(stream)) for c in cuts), len(stream)]
+    heard, found = b"", []
+    for start, end in pairwise(edges):
+        piece, new = demuxer.push(stream[start:end])
+        heard += piece
+        found += new
+    assert heard == audio
+    complete = len(audio) // interval
+    assert found == [t for t in map(parse_title, blocks[:complete]) if t is not None]
+
+
+@given(st.binary(max_size=3000), st.integers(0, 64))
+def test_no_bytes_can_hurt_the_demuxer(data: bytes, interval: int) -> None:
+    audio, titles = IcyDemuxer(interval).push(data)
+    assert len(audio) <= len(data)
+    for title in titles:
+        assert len(title.raw) <= MAX_TITLE
+        assert title.raw.isprintable() or title.raw == ""
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        (b"StreamTitle='Nina - Sinnerman';", Title("Nina - Sinnerman", "Nina", "Sinnerman")),
+        (b"StreamTitle='News';StreamUrl='x';", Title("News", None, "News")),
+        (b"StreamTitle='';", Title("", None, None)),
+        (b"StreamTitle='N' Roses - Don't';", Title("N' Roses - Don't", "N' Roses", "Don't")),
+        ("StreamTitle='Björk - Jóga';".encode(), Title("Björk - Jóga", "Björk", "Jóga")),
+        ("StreamTitle='Björk - Jóga';".encode("latin-1"), Title("Björk - Jóga", "Björk", "Jóga")),
+        (b"StreamTitle='A - B - C'", Title("A - B - C", "A", "B - C")),
+        (b"StreamTitle=' - B';", Title("- B", None, "- B")),
+        (b"StreamTitle='\x1b[2Jevil\x07\n - x\x00y';", Title("[2Jevil - x y", "[2Jevil", "x y")),
+        (b"StreamUrl='http://x';", None),
+        (b"", None),
+    ],
+)  # fmt: skip
+def test_titles(block: bytes, expected: Title | None) -> None:
+    assert parse_title(block) == expected
+
+
+def test_long_titles_are_cut() -> None:
+    assert len(split_title("x" * 10_000).raw) == MAX_TITLE
+
+
+# ---- station lists ------------------------------------------------------------------------------
+
+BASE = "http://radio.example/lists/all.m3u"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXTINF:-1,Jazz\nhttp://a.example/jazz\nhttp://b.example/x\n",
+        "[playlist]\nNumberOfEntries=1\nFile1=http://a.example/jazz\nTitle1=Jazz http://no\n",
+        "<playlist><trackList><track><location>http://a.example/jazz</location></track>",
+        '<ASX version="3"><Entry><Ref HREF="http://a.example/jazz"/></Entry></ASX>',
+        "\r\nhttp://a.example/jazz\r\n",
+        "//a.example/jazz",
+    ],
+)
+def test_station_lists(text: str) -> None:
+    assert first_stream(text, BASE, "list") == "http://a.example/jazz"
+
+
+def test_a_list_leads_only_to_the_net() -> None:
+    with pytest.raises(InputError, match="without a stream"):
+        first_stream("file:///etc/passwd\nftp://x/y.mp3\n", BASE, "list")
+
+
+@given(st.text(max_size=500))
+def test_no_text_can_hurt_the_list_reader(text: str) -> None:
+    is_hls(text)
+    with suppress(InputError):
+        assert first_stream(text, BASE, "list").startswith("http")
+
+
+def test_lists_and_hls_are_told_from_streams() -> None:
+    assert is_list("http://x/a.pls", {})
+    assert is_list("http://x/listen", {"content-type": "audio/x-scpls; charset=utf-8"})
+    assert not is_list("http://x/a.m3u", {"content-type": "audio/mpeg"})
+    assert is_hls("#EXTM3U\n#EXT-X-TARGETDURATION:4\nx.ts\n")
+    assert not is_hls("#EXTM3U\nhttp://x/y\n")
+
+
+# ---- HTTP ---------------------------------------------------------------------------------------
+
+
+def test_credentials_never_show() -> None:
+    assert redacted("http://u:secret@h:8000/x?token=secret") == "http://h:8000/x?…"
+    assert "secret" not in redacted("http://u:secret@[::1]:99999/x")
+    assert "secret" not in RadioSource("http://u:secret@h/x?key=secret").name
+
+
+@pytest.fixture
+def server() -> Iterator[Callable[..., Misbehaving]]:
+    servers: list[Misbehaving] = []
+
+    def start(behave: Callable[[socket.socket, bytes], None]) -> Misbehaving:
+        servers.append(Misbehaving(behave))
+        return servers[-1]
+
+    yield start
+    for one in servers:
+        one.close()
+
+
+def endless(connection: socket.socket, start: bytes, forever: bytes) -> None:
+    connection.sendall(start)
+    while True:
+        connection.sendall(forever)
+
+
+def test_credentials_go_to_the_station_but_not_along_a_redirect(server: Any) -> None:
+    target = server(lambda c, _: c.sendall(OK))
+    first = server(
+        lambda c, _: c.sendall(f"HTTP/1.0 302 Found\r\nLocation: {target.url}\r\n\r\n".encode())
+    )
+    open_url(first.url.replace("http://", "http://me:secret@"), timeout_s=2).close()
+    assert b"Authorization: Basic bWU6c2VjcmV0" in first.requests[0]
+    assert b"Authorization" not in target.requests[0]
+    assert b"Icy-Metadata: 1" in first.requests[0].replace(b"MetaData", b"Metadata")
+
+
+def test_shoutcasts_own_status_line(server: Any) -> None:
+    one = server(lambda c, _: c.sendall(b"ICY 200 OK\r\nicy-metaint:8192\r\n\r\nabc"))
+    response = open_url(one.url, timeout_s=2)
+    assert response.headers["icy-metaint"] == "8192"
+    assert response.body.read(3) == b"abc"
+    response.close()
+
+
+@pytest.mark.parametrize(
+    ("behave", "words"),
+    [
+        (lambda c, _: c.sendall(b"HTTP/1.0 404 Not Found\r\n\r\n"), "404 Not Found"),
+        (lambda c, _: c.sendall(b"HTTP/1.0 302 Found\r\nLocation: /live\r\n\r\n"), "redirect"),
+        (lambda c, _: c.sendall(b"HTTP/1.0 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n"), ""),
+        (lambda c, _: c.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<p>"), "page"),
+        (lambda c, _: endless(c, b"HTTP/1.0 200 OK\r\nX: ", b"x" * 65_536), "no usable answer"),
+        (lambda c, _: endless(c, b"HTTP/1.0 200 OK\r\n", b"X: y\r\n" * 999), "no usable answer"),
+        (lambda c, _: c.sendall(b"\x00\xff\x13garbage\r\n\r\n"), "no usable answer"),
+        (lambda c, _: c.close(), "no usable answer"),
+        (lambda c, _: time.sleep(3), "no answer in 1 s"),
+    ],
+)
+def test_servers_that_are_no_stations(server: Any, behave: Any, words: str) -> None:
+    one = server(behave)
+    began = time.monotonic()
+    with pytest.raises(InputError) as error:
+        open_url(one.url, timeout_s=1)
+    assert words in str(error.value)
+    assert one.url.removesuffix("/live") in str(error.value)
+    assert time.monotonic() - began < 5
+
+
+def test_nobody_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with pytest.raises(InputError, match="cannot be reached"):
+        open_url(f"http://127.0.0.1:{port}/", timeout_s=2)
+
+
+# ---- the source ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mp3(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    need("ffmpeg")
+    folder = tmp_path_factory.mktemp("mp3")
+    wav = write_wav(folder / "a.wav", music(8))
+    file = folder / "a.mp3"
+    subprocess.run(["ffmpeg", "-v", "error", "-i", wav, "-b:a", "64k", file], check=True)
+    return file.read_bytes()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(radio, "BACKOFF_S", (0.05, 0.2))
+    monkeypatch.setattr(radio, "TIMEOUT_S", 1.0)
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, "it did not happen"
+        time.sleep(0.01)
+
+
+def drain(source: RadioSource) -> tuple[int, list[Lost]]:
+    samples, losses = 0, list[Lost]()
+    while source.ring is not None and (item := source.ring.read(100_000)) is not None:
+        if isinstance(item, Lost):
+            losses.append(item)
+        else:
+            samples += len(item)
+    return samples, losses
+
+
+def test_a_stream_that_breaks_off_comes_back(server: Any, mp3: bytes, quick: None) -> None:
+    stall = time.monotonic() + 2.5
+
+    def behave(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(OK + mp3)
+        if time.monotonic() < stall:
+            time.sleep(2)  # connected, but no more data: half open
+
+    source = RadioSource(server(behave).url)
+    source.start()
+    samples, losses = 0, list[Lost]()
+    ends = time.monotonic() + 8
+    while time.monotonic() < ends and not losses:
+        more, lost = drain(source)
+        samples, losses = samples + more, losses + lost
+        time.sleep(0.01)
+    source.stop()
+    assert samples > 8 * 44_100
+    assert losses[0].reason == "reconnect"
+    assert losses[0].samples > 0.5 * 44_100
+    told = [n.state for n in source.notices if isinstance(n, Notice)]
+    assert told[:3] == ["live", "lost", "live"]
+    assert told[-1] == "ended"
+
+
+def test_titles_in_the_stream_are_told_once(server: Any, mp3: bytes, quick: None) -> None:
+    title = "StreamTitle='Björk - Jóga';".encode()
+    stream = woven(mp3, 4096, [title, title, b"", title])
+    head = OK.replace(b"\r\n\r\n", b"\r\nicy-metaint: 4096\r\n\r\n")
+    source = RadioSource(server(lambda c, _: c.sendall(head + stream)).url)
+    source.start()
+    until(lambda: source.state == "lost")
+    source.stop()
+    assert [n for n in source.notices if isinstance(n, Title)] == [
+        Title("Björk - Jóga", "Björk", "Jóga")
+    ]
+    samples, _ = drain(source)
+    assert samples > 7 * 44_100  # the titles did not get into the audio
+
+
+def with_header(header: bytes) -> bytes:
+    return OK.replace(b"\r\n\r\n", b"\r\n" + header + b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("behave", "words"),
+    [
+        (lambda c, _: endless(c, OK, b"\x00" * 4096), ""),
+        (lambda c, _: c.sendall(OK + bytes(range(256)) * 400), ""),
+        (lambda c, _: c.sendall(with_header(b"icy-metaint: x")), "icy-metaint"),
+        (
+            lambda c, _: endless(c, with_header(b"icy-metaint: 1"), b"a\xff" + b"z" * 4080),
+            "",
+        ),
+        (
+            lambda c, _: c.sendall(
+                b"HTTP/1.0 200 OK\r\nContent-Type: audio/x-scpls\r\n\r\nFile1=/live\r\n"
+            ),
+            "lead to more than",
+        ),
+    ],
+)
+def test_nonsense_never_goes_live_and_ends_quickly(
+    server: Any, quick: None, behave: Any, words: str
+) -> None:
+    source = RadioSource(server(behave).url)
+    source.start()
+    if words:
+        until(lambda: any(isinstance(n, Notice) and words in n.detail for n in source.notices))
+    time.sleep(0.5)
+    assert source.state == "connecting"
+    began = time.monotonic()
+    source.stop()
+    assert time.monotonic() - began < 2
+    assert source.failure is None
+    assert len(source.notices) <= 64
+
+
+def test_a_list_leads_to_the_stream(server: Any, mp3: bytes, quick: None) -> None:
+    stream = server(lambda c, _: c.sendall(OK + mp3))
+    list_ = server(
+        lambda c, _: c.sendall(
+            b"HTTP/1.0 200 OK\r\nContent-Type: audio/x-mpegurl\r\n\r\n" + stream.url.encode()
+        )
+    )
+    source = RadioSource(list_.url)
+    source.start()
+    until(lambda: source.state == "live")
+    source.stop()
+
+
+def test_a_trickle_is_lost(
+    server: Any, mp3: bytes, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(radio, "WINDOW_S", 1.0)
+
+    def behave(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(OK + mp3[:20_000])
+        for start in range(20_000, len(mp3), 200):
+            connection.sendall(mp3[start : start + 200])
+            time.sleep(0.2)
+
+    source = RadioSource(server(behave).url)
+    source.start()
+    until(lambda: "s of audio in" in "".join(map(str, source.notices)))
+    source.stop()
+
+
+def test_pauses_grow_and_begin_anew_after_a_stable_stretch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    backoff = Backoff(1.0, 8.0, stable_s=30.0)
+    pauses = []
+    for _ in range(6):
+        backoff.begin()
+        now[0] += 5
+        pauses.append(backoff.next_s())
+    for pause, expected in zip(pauses, [1, 2, 4, 8, 8, 8], strict=True):
+        assert 0.8 * expected <= pause <= 1.2 * expected
+    backoff.begin()
+    now[0] += 31
+    assert backoff.next_s() <= 1.2
