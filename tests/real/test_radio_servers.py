@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import threading
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 from audio import music, write_wav
-from commands import start
+from commands import events_of, start, streamgenre
 from heard import Heard, collect, wait_for
 from needs import need
 from radio_server import Icecast
@@ -88,3 +92,26 @@ def test_other_codecs(
     levels = [e["level_dbfs"] for _, e in heard if e["type"] == "update"]
     assert len(levels) == 5
     assert all(level is not None and level > -60 for level in levels)
+
+
+@pytest.mark.timeout(60)
+def test_hls_from_a_plain_http_server(song: Path, stateful_folder: Path, tmp_path: Path) -> None:
+    need("ffmpeg")
+    folder = tmp_path / "hls"
+    folder.mkdir()
+    hls = ("-c:a", "aac", "-f", "hls", "-hls_time", "2", "-hls_list_size", "0")
+    subprocess.run(["ffmpeg", "-v", "error", "-i", song, *hls, folder / "live.m3u8"], check=True)
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(folder))
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/live.m3u8"
+    done = streamgenre(
+        *("listen", "--input", url, "--model", stateful_folder, "--duration", "5", "--json"),
+        *("--publish", "tcp://127.0.0.1:*"),
+    )
+    server.shutdown()
+    assert (done.returncode, done.stderr) == (0, "")
+    levels = [e["level_dbfs"] for e in events_of(done.stdout) if e["type"] == "update"]
+    assert len(levels) == 5
+    assert all(level > -60 for level in levels)
