@@ -31,7 +31,9 @@ class EngineSettings:
 
     def __post_init__(self) -> None:
         if self.duration_s is not None and not 0 < self.duration_s < 1e9:
-            raise SettingsError(f"--duration {self.duration_s}: expected seconds greater than 0")
+            raise SettingsError(
+                f"--duration {self.duration_s}: expected seconds greater than 0 and below 1e9"
+            )
 
 
 @dataclass(frozen=True, slots=True)

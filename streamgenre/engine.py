@@ -121,6 +121,8 @@ class Engine:
                     hops.append((seat, item))
                     break
                 _on_break(seat, item)
+            if item is None and seat.station.source.state == "lost":
+                _end_segment(seat, seat.station.stream_time)  # it may stay away for hours
         self._decide(hops)
         return progressed
 
@@ -155,9 +157,8 @@ class Engine:
         for seat in seats:
             seat.station.source.stop()
         for seat in seats:
-            stretch = seat.decider.close(seat.station.stream_time)
-            if stretch is not None:
-                seat.report.segment(stretch)
+            _end_segment(seat, seat.station.stream_time)
+            seat.station.finished = True
             _tell_source(seat)
             seat.model.reset(seat.station.name)
         self._send_status(seats)
@@ -172,10 +173,19 @@ def _pause(seats: list[_Seat]) -> float:
     return max(_POLL_S, min([*due, _LONGEST_POLL_S]))
 
 
+def _end_segment(seat: _Seat, end: float) -> None:
+    stretch = seat.decider.close(end)
+    if stretch is not None:
+        seat.report.segment(stretch)
+
+
 def _tell_source(seat: _Seat) -> None:
     notices = seat.station.source.notices
     while notices:
-        notice = notices.popleft()
+        notice = notices[0]
+        if isinstance(notice, Notice) and notice.state == "ended" and not seat.station.finished:
+            return  # what the source delivered before is not all heard yet
+        notices.popleft()
         if isinstance(notice, Notice):
             seat.report.source(notice)
         else:
@@ -184,9 +194,7 @@ def _tell_source(seat: _Seat) -> None:
 
 def _on_break(seat: _Seat, gap: Break) -> None:
     if gap.resets:
-        stretch = seat.decider.close(gap.start)
-        if stretch is not None:
-            seat.report.segment(stretch)
+        _end_segment(seat, gap.start)
         seat.decider.reset()
         seat.model.reset(seat.station.name)
     seat.report.gap(gap)

@@ -76,7 +76,18 @@ class Model(ABC):
         """Forget a station's past, as if it had just begun."""
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the calibrated probabilities of logits, shape kept."""
+        """Return the calibrated probabilities of logits, shape kept.
+
+        Raises
+        ------
+        ModelError
+            If the logits are no numbers.
+        """
+        if not np.isfinite(logits).all():
+            raise ModelError(
+                f"{self.manifest.weights}: gives logits that are no numbers; its weights are "
+                "damaged or it was badly trained: take another model"
+            )
         return softmax(logits / self.manifest.temperature)
 
     def _check_batch(self, stations: Sequence[str], frames: Sequence[Frames]) -> None:
@@ -143,13 +154,14 @@ class WindowedModel(Model):
         """See :meth:`Model.update`."""
         self._check_batch(stations, frames)
         length = self.manifest.window_frames
-        windows = []
+        pasts = {}
         for station, new in zip(stations, frames, strict=True):
             past = self._pasts.get(station)
             seen = new if past is None else np.concatenate([past, new])
-            self._pasts[station] = seen = seen[-length:].copy()
-            windows.append(np.resize(seen, (length, seen.shape[1])))
+            pasts[station] = seen[-length:].copy()
+        windows = [np.resize(seen, (length, seen.shape[1])) for seen in pasts.values()]
         logits: NDArray[np.float32] = self._session.run([LOGITS], {FRAMES: np.stack(windows)})[0]
+        self._pasts |= pasts
         return logits
 
     def reset(self, station: str) -> None:

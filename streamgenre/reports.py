@@ -16,6 +16,7 @@ from streamgenre.events import (
     Status,
     Title,
     Update,
+    rounded,
 )
 from streamgenre.health import Latencies
 
@@ -47,10 +48,12 @@ class StationReport:
         self._sequence = Sequence()
         self._latencies = Latencies()
         self._updates = 0
-        self._lost = 0
+        self._since: tuple[float, float] = (-1.0, 0.0)  # of the decision: stream and wall time
 
     def update(self, hop: Hop, decision: Decision) -> None:
         """Tell what was heard in a hop and what is decided."""
+        if decision.since != self._since[0]:
+            self._since = (decision.since, hop.wall - (hop.end - hop.start))
         self._publish(
             Update(
                 **self._head("update", hop.end, hop.wall),
@@ -69,15 +72,17 @@ class StationReport:
 
     def segment(self, stretch: Stretch) -> None:
         """Tell that a stretch of one decision is over."""
-        wall_of = self._station.wall_of
+        # The clock may have been set meanwhile: the start is what was said when it began.
+        started = self._since[1]
+        ended = max(started, self._station.wall_of(stretch.end))
         self._publish(
             Segment(
-                **self._head("segment", stretch.end, wall_of(stretch.end)),
+                **self._head("segment", stretch.end, ended),
                 state=stretch.state,
                 genre=stretch.genre,
                 start=stretch.start,
                 end=stretch.end,
-                start_time=round(wall_of(stretch.start), 6),
+                start_time=round(started, 6),
                 mean_probability=stretch.mean_probability,
                 updates=stretch.updates,
             )
@@ -85,7 +90,6 @@ class StationReport:
 
     def gap(self, gap: Break) -> None:
         """Tell that samples are lost."""
-        self._lost += gap.lost.samples
         rate = self._station.source.rate
         self._publish(
             Gap(
@@ -102,7 +106,7 @@ class StationReport:
         source = self._station.source
         self._publish(
             SourceChange(
-                **self._head("source", self._station.stream_time, time.time()),
+                **self._head("source", self._station.stream_time, self._now()),
                 state=notice.state,
                 input=source.name,
                 detail=notice.detail,
@@ -115,7 +119,7 @@ class StationReport:
         """Tell what the station says is playing."""
         self._publish(
             Title(
-                **self._head("title", self._station.stream_time, time.time()),
+                **self._head("title", self._station.stream_time, self._now()),
                 artist=title.artist,
                 title=title.title,
                 raw=title.raw,
@@ -128,7 +132,7 @@ class StationReport:
         arrived = ring.last_arrival if ring else None
         self._publish(
             Status(
-                **self._head("status", self._station.stream_time, time.time()),
+                **self._head("status", self._station.stream_time, self._now()),
                 uptime_s=vitals.uptime_s,
                 input=source.name,
                 source_state=source.state,
@@ -145,6 +149,10 @@ class StationReport:
             )
         )
 
+    def _now(self) -> float:
+        """Return the UNIX seconds of what happens now; a file played fast has a time of its own."""
+        return time.time() if self._station.source.real_time else self._station.wall
+
     def _head(self, kind: str, stream_time: float, wall: float) -> dict[str, Any]:
         return {
             "station": self._station.name,
@@ -155,6 +163,4 @@ class StationReport:
         }
 
     def _by_label(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
-        # Ten numbers of eight digits still sum to 1 within 1e-7.
-        values = (round(p, PROBABILITY_DIGITS) for p in probabilities.tolist())
-        return dict(zip(self._manifest.labels, values, strict=True))
+        return rounded(dict(zip(self._manifest.labels, probabilities.tolist(), strict=True)))

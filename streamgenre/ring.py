@@ -70,7 +70,7 @@ class Ring:
         self._arrival_time = np.zeros(_ARRIVALS, np.float64)
         # Owned by the writer.
         self._written = 0
-        self._pending = 0  # lost, but not yet marked: the loss may still be growing
+        self._pending = 0  # lost, but not yet marked
         self._pending_reason = LossReason.OVERFLOW
         self._lost = 0
         self._marks_written = 0
@@ -108,10 +108,15 @@ class Ring:
 
     def mark_lost(self, samples: int, reason: LossReason) -> None:
         """Count samples as lost at the place where the next block will be written."""
-        if samples > 0:
-            self._pending += samples
-            self._pending_reason = reason
-            self._lost += samples
+        if samples <= 0:
+            return
+        if self._pending and reason is not self._pending_reason:
+            self._publish_mark()
+        self._pending += samples
+        self._pending_reason = reason
+        self._lost += samples
+        if reason is not LossReason.OVERFLOW:  # that one may still be growing
+            self._publish_mark()
 
     def close(self) -> None:
         """Say that nothing more will be written."""

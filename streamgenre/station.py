@@ -111,6 +111,7 @@ class Station:
         self._stored = 0  # samples taken from the ring, at the rate of the source
         self._taken = 0  # the same with the lost ones
         self._position = 0
+        self._passed_lost = 0  # lost samples before the position, at the rate of the source
         self._hop_start = 0
         self._hop_end = self._end_of_hop()
         self._hops = 0
@@ -267,6 +268,7 @@ class Station:
         self._digest()
         self._mfcc.reset()
         self._position = max(start, gap.end)
+        self._passed_lost += gap.lost.samples
         if self._position >= self._hop_end:
             self._close_hop()  # starts the next one behind the gap
         if self._limit is not None and self._position >= self._limit:
@@ -296,4 +298,4 @@ class Station:
         if ring is None:
             return None
         taken = -(-self._position * self.source.rate // self._rate)
-        return ring.arrival_time(taken - 1 - (self._taken - self._stored))
+        return ring.arrival_time(taken - 1 - self._passed_lost)

@@ -56,7 +56,6 @@ class FedSource(Source):
     """A source that holds what the test put in."""
 
     real_time = False
-    can_wait = True
 
     def __init__(
         self, name: str = "fed", *, rate: int = 16_000, channels: int = 1, seconds: float = 60

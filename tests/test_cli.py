@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import pytest
 from audio import music, write_wav
 from commands import events_of, free_endpoint, start, streamgenre
 from jsonschema import Draft7Validator
+from model_factory import write_folder
 
 from streamgenre import __version__, events
 from streamgenre.cli import arguments
@@ -33,9 +36,7 @@ def wav(tmp_path: Path) -> Path:
 
 
 def listen(folder: Path, *more: str | Path, **kwargs: Any) -> subprocess.CompletedProcess[str]:
-    return streamgenre(
-        "listen", "--model", folder, "--publish", "tcp://127.0.0.1:*", *more, **kwargs
-    )
+    return streamgenre("listen", "--model", folder, "--publish", free_endpoint(), *more, **kwargs)
 
 
 # ---- good input ---------------------------------------------------------------------------------
@@ -57,7 +58,7 @@ def test_listening_never_loads_what_only_training_needs(stateful_folder: Path, w
     code = (
         "import sys\nfrom streamgenre.cli import main\n"
         f"main(['listen', '--input', {str(wav)!r}, '--pace', 'fast', '--json', '--model', "
-        f"{str(stateful_folder)!r}, '--publish', 'tcp://127.0.0.1:*'])\n"
+        f"{str(stateful_folder)!r}, '--publish', {free_endpoint()!r}])\n"
         "heavy = {'tensorflow', 'keras', 'scipy', 'pandas', 'matplotlib', 'onnx', 'train'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
@@ -180,7 +181,7 @@ def test_subscribe_prints_what_listen_publishes(stateful_folder: Path, wav: Path
 def test_a_reader_that_leaves_ends_it_quietly(stateful_folder: Path, wav: Path) -> None:
     for show in ("--json", "--no-dashboard"):
         with start(
-            *("listen", "--model", stateful_folder, "--publish", "tcp://127.0.0.1:*"),
+            *("listen", "--model", stateful_folder, "--publish", free_endpoint()),
             *("--input", wav, show),
         ) as daemon:
             assert daemon.stdout is not None
@@ -197,7 +198,7 @@ def test_signals_end_it_in_order(
 ) -> None:
     wav = write_wav(tmp_path / "long.wav", music(30))
     with start(
-        *("listen", "--model", stateful_folder, "--publish", "tcp://127.0.0.1:*"),
+        *("listen", "--model", stateful_folder, "--publish", free_endpoint()),
         *("--input", wav, "--json"),
     ) as daemon:
         assert daemon.stdout is not None
@@ -257,7 +258,7 @@ def check_error(
         (["--input", "-"], ["without a single sample"]),
         (["--input", "demo", "--duration", "-1"], ["--duration -1"]),
         (["--input", "demo", "--duration", "nan"], ["--duration nan"]),
-        (["--input", "demo", "--threshold", "2"], ["enter"]),
+        (["--input", "demo", "--threshold", "2"], ["--threshold 2"]),
         (["--input", "demo", "--silence", "5"], ["silence_dbfs"]),
         (["--input", "demo", "--publish", "tcp://0.0.0.0:5757"], ["refusing", "ssh -L"]),
         (["--input", "demo", "--publish", "kitchen"], ["kitchen", "tcp://127.0.0.1:PORT"]),
@@ -268,10 +269,84 @@ def check_error(
 )
 def test_bad_flags_are_explained(flags: list[str], words: list[str], stateful_folder: Path) -> None:
     model = [] if "--model" in flags else ["--model", str(stateful_folder)]
-    publish = [] if "--publish" in flags else ["--publish", "tcp://127.0.0.1:*"]
+    publish = [] if "--publish" in flags else ["--publish", free_endpoint()]
     done = streamgenre("listen", *model, *publish, *flags, stdin=b"")
     check_error(done, *words)
     assert "secret" not in done.stderr
+
+
+def test_a_free_port_is_told(stateful_folder: Path) -> None:
+    flags = ("--input", "demo", "--pace", "fast", "--duration", "1", "--model", stateful_folder)
+    done = streamgenre("listen", *flags, "--publish", "tcp://127.0.0.1:*", "-q")
+    assert re.fullmatch(r"streamgenre: publishing on tcp://127\.0\.0\.1:\d+\n", done.stderr)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_reader_that_sleeps_does_not_keep_it_from_ending(
+    number: signal.Signals, stateful_folder: Path, tmp_path: Path
+) -> None:
+    wav = write_wav(tmp_path / "long.wav", np.tile(music(50, rate=8_000), 20), 8_000)
+    flags = ("--input", wav, "--pace", "fast", "--json", "--publish", free_endpoint())
+    with start("listen", "--model", stateful_folder, *flags) as daemon:
+        time.sleep(1.5)  # nobody reads: the pipe is full by now
+        daemon.send_signal(number)
+        assert daemon.wait(4) == 0
+
+
+def test_a_pipe_that_stalls_is_lost_and_its_time_away_is_a_gap(
+    stateful_folder: Path,
+) -> None:
+    raw = ("--rate", "44100", "--channels", "1", "--format", "s16le")
+    pcm = (np.clip(music(3), -1, 1) * 32_767).astype("<i2").tobytes()
+    with start(
+        *("listen", "--input", "-", *raw, "--model", stateful_folder, "--json"),
+        *("--publish", free_endpoint()),
+        stdin=subprocess.PIPE,
+    ) as daemon:
+        assert daemon.stdin is not None
+        assert daemon.stdout is not None
+        daemon.stdin.buffer.write(pcm)
+        daemon.stdin.buffer.flush()
+        time.sleep(7)
+        daemon.stdin.buffer.write(pcm)
+        daemon.stdin.close()
+        told = [json.loads(line) for line in daemon.stdout]
+        assert daemon.wait(5) == 0
+    assert [e["state"] for e in told if e["type"] == "source"] == ["live", "lost", "live", "ended"]
+    (gap,) = [e for e in told if e["type"] == "gap"]
+    assert gap["seconds"] == pytest.approx(7, abs=1.5)
+    assert [e["type"] for e in told[-3:]] == ["segment", "source", "status"]
+    starts = [e["start_time"] for e in told if e["type"] == "segment"]
+    assert starts == sorted(starts)
+
+
+def test_closed_output_and_odd_names_are_no_faults(stateful_folder: Path, tmp_path: Path) -> None:
+    flags = f"--model {stateful_folder} --pace fast --duration 1 --publish {free_endpoint()}"
+    command = f"{sys.executable} -m streamgenre listen --input demo {flags}"
+    closed = subprocess.run(f"{command} >&-", shell=True, capture_output=True, check=False)
+    assert (closed.returncode, closed.stderr) == (0, b"")
+    odd = tmp_path / os.fsdecode(b"bad\xffname.wav")
+    odd.write_bytes(write_wav(tmp_path / "a.wav", music(2)).read_bytes())
+    done = listen(stateful_folder, "--input", odd, "--pace", "fast", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    check_error(listen(stateful_folder, "--input", "~nobodyhere/x.ogg"), "no such file")
+
+
+def test_control_characters_in_an_error_are_not_printed(stateful_folder: Path) -> None:
+    done = listen(stateful_folder, "--input", "no\x1b[31m/such.wav")
+    check_error(done, "no such file")
+    assert "\x1b" not in done.stderr
+
+
+def test_a_model_that_gives_no_numbers(stateful_folder: Path, wav: Path, tmp_path: Path) -> None:
+    import onnx
+
+    graph = onnx.load(str(stateful_folder / "model.onnx"))
+    tensor = next(t for t in graph.graph.initializer if t.name == "dense_b")
+    tensor.CopyFrom(onnx.numpy_helper.from_array(np.full(10, np.nan, np.float32), "dense_b"))
+    manifest = json.loads((stateful_folder / "manifest.json").read_text())
+    folder = write_folder(tmp_path / "nan", manifest=manifest, weights=graph.SerializeToString())
+    check_error(listen(folder, "--input", wav, "--pace", "fast"), "no numbers")
 
 
 def test_a_port_in_use(stateful_folder: Path, wav: Path) -> None:
@@ -289,7 +364,7 @@ def test_a_full_disk(stateful_folder: Path, wav: Path) -> None:
     with Path("/dev/full").open("w") as full:
         for show in ("--json", "--no-dashboard"):
             with start(
-                *("listen", "--model", stateful_folder, "--publish", "tcp://127.0.0.1:*"),
+                *("listen", "--model", stateful_folder, "--publish", free_endpoint()),
                 *("--input", wav, "--pace", "fast", show),
                 stdout=full,
             ) as daemon:

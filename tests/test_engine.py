@@ -142,6 +142,32 @@ def test_a_long_gap_ends_the_segment_and_resets_the_model(stateful_folder: Path)
     assert not [s for s in segments if s.start < 3 and s.end > 3]
 
 
+def test_the_end_is_told_after_the_last_update(stateful_folder: Path) -> None:
+    events = run(stateful_folder, FedSource().feed([music(3, rate=RATE)]).end())
+    kinds = [e.TYPE for e in events if e.TYPE != "status"]
+    assert kinds == ["source", *["update"] * 3, "segment", "source"]
+    assert events[-2].stream_time == 3.0
+
+
+def test_a_lost_source_ends_its_segment_at_once(stateful_folder: Path) -> None:
+    events: list[AnyEvent] = []
+    engine = Engine(events.append, EngineSettings())
+    source = FedSource().feed([music(3, rate=RATE)])
+    source.tell("lost", "unplugged")
+    engine.add("fed", source, load_model(str(stateful_folder)))
+    engine.run(lambda: any(isinstance(e, Segment) for e in events))
+    assert next(e for e in events if isinstance(e, Segment)).end == 3.0
+
+
+def test_latency_is_not_that_of_a_gap_behind(stateful_folder: Path) -> None:
+    source = FedSource()
+    source.real_time = True
+    source.feed([music(3, rate=RATE), Lost(RATE, LossReason.SOURCE), music(3, rate=RATE)]).end()
+    status = [e for e in run(stateful_folder, source) if isinstance(e, Status)][-1]
+    assert status.latency_ms is not None
+    assert status.latency_ms["max"] < 900
+
+
 def test_a_short_gap_keeps_the_state(stateful_folder: Path) -> None:
     part = music(3, rate=RATE)
     gap = Lost(RATE, LossReason.OVERFLOW)

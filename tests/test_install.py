@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -50,7 +51,8 @@ def test_an_installed_wheel_works_without_the_repository(wheel: Path, tmp_path: 
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert re.fullmatch(r"streamgenre: publishing on \S+\n", done.stderr)
     assert done.stdout.count('"type": "update"') == 3
 
 

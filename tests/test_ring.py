@@ -80,7 +80,7 @@ def test_a_full_ring_keeps_the_old_and_says_where_the_new_is_missing() -> None:
 def test_more_losses_than_can_be_marked_are_still_counted() -> None:
     ring = Ring(10_000, 1)
     for _ in range(1000):
-        ring.mark_lost(1, LossReason.SOURCE)
+        ring.mark_lost(1, LossReason.OVERFLOW)
         ring.write(numbered(0, 1))
     lost = 0
     for _ in range(2):

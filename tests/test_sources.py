@@ -156,7 +156,7 @@ def test_every_raw_format_however_the_pipe_cuts_it(name: str) -> None:
     factor = 1 if dtype[1] == "f" else scale - 1
     data = (stereo.astype(np.float64) * factor).astype(dtype).tobytes()
     reader, writer = os.pipe()
-    pieces = []
+    pieces: list[Any] = []
     blocks = read_raw(reader, RawFormat(channels=2, format=name))
     sent = 0
     while sent < len(data):

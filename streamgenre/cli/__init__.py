@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streamgenre import __version__
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Before numpy is loaded: an idle OpenBLAS worker spins, which costs a hundred times what its
     # help with our small matrices is worth.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    _open_closed_streams()
     args = _parser().parse_args(arguments)
     try:
         command = import_module(f"streamgenre.cli.{args.command}")
@@ -39,17 +41,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(f"error: {error}")
         return error.exit_code
     except KeyboardInterrupt:
+        _drop_output()  # its reader may be asleep
         return 0
     except BrokenPipeError:
-        # The reader has left (`| head`): nothing to complain of. Python would, at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _drop_output()  # the reader has left (`| head`): nothing to complain of
         return 0
     except OSError as error:
         if args.debug:
             raise
         _say(f"error: {error.filename or 'output'}: {error.strerror or error}")
-        if sys.stdout is not None:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _drop_output()
         return 1
     except Exception as error:
         if args.debug:
@@ -62,8 +63,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _drop_output() -> None:
+    """Send what is still in stdout's buffer to nowhere: Python would try again at its exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+
+
+def _open_closed_streams() -> None:
+    """Give a program that was started with closed output (`>&-`) one that leads to nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until the end
+
+
 def _say(line: str) -> None:
-    print(f"streamgenre: {line}", file=sys.stderr)
+    shown = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in line)
+    print(f"streamgenre: {shown}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

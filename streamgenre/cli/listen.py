@@ -46,7 +46,10 @@ def _listen(args: argparse.Namespace, settings: ListenSettings) -> int:
     with Publisher(settings.publish) as publisher:
         if announcement:
             print(f"streamgenre: {announcement}", file=sys.stderr, flush=True)
-        feed = Feed(lossless=source.can_wait)
+        if settings.publish.endswith(":*"):
+            print(f"streamgenre: publishing on {publisher.endpoint}", file=sys.stderr, flush=True)
+        # What is live must reach the bus in time, whether or not somebody reads our output.
+        feed = Feed(lossless=not source.real_time)
 
         heard: Counter[str] = Counter()
 
@@ -78,6 +81,8 @@ def _summary(heard: Counter[str]) -> str:
 def _settings(args: argparse.Namespace) -> ListenSettings:
     if args.station is not None and (not args.station.strip() or not args.station.isprintable()):
         raise SettingsError(f"--station {args.station!r}: expected a name of printable characters")
+    if not 0 <= args.threshold <= 1:
+        raise SettingsError(f"--threshold {args.threshold}: expected a probability from 0 to 1")
     try:
         decision = DecisionSettings(
             smoothing_s=args.smoothing,
@@ -86,7 +91,7 @@ def _settings(args: argparse.Namespace) -> ListenSettings:
             silence_dbfs=args.silence,
         )
     except ValueError as error:
-        raise SettingsError(f"--smoothing, --threshold or --silence: {error}") from error
+        raise SettingsError(f"--smoothing or --silence: {error}") from error
     return ListenSettings(
         input=args.input,
         station=args.station,

@@ -65,7 +65,7 @@ def duration(seconds: float) -> str:
 
     What is not finite or below zero counts as 0.
     """
-    whole = int(seconds) if math.isfinite(seconds) and seconds > 0 else 0
+    whole = round(seconds) if math.isfinite(seconds) and seconds > 0 else 0
     minutes, rest = divmod(whole, 60)
     if minutes == 0:
         return f"{rest} s"

@@ -36,9 +36,6 @@ class Source(ABC):
     real_time: bool
     """Whether samples arrive as they happen, so that their arrival tells the wall time."""
 
-    can_wait: bool
-    """Whether the source waits for a slow reader, so that nothing needs to be dropped."""
-
     def __init__(self, name: str) -> None:
         self.name = name
         self.ring: Ring | None = None

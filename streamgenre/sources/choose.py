@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.demo import open_demo
 from streamgenre.errors import InputError
-from streamgenre.sources.device import Device, DeviceSource, find_device, list_devices
+from streamgenre.sources.device import DeviceSource, find_device, list_devices
 from streamgenre.sources.file import open_file
 from streamgenre.sources.http import redacted
 from streamgenre.sources.radio import RadioSource
@@ -36,6 +37,8 @@ def open_input(settings: ListenSettings) -> tuple[Source, str | None]:
     name = settings.input
     if name is None:
         return _default(settings)
+    if not name.strip():
+        raise InputError("--input '': expected a device, a file, a URL, - or demo")
     if name == "-":
         return open_stdin(settings.raw), None
     if name == "demo":
@@ -50,29 +53,29 @@ def open_input(settings: ListenSettings) -> tuple[Source, str | None]:
         )
     if _looks_like_path(name):
         return open_file(name, pace=settings.pace), None
-    return DeviceSource(find_device(name)), None
+    try:
+        return DeviceSource(find_device(name)), None
+    except InputError as error:
+        raise InputError(f"--input {name!r} is no file here, and: {error}") from error
 
 
 def _looks_like_path(name: str) -> bool:
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's fails for unknown users
     return "/" in name or path.suffix.lower() in AUDIO_SUFFIXES or path.exists()
 
 
 def _default(settings: ListenSettings) -> tuple[Source, str]:
     """Return the default input device, or the demo where there is none."""
     try:
-        device = _default_device()
+        devices = list_devices()
         reason = "no input device"
     except InputError as error:
-        device, reason = None, str(error)
-    if device is not None:
-        return DeviceSource(device), f"listening to {device.name!r}, the default input device"
-    return (
-        open_demo(pace=settings.pace),
-        f"{reason}: playing the built-in demo programme; choose another with --input",
-    )
-
-
-def _default_device() -> Device | None:
-    devices = list_devices()
-    return next((d for d in devices if d.default), devices[0] if devices else None)
+        devices, reason = [], str(error)
+    if not devices:
+        return (
+            open_demo(pace=settings.pace),
+            f"{reason}: playing the built-in demo programme; choose another with --input",
+        )
+    device = next((d for d in devices if d.default), devices[0])
+    which = "the default input device" if device.default else "the first input device"
+    return DeviceSource(device), f"listening to {device.name!r}, {which}"

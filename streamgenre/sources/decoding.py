@@ -52,6 +52,8 @@ def audio_stream(container: Any, name: str) -> tuple[Any, Format]:
         raise InputError(f"{name}: has no audio stream (found: {kinds})")
     stream = container.streams.audio[0]
     rate, channels = stream.codec_context.sample_rate, stream.codec_context.channels
+    if rate == 0 or channels == 0:
+        raise InputError(f"{name}: no audio that could be decoded; expected one FFmpeg knows")
     if not (MIN_RATE <= rate <= MAX_RATE and 1 <= channels <= MAX_CHANNELS):
         raise InputError(
             f"{name}: {channels} channels at {rate} Hz; expected 1 to {MAX_CHANNELS} channels "

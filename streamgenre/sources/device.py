@@ -7,10 +7,13 @@ and opens the very same device again, by its name, with growing pauses.
 
 from __future__ import annotations
 
+import atexit
 import math
+import re
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import InputError, nearest
@@ -128,7 +131,6 @@ class DeviceSource(Source):
     """Captures one device at its own rate, for as long as the daemon lives."""
 
     real_time = True
-    can_wait = False
 
     def __init__(self, device: Device) -> None:
         super().__init__(device.name)
@@ -141,7 +143,8 @@ class DeviceSource(Source):
         self._last_callback = math.nan  # monotonic seconds
         self._ended_at = math.nan  # when the last captured sample ended, monotonic seconds
         self._resuming = False
-        self._closing = threading.Thread()  # of the last stream; may hang with an unplugged device
+        self._closing: list[threading.Thread] = []  # may hang with an unplugged device
+        self._stream = 0  # number of the stream that may write into the ring
         self._adc_end = 0.0  # PortAudio's time at the end of the last block
 
     def start(self) -> None:
@@ -156,7 +159,11 @@ class DeviceSource(Source):
 
     # ---- PortAudio's thread: copy and count, nothing else ---------------------------------------
 
-    def _callback(self, block: NDArray[np.float32], frames: int, times: Any, flags: Any) -> None:
+    def _callback(
+        self, stream: int, block: NDArray[np.float32], frames: int, times: Any, flags: Any
+    ) -> None:
+        if stream != self._stream:
+            return
         try:
             now = time.monotonic()
             ring = self.ring
@@ -190,14 +197,21 @@ class DeviceSource(Source):
                 self._resuming = not math.isnan(self._ended_at)
                 self.tell("lost" if self._resuming else "connecting", lost)
                 self._stop.wait(backoff.next_s())
-                if not self._closing.is_alive():
+                if not self._hanging():
                     _refresh_devices()
         except Exception as error:  # noqa: BLE001 - handed to the engine, which raises it
             self.failure = error
         finally:
             assert self.ring is not None
+            if self._hanging():
+                _forget_portaudio()
             self.tell("ended", "stopped" if self.failure is None else str(self.failure))
             self.ring.close()
+
+    def _hanging(self) -> bool:
+        """Whether a stream is still being closed."""
+        self._closing = [thread for thread in self._closing if thread.is_alive()]
+        return bool(self._closing)
 
     def _capture(self) -> str:
         """Capture until the device is lost; return why it is."""
@@ -213,7 +227,7 @@ class DeviceSource(Source):
                 dtype="float32",
                 blocksize=round(self.rate * BLOCK_S),
                 latency="high",
-                callback=self._callback,
+                callback=partial(self._callback, self._stream),
             )
         except sounddevice.PortAudioError as error:
             return f"device {self.name!r} cannot be opened: {_words(error)}"
@@ -224,9 +238,11 @@ class DeviceSource(Source):
         except sounddevice.PortAudioError as error:
             return f"device {self.name!r}: {_words(error)}"
         finally:
-            self._closing = threading.Thread(target=_close, args=(stream,), daemon=True)
-            self._closing.start()
-            self._closing.join(CLOSE_S)
+            self._stream += 1  # should it hang and come back to life, nobody listens to it
+            closing = threading.Thread(target=_close, args=(stream,), daemon=True)
+            self._closing.append(closing)
+            closing.start()
+            closing.join(CLOSE_S)
 
     def _watch(self, stream: Any) -> str:
         began = self._last_callback
@@ -243,13 +259,23 @@ class DeviceSource(Source):
 
 
 def _index_of(sounddevice: Any, name: str) -> int | None:
+    """Return the present index of a device; None where it is not there, or not only once."""
     default = _default_index(sounddevice)
-    indices = [
-        index
+    inputs = [
+        (index, info["name"])
         for index, info in enumerate(sounddevice.query_devices())
-        if info["name"] == name and info["max_input_channels"] > 0
+        if info["max_input_channels"] > 0
     ]
-    return default if default in indices else (indices[0] if indices else None)
+    exact = [index for index, found in inputs if found == name]
+    if exact:
+        return default if default in exact else exact[0]
+    # A card that was plugged in again may have got another number, as in `(hw:2,0)`.
+    alike = [index for index, found in inputs if _unnumbered(found) == _unnumbered(name)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _unnumbered(name: str) -> str:
+    return re.sub(r" \(hw:\d+,\d+\)", "", name)
 
 
 def _refresh_devices() -> None:
@@ -260,6 +286,13 @@ def _refresh_devices() -> None:
     sounddevice = portaudio()
     sounddevice._terminate()
     sounddevice._initialize()
+
+
+def _forget_portaudio() -> None:
+    """Keep sounddevice from ending PortAudio at exit: with a stream that hangs it never returns."""
+    handler = getattr(portaudio(), "_exit_handler", None)
+    if handler is not None:
+        atexit.unregister(handler)
 
 
 def _close(stream: Any) -> None:

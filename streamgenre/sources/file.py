@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,7 +28,7 @@ def open_file(path: str | Path, *, pace: Pace = "real") -> PacedSource:
     InputError
         If the file cannot be read or has no audio in it.
     """
-    file = Path(path).expanduser()
+    file = Path(os.path.expanduser(path))  # noqa: PTH111 - Path's fails for unknown users
     damage = Damage()
     decoded = decode(file, damage)
     first = next(decoded, None)  # opened and tried here, so that errors come before the daemon runs
@@ -42,7 +43,7 @@ def open_file(path: str | Path, *, pace: Pace = "real") -> PacedSource:
             yield from cut(block, short)
 
     return PacedSource(
-        file.name,
+        os.fsencode(file.name).decode(errors="replace"),
         wanted.rate,
         samples.shape[1],
         short_blocks(),
@@ -70,7 +71,8 @@ def decode(
         container = av.open(str(file), metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         size = file.stat().st_size
-        what = "the file is empty" if size == 0 else f"cannot be read as audio ({words(error)})"
+        empty = file.is_file() and size == 0
+        what = "the file is empty" if empty else f"cannot be read as audio ({words(error)})"
         raise InputError(f"{file}: {what}; expected a file that FFmpeg can decode") from error
     with container:
         stream, wanted = audio_stream(container, str(file))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from streamgenre.ring import Lost, Ring
+from streamgenre.ring import LossReason, Lost, Ring
 from streamgenre.sources.base import RING_SECONDS, Source
 
 if TYPE_CHECKING:
@@ -15,10 +16,20 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Blocks = Iterator[NDArray[np.float32] | Lost]
+    Blocks = Iterator["NDArray[np.float32] | Lost | Stall"]
 
 Pace: TypeAlias = Literal["real", "fast"]
 _WAIT_S: Final = 0.002
+_PAUSED_S: Final = 1.0
+"""Being later than this is no jitter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """Nothing comes from an input that should deliver all the time."""
+
+    seconds: float
+    """For how long, in seconds."""
 
 
 class PacedSource(Source):
@@ -40,8 +51,6 @@ class PacedSource(Source):
     ending
         Asked at the end of the blocks for what there is to say of it.
     """
-
-    can_wait = True
 
     def __init__(
         self,
@@ -91,18 +100,31 @@ class PacedSource(Source):
         assert self.ring is not None
         played = 0
         started = time.monotonic()
+        stalled: float | None = None
         for item in self._blocks:
-            if played == 0:
+            if played == 0 and not isinstance(item, Stall):
                 started = time.monotonic()
                 self.tell("live")
             if isinstance(item, Lost):
                 self.ring.mark_lost(item.samples, item.reason)
                 played += item.samples
                 continue
+            if isinstance(item, Stall):
+                self.tell("lost", f"nothing for {item.seconds:g} s")
+                stalled = stalled or time.monotonic() - item.seconds
+                continue
+            if stalled is not None:
+                away = time.monotonic() - stalled
+                self.ring.mark_lost(int(away * self.rate), LossReason.RECONNECT)
+                self.tell("live")
+                stalled = None
             # A block is handed over when its last sample would have been captured.
             played += len(item)
             if self._pace == "real":
-                self._stop.wait(max(0.0, started + played / self.rate - time.monotonic()))
+                ahead = started + played / self.rate - time.monotonic()
+                self._stop.wait(max(0.0, ahead))
+                if ahead < -_PAUSED_S:  # the process was stopped: go on from here, not in a burst
+                    started -= ahead
             if not self._write(item):
                 return
 

@@ -46,7 +46,6 @@ class RadioSource(Source):
     """Listens to a stream by its URL for as long as the daemon lives."""
 
     real_time = True
-    can_wait = True
 
     def __init__(self, url: str) -> None:
         super().__init__(redacted(url))

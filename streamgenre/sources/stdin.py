@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -12,7 +13,7 @@ import numpy as np
 from streamgenre.errors import InputError, SettingsError
 from streamgenre.ring import as_block
 from streamgenre.sources.decoding import MAX_CHANNELS, MAX_RATE, MIN_RATE
-from streamgenre.sources.paced import PacedSource
+from streamgenre.sources.paced import PacedSource, Stall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,10 @@ FORMATS: Final[dict[str, tuple[str, float]]] = {
     "f32be": (">f4", 1.0),
 }
 """Sample format to numpy type and full scale; the names are FFmpeg's."""
+
+
+STALL_S: Final = 5.0
+"""A pipe that brings nothing for so many seconds is lost, until it brings something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,9 @@ def open_stdin(raw: RawFormat) -> PacedSource:
     InputError
         If standard input is a terminal.
     """
-    if sys.stdin is None or sys.stdin.isatty():
+    if sys.stdin is None:
+        raise InputError("--input -: standard input is closed; pipe raw PCM into it")
+    if sys.stdin.isatty():
         raise InputError(
             "--input -: standard input is a terminal; pipe raw PCM into it, for example "
             "`ffmpeg -i URL -f s16le -ac 2 -ar 44100 - | streamgenre listen --input -`"
@@ -74,13 +81,20 @@ def open_stdin(raw: RawFormat) -> PacedSource:
     )
 
 
-def read_raw(descriptor: int, raw: RawFormat) -> Iterator[NDArray[np.float32]]:
-    """Yield blocks of shape ``(n, channels)`` of the PCM that a file descriptor delivers."""
+def read_raw(descriptor: int, raw: RawFormat) -> Iterator[NDArray[np.float32] | Stall]:
+    """Yield blocks of shape ``(n, channels)`` of the PCM that a file descriptor delivers, and a
+    stall whenever nothing came for ``STALL_S``.
+    """
     dtype, scale = FORMATS[raw.format]
     frame = np.dtype(dtype).itemsize * raw.channels
     kept = b""
     empty = True
-    while chunk := os.read(descriptor, 65_536):
+    while True:
+        while not select.select([descriptor], [], [], STALL_S)[0]:
+            yield Stall(STALL_S)
+        chunk = os.read(descriptor, 65_536)
+        if not chunk:
+            break
         data = kept + chunk
         whole = len(data) - len(data) % frame
         kept = data[whole:]

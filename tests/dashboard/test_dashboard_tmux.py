@@ -85,7 +85,7 @@ class Terminal:
     def process(self) -> tuple[int, str]:
         """Number and state of the Python process."""
         done = subprocess.run(
-            ["ps", "-t", self.show("#{pane_tty}"), "-o", "pid=,state=,args="],
+            ["ps", "-ww", "-t", self.show("#{pane_tty}"), "-o", "pid=,state=,args="],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         number, state = next(

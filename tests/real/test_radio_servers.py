@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from audio import music, write_wav
-from commands import events_of, start, streamgenre
+from commands import events_of, free_endpoint, start, streamgenre
 from heard import Heard, collect, wait_for
 from needs import need
 from radio_server import Icecast
@@ -47,7 +47,7 @@ def test_a_station_its_title_and_its_return(
     heard: Heard = []
     with start(
         *("listen", "--input", icecast.url("live.mp3"), "--model", stateful_folder),
-        *("--publish", "tcp://127.0.0.1:*", "--json"),
+        *("--publish", free_endpoint(), "--json"),
     ) as daemon:
         collect(daemon, heard)
         wait_for(heard, 15, type="source", state="live")
@@ -85,7 +85,7 @@ def test_other_codecs(
     heard: Heard = []
     with start(
         *("listen", "--input", icecast.url("live"), "--model", stateful_folder),
-        *("--publish", "tcp://127.0.0.1:*", "--json", "--duration", "5"),
+        *("--publish", free_endpoint(), "--json", "--duration", "5"),
     ) as daemon:
         collect(daemon, heard)
         assert daemon.wait(30) == 0
@@ -108,7 +108,7 @@ def test_hls_from_a_plain_http_server(song: Path, stateful_folder: Path, tmp_pat
     url = f"http://127.0.0.1:{server.server_address[1]}/live.m3u8"
     done = streamgenre(
         *("listen", "--input", url, "--model", stateful_folder, "--duration", "5", "--json"),
-        *("--publish", "tcp://127.0.0.1:*"),
+        *("--publish", free_endpoint()),
     )
     server.shutdown()
     assert (done.returncode, done.stderr) == (0, "")

@@ -68,7 +68,7 @@ def test_thirty_seconds_from_the_card_to_another_process(
 @pytest.mark.timeout(120)
 def test_card_and_file_lead_to_the_same_decisions(sound_server: SoundServer, song: Path) -> None:
     env = sound_server.environment
-    alone = ("--publish", "tcp://127.0.0.1:*", "--json")
+    alone = ("--publish", free_endpoint(), "--json")
     heard: Heard = []
     with start("listen", "--input", "pulse", *alone, env=env) as daemon:
         collect(daemon, heard)
@@ -97,7 +97,7 @@ def test_an_unplugged_card_is_waited_for(sound_server: SoundServer, song: Path) 
     env = sound_server.environment
     heard: Heard = []
     with start(
-        *("listen", "--input", "pulse", "--publish", "tcp://127.0.0.1:*", "--json"), env=env
+        *("listen", "--input", "pulse", "--publish", free_endpoint(), "--json"), env=env
     ) as daemon:
         collect(daemon, heard)
         wait_for(heard, 20, type="update", seq=2)
