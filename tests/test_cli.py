@@ -305,10 +305,9 @@ def test_a_pipe_that_stalls_is_lost_and_its_time_away_is_a_gap(
     ) as daemon:
         assert daemon.stdin is not None
         assert daemon.stdout is not None
-        daemon.stdin.buffer.write(pcm)
-        daemon.stdin.buffer.flush()
+        os.write(daemon.stdin.fileno(), pcm)
         time.sleep(7)
-        daemon.stdin.buffer.write(pcm)
+        os.write(daemon.stdin.fileno(), pcm)
         daemon.stdin.close()
         told = [json.loads(line) for line in daemon.stdout]
         assert daemon.wait(5) == 0
