@@ -22,8 +22,8 @@ class EngineSettings:
 
     hop_s: float = 1.0
     """Time between two updates in seconds of audio."""
-    status_s: float = 10.0
-    """Seconds between two status events."""
+    status_s: float = 4.0
+    """Seconds between two status events: a subscriber that misses two of them knows within 10 s."""
     reset_gap_s: float = 2.0
     """A gap of so many seconds or more resets model and decision; a shorter one is bridged."""
     duration_s: float | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import uuid
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from streamgenre.events import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from streamgenre.manifest import Manifest
     from streamgenre.sources.base import Notice
     from streamgenre.station import Break, Hop, Station
+    from streamgenre.traffic import Traffic
 
 
 class StationReport:
@@ -39,7 +41,8 @@ class StationReport:
         self, station: Station, manifest: Manifest, publish: Callable[[AnyEvent], None]
     ) -> None:
         self._station = station
-        self._manifest = manifest
+        self.manifest = manifest
+        """Of the model in use."""
         self._publish = publish
         self._session = uuid.uuid4().hex
         self._sequence = Sequence()
@@ -109,8 +112,8 @@ class StationReport:
             )
         )
 
-    def status(self, vitals: Vitals) -> None:
-        """Tell how daemon and station are doing."""
+    def status(self, vitals: Vitals, traffic: Traffic) -> None:
+        """Tell how daemon, bus and station are doing."""
         source, ring = self._station.source, self._station.source.ring
         arrived = ring.last_arrival if ring else None
         self._publish(
@@ -127,10 +130,25 @@ class StationReport:
                 latency_ms=self._latencies.percentiles_ms(),
                 cpu_share=vitals.cpu_share,
                 rss_bytes=vitals.rss_bytes,
-                model=self._manifest.name,
-                model_sha256=self._manifest.sha256,
+                model=self.manifest.name,
+                model_sha256=self.manifest.sha256,
+                **asdict(traffic),
             )
         )
+
+    def describe(self) -> dict[str, Any]:
+        """Return how the station is doing, as JSON has it."""
+        source = self._station.source
+        return {
+            "station": self._station.name,
+            "session": self._session,
+            "input": source.name,
+            "source_state": source.state,
+            "stream_time": self._station.stream_time,
+            "updates": self._updates,
+            "samples_lost": self._lost,
+            "model": self.manifest.name,
+        }
 
     def _head(self, kind: str, stream_time: float, wall: float) -> dict[str, Any]:
         return {
@@ -144,4 +162,4 @@ class StationReport:
     def _by_label(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
         # Ten numbers of eight digits still sum to 1 within 1e-7.
         values = (round(p, PROBABILITY_DIGITS) for p in probabilities.tolist())
-        return dict(zip(self._manifest.labels, values, strict=True))
+        return dict(zip(self.manifest.labels, values, strict=True))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 ENDPOINT: Final = "tcp://127.0.0.1:5757"
 MODEL: Final = "lstm"
 FORMATS: Final = ("s16le", "s16be", "s32le", "s32be", "f32le", "f32be")
-TYPES: Final = ("update", "segment", "gap", "source", "status")
+TYPES: Final = ("update", "segment", "gap", "source", "title", "status")
 
 
 def add_arguments(commands: Commands) -> None:
