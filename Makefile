@@ -34,11 +34,11 @@ $(BIN)/python:
 
 $(VENV)/.listen: pyproject.toml | $(BIN)/python
 	@scripts/system-packages libportaudio2 || echo "without PortAudio there are no sound cards; files and pipes work"
-	$(BIN)/pip install -q --disable-pip-version-check -e .
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[listen]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	@scripts/system-packages libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils ffmpeg tmux
+	@scripts/system-packages libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils ffmpeg tmux mosquitto libzmq3-dev gcc libc6-dev jq faketime nodejs npm
 	$(BIN)/pip install -q --disable-pip-version-check -e '.[dev,train]'
 	@touch $@
 

@@ -21,7 +21,6 @@ from streamgenre.retained import LastValues
 from streamgenre.traffic import Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from streamgenre.control import ControlSocket
@@ -200,7 +199,7 @@ class Publisher:
         looked = time.monotonic()
         while not self._closing:
             pause = 0.02 if self._last.asked else _ROUND_S
-            ready = dict(poller.poll(1000 * pause))
+            ready = dict(poller.poll(round(1000 * pause)))
             if self._wake in ready:
                 os.eventfd_read(self._wake)
             if self._zap in ready:

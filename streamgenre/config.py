@@ -11,6 +11,8 @@ from streamgenre.manifest import DEFAULT_MODEL
 from streamgenre.sources.stdin import RawFormat
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from streamgenre.sources.paced import Pace
 
 DEFAULT_ENDPOINT: Final = "tcp://127.0.0.1:5757"
@@ -44,6 +46,16 @@ class ListenSettings:
     """Name of the station; None to take it from the input."""
     publish: str = DEFAULT_ENDPOINT
     """ZeroMQ endpoint to bind."""
+    encrypt: bool = False
+    """Whether only allowed keys are let in on loopback too; beyond it they always are."""
+    keys: Path | None = None
+    """Folder of the keys; None for the user's own."""
+    ipc_mode: int = 0o600
+    """File mode of an ``ipc://`` endpoint."""
+    control: str | None = None
+    """ZeroMQ endpoint to take requests on; None for none."""
+    metrics: str | None = None
+    """``HOST:PORT`` of the Prometheus metrics; None for none."""
     model: str = DEFAULT_MODEL
     """Name of a shipped model, or a model folder."""
     pace: Pace = "real"

@@ -82,9 +82,7 @@ class Connections:
     def bound(self, endpoint: str) -> None:
         """Say where the socket is bound."""
         tcp = endpoint.startswith("tcp://")
-        self._address = (
-            int(endpoint.rpartition(":")[2]) if tcp else endpoint.removeprefix("ipc://")
-        )
+        self._address = int(endpoint.rpartition(":")[2]) if tcp else endpoint.removeprefix("ipc://")
 
     def watch(self) -> None:
         """Take in what the monitor tells; never waits."""
@@ -224,10 +222,7 @@ def _open_files() -> int:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_CONNECTIONS + 512
-    if hard == resource.RLIM_INFINITY or hard >= wanted:
-        target = wanted
-    else:
-        target = hard
+    target = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
     if soft != resource.RLIM_INFINITY and soft < target:
         resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
         return target

@@ -85,7 +85,9 @@ class EngineDesk:
         # By name alone: whoever may send requests may not thereby choose files of this machine.
         if name not in shipped_models():
             known = shipped_models()
-            raise ControlError(f"no model {name!r}: expected {', '.join(known)}{nearest(name, known)}")
+            raise ControlError(
+                f"no model {name!r}: expected {', '.join(known)}{nearest(name, known)}"
+            )
         if not self._loading.acquire(blocking=False):
             raise ControlError("another model is being loaded; ask again later", "busy")
 

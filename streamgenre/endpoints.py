@@ -96,7 +96,7 @@ def bind(bound: zmq.Socket[bytes], endpoint: str, *, flag: str, mode: int = IPC_
             bound.bind(endpoint)
     except (zmq.ZMQError, OSError) as error:
         raise BusError(_failure(endpoint, flag, error)) from error
-    return bound.get(zmq.LAST_ENDPOINT).decode().rstrip("\0")
+    return bound.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
 
 def _check_ipc(endpoint: str) -> None:

@@ -144,7 +144,9 @@ class Engine:
         if seat is None or seat.station.finished:
             names = [seat.station.name for seat in self._seats if not seat.station.finished]
             listed = ", ".join(map(repr, names)) or "none"
-            raise ControlError(f"no station {station!r}: there are {listed}{nearest(station, names)}")
+            raise ControlError(
+                f"no station {station!r}: there are {listed}{nearest(station, names)}"
+            )
         _begin_anew(seat, seat.station.stream_time)
 
     def use_model(self, model: Model) -> None:

@@ -22,7 +22,7 @@ State: TypeAlias = Literal["music", "silence", "unknown"]
 SourceState: TypeAlias = Literal["connecting", "live", "lost", "ended"]
 
 SEQ_MODULUS: Final = 2**53
-"""``seq`` begins at 0 again behind this minus 1, the largest integer that every JSON reader holds."""
+"""Numbers go from 0 to one less, the largest integer that every JSON reader holds; then from 0."""
 PROBABILITY_DIGITS: Final = 8
 """Ten probabilities rounded to this still sum to 1 within 1e-7."""
 

@@ -103,11 +103,7 @@ class Links:
                         self._change("lost", f"the connection to {endpoint} broke")
             elif not self._live:
                 self._change(self.now.state, self._refusal(endpoint))
-        if (
-            self.now.state == "live"
-            and self._heard is not None
-            and now - self._heard > SILENT_S
-        ):
+        if self.now.state == "live" and self._heard is not None and now - self._heard > SILENT_S:
             self._change("lost", f"nothing came for {SILENT_S:g} s")
 
     def close(self) -> None:

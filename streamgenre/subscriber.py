@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import zmq
@@ -18,6 +18,7 @@ from streamgenre.link import Link, Links
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
     from types import TracebackType
 
 DEFAULT_CONNECT: Final = "tcp://127.0.0.1:5757"
@@ -175,13 +176,13 @@ class Subscriber:
             left = _left(ends)
             if left == 0:
                 return None
-            self._poller.poll(1000 * left)
+            self._poller.poll(math.ceil(1000 * left))
 
     async def _pause(self, seconds: float) -> None:
         """Wait until something may have come."""
         # Readable descriptors tell of changes only; here all that was there has been taken.
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
-        handles = [self._socket.get(zmq.FD), self._links.monitor.get(zmq.FD)]
+        handles = [int(s.get(zmq.FD)) for s in (self._socket, self._links.monitor)]
         for handle in handles:
             loop.add_reader(handle, woken.set)
         try:

@@ -15,7 +15,15 @@ from streamgenre.errors import StreamgenreError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS: Final = ("listen", "dashboard", "subscribe", "devices", "models")
+COMMANDS: Final = (
+    *("listen", "dashboard", "subscribe", "devices", "models"),
+    *("keys", "control", "bridge"),
+)
+EXTRAS: Final = {
+    **dict.fromkeys(("listen", "devices", "models"), "listen"),
+    **{"dashboard": "dashboard", "bridge": "mqtt"},
+}
+"""What a command needs beyond the base install: ``pip install 'streamgenre[EXTRA]'``."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,6 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         _say(f"error: {error}")
         return error.exit_code
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get(args.command)
+        if args.debug or extra is None or (error.name or "").startswith("streamgenre"):
+            raise
+        _say(
+            f"error: `streamgenre {args.command}` needs {error.name}, which is not installed; "
+            f"`pip install 'streamgenre[{extra}]'`"
+        )
+        return 1
     except KeyboardInterrupt:
         return 0
     except BrokenPipeError:
