@@ -60,7 +60,7 @@ def check_public(key: str) -> bytes:
     KeysError
         If it is not 40 characters of Z85.
     """
-    raw = key.strip().encode("ascii", errors="replace")
+    raw = key.strip().encode()
     try:
         sound = len(raw) == 40 and z85.encode(z85.decode(raw)) == raw
     except (ValueError, KeyError, struct.error):
@@ -110,7 +110,7 @@ def read_pair(folder: Path) -> KeyPair:
             f"no key pair in {folder}: make one with `streamgenre keys new`"
             + ("" if folder == default_folder() else f" --keys {folder}")
         )
-    secret = text.strip().encode("ascii", errors="replace")
+    secret = text.strip().encode()
     try:
         return KeyPair(zmq.curve_public(secret), secret)
     except (ValueError, KeyError, zmq.ZMQError) as error:

@@ -80,7 +80,8 @@ class Links:
     def heard(self, now: float) -> None:
         """Note that an event came; ``now`` in monotonic seconds."""
         self._heard = now
-        if self.now.state != "live":
+        # What a dead daemon had sent may be read after its end: that is no sign of life.
+        if self.now.state != "live" and self._live:
             self._change("live", "")
 
     def watch(self, now: float) -> None:
