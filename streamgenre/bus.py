@@ -17,6 +17,7 @@ import zmq
 from streamgenre.connections import MAX_TOPIC, Connections
 from streamgenre.endpoints import IPC_MODE, bind, check_endpoint
 from streamgenre.errors import BusError
+from streamgenre.gate import OpenGate
 from streamgenre.retained import LastValues
 from streamgenre.traffic import Traffic
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from streamgenre.control import ControlSocket
     from streamgenre.events import AnyEvent
-    from streamgenre.gate import Gate
 
 __all__ = ["Publisher", "check_endpoint"]
 
@@ -76,7 +76,7 @@ class Publisher:
         self,
         endpoint: str,
         *,
-        gate: Gate | None = None,
+        gate: OpenGate | None = None,
         ipc_mode: int = IPC_MODE,
         control: ControlSocket | None = None,
     ) -> None:
@@ -84,7 +84,7 @@ class Publisher:
         # A context of its own: an authenticator is one for all sockets of a context.
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._context.set(zmq.MAX_SOCKETS, 8192)  # sockets and pending handshakes
-        self._gate = gate
+        self._gate = gate or OpenGate()
         self._control = control
         self._queue: deque[tuple[bytes, bytes]] = deque()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -96,13 +96,13 @@ class Publisher:
         self.traffic = Traffic()
         """How the bus was doing at most a second ago."""
         try:
-            self._zap = gate.open(self._context) if gate is not None else None
+            self._zap = self._gate.open(self._context)
             self._socket = self._make_socket()
             self._connections = Connections(self._socket)
             self.endpoint: str = bind(self._socket, endpoint, flag="--publish", mode=ipc_mode)
             self._connections.bound(self.endpoint)
             if control is not None:
-                control.open(self._context, gate, ipc_mode, self.wake)
+                control.open(self._context, self._gate, ipc_mode, self.wake)
         except BaseException:
             self._context.destroy(linger=0)
             os.close(self._wake)
@@ -124,8 +124,7 @@ class Publisher:
         # is told to us before anything is lost.
         xpub.set(zmq.XPUB_MANUAL, 1)
         xpub.set(zmq.XPUB_NODROP, 1)
-        if self._gate is not None:
-            self._gate.guard(xpub)
+        self._gate.guard(xpub)
         return xpub
 
     def send(self, event: AnyEvent) -> None:
@@ -183,8 +182,7 @@ class Publisher:
             if self._control is not None:
                 self._control.close()
             self._socket.close()
-            if self._zap is not None:
-                self._zap.close(linger=0)
+            self._zap.close(linger=0)
             self._context.term()
 
     def _loop(self) -> None:
@@ -192,8 +190,7 @@ class Publisher:
         poller.register(self._wake, zmq.POLLIN)
         poller.register(self._socket, zmq.POLLIN)
         poller.register(self._connections.monitor, zmq.POLLIN)
-        if self._zap is not None:
-            poller.register(self._zap, zmq.POLLIN)
+        poller.register(self._zap, zmq.POLLIN)
         if self._control is not None:
             poller.register(self._control.socket, zmq.POLLIN)
         looked = time.monotonic()
@@ -218,11 +215,7 @@ class Publisher:
                 self._look_around()
                 looked = time.monotonic()
 
-    def _allows(self, user: str | None) -> bool:
-        return self._gate is None or self._gate.allows(user)
-
     def _authenticate(self) -> None:
-        assert self._gate is not None
         self.reload(force=False)
         self._gate.answer()
 
@@ -232,7 +225,7 @@ class Publisher:
                 frame = self._socket.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            topic = self._connections.take(frame, self._allows)
+            topic = self._connections.take(frame, self._gate.allows)
             if topic is not None:
                 self._last.ask(topic)
 
@@ -261,11 +254,9 @@ class Publisher:
 
     def reload(self, *, force: bool = True) -> dict[str, Any]:
         """Read the allowed clients again and drop who is none any more; in the bus's thread."""
-        if self._gate is None:
-            return {"keys": False}
         if self._gate.reload(force=force):
-            self._connections.drop_all_but(self._allows)
-        return {"keys": True, "clients": self._gate.clients}
+            self._connections.drop_all_but(self._gate.allows)
+        return self._gate.describe()
 
     def _look_around(self) -> None:
         self.reload(force=False)

@@ -49,10 +49,12 @@ _EVENTS: Final = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | _REFUSED
 class _Peer:
     """One connection."""
 
+    name: str
+    """As the gate calls it."""
+    handle: int
+    """Its file descriptor, while it is there."""
     budget: Budget
     """Messages that it may send."""
-    user: str | None = None
-    """Public key; None while unknown, or where there are no keys."""
     topics: set[bytes] = field(default_factory=set)
     bytes: int = 0
     """Length of all topics."""
@@ -72,7 +74,8 @@ class Connections:
     def __init__(self, bus: zmq.Socket[bytes]) -> None:
         self._bus = bus
         self.monitor: zmq.Socket[bytes] = bus.get_monitor_socket(_EVENTS)
-        self._peers: dict[int, _Peer] = {}
+        self._open: dict[int, _Peer | None] = {}  # None until it is known by name
+        self._peers: dict[str, _Peer] = {}
         self._bytes = 0
         self._limit = max(16, min(MAX_CONNECTIONS, _open_files() - 128))
         self._address: object = None
@@ -95,41 +98,38 @@ class Connections:
             kind, handle = event["event"], event["value"]
             if kind == zmq.EVENT_ACCEPTED:
                 self._forget(handle)
-                if len(self._peers) >= self._limit:
+                if len(self._open) >= self._limit:
                     self._drop(handle)
                 else:
-                    now = time.monotonic()
-                    self._peers[handle] = _Peer(Budget(_MESSAGES, _MESSAGES_PER_S, now))
+                    self._open[handle] = None
             elif kind == zmq.EVENT_DISCONNECTED:
                 self._forget(handle)
             else:
                 self.refused += 1
 
-    def take(self, frame: zmq.Frame, allows: Callable[[str | None], bool]) -> bytes | None:
+    def take(self, frame: zmq.Frame, allows: Callable[[str], bool]) -> bytes | None:
         """Apply a subscriber's message; return the topic that it newly subscribed to.
 
-        ``allows`` tells whether the client of a public key may have data (None: it has no key).
+        ``allows`` tells whether the connection of a name may have data.
         """
         message = frame.bytes
-        handle, user = _property(frame, "__fd"), _property(frame, "User-Id")
-        peer = self._peers.get(int(handle)) if handle is not None else None
-        if peer is None or handle is None:
-            # libzmq itself unsubscribes a connection that is gone.
-            if message[:1] == b"\0":
-                self._bus.set(zmq.UNSUBSCRIBE, message[1:])
-            return None
-        peer.user = user
-        if not allows(user) or not peer.budget.take(1, time.monotonic()):
-            self._drop(int(handle))
-            return None
+        peer = self._sender(frame)
         kind, topic = message[:1], message[1:]
+        if peer is None:
+            # libzmq itself unsubscribes a connection that is gone.
+            if kind == b"\0":
+                self._bus.set(zmq.UNSUBSCRIBE, topic)
+            return None
+        if not allows(peer.name) or not peer.budget.take(1, time.monotonic()):
+            self._drop(peer.handle)
+            return None
         if kind == b"\1" and topic not in peer.topics:
             if (
                 len(peer.topics) >= MAX_TOPICS
                 or peer.bytes + len(topic) > MAX_TOPIC_BYTES
                 or self._bytes + len(topic) > MAX_ALL_TOPIC_BYTES
             ):
-                self._drop(int(handle))
+                self._drop(peer.handle)
                 return None
             peer.topics.add(topic)
             peer.bytes += len(topic)
@@ -143,10 +143,29 @@ class Connections:
             self._bus.set(zmq.UNSUBSCRIBE, topic)
         return None
 
-    def drop_all_but(self, allows: Callable[[str | None], bool]) -> None:
+    def _sender(self, frame: zmq.Frame) -> _Peer | None:
+        """Return who sent a message; None where that connection is gone or on its way out."""
+        name, text = _property(frame, "User-Id"), _property(frame, "__fd")
+        if name is None or text is None:
+            return None
+        if name in self._peers:
+            return self._peers[name]
+        handle = int(text)
+        if handle not in self._open:
+            return None
+        there = self._open[handle]
+        if there is not None and _number(there.name) > _number(name):
+            return None  # the descriptor was used again: this is what its former owner said
+        if there is not None:
+            self._release(there)
+        peer = _Peer(name, handle, Budget(_MESSAGES, _MESSAGES_PER_S, time.monotonic()))
+        self._open[handle] = self._peers[name] = peer
+        return peer
+
+    def drop_all_but(self, allows: Callable[[str], bool]) -> None:
         """Drop every connection that is not known to be allowed; the others come back at once."""
-        for handle, peer in list(self._peers.items()):
-            if not allows(peer.user):
+        for handle, peer in list(self._open.items()):
+            if peer is None or not allows(peer.name):
                 self._drop(handle)
 
     @property
@@ -167,13 +186,13 @@ class Connections:
     def check_flow(self) -> bool:
         """Look at which connections can take more; return whether all can."""
         poll = select.poll()
-        for handle in self._peers:
-            poll.register(handle, select.POLLOUT)
+        for peer in self._peers.values():
+            poll.register(peer.handle, select.POLLOUT)
         ready = {handle for handle, _ in poll.poll(0)}
         now = time.monotonic()
         free = True
-        for handle, peer in self._peers.items():
-            if handle in ready:
+        for peer in self._peers.values():
+            if peer.handle in ready:
                 peer.blocked_since = None
             else:
                 free = False
@@ -187,13 +206,21 @@ class Connections:
         self.monitor.close(linger=0)
 
     def _forget(self, handle: int) -> None:
-        peer = self._peers.pop(handle, None)
+        peer = self._open.pop(handle, None)
         if peer is not None:
-            self._bytes -= peer.bytes
+            self._release(peer)
+
+    def _release(self, peer: _Peer) -> None:
+        self._peers.pop(peer.name, None)
+        self._bytes -= peer.bytes
 
     def _drop(self, handle: int) -> None:
-        """End a connection. libzmq owns its descriptor, so it is shut down and not closed."""
+        """End a connection, and hear nothing more of what it had said.
+
+        libzmq owns its descriptor, so it is shut down and not closed.
+        """
         self.refused += 1
+        self._forget(handle)
         try:
             ours = socket.socket(fileno=os.dup(handle))
         except OSError:
@@ -206,6 +233,11 @@ class Connections:
                     ours.shutdown(socket.SHUT_RDWR)
             except OSError:
                 return
+
+
+def _number(name: str) -> int:
+    """Return the number of a connection, by which they can be ordered in time."""
+    return int(name.partition(" ")[0])
 
 
 def _property(frame: zmq.Frame, name: str) -> str | None:

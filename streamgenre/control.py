@@ -17,11 +17,12 @@ import zmq
 
 from streamgenre.endpoints import bind, check_endpoint
 from streamgenre.errors import BusError, ControlError, StreamgenreError
+from streamgenre.gate import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streamgenre.gate import Gate
+    from streamgenre.gate import OpenGate
 
 MAX_REQUEST: Final = 4096
 """Bytes of a request; a longer one is refused."""
@@ -89,12 +90,12 @@ class ControlSocket:
     def open(
         self,
         context: zmq.Context[zmq.Socket[bytes]],
-        gate: Gate | None,
+        gate: OpenGate,
         ipc_mode: int,
         wake: Callable[[], None],
     ) -> None:
         """Bind; ``wake`` makes the thread that serves look for answers."""
-        check_endpoint(self.endpoint, keys=gate is not None)
+        check_endpoint(self.endpoint, keys=isinstance(gate, Gate))
         self._wake = wake
         self.socket: zmq.Socket[bytes] = context.socket(zmq.ROUTER)
         self.socket.set(zmq.LINGER, 200)
@@ -105,8 +106,7 @@ class ControlSocket:
         self.socket.set(zmq.HEARTBEAT_IVL, 2500)
         self.socket.set(zmq.HEARTBEAT_TIMEOUT, 7500)
         self.gate = gate
-        if gate is not None:
-            gate.guard(self.socket)
+        gate.guard(self.socket)
         self.endpoint = bind(self.socket, self.endpoint, flag="--control", mode=ipc_mode)
 
     def serve(self) -> None:
@@ -137,7 +137,7 @@ class ControlSocket:
         envelope, body = [frame.bytes for frame in frames[:-1]], frames[-1]
         if len(envelope) > 2 or (len(envelope) == 2 and envelope[1]):
             return  # neither a REQ's nor a DEALER's; there is nobody to answer to
-        if self.gate is not None and not self._known(body):
+        if not self._known(body):
             # Its key was revoked after it had connected.
             self._reply(envelope, None, _error("refused", "this client's key is not allowed"))
             return
@@ -161,7 +161,6 @@ class ControlSocket:
             self._reply(envelope, identifier, _failure(error))
 
     def _known(self, body: zmq.Frame) -> bool:
-        assert self.gate is not None
         try:
             return self.gate.allows(str(body.get("User-Id")))
         except zmq.ZMQError:

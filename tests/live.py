@@ -37,9 +37,7 @@ def until(
             time.sleep(0.02)
 
 
-def spawn_bus(
-    endpoint: str, *flags: str | Path, **more: Any
-) -> tuple[subprocess.Popen[str], str]:
+def spawn_bus(endpoint: str, *flags: str | Path, **more: Any) -> tuple[subprocess.Popen[str], str]:
     """Start ``bus_daemon.py``; return the process and its endpoint."""
     process = subprocess.Popen(
         [sys.executable, str(HERE / "bus_daemon.py"), endpoint, *map(str, flags)],

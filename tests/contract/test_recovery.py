@@ -208,9 +208,7 @@ def test_a_prefix_is_not_the_station() -> None:
         assert out.count('"station": "rock"') == len(out.splitlines()) == 5
 
 
-def test_a_daemon_restarted_under_the_real_commands(
-    stateful_folder: Path, tmp_path: Path
-) -> None:
+def test_a_daemon_restarted_under_the_real_commands(stateful_folder: Path, tmp_path: Path) -> None:
     endpoint = f"ipc://{tmp_path / 'bus'}"
     listen = ("listen", "--model", stateful_folder, "--input", "demo", "-q", "--publish", endpoint)
     with Subscriber(endpoint) as subscriber:
