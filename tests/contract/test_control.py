@@ -20,7 +20,7 @@ from streamgenre.config import EngineSettings
 from streamgenre.control import MAX_MESSAGE, MAX_PENDING, MAX_REQUEST, ControlSocket, request
 from streamgenre.desk import REQUESTS, EngineDesk
 from streamgenre.engine import Engine
-from streamgenre.errors import BusError
+from streamgenre.errors import BusError, ControlError
 from streamgenre.events import Segment, Update
 from streamgenre.gate import Gate
 from streamgenre.keys import revoke
@@ -146,12 +146,12 @@ def test_events_go_on_under_a_flood_of_requests(echo: ControlSocket) -> None:
 
 
 @pytest.fixture
-def daemon(stateful_folder: Path) -> Iterator[tuple[str, FedSource, list[AnyEvent]]]:
+def daemon() -> Iterator[tuple[str, FedSource, list[AnyEvent]]]:
     """An engine with one station behind a real control socket."""
     told: list[AnyEvent] = []
     engine = Engine(told.append, EngineSettings())
     source = FedSource("kitchen").feed([music(5, rate=16_000)])
-    engine.add("kitchen", source, load_model(str(stateful_folder)))
+    engine.add("kitchen", source, load_model("lstm"))
     control = ControlSocket(ANY, EngineDesk(engine, lambda: publisher.reload()))
     stop = threading.Event()
     with Publisher(ANY, control=control) as publisher:
@@ -198,6 +198,14 @@ def test_the_model_is_changed_under_way(daemon: tuple[str, FedSource, list[AnyEv
     assert stations[0]["model"] == "cnn"
     numbers = [e.seq for e in told if isinstance(e, Update)]
     assert numbers == list(range(len(numbers)))  # the session goes on
+
+
+def test_a_model_of_other_features_is_refused(stateful_folder: Path) -> None:
+    told: list[AnyEvent] = []
+    engine = Engine(told.append, EngineSettings())
+    engine.add("kitchen", FedSource("kitchen"), load_model("lstm"))
+    with pytest.raises(ControlError, match="other features.*--model"):
+        engine.use_model(load_model(str(stateful_folder)))
 
 
 @pytest.mark.parametrize(
