@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import paho.mqtt.client as paho
@@ -217,7 +218,7 @@ class Hook:
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 - the name is http.server's
+            def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 identifier = self.headers["Idempotency-Key"]
                 hook.got.append((identifier, json.loads(body), time.monotonic()))
@@ -250,7 +251,7 @@ def test_a_webhook_tries_again_with_growing_pauses_and_in_order(warned: list[str
     assert webhook.close() == 0
     assert [(i, b["n"]) for i, b, _ in hook.got] == [("id-0", 0)] * 4 + [("id-1", 1), ("id-2", 2)]
     times = [at for _, _, at in hook.got]
-    pauses = [b - a for a, b in zip(times, times[1:], strict=False)]
+    pauses = [b - a for a, b in pairwise(times)]
     assert pauses[0] >= 0.1
     assert pauses[1] >= 0.2
     assert pauses[2] >= 0.4

@@ -204,7 +204,7 @@ def test_a_model_of_other_features_is_refused(stateful_folder: Path) -> None:
     told: list[AnyEvent] = []
     engine = Engine(told.append, EngineSettings())
     engine.add("kitchen", FedSource("kitchen"), load_model("lstm"))
-    with pytest.raises(ControlError, match="other features.*--model"):
+    with pytest.raises(ControlError, match=r"other features.*--model"):
         engine.use_model(load_model(str(stateful_folder)))
 
 

@@ -8,16 +8,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from live import KeyRing, bus, end
 from needs import need
 
 from streamgenre.events import from_dict
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
 ANY = "tcp://127.0.0.1:*"
@@ -40,7 +36,7 @@ def first_lines(command: list[str | Path], count: int, **more: object) -> list[s
 
 
 @pytest.fixture(scope="session")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Node.js example with its package, in a scratch folder."""
     need("node", "npm")
     folder = tmp_path_factory.mktemp("node")
@@ -57,7 +53,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         if os.environ.get("STREAMGENRE_TEST_ALL"):
             pytest.fail(f"npm install: {done.stderr}")
         pytest.skip("npm cannot install the package zeromq")
-    yield folder
+    return folder
 
 
 def test_node(node: Path) -> None:

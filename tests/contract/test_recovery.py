@@ -208,18 +208,22 @@ def test_a_prefix_is_not_the_station() -> None:
         assert out.count('"station": "rock"') == len(out.splitlines()) == 5
 
 
+def hear_all_types(subscriber: Subscriber) -> None:
+    kinds: set[type] = set()
+    until(
+        lambda: {Update, Status} <= kinds,
+        30,
+        pump=lambda: kinds.add(type(subscriber.receive(20))),
+    )
+
+
 def test_a_daemon_restarted_under_the_real_commands(stateful_folder: Path, tmp_path: Path) -> None:
     endpoint = f"ipc://{tmp_path / 'bus'}"
     listen = ("listen", "--model", stateful_folder, "--input", "demo", "-q", "--publish", endpoint)
     with Subscriber(endpoint) as subscriber:
         for round_ in range(2):
             with start(*listen) as daemon:
-                kinds: set[type] = set()
-                until(
-                    lambda: {Update, Status} <= kinds,
-                    30,
-                    pump=lambda: kinds.add(type(subscriber.receive(20))),
-                )
+                hear_all_types(subscriber)
                 assert subscriber.link.state == "live"
                 daemon.send_signal(signal.SIGKILL if round_ == 0 else signal.SIGTERM)
                 daemon.wait(10)

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -40,7 +41,7 @@ def address(endpoint: str) -> tuple[str, int]:
 
 
 def raw_subscriber(endpoint: str) -> sockets.socket:
-    """A subscriber by hand: it shakes hands, subscribes to everything, and then does as it likes."""
+    """A subscriber by hand: it subscribes to everything, and then does as it likes."""
     raw = sockets.create_connection(address(endpoint), timeout=10)
     raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
     raw.sendall(GREETING)
@@ -52,6 +53,19 @@ def raw_subscriber(endpoint: str) -> sockets.socket:
     raw.sendall(READY)
     raw.sendall(subscription(b""))
     return raw
+
+
+def is_ended(raw: sockets.socket) -> bool:
+    """Wait for the end of a connection."""
+    raw.settimeout(10)
+    try:
+        while raw.recv(4096):
+            pass
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        return False
+    return True
 
 
 def subscription(topic: bytes) -> bytes:
@@ -136,7 +150,7 @@ def test_a_reader_that_overflows_counts_every_missing_event(publisher: Publisher
             read += 1
         assert slow.missed > 0
         assert read + slow.missed == 40_001
-        assert SEND_QUEUE < read
+        assert read > SEND_QUEUE
 
 
 def test_a_thousand_subscribers() -> None:
@@ -231,11 +245,7 @@ def test_too_many_subscriptions_end_a_connection_and_free_its_memory(publisher: 
     ):
         with raw_subscriber(publisher.endpoint) as raw:
             raw.sendall(b"".join(map(subscription, topics)))
-            raw.settimeout(5)
-            with pytest.raises(ConnectionError):
-                while raw.recv(4096):
-                    pass
-                raise ConnectionResetError  # an orderly end is one too
+            assert is_ended(raw)
     until(lambda: publisher.traffic.subscribers == 0)
     assert publisher._connections._bytes == 0
 
@@ -243,13 +253,10 @@ def test_too_many_subscriptions_end_a_connection_and_free_its_memory(publisher: 
 def test_one_that_subscribes_over_and_over_is_dropped(publisher: Publisher) -> None:
     with raw_subscriber(publisher.endpoint) as raw:
         again = b"\x00\x05\x01abcd" + b"\x00\x05\x00abcd"
-        raw.settimeout(10)
-        with pytest.raises(ConnectionError):
+        with suppress(ConnectionError):
             for _ in range(20_000):
                 raw.sendall(again)
-            while raw.recv(4096):
-                pass
-            raise ConnectionResetError  # an orderly end is one too
+        assert is_ended(raw)
     made_up = MadeUp()
     with Subscriber(publisher.endpoint) as subscriber:
         publisher.send(made_up.update())
