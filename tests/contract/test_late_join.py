@@ -115,6 +115,16 @@ def test_the_mark_leaves_the_event_as_it_was() -> None:
     assert late.as_dict() | {"retained": False} == event.as_dict() | {"retained": False}
 
 
+def test_one_topic_is_not_repeated_all_the_time() -> None:
+    last = LastValues(0.0)
+    last.keep(b"update/a", b"{}")
+    sent = []
+    for step in range(100):
+        last.ask(b"")
+        sent += [step / 100 for _ in last.due(1, step / 100)]
+    assert sent == [0.0, 0.25, 0.5, 0.75]
+
+
 def test_repetitions_have_a_budget() -> None:
     last = LastValues(0.0)
     for n in range(100):

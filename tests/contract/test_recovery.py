@@ -85,6 +85,7 @@ def test_a_daemon_that_hangs_is_noticed_within_ten_seconds() -> None:
             psutil.Process(process.pid).resume()
             until(lambda: subscriber.link.state == "live", pump=lambda: subscriber.receive(0.1))
         assert [link.state for link in links] == ["live", "lost", "live"]
+        assert "broke" in links[1].detail  # the heartbeat told, before the silence would have
     finally:
         psutil.Process(process.pid).resume()
         end(process)
