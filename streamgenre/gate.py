@@ -49,7 +49,7 @@ class OpenGate:
         return name is not None
 
     def reload(self, *, force: bool = False) -> bool:
-        """Read again what is configured in files; return whether it has changed."""
+        """Read again what is configured in files; return whether anyone is now let in no more."""
         return False
 
     def describe(self) -> dict[str, Any]:
@@ -120,17 +120,18 @@ class Gate(OpenGate):
         return {"keys": True, "clients": len(self._keys - {self._pair.public})}
 
     def reload(self, *, force: bool = False) -> bool:
-        """Read the allowed clients again if the file has changed; return whether it had."""
+        """Read the allowed clients again if the file has changed; return whether any is gone."""
         stamp = clients_stamp(self._folder)
         if stamp == self._stamp and not force:
             return False
         self._stamp = stamp
+        before = self._keys
         try:
             self._keys = self._allowed(read_clients(self._folder))
         except KeysError as error:
             self._keys = self._allowed({})
             self._warn(f"no client is allowed until this is mended: {error}")
-        return True
+        return bool(before - self._keys)
 
     def _user(self, mechanism: bytes, credentials: list[bytes]) -> bytes | None:
         if mechanism != b"CURVE" or len(credentials) != 1 or len(credentials[0]) != 32:
