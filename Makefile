@@ -35,11 +35,12 @@ $(BIN)/python:
 $(VENV)/.listen: pyproject.toml | $(BIN)/python
 	@scripts/system-packages libportaudio2 || echo "without PortAudio there are no sound cards; files and pipes work"
 	@echo "setting up $(VENV) (the first time only)"
-	@$(BIN)/pip install -q --disable-pip-version-check -e .
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[listen]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	@scripts/system-packages libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils icecast2 ffmpeg tmux
+	@scripts/system-packages libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils icecast2 ffmpeg tmux \
+		mosquitto libzmq3-dev gcc libc6-dev jq faketime nodejs npm
 	@echo "setting up $(VENV) for tests and training (the first time only; TensorFlow is large)"
 	@$(BIN)/pip install -q --disable-pip-version-check -e '.[dev,train]'
 	@touch $@

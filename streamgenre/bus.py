@@ -1,60 +1,162 @@
-"""The event bus: one ZeroMQ PUB socket that never waits for a subscriber."""
+"""The event bus: one ZeroMQ XPUB socket that never waits for a subscriber.
+
+A thread of its own owns every socket: a subscription, a handshake or a request is answered at once
+while the engine sleeps or computes, and costs the engine nothing.
+"""
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from typing import TYPE_CHECKING, Final
+import os
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
 
 import zmq
 
+from streamgenre.connections import MAX_TOPIC, Connections
+from streamgenre.endpoints import IPC_MODE, bind, check_endpoint
 from streamgenre.errors import BusError
+from streamgenre.gate import OpenGate
+from streamgenre.retained import LastValues
+from streamgenre.traffic import Traffic
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from streamgenre.control import ControlSocket
     from streamgenre.events import AnyEvent
+
+__all__ = ["Publisher", "check_endpoint"]
 
 SEND_QUEUE: Final = 1000
 """Events kept for a slow subscriber; it loses further ones, the daemon loses nothing."""
 LINGER_MS: Final = 500
 """How long closing waits for the last events to leave."""
+HEARTBEAT_MS: Final = 2500
+"""Time between two heartbeats of an idle connection."""
+DEAD_AFTER_MS: Final = 7500
+"""A peer that answers no heartbeat for so long is dropped."""
+STUCK_MS: Final = 60_000
+"""A peer whose machine takes no byte for so long is dropped, and its queue with it."""
+HANDSHAKE_MS: Final = 2000
+"""A connection that is no ZeroMQ by then is dropped."""
+_HANDOVER: Final = 10_000
+"""Events on their way from the engine to the bus."""
+_ROUND_S: Final = 0.5
+"""Longest pause of the loop: keys and connections are looked at so often."""
+_BACKLOG: Final = 512
 
 
 class Publisher:
-    """Sends events as ``[topic, json]``; to be used by one thread at a time.
+    """Sends events as ``[topic, json]`` and keeps the last one of each topic for late subscribers.
+
+    :meth:`send` may be called by one thread at a time.
 
     Parameters
     ----------
     endpoint
-        ``tcp://127.0.0.1:PORT`` or another loopback address, or ``ipc://PATH``. A port of ``*`` or
-        0 takes any free one; :attr:`endpoint` tells which.
+        ``tcp://127.0.0.1:PORT`` or another loopback address, or ``ipc://PATH``; with a gate also
+        one that other machines can reach. A port of ``*`` takes any free one; :attr:`endpoint`
+        tells which.
+    gate
+        Who is let in; None for everyone, unencrypted.
+    ipc_mode
+        File mode of an ``ipc://`` endpoint.
+    control
+        Socket for requests, served in the bus's thread and behind the same gate.
 
     Raises
     ------
     BusError
-        If the endpoint is malformed, in use, or would be open to other machines.
+        If an endpoint is malformed, in use, or would be open to other machines.
     """
 
-    def __init__(self, endpoint: str) -> None:
-        check_endpoint(endpoint)
-        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUB)
-        self._socket.set(zmq.SNDHWM, SEND_QUEUE)
-        self._socket.set(zmq.LINGER, LINGER_MS)
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        gate: OpenGate | None = None,
+        ipc_mode: int = IPC_MODE,
+        control: ControlSocket | None = None,
+    ) -> None:
+        check_endpoint(endpoint, keys=gate is not None)
+        # A context of its own: an authenticator is one for all sockets of a context.
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._context.set(zmq.MAX_SOCKETS, 8192)  # sockets and pending handshakes
+        self._gate = gate or OpenGate()
+        self._control = control
+        self._queue: deque[tuple[bytes, bytes]] = deque()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._failure: Exception | None = None
+        self._closing = False
+        self._dropped = 0
+        self._lossy = False
+        self._last = LastValues(time.monotonic())
+        self.traffic = Traffic()
+        """How the bus was doing at most a second ago."""
         try:
-            self._socket.bind(endpoint)
-        except zmq.ZMQError as error:
-            self._socket.close(linger=0)
-            raise BusError(_bind_failure(endpoint, error)) from error
-        self.endpoint: str = self._socket.get(zmq.LAST_ENDPOINT).decode().rstrip("\0")
+            self._zap = self._gate.open(self._context)
+            self._socket = self._make_socket()
+            self._connections = Connections(self._socket)
+            self.endpoint: str = bind(self._socket, endpoint, flag="--publish", mode=ipc_mode)
+            self._connections.bound(self.endpoint)
+            if control is not None:
+                control.open(self._context, self._gate, ipc_mode, self.wake)
+        except BaseException:
+            self._context.destroy(linger=0)
+            os.close(self._wake)
+            raise
+        self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
+        self._thread.start()
+
+    def _make_socket(self) -> zmq.Socket[bytes]:
+        xpub = self._context.socket(zmq.XPUB)
+        xpub.set(zmq.SNDHWM, SEND_QUEUE)
+        xpub.set(zmq.LINGER, LINGER_MS)
+        xpub.set(zmq.BACKLOG, _BACKLOG)
+        xpub.set(zmq.MAXMSGSIZE, MAX_TOPIC)
+        xpub.set(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
+        xpub.set(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+        xpub.set(zmq.HEARTBEAT_TIMEOUT, DEAD_AFTER_MS)
+        xpub.set(zmq.TCP_MAXRT, STUCK_MS)
+        # No subscription counts before we have looked at who asks; and a send to a full queue
+        # is told to us before anything is lost.
+        xpub.set(zmq.XPUB_MANUAL, 1)
+        xpub.set(zmq.XPUB_NODROP, 1)
+        self._gate.guard(xpub)
+        return xpub
 
     def send(self, event: AnyEvent) -> None:
-        """Send an event to whoever subscribed; never blocks."""
-        self._socket.send_multipart([event.topic.encode(), event.to_json().encode()], zmq.NOBLOCK)
+        """Send an event to whoever subscribed; never blocks.
+
+        Raises
+        ------
+        BusError
+            If the bus has broken down.
+        """
+        if self._failure is not None:
+            raise BusError(f"the event bus broke down: {self._failure}") from self._failure
+        message = (event.topic.encode(), event.to_json().encode())
+        if len(self._queue) >= _HANDOVER:
+            self._dropped += 1
+            return
+        self._queue.append(message)
+        self.wake()
+
+    def wake(self) -> None:
+        """Make the bus look for something to do; may be called by any thread."""
+        if not self._closing:
+            os.eventfd_write(self._wake, 1)
 
     def close(self) -> None:
-        """Close the socket; events still under way get half a second."""
-        self._socket.close()
+        """Close the sockets; events still under way get half a second."""
+        if self._closing:
+            return
+        self._closing = True
+        os.eventfd_write(self._wake, 1)
+        self._thread.join()
+        os.close(self._wake)
 
     def __enter__(self) -> Publisher:
         return self
@@ -67,40 +169,102 @@ class Publisher:
     ) -> None:
         self.close()
 
+    # ---- in the bus's thread --------------------------------------------------------------------
 
-def check_endpoint(endpoint: str) -> None:
-    """Refuse an endpoint that is malformed or that other machines could reach.
+    def _run(self) -> None:
+        try:
+            self._loop()
+            self._send_queued()
+        except Exception as error:  # noqa: BLE001 - raised again by send, in the engine's thread
+            self._failure = error
+        finally:
+            self._connections.close()
+            if self._control is not None:
+                self._control.close()
+            self._socket.close()
+            self._zap.close(linger=0)
+            self._context.term()
 
-    Raises
-    ------
-    BusError
-        Saying what is expected.
-    """
-    if re.fullmatch(r"(ipc|inproc)://.+", endpoint):
-        return
-    match = re.fullmatch(r"tcp://(\[[^\]]+\]|[^:\[\]]+):(\*|\d{1,5})", endpoint)
-    if match is None or (match[2] != "*" and int(match[2]) > 65_535):
-        raise BusError(
-            f"cannot publish on {endpoint!r}: expected tcp://127.0.0.1:PORT or ipc://PATH"
+    def _loop(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._wake, zmq.POLLIN)
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._connections.monitor, zmq.POLLIN)
+        poller.register(self._zap, zmq.POLLIN)
+        if self._control is not None:
+            poller.register(self._control.socket, zmq.POLLIN)
+        looked = time.monotonic()
+        while not self._closing:
+            pause = 0.02 if self._last.asked else _ROUND_S
+            ready = dict(poller.poll(round(1000 * pause)))
+            if self._wake in ready:
+                os.eventfd_read(self._wake)
+            if self._zap in ready:
+                self._authenticate()
+            # First the connections, then what they subscribe to.
+            if self._connections.monitor in ready or self._socket in ready:
+                self._connections.watch()
+            if self._socket in ready:
+                self._take_subscriptions()
+            self._send_queued()
+            if self._last.asked:
+                self._send_retained()
+            if self._control is not None:
+                self._control.serve()
+            if time.monotonic() - looked >= _ROUND_S:
+                self._look_around()
+                looked = time.monotonic()
+
+    def _authenticate(self) -> None:
+        self.reload(force=False)
+        self._gate.answer()
+
+    def _take_subscriptions(self) -> None:
+        while True:
+            try:
+                frame = self._socket.recv(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            topic = self._connections.take(frame, self._gate.allows)
+            if topic is not None:
+                self._last.ask(topic)
+
+    def _send_queued(self) -> None:
+        while self._queue:
+            topic, body = self._queue.popleft()
+            self._send(topic, body)
+            self._last.keep(topic, body)
+
+    def _send_retained(self) -> None:
+        subscribers = self._connections.subscribers
+        for topic, body in self._last.due(subscribers, time.monotonic()):
+            self._send(topic, body)
+
+    def _send(self, topic: bytes, body: bytes) -> None:
+        try:
+            self._socket.send_multipart([topic, body], zmq.NOBLOCK)
+        except zmq.Again:
+            # Someone's queue is full: it loses this one, the others do not.
+            self._lossy = True
+            self._socket.set(zmq.XPUB_NODROP, 0)
+            self._socket.send_multipart([topic, body], zmq.NOBLOCK)
+            self._socket.set(zmq.XPUB_NODROP, 1)
+        if self._lossy:
+            self._dropped += 1
+
+    def reload(self, *, force: bool = True) -> dict[str, Any]:
+        """Read the allowed clients again and drop who is none any more; in the bus's thread."""
+        if self._gate.reload(force=force):
+            self._connections.drop_all_but(self._gate.allows)
+        return self._gate.describe()
+
+    def _look_around(self) -> None:
+        self.reload(force=False)
+        if self._connections.check_flow():
+            self._lossy = False
+        self.traffic = Traffic(
+            subscribers=self._connections.subscribers,
+            subscribers_slow=self._connections.slow,
+            events_dropped=self._dropped,
+            connections_refused=self._connections.refused,
         )
-    host = match[1].strip("[]")
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if not loopback:
-        raise BusError(
-            f"refusing to publish on {endpoint}: anyone who reaches it could read along. Publish "
-            "on tcp://127.0.0.1:PORT and, for other machines, tunnel it: "
-            "`ssh -L 5757:127.0.0.1:5757 HOST`"
-        )
-
-
-def _bind_failure(endpoint: str, error: zmq.ZMQError) -> str:
-    if error.errno == zmq.EADDRINUSE:
-        return (
-            f"cannot publish on {endpoint}: in use, perhaps by another streamgenre. Stop that one, "
-            "or take another port with --publish tcp://127.0.0.1:5758 (or tcp://127.0.0.1:* for "
-            "any free one)"
-        )
-    return f"cannot publish on {endpoint}: {error.strerror}"

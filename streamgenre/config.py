@@ -11,6 +11,8 @@ from streamgenre.manifest import DEFAULT_MODEL
 from streamgenre.sources.stdin import RawFormat
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from streamgenre.sources.paced import Pace
 
 DEFAULT_ENDPOINT: Final = "tcp://127.0.0.1:5757"
@@ -22,8 +24,8 @@ class EngineSettings:
 
     hop_s: float = 1.0
     """Time between two updates in seconds of audio."""
-    status_s: float = 10.0
-    """Seconds between two status events."""
+    status_s: float = 4.0
+    """Seconds between two status events: a subscriber that misses two of them knows within 10 s."""
     reset_gap_s: float = 2.0
     """A gap of so many seconds or more resets model and decision; a shorter one is bridged."""
     duration_s: float | None = None
@@ -46,6 +48,16 @@ class ListenSettings:
     """Name of the station; None to take it from the input."""
     publish: str = DEFAULT_ENDPOINT
     """ZeroMQ endpoint to bind."""
+    encrypt: bool = False
+    """Whether only allowed keys are let in on loopback too; beyond it they always are."""
+    keys: Path | None = None
+    """Folder of the keys; None for the user's own."""
+    ipc_mode: int = 0o600
+    """File mode of an ``ipc://`` endpoint."""
+    control: str | None = None
+    """ZeroMQ endpoint to take requests on; None for none."""
+    metrics: str | None = None
+    """``HOST:PORT`` of the Prometheus metrics; None for none."""
     model: str = DEFAULT_MODEL
     """Name of a shipped model, or a model folder."""
     pace: Pace = "real"

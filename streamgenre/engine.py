@@ -7,15 +7,17 @@ it, decides, and sends the events. Between ticks the loop sleeps until the next 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from collections import deque
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.decision import Decider, DecisionSettings
-from streamgenre.errors import SettingsError
+from streamgenre.errors import ControlError, SettingsError, nearest
 from streamgenre.health import Health
 from streamgenre.reports import StationReport
 from streamgenre.sources.base import Notice
 from streamgenre.station import Hop, Station
+from streamgenre.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +41,7 @@ _LONGEST_POLL_S: Final = 0.25
 """Longest pause: changes of a source and the wish to stop are seen within it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Seat:
     """A station with what the engine needs for it."""
 
@@ -58,10 +60,19 @@ class Engine:
         Takes every event; called in the engine's thread only.
     settings
         What holds for every station.
+    traffic
+        Tells how the bus is doing.
     """
 
-    def __init__(self, publish: Callable[[AnyEvent], None], settings: EngineSettings) -> None:
+    def __init__(
+        self,
+        publish: Callable[[AnyEvent], None],
+        settings: EngineSettings,
+        traffic: Callable[[], Traffic] = Traffic,
+    ) -> None:
         self._publish = publish
+        self._traffic = traffic
+        self._calls: deque[Callable[[], None]] = deque()
         self._settings = settings
         self._seats: list[_Seat] = []
         self._health = Health()
@@ -94,6 +105,8 @@ class Engine:
             eager_until = 0.0
             status_after = min(_FIRST_STATUS_S, self._settings.status_s)
             while open_seats and not stopping():
+                while self._calls:
+                    self._calls.popleft()()
                 progressed = self._tick(open_seats)
                 for seat in [s for s in open_seats if s.station.finished]:
                     open_seats.remove(seat)
@@ -108,6 +121,61 @@ class Engine:
                     time.sleep(_POLL_S if eager else _pause(open_seats))
         finally:
             self._end(open_seats)
+
+    # ---- requests -------------------------------------------------------------------------------
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Have a function called in the engine's thread, between two ticks; returns at once."""
+        self._calls.append(function)
+
+    def describe(self) -> dict[str, Any]:
+        """Return how engine and stations are doing, as JSON has it; in the engine's thread."""
+        return {
+            "uptime_s": self._health.uptime_s,
+            "bus": asdict(self._traffic()),
+            "stations": [seat.report.describe() for seat in self._seats],
+        }
+
+    def reset(self, station: str) -> None:
+        """Let model and decision of a station begin anew; in the engine's thread.
+
+        Raises
+        ------
+        ControlError
+            If there is no such station.
+        """
+        seat = next((seat for seat in self._seats if seat.station.name == station), None)
+        if seat is None or seat.station.finished:
+            names = [seat.station.name for seat in self._seats if not seat.station.finished]
+            listed = ", ".join(map(repr, names)) or "none"
+            raise ControlError(
+                f"no station {station!r}: there are {listed}{nearest(station, names)}"
+            )
+        _begin_anew(seat, seat.station.stream_time)
+
+    def use_model(self, model: Model) -> None:
+        """Let all stations go on with another model; in the engine's thread.
+
+        Raises
+        ------
+        ControlError
+            If it looks at other features than the present one; then nothing has changed.
+        """
+        seats = [seat for seat in self._seats if not seat.station.finished]
+        for seat in seats:
+            if seat.model.manifest.features != model.manifest.features:
+                raise ControlError(
+                    f"model {model.manifest.name} looks at other features than "
+                    f"{seat.model.manifest.name}; start the daemon with --model "
+                    f"{model.manifest.name}"
+                )
+        for seat in seats:
+            _begin_anew(seat, seat.station.stream_time)
+            seat.model = model
+            seat.decider = Decider(model.manifest.labels, seat.decider.settings)
+            seat.report.manifest = model.manifest
+
+    # ---- one tick -------------------------------------------------------------------------------
 
     def _tick(self, seats: list[_Seat]) -> bool:
         """Take at most one hop of every station; return whether there was anything to do."""
@@ -149,9 +217,9 @@ class Engine:
             seat.report.update(hop, decision)
 
     def _send_status(self, seats: list[_Seat]) -> None:
-        vitals = self._health.measure()
+        vitals, traffic = self._health.measure(), self._traffic()
         for seat in seats:
-            seat.report.status(vitals)
+            seat.report.status(vitals, traffic)
 
     def _end(self, seats: list[_Seat]) -> None:
         for seat in seats:
@@ -194,7 +262,12 @@ def _tell_source(seat: _Seat) -> None:
 
 def _on_break(seat: _Seat, gap: Break) -> None:
     if gap.resets:
-        _end_segment(seat, gap.start)
-        seat.decider.reset()
-        seat.model.reset(seat.station.name)
+        _begin_anew(seat, gap.start)
     seat.report.gap(gap)
+
+
+def _begin_anew(seat: _Seat, stream_time: float) -> None:
+    """End the open segment, and forget what was heard."""
+    _end_segment(seat, stream_time)
+    seat.decider.reset()
+    seat.model.reset(seat.station.name)

@@ -37,6 +37,21 @@ class BusError(StreamgenreError):
     """The event bus cannot be bound, reached or understood."""
 
 
+class KeysError(StreamgenreError):
+    """A key, or a file with keys, is missing, damaged or open to others."""
+
+
+class ControlError(StreamgenreError):
+    """A request to the daemon cannot be understood or done.
+
+    ``code`` is one word for programs.
+    """
+
+    def __init__(self, message: str, code: str = "invalid") -> None:
+        super().__init__(message)
+        self.code = code
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the known word most like ``word``, or ``""``."""
     by_fold = {k.casefold(): k for k in known}

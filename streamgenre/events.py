@@ -2,14 +2,15 @@
 
 An event travels as two parts, the topic ``<type>/<station>`` and one JSON object. The JSON Schemas
 in ``streamgenre/schemas`` describe the objects; the classes here are the same contract for Python.
-Readers must ignore fields that they do not know: fields may be added within version 1.
+Readers must ignore fields that they do not know: fields may be added within version 1, and those
+that were added have a default here, so that an older daemon can still be read.
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from importlib import resources
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
@@ -20,6 +21,8 @@ VERSION: Final = 1
 State: TypeAlias = Literal["music", "silence", "unknown"]
 SourceState: TypeAlias = Literal["connecting", "live", "lost", "ended"]
 
+SEQ_MODULUS: Final = 2**53
+"""Numbers go from 0 to one less, the largest integer that every JSON reader holds; then from 0."""
 PROBABILITY_DIGITS: Final = 8
 """Ten probabilities rounded to this still sum to 1 within 1e-7."""
 
@@ -35,11 +38,14 @@ class Event:
     session: str
     """Identifier of this run of the station, new at each start of the daemon."""
     seq: int
-    """Number of the event among those of its type and station in this session, from 0, no holes."""
+    """Number of the event among those of its type and station in this session, from 0, no holes;
+    0 again after 2^53 - 1."""
     time: float
     """UNIX seconds at which what the event tells of happened."""
     stream_time: float
     """Seconds of audio, lost audio included, since the session began."""
+    retained: bool = False
+    """Whether this is the last event of its type and station once more, for one who came late."""
 
     @property
     def topic(self) -> str:
@@ -49,11 +55,13 @@ class Event:
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON object as a dictionary."""
         values = {name: getattr(self, name) for name in _FIELDS[type(self)]}
+        if not self.retained:
+            del values["retained"]
         return {"v": VERSION, "type": self.TYPE, **values}
 
     def to_json(self) -> str:
         """Return the JSON object in one line."""
-        return json.dumps(self.as_dict(), ensure_ascii=False, allow_nan=False)
+        return _encode(self.as_dict())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +159,7 @@ class Title(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status(Event):
-    """How the daemon and one station are doing; every 10 s and at the end."""
+    """How the daemon and one station are doing; at least every 10 s and at the end."""
 
     TYPE = "status"
 
@@ -182,6 +190,16 @@ class Status(Event):
     """Name of the model."""
     model_sha256: str
     """SHA-256 of its weights file."""
+    subscribers: int = 0
+    """Connections to the bus now."""
+    subscribers_slow: int = 0
+    """Those of them that have not taken what was sent to them for a second or more."""
+    events_dropped: int = 0
+    """Events since the daemon's start that at least one subscriber may have lost, because a queue
+    was full."""
+    connections_refused: int = 0
+    """Connections since the daemon's start that were no ZeroMQ, had no allowed key or were too
+    many."""
 
 
 AnyEvent: TypeAlias = Update | Segment | Gap | SourceChange | Title | Status
@@ -190,9 +208,17 @@ EVENT_CLASSES: Final[dict[str, type[AnyEvent]]] = {
     cls.TYPE: cls for cls in (Update, Segment, Gap, SourceChange, Title, Status)
 }
 TYPES: Final = tuple(EVENT_CLASSES)
+RETAINED_TYPES: Final = tuple(name for name in TYPES if name != "gap")
+"""Types whose last event a new subscriber receives at once; a gap is over when it is told."""
 _FIELDS: Final[dict[type[Event], tuple[str, ...]]] = {
     cls: tuple(f.name for f in fields(cls)) for cls in EVENT_CLASSES.values()
 }
+_REQUIRED: Final[dict[type[Event], tuple[str, ...]]] = {
+    cls: tuple(f.name for f in fields(cls) if f.default is MISSING)
+    for cls in EVENT_CLASSES.values()
+}
+# Made once: json.dumps would make one a call, which costs a fifth of the encoding.
+_encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def from_dict(data: dict[str, Any]) -> AnyEvent:
@@ -213,10 +239,10 @@ def from_dict(data: dict[str, Any]) -> AnyEvent:
     cls = EVENT_CLASSES.get(event_type) if isinstance(event_type, str) else None
     if cls is None:
         raise BusError(f"unknown event type {event_type!r}; known are {', '.join(TYPES)}")
-    missing = [name for name in _FIELDS[cls] if name not in data]
+    missing = [name for name in _REQUIRED[cls] if name not in data]
     if missing:
         raise BusError(f"{cls.TYPE} event without {', '.join(missing)}")
-    return cls(**{name: data[name] for name in _FIELDS[cls]})
+    return cls(**{name: data[name] for name in _FIELDS[cls] if name in data})
 
 
 def from_json(text: str | bytes) -> AnyEvent:
@@ -240,15 +266,21 @@ def schema(event_type: str) -> dict[str, Any]:
 
 
 class Sequence:
-    """Hands out ``seq`` numbers for one station: per event type, from 0, no holes."""
+    """Hands out ``seq`` numbers for one station: per event type, from 0, no holes.
 
-    def __init__(self) -> None:
-        self._next: defaultdict[str, int] = defaultdict(int)
+    Parameters
+    ----------
+    first
+        Number of the first event of each type.
+    """
+
+    def __init__(self, first: int = 0) -> None:
+        self._next: defaultdict[str, int] = defaultdict(lambda: first)
 
     def next(self, event_type: str) -> int:
         """Return the next number of this type."""
         number = self._next[event_type]
-        self._next[event_type] += 1
+        self._next[event_type] = (number + 1) % SEQ_MODULUS
         return number
 
 

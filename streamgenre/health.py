@@ -35,6 +35,11 @@ class Health:
         self._cpu = time.process_time()
 
     @property
+    def uptime_s(self) -> float:
+        """Seconds since the start."""
+        return round(time.monotonic() - self._started, 3)
+
+    @property
     def age_s(self) -> float:
         """Seconds since the last measurement."""
         return time.monotonic() - self._measured

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import uuid
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from streamgenre.events import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from streamgenre.sources import icy
     from streamgenre.sources.base import Notice
     from streamgenre.station import Break, Hop, Station
+    from streamgenre.traffic import Traffic
 
 
 class StationReport:
@@ -42,7 +44,8 @@ class StationReport:
         self, station: Station, manifest: Manifest, publish: Callable[[AnyEvent], None]
     ) -> None:
         self._station = station
-        self._manifest = manifest
+        self.manifest = manifest
+        """Of the model in use."""
         self._publish = publish
         self._session = uuid.uuid4().hex
         self._sequence = Sequence()
@@ -126,8 +129,8 @@ class StationReport:
             )
         )
 
-    def status(self, vitals: Vitals) -> None:
-        """Tell how daemon and station are doing."""
+    def status(self, vitals: Vitals, traffic: Traffic) -> None:
+        """Tell how daemon, bus and station are doing."""
         source, ring = self._station.source, self._station.source.ring
         arrived = ring.last_arrival if ring else None
         self._publish(
@@ -144,14 +147,29 @@ class StationReport:
                 latency_ms=self._latencies.percentiles_ms(),
                 cpu_share=vitals.cpu_share,
                 rss_bytes=vitals.rss_bytes,
-                model=self._manifest.name,
-                model_sha256=self._manifest.sha256,
+                model=self.manifest.name,
+                model_sha256=self.manifest.sha256,
+                **asdict(traffic),
             )
         )
 
     def _now(self) -> float:
         """Return the UNIX seconds of what happens now; a file played fast has a time of its own."""
         return time.time() if self._station.source.real_time else self._station.wall
+
+    def describe(self) -> dict[str, Any]:
+        """Return how the station is doing, as JSON has it."""
+        source = self._station.source
+        return {
+            "station": self._station.name,
+            "session": self._session,
+            "input": source.name,
+            "source_state": source.state,
+            "stream_time": self._station.stream_time,
+            "updates": self._updates,
+            "samples_lost": source.ring.lost if source.ring else 0,
+            "model": self.manifest.name,
+        }
 
     def _head(self, kind: str, stream_time: float, wall: float) -> dict[str, Any]:
         return {
@@ -163,4 +181,4 @@ class StationReport:
         }
 
     def _by_label(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
-        return rounded(dict(zip(self._manifest.labels, probabilities.tolist(), strict=True)))
+        return rounded(dict(zip(self.manifest.labels, probabilities.tolist(), strict=True)))

@@ -260,7 +260,7 @@ def check_error(
         (["--input", "demo", "--duration", "nan"], ["--duration nan"]),
         (["--input", "demo", "--threshold", "2"], ["--threshold 2"]),
         (["--input", "demo", "--silence", "5"], ["silence_dbfs"]),
-        (["--input", "demo", "--publish", "tcp://0.0.0.0:5757"], ["refusing", "ssh -L"]),
+        (["--input", "demo", "--publish", "tcp://0.0.0.0:5757"], ["refusing", "keys new`"]),
         (["--input", "demo", "--publish", "kitchen"], ["kitchen", "tcp://127.0.0.1:PORT"]),
         (["--input", "demo", "--model", "lstn"], ["lstn", "did you mean 'lstm'"]),
         (["--input", "demo", "--model", "/tmp"], ["manifest.json"]),

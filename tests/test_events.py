@@ -29,9 +29,10 @@ by_genre = st.dictionaries(names, probability, min_size=2, max_size=12)
 ENVELOPE: dict[str, st.SearchStrategy[Any]] = {
     "station": names,
     "session": names,
-    "seq": counts,
+    "seq": st.integers(0, events.SEQ_MODULUS - 1),
     "time": seconds,
     "stream_time": seconds,
+    "retained": st.booleans(),
 }
 FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "update": {
@@ -85,6 +86,10 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "rss_bytes": counts,
         "model": names,
         "model_sha256": st.text("0123456789abcdef", min_size=64, max_size=64),
+        "subscribers": counts,
+        "subscribers_slow": counts,
+        "events_dropped": counts,
+        "connections_refused": counts,
     },
 }
 any_event: st.SearchStrategy[AnyEvent] = st.one_of(
@@ -132,6 +137,10 @@ def example(event_type: str) -> dict[str, Any]:
             "rss_bytes": 90_000_000,
             "model": "lstm",
             "model_sha256": "0" * 64,
+            "subscribers": 2,
+            "subscribers_slow": 0,
+            "events_dropped": 0,
+            "connections_refused": 0,
         },
     }
     return common | times | own[event_type]
@@ -149,8 +158,12 @@ def test_schema_is_a_draft_7_schema(name: str) -> None:
 def test_schema_and_class_have_the_same_fields(name: str, cls: type[AnyEvent]) -> None:
     schema = events.schema(name)
     expected = {"v", "type", *(field.name for field in dataclasses.fields(cls))}
+    added = {f.name for f in dataclasses.fields(cls) if f.default is not dataclasses.MISSING}
     assert set(schema["properties"]) == expected
-    assert set(schema["required"]) == expected
+    assert set(schema["required"]) == expected - added
+    for field in dataclasses.fields(cls):
+        if field.name in added:
+            assert schema["properties"][field.name]["default"] == field.default
     assert schema["properties"]["type"] == {"const": name}
     assert schema["properties"]["v"]["const"] == events.VERSION
     assert set(FIELDS[name]) | set(ENVELOPE) | {"v", "type"} == expected
@@ -165,7 +178,7 @@ def test_schema_and_class_allow_the_same_words_and_nulls(name: str, cls: type[An
         allowed = get_args(hints[field])
         if "enum" in described:
             assert set(described["enum"]) == set(allowed), field
-        else:
+        elif described["type"] != "boolean":
             assert ("null" in described["type"]) == (type(None) in allowed), field
 
 
@@ -255,7 +268,7 @@ def test_an_event_without_version_or_type_is_refused() -> None:
 
 @pytest.mark.parametrize("name", events.TYPES)
 def test_each_missing_field_is_named(name: str) -> None:
-    for field in set(example(name)) - {"v", "type"}:
+    for field in set(events.schema(name)["required"]) - {"v", "type"}:
         data = example(name)
         del data[field]
         with pytest.raises(BusError, match=f"{name} event without {field}$"):
@@ -311,6 +324,26 @@ def test_events_are_frozen() -> None:
         event.seq = 7  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("name", events.TYPES)
+def test_what_was_added_later_may_be_missing(name: str) -> None:
+    schema = events.schema(name)
+    added = set(schema["properties"]) - set(schema["required"])
+    assert "retained" in added
+    old = {k: v for k, v in example(name).items() if k not in added}
+    VALIDATORS[name].validate(old)
+    event = from_dict(old)
+    for field in added:
+        assert getattr(event, field) == schema["properties"][field]["default"]
+
+
+def test_a_live_event_does_not_carry_the_mark_of_a_retained_one() -> None:
+    live = from_dict(example("update"))
+    assert "retained" not in live.as_dict()
+    late = dataclasses.replace(live, retained=True)
+    assert late.as_dict()["retained"] is True
+    VALIDATORS["update"].validate(late.as_dict())
+
+
 # --- numbers -------------------------------------------------------------------------------------
 
 
@@ -322,6 +355,15 @@ def test_a_sequence_has_no_holes(order: list[str]) -> None:
         given_out[name].append(sequence.next(name))
     for numbers in given_out.values():
         assert numbers == list(range(len(numbers)))
+
+
+def test_numbers_wrap_where_the_schema_ends() -> None:
+    sequence = Sequence(first=events.SEQ_MODULUS - 2)
+    numbers = [sequence.next("update") for _ in range(4)]
+    assert numbers == [2**53 - 2, 2**53 - 1, 0, 1]
+    for name, validator in VALIDATORS.items():
+        assert all(validator.is_valid(example(name) | {"seq": n}) for n in numbers)
+        assert not validator.is_valid(example(name) | {"seq": 2**53})
 
 
 def test_sequences_of_two_stations_do_not_meet() -> None:

@@ -16,7 +16,15 @@ from streamgenre.errors import StreamgenreError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS: Final = ("listen", "dashboard", "subscribe", "devices", "models")
+COMMANDS: Final = (
+    *("listen", "dashboard", "subscribe", "devices", "models"),
+    *("keys", "control", "bridge"),
+)
+EXTRAS: Final = {
+    **dict.fromkeys(("listen", "devices", "models"), "listen"),
+    **{"dashboard": "dashboard", "bridge": "mqtt"},
+}
+"""What a command needs beyond the base install: ``pip install 'streamgenre[EXTRA]'``."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,6 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         _say(f"error: {error}")
         return error.exit_code
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get(args.command)
+        if args.debug or extra is None or (error.name or "").startswith("streamgenre"):
+            raise
+        _say(
+            f"error: `streamgenre {args.command}` needs {error.name}, which is not installed; "
+            f"`pip install 'streamgenre[{extra}]'`"
+        )
+        return 1
     except KeyboardInterrupt:
         _drop_output()  # its reader may be asleep
         return 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre.cli.arguments_bus import add_bus_arguments, add_connecting, add_publishing
+
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -22,6 +24,7 @@ def add_arguments(commands: Commands) -> None:
     _subscribe(commands)
     _devices(commands)
     _models(commands)
+    add_bus_arguments(commands, _command)
 
 
 def _command(commands: Commands, name: str, summary: str, **more: Any) -> argparse.ArgumentParser:
@@ -118,6 +121,7 @@ def _listen(commands: Commands) -> None:
         metavar="ENDPOINT",
         help=f"ZeroMQ endpoint to publish on (default: {ENDPOINT}; port * takes any free one)",
     )
+    add_publishing(output)
     show = output.add_mutually_exclusive_group()
     show.add_argument("--json", action="store_true", help="print every event as one JSON line")
     show.add_argument("--no-dashboard", action="store_true", help="print lines, in a terminal too")
@@ -131,7 +135,7 @@ def _dashboard(commands: Commands) -> None:
         "show a daemon's events in the terminal",
         description="Show what a daemon publishes. Ctrl-C ends it; the daemon does not notice.",
     )
-    _connect(parser)
+    add_connecting(parser)
 
 
 def _subscribe(commands: Commands) -> None:
@@ -140,9 +144,10 @@ def _subscribe(commands: Commands) -> None:
         "subscribe",
         "print a daemon's events as JSON lines",
         description="Print what a daemon publishes, one JSON object a line, as it was sent.",
-        epilog="example:\n  streamgenre subscribe --type update | jq -r '.station, .genre'",
+        epilog="example:\n  streamgenre subscribe --type update | jq -r '.station, .genre'\n\n"
+        'The last event of each type and station comes first, marked "retained": true.',
     )
-    _connect(parser)
+    add_connecting(parser)
     parser.add_argument(
         "--type",
         action="append",
@@ -155,15 +160,6 @@ def _subscribe(commands: Commands) -> None:
         type=float,
         metavar="SECONDS",
         help="end with exit code 1 where no event came for so long",
-    )
-
-
-def _connect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--connect", default=ENDPOINT, metavar="URL", help=f"endpoint (default: {ENDPOINT})"
-    )
-    parser.add_argument(
-        "--station", action="append", metavar="S", help="only this station; may be given again"
     )
 
 

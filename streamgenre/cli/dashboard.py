@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streamgenre.cli.connecting import subscribe
 from streamgenre.cli.signals import ask_to_stop
 from streamgenre.dashboard.app import run_dashboard
-from streamgenre.subscriber import Subscriber
 
 if TYPE_CHECKING:
     import argparse
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show the events of a daemon until the user leaves."""
-    with ask_to_stop() as stop, Subscriber(args.connect, stations=args.station) as subscriber:
+    """Show the events of one or more daemons until the user leaves."""
+    with ask_to_stop() as stop, subscribe(args) as subscriber:
 
         def events() -> Iterator[AnyEvent | None]:
             while True:

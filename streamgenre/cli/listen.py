@@ -7,13 +7,16 @@ the events and waits for signals.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamgenre.bus import Publisher
 from streamgenre.cli.noise import quiet_libraries
+from streamgenre.cli.serving import open_bus, open_metrics
 from streamgenre.cli.signals import ask_to_stop
 from streamgenre.config import EngineSettings, ListenSettings
 from streamgenre.decision import DecisionSettings
@@ -43,23 +46,25 @@ def _listen(args: argparse.Namespace, settings: ListenSettings) -> int:
     model = load_model(settings.model)
     source, announcement = open_input(settings)
     show = _presenter(args)
-    with Publisher(settings.publish) as publisher:
-        if announcement:
-            print(f"streamgenre: {announcement}", file=sys.stderr, flush=True)
-        if settings.publish.endswith(":*"):
-            print(f"streamgenre: publishing on {publisher.endpoint}", file=sys.stderr, flush=True)
-        # What is live must reach the bus in time, whether or not somebody reads our output.
-        feed = Feed(lossless=not source.real_time)
-
-        heard: Counter[str] = Counter()
+    # What is live must reach the bus in time, whether or not somebody reads our output.
+    feed = Feed(lossless=not source.real_time)
+    heard: Counter[str] = Counter()
+    with ExitStack() as stack:
+        metrics = stack.enter_context(open_metrics(settings.metrics))
 
         def publish(event: AnyEvent) -> None:
             publisher.send(event)
+            metrics(event)
             feed.put(event)
             if isinstance(event, Segment):
                 heard[event.genre or event.state] += round(event.end - event.start)
 
-        engine = Engine(publish, settings.engine)
+        engine = Engine(publish, settings.engine, lambda: publisher.traffic)
+        publisher = stack.enter_context(open_bus(settings, engine))
+        if announcement:
+            print(f"streamgenre: {announcement}", file=sys.stderr, flush=True)
+        if settings.publish.endswith(":*"):
+            print(f"streamgenre: publishing on {publisher.endpoint}", file=sys.stderr, flush=True)
         engine.add(settings.station or source.name, source, model, settings.decision)
         _run(engine, feed, show)
     if sys.stdout.isatty() and not args.json and not args.quiet:
@@ -96,12 +101,26 @@ def _settings(args: argparse.Namespace) -> ListenSettings:
         input=args.input,
         station=args.station,
         publish=args.publish,
+        encrypt=args.encrypt,
+        keys=Path(args.keys).expanduser() if args.keys else None,
+        ipc_mode=_file_mode(args.ipc_mode),
+        control=args.control,
+        metrics=args.metrics,
         model=args.model,
         pace=args.pace,
         raw=RawFormat(rate=args.rate, channels=args.channels, format=args.format),
         engine=EngineSettings(duration_s=args.duration),
         decision=decision,
     )
+
+
+def _file_mode(text: str) -> int:
+    if not re.fullmatch(r"(0|0o)?[0-7]{3}", text) or not int(text, 8) & 0o600 == 0o600:
+        raise SettingsError(
+            f"--ipc-mode {text}: expected three octal digits that let the owner read and write, "
+            "such as 660"
+        )
+    return int(text, 8)
 
 
 def _run(engine: Engine, feed: Feed, show: Callable[[Feed, Callable[[], bool]], None]) -> None:

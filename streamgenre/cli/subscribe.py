@@ -6,11 +6,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
+from streamgenre.cli.connecting import shown, subscribe
 from streamgenre.errors import BusError, SettingsError
-from streamgenre.subscriber import Subscriber
 
 if TYPE_CHECKING:
     import argparse
+
+    from streamgenre.link import Link
 
 _PATIENCE_S: Final = 5.0
 """Seconds without a single event after which the user is told what may be wrong."""
@@ -22,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
         raise SettingsError(f"--count {args.count}: expected 1 or more")
     if args.timeout is not None and not args.timeout > 0:
         raise SettingsError(f"--timeout {args.timeout}: expected seconds greater than 0")
-    with Subscriber(args.connect, types=args.type, stations=args.station) as subscriber:
+    with subscribe(args, types=args.type, on_link=_tell) as subscriber:
         printed = 0
         last = started = time.monotonic()
         warned = False
@@ -36,14 +38,26 @@ def run(args: argparse.Namespace) -> int:
                 sys.stdout.flush()
             elif args.timeout is not None and now - last > args.timeout:
                 raise BusError(
-                    f"no event from {args.connect} for {args.timeout:g} s; is the daemon running "
-                    "there, and does it have what --type and --station ask for?"
+                    f"no event from {shown(args)} for {args.timeout:g} s; "
+                    + (
+                        subscriber.link.detail
+                        or "is the daemon running there, and does it have what --type and "
+                        "--station ask for?"
+                    )
                 )
             elif not printed and not warned and now - started > _PATIENCE_S:
                 warned = True
                 print(
-                    f"streamgenre: nothing from {args.connect} yet; still waiting "
+                    f"streamgenre: nothing from {shown(args)} yet; still waiting "
                     "(is `streamgenre listen` running there?)",
                     file=sys.stderr,
                 )
+        if subscriber.missed:
+            print(f"streamgenre: {subscriber.missed} events did not arrive", file=sys.stderr)
     return 0
+
+
+def _tell(link: Link) -> None:
+    """Say what keeps the events from coming."""
+    if link.detail:
+        print(f"streamgenre: {link.detail}; trying again", file=sys.stderr, flush=True)

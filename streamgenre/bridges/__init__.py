@@ -1,0 +1,1 @@
+"""Subscribers that hand events on to other systems."""

@@ -1,0 +1,217 @@
+"""Hands events on to an MQTT broker: the last of each type and station stays there, retained."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlsplit
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from streamgenre.bridges.homeassistant import discovery
+from streamgenre.errors import BusError, SettingsError
+from streamgenre.events import SourceChange, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamgenre.events import AnyEvent
+
+MAX_STATIONS: Final = 1000
+"""Stations that are handed on; events of further ones are not."""
+KEEPALIVE_S: Final = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the broker is, and how to get in."""
+
+    host: str
+    port: int
+    tls: bool
+    user: str | None
+    password: str | None = field(repr=False)
+    ca: str | None = None
+    """File with the certificates that are trusted; None for the system's."""
+
+
+def parse_broker(url: str, *, password: str | None, ca: str | None = None) -> Broker:
+    """Return the broker of ``mqtt://[USER@]HOST[:PORT]`` or ``mqtts://``.
+
+    Raises
+    ------
+    SettingsError
+        If the URL is malformed, or holds a password, which other users would see.
+    """
+    wanted = "expected mqtt://[USER@]HOST[:PORT] or mqtts://[USER@]HOST[:PORT]"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise SettingsError(f"--broker: malformed; {wanted}") from error
+    if parts.password is not None:
+        raise SettingsError(
+            "--broker: no password here, other users of this machine could read it; give it in "
+            "$STREAMGENRE_MQTT_PASSWORD or with --password-file"
+        )
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.path not in ("", "/"):
+        raise SettingsError(f"--broker: malformed; {wanted}")
+    if ca is not None and not Path(ca).is_file():
+        raise SettingsError(f"--ca {ca}: no such file")
+    tls = parts.scheme == "mqtts"
+    return Broker(
+        parts.hostname, port or (8883 if tls else 1883), tls, parts.username, password, ca
+    )
+
+
+class MqttBridge:
+    """One connection to a broker; paho's own thread keeps it up.
+
+    While the broker is away only the last event of each topic is kept, and sent when it is back.
+
+    Parameters
+    ----------
+    broker
+        Where to.
+    prefix
+        First part of every topic.
+    discovery_prefix
+        Of Home Assistant's discovery; empty for none.
+    warn
+        Takes a line for the user.
+    """
+
+    def __init__(
+        self, broker: Broker, prefix: str, discovery_prefix: str, warn: Callable[[str], None]
+    ) -> None:
+        for flag, value in (("--prefix", prefix), ("--discovery", discovery_prefix)):
+            if (
+                set(value) & set("+#\0")
+                or value.startswith("$")
+                or (flag == "--prefix" and not value)
+            ):
+                raise SettingsError(f"{flag} {value!r}: expected an MQTT topic without + and #")
+        self._broker = broker
+        self._prefix = prefix.strip("/")
+        self._discovery = discovery_prefix.strip("/")
+        self._warn = warn
+        self._lock = threading.Lock()
+        self._stations: set[str] = set()
+        self._last: dict[str, str] = {}  # retained payloads by topic
+        self._connected = False
+        self._told = ""
+        self.availability = f"{self._prefix}/bridge/availability"
+        """Topic that says ``online`` while bridge and daemon are there."""
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, clean_session=True)
+        if broker.user is not None:
+            self._client.username_pw_set(broker.user, broker.password)
+        if broker.tls:
+            self._client.tls_set_context(ssl.create_default_context(cafile=broker.ca))
+        self._client.will_set(self.availability, "offline", qos=1, retain=True)
+        self._client.reconnect_delay_set(1, 60)
+        self._client.max_queued_messages_set(10 * MAX_STATIONS)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_connect_fail = self._on_connect_fail
+
+    def start(self) -> None:
+        """Begin to connect; returns at once, and tries again where the broker is not there.
+
+        Raises
+        ------
+        BusError
+            If the host name cannot be one.
+        """
+        try:
+            self._client.connect_async(self._broker.host, self._broker.port, KEEPALIVE_S)
+        except ValueError as error:
+            raise BusError(f"--broker {self._broker.host}: {error}") from error
+        self._client.loop_start()
+
+    def take(self, event: AnyEvent, text: str) -> None:
+        """Hand on an event; ``text`` is its JSON. Never waits for the broker."""
+        if event.station not in self._stations:
+            if len(self._stations) >= MAX_STATIONS:
+                return
+            self._stations.add(event.station)
+            self._announce(event.station)
+        if isinstance(event, SourceChange):
+            self._set_available(event.station, event.state)
+        elif isinstance(event, Status):
+            self._set_available(event.station, event.source_state)
+        retain = event.TYPE != "gap"
+        self._publish(self.topic(event.TYPE, event.station), text, retain=retain)
+
+    def daemon_is(self, there: bool) -> None:
+        """Say whether the daemon is there."""
+        self._publish(self.availability, "online" if there else "offline", retain=True)
+
+    def close(self) -> None:
+        """Say that the bridge is gone, and end."""
+        if self._connected:
+            sent = self._client.publish(self.availability, "offline", qos=1, retain=True)
+            with suppress(RuntimeError):  # the connection broke: the broker tells the last will
+                sent.wait_for_publish(timeout=2)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def topic(self, kind: str, station: str) -> str:
+        """Return the MQTT topic of a station's events of a type.
+
+        The station's name is percent-encoded: ``/``, ``+`` and ``#`` mean something to MQTT.
+        """
+        return f"{self._prefix}/{quote(station, safe=' ')}/{kind}"
+
+    def _set_available(self, station: str, source_state: str) -> None:
+        live = source_state in ("live", "connecting")
+        self._publish(
+            self.topic("availability", station), "online" if live else "offline", retain=True
+        )
+
+    def _announce(self, station: str) -> None:
+        if self._discovery:
+            both = (self.availability, self.topic("availability", station))
+            for topic, payload in discovery(self._discovery, station, self.topic, both):
+                self._publish(topic, payload, retain=True)
+
+    def _publish(self, topic: str, payload: str, *, retain: bool) -> None:
+        with self._lock:
+            known = self._last.get(topic)
+            if retain:
+                self._last[topic] = payload
+            if not self._connected or (known == payload and topic.endswith("availability")):
+                return
+        self._client.publish(topic, payload, qos=0, retain=retain)
+
+    def _on_connect(self, client: paho.Client, _u: Any, _f: Any, code: Any, _p: Any) -> None:
+        if code.is_failure:
+            self._tell(f"the broker {self._place()} refuses: {code}; trying again")
+            return
+        with self._lock:
+            self._connected = True
+            last = dict(self._last)
+        self._tell(f"connected to the broker {self._place()}")
+        for topic, payload in last.items():
+            client.publish(topic, payload, qos=0, retain=True)
+
+    def _on_disconnect(self, _c: Any, _u: Any, _f: Any, code: Any, _p: Any) -> None:
+        with self._lock:
+            self._connected = False
+        if code.is_failure:
+            self._tell(f"lost the broker {self._place()}: {code}; trying again")
+
+    def _on_connect_fail(self, _c: Any, _u: Any) -> None:
+        self._tell(f"cannot reach the broker {self._place()}; trying again")
+
+    def _tell(self, line: str) -> None:
+        if line != self._told:
+            self._told = line
+            self._warn(line)
+
+    def _place(self) -> str:
+        return f"{self._broker.host}:{self._broker.port}"

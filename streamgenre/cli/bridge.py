@@ -1,0 +1,89 @@
+"""``streamgenre bridge``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from streamgenre.cli.connecting import subscribe
+from streamgenre.cli.signals import ask_to_stop
+from streamgenre.errors import SettingsError
+from streamgenre.events import Segment, from_json
+
+if TYPE_CHECKING:
+    import argparse
+
+_WAIT_S: Final = 0.2
+
+
+def run(args: argparse.Namespace) -> int:
+    """Hand events on until the user says stop."""
+    return _mqtt(args) if args.kind == "mqtt" else _webhook(args)
+
+
+def _mqtt(args: argparse.Namespace) -> int:
+    from streamgenre.bridges.mqtt import MqttBridge, parse_broker
+
+    broker = parse_broker(args.broker, password=_password(args), ca=args.ca)
+    bridge = MqttBridge(broker, args.prefix, args.discovery, _say)
+    with (
+        ask_to_stop() as stop,
+        subscribe(args, on_link=lambda link: bridge.daemon_is(link.state == "live")) as subscriber,
+    ):
+        bridge.daemon_is(False)
+        bridge.start()
+        try:
+            while not stop.is_set():
+                text = subscriber.receive_json(timeout=_WAIT_S)
+                if text is not None:
+                    bridge.take(from_json(text), text.decode())
+        finally:
+            bridge.close()
+    return 0
+
+
+def _password(args: argparse.Namespace) -> str | None:
+    if args.password_file is None:
+        return os.environ.get("STREAMGENRE_MQTT_PASSWORD")
+    try:
+        return Path(args.password_file).read_text("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"--password-file {args.password_file}: {error}") from error
+
+
+def _webhook(args: argparse.Namespace) -> int:
+    from streamgenre.bridges.deadair import DeadAirWatch
+    from streamgenre.bridges.webhook import Webhook
+
+    url = args.url or os.environ.get("STREAMGENRE_WEBHOOK_URL")
+    if not url:
+        raise SettingsError("no URL: give --url URL, or $STREAMGENRE_WEBHOOK_URL")
+    if not 0 < args.dead_air_after < 1e6:
+        raise SettingsError(f"--dead-air-after {args.dead_air_after}: expected seconds, over 0")
+    wanted = args.on or ["segment", "dead-air"]
+    watch = DeadAirWatch(args.dead_air_after)
+    # A retained segment may have been posted before a restart of this bridge.
+    with ask_to_stop() as stop, subscribe(args, types=["update", "segment", "source"]) as events:
+        webhook = Webhook(url, _say)
+        while not stop.is_set():
+            event = events.receive(timeout=_WAIT_S)
+            now = time.monotonic()
+            if event is not None:
+                watch.take(event, now)
+                if isinstance(event, Segment) and not event.retained and "segment" in wanted:
+                    identifier = f"{event.session}-segment-{event.seq}"
+                    webhook.post(event.as_dict(), identifier)
+            for found in watch.due(now, time.time()):
+                if "dead-air" in wanted:
+                    webhook.post(found.as_dict(), f"dead-air-{found.over}-{found.time:.3f}")
+        left = webhook.close()
+    if left:
+        _say(f"{left} events are not delivered")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(f"streamgenre: {line}", file=sys.stderr, flush=True)

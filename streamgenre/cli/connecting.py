@@ -1,0 +1,46 @@
+"""The flags with which a command connects to daemons, made into a subscriber."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamgenre.keys import check_public, default_folder, read_pair
+from streamgenre.subscriber import Subscriber, use_keys
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    import zmq
+
+DEFAULT = "tcp://127.0.0.1:5757"
+
+
+def keys_folder(args: argparse.Namespace) -> Path:
+    """Return the folder of the keys that the flags mean."""
+    return Path(args.keys).expanduser() if args.keys else default_folder()
+
+
+def subscribe(args: argparse.Namespace, **more: Any) -> Subscriber:
+    """Connect to the daemons that the flags name; ``more`` as of :class:`Subscriber`."""
+    return Subscriber(
+        args.connect or DEFAULT,
+        stations=args.station,
+        server_key=args.server_key,
+        keys=keys_folder(args) if args.server_key else None,
+        **more,
+    )
+
+
+def key_setter(args: argparse.Namespace) -> Callable[[zmq.Socket[bytes]], None]:
+    """Return what sets the keys that the flags mean on a socket."""
+    if not args.server_key:
+        return lambda socket: None
+    server, pair = check_public(args.server_key), read_pair(keys_folder(args))
+    return lambda socket: use_keys(socket, pair, server)
+
+
+def shown(args: argparse.Namespace) -> str:
+    """Return the endpoints, for a message."""
+    return " and ".join(args.connect or [DEFAULT])

@@ -1,0 +1,32 @@
+"""``streamgenre control``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from streamgenre.cli.connecting import key_setter
+from streamgenre.control import request
+from streamgenre.errors import SettingsError
+
+if TYPE_CHECKING:
+    import argparse
+
+_FIELDS = {"reset": "station", "model": "model"}
+
+
+def run(args: argparse.Namespace) -> int:
+    """Send one request and print the answer."""
+    field = _FIELDS.get(args.request)
+    if (field is None) != (args.argument is None):
+        expected = f"{args.request} {field.upper()}" if field else f"{args.request} alone"
+        raise SettingsError(f"expected `streamgenre control {expected}`")
+    body = {"request": args.request} | ({field: args.argument} if field else {})
+    answer = request(args.connect, body, configure=key_setter(args), timeout=args.timeout)
+    if not answer.get("ok"):
+        error = answer.get("error") or {}
+        print(f"streamgenre: error: {error.get('message', answer)}", file=sys.stderr)
+        return 1
+    print(json.dumps(answer.get("result"), indent=2, ensure_ascii=False))
+    return 0

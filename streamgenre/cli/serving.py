@@ -1,0 +1,60 @@
+"""What ``streamgenre listen`` opens to the outside: bus, requests and metrics."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from streamgenre.bus import Publisher
+from streamgenre.control import ControlSocket
+from streamgenre.desk import EngineDesk
+from streamgenre.endpoints import check_endpoint, needs_keys
+from streamgenre.gate import Gate
+from streamgenre.keys import SECRET, default_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from streamgenre.config import ListenSettings
+    from streamgenre.engine import Engine
+    from streamgenre.events import AnyEvent
+
+
+def open_bus(settings: ListenSettings, engine: Engine) -> Publisher:
+    """Return the bus that the settings ask for, with the engine behind its control socket."""
+    endpoints = [settings.publish] + ([settings.control] if settings.control else [])
+    gate = None
+    folder = settings.keys or default_folder()
+    exposed = [endpoint for endpoint in endpoints if needs_keys(endpoint)]
+    if exposed and not (folder / SECRET).exists():
+        check_endpoint(exposed[0])  # says what is missing
+    if exposed or settings.encrypt:
+        gate = Gate(folder, _warn)
+    opened: list[Publisher] = []
+
+    def reload() -> dict[str, Any]:
+        return opened[0].reload()
+
+    control = (
+        ControlSocket(settings.control, EngineDesk(engine, reload)) if settings.control else None
+    )
+    publisher = Publisher(settings.publish, gate=gate, ipc_mode=settings.ipc_mode, control=control)
+    opened.append(publisher)
+    return publisher
+
+
+@contextmanager
+def open_metrics(where: str | None) -> Iterator[Callable[[AnyEvent], None]]:
+    """Serve metrics, and yield what takes the events that they are made of."""
+    if where is None:
+        yield lambda event: None
+        return
+    from streamgenre.metrics import MetricsServer
+
+    with MetricsServer(where, warn=_warn) as server:
+        yield server.take
+
+
+def _warn(line: str) -> None:
+    print(f"streamgenre: {line}", file=sys.stderr, flush=True)

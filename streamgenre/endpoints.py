@@ -1,0 +1,149 @@
+"""Where the daemon may be reached: endpoints that are checked before they are bound."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import socket
+import stat
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import zmq
+
+from streamgenre.errors import BusError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IPC_MODE: Final = 0o600
+"""Who may connect to an ``ipc://`` endpoint: its owner."""
+_MAX_PATH: Final = 107
+"""Bytes of a Unix socket's path."""
+
+
+def needs_keys(endpoint: str) -> bool:
+    """Return whether other machines can reach an endpoint.
+
+    Raises
+    ------
+    BusError
+        If it is no endpoint that can be bound.
+    """
+    if endpoint.startswith("ipc://"):
+        _check_ipc(endpoint)
+        return False
+    match = re.fullmatch(r"tcp://(\[[^\]]+\]|[^:\[\]]+):(\*|\d{1,5})", endpoint)
+    if match is None or (match[2] != "*" and int(match[2]) > 65_535):
+        raise BusError(
+            f"cannot bind {endpoint!r}: expected tcp://127.0.0.1:PORT or ipc://PATH, or with keys "
+            "tcp://0.0.0.0:PORT"
+        )
+    host = match[1].strip("[]")
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host not in ("localhost", "lo")
+
+
+def check_endpoint(endpoint: str, *, keys: bool = False) -> None:
+    """Refuse an endpoint that is malformed, or that other machines could reach without keys.
+
+    Raises
+    ------
+    BusError
+        Saying what is expected.
+    """
+    if needs_keys(endpoint) and not keys:
+        raise BusError(
+            f"refusing to bind {endpoint} without keys: anyone who reaches it could read along. "
+            "Make a key pair with `streamgenre keys new`, and let each reader in with "
+            "`streamgenre keys allow NAME PUBKEY`; or bind tcp://127.0.0.1:PORT"
+        )
+
+
+def bind(bound: zmq.Socket[bytes], endpoint: str, *, flag: str, mode: int = IPC_MODE) -> str:
+    """Bind a socket and return the endpoint with the port that it got.
+
+    Parameters
+    ----------
+    bound
+        The socket, with all its options set.
+    endpoint
+        A checked endpoint.
+    flag
+        The command line flag that chooses it, for the error message.
+    mode
+        File mode of an ``ipc://`` endpoint.
+
+    Raises
+    ------
+    BusError
+        If it is in use or cannot be bound.
+    """
+    try:
+        if endpoint.startswith("ipc://"):
+            path = Path(endpoint.removeprefix("ipc://"))
+            _free_path(path)
+            # Never open to others, not even between the binding and the setting of the mode.
+            with _umask(0o777 & ~(mode & 0o600)):
+                bound.bind(endpoint)
+            path.chmod(mode)
+        else:
+            bound.set(zmq.IPV6, int("[" in endpoint))
+            bound.bind(endpoint)
+    except (zmq.ZMQError, OSError) as error:
+        raise BusError(_failure(endpoint, flag, error)) from error
+    return bound.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+
+
+def _check_ipc(endpoint: str) -> None:
+    path = endpoint.removeprefix("ipc://")
+    if path.startswith("@"):
+        raise BusError(
+            f"cannot bind {endpoint!r}: an abstract socket has no file mode and is open to every "
+            "user of this machine; expected ipc:///PATH/OF/A/FILE"
+        )
+    if not path or len(os.fsencode(path)) > _MAX_PATH:
+        raise BusError(
+            f"cannot bind {endpoint!r}: expected ipc:// and the path of a socket, of 1 to "
+            f"{_MAX_PATH} bytes"
+        )
+
+
+def _free_path(path: Path) -> None:
+    """Refuse a path that is in use: ZeroMQ would delete whatever is there."""
+    try:
+        found = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found):
+        raise BusError(f"cannot bind ipc://{path}: a file of this name is there and is no socket")
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return  # left over from a daemon that was killed
+    raise OSError(zmq.EADDRINUSE, os.strerror(zmq.EADDRINUSE))
+
+
+@contextmanager
+def _umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _failure(endpoint: str, flag: str, error: OSError | zmq.ZMQError) -> str:
+    if error.errno == zmq.EADDRINUSE:
+        return (
+            f"cannot bind {endpoint}: in use, perhaps by another streamgenre. Stop that one, or "
+            f"take another port with {flag} tcp://127.0.0.1:5758 (or tcp://127.0.0.1:* for any "
+            "free one)"
+        )
+    return f"cannot bind {endpoint} ({flag}): {error.strerror}"
