@@ -38,7 +38,8 @@ $(VENV)/.listen: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	@scripts/system-packages libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils ffmpeg tmux mosquitto libzmq3-dev gcc libc6-dev jq faketime nodejs npm
+	@scripts/system-packages libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils ffmpeg tmux mosquitto libzmq3-dev gcc libc6-dev jq faketime
+	@{ command -v node && command -v npm; } >/dev/null || scripts/system-packages nodejs npm
 	$(BIN)/pip install -q --disable-pip-version-check -e '.[dev,train]'
 	@touch $@
 
