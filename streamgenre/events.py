@@ -145,12 +145,16 @@ class SourceChange(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Title(Event):
-    """The source told what is on: a radio's stream title, a file's tags."""
+    """What a station says is playing from now on."""
 
     TYPE = "title"
 
-    title: str
-    """As the source tells it; empty where it stopped telling."""
+    artist: str | None
+    """Artist, None where the station does not tell it apart."""
+    title: str | None
+    """Title of the piece, else all that the station says; None where it says nothing."""
+    raw: str
+    """The whole text as it came, without control characters; may be empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

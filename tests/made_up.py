@@ -66,7 +66,7 @@ class MadeUp:
         return SourceChange(**head, state="live", input="x", detail="", rate=44_100, channels=2)
 
     def title(self) -> Title:
-        return Title(**self._head("title"), title="Ko-Ko")
+        return Title(**self._head("title"), artist="Parker", title="Ko-Ko", raw="Parker - Ko-Ko")
 
     def status(self, traffic: Traffic | None = None) -> Status:
         return Status(

@@ -66,7 +66,11 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "rate": st.none() | rates,
         "channels": st.none() | st.integers(1, 64),
     },
-    "title": {"title": st.text(max_size=12)},
+    "title": {
+        "artist": st.none() | st.text(max_size=12),
+        "title": st.none() | st.text(max_size=12),
+        "raw": st.text(max_size=12),
+    },
     "status": {
         "uptime_s": seconds,
         "input": st.text(max_size=12),
@@ -118,7 +122,7 @@ def example(event_type: str) -> dict[str, Any]:
         },
         "gap": {"samples": 4410, "rate": 44100, "seconds": 0.1, "reason": "overflow"},
         "source": {"state": "live", "input": "hw:1", "detail": "", "rate": 44100, "channels": 2},
-        "title": {"title": "Charlie Parker – Ko-Ko"},
+        "title": {"artist": "Miles Davis", "title": "So What", "raw": "Miles Davis - So What"},
         "status": {
             "uptime_s": 50.0,
             "input": "hw:1",

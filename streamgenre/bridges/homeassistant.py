@@ -79,7 +79,7 @@ SENSORS: Final = (
         "title",
         "Title",
         "title",
-        {"value_template": "{{ value_json.title[:255] }}", "icon": "mdi:playlist-music"},
+        {"value_template": "{{ value_json.raw[:255] }}", "icon": "mdi:playlist-music"},
     ),
 )
 
