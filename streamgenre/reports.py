@@ -146,7 +146,7 @@ class StationReport:
             "source_state": source.state,
             "stream_time": self._station.stream_time,
             "updates": self._updates,
-            "samples_lost": self._lost,
+            "samples_lost": source.ring.lost if source.ring else 0,
             "model": self.manifest.name,
         }
 
