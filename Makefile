@@ -40,7 +40,8 @@ $(VENV)/.listen: pyproject.toml | $(BIN)/python
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@scripts/system-packages libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils icecast2 ffmpeg tmux \
-		mosquitto libzmq3-dev gcc libc6-dev jq faketime nodejs npm
+		mosquitto libzmq3-dev gcc libc6-dev jq faketime
+	@{ command -v node && command -v npm; } >/dev/null || scripts/system-packages nodejs npm
 	@echo "setting up $(VENV) for tests and training (the first time only; TensorFlow is large)"
 	@$(BIN)/pip install -q --disable-pip-version-check -e '.[dev,train]'
 	@touch $@
