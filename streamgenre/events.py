@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from importlib import resources
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
@@ -168,6 +168,9 @@ class Status(Event):
     """Name of the model."""
     model_sha256: str
     """SHA-256 of its weights file."""
+    history: dict[str, Any] | None = None
+    """How the history is doing; None where none is kept. ``state`` (``recording`` or ``failing``),
+    ``problem`` in words, ``buffered`` and ``lost`` rows, ``set_aside`` (name of a broken file)."""
 
 
 AnyEvent: TypeAlias = Update | Segment | Gap | SourceChange | Status
@@ -178,6 +181,10 @@ EVENT_CLASSES: Final[dict[str, type[AnyEvent]]] = {
 TYPES: Final = tuple(EVENT_CLASSES)
 _FIELDS: Final[dict[type[Event], tuple[str, ...]]] = {
     cls: tuple(f.name for f in fields(cls)) for cls in EVENT_CLASSES.values()
+}
+_REQUIRED: Final[dict[type[Event], tuple[str, ...]]] = {
+    cls: tuple(f.name for f in fields(cls) if f.default is MISSING)
+    for cls in EVENT_CLASSES.values()
 }
 
 
@@ -199,10 +206,10 @@ def from_dict(data: dict[str, Any]) -> AnyEvent:
     cls = EVENT_CLASSES.get(event_type) if isinstance(event_type, str) else None
     if cls is None:
         raise BusError(f"unknown event type {event_type!r}; known are {', '.join(TYPES)}")
-    missing = [name for name in _FIELDS[cls] if name not in data]
+    missing = [name for name in _REQUIRED[cls] if name not in data]
     if missing:
         raise BusError(f"{cls.TYPE} event without {', '.join(missing)}")
-    return cls(**{name: data[name] for name in _FIELDS[cls]})
+    return cls(**{name: data[name] for name in _FIELDS[cls] if name in data})
 
 
 def from_json(text: str | bytes) -> AnyEvent:

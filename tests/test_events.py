@@ -80,6 +80,16 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "rss_bytes": counts,
         "model": names,
         "model_sha256": st.text("0123456789abcdef", min_size=64, max_size=64),
+        "history": st.none()
+        | st.fixed_dictionaries(
+            {
+                "state": st.sampled_from(["recording", "failing"]),
+                "problem": st.none() | names,
+                "buffered": counts,
+                "lost": counts,
+                "set_aside": st.none() | names,
+            }
+        ),
     },
 }
 any_event: st.SearchStrategy[AnyEvent] = st.one_of(
@@ -126,6 +136,7 @@ def example(event_type: str) -> dict[str, Any]:
             "rss_bytes": 90_000_000,
             "model": "lstm",
             "model_sha256": "0" * 64,
+            "history": None,
         },
     }
     return common | times | own[event_type]
@@ -144,7 +155,8 @@ def test_schema_and_class_have_the_same_fields(name: str, cls: type[AnyEvent]) -
     schema = events.schema(name)
     expected = {"v", "type", *(field.name for field in dataclasses.fields(cls))}
     assert set(schema["properties"]) == expected
-    assert set(schema["required"]) == expected
+    optional = {f.name for f in dataclasses.fields(cls) if f.default is not dataclasses.MISSING}
+    assert set(schema["required"]) == expected - optional
     assert schema["properties"]["type"] == {"const": name}
     assert schema["properties"]["v"]["const"] == events.VERSION
     assert set(FIELDS[name]) | set(ENVELOPE) | {"v", "type"} == expected

@@ -15,7 +15,9 @@ from streamgenre.errors import StreamgenreError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS: Final = ("listen", "dashboard", "subscribe", "devices", "models")
+COMMANDS: Final = (
+    "listen", "dashboard", "subscribe", "devices", "models", "history", "report",
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre.cli.history_arguments import add_commands, add_listen_flags
+
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -22,6 +24,7 @@ def add_arguments(commands: Commands) -> None:
     _subscribe(commands)
     _devices(commands)
     _models(commands)
+    add_commands(commands, _command)
 
 
 def _command(commands: Commands, name: str, summary: str, **more: Any) -> argparse.ArgumentParser:
@@ -116,6 +119,7 @@ def _listen(commands: Commands) -> None:
         metavar="ENDPOINT",
         help=f"ZeroMQ endpoint to publish on (default: {ENDPOINT}; port * takes any free one)",
     )
+    add_listen_flags(parser)
     show = output.add_mutually_exclusive_group()
     show.add_argument("--json", action="store_true", help="print every event as one JSON line")
     show.add_argument("--no-dashboard", action="store_true", help="print lines, in a terminal too")

@@ -6,18 +6,22 @@ the events and waits for signals.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from streamgenre.bus import Publisher
+from streamgenre.cli.keeping import keep_history
 from streamgenre.cli.noise import quiet_libraries
 from streamgenre.cli.signals import ask_to_stop
 from streamgenre.config import EngineSettings, ListenSettings
 from streamgenre.decision import DecisionSettings
 from streamgenre.engine import Engine
 from streamgenre.errors import SettingsError
+from streamgenre.events import Status
 from streamgenre.feed import Feed
 from streamgenre.models import load_model
 from streamgenre.sources.choose import open_input
@@ -41,12 +45,18 @@ def _listen(args: argparse.Namespace, settings: ListenSettings) -> int:
     model = load_model(settings.model)
     source, announcement = open_input(settings)
     show = _presenter(args)
-    with Publisher(settings.publish) as publisher:
+    with ExitStack() as stack:
+        publisher = stack.enter_context(Publisher(settings.publish))
+        history = stack.enter_context(keep_history(args, source))
         if announcement:
             print(f"streamgenre: {announcement}", file=sys.stderr, flush=True)
         feed = Feed(lossless=source.can_wait)
 
         def publish(event: AnyEvent) -> None:
+            if history is not None:
+                if isinstance(event, Status):
+                    event = dataclasses.replace(event, history=history.state())
+                history.put(event)
             publisher.send(event)
             feed.put(event)
 
