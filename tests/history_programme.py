@@ -105,9 +105,7 @@ class Programme:
     def gap(self, seconds: float, reason: Any = "reconnect") -> Gap:
         self.stream += seconds
         samples = round(44_100 * seconds)
-        return Gap(
-            **self.head("gap"), samples=samples, rate=44_100, seconds=seconds, reason=reason
-        )
+        return Gap(**self.head("gap"), samples=samples, rate=44_100, seconds=seconds, reason=reason)
 
     def title(self, artist: str, title: str) -> dict[str, Any]:
         return {"v": 1, "type": "title", **self.head("title"), "artist": artist, "title": title}

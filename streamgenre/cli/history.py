@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import HistoryError, SettingsError
-from streamgenre.history import query
+from streamgenre.history import found, query
 from streamgenre.history.database import is_corruption, open_to_read
 from streamgenre.history.export import (
     atomic,
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 _DAY_S: Final = 86_400.0
 _PLAIN: Final = {
-    "segments": (query.segments, query.SegmentFound),
-    "titles": (query.titles, query.TitleFound),
-    "gaps": (query.gaps, query.GapFound),
-    "dead-air": (query.dead_air, query.DeadAirFound),
-    "sources": (query.sources, query.SourceFound),
+    "segments": (query.segments, found.SegmentFound),
+    "titles": (query.titles, found.TitleFound),
+    "gaps": (query.gaps, found.GapFound),
+    "dead-air": (query.dead_air, found.DeadAirFound),
+    "sources": (query.sources, found.SourceFound),
 }
 
 
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         with closing(open_to_read(path)) as connection:
             ids = query.stations(connection, args.station)
             if args.listing == "now":
-                return _print(args, query.now(connection, ids, path), query.NowFound, tz)
+                return _print(args, query.now(connection, ids, path), found.NowFound, tz)
             if args.listing == "playlist":
                 return _playlist(args, connection, ids, tz)
             if args.listing == "export":
@@ -110,7 +110,7 @@ def _rows(
         return shares(connection, ids, _asked_span(args, tz), by=args.by, tz=tz), Share
     if what == "search":
         within = _asked_span(args, tz, default_s=None)
-        return query.search(connection, ids, within, args.text), query.TitleFound
+        return query.search(connection, ids, within, args.text), found.TitleFound
     ask, kind = _PLAIN[what]
     return ask(connection, ids, _asked_span(args, tz)), kind
 
@@ -157,7 +157,9 @@ def _playlist(
         return 0
     with atomic(out) as file:
         if wanted == "cue":
-            start = max(within.start, lines[0].start) if args.day is None and lines else within.start
+            start = (
+                max(within.start, lines[0].start) if args.day is None and lines else within.start
+            )
             name = f"{next(iter(ids.values()))} {record({'start': start}, tz)['start'][:19]}"
             tracks = write_cue(file, lines, name=name.replace(":", "."), start=start)
         elif wanted == "json":
@@ -185,8 +187,8 @@ def _export(
     if args.what == "detail":
         rows, columns = _detail(connection, ids, _asked_span(args, tz), tz)
     else:
-        found, kind = _rows(args, args.what, connection, ids, tz)
-        rows, columns = (record(row, tz) for row in found), columns_of(kind)
+        asked, kind = _rows(args, args.what, connection, ids, tz)
+        rows, columns = (record(row, tz) for row in asked), columns_of(kind)
     # Asked before the file is begun: a range that is refused leaves no trace.
     rows = _begun(rows)
     with atomic(out) as file:
@@ -223,7 +225,7 @@ def _detail(
                         "confidence": round(float(minute.confidences[i]), 3),
                         "level_dbfs": None if level != level else level,
                     }
-                    row |= dict.fromkeys((f"p_{label}" for label in labels))
+                    row |= dict.fromkeys(f"p_{label}" for label in labels)
                     values = minute.probabilities[i].tolist()
                     row |= {f"p_{n}": round(p, 3) for n, p in zip(names, values, strict=True)}
                     yield record(row, tz)

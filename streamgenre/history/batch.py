@@ -107,9 +107,7 @@ class DetailRow:
     rows: bytearray = field(default_factory=bytearray)
 
 
-Row: TypeAlias = (
-    SessionRow | SegmentRow | TitleRow | DeadAirRow | GapRow | SourceRow | DetailRow
-)
+Row: TypeAlias = SessionRow | SegmentRow | TitleRow | DeadAirRow | GapRow | SourceRow | DetailRow
 
 
 class Batch:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import sqlite3
 import time
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import HistoryError
 from streamgenre.history.schema import APPLICATION_ID, VERSION, check_version, migrate, version_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _MAGIC: Final = b"SQLite format 3\0"
 _APPLICATION_ID_AT: Final = 68

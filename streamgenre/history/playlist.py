@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from streamgenre.history.query import SegmentFound, TitleFound
+    from streamgenre.history.found import SegmentFound, TitleFound
 
 SHORTEST_S: Final = 10.0
 """Music without a title that is shorter is no line of its own."""

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamgenre.errors import HistoryError, nearest
 from streamgenre.history import runs
 from streamgenre.history.detail import MINUTE_S, decode
-from streamgenre.history.store import fold
+from streamgenre.history.found import (
+    DeadAirFound,
+    GapFound,
+    NowFound,
+    SegmentFound,
+    SourceFound,
+    TitleFound,
+)
+from streamgenre.history.ids import fold
 
 if TYPE_CHECKING:
     import sqlite3
@@ -18,90 +25,6 @@ if TYPE_CHECKING:
 
     from streamgenre.history.detail import Minute
     from streamgenre.history.times import Span
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentFound:
-    """A stretch of one state and genre."""
-
-    station: str
-    start: float
-    """UNIX seconds."""
-    end: float
-    """UNIX seconds; of an open one the last that is written."""
-    state: str
-    genre: str | None
-    confidence: float | None
-    """Mean of the genre's probability, 0 to 1; None unless the state is ``music``."""
-    updates: int
-    ending: str
-    """``closed``; ``open`` while it goes on; ``cut`` where the daemon ended without a word."""
-
-
-@dataclass(frozen=True, slots=True)
-class TitleFound:
-    """A title as the station announced it."""
-
-    station: str
-    start: float
-    end: float
-    artist: str
-    title: str
-    ending: str
-
-
-@dataclass(frozen=True, slots=True)
-class GapFound:
-    """Samples, or events on their way to the history, that are lost."""
-
-    station: str
-    start: float
-    end: float
-    seconds: float
-    reason: str
-    """``overflow``, ``reconnect``, ``source``; ``history`` where the history could not be written
-    and had to give something up."""
-    samples: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class DeadAirFound:
-    """A stretch in which the station sent nothing worth hearing."""
-
-    station: str
-    start: float
-    end: float
-    ending: str
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFound:
-    """A change of a source's state."""
-
-    station: str
-    time: float
-    state: str
-    input: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class NowFound:
-    """What is on, or was last."""
-
-    station: str
-    live: bool
-    """Whether the daemon that listens to it is running."""
-    state: str
-    genre: str | None
-    confidence: float | None
-    since: float
-    """UNIX seconds."""
-    heard: float
-    """UNIX seconds of the last that is written."""
-    artist: str | None
-    title: str | None
-    dead_air: bool
 
 
 def stations(connection: sqlite3.Connection, names: Iterable[str] | None) -> dict[int, str]:
@@ -148,9 +71,7 @@ def segments(
         )
 
 
-def titles(
-    connection: sqlite3.Connection, ids: dict[int, str], span: Span
-) -> Iterator[TitleFound]:
+def titles(connection: sqlite3.Connection, ids: dict[int, str], span: Span) -> Iterator[TitleFound]:
     """Yield the titles that touch a span, in order of their start."""
     rows = connection.execute(
         "SELECT t.station, t.start_time, t.end_time, r.artist, r.title, t.ending "
@@ -250,19 +171,21 @@ def now(connection: sqlite3.Connection, ids: dict[int, str], path: Path) -> Iter
         state, genre, confidence, since, heard, _, token, session, session_ending = row
         live = session_ending == "open" and alive.setdefault(token, runs.is_alive(path, token))
         title = connection.execute(
-            "SELECT r.artist, r.title FROM titles t JOIN tracks r ON r.id = t.track "
-            "WHERE t.station = ? AND t.session = ? AND t.ending = 'open' "
+            "SELECT t.session, t.ending, r.artist, r.title FROM titles t "
+            "JOIN tracks r ON r.id = t.track WHERE t.station = ? "
             "ORDER BY t.start_time DESC LIMIT 1",
-            (number, session),
+            (number,),
         ).fetchone()
         dead = connection.execute(
-            "SELECT 1 FROM dead_air WHERE station = ? AND session = ? AND ending = 'open'",
-            (number, session),
+            "SELECT session, ending FROM dead_air WHERE station = ? "
+            "ORDER BY start_time DESC LIMIT 1",
+            (number,),
         ).fetchone()
-        artist, words = title if title and live else (None, None)
+        goes_on = (session, "open")
+        artist, words = title[2:] if live and title and title[:2] == goes_on else (None, None)
         yield NowFound(
             *(name, live, state, genre or None, confidence, since, heard),
-            *(artist, words, bool(dead) and live),
+            *(artist, words, live and dead == goes_on),
         )
 
 
@@ -281,7 +204,7 @@ def details(
         "WITH RECURSIVE m (n) AS (VALUES (?) UNION ALL SELECT n + 1 FROM m WHERE n < ?) "
         "SELECT d.minute, d.updates, d.data, l.names FROM m CROSS JOIN details d "
         "ON d.minute = m.n AND d.station = ? JOIN labels l ON l.id = d.labels",
-        _minutes(connection, span) + (station,),
+        (*_minutes(connection, span), station),
     )
     labels: dict[str, Sequence[str]] = {}
     for minute, updates, data, names in rows:

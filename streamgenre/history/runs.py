@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from streamgenre.history.database import companion
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
 
@@ -70,3 +71,39 @@ def is_alive(path: Path, token: str) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def close_dead(connection: sqlite3.Connection, path: Path, token: str) -> None:
+    """Close what runs that are no longer alive left open, and mark it ``cut``.
+
+    The end of each is what the last flush knew: nothing is made up.
+
+    Parameters
+    ----------
+    connection
+        The history, open for writing.
+    path
+        Where it is.
+    token
+        Of the run that asks, which is alive.
+    """
+    run = connection.execute
+    run("BEGIN IMMEDIATE")
+    try:
+        for number, other in run("SELECT id, token FROM runs WHERE ending = 'open'").fetchall():
+            if other == token or is_alive(path, other):
+                continue
+            for table in ("segments", "titles", "dead_air"):
+                run(
+                    f"UPDATE {table} SET ending = 'cut' WHERE ending = 'open' AND session IN "
+                    "(SELECT id FROM sessions WHERE run = ?)",
+                    (number,),
+                )
+            run("UPDATE sessions SET ending = 'cut' WHERE ending = 'open' AND run = ?", (number,))
+            run("UPDATE runs SET ending = 'cut' WHERE id = ?", (number,))
+            lock_path(path, other).unlink(missing_ok=True)
+        run("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            run("ROLLBACK")
+        raise

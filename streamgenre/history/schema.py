@@ -6,13 +6,13 @@ step. Each runs in one transaction, so that a cut in the middle leaves the older
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import HistoryError
 from streamgenre.history.quarters import QUARTERS, spread
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable
 
 APPLICATION_ID: Final = 0x7367_6873

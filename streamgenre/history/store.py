@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import time
-import unicodedata
 from typing import TYPE_CHECKING
 
 from streamgenre.history import runs
@@ -20,6 +17,7 @@ from streamgenre.history.batch import (
 )
 from streamgenre.history.database import open_to_write
 from streamgenre.history.detail import encode
+from streamgenre.history.ids import Ids
 from streamgenre.history.quarters import QUARTERS, spread
 
 if TYPE_CHECKING:
@@ -49,12 +47,6 @@ _ADD_DETAIL = """
 """
 
 
-def fold(text: str) -> str:
-    """Return text as it is searched: without case and without marks (Beyoncé is beyonce)."""
-    apart = unicodedata.normalize("NFKD", text.casefold())
-    return " ".join("".join(c for c in apart if not unicodedata.combining(c)).split())
-
-
 class Store:
     """The history, open for writing by one run of the daemon.
 
@@ -82,7 +74,7 @@ class Store:
         self._inode = path.stat().st_ino
         self._forget()
         try:
-            self._close_dead_runs()
+            runs.close_dead(self.connection, path, lock.token)
         except BaseException:
             self.connection.close()
             raise
@@ -90,10 +82,8 @@ class Store:
     def _forget(self) -> None:
         """Forget all row ids: the transaction that made them may have been undone."""
         self._run: int | None = None
-        self._stations: dict[str, int] = {}
+        self._ids = Ids(self.connection)
         self._longest: dict[int, float] = {}
-        self._kinds: dict[tuple[str, str], int] = {}
-        self._labels: dict[tuple[str, ...], int] = {}
         self._sessions: dict[int, tuple[SessionRow, int]] = {}
 
     @property
@@ -138,39 +128,7 @@ class Store:
         """Close the file."""
         self.connection.close()
 
-    # ---- names to ids --------------------------------------------------------------------------
-
-    def _id(self, insert: str, select: str, values: tuple[object, ...]) -> int:
-        self.connection.execute(insert, values)
-        return int(self.connection.execute(select, values).fetchone()[0])
-
-    def _station(self, name: str) -> int:
-        if name not in self._stations:
-            self._stations[name] = self._id(
-                "INSERT INTO stations (name) VALUES (?) ON CONFLICT DO NOTHING",
-                "SELECT id FROM stations WHERE name = ?",
-                (name,),
-            )
-        return self._stations[name]
-
-    def _kind(self, state: str, genre: str | None) -> int:
-        key = (state, genre or "")
-        if key not in self._kinds:
-            self._kinds[key] = self._id(
-                "INSERT INTO kinds (state, genre) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                "SELECT id FROM kinds WHERE state = ? AND genre = ?",
-                key,
-            )
-        return self._kinds[key]
-
-    def _label_set(self, labels: tuple[str, ...]) -> int:
-        if labels not in self._labels:
-            self._labels[labels] = self._id(
-                "INSERT INTO labels (names) VALUES (?) ON CONFLICT DO NOTHING",
-                "SELECT id FROM labels WHERE names = ?",
-                (json.dumps(labels, ensure_ascii=False),),
-            )
-        return self._labels[labels]
+    # ---- sessions ------------------------------------------------------------------------------
 
     def _session(self, row: SessionRow) -> tuple[int, int]:
         """Return the ids of a session and its station."""
@@ -178,7 +136,7 @@ class Store:
         if known is None or known[0] is not row:
             self._write_session(row)
             known = self._sessions[id(row)]
-        return known[1], self._station(row.station)
+        return known[1], self._ids.station(row.station)
 
     # ---- rows ----------------------------------------------------------------------------------
 
@@ -196,7 +154,7 @@ class Store:
             return
         if len(self._sessions) > 10_000:
             self._sessions.clear()
-        key = (row.uid, self._station(row.station))
+        key = (row.uid, self._ids.station(row.station))
         self.connection.execute(
             "INSERT INTO sessions (end_time, start_time, ending, input, model, model_sha256, uid, "
             "station, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid, station) DO UPDATE "
@@ -225,7 +183,7 @@ class Store:
 
         for row in rows:
             session, station = self._session(row.session)
-            kind = self._kind(row.state, row.genre)
+            kind = self._ids.kind(row.state, row.genre)
             before = self.connection.execute(
                 "SELECT id, kind, start_time, end_time FROM segments "
                 "WHERE session = ? AND stream_start = ?",
@@ -270,15 +228,7 @@ class Store:
     def _write_titles(self, rows: list[TitleRow]) -> None:
         for row in rows:
             session, station = self._session(row.session)
-            track = (row.artist, row.title)
-            self.connection.execute(
-                "INSERT INTO tracks (artist, title, folded) VALUES (?, ?, ?) "
-                "ON CONFLICT DO NOTHING",
-                (*track, fold(f"{row.artist} {row.title}")),
-            )
-            (number,) = self.connection.execute(
-                "SELECT id FROM tracks WHERE artist = ? AND title = ?", track
-            ).fetchone()
+            number = self._ids.track(row.artist, row.title)
             self.connection.execute(
                 _ADD_TITLE,
                 (session, station, row.seq, number, row.start_time, row.end_time, row.ending),
@@ -321,39 +271,10 @@ class Store:
                     row.minute,
                     self._session(row.session)[1],
                     self._session(row.session)[0],
-                    self._label_set(row.labels),
+                    self._ids.label_set(row.labels),
                     len(row.offsets_ms),
                     encode(row.offsets_ms, row.rows, len(row.labels)),
                 )
                 for row in rows
             ),
         )
-
-    # ---- runs that ended without a word --------------------------------------------------------
-
-    def _close_dead_runs(self) -> None:
-        run = self.connection.execute
-        run("BEGIN IMMEDIATE")
-        try:
-            found = run("SELECT id, token FROM runs WHERE ending = 'open'").fetchall()
-            for number, token in found:
-                if token == self._token or runs.is_alive(self._path, token):
-                    continue
-                for table in ("segments", "titles", "dead_air"):
-                    # The end of each is what the last flush knew: nothing is made up.
-                    run(
-                        f"UPDATE {table} SET ending = 'cut' WHERE ending = 'open' AND session IN "
-                        "(SELECT id FROM sessions WHERE run = ?)",
-                        (number,),
-                    )
-                run(
-                    "UPDATE sessions SET ending = 'cut' WHERE ending = 'open' AND run = ?",
-                    (number,),
-                )
-                run("UPDATE runs SET ending = 'cut' WHERE id = ?", (number,))
-                runs.lock_path(self._path, token).unlink(missing_ok=True)
-            run("COMMIT")
-        except BaseException:
-            if self.connection.in_transaction:
-                run("ROLLBACK")
-            raise

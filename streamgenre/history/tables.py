@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from streamgenre.dashboard.text import clean, duration, percent
-from streamgenre.history.playlist import Line
-from streamgenre.history.query import (
+from streamgenre.history.found import (
     DeadAirFound,
     GapFound,
     NowFound,
@@ -14,6 +13,7 @@ from streamgenre.history.query import (
     SourceFound,
     TitleFound,
 )
+from streamgenre.history.playlist import Line
 from streamgenre.history.shares import Share
 from streamgenre.history.times import local
 

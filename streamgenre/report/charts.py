@@ -100,7 +100,10 @@ class _Row:
         """Return what was on, and what was not recorded."""
         data = self.data
         # Edges tell neighbours apart; where segments are a point wide they would be all there is.
-        edge = {"stroke": self.theme.edge, "stroke_width": 0.5 if letters else 0.0}
+        edge: dict[str, str | float] = {
+            "stroke": self.theme.edge,
+            "stroke_width": 0.5 if letters else 0.0,
+        }
         out = [
             self._box(
                 *(empty.start, empty.end),

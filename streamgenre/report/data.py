@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
-    from streamgenre.history.query import (
+    from streamgenre.history.found import (
         DeadAirFound,
         GapFound,
         SegmentFound,
@@ -192,8 +192,8 @@ def _from_segments(segments: Sequence[SegmentFound], span: Span) -> tuple[Point,
     for segment in segments:
         if segment.confidence is not None:
             p = segment.confidence
-            for time in (max(segment.start, span.start), min(segment.end, span.end)):
-                points.append(Point(time, p, p, p))
+            ends = max(segment.start, span.start), min(segment.end, span.end)
+            points += [Point(time, p, p, p) for time in ends]
     return tuple(points)
 
 

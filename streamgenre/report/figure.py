@@ -50,7 +50,7 @@ def draw(data: DayData, theme: Theme, file_format: str) -> bytes:
             "PNG and PDF need matplotlib: install it with `pip install 'streamgenre[report]'`, or "
             "take --out report.html, which needs nothing"
         ) from error
-    settings = {
+    settings: Any = {
         "font.family": ["DejaVu Sans", *_installed()],
         "font.size": 9,
         "text.color": theme.ink,
@@ -70,7 +70,11 @@ def draw(data: DayData, theme: Theme, file_format: str) -> bytes:
             *(3, 2),
             height_ratios=(9, 2.9, 1.5),
             width_ratios=(1.75, 1),
-            **{"left": 0.07, "right": 0.97, "top": 0.915, "bottom": 0.035, "hspace": 0.22},
+            left=0.07,
+            right=0.97,
+            top=0.915,
+            bottom=0.035,
+            hspace=0.22,
             wspace=0.26,
         )
         _head(figure, data, theme)
@@ -243,7 +247,11 @@ def _confidence(axes: Any, data: DayData, theme: Theme) -> None:
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
     axes.set_yticklabels([percent(p) for p in (0, 0.25, 0.5, 0.75, 1)])
     axes.grid(axis="y", color=theme.line, linewidth=0.5)
-    words = "mean of each minute, and four fifths of its seconds" if data.detailed else "mean of each segment"
+    words = (
+        "mean of each minute, and four fifths of its seconds"
+        if data.detailed
+        else "mean of each segment"
+    )
     _calm(axes, f"Confidence: {words}")
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from streamgenre import __version__
-from streamgenre.dashboard.palette import letters
+from streamgenre.dashboard.palette import ink, letters
 from streamgenre.dashboard.text import clean, duration, percent
 from streamgenre.history.playlist import clipped, playlist
+from streamgenre.history.times import local
 from streamgenre.report import charts, svg
 from streamgenre.report.data import Kind, missing
 from streamgenre.report.theme import kind_color
@@ -48,7 +49,9 @@ def page(data: DayData, theme: Theme) -> str:
     if data.kinds:
         body += _section("Shares by hour", charts.stacked_hours(data, theme))
         body += '<div class="two">'
-        body += _section("Transitions", _transitions(data, theme), "How often one genre followed another.")
+        body += _section(
+            "Transitions", _transitions(data, theme), "How often one genre followed another."
+        )
         body += _section("Shares of the day", _shares(data)) + "</div>"
         body += _section("Confidence", charts.confidence(data, theme), _confidence_words(data))
     body += _section("Dead air, gaps and what is missing", _losses(data))
@@ -63,7 +66,7 @@ def _section(title: str, content: str, words: str = "") -> str:
 
 
 def _zone(data: DayData) -> str:
-    name = str(data.tz) if data.tz is not None else charts.local(data.span.start, None).tzname()
+    name = str(data.tz) if data.tz is not None else local(data.span.start, None).tzname()
     return f" · {svg.text_of(name or '')}"
 
 
@@ -94,7 +97,7 @@ def _legend(data: DayData) -> str:
         colour = kind_color(kind)
         sign = signs.get(kind.genre, "") if kind.genre else ""
         items += (
-            f'<li><i style="background:{colour};color:{charts.ink(colour)}">{svg.text_of(sign)}</i>'
+            f'<li><i style="background:{colour};color:{ink(colour)}">{svg.text_of(sign)}</i>'
             f"{svg.text_of(kind.name)}</li>"
         )
     return f'<ul class="legend">{items}{_MARKS}</ul>'
@@ -134,7 +137,12 @@ def _losses(data: DayData) -> str:
         for air in data.dead_air
     ]
     found += [
-        (g.start, g.end, "gap", "the history could not keep it" if g.reason == "history" else g.reason)
+        (
+            g.start,
+            g.end,
+            "gap",
+            "the history could not keep it" if g.reason == "history" else g.reason,
+        )
         for g in data.gaps
     ]
     found += [(s.start, s.end, "not recorded", "") for s in missing(data)]

@@ -52,9 +52,7 @@ def box(
     return element("rect", content, x=x, y=y, width=width, height=height, **attributes)
 
 
-def line(
-    x1: float, y1: float, x2: float, y2: float, **attributes: str | float
-) -> str:
+def line(x1: float, y1: float, x2: float, y2: float, **attributes: str | float) -> str:
     """Return a line."""
     return element("line", x1=x1, y1=y1, x2=x2, y2=y2, **attributes)
 
