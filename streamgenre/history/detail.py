@@ -91,8 +91,9 @@ def decode(minute: int, data: bytes, *, updates: int, labels: int) -> Minute:
     try:
         if not 0 < size <= _MAX_BYTES:
             raise ValueError(f"{updates} updates")
-        raw = zlib.decompressobj().decompress(data, size + 1)
-        if len(raw) != size:
+        inflate = zlib.decompressobj()
+        raw = inflate.decompress(data, size + 1)
+        if len(raw) != size or not inflate.eof:
             raise ValueError(f"{len(raw)} bytes instead of {size}")
     except (zlib.error, ValueError) as error:
         raise HistoryError(

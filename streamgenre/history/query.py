@@ -99,8 +99,9 @@ def search(
         "SELECT t.station, t.start_time, t.end_time, r.artist, r.title, t.ending "
         f"FROM (SELECT id, artist, title FROM tracks WHERE {matches}) r "
         "CROSS JOIN titles t ON t.track = r.id AND t.start_time < ? "
+        "AND t.start_time > ? - (SELECT max(longest_s) FROM stations) - 1 "
         f"WHERE t.end_time >= ? AND t.station IN ({_marks(ids)}) ORDER BY t.start_time DESC",
-        (*words, span.end, span.start, *ids),
+        (*words, span.end, span.start, span.start, *ids),
     )
     for number, *rest in rows:
         yield TitleFound(ids[number], *rest)

@@ -28,7 +28,7 @@ _UNITS: Final = {
     **dict.fromkeys(("d", "day", "days"), "days"),
     **dict.fromkeys(("w", "week", "weeks"), "weeks"),
 }
-_AMOUNT: Final = re.compile(r"(\d{1,9}(?:\.\d{1,6})?|an?)\s*([a-z]+)")
+_AMOUNT: Final = re.compile(r"(\d{1,9}(?:\.\d{1,6})?|\ban?(?=\s))\s*([a-z]+)")
 _CLOCK: Final = re.compile(
     r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\s*(am|pm)?|(\d{1,2})\s*(am|pm)"
 )
@@ -164,8 +164,8 @@ def _not_understood(text: str, expected: str) -> HistoryError:
 
 
 def _parse(words: str, tz: Zone, now: float) -> float | None:
-    if words == "now":
-        return now
+    if words in ("", "now"):
+        return now if words else None
     if re.fullmatch(r"@\d{1,12}(\.\d{1,9})?", words):
         return float(words[1:])
     if words.endswith(" ago"):

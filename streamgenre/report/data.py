@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streamgenre.history import query
-from streamgenre.history.quarters import QUARTER_S
 from streamgenre.history.shares import hours_of, sums
 from streamgenre.history.times import Span, day_span, local
 
@@ -144,9 +143,9 @@ def _hours(
 ) -> tuple[Hour, ...]:
     spans = hours_of(day, tz)
     seconds: list[defaultdict[Kind, float]] = [defaultdict(float) for _ in spans]
-    found = sums(connection, ids, day_span(day, tz))
-    for (quarter, (state, genre)), part in found.items():
-        number = int((quarter * QUARTER_S - spans[0].start) // 3600)
+    found = sums(connection, ids, day_span(day, tz), tz=tz)
+    for (start, (state, genre)), part in found.items():
+        number = int((start - spans[0].start) // 3600)
         seconds[min(max(number, 0), len(spans) - 1)][Kind(state, genre or None)] += part
     return tuple(
         Hour(span, local(span.start, tz).strftime("%H"), dict(parts))
