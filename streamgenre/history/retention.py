@@ -161,9 +161,8 @@ class Retention:
             (before, STEP_ROWS),
         ).rowcount
         deleted += run(
-            "DELETE FROM runs WHERE ending <> 'open' AND started < ? AND NOT EXISTS "
-            "(SELECT 1 FROM sessions WHERE run = runs.id)",
-            (before,),
+            "DELETE FROM runs WHERE ending <> 'open' AND NOT EXISTS "
+            "(SELECT 1 FROM sessions WHERE run = runs.id)"
         ).rowcount
         if deleted:
             run(

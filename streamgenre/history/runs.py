@@ -7,6 +7,7 @@ one that goes on, also where two daemons share a history.
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 import uuid
 from typing import TYPE_CHECKING
@@ -73,6 +74,14 @@ def is_alive(path: Path, token: str) -> bool:
     return False
 
 
+def _sweep(path: Path) -> None:
+    """Remove the locks of runs that ended before they had written anything."""
+    for file in path.parent.glob(f"{glob.escape(path.name)}-run-*"):
+        # One that was just made and is not held yet is made again by its owner.
+        if not is_alive(path, file.name.rpartition("-")[2]):
+            file.unlink(missing_ok=True)
+
+
 def close_dead(connection: sqlite3.Connection, path: Path, token: str) -> None:
     """Close what runs that are no longer alive left open, and mark it ``cut``.
 
@@ -103,6 +112,7 @@ def close_dead(connection: sqlite3.Connection, path: Path, token: str) -> None:
             run("UPDATE runs SET ending = 'cut' WHERE id = ?", (number,))
             lock_path(path, other).unlink(missing_ok=True)
         run("COMMIT")
+        _sweep(path)
     except BaseException:
         if connection.in_transaction:
             run("ROLLBACK")

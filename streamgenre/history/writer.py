@@ -72,6 +72,7 @@ class HistoryWriter:
         self._written = 0.0
         self._backup: str | None = None
         self._inode = 0
+        self._busy = False
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
 
     def start(self) -> None:
@@ -112,7 +113,7 @@ class HistoryWriter:
         self._recorder.end()
         ends = time.monotonic() + _LAST_WORD_S
         self._refused_until = 0.0
-        while not self._flush(last=True) and self._trouble and time.monotonic() < ends:
+        while not self._flush(last=True) and self._busy and time.monotonic() < ends:
             time.sleep(0.2)
         self._leave()
 
@@ -121,6 +122,7 @@ class HistoryWriter:
         if time.monotonic() < self._refused_until:
             return False
         self._note_drops()
+        self._busy = False
         try:
             self._write(last=last)
         except BrokenFileError as error:
@@ -131,6 +133,7 @@ class HistoryWriter:
         except sqlite3.Error as error:
             if is_corruption(error):
                 return self._begin_anew(str(error))
+            self._busy = _code(error) == sqlite3.SQLITE_BUSY  # the only trouble that passes soon
             return self._fail(f"{self._settings.path}: {_explain(error)}")
         except OSError as error:
             return self._fail(f"{self._settings.path}: {error.strerror or error}")
@@ -242,7 +245,11 @@ _MEANINGS: Final = {
 }
 
 
+def _code(error: sqlite3.Error) -> int:
+    """Return the primary result code of SQLite, 0 where there is none."""
+    return int(getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
 def _explain(error: sqlite3.Error) -> str:
-    code = getattr(error, "sqlite_errorcode", None)
-    meaning = None if code is None else _MEANINGS.get(code & 0xFF)
+    meaning = _MEANINGS.get(_code(error))
     return f"{meaning} ({error})" if meaning else str(error)

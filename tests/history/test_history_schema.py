@@ -120,7 +120,7 @@ def test_a_file_from_the_future_is_left_alone(tmp_path: Path) -> None:
     connection.close()
     before = digest(path)
     for attempt in (lambda: open_to_write(path, busy_s=1), lambda: open_to_read(path)):
-        with pytest.raises(HistoryError, match="newer streamgenre.*update streamgenre"):
+        with pytest.raises(HistoryError, match=r"newer streamgenre.*update streamgenre"):
             attempt()
     assert digest(path) == before
 
@@ -168,7 +168,7 @@ def test_an_empty_file_is_begun(tmp_path: Path) -> None:
 def test_reading_an_older_version_says_how_to_bring_it_up_to_date(tmp_path: Path) -> None:
     path = restore(tmp_path / "h.sqlite3", 1)
     before = digest(path)
-    with pytest.raises(HistoryError, match="older streamgenre.*streamgenre listen"):
+    with pytest.raises(HistoryError, match=r"older streamgenre.*streamgenre listen"):
         open_to_read(path)
     assert digest(path) == before
 
