@@ -17,11 +17,13 @@ import os
 import sqlite3
 import statistics
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -37,9 +39,11 @@ from streamgenre.history.playlist import playlist
 from streamgenre.history.quarters import spread
 from streamgenre.history.recorder import Recorder
 from streamgenre.history.runs import RunLock
+from streamgenre.history.settings import HistorySettings
 from streamgenre.history.shares import shares
 from streamgenre.history.store import Store
 from streamgenre.history.times import Span
+from streamgenre.history.writer import HistoryWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -277,6 +281,36 @@ def write_cost(path: Path, stations: int, seconds: int) -> dict[str, float]:
     }
 
 
+def live_cost(path: Path, stations: int, seconds: int) -> dict[str, float]:
+    """CPU time of the writer's own thread over real seconds, its wake-ups included."""
+    makers = [Programme(station=f"s{i}", session=f"u{i}", seed=i) for i in range(stations)]
+    streams = [maker.stretch("music", GENRES[i % 10], seconds) for i, maker in enumerate(makers)]
+    told = [[next(stream) for stream in streams] for _ in range(seconds)]
+    writer = HistoryWriter(HistorySettings(path), lossless=False, say=print)
+    writer.start()
+    process = psutil.Process()
+    own = threading.get_native_id()
+    began = time.monotonic()
+    for number, second in enumerate(told):
+        for i, event in enumerate(second):  # spread over the second, as stations are
+            due = began + number + i / stations
+            time.sleep(max(0.0, due - time.monotonic()))
+            writer.put(event)
+    spent = sum(t.user_time + t.system_time for t in process.threads() if t.id != own)
+    spent -= sum(t.user_time + t.system_time for t in _idle if t.id != own)
+    elapsed = time.monotonic() - began
+    writer.close()
+    return {
+        "stations": stations,
+        "seconds": round(elapsed),
+        "core_share_of_the_thread": round(spent / elapsed, 5),
+        "lost": float(writer.state()["lost"]),
+    }
+
+
+_idle = psutil.Process().threads()
+
+
 def _stream_time(event: Any) -> float:
     return float(event["stream_time"] if isinstance(event, dict) else event.stream_time)
 
@@ -303,9 +337,10 @@ def main() -> None:
     results["sizes_mb"] = sizes(path)
     results["ask_ms"] = ask(path, args.days, args.rounds)
     written = args.dir / "written.sqlite3"
-    for old in args.dir.glob("written.sqlite3*"):
+    for old in args.dir.glob("written*.sqlite3*"):
         old.unlink()
     results["write"] = write_cost(written, 100, 1800)
+    results["write_live"] = live_cost(args.dir / "written-live.sqlite3", 100, 60)
     if args.json:
         print(json.dumps(results, indent=2))
         return

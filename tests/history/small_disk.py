@@ -31,10 +31,9 @@ class Disk:
 
     def fill(self, leave: int = 0) -> None:
         """Use up all but so many bytes."""
-        with self._ballast.open("ab", buffering=0) as file:
-            with suppress(OSError):
-                while True:
-                    file.write(bytes(4096))
+        with self._ballast.open("ab", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4096))
         if leave:
             os.truncate(self._ballast, max(0, self._ballast.stat().st_size - leave))
 

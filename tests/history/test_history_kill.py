@@ -14,6 +14,7 @@ import pytest
 from history.histories import check_whole, rows
 from history_programme import Programme
 
+from streamgenre.history import writer as writer_module
 from streamgenre.history.runs import RunLock
 from streamgenre.history.settings import HistorySettings
 from streamgenre.history.store import Store
@@ -45,10 +46,8 @@ class MarkingStore(Store):
 
 def listen(path: Path, number: int, start: float, pipe: int) -> None:
     """What a daemon does, with a station whose seconds last a millisecond."""
-    import streamgenre.history.writer as module
-
     MarkingStore.pipe = pipe
-    module.Store = MarkingStore  # type: ignore[misc]
+    writer_module.__dict__["Store"] = MarkingStore
     writer = HistoryWriter(
         HistorySettings(path, flush_s=FLUSH_S), lossless=False, say=lambda _: None
     )

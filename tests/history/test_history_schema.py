@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,7 @@ def test_a_file_from_the_future_is_left_alone(tmp_path: Path) -> None:
         connection.execute(f"PRAGMA user_version = {VERSION + 1}")
     connection.close()
     before = digest(path)
-    for attempt in (lambda: open_to_write(path, busy_s=1), lambda: open_to_read(path)):
+    for attempt in (partial(open_to_write, path, busy_s=1), partial(open_to_read, path)):
         with pytest.raises(HistoryError, match=r"newer streamgenre.*update streamgenre"):
             attempt()
     assert digest(path) == before
@@ -132,7 +133,7 @@ def test_a_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
         connection.execute("INSERT INTO moz_places VALUES (1)")
     connection.close()
     before = digest(path)
-    for attempt in (lambda: open_to_write(path, busy_s=1), lambda: open_to_read(path)):
+    for attempt in (partial(open_to_write, path, busy_s=1), partial(open_to_read, path)):
         with pytest.raises(HistoryError, match="another program"):
             attempt()
     assert digest(path) == before

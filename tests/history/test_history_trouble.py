@@ -423,7 +423,7 @@ def test_a_killed_daemon_leaves_a_history_that_tells_the_truth(
     arguments = ("--model", stateful_folder, "--publish", "tcp://127.0.0.1:*", "--json")
     daemon = start("listen", *arguments, "--input", "demo", "--history", path)
     assert daemon.stdout is not None
-    ends = []
+    ends: list[float] = []
     while len(ends) < 8:
         event = events_of(daemon.stdout.readline())[0]
         if event["type"] == "update":
