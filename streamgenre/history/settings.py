@@ -23,8 +23,17 @@ def default_path() -> Path:
         return Path(given) / FILE_NAME
     state = os.environ.get("XDG_STATE_HOME", "")
     # The specification has relative paths ignored.
-    home = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
-    return home / "streamgenre" / FILE_NAME
+    folder = Path(state) if state.startswith("/") else _home() / ".local" / "state"
+    return folder / "streamgenre" / FILE_NAME
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        # A user without an entry and without $HOME, as containers have them: where nothing can be
+        # written, the daemon says so and listens on.
+        return Path("/")
 
 
 @dataclass(frozen=True, slots=True)

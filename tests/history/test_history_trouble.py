@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,12 +23,11 @@ from jsonschema import Draft7Validator
 
 from streamgenre import events
 from streamgenre.history.schema import VERSION
-from streamgenre.history.settings import HistorySettings
+from streamgenre.history.settings import HistorySettings, default_path
 from streamgenre.history.writer import HistoryWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 SEGMENTS = "SELECT count(*), sum(updates) FROM segments"
 
@@ -402,6 +402,34 @@ def test_without_asking_only_what_is_live_is_kept(
     listen(stateful_folder, wav, *pipe, env=env, stdin=pcm)
     assert rows(kept, "SELECT name FROM stations") == [("stdin",)]
     assert (kept.parent.stat().st_mode & 0o777) == 0o700
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({"STATE_DIRECTORY": "/var/lib/a:/var/lib/b", "HOME": "/h"}, "/var/lib/a"),
+        ({"XDG_STATE_HOME": "/x", "HOME": "/h"}, "/x/streamgenre"),
+        ({"XDG_STATE_HOME": "relative", "HOME": "/h"}, "/h/.local/state/streamgenre"),
+        ({"XDG_STATE_HOME": "", "HOME": "/h"}, "/h/.local/state/streamgenre"),
+    ],
+)
+def test_where_the_history_is(
+    env: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("STATE_DIRECTORY", "XDG_STATE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    assert default_path() == Path(expected) / "history.sqlite3"
+
+
+def test_without_a_home_there_is_a_path_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    assert default_path() == Path("/.local/state/streamgenre/history.sqlite3")
 
 
 def test_the_flags_exclude_each_other_and_are_checked(stateful_folder: Path, wav: Path) -> None:
