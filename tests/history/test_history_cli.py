@@ -274,6 +274,18 @@ def test_a_full_disk_leaves_no_half_file(path: Path, tmp_path: Path) -> None:
         assert not out.with_suffix(".html").exists()
 
 
+def test_who_reads_a_file_while_it_is_exported_anew_reads_the_old_one(
+    path: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "a.csv"
+    out.write_text("old\n")
+    with out.open() as reader:
+        assert ask(path, "export", *DAY, "--out", out).returncode == 0
+        assert reader.read() == "old\n"
+    assert out.read_text().startswith("station,")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
+
+
 def test_stdout_that_is_full_is_told(path: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
