@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -28,6 +29,7 @@ JOIN_S: Final = 120.0
 """A transition is from one genre to the next within so many seconds, whatever lies between."""
 _CONFIDENCE_STEP_S: Final = 60.0
 _TOUCHING_S: Final = 1.0
+_LATE_S: Final = 15.0
 
 
 class Kind(NamedTuple):
@@ -72,6 +74,8 @@ class DayData:
     station: str
     day: date
     span: Span
+    until: float
+    """UNIX seconds of the end of the day, or of now where that is earlier."""
     tz: Zone
     segments: tuple[SegmentFound, ...]
     """Cut to the day."""
@@ -101,8 +105,19 @@ class DayData:
         return tuple(kind.genre for kind in self.kinds if kind.genre is not None)
 
 
-def collect(connection: sqlite3.Connection, station: str, day: date, tz: Zone) -> DayData:
+def collect(
+    connection: sqlite3.Connection, station: str, day: date, tz: Zone, *, now: float | None = None
+) -> DayData:
     """Return a day of a station.
+
+    Parameters
+    ----------
+    connection
+        The history.
+    station, day, tz
+        Which station and which day of which zone.
+    now
+        UNIX seconds of the present, from which on nothing can be missing; None for the clock's.
 
     Raises
     ------
@@ -123,6 +138,7 @@ def collect(connection: sqlite3.Connection, station: str, day: date, tz: Zone) -
         station=station,
         day=day,
         span=span,
+        until=min(span.end, max(span.start, time.time() if now is None else now)),
         tz=tz,
         segments=whole,
         titles=tuple(query.titles(connection, ids, span)),
@@ -192,7 +208,7 @@ def _from_segments(segments: Sequence[SegmentFound], span: Span) -> tuple[Point,
         if segment.confidence is not None:
             p = segment.confidence
             ends = max(segment.start, span.start), min(segment.end, span.end)
-            points += [Point(time, p, p, p) for time in ends]
+            points += [Point(end, p, p, p) for end in ends]
     return tuple(points)
 
 
@@ -203,9 +219,11 @@ def missing(data: DayData) -> list[Span]:
         [(s.start, s.end) for s in data.segments] + [(g.start, g.end) for g in data.gaps]
     )
     for start, end in known:
-        if start - at > _TOUCHING_S:
-            found.append(Span(at, min(start, data.span.end)))
+        if min(start, data.until) - at > _TOUCHING_S:
+            found.append(Span(at, min(start, data.until)))
         at = max(at, end)
-    if data.span.end - at > _TOUCHING_S:
-        found.append(Span(at, data.span.end))
+    # What is heard now is written some seconds later: that is not missing.
+    slack = _TOUCHING_S if data.until == data.span.end else _LATE_S
+    if data.until - at > slack:
+        found.append(Span(at, data.until))
     return found

@@ -83,7 +83,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def day_of(path: Path, station: str = "kitchen") -> DayData:
     connection = open_to_read(path)
-    data = collect(connection, station, DAY, UTC)
+    data = collect(connection, station, DAY, UTC, now=4e9)
     connection.close()
     return data
 
@@ -228,6 +228,17 @@ def test_what_is_not_recorded_is_shown_as_such(path: Path) -> None:
     told = data.recorded_s + sum(g.seconds for g in data.gaps)
     told += sum(m.seconds for m in missing(data))
     assert told == pytest.approx(86_400, abs=2)
+
+
+def test_of_a_day_that_goes_on_the_rest_is_not_missing(path: Path) -> None:
+    connection = open_to_read(path)
+    ends = collect(connection, "kitchen", DAY, UTC, now=4e9).segments[-1].end
+    for now, stretches in ((ends + 5, 0), (ends + 60, 1), (T0 - 5, 0)):
+        data = collect(connection, "kitchen", DAY, UTC, now=now)
+        late = [m for m in missing(data) if m.start >= ends]
+        assert len(late) == stretches
+        check_inert(page(data, DARK))
+    connection.close()
 
 
 def test_without_detail_the_confidence_is_that_of_the_segments(tmp_path: Path) -> None:
