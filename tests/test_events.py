@@ -261,7 +261,12 @@ def test_an_event_without_version_or_type_is_refused() -> None:
 
 @pytest.mark.parametrize("name", events.TYPES)
 def test_each_missing_field_is_named(name: str) -> None:
-    for field in set(example(name)) - {"v", "type"}:
+    optional = {f.name for f in dataclasses.fields(EVENT_CLASSES[name]) if f.default is None}
+    for field in optional:
+        data = example(name)
+        del data[field]
+        assert getattr(from_dict(data), field) is None
+    for field in set(example(name)) - {"v", "type"} - optional:
         data = example(name)
         del data[field]
         with pytest.raises(BusError, match=f"{name} event without {field}$"):
