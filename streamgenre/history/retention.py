@@ -21,7 +21,7 @@ STEP_PAGES: Final = 256
 DAY_S: Final = 86_400.0
 _LOW_WATER: Final = 0.95
 """Where the file has grown too large, it is brought down to this share of the limit."""
-_SPARE_PAGES: Final = 512
+SPARE_PAGES: Final = 512
 """Free pages that stay in the file for what comes next."""
 _TABLES: Final = (
     ("segments", "end_time", "start_time"),
@@ -96,7 +96,7 @@ class Retention:
 
     def _hand_back(self) -> bool:
         free = self._pragma("freelist_count")
-        if free <= _SPARE_PAGES:
+        if free <= SPARE_PAGES:
             return False
         # Fetched to the end: each row is a page that is handed back.
         self._connection.execute(f"PRAGMA incremental_vacuum({STEP_PAGES})").fetchall()

@@ -12,6 +12,7 @@ from history.histories import Scribe, check_whole, record, rows
 from history_programme import T0, Programme
 
 from streamgenre.errors import SettingsError
+from streamgenre.history import retention as retention_module
 from streamgenre.history.retention import Retention
 from streamgenre.history.settings import HistorySettings
 
@@ -94,6 +95,19 @@ def test_by_size_detail_goes_first_and_the_file_shrinks(path: Path) -> None:
     assert path.stat().st_size < 2.0e6 + 512 * 4096
     first = rows(path, "SELECT min(minute) FROM details")[0][0]
     assert first * 60 > T0 + 3600  # the oldest were given up
+    check_whole(path)
+
+
+def test_freed_pages_go_back_to_the_disk_a_few_at_a_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention_module, "SPARE_PAGES", 16)
+    monkeypatch.setattr(retention_module, "STEP_PAGES", 20)
+    size = path.stat().st_size
+    steps = keep(path, now=T0 + 4 * DAY, detail_days=0)
+    assert path.stat().st_size < size / 2
+    assert steps > (size - path.stat().st_size) / 4096 / 20
+    assert rows(path, "PRAGMA freelist_count")[0][0] <= 16
     check_whole(path)
 
 
