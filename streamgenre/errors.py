@@ -33,6 +33,10 @@ class ModelError(StreamgenreError):
     """A model folder is missing, damaged or does not fit."""
 
 
+class HistoryError(StreamgenreError):
+    """The history cannot be opened, asked or exported."""
+
+
 class BusError(StreamgenreError):
     """The event bus cannot be bound, reached or understood."""
 

@@ -200,6 +200,9 @@ class Status(Event):
     connections_refused: int = 0
     """Connections since the daemon's start that were no ZeroMQ, had no allowed key or were too
     many."""
+    history: dict[str, Any] | None = None
+    """How the history is doing; None where none is kept. ``state`` (``recording`` or ``failing``),
+    ``problem`` in words, ``buffered`` and ``lost`` rows, ``set_aside`` (name of a broken file)."""
 
 
 AnyEvent: TypeAlias = Update | Segment | Gap | SourceChange | Title | Status

@@ -56,6 +56,7 @@ class FedSource(Source):
     """A source that holds what the test put in."""
 
     real_time = False
+    live = False
 
     def __init__(
         self, name: str = "fed", *, rate: int = 16_000, channels: int = 1, seconds: float = 60

@@ -66,11 +66,7 @@ class MadeUp:
         return SourceChange(**head, state="live", input="x", detail="", rate=44_100, channels=2)
 
     def title(self) -> Title:
-<<<<<<< HEAD
-        return Title(**self._head("title"), artist=None, title="Ko-Ko", raw="Ko-Ko")
-=======
         return Title(**self._head("title"), artist="Parker", title="Ko-Ko", raw="Parker - Ko-Ko")
->>>>>>> contract
 
     def status(self, traffic: Traffic | None = None) -> Status:
         return Status(

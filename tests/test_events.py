@@ -90,6 +90,16 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "subscribers_slow": counts,
         "events_dropped": counts,
         "connections_refused": counts,
+        "history": st.none()
+        | st.fixed_dictionaries(
+            {
+                "state": st.sampled_from(["recording", "failing"]),
+                "problem": st.none() | names,
+                "buffered": counts,
+                "lost": counts,
+                "set_aside": st.none() | names,
+            }
+        ),
     },
 }
 any_event: st.SearchStrategy[AnyEvent] = st.one_of(
@@ -141,6 +151,7 @@ def example(event_type: str) -> dict[str, Any]:
             "subscribers_slow": 0,
             "events_dropped": 0,
             "connections_refused": 0,
+            "history": None,
         },
     }
     return common | times | own[event_type]

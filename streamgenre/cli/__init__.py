@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = (
     *("listen", "dashboard", "subscribe", "devices", "models"),
-    *("keys", "control", "bridge"),
+    *("keys", "control", "bridge", "history", "report"),
 )
 EXTRAS: Final = {
-    **dict.fromkeys(("listen", "devices", "models"), "listen"),
+    **dict.fromkeys(("listen", "devices", "models", "history", "report"), "listen"),
     **{"dashboard": "dashboard", "bridge": "mqtt"},
 }
 """What a command needs beyond the base install: ``pip install 'streamgenre[EXTRA]'``."""

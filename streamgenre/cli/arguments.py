@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.cli.arguments_bus import add_bus_arguments, add_connecting, add_publishing
+from streamgenre.cli.history_arguments import add_commands, add_listen_flags
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -25,6 +26,7 @@ def add_arguments(commands: Commands) -> None:
     _devices(commands)
     _models(commands)
     add_bus_arguments(commands, _command)
+    add_commands(commands, _command)
 
 
 def _command(commands: Commands, name: str, summary: str, **more: Any) -> argparse.ArgumentParser:
@@ -122,6 +124,7 @@ def _listen(commands: Commands) -> None:
         help=f"ZeroMQ endpoint to publish on (default: {ENDPOINT}; port * takes any free one)",
     )
     add_publishing(output)
+    add_listen_flags(parser)
     show = output.add_mutually_exclusive_group()
     show.add_argument("--json", action="store_true", help="print every event as one JSON line")
     show.add_argument("--no-dashboard", action="store_true", help="print lines, in a terminal too")

@@ -6,6 +6,7 @@ the events and waits for signals.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamgenre.cli.keeping import keep_history
 from streamgenre.cli.noise import quiet_libraries
 from streamgenre.cli.serving import open_bus, open_metrics
 from streamgenre.cli.signals import ask_to_stop
@@ -22,7 +24,7 @@ from streamgenre.config import EngineSettings, ListenSettings
 from streamgenre.decision import DecisionSettings
 from streamgenre.engine import Engine
 from streamgenre.errors import SettingsError
-from streamgenre.events import Segment
+from streamgenre.events import Segment, Status
 from streamgenre.feed import Feed
 from streamgenre.models import load_model
 from streamgenre.sources.choose import open_input
@@ -50,9 +52,14 @@ def _listen(args: argparse.Namespace, settings: ListenSettings) -> int:
     feed = Feed(lossless=not source.real_time)
     heard: Counter[str] = Counter()
     with ExitStack() as stack:
+        history = stack.enter_context(keep_history(args, source))
         metrics = stack.enter_context(open_metrics(settings.metrics))
 
         def publish(event: AnyEvent) -> None:
+            if history is not None:
+                if isinstance(event, Status):
+                    event = dataclasses.replace(event, history=history.state())
+                history.put(event)
             publisher.send(event)
             metrics(event)
             feed.put(event)

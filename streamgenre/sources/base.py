@@ -36,6 +36,9 @@ class Source(ABC):
     real_time: bool
     """Whether samples arrive as they happen, so that their arrival tells the wall time."""
 
+    live: bool
+    """Whether what it delivers is heard once and will not come again."""
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.ring: Ring | None = None

@@ -131,6 +131,7 @@ class DeviceSource(Source):
     """Captures one device at its own rate, for as long as the daemon lives."""
 
     real_time = True
+    live = True
 
     def __init__(self, device: Device) -> None:
         super().__init__(device.name)

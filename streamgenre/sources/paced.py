@@ -48,6 +48,8 @@ class PacedSource(Source):
         Neither loses any: where the ring is full, the thread waits.
     real_time
         Whether the arrival of samples tells the wall time.
+    live
+        Whether what it delivers will not come again.
     ending
         Asked at the end of the blocks for what there is to say of it.
     """
@@ -61,12 +63,14 @@ class PacedSource(Source):
         *,
         pace: Pace = "real",
         real_time: bool,
+        live: bool = False,
         ending: Callable[[], str] = lambda: "end of input",
     ) -> None:
         super().__init__(name)
         self.rate, self.channels = rate, channels
         self.ring = Ring(int(rate * RING_SECONDS), channels)
         self.real_time = real_time
+        self.live = live
         self._blocks = blocks
         self._pace = pace
         self._ending = ending

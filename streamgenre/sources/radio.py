@@ -46,6 +46,7 @@ class RadioSource(Source):
     """Listens to a stream by its URL for as long as the daemon lives."""
 
     real_time = True
+    live = True
 
     def __init__(self, url: str) -> None:
         super().__init__(redacted(url))

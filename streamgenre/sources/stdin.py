@@ -78,6 +78,7 @@ def open_stdin(raw: RawFormat) -> PacedSource:
         read_raw(sys.stdin.fileno(), raw),
         pace="fast",
         real_time=True,
+        live=True,
     )
 
 

@@ -1,0 +1,373 @@
+"""Size and speed of the history: a year of many stations, and what writing it costs.
+
+Usage: ``python benchmarks/history.py [--dir DIR] [--stations N] [--days N] [--json]``
+
+A history is made with the store's own tables: every station changes its genre about every three
+minutes (with short doubtful stretches between), announces 300 titles a day out of a few thousand,
+loses samples a few times; the last 30 days have the probabilities of every second. Then each kind
+of listing is asked for one day and for the year, every time with a new connection, and the
+writer's own code is fed with the events of 100 stations. CPU times are of this process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sqlite3
+import statistics
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from history_programme import GENRES, Programme
+
+from streamgenre.history import query
+from streamgenre.history.batch import Batch, DetailRow
+from streamgenre.history.database import open_to_read, open_to_write
+from streamgenre.history.detail import encode
+from streamgenre.history.ids import fold
+from streamgenre.history.playlist import playlist
+from streamgenre.history.quarters import spread
+from streamgenre.history.recorder import Recorder
+from streamgenre.history.runs import RunLock
+from streamgenre.history.settings import HistorySettings
+from streamgenre.history.shares import shares
+from streamgenre.history.store import Store
+from streamgenre.history.times import Span
+from streamgenre.history.writer import HistoryWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T0 = 1_751_328_000.0  # 2025-07-01 00:00 UTC
+DAY = 86_400.0
+DETAIL_DAYS = 30
+SEGMENTS_A_DAY = 500
+TITLES_A_DAY = 300
+TRACKS = 20_000
+BLOBS = 300
+
+
+def make(path: Path, stations: int, days: int) -> dict[str, float]:
+    """Make the history and return its numbers of rows."""
+    rng = np.random.default_rng(7)
+    connection = open_to_write(path, busy_s=5)
+    connection.execute("PRAGMA synchronous = OFF")
+    run = connection.execute
+    run("BEGIN")
+    run("INSERT INTO runs (token, started, ending) VALUES ('made', ?, 'closed')", (T0,))
+    kinds = [("music", genre) for genre in GENRES] + [("unknown", ""), ("silence", "")]
+    connection.executemany("INSERT INTO kinds (state, genre) VALUES (?, ?)", kinds)
+    run("INSERT INTO labels (names) VALUES (?)", (json.dumps(GENRES),))
+    connection.executemany(
+        "INSERT INTO tracks (artist, title, folded) VALUES (?, ?, ?)",
+        (
+            (a, t, fold(f"{a} {t}"))
+            for a, t in ((f"Artist {i // 7}", f"Song Number {i}") for i in range(TRACKS))
+        ),
+    )
+    for station in range(1, stations + 1):
+        run("INSERT INTO stations (name, longest_s) VALUES (?, 1000)", (f"station {station:02d}",))
+        run(
+            "INSERT INTO sessions (uid, station, run, start_time, end_time, ending) "
+            "VALUES (?, ?, 1, ?, ?, 'closed')",
+            (f"s{station}", station, T0, T0 + days * DAY),
+        )
+    blobs = _blobs()
+    counts = dict.fromkeys(("segments", "titles", "details"), 0.0)
+    for day in range(days):
+        for station in range(1, stations + 1):
+            counts["segments"] += _segments(connection, rng, station, day)
+            counts["titles"] += _titles(connection, rng, station, day)
+        if day >= days - DETAIL_DAYS:
+            rows = (
+                (int(T0 + day * DAY) // 60 + minute, station, station, blobs[(minute * 7) % BLOBS])
+                for minute in range(1440)
+                for station in range(1, stations + 1)
+            )
+            counts["details"] += connection.executemany(
+                "INSERT INTO details (minute, station, session, labels, updates, data) "
+                "VALUES (?, ?, ?, 1, 60, ?)",
+                rows,
+            ).rowcount
+        run("COMMIT")
+        run("BEGIN")
+    run("COMMIT")
+    run("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    return counts
+
+
+def _blobs() -> list[bytes]:
+    """Minutes of a made-up station, as the recorder keeps them."""
+    maker = Programme()
+    batch = Batch()
+    recorder = Recorder(batch)
+    for number in range(BLOBS // 3):
+        for event in maker.stretch("music", GENRES[number % len(GENRES)], 180):
+            recorder.take(event)
+    rows = [r for r in batch.of(DetailRow) if len(r.offsets_ms) == 60]
+    return ([encode(r.offsets_ms, r.rows, len(r.labels)) for r in rows] * 2)[:BLOBS]
+
+
+def _segments(
+    connection: sqlite3.Connection, rng: np.random.Generator, station: int, day: int
+) -> int:
+    lengths = rng.gamma(1.2, size=SEGMENTS_A_DAY) + 0.02
+    edges = np.concatenate([[0.0], np.cumsum(lengths / lengths.sum())]) * DAY
+    edges = np.round(T0 + day * DAY + edges, 3).tolist()
+    # A station plays five genres; in between it is doubtful or silent.
+    own = (station * 3 + rng.integers(0, 5, SEGMENTS_A_DAY)) % len(GENRES) + 1
+    kinds = np.where(rng.random(SEGMENTS_A_DAY) < 0.1, len(GENRES) + 1, own).tolist()
+    probabilities = np.round(rng.uniform(0.4, 0.95, SEGMENTS_A_DAY), 6).tolist()
+    rows = [
+        (station, station, kind, start, end, start - T0, p, int(end - start) + 1)
+        for kind, start, end, p in zip(*(kinds, edges[:-1], edges[1:], probabilities), strict=True)
+    ]
+    connection.executemany(
+        "INSERT INTO segments (session, station, kind, start_time, end_time, stream_start, "
+        "probability, updates, ending) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'closed')",
+        rows,
+    )
+    sums: dict[tuple[int, int], list[int]] = {}
+    for _, _, kind, start, end, *_ in rows:
+        for hour, quarter, ms in spread(start, end):
+            sums.setdefault((kind, hour), [0] * 4)[quarter] += ms
+    connection.executemany(
+        "INSERT INTO shares (kind, hour, station, q0, q1, q2, q3) VALUES (?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET q0 = q0 + excluded.q0",
+        ((kind, hour, station, *ms) for (kind, hour), ms in sums.items()),
+    )
+    return len(rows)
+
+
+def _titles(
+    connection: sqlite3.Connection, rng: np.random.Generator, station: int, day: int
+) -> int:
+    starts = np.sort(rng.uniform(0, DAY, TITLES_A_DAY)) + T0 + day * DAY
+    tracks = rng.integers(1, TRACKS + 1, TITLES_A_DAY).tolist()
+    ends = [*starts[1:].tolist(), T0 + (day + 1) * DAY]
+    connection.executemany(
+        "INSERT INTO titles (session, station, seq, track, start_time, end_time, ending) "
+        "VALUES (?, ?, ?, ?, ?, ?, 'closed')",
+        (
+            (station, station, day * TITLES_A_DAY + i, track, start, end)
+            for i, (track, start, end) in enumerate(zip(tracks, starts.tolist(), ends, strict=True))
+        ),
+    )
+    for _ in range(2):
+        at = T0 + day * DAY + float(rng.uniform(0, DAY))
+        connection.execute(
+            "INSERT INTO gaps (session, station, start_time, end_time, samples, reason) "
+            "VALUES (?, ?, ?, ?, 44100, 'reconnect')",
+            (station, station, at, at + 1),
+        )
+        connection.execute(
+            "INSERT INTO dead_air (session, station, start_time, end_time, ending) "
+            "VALUES (?, ?, ?, ?, 'closed')",
+            (station, station, at + 60, at + 100),
+        )
+    return TITLES_A_DAY
+
+
+def questions(path: Path, days: int) -> dict[str, Callable[[sqlite3.Connection], Any]]:
+    """Everything that can be asked, for one day of all stations and of one, and for the year."""
+    day = Span(T0 + (days - 2) * DAY, T0 + (days - 1) * DAY)
+    early = Span(T0 + 3 * DAY, T0 + 4 * DAY)
+    year = Span(T0, T0 + days * DAY)
+
+    def all_of(c: sqlite3.Connection) -> dict[int, str]:
+        return query.stations(c, None)
+
+    def one_of(c: sqlite3.Connection) -> dict[int, str]:
+        return query.stations(c, ["station 01"])
+
+    asked: dict[str, Callable[[sqlite3.Connection], Any]] = {}
+    for name, span in (("a day", day), ("an early day", early)):
+        for who, ids in (("all", all_of), ("one", one_of)):
+            asked |= {
+                f"segments, {name}, {who}": lambda c, s=span, i=ids: _all(
+                    query.segments(c, i(c), s)
+                ),
+                f"titles, {name}, {who}": lambda c, s=span, i=ids: _all(query.titles(c, i(c), s)),
+                f"gaps, {name}, {who}": lambda c, s=span, i=ids: _all(query.gaps(c, i(c), s)),
+                f"dead air, {name}, {who}": lambda c, s=span, i=ids: _all(
+                    query.dead_air(c, i(c), s)
+                ),
+                f"search, {name}, {who}": lambda c, s=span, i=ids: _all(
+                    query.search(c, i(c), s, "song number 77")
+                ),
+                f"shares by hour, {name}, {who}": lambda c, s=span, i=ids: shares(
+                    c, i(c), s, by="hour", tz=None
+                ),
+            }
+    asked["playlist, a day, one"] = lambda c: playlist(
+        query.titles(c, one_of(c), day), query.segments(c, one_of(c), day)
+    )
+    asked["detail, a day, one"] = lambda c: _all(query.details(c, 1, day))
+    asked["now, all"] = lambda c: _all(query.now(c, all_of(c), path))
+    asked["search, the year, all"] = lambda c: _all(query.search(c, all_of(c), year, "number 7777"))
+    for by in ("all", "hour", "day", "weekday"):
+        for who, ids in (("all", all_of), ("one", one_of)):
+            asked[f"shares by {by}, the year, {who}"] = lambda c, b=by, i=ids: shares(
+                c, i(c), year, by=b, tz=None
+            )
+    return asked
+
+
+def _all(rows: Iterator[Any]) -> int:
+    return sum(1 for _ in rows)
+
+
+def ask(path: Path, days: int, rounds: int) -> dict[str, float]:
+    """Median wall time of each question in ms, the connection included."""
+    found = {}
+    for name, question in questions(path, days).items():
+        times = []
+        for _ in range(rounds):
+            start = time.perf_counter()
+            connection = open_to_read(path)
+            question(connection)
+            connection.close()
+            times.append(1000 * (time.perf_counter() - start))
+        found[name] = round(statistics.median(times), 1)
+    return found
+
+
+def write_cost(path: Path, stations: int, seconds: int) -> dict[str, float]:
+    """CPU time of recording many stations, as a share of one core."""
+    makers = [Programme(station=f"s{i}", session=f"u{i}", seed=i) for i in range(stations)]
+    streams = [maker.day(DAY) for maker in makers]
+    lock = RunLock(path)
+    store = Store(path, lock)
+    lock.hold()
+    batch = Batch()
+    recorder = Recorder(batch)
+    pending: list[Any] = [next(stream) for stream in streams]
+    spent = wall = slowest = 0.0
+    for until in range(5, seconds + 1, 5):
+        events = []
+        for i, stream in enumerate(streams):
+            while pending[i] is not None and _stream_time(pending[i]) <= until:
+                events.append(pending[i])
+                pending[i] = next(stream, None)
+        cpu, began = time.process_time(), time.perf_counter()
+        for event in events:
+            recorder.take(event)
+        store.apply(batch)
+        batch.clear()
+        once = time.perf_counter() - began
+        wall, slowest = wall + once, max(slowest, once)
+        spent += time.process_time() - cpu
+    store.close()
+    lock.release()
+    size = os.path.getsize(path)  # noqa: PTH202 - a number is all that is wanted
+    return {
+        "stations": stations,
+        "seconds": seconds,
+        "core_share": round(spent / seconds, 5),
+        "flush_ms_mean": round(1000 * wall / (seconds / 5), 1),
+        "flush_ms_max": round(1000 * slowest, 1),
+        "mb_per_station_day": round(size / stations / seconds * DAY / 1e6, 3),
+    }
+
+
+def live_cost(path: Path, stations: int, seconds: int) -> dict[str, float]:
+    """CPU time of the writer's own thread over real seconds, its wake-ups included."""
+    makers = [Programme(station=f"s{i}", session=f"u{i}", seed=i) for i in range(stations)]
+    streams = [maker.stretch("music", GENRES[i % 10], seconds) for i, maker in enumerate(makers)]
+    told = [[next(stream) for stream in streams] for _ in range(seconds)]
+    writer = HistoryWriter(HistorySettings(path), lossless=False, say=print)
+    writer.start()
+    process = psutil.Process()
+    own = threading.get_native_id()
+    began = time.monotonic()
+    for number, second in enumerate(told):
+        for i, event in enumerate(second):  # spread over the second, as stations are
+            due = began + number + i / stations
+            time.sleep(max(0.0, due - time.monotonic()))
+            writer.put(event)
+    spent = sum(t.user_time + t.system_time for t in process.threads() if t.id != own)
+    spent -= sum(t.user_time + t.system_time for t in _idle if t.id != own)
+    elapsed = time.monotonic() - began
+    writer.close()
+    return {
+        "stations": stations,
+        "seconds": round(elapsed),
+        "core_share_of_the_thread": round(spent / elapsed, 5),
+        "lost": float(writer.state()["lost"]),
+    }
+
+
+_idle = psutil.Process().threads()
+
+
+def _stream_time(event: Any) -> float:
+    return float(event["stream_time"] if isinstance(event, dict) else event.stream_time)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Size and speed of the history.")
+    parser.add_argument("--dir", type=Path, default=Path("/tmp/streamgenre-history"))
+    parser.add_argument("--stations", type=int, default=20)
+    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--keep", action="store_true", help="ask a history that is there already")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    args = parser.parse_args()
+    args.dir.mkdir(parents=True, exist_ok=True)
+    path = args.dir / "year.sqlite3"
+    results: dict[str, Any] = {"sqlite": sqlite3.sqlite_version}
+    if not (args.keep and path.exists()):
+        for old in args.dir.glob("year.sqlite3*"):
+            old.unlink()
+        start = time.perf_counter()
+        results["rows"] = make(path, args.stations, args.days)
+        results["made_in_s"] = round(time.perf_counter() - start)
+    results["file_mb"] = round(path.stat().st_size / 1e6)
+    results["sizes_mb"] = sizes(path)
+    results["ask_ms"] = ask(path, args.days, args.rounds)
+    written = args.dir / "written.sqlite3"
+    for old in args.dir.glob("written*.sqlite3*"):
+        old.unlink()
+    results["write"] = write_cost(written, 100, 1800)
+    results["write_live"] = live_cost(args.dir / "written-live.sqlite3", 100, 60)
+    if args.json:
+        print(json.dumps(results, indent=2))
+        return
+    for name, value in results.items():
+        if not isinstance(value, dict):
+            print(f"{name:<12} {value}")
+            continue
+        print(f"\n{name}")
+        for key, number in value.items():
+            print(f"  {key:<36} {number:>12}")
+
+
+def sizes(path: Path) -> dict[str, float]:
+    """Size of each table with its indices in MB, where SQLite can tell."""
+    connection = open_to_read(path)
+    try:
+        rows = connection.execute(
+            "SELECT m.tbl_name, sum(d.pgsize) FROM dbstat d JOIN sqlite_master m "
+            "ON m.name = d.name "
+            "WHERE d.aggregate = 1 GROUP BY m.tbl_name"
+        ).fetchall()
+    except sqlite3.Error:
+        return {}
+    finally:
+        connection.close()
+    return {name: round(size / 1e6, 1) for name, size in rows}
+
+
+if __name__ == "__main__":
+    main()

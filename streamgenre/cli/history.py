@@ -1,0 +1,236 @@
+"""``streamgenre history``."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from streamgenre.errors import HistoryError, SettingsError
+from streamgenre.history import found, query
+from streamgenre.history.database import is_corruption, open_to_read
+from streamgenre.history.export import (
+    atomic,
+    columns_of,
+    record,
+    write_csv,
+    write_cue,
+    write_json,
+    write_parquet,
+)
+from streamgenre.history.playlist import Line, clipped, playlist
+from streamgenre.history.settings import default_path
+from streamgenre.history.shares import Share, shares
+from streamgenre.history.tables import print_rows
+from streamgenre.history.times import Span, day_span, parse_day, span, zone
+
+if TYPE_CHECKING:
+    import argparse
+    import sqlite3
+    from collections.abc import Iterable, Iterator
+
+    from streamgenre.history.times import Zone
+
+_DAY_S: Final = 86_400.0
+_PLAIN: Final = {
+    "segments": (query.segments, found.SegmentFound),
+    "titles": (query.titles, found.TitleFound),
+    "gaps": (query.gaps, found.GapFound),
+    "dead-air": (query.dead_air, found.DeadAirFound),
+    "sources": (query.sources, found.SourceFound),
+}
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what was asked for."""
+    import sqlite3
+
+    if getattr(args, "limit", None) is not None and args.limit < 1:
+        raise SettingsError(f"--limit {args.limit}: expected 1 or more")
+    path = history_path(args)
+    tz = zone(args.tz)
+    try:
+        with closing(open_to_read(path)) as connection:
+            ids = query.stations(connection, args.station)
+            if args.listing == "now":
+                return _print(args, query.now(connection, ids, path), found.NowFound, tz)
+            if args.listing == "playlist":
+                return _playlist(args, connection, ids, tz)
+            if args.listing == "export":
+                return _export(args, connection, ids, tz)
+            rows, kind = _rows(args, args.listing, connection, ids, tz)
+            return _print(args, rows, kind, tz)
+    except sqlite3.Error as error:
+        raise asking_failed(path, error) from error
+
+
+def asking_failed(path: Path, error: sqlite3.Error) -> HistoryError:
+    """Return an error of SQLite while asking as one for the user."""
+    if is_corruption(error):
+        return HistoryError(
+            f"{path}: damaged ({error}). The daemon sets it aside and begins a new one as it meets "
+            f"the damage; what can be saved: `sqlite3 {path} .recover | sqlite3 saved.sqlite3`"
+        )
+    return HistoryError(f"{path}: cannot be read: {error}; try again")
+
+
+def history_path(args: argparse.Namespace) -> Path:
+    """Return the file that is asked.
+
+    Raises
+    ------
+    SettingsError
+        If the flag names none.
+    """
+    if args.history is None:
+        return default_path()
+    if not args.history.strip() or "\0" in args.history:
+        raise SettingsError(f"--history {args.history!r}: expected the path of a file")
+    return Path(args.history).expanduser()
+
+
+def _asked_span(args: argparse.Namespace, tz: Zone, *, default_s: float | None = _DAY_S) -> Span:
+    if args.day is None:
+        return span(args.since, args.until, tz, default_s=default_s)
+    if args.since is not None or args.until is not None:
+        raise SettingsError("--day is a whole day: expected it without --since and --until")
+    return day_span(parse_day(args.day, tz), tz)
+
+
+def _rows(
+    args: argparse.Namespace,
+    what: str,
+    connection: sqlite3.Connection,
+    ids: dict[int, str],
+    tz: Zone,
+) -> tuple[Iterable[Any], type[Any]]:
+    if what == "shares":
+        return shares(connection, ids, _asked_span(args, tz), by=args.by, tz=tz), Share
+    if what == "search":
+        within = _asked_span(args, tz, default_s=None)
+        return query.search(connection, ids, within, args.text), found.TitleFound
+    ask, kind = _PLAIN[what]
+    return ask(connection, ids, _asked_span(args, tz)), kind
+
+
+def _print(args: argparse.Namespace, rows: Iterable[Any], kind: type[Any], tz: Zone) -> int:
+    rows = islice(rows, args.limit)
+    if args.json:
+        with atomic(None) as out:
+            write_json(out, (record(row, tz) for row in rows))
+        return 0
+    if print_rows(rows, kind, tz, sys.stdout) == 0:
+        wider = "" if args.listing == "now" else "; ask for more with --since, --until or --day"
+        print(f"streamgenre: nothing found{wider}", file=sys.stderr)
+    return 0
+
+
+def _out_path(args: argparse.Namespace) -> Path | None:
+    return None if args.out in (None, "-") else Path(args.out).expanduser()
+
+
+def _playlist(
+    args: argparse.Namespace, connection: sqlite3.Connection, ids: dict[int, str], tz: Zone
+) -> int:
+    out = _out_path(args)
+    wanted = "json" if args.json else args.format or ("csv" if out else "text")
+    within = _asked_span(args, tz)
+    if wanted == "cue" and len(ids) != 1:
+        raise HistoryError(
+            f"a cue sheet belongs to one recording, but there are {len(ids)} stations: choose one "
+            f"with --station ({', '.join(list(ids.values())[:10])})"
+        )
+    lines = list(
+        clipped(
+            playlist(
+                query.titles(connection, ids, within), query.segments(connection, ids, within)
+            ),
+            within.start,
+            within.end,
+        )
+    )
+    if wanted == "text" and out is None:
+        if print_rows(lines, Line, tz, sys.stdout) == 0:
+            print("streamgenre: nothing found; ask for more with --since or --day", file=sys.stderr)
+        return 0
+    with atomic(out) as file:
+        if wanted == "cue":
+            start = (
+                max(within.start, lines[0].start) if args.day is None and lines else within.start
+            )
+            name = f"{next(iter(ids.values()))} {record({'start': start}, tz)['start'][:19]}"
+            tracks = write_cue(file, lines, name=name.replace(":", "."), start=start)
+        elif wanted == "json":
+            write_json(file, (record(line, tz) for line in lines))
+        elif wanted == "text":
+            raise SettingsError("--format text goes to the terminal; expected csv, json or cue")
+        else:
+            write_csv(file, (record(line, tz) for line in lines), columns_of(Line))
+    if wanted == "cue" and tracks > 99:
+        print(
+            f"streamgenre: {tracks} tracks; some programs read no more than 99 of a cue sheet, "
+            "take a shorter --since and --until for those",
+            file=sys.stderr,
+        )
+    return 0
+
+
+def _export(
+    args: argparse.Namespace, connection: sqlite3.Connection, ids: dict[int, str], tz: Zone
+) -> int:
+    out = _out_path(args)
+    wanted = "json" if args.json else args.format or "csv"
+    if wanted == "parquet" and out is None and sys.stdout.isatty():
+        raise SettingsError("Parquet is not for a terminal: name a file with --out FILE")
+    if args.what == "detail":
+        rows, columns = _detail(connection, ids, _asked_span(args, tz), tz)
+    else:
+        asked, kind = _rows(args, args.what, connection, ids, tz)
+        rows, columns = (record(row, tz) for row in asked), columns_of(kind)
+    # Asked before the file is begun: a range that is refused leaves no trace.
+    rows = _begun(rows)
+    with atomic(out) as file:
+        if wanted == "json":
+            write_json(file, rows)
+        elif wanted == "csv":
+            write_csv(file, rows, columns)
+        else:
+            write_parquet(file, rows, columns)
+    return 0
+
+
+def _begun(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    rows = iter(rows)
+    return chain(list(islice(rows, 1)), rows)
+
+
+def _detail(
+    connection: sqlite3.Connection, ids: dict[int, str], within: Span, tz: Zone
+) -> tuple[Iterator[dict[str, Any]], tuple[str, ...]]:
+    """Return the updates as rows; the genres of all models that were used are columns."""
+    labels = query.label_names(connection)
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for number, name in ids.items():
+            for names, minute in query.details(connection, number, within):
+                for i, moment in enumerate(minute.times.tolist()):
+                    if not within.start < moment <= within.end:
+                        continue
+                    level = float(minute.levels[i])
+                    row: dict[str, Any] = {
+                        "station": name,
+                        "time": moment,
+                        "confidence": round(float(minute.confidences[i]), 3),
+                        "level_dbfs": None if level != level else level,
+                    }
+                    row |= dict.fromkeys(f"p_{label}" for label in labels)
+                    values = minute.probabilities[i].tolist()
+                    row |= {f"p_{n}": round(p, 3) for n, p in zip(names, values, strict=True)}
+                    yield record(row, tz)
+
+    return rows(), (
+        *("station", "time", "confidence", "level_dbfs"),
+        *(f"p_{label}" for label in labels),
+    )

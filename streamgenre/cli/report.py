@@ -1,0 +1,71 @@
+"""``streamgenre report``."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamgenre.cli.history import asking_failed, history_path
+from streamgenre.errors import HistoryError, SettingsError
+from streamgenre.history import query
+from streamgenre.history.database import open_to_read
+from streamgenre.history.export import atomic
+from streamgenre.history.times import parse_day, zone
+from streamgenre.report.data import collect
+from streamgenre.report.theme import THEMES
+
+if TYPE_CHECKING:
+    import argparse
+
+    from streamgenre.report.data import DayData
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw a day of a station into a file."""
+    out = Path(args.out).expanduser()
+    kind = out.suffix.lower()
+    if kind not in (".html", ".png", ".pdf"):
+        raise SettingsError(f"--out {args.out}: expected a name that ends in .html, .png or .pdf")
+    data = _collect(args)
+    theme = THEMES[args.theme]
+    if kind == ".html":
+        from streamgenre.report.html import page
+
+        picture = page(data, theme).encode()
+    else:
+        from streamgenre.report.figure import draw
+
+        picture = draw(data, theme, kind.removeprefix("."))
+    with atomic(out) as file:
+        file.write(picture)
+    if not data.segments:
+        print(
+            f"streamgenre: nothing was recorded of {data.station!r} on {data.day.isoformat()}; "
+            "the report says so",
+            file=sys.stderr,
+        )
+    return 0
+
+
+def _collect(args: argparse.Namespace) -> DayData:
+    tz = zone(args.tz)
+    day = parse_day(args.day, tz)
+    path = history_path(args)
+    try:
+        with closing(open_to_read(path)) as connection:
+            return collect(connection, _station(args.station, connection), day, tz)
+    except sqlite3.Error as error:
+        raise asking_failed(path, error) from error
+
+
+def _station(name: str | None, connection: sqlite3.Connection) -> str:
+    if name is not None:
+        return name
+    known = list(query.stations(connection, None).values())
+    if len(known) != 1:
+        there = f"there are {', '.join(known[:20])}" if known else "there is none in the history"
+        raise HistoryError(f"a report is of one station: choose it with --station S; {there}")
+    return known[0]

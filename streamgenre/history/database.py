@@ -1,0 +1,236 @@
+"""Opening the file: whose it is, whether it is whole, and setting a broken one aside."""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Final
+
+from streamgenre.errors import HistoryError
+from streamgenre.history.schema import APPLICATION_ID, VERSION, check_version, migrate, version_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MAGIC: Final = b"SQLite format 3\0"
+_APPLICATION_ID_AT: Final = 68
+_HEADER: Final = 100
+COMPANIONS: Final = ("-wal", "-shm")
+"""What SQLite keeps beside a file."""
+_DATABASE_NAMES: Final = frozenset({".sqlite3", ".sqlite", ".db", ".db3"})
+_WAL_LIMIT: Final = 64_000_000
+_CORRUPT: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class BrokenFileError(Exception):
+    """The file is, or has been, a history, and can be read no more."""
+
+
+def is_corruption(error: sqlite3.Error) -> bool:
+    """Whether an error of SQLite says that the file is damaged."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in _CORRUPT
+
+
+def open_to_write(path: Path, *, busy_s: float) -> sqlite3.Connection:
+    """Open the history to write to it, made and brought to the present version where needed.
+
+    Parameters
+    ----------
+    path
+        The SQLite file.
+    busy_s
+        Seconds to wait for another process that is just writing.
+
+    Raises
+    ------
+    HistoryError
+        If the file is someone else's or from the future; it is not touched.
+    BrokenFileError
+        If it is ours and damaged.
+    sqlite3.Error, OSError
+        If it cannot be opened now.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = _check_header(path)
+    connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
+    try:
+        try:
+            if not new:
+                _check_tables(connection, path)
+            # Before the first table is made, or it has no effect.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            migrate(connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            # FULL: a transaction is on the disk before it counts as done, a cut of power included.
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
+        except sqlite3.DatabaseError as error:
+            if is_corruption(error):
+                raise BrokenFileError(str(error)) from error
+            raise
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Open the history to ask it; nothing is written, while a daemon may be writing.
+
+    Raises
+    ------
+    HistoryError
+        Saying what is wrong with the file and what to do.
+    """
+    if not path.exists():
+        raise HistoryError(
+            f"{path}: there is no history yet. `streamgenre listen` keeps one while it listens to "
+            "a device or a pipe; name another file with --history PATH"
+        )
+    try:
+        if _check_header(path):
+            raise HistoryError(f"{path}: an empty file, nothing was recorded yet")
+        return _checked(_connect_read_only(path), path)
+    except BrokenFileError as error:
+        raise HistoryError(_broken(path, error)) from error
+    except sqlite3.Error as error:
+        if is_corruption(error):
+            raise HistoryError(_broken(path, error)) from error
+        raise HistoryError(f"{path}: cannot be opened: {error}") from error
+    except OSError as error:
+        raise HistoryError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _checked(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    try:
+        _check_tables(connection, path)
+        version = version_of(connection)
+        if version < VERSION:
+            raise HistoryError(
+                f"{path}: written by an older streamgenre (version {version} of the tables, now "
+                f"{VERSION}). The daemon brings it up to date when it is started: `streamgenre "
+                f"listen --history {path}`"
+            )
+        connection.execute("PRAGMA query_only = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    """Connect without the right to write, whatever the folder allows.
+
+    A file in WAL mode needs its companions, which cannot be made in a folder that is not ours;
+    where there is no WAL, nobody writes and the file can be read as it lies there.
+    """
+    base = path.absolute().as_uri()
+    connection = sqlite3.connect(f"{base}?mode=ro", uri=True, timeout=5, isolation_level=None)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if companion(path, "-wal").exists():
+            raise
+        connection = sqlite3.connect(f"{base}?immutable=1", uri=True, isolation_level=None)
+    return connection
+
+
+def _check_header(path: Path) -> bool:
+    """Look at a file before SQLite does; return whether it is new or empty.
+
+    Raises
+    ------
+    HistoryError
+        If it is someone else's.
+    BrokenFileError
+        If it must have been ours and is no SQLite file any more.
+    """
+    if path.is_dir():
+        raise HistoryError(f"{path}: a folder; expected a file, as in {path / 'history.sqlite3'}")
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER)
+    except FileNotFoundError:
+        return True
+    if not header:
+        return True
+    ours = int.from_bytes(header[_APPLICATION_ID_AT:][:4], "big") == APPLICATION_ID
+    if not header.startswith(_MAGIC) and not ours:
+        # What is no SQLite file may be anything: only a file that is called a database is taken
+        # for a broken one, not a song that was named by mistake.
+        if path.suffix.lower() in _DATABASE_NAMES:
+            raise BrokenFileError("file is not a database")
+        raise HistoryError(
+            f"{path}: not an SQLite file; it was left as it is. Expected a history of streamgenre: "
+            "name a new file, as in --history history.sqlite3"
+        )
+    if not header.startswith(_MAGIC):
+        raise BrokenFileError("the header of the file is damaged")
+    return False
+
+
+def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
+    identity = int(connection.execute("PRAGMA application_id").fetchone()[0])
+    if identity != APPLICATION_ID:
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+            return
+        raise HistoryError(
+            f"{path}: an SQLite file of another program; it was left as it is. Name a file of its "
+            "own for the history with --history PATH"
+        )
+    check_version(version_of(connection), path)
+
+
+def companion(path: Path, suffix: str) -> Path:
+    """Return the path of what SQLite keeps beside a file."""
+    return path.with_name(path.name + suffix)
+
+
+def set_aside(path: Path, inode: int) -> Path | None:
+    """Rename a broken file and its companions, and return its new path.
+
+    Nothing is overwritten: the name has the time in it, and a number where that is taken. Of two
+    daemons that find the same file broken only one does it.
+
+    Parameters
+    ----------
+    path
+        Where the file is.
+    inode
+        Its inode; None is returned where another file lies there by now.
+    """
+    with companion(path, "-repair").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            if path.stat().st_ino != inode:
+                return None
+        except FileNotFoundError:
+            return None
+        finally:
+            companion(path, "-repair").unlink(missing_ok=True)
+        return _rename(path)
+
+
+def _rename(path: Path) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    number = 0
+    while True:
+        backup = path.with_name(f"{path.name}.broken-{stamp}" + (f"-{number}" if number else ""))
+        if not backup.exists():
+            break
+        number += 1
+    path.rename(backup)
+    for suffix in COMPANIONS:
+        if companion(path, suffix).exists():
+            companion(path, suffix).rename(companion(backup, suffix))
+    return backup
+
+
+def _broken(path: Path, error: Exception) -> str:
+    return (
+        f"{path}: damaged ({error}). The daemon sets it aside and begins a new one when it is "
+        f"started; what can be saved of it: `sqlite3 {path} .recover | sqlite3 saved.sqlite3`"
+    )

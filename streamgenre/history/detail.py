@@ -1,0 +1,112 @@
+"""The updates of one station and minute in one small blob.
+
+Each column of a minute (offsets, levels, confidences, then each genre's probability) stands as
+differences from row to row, which deflate well. Probabilities are kept in steps of 1/255, levels in
+steps of half a dB, times to the millisecond.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from streamgenre.errors import HistoryError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MINUTE_S: Final = 60
+STEPS: Final = 255
+"""Steps of a probability between 0 and 1."""
+_LEVEL_FLOOR: Final = -127.0
+_MAX_BYTES: Final = 16_000_000
+_DEFLATE: Final = 6
+
+
+def quantise(probability: float) -> int:
+    """Return a probability as a whole number, 0 to 255."""
+    return min(STEPS, max(0, int(probability * STEPS + 0.5)))
+
+
+def quantise_level(dbfs: float | None) -> int:
+    """Return a level in dBFS as a whole number, 1 to 255; 0 for digital silence."""
+    if dbfs is None:
+        return 0
+    return min(255, max(1, int((dbfs - _LEVEL_FLOOR) * 2 + 1.5)))
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """The updates of one minute, taken out of their blob."""
+
+    times: NDArray[np.float64]
+    """UNIX seconds of the end of each hop, shape ``(updates,)``."""
+    levels: NDArray[np.float64]
+    """dBFS, NaN for digital silence, shape ``(updates,)``."""
+    confidences: NDArray[np.float64]
+    """0 to 1, shape ``(updates,)``."""
+    probabilities: NDArray[np.float64]
+    """0 to 1, shape ``(updates, labels)``."""
+
+
+def encode(offsets_ms: list[int], rows: bytes | bytearray, labels: int) -> bytes:
+    """Return the blob of a minute.
+
+    Parameters
+    ----------
+    offsets_ms
+        Milliseconds of each update since the minute began, 0 to 59999.
+    rows
+        For each update one byte for the level, one for the confidence and one a label.
+    labels
+        Number of labels.
+    """
+    table = np.frombuffer(bytes(rows), np.uint8).reshape(len(offsets_ms), 2 + labels)
+    columns = np.diff(table.T, axis=1, prepend=np.uint8(0))
+    times = np.diff(np.asarray(offsets_ms, "<u2"), prepend=np.uint16(0)).astype("<u2")
+    return zlib.compress(times.tobytes() + columns.tobytes(), _DEFLATE)
+
+
+def decode(minute: int, data: bytes, *, updates: int, labels: int) -> Minute:
+    """Return what :func:`encode` was given.
+
+    Parameters
+    ----------
+    minute
+        UNIX seconds of the beginning of the minute / 60.
+    data
+        The blob.
+    updates, labels
+        Numbers of updates and labels in it.
+
+    Raises
+    ------
+    HistoryError
+        If the blob is damaged.
+    """
+    size = updates * (2 + 2 + labels)
+    try:
+        if not 0 < size <= _MAX_BYTES:
+            raise ValueError(f"{updates} updates")
+        inflate = zlib.decompressobj()
+        raw = inflate.decompress(data, size + 1)
+        if len(raw) != size or not inflate.eof:
+            raise ValueError(f"{len(raw)} bytes instead of {size}")
+    except (zlib.error, ValueError) as error:
+        raise HistoryError(
+            f"the detail of minute {minute} is damaged ({error}); the rest of the history can be "
+            "read, ask for another time"
+        ) from error
+    offsets = np.cumsum(np.frombuffer(raw[: 2 * updates], "<u2"), dtype=np.uint16)
+    columns = np.frombuffer(raw[2 * updates :], np.uint8).reshape(2 + labels, updates)
+    table = np.cumsum(columns, axis=1, dtype=np.uint8)
+    levels = np.where(table[0] == 0, np.nan, (table[0] - 1.0) / 2 + _LEVEL_FLOOR)
+    return Minute(
+        times=minute * MINUTE_S + offsets / 1000,
+        levels=levels,
+        confidences=table[1] / STEPS,
+        probabilities=table[2:].T / STEPS,
+    )

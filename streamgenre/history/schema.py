@@ -1,0 +1,157 @@
+"""The tables, and the steps from every older version to the present one.
+
+A version is a step here, and a step is never changed once it was released: a new version is a new
+step. Each runs in one transaction, so that a cut in the middle leaves the older version whole.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from streamgenre.errors import HistoryError
+from streamgenre.history.quarters import QUARTERS, spread
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+APPLICATION_ID: Final = 0x7367_6873
+"""``sghs`` in the file's header: by this a history is known from anyone else's SQLite file."""
+
+_FIRST: Final = (
+    # What is on: a state, and a genre where the state is music ('' where there is none).
+    """CREATE TABLE kinds (
+        id INTEGER PRIMARY KEY, state TEXT NOT NULL, genre TEXT NOT NULL, UNIQUE (state, genre))""",
+    # longest_s: no segment of the station is longer; bounds how far back an overlap can begin.
+    """CREATE TABLE stations (
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, longest_s REAL NOT NULL DEFAULT 0)""",
+    # Processes that wrote; ending is open, closed or cut.
+    """CREATE TABLE runs (
+        id INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE, started REAL NOT NULL,
+        ending TEXT NOT NULL DEFAULT 'open')""",
+    """CREATE TABLE sessions (
+        id INTEGER PRIMARY KEY, uid TEXT NOT NULL, station INTEGER NOT NULL REFERENCES stations,
+        run INTEGER NOT NULL REFERENCES runs, start_time REAL NOT NULL, end_time REAL NOT NULL,
+        ending TEXT NOT NULL, input TEXT, model TEXT, model_sha256 TEXT, UNIQUE (uid, station))""",
+    "CREATE INDEX sessions_by_run ON sessions (run)",
+    """CREATE TABLE segments (
+        id INTEGER PRIMARY KEY, session INTEGER NOT NULL REFERENCES sessions,
+        station INTEGER NOT NULL REFERENCES stations, kind INTEGER NOT NULL REFERENCES kinds,
+        start_time REAL NOT NULL, end_time REAL NOT NULL, stream_start REAL NOT NULL,
+        probability REAL, updates INTEGER NOT NULL, ending TEXT NOT NULL,
+        UNIQUE (session, stream_start))""",
+    "CREATE INDEX segments_by_time ON segments (station, start_time, end_time)",
+    """CREATE TABLE gaps (
+        id INTEGER PRIMARY KEY, session INTEGER NOT NULL REFERENCES sessions,
+        station INTEGER NOT NULL REFERENCES stations, seq INTEGER, start_time REAL NOT NULL,
+        end_time REAL NOT NULL, samples INTEGER, reason TEXT NOT NULL, UNIQUE (session, seq))""",
+    "CREATE INDEX gaps_by_time ON gaps (station, start_time)",
+    """CREATE TABLE source_changes (
+        id INTEGER PRIMARY KEY, session INTEGER NOT NULL REFERENCES sessions,
+        station INTEGER NOT NULL REFERENCES stations, seq INTEGER NOT NULL, time REAL NOT NULL,
+        state TEXT NOT NULL, input TEXT NOT NULL, detail TEXT NOT NULL, UNIQUE (session, seq))""",
+    "CREATE INDEX source_changes_by_time ON source_changes (station, time)",
+)
+_TITLES_AND_DEAD_AIR: Final = (
+    # A station plays the same few thousand titles again and again: each stands here once.
+    """CREATE TABLE tracks (
+        id INTEGER PRIMARY KEY, artist TEXT NOT NULL, title TEXT NOT NULL, folded TEXT NOT NULL,
+        UNIQUE (artist, title))""",
+    """CREATE TABLE titles (
+        id INTEGER PRIMARY KEY, session INTEGER NOT NULL REFERENCES sessions,
+        station INTEGER NOT NULL REFERENCES stations, seq INTEGER NOT NULL,
+        track INTEGER NOT NULL REFERENCES tracks, start_time REAL NOT NULL, end_time REAL NOT NULL,
+        ending TEXT NOT NULL, UNIQUE (session, seq))""",
+    "CREATE INDEX titles_by_time ON titles (station, start_time, end_time)",
+    "CREATE INDEX titles_by_track ON titles (track, start_time)",
+    """CREATE TABLE dead_air (
+        id INTEGER PRIMARY KEY, session INTEGER NOT NULL REFERENCES sessions,
+        station INTEGER NOT NULL REFERENCES stations, start_time REAL NOT NULL,
+        end_time REAL NOT NULL, ending TEXT NOT NULL, UNIQUE (session, start_time))""",
+    "CREATE INDEX dead_air_by_time ON dead_air (station, start_time)",
+    "CREATE INDEX segments_open ON segments (session) WHERE ending = 'open'",
+)
+_SHARES_AND_DETAIL: Final = (
+    # Milliseconds of each kind in the quarters of an hour (UNIX seconds / 3600): quarters, because
+    # a day begins at a quarter of a UTC hour in some zones.
+    """CREATE TABLE shares (
+        kind INTEGER NOT NULL, hour INTEGER NOT NULL, station INTEGER NOT NULL,
+        q0 INTEGER NOT NULL, q1 INTEGER NOT NULL, q2 INTEGER NOT NULL, q3 INTEGER NOT NULL,
+        PRIMARY KEY (kind, hour, station)) WITHOUT ROWID""",
+    "CREATE TABLE labels (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE)",
+    # Every update of a minute (UNIX seconds / 60) in one blob: see detail.py.
+    """CREATE TABLE details (
+        minute INTEGER NOT NULL, station INTEGER NOT NULL, session INTEGER NOT NULL,
+        labels INTEGER NOT NULL, updates INTEGER NOT NULL, data BLOB NOT NULL,
+        PRIMARY KEY (minute, station, session)) WITHOUT ROWID""",
+)
+
+
+def _fill_shares(connection: sqlite3.Connection) -> None:
+    sums: dict[tuple[int, int, int], list[int]] = {}
+    rows = connection.execute("SELECT kind, station, start_time, end_time FROM segments")
+    for kind, station, start, end in rows:
+        for hour, quarter, ms in spread(start, end):
+            sums.setdefault((kind, hour, station), [0] * QUARTERS)[quarter] += ms
+    connection.executemany(
+        "INSERT INTO shares (kind, hour, station, q0, q1, q2, q3) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        ((*key, *quarters) for key, quarters in sums.items()),
+    )
+
+
+_STEPS: Final[tuple[tuple[tuple[str, ...], Callable[[sqlite3.Connection], None] | None], ...]] = (
+    (_FIRST, None),
+    (_TITLES_AND_DEAD_AIR, None),
+    (_SHARES_AND_DETAIL, _fill_shares),
+)
+VERSION: Final = len(_STEPS)
+"""Version of the tables, as ``PRAGMA user_version`` tells it."""
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """Return the version of a file's tables, 0 for an empty file."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def check_version(version: int, path: object) -> None:
+    """Refuse a file that a newer streamgenre wrote.
+
+    Raises
+    ------
+    HistoryError
+        If the version is from the future.
+    """
+    if version > VERSION:
+        raise HistoryError(
+            f"{path}: written by a newer streamgenre (version {version} of the tables; this one "
+            f"knows up to {VERSION}). It was left as it is: update streamgenre, or name another "
+            "file with --history PATH"
+        )
+
+
+def migrate(connection: sqlite3.Connection, *, to: int = VERSION) -> None:
+    """Bring the tables to a version, step by step, each in one transaction.
+
+    Parameters
+    ----------
+    connection
+        In autocommit mode (``isolation_level=None``).
+    to
+        Version to stop at; older than the present one in tests only.
+    """
+    while (version := version_of(connection)) < to:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if version_of(connection) == version:  # else another process has just done it
+                statements, fill = _STEPS[version]
+                for statement in statements:
+                    connection.execute(statement)
+                if fill is not None:
+                    fill(connection)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {version + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise

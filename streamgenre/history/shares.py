@@ -1,0 +1,201 @@
+"""How much of the time belongs to each genre."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from math import ceil, floor
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from streamgenre.history.quarters import QUARTER_S
+from streamgenre.history.times import Span, day_span, local
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from datetime import date
+
+    from streamgenre.history.times import Zone
+
+By: TypeAlias = Literal["all", "hour", "day", "weekday"]
+Kind: TypeAlias = tuple[str, str]
+"""State, and genre or nothing."""
+HOUR_S: Final = 3600
+DAY_S: Final = 86_400
+WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Time of one genre, or of one state without a genre, in one part of a span."""
+
+    part: str
+    """``all``; the hour of the day (``18``); the day (``2026-07-01``); or the weekday."""
+    state: str
+    genre: str | None
+    seconds: float
+    share: float
+    """Of what was heard in this part, 0 to 1."""
+
+
+def sums(
+    connection: sqlite3.Connection, ids: dict[int, str], span: Span, *, tz: Zone
+) -> dict[tuple[float, Kind], float]:
+    """Return the seconds of each (state, genre) in each hour of a span.
+
+    Parameters
+    ----------
+    connection, ids
+        The history and the stations, whose times are added up.
+    span
+        What is looked at; the hours at its ends are cut where it is.
+    tz
+        Zone whose hours are meant.
+
+    Returns
+    -------
+    sums
+        By the UNIX seconds at which the hour (or a quarter of one, where the zone has hours that
+        do not begin with those of UTC) begins, and by (state, genre).
+    """
+    step = QUARTER_S if _is_odd(span, tz) else HOUR_S
+    first, last = ceil(span.start / step), floor(span.end / step)
+    found: defaultdict[tuple[float, Kind], float] = defaultdict(float)
+    rows = _quarters if step == QUARTER_S else _hours
+    for start, kind, ms in rows(connection, ids, first * step, last * step):
+        found[start, kind] += ms / 1000
+    if first > last:  # within one step
+        edges = [span]
+    else:
+        edges = [Span(span.start, first * step), Span(last * step, span.end)]
+    for edge in edges:
+        if edge.seconds > 0:
+            for kind, part in _from_segments(connection, ids, edge):
+                found[edge.start, kind] += part
+    return found
+
+
+def _is_odd(span: Span, tz: Zone) -> bool:
+    """Whether hours of the zone begin within hours of UTC at any time of the span."""
+    moments = [span.start, span.end]
+    moments += [span.start + 30 * DAY_S * i for i in range(1, int(span.seconds / DAY_S / 30) + 1)]
+    offsets = (local(moment, tz).utcoffset() for moment in moments)
+    return any(offset is not None and offset.total_seconds() % HOUR_S for offset in offsets)
+
+
+def _hours(
+    connection: sqlite3.Connection, ids: dict[int, str], start: float, end: float
+) -> Iterator[tuple[float, Kind, int]]:
+    """Yield the beginning, the kind and the milliseconds of each whole hour."""
+    for number, kind in _kinds(connection):
+        rows = connection.execute(
+            "SELECT hour, sum(q0 + q1 + q2 + q3) FROM shares WHERE kind = ? AND hour >= ? "
+            f"AND hour < ? AND station IN ({_marks(ids)}) GROUP BY hour",
+            (number, start // HOUR_S, end // HOUR_S, *ids),
+        )
+        for hour, ms in rows:
+            if ms:
+                yield hour * HOUR_S, kind, ms
+
+
+def _quarters(
+    connection: sqlite3.Connection, ids: dict[int, str], start: float, end: float
+) -> Iterator[tuple[float, Kind, int]]:
+    """Yield the same of each quarter of an hour."""
+    for number, kind in _kinds(connection):
+        rows = connection.execute(
+            "SELECT hour, sum(q0), sum(q1), sum(q2), sum(q3) FROM shares WHERE kind = ? "
+            f"AND hour >= ? AND hour < ? AND station IN ({_marks(ids)}) GROUP BY hour",
+            (number, start // HOUR_S, ceil(end / HOUR_S), *ids),
+        )
+        for hour, *parts in rows:
+            for quarter, ms in enumerate(parts):
+                at = hour * HOUR_S + quarter * QUARTER_S
+                if ms and start <= at < end:
+                    yield at, kind, ms
+
+
+def _kinds(connection: sqlite3.Connection) -> list[tuple[int, Kind]]:
+    # Asked one by one: so the rows come in the order of the table's key and need no sorting.
+    rows = connection.execute("SELECT id, state, genre FROM kinds ORDER BY id").fetchall()
+    return [(number, (state, genre)) for number, state, genre in rows]
+
+
+def _marks(ids: dict[int, str]) -> str:
+    return ", ".join("?" * len(ids))
+
+
+def _from_segments(
+    connection: sqlite3.Connection, ids: dict[int, str], span: Span
+) -> Iterator[tuple[Kind, float]]:
+    rows = connection.execute(
+        "SELECT k.state, k.genre, sum(min(g.end_time, ?1) - max(g.start_time, ?2)) "
+        "FROM stations s JOIN segments g ON g.station = s.id AND g.start_time < ?1 "
+        "AND g.start_time > ?2 - s.longest_s - 1 JOIN kinds k ON k.id = g.kind "
+        f"WHERE g.end_time > ?2 AND s.id IN ({_marks(ids)}) GROUP BY g.kind",
+        (span.end, span.start, *ids),
+    )
+    for state, genre, seconds in rows:
+        yield (state, genre), seconds
+
+
+def shares(
+    connection: sqlite3.Connection, ids: dict[int, str], span: Span, *, by: By, tz: Zone
+) -> list[Share]:
+    """Return the shares of a span, part by part, the largest first within each.
+
+    Parameters
+    ----------
+    connection, ids
+        The history and the stations, whose times are added up.
+    span
+        What is looked at.
+    by
+        ``all`` for one sum; ``day``; or over all days ``hour`` of the day or ``weekday``.
+    tz
+        Zone in which hours and days are meant.
+    """
+    parts: defaultdict[str, defaultdict[Kind, float]] = defaultdict(lambda: defaultdict(float))
+    namer = _Namer(by, tz)
+    for (start, kind), seconds in sums(connection, ids, span, tz=tz).items():
+        parts[namer.name(start)][kind] += seconds
+    order = WEEKDAYS.index if by == "weekday" else str
+    found = []
+    for part in sorted(parts, key=order):
+        total = sum(parts[part].values())
+        ranked = sorted(parts[part].items(), key=lambda item: (-item[1], item[0]))
+        found += [
+            Share(part, state, genre or None, round(seconds, 3), round(seconds / total, 6))
+            for (state, genre), seconds in ranked
+            if seconds > 0
+        ]
+    return found
+
+
+class _Namer:
+    """Names the part of a span to which a time belongs, each looked up once."""
+
+    def __init__(self, by: By, tz: Zone) -> None:
+        self._by = by
+        self._tz = tz
+        self._known: dict[float, str] = {}
+
+    def name(self, start: float) -> str:
+        if self._by == "all":
+            return "all"
+        if start not in self._known:
+            moment = local(start, self._tz)
+            self._known[start] = {
+                "hour": f"{moment.hour:02d}",
+                "day": moment.date().isoformat(),
+                "weekday": WEEKDAYS[moment.weekday()],
+            }[self._by]
+        return self._known[start]
+
+
+def hours_of(day: date, tz: Zone) -> list[Span]:
+    """Return the hours of a local day in order: 23 or 25 where the clock is changed."""
+    whole = day_span(day, tz)
+    count = ceil(whole.seconds / 3600)
+    starts = [whole.start + 3600 * i for i in range(count)]
+    return [Span(start, min(start + 3600, whole.end)) for start in starts]

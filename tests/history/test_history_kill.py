@@ -1,0 +1,160 @@
+"""SIGKILL at random moments: what was committed stays, and no more than a flush is lost."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import struct
+import sys
+import time
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from history.histories import check_whole, rows
+from history_programme import Programme
+
+from streamgenre.history import writer as writer_module
+from streamgenre.history.runs import RunLock
+from streamgenre.history.settings import HistorySettings
+from streamgenre.history.store import Store
+from streamgenre.history.writer import HistoryWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KILLS: Final = 200
+FLUSH_S: Final = 0.02
+_MARK: Final = struct.Struct("=dq")
+
+
+class MarkingStore(Store):
+    """Says on a pipe what has just been committed: the latest event and the number of segments."""
+
+    pipe = -1
+
+    def apply(self, batch: object) -> None:
+        from streamgenre.history.batch import Batch, SegmentRow
+
+        assert isinstance(batch, Batch)
+        ends = [row.end_time for row in batch.of(SegmentRow)]
+        closed = sum(row.ending == "closed" for row in batch.of(SegmentRow))
+        super().apply(batch)
+        if ends:
+            os.write(self.pipe, _MARK.pack(max(ends), closed))
+
+
+def listen(path: Path, number: int, start: float, pipe: int) -> None:
+    """What a daemon does, with a station whose seconds last a millisecond."""
+    MarkingStore.pipe = pipe
+    writer_module.__dict__["Store"] = MarkingStore
+    writer = HistoryWriter(
+        HistorySettings(path, flush_s=FLUSH_S), lossless=False, say=lambda _: None
+    )
+    writer.start()
+    maker = Programme(session=f"u{number}", start=start, seed=number)
+    while True:
+        for event in maker.day(600):
+            writer.put(event)
+            time.sleep(0.0005)
+
+
+def marks(read: int) -> list[tuple[float, int]]:
+    data = b""
+    while part := os.read(read, 1 << 16):
+        data += part
+    whole = len(data) // _MARK.size * _MARK.size
+    return [(end, closed) for end, closed in _MARK.iter_unpack(data[:whole])]
+
+
+def killed_run(path: Path, number: int, start: float, seconds: float) -> list[tuple[float, int]]:
+    """Run a writer in a process of its own, kill it, and return what it said it had committed."""
+    read, write = os.pipe()
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        os.close(read)
+        try:
+            listen(path, number, start, write)
+        finally:
+            os._exit(1)
+    os.close(write)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    found = marks(read)
+    os.close(read)
+    return found
+
+
+@pytest.mark.timeout(170)
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_two_hundred_kills_lose_no_committed_row(tmp_path: Path) -> None:
+    path = tmp_path / "h.sqlite3"
+    rng = random.Random(20_260_101)
+    start, closed = 1_782_864_000.0, 0
+    committed: list[float] = []
+    for number in range(KILLS):
+        # From before the first commit to the midst of many.
+        told = killed_run(path, number, start, rng.uniform(0.005, 0.13))
+        if not path.exists():
+            continue
+        if told:
+            end = told[-1][0]
+            committed.append(end)
+            (kept,) = rows(path, "SELECT max(end_time) FROM segments")[0]
+            assert kept >= end, f"kill {number}: committed {end}, found {kept}"
+            closed += sum(count for _, count in told)
+        start += 100_000
+        if number % 20 == 19:
+            check_whole(path)
+            tidy(path)
+    assert len(committed) > KILLS / 2
+    tidy(path)
+    check_whole(path)
+    ends = {end for (end,) in rows(path, "SELECT end_time FROM segments")}
+    assert max(ends) >= max(committed)
+    # Every run's last committed moment is in a row of its own, closed where it was last heard.
+    assert rows(path, "SELECT count(*) FROM segments WHERE ending = 'open'") == [(0,)]
+    assert rows(path, "SELECT count(*) FROM segments WHERE ending = 'closed'")[0][0] >= closed
+    cut = [end for (end,) in rows(path, "SELECT end_time FROM sessions WHERE ending = 'cut'")]
+    assert len(cut) >= len(committed)
+    assert not [p for p in tmp_path.iterdir() if "-run-" in p.name or "broken" in p.name]
+
+
+def tidy(path: Path) -> None:
+    """Start once more: what the killed ones left open is closed."""
+    lock = RunLock(path)
+    Store(path, lock).close()
+
+
+def test_a_killed_daemon_loses_no_more_than_a_flush(tmp_path: Path) -> None:
+    """By the writer's own clock: what is missing was said in the last flush interval."""
+    path = tmp_path / "h.sqlite3"
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read)
+        settings = HistorySettings(path, flush_s=0.3)
+        writer = HistoryWriter(settings, lossless=False, say=lambda _: None)
+        writer.start()
+        maker = Programme(start=0.0, hop=0.01)
+        for event in maker.stretch("music", "jazz", 10**6):
+            writer.put(event)
+            os.write(write, struct.pack("=d", event.time))
+            time.sleep(0.01)
+        os._exit(1)
+    os.close(write)
+    time.sleep(1.7)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    data = b""
+    while part := os.read(read, 1 << 16):
+        data += part
+    os.close(read)
+    told = struct.unpack("=d", data[-8:])[0]
+    (kept,) = rows(path, "SELECT max(end_time) FROM segments")[0]
+    # The events are a hundredth of a second of stream apart, and of time at the least.
+    assert told > 0.5
+    assert told - kept <= 0.3 + 0.1
+    check_whole(path)

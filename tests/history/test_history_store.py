@@ -1,0 +1,282 @@
+"""From events to rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from history.histories import Scribe, check_whole, record, rows
+from history_programme import SONGS, T0, Programme
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streamgenre.events import Segment, Update
+from streamgenre.history import query
+from streamgenre.history.batch import MAX_ROWS, Batch
+from streamgenre.history.database import open_to_read
+from streamgenre.history.recorder import MAX_TEXT, Recorder
+from streamgenre.history.times import Span
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ALL = Span(0, 4e9)
+OPEN = "SELECT ending FROM segments ORDER BY start_time"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "h.sqlite3"
+
+
+def test_a_day_is_kept_as_it_was(path: Path) -> None:
+    events = list(Programme().day(6 * 3600))
+    record(path, events, every=400)
+    check_whole(path)
+    told = [e for e in events if isinstance(e, Segment)]
+    kept = rows(
+        path,
+        "SELECT state, genre, start_time, end_time, probability, updates, ending "
+        "FROM segments JOIN kinds ON kinds.id = kind ORDER BY start_time",
+    )
+    assert kept == [
+        (e.state, e.genre or "", e.start_time, e.time, e.mean_probability, e.updates, "closed")
+        for e in told
+    ]
+    gaps = [e for e in events if getattr(e, "TYPE", "") == "gap"]
+    assert len(gaps) == rows(path, "SELECT count(*) FROM gaps")[0][0] > 0
+    connection = open_to_read(path)
+    ids = query.stations(connection, None)
+    shown = [e for e in events if isinstance(e, Update)]
+    detail = list(query.details(connection, 1, ALL))
+    times = [t for _, minute in detail for t in minute.times.tolist()]
+    assert times == pytest.approx([e.time for e in shown], abs=2e-3)
+    kept_p = [p for _, minute in detail for p in minute.probabilities.tolist()]
+    for event, row in zip(shown[::97], kept_p[::97], strict=True):
+        assert row == pytest.approx(list(event.probabilities.values()), abs=0.5 / 255 + 1e-9)
+    titles = list(query.titles(connection, ids, ALL))
+    announced = [e for e in events if isinstance(e, dict) and e["type"] == "title" and e["title"]]
+    assert [(t.artist, t.title) for t in titles] == [(e["artist"], e["title"]) for e in announced]
+    assert all(a.end <= b.start + 1e-6 for a, b in pairwise(titles))
+    dead = list(query.dead_air(connection, ids, ALL))
+    told_dead = [e["time"] for e in events if isinstance(e, dict) and e["type"] == "dead_air"]
+    assert [t for d in dead for t in (d.start, d.end)] == told_dead
+    session = rows(path, "SELECT input, model, ending FROM sessions")
+    assert session == [("radio.example", "lstm", "closed")]
+    connection.close()
+
+
+def test_an_open_segment_is_there_at_every_flush(path: Path) -> None:
+    scribe = Scribe(path)
+    stretch = iter(Programme().stretch("music", "jazz", 60))
+    for number in range(1, 61):
+        scribe.recorder.take(next(stretch))
+        scribe.flush()
+        assert rows(path, "SELECT end_time, updates, ending FROM segments") == [
+            (T0 + number, number, "open")
+        ]
+    check_whole(path)
+    scribe.take(stretch)
+    scribe.flush()
+    assert rows(path, OPEN) == [("closed",)]
+    scribe.end()
+
+
+def test_a_batch_may_be_written_twice(path: Path) -> None:
+    """A commit of which nobody knows whether it took place is repeated."""
+    scribe = Scribe(path)
+    scribe.take(Programme().day(1200))
+    scribe.store.apply(scribe.batch)
+    tables = ("segments", "gaps", "titles", "dead_air", "source_changes", "shares", "details")
+    before = [rows(path, f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in tables]
+    scribe.store.apply(scribe.batch)
+    assert [rows(path, f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in tables] == before
+    scribe.vanish()
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(seed=st.integers(0, 10**6), every=st.integers(25, 3000), hop=st.sampled_from([0.5, 1.0]))
+def test_however_it_is_flushed_the_rows_are_the_same(
+    seed: int, every: int, hop: float, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("flushed")
+    kept = []
+    for name, flush in (("a", every), ("b", 10**9)):
+        path = folder / f"{name}.sqlite3"
+        record(path, Programme(seed=seed, hop=hop).day(900), every=flush)
+        check_whole(path)
+        kept.append(
+            [
+                rows(path, f"SELECT {what} ORDER BY 1, 2")
+                for what in (
+                    "state, genre, start_time, end_time, probability, updates, ending "
+                    "FROM segments JOIN kinds ON kinds.id = kind",
+                    "state, genre, hour, q0, q1, q2, q3 FROM shares JOIN kinds ON id = kind "
+                    "WHERE q0 + q1 + q2 + q3 > 0",
+                    "minute, updates, data FROM details",
+                    "start_time, end_time, ending, artist, title FROM titles "
+                    "JOIN tracks ON tracks.id = track",
+                )
+            ]
+        )
+    assert kept[0] == kept[1]
+
+
+def test_after_a_crash_the_open_is_closed_where_it_was_last_heard(path: Path) -> None:
+    scribe = Scribe(path)
+    maker = Programme()
+    scribe.take([maker.title("Miles Verden", "Blue"), maker.dead_air(active=True)])
+    stretch = list(maker.stretch("music", "jazz", 60))
+    scribe.take(stretch[:40])
+    scribe.flush()
+    scribe.take(stretch[40:50])  # never written
+    scribe.vanish()
+    later = Scribe(path)
+    assert rows(path, "SELECT end_time, updates, ending FROM segments") == [(T0 + 40, 40, "cut")]
+    for table in ("titles", "dead_air", "sessions"):
+        assert rows(path, f"SELECT end_time, ending FROM {table}") == [(T0 + 40, "cut")]
+    check_whole(path)
+    later.end()
+    assert rows(path, "SELECT ending FROM runs") == [("cut",)]  # the later one wrote nothing
+
+
+def test_what_another_living_daemon_has_open_stays_open(path: Path) -> None:
+    first, second = Scribe(path), None
+    first.take(list(Programme("kitchen", "u1").stretch("music", "jazz", 20))[:10])
+    first.flush()
+    second = Scribe(path)
+    second.take(list(Programme("hall", "u2").stretch("music", "rock", 20))[:10])
+    second.flush()
+    assert rows(path, OPEN) == [("open",), ("open",)]
+    first.vanish()
+    third = Scribe(path)
+    assert sorted(rows(path, OPEN)) == [("cut",), ("open",)]
+    for scribe in (second, third):
+        scribe.end()
+    check_whole(path)
+
+
+def test_a_segment_whose_end_was_never_told_ends_with_its_last_update(path: Path) -> None:
+    maker = Programme()
+    first = [e for e in maker.stretch("music", "jazz", 10) if isinstance(e, Update)]
+    second = list(maker.stretch("music", "rock", 10))
+    record(path, [*first, *second])
+    assert rows(path, "SELECT start_time, end_time, ending FROM segments") == [
+        (T0, T0 + 10, "closed"),
+        (T0 + 10, T0 + 20, "closed"),
+    ]
+
+
+def test_a_clock_that_was_set_moves_the_segment_and_its_shares(path: Path) -> None:
+    maker = Programme()
+    stretch = list(maker.stretch("music", "jazz", 50))
+    scribe = Scribe(path)
+    scribe.take(stretch[:-1])
+    scribe.flush()
+    told = stretch[-1]
+    assert isinstance(told, Segment)
+    moved = dataclasses.replace(told, time=told.time + 7200, start_time=told.start_time + 7200)
+    scribe.take([moved])
+    scribe.flush()
+    check_whole(path)
+    assert rows(path, "SELECT start_time FROM segments") == [(T0 + 7200,)]
+    scribe.end()
+
+
+def test_titles_end_with_the_next_and_repeats_are_one(path: Path) -> None:
+    maker = Programme()
+    events: list[Any] = [maker.title("A", "one")]
+    events += maker.stretch("music", "jazz", 10)
+    events += [maker.title("A", "one")]
+    events += maker.stretch("music", "jazz", 10)
+    events += [maker.title("", "two"), *maker.stretch("music", "jazz", 5), maker.title("", "")]
+    events += maker.stretch("music", "jazz", 5)
+    record(path, events)
+    assert rows(
+        path,
+        "SELECT artist, title, start_time - ?, end_time - ?, ending FROM titles "
+        "JOIN tracks ON tracks.id = track ORDER BY start_time",
+        T0,
+        T0,
+    ) == [("A", "one", 0, 20, "closed"), ("", "two", 20, 25, "closed")]
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "'; DROP TABLE titles; --",
+        '"; <script>alert(1)</script>',
+        "\x1b[31mred\x07",
+        "nul\0 inside",
+        "lone \ud800 surrogate",
+        "x" * 100_000,
+        "‮right to left",
+        "%s %n {0} \\",
+    ],
+)
+def test_hostile_titles_are_text(path: Path, title: str) -> None:
+    maker = Programme()
+    record(path, [maker.title(title, title), *maker.stretch("music", "jazz", 5)])
+    check_whole(path)
+    (kept,) = rows(path, "SELECT artist, title FROM tracks")
+    assert kept[0] == kept[1]
+    assert len(kept[0]) <= MAX_TEXT
+    assert "\0" not in kept[0]
+    connection = open_to_read(path)
+    found = list(query.search(connection, query.stations(connection, None), ALL, kept[1]))
+    assert len(found) == 1
+    connection.close()
+
+
+def test_titles_of_another_sort_are_passed_over(path: Path) -> None:
+    maker = Programme()
+    odd: list[Any] = [
+        maker.title("A", "t") | {"artist": 7, "title": ["x"]},
+        {"type": "lyrics", "station": "x"},
+        {},
+    ]
+    record(path, [*odd, *maker.stretch("music", "jazz", 5)])
+    assert rows(path, "SELECT count(*) FROM titles") == [(0,)]
+
+
+def test_a_thousand_repeats_of_eight_songs_are_eight_tracks(path: Path) -> None:
+    record(path, Programme().day(4 * 3600), every=1000)
+    assert rows(path, "SELECT count(*) FROM tracks") == [(len(SONGS),)]
+
+
+def test_the_batch_is_bounded_and_says_what_it_gave_up() -> None:
+    batch = Batch(room=50)
+    recorder = Recorder(batch)
+    maker = Programme()
+    for number in range(500):
+        for event in maker.stretch("music", ("jazz", "rock")[number % 2], 30):
+            recorder.take(event)
+        assert len(batch) <= 4 * 50 + 10
+    assert batch.lost > 400
+    from streamgenre.history.batch import GapRow, SegmentRow
+
+    assert len(batch.of(SegmentRow)) == 50
+    (note,) = batch.of(GapRow)
+    assert note.reason == "history"
+    assert note.start_time == T0
+    kept = batch.of(SegmentRow)
+    assert note.end_time <= max(kept[0].start_time, 60 + 60 * (T0 + maker.stream) // 60)
+
+
+def test_the_bound_is_small_enough_for_a_small_machine() -> None:
+    import tracemalloc
+
+    batch = Batch(room=2000)
+    recorder = Recorder(batch)
+    tracemalloc.start()
+    maker = Programme()
+    for number in range(3000):
+        for event in maker.stretch("music", ("jazz", "rock")[number % 2], 6):
+            recorder.take(event)
+    used = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert used / 2000 * MAX_ROWS < 60e6
