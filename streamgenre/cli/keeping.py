@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def history_settings(args: argparse.Namespace, source: Source) -> HistorySettings | None:
     """Return how the history is kept, or None where none is.
 
-    It is kept where something is heard that will not come again: a device, a radio, a pipe. A file or the
-    demo is played for the sake of its output and would only soil the record; with ``--history`` it
-    is kept all the same.
+    It is kept where something is heard that will not come again: a device, a radio, a pipe. A file
+    or the demo is played for the sake of its output and would only soil the record; with
+    ``--history`` it is kept all the same.
 
     Raises
     ------

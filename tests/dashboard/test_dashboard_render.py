@@ -171,7 +171,7 @@ def test_no_events_and_a_tiny_terminal() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.4, "0 s"), (59.9, "59 s"), (60, "1 min 0 s"), (3700, "1 h 1 min"), (90000, "1 d 1 h"),
+    [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (3700, "1 h 1 min"), (90000, "1 d 1 h"),
      (float("nan"), "0 s"), (-3, "0 s")],
 )  # fmt: skip
 def test_durations(seconds: float, words: str) -> None:
