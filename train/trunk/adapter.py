@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from streamgenre.features import MfccSpec, cepstral_matrix, mel_filterbank
+from streamgenre.features import EPS, MfccSpec, cepstral_matrix, mel_filterbank
 from train.trunk.network import BANDS
 
 if TYPE_CHECKING:
@@ -72,22 +72,40 @@ def inverse_transform() -> NDArray[np.float32]:
     return cepstral_matrix(SPEC).T.astype(np.float32)
 
 
+def offset() -> NDArray[np.float32]:
+    """Return the cepstra of a frame of typical log energies, shape ``(160,)``.
+
+    A filter without a bin has the logarithm of the smallest number instead of an energy, and the
+    large cepstra that come of it would cost the rest a digit in float32: the graph takes this
+    frame away before the transform and multiplies its energies in again after it.
+    """
+    cepstra: NDArray[np.float32] = (_typical() @ cepstral_matrix(SPEC)).astype(np.float32)
+    return cepstra
+
+
+def _typical() -> NDArray[np.float64]:
+    """Return typical log energies of music, shape ``(160,)``."""
+    empty = ~mel_filterbank(SPEC).any(axis=1)
+    return np.where(empty, np.log(EPS), np.linspace(-4, -12, SPEC.nfilt))
+
+
 def band_mapping() -> NDArray[np.float32]:
     """Return the matrix from filterbank energies to the trunk's bands, shape ``(160, 96)``.
 
-    It undoes the division by ``nfft`` in the energies of python_speech_features, and has the
-    trunk's compression in it already.
+    It takes energies relative to those of :func:`offset`, undoes the division by ``nfft`` in the
+    energies of python_speech_features, and has the trunk's compression in it already.
     """
     from scipy.optimize import nnls
 
     filters = mel_filterbank(SPEC).T
     weights = np.stack([nnls(filters, band)[0] for band in slaney_filterbank()], axis=1)
-    mapping: NDArray[np.float32] = (weights * SPEC.nfft * COMPRESSION).astype(np.float32)
+    weights *= np.exp(_typical())[:, None] * SPEC.nfft * COMPRESSION
+    mapping: NDArray[np.float32] = weights.astype(np.float32)
     return mapping
 
 
 def mel_bands(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     """Turn MFCC frames, shape ``(..., 160)``, into the trunk's bands, shape ``(..., 96)``."""
-    energies = np.exp(frames @ inverse_transform())
+    energies = np.exp((frames - offset()) @ inverse_transform())
     bands: NDArray[np.float32] = np.log10(1 + energies @ band_mapping())
     return bands
