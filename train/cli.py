@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamgenre.features import MfccSpec
+    from train.corpus import Corpus
     from train.recipes.base import Settings
     from train.workflow import Data
 
@@ -44,6 +45,17 @@ before it was exported, compared with Keras to 1e-5 and loaded as the daemon loa
 examples:
   python -m train fit --recipe lstm --corpus ~/music --out models/lstm
   python -m train fit --recipe cnn --corpus ~/music --out /tmp/try --no-folds --epochs 2
+"""
+
+_RECIPES: Final = ("lstm", "cnn", "lite", "lite-cnn")
+
+_TRUNK: Final = """\
+Fetch the pretrained trunk that the recipes lstm and cnn stand on: the checkpoint
+MSD_musicnn out of the wheel musicnn 0.1.0 on PyPI (29 MB, ISC licence). It is
+rebuilt in Keras and checked against the graph that it was published as to 1e-4.
+
+example:
+  python -m train trunk
 """
 
 _EVALUATE: Final = """\
@@ -80,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     fit = commands.add_parser(
         "fit", parents=[common], help="train a model", description=_FIT, formatter_class=raw
     )
-    fit.add_argument("--recipe", choices=("lstm", "cnn"), required=True, help="which network")
+    fit.add_argument("--recipe", choices=_RECIPES, required=True, help="which network")
     fit.add_argument("--out", type=Path, required=True, metavar="DIR", help="model folder to write")
     fit.add_argument(
         "--replace", action="store_true", help="replace the model folder if it is there"
@@ -100,6 +112,13 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--dropout", type=_share, metavar="P", help="dropout before the last layer")
     fit.add_argument("--learning-rate", type=_above_zero, metavar="R", help="highest learning rate")
     fit.add_argument(
+        "--trunk",
+        type=Path,
+        metavar="DIR",
+        help="where the trunk and its embeddings are kept, for lstm and cnn "
+        "(default: $XDG_CACHE_HOME/streamgenre/trunk)",
+    )
+    fit.add_argument(
         "--note", type=Path, metavar="FILE", help="Markdown on the corpus, for the model card"
     )
 
@@ -110,6 +129,17 @@ def _parser() -> argparse.ArgumentParser:
         description=_EVALUATE,
         formatter_class=raw,
     )
+    trunk = commands.add_parser(
+        "trunk", help="fetch the pretrained trunk", description=_TRUNK, formatter_class=raw
+    )
+    trunk.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where to keep it (default: $XDG_CACHE_HOME/streamgenre/trunk)",
+    )
+    trunk.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    trunk.add_argument("--debug", action="store_true", help="tracebacks of errors")
     evaluate.add_argument("model", metavar="MODEL", help="model folder, or name of a shipped model")
     return parser
 
@@ -152,7 +182,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with Progress(quiet=options.quiet) as progress:
-            run = _fit if options.command == "fit" else _evaluate
+            run = {"fit": _fit, "evaluate": _evaluate, "trunk": _trunk}[options.command]
             run(options, progress, arguments)
     except StreamgenreError as error:
         if options.debug:
@@ -169,6 +199,9 @@ def _fit(options: argparse.Namespace, progress: Progress, arguments: list[str]) 
     from train import card, workflow
     from train.recipes import RECIPES
 
+    if options.recipe not in RECIPES:
+        _print_manifest(options, _fit_transfer(options, progress, arguments))
+        return
     recipe = RECIPES[options.recipe]
     names = ("seed", "epochs", "steps", "batch", "units", "dropout", "learning_rate")
     chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
@@ -190,13 +223,63 @@ def _fit(options: argparse.Namespace, progress: Progress, arguments: list[str]) 
             note=progress.note,
         ),
     )
-    manifest = workflow.train_model(order, data)
+    _print_manifest(options, workflow.train_model(order, data))
+
+
+def _print_manifest(options: argparse.Namespace, manifest: dict[str, Any]) -> None:
     if options.json:
         print(json.dumps(manifest, indent=2, ensure_ascii=False))
     else:
         print(f"{options.out}: {manifest['training']['parameters']:,} parameters")
         if "evaluation" in manifest:
             _print_figures(manifest["evaluation"])
+
+
+def _fit_transfer(
+    options: argparse.Namespace, progress: Progress, arguments: list[str]
+) -> dict[str, Any]:
+    """Train a head on the trunk."""
+    from train import card, workflow
+    from train.trunk import checkpoint, command, transfer
+
+    recipe = transfer.RECIPES[options.recipe]
+    unknown = [name for name in ("steps", "dropout") if getattr(options, name) is not None]
+    if unknown:
+        raise TrainError(f"--{unknown[0]} means nothing to the recipe {recipe.name}")
+    names = ("seed", "epochs", "batch", "units", "learning_rate")
+    chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    card.check_out(options.out, replace=options.replace)
+    order = command.Order(
+        recipe=recipe,
+        settings=replace(recipe.defaults, **chosen),
+        corpus=_corpus(options, progress),
+        folder=options.corpus,
+        trunk=options.trunk or checkpoint.default_folder(),
+        out=options.out,
+        command=_recorded(arguments, options),
+        folds=options.folds,
+        replace=options.replace,
+        note=_read_note(options.note) if options.note else "",
+        reporter=workflow.Reporter(
+            stage=lambda title: progress.note(f"{recipe.name}, {title}"), note=progress.note
+        ),
+    )
+    return command.train_model(order)
+
+
+def _trunk(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
+    from train.trunk import checkpoint, command
+
+    folder = options.out or checkpoint.default_folder()
+    difference = command.fetch_trunk(folder)
+    print(f"{folder}: MSD_musicnn, {difference:.1e} from its published graph in Keras")
+
+
+def _corpus(options: argparse.Namespace, progress: Progress) -> Corpus:
+    corpus = read_corpus(options.corpus)
+    for warning in corpus.warnings:
+        progress.note(f"warning: {warning}")
+    return corpus
 
 
 def _evaluate(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
@@ -222,9 +305,7 @@ def _evaluate(options: argparse.Namespace, progress: Progress, arguments: list[s
 def _data(options: argparse.Namespace, progress: Progress, spec: MfccSpec) -> Data:
     from train import workflow
 
-    corpus = read_corpus(options.corpus)
-    for warning in corpus.warnings:
-        progress.note(f"warning: {warning}")
+    corpus = _corpus(options, progress)
     paths = [path for clip in corpus.clips for path in (clip.path, *clip.variants)]
     progress.files(len(paths))
     cache = options.cache or default_cache()
@@ -248,6 +329,8 @@ def _recorded(arguments: list[str], options: argparse.Namespace) -> str:
     """Return the command line for the record, without this machine's paths."""
     hidden = {str(options.corpus): "DIR", str(options.cache): "CACHE"}
     hidden[str(options.out)] = f"models/{options.out.name}"
+    if options.trunk:
+        hidden[str(options.trunk)] = "TRUNK"
     if options.note:
         hidden[str(options.note)] = f"train/notes/{options.note.name}"
     words = []

@@ -148,9 +148,7 @@ def _timbre(weights: Weights, b: Builder, mel: str, new: str) -> str:
     for number in range(len(TIMBRE)):
         kernel, bias, sign, scale, shift = _signed(weights, number)
         kernel = kernel[:, :, 0].transpose(2, 1, 0)[:, None]
-        y = b.add(
-            "Conv", newest, b.constant(kernel), b.constant(bias), pads=[0, 0, 0, _AHEAD]
-        )
+        y = b.add("Conv", newest, b.constant(kernel), b.constant(bias), pads=[0, 0, 0, _AHEAD])
         found.append(_strongest(b, y, sign))
         scales.append(scale)
         shifts.append(shift)
@@ -217,8 +215,10 @@ def units_and_tags(weights: Weights, b: Builder, pooled: str) -> tuple[str, str]
     return units, b.add("Add", y, b.constant(weights["dense_1/bias"]))
 
 
-def assembled(b: Builder, states: tuple[State, ...], outputs: dict[str, tuple[int | str, ...]]) -> Any:
-    """Return the model: frames and states in; outputs by name (with their shapes) and states out."""
+def assembled(
+    b: Builder, states: tuple[State, ...], outputs: dict[str, tuple[int | str, ...]]
+) -> Any:
+    """Return the model: frames and states in, outputs (name to shape) and states out."""
     from onnx import TensorProto, helper
 
     def tensor(name: str, *shape: int | str) -> Any:

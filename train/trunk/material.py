@@ -123,15 +123,15 @@ def hear(
             on_job(len(done), len(jobs))
     folds = np.array([clip.fold for clip in corpus.clips])
     kinds = {
-        kind: _joined([done[name] for name in sorted(done) if name[0] == kind], folds, weights, kind)
+        kind: _joined(
+            [done[name] for name in sorted(done) if name[0] == kind], folds, weights, kind
+        )
         for kind in sorted({kind for kind, _ in done})
     }
     return Heard(corpus, corpus.clips, kinds, sha256)
 
 
-def _joined(
-    parts: Sequence[Embedded], folds: Any, weights: Weights, kind: int
-) -> Seconds:
+def _joined(parts: Sequence[Embedded], folds: Any, weights: Weights, kind: int) -> Seconds:
     clips = np.concatenate([part.clips for part in parts])
     ages = np.concatenate([part.ages for part in parts])
     if kind < LINE:

@@ -90,9 +90,7 @@ def build(weights: Weights) -> Any:
     # Interleaved in the checkpoint: maximum and mean of feature 0, of feature 1, ...
     pooled = ops.stack([ops.max(of_frames, axis=1), ops.mean(of_frames, axis=1)], axis=-1)
     pooled = ops.reshape(pooled, (-1, 2 * CHANNELS))
-    units = ops.relu(
-        ops.matmul(normed(pooled, 9), weights["dense/kernel"]) + weights["dense/bias"]
-    )
+    units = ops.relu(ops.matmul(normed(pooled, 9), weights["dense/kernel"]) + weights["dense/bias"])
     units = normed(units, 10)
     tags = ops.matmul(units, weights["dense_1/kernel"]) + weights["dense_1/bias"]
     return Model(mel, [of_frames, pooled, units, tags], name="trunk")

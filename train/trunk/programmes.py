@@ -189,9 +189,7 @@ def _fade(rng: np.random.Generator, room: int) -> int:
     return -int(rng.uniform(0.3, 3) * RATE) if kind < _CROSSFADE + _SILENCE else 0
 
 
-def _pieces(
-    job: Job, sound: Sound, rng: np.random.Generator, noises: Sequence[Floats]
-) -> Any:
+def _pieces(job: Job, sound: Sound, rng: np.random.Generator, noises: Sequence[Floats]) -> Any:
     """Yield stretches of clips, each with its clip's index; every clip is played about once."""
     order: list[tuple[int, float]] = []
     for n in rng.permutation(len(job.paths)):

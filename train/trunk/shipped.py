@@ -27,12 +27,12 @@ _HOPS: Final = (62, 63, 1, 25, 63, 130)
 """The frames checked are cut into these calls and the rest."""
 
 
-def states_of(model: Any | None) -> tuple[State, ...]:
+def states_of(model: Any | None, n_labels: int) -> tuple[State, ...]:
     """Return the state tensors of a graph with an LSTM, or without where ``model`` is None."""
     if model is None:
         return STATES
-    units = model.get_layer("lstm_1").units
-    return (*STATES, State("lstm_1_h", (units,)), State("lstm_1_c", (units,)))
+    shape = (n_labels, model.get_layer("lstm_1").units)
+    return (*STATES, State("lstm_1_h", shape), State("lstm_1_c", shape))
 
 
 def export(weights: Weights, head: Linear, model: Any | None, frames: Floats) -> bytes:
@@ -75,32 +75,39 @@ def build(weights: Weights, head: Linear, model: Any | None) -> Any:
     logits = b.add("MatMul", everything, b.constant(head.kernel))
     logits = b.add("Add", logits, b.constant(head.bias))
     if model is not None:
-        logits = b.add("Add", logits, _memory(b, logits, tags, model))
+        logits = b.add("Add", logits, _memory(b, logits, model, len(head.bias)))
     b.add("Unsqueeze", logits, b.whole(1), to=LOGITS)
-    return assembled(b, states_of(model), {LOGITS: ("steps", len(head.bias))})
+    return assembled(b, states_of(model, len(head.bias)), {LOGITS: ("steps", len(head.bias))})
 
 
-def _memory(b: Builder, logits: str, tags: str, model: Any) -> str:
+def _memory(b: Builder, logits: str, model: Any, n_labels: int) -> str:
     """Add the LSTM's single step; return the logits that it adds."""
-    certainty = b.add("LogSoftmax", logits, axis=1)
-    x = b.add("Concat", b.add("Max", certainty, b.constant(memory.FLOOR)), tags, axis=1)
-    mean, scale = scale_of(model)
-    x = b.add("Mul", b.add("Sub", x, b.constant(mean)), b.constant(scale))
-    x = b.add("Unsqueeze", x, b.whole(1), to="sequence_0")
-    nodes, constants = lstm_nodes(
-        model.get_layer("lstm_1"), 0, "lstm_1_h", "lstm_1_c", x, "sequence_1"
-    )
+    units = model.get_layer("lstm_1").units
+    certain = b.add("LogSoftmax", logits, axis=1)
+    certain = b.add("Max", certain, b.constant(memory.FLOOR))
+    first = b.add("ReduceMax", certain, axes=[1], keepdims=1)
+    is_first = b.add("GreaterOrEqual", certain, first)
+    others = b.add("Where", is_first, b.constant(-1e9), certain)
+    second = b.add("ReduceMax", others, axes=[1], keepdims=1)
+    # Where two genres share the first place, each is the other's rival.
+    tied = b.add("Cast", is_first, kind=1)
+    tied = b.add("ReduceSum", tied, b.whole(1), keepdims=1)
+    second = b.add("Where", b.add("Greater", tied, b.constant(1.5)), first, second)
+    margin = b.add("Sub", certain, b.add("Where", is_first, second, first))
+    pair = [b.add("Unsqueeze", x, b.whole(2)) for x in (certain, margin)]
+    x = b.add("Mul", b.add("Concat", *pair, axis=2), b.constant(0.25))
+    x = b.add("Reshape", x, b.whole(-1, 1, 2))
+    for name in ("h", "c"):
+        b.add("Reshape", f"lstm_1_{name}", b.whole(-1, units), to=f"flat_{name}")
+    nodes, constants = lstm_nodes(model.get_layer("lstm_1"), 0, "flat_h", "flat_c", x, "sequence")
     b.nodes += nodes
     b.constants += constants
+    for name in ("h", "c"):
+        flat, shape = f"flat_{name}{NEXT}", b.whole(-1, n_labels, units)
+        b.add("Reshape", flat, shape, to=f"lstm_1_{name}{NEXT}")
     kernel, bias = model.get_layer("logits").get_weights()
-    y = b.add("Squeeze", "sequence_1", b.whole(1))
-    return b.add("Add", b.add("MatMul", y, b.constant(kernel)), b.constant(bias))
-
-
-def scale_of(model: Any) -> tuple[Floats, Floats]:
-    """Return what the LSTM's inputs are centred and multiplied by."""
-    mean, std = model.get_layer("scale").get_weights()
-    return mean, 1 / std
+    y = b.add("Add", b.add("MatMul", "sequence", b.constant(kernel)), b.constant(bias))
+    return b.add("Reshape", y, b.whole(-1, n_labels))
 
 
 def check(graph: Any, weights: Weights, head: Linear, model: Any | None, frames: Floats) -> float:
@@ -123,7 +130,7 @@ def check(graph: Any, weights: Weights, head: Linear, model: Any | None, frames:
     session = onnxruntime.InferenceSession(
         graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    states = states_of(model)
+    states = states_of(model, len(head.bias))
     names = [LOGITS, *(state.name + NEXT for state in states)]
     found = expected = [np.zeros((len(frames), *s.shape), np.float32) for s in states]
     trunk = Incremental(weights)
@@ -148,6 +155,5 @@ def _in_keras(
     logits = head(everything)
     if model is None:
         return logits, after
-    x = memory.inputs(logits, everything[:, -50:])[:, None]
-    added, h, c = model([x, *states[len(STATES) :]], training=False)
-    return logits + np.asarray(added)[:, 0], [*after, np.asarray(h), np.asarray(c)]
+    answer, h, c = memory.remember(model, logits[:, None], *states[len(STATES) :])
+    return np.asarray(answer)[:, 0], [*after, np.asarray(h), np.asarray(c)]

@@ -123,9 +123,9 @@ def _in_a_room(samples: Samples, rng: np.random.Generator, s: Sound) -> Samples:
     curve = _smooth_curve(2 * s.equaliser_db, rng) * _high_pass(rng.uniform(60, 350))
     if rng.random() < 0.5:
         curve = curve * _low_pass(rng.uniform(3500, 7800))
-    wet = fftconvolve(
-        _filtered(samples, curve), room_response(rng, rng.uniform(*s.room_seconds))
-    )[: len(samples)]
+    wet = fftconvolve(_filtered(samples, curve), room_response(rng, rng.uniform(*s.room_seconds)))[
+        : len(samples)
+    ]
     wet *= _level(samples) / max(_level(wet), 1e-9)
     # A room is never silent.
     floor = _level(wet) * 10 ** (-rng.uniform(8, 40) / 20)
