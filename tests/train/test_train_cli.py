@@ -332,8 +332,8 @@ def test_ctrl_c_leaves_no_half_folder(corpus_folder: Path, tmp_path: Path, cache
     out = tmp_path / "models" / "out"
     process = subprocess.Popen(
         [sys.executable, "-m", "train", "fit", "--recipe", "lite-cnn",
-         "--corpus", str(corpus_folder), "--out", str(out), "--cache", str(cache), "--epochs", "1000", "--steps", "2", "--batch",
-         "2", "--units", "4"],
+         "--corpus", str(corpus_folder), "--out", str(out), "--cache", str(cache),
+         "--epochs", "1000", "--steps", "2", "--batch", "2", "--units", "4"],
         cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ,
     )  # fmt: skip
     assert process.stderr is not None
