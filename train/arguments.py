@@ -50,6 +50,7 @@ example:
 
 
 def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
     raw = argparse.RawDescriptionHelpFormatter
     whole = argparse.ArgumentParser(
         prog="python -m train", description=_DESCRIPTION, formatter_class=raw

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shlex
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamgenre.errors import StreamgenreError
@@ -20,7 +18,9 @@ from train.frames import SPEC, default_cache, load_recordings
 from train.progress import Progress
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
+    from pathlib import Path
 
     from streamgenre.features import MfccSpec
     from train.corpus import Corpus

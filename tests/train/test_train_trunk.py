@@ -137,6 +137,11 @@ def test_the_whole_model_is_keras(
     operators = [node.op_type for node in whole.graph.node]
     assert operators.count("LSTM") == int(remembers)
     assert not {"Loop", "Scan", "If"} & set(operators)
+    # Open, as the contract has it, though it is one step a call.
+    session = session_of(whole)
+    assert session.get_outputs()[0].shape == ["batch", "steps", 4]
+    states = {s.name: np.zeros((2, *s.shape), np.float32) for s in shipped.states_of(model, 4)}
+    assert session.run(["logits"], states | {"frames": frames[:, :62]})[0].shape == (2, 1, 4)
 
 
 def test_a_perturbed_weight_is_refused(

@@ -76,7 +76,11 @@ def build(weights: Weights, head: Linear, model: Any | None) -> Any:
     logits = b.add("Add", logits, b.constant(head.bias))
     if model is not None:
         logits = b.add("Add", logits, _memory(b, logits, model, len(head.bias)))
-    b.add("Unsqueeze", logits, b.whole(1), to=LOGITS)
+    # The contract wants an open time axis, and onnxruntime would find out that it is always 1:
+    # nothing is added, of the length of the last frame.
+    newest = b.add("Slice", FRAMES, b.whole(-1, 0), b.constant([2**62, 1], np.int64), b.whole(1, 2))
+    nothing = b.add("Mul", newest, b.constant(0))
+    b.add("Add", b.add("Unsqueeze", logits, b.whole(1)), nothing, to=LOGITS)
     return assembled(b, states_of(model, len(head.bias)), {LOGITS: ("steps", len(head.bias))})
 
 
