@@ -157,7 +157,7 @@ def _trunk(manifest: dict[str, Any]) -> str:
         "authors trained it on the Million Song Dataset; its weights are in this model unchanged.\n"
         "\nIt is reached from MFCC frames: with as many cepstra as filters, an inverse transform "
         "and an exponential give the energies of 160 filters back, and non-negative sums of these "
-        "are the trunk's 96 bands (0.7 % off; its embedding at cosine 0.996 of that of its own "
+        "are the trunk's 96 bands (0.8 % off; its units at cosine 0.997 of those of its own "
         "input). Only the new frames go through its vertical filters, most of the work. Its "
         "horizontal filters look 64 frames ahead and its residual layers nine more: these run anew "
         "over the last 187 frames at every call, with zeros after the newest. So nothing is late, "
@@ -279,7 +279,7 @@ def _programmes(figures: dict[str, dict[str, Any]]) -> str:
         )
     lines.append(
         "\n`line` changes levels only; `augmented` has other loudspeakers, rooms, noise from 0 to "
-        "30 dB below the music, clipping, other tempi and missing treble. Both are kinds of "
-        "programme that the head was trained on, with other artists.\n"
+        "30 dB below the music, clipping, other tempi and missing treble: a kind of programme that "
+        "the head was trained on too, with other artists.\n"
     )
     return "\n".join(lines)
