@@ -12,6 +12,9 @@ kind      inputs                                      outputs
 stateful  ``frames`` (batch, time, numcep), states    ``logits`` (batch, time, labels), states
 windowed  ``frames`` (batch, window_frames, numcep)   ``logits`` (batch, labels)
 ========  ==========================================  =========================================
+
+The daemon reads the last row of a stateful graph's logits. A graph may give that row alone (time 1,
+declared as open) where logits at every frame would be costly.
 """
 
 from __future__ import annotations

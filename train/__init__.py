@@ -2,6 +2,7 @@
 
 Not installed with the package; run it from a checkout with the ``train`` extra installed::
 
+    python -m train trunk
     python -m train fit --recipe lstm --corpus DIR --out models/lstm
     python -m train evaluate models/lstm --corpus DIR
 
@@ -9,4 +10,5 @@ One module a subject: ``corpus`` (files, genres, folds), ``frames`` (decoding an
 ``augment`` and ``batches`` (what the network sees), ``recipes`` (the networks), ``fitting`` (the
 loop), ``export`` (ONNX, checked against Keras), ``measure`` (statistics), ``evaluation`` (running
 a model folder over clips), ``card`` (manifest and model card), ``workflow`` (all of it in order).
+``trunk`` holds what stands on a pretrained network (recipes ``lstm`` and ``cnn``).
 """

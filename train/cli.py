@@ -2,157 +2,43 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shlex
 import sys
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from streamgenre.errors import StreamgenreError
 from streamgenre.manifest import find_model, read_manifest
+from train.arguments import parser
 from train.corpus import read_corpus
 from train.errors import TrainError
 from train.frames import SPEC, default_cache, load_recordings
 from train.progress import Progress
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
+    from pathlib import Path
 
     from streamgenre.features import MfccSpec
+    from train.corpus import Corpus
     from train.recipes.base import Settings
     from train.workflow import Data
-
-_DESCRIPTION: Final = """\
-Train genre models for streamgenre and measure them.
-
-A corpus is a folder with one sub-folder of audio files a genre, or with a table
-clips.csv (columns clip, genre; artist and fold where known). The table should
-name the artists: a model that has heard an artist looks far better than it is,
-so the figures are taken on folds that never put one artist on two sides.
-"""
-
-_FIT: Final = """\
-Train a model and write a model folder: model.onnx, manifest.json, a model card.
-
-First the recipe is measured: for each fold a model is trained without it and run
-over it. Then the model that is written is trained on all clips. Nothing is written
-before it was exported, compared with Keras to 1e-5 and loaded as the daemon loads it.
-
-examples:
-  python -m train fit --recipe lstm --corpus ~/music --out models/lstm
-  python -m train fit --recipe cnn --corpus ~/music --out /tmp/try --no-folds --epochs 2
-"""
-
-_EVALUATE: Final = """\
-Measure a model folder (or a shipped model by name) on a corpus: 3 s windows, whole
-clips, single updates, and updates of one endless programme with no reset.
-
-The figures mean something only on artists that the model was not trained on.
-
-example:
-  python -m train evaluate lstm --corpus ~/other-music --json
-"""
-
-
-def _parser() -> argparse.ArgumentParser:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="python -m train", description=_DESCRIPTION, formatter_class=raw
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--corpus", type=Path, required=True, metavar="DIR", help="folder with the music"
-    )
-    common.add_argument(
-        "--cache",
-        type=Path,
-        metavar="DIR",
-        help="where computed frames are kept (default: $XDG_CACHE_HOME/streamgenre/frames)",
-    )
-    common.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
-    common.add_argument("--quiet", action="store_true", help="no progress on stderr")
-    common.add_argument("--debug", action="store_true", help="tracebacks of errors")
-
-    fit = commands.add_parser(
-        "fit", parents=[common], help="train a model", description=_FIT, formatter_class=raw
-    )
-    fit.add_argument("--recipe", choices=("lstm", "cnn"), required=True, help="which network")
-    fit.add_argument("--out", type=Path, required=True, metavar="DIR", help="model folder to write")
-    fit.add_argument(
-        "--replace", action="store_true", help="replace the model folder if it is there"
-    )
-    fit.add_argument(
-        "--folds",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="measure and calibrate on held-out folds first (default); --no-folds is four times "
-        "faster and tells nothing about how good the model is",
-    )
-    fit.add_argument("--seed", type=int, metavar="N", help="seed of everything drawn (default 1)")
-    fit.add_argument("--epochs", type=_positive, metavar="N", help="epochs, fixed beforehand")
-    fit.add_argument("--steps", type=_positive, metavar="N", help="batches an epoch")
-    fit.add_argument("--batch", type=_positive, metavar="N", help="windows or programmes a batch")
-    fit.add_argument("--units", type=_units, metavar="N", help="width of the network")
-    fit.add_argument("--dropout", type=_share, metavar="P", help="dropout before the last layer")
-    fit.add_argument("--learning-rate", type=_above_zero, metavar="R", help="highest learning rate")
-    fit.add_argument(
-        "--note", type=Path, metavar="FILE", help="Markdown on the corpus, for the model card"
-    )
-
-    evaluate = commands.add_parser(
-        "evaluate",
-        parents=[common],
-        help="measure a model folder",
-        description=_EVALUATE,
-        formatter_class=raw,
-    )
-    evaluate.add_argument("model", metavar="MODEL", help="model folder, or name of a shipped model")
-    return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
-    return value
-
-
-def _units(text: str) -> int:
-    value = _positive(text)
-    if value % 4:
-        raise argparse.ArgumentTypeError(f"must be a multiple of 4, not {value}")
-    return value
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 0 and below 1, not {value}")
-    return value
-
-
-def _above_zero(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be above 0, not {value}")
-    return value
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     # Must be set before the first import of Keras; TensorFlow's start-up chatter says nothing
     # about training.
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with Progress(quiet=options.quiet) as progress:
-            run = _fit if options.command == "fit" else _evaluate
+            run = {"fit": _fit, "evaluate": _evaluate, "trunk": _trunk}[options.command]
             run(options, progress, arguments)
     except StreamgenreError as error:
         if options.debug:
@@ -169,6 +55,9 @@ def _fit(options: argparse.Namespace, progress: Progress, arguments: list[str]) 
     from train import card, workflow
     from train.recipes import RECIPES
 
+    if options.recipe not in RECIPES:
+        _print_manifest(options, _fit_transfer(options, progress, arguments))
+        return
     recipe = RECIPES[options.recipe]
     names = ("seed", "epochs", "steps", "batch", "units", "dropout", "learning_rate")
     chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
@@ -190,13 +79,63 @@ def _fit(options: argparse.Namespace, progress: Progress, arguments: list[str]) 
             note=progress.note,
         ),
     )
-    manifest = workflow.train_model(order, data)
+    _print_manifest(options, workflow.train_model(order, data))
+
+
+def _print_manifest(options: argparse.Namespace, manifest: dict[str, Any]) -> None:
     if options.json:
         print(json.dumps(manifest, indent=2, ensure_ascii=False))
     else:
         print(f"{options.out}: {manifest['training']['parameters']:,} parameters")
         if "evaluation" in manifest:
             _print_figures(manifest["evaluation"])
+
+
+def _fit_transfer(
+    options: argparse.Namespace, progress: Progress, arguments: list[str]
+) -> dict[str, Any]:
+    """Train a head on the trunk."""
+    from train import card, workflow
+    from train.trunk import checkpoint, command, transfer
+
+    recipe = transfer.RECIPES[options.recipe]
+    unknown = [name for name in ("steps", "dropout") if getattr(options, name) is not None]
+    if unknown:
+        raise TrainError(f"--{unknown[0]} means nothing to the recipe {recipe.name}")
+    names = ("seed", "epochs", "batch", "units", "learning_rate")
+    chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    card.check_out(options.out, replace=options.replace)
+    order = command.Order(
+        recipe=recipe,
+        settings=replace(recipe.defaults, **chosen),
+        corpus=_corpus(options, progress),
+        folder=options.corpus,
+        trunk=options.trunk or checkpoint.default_folder(),
+        out=options.out,
+        command=_recorded(arguments, options),
+        folds=options.folds,
+        replace=options.replace,
+        note=_read_note(options.note) if options.note else "",
+        reporter=workflow.Reporter(
+            stage=lambda title: progress.note(f"{recipe.name}, {title}"), note=progress.note
+        ),
+    )
+    return command.train_model(order)
+
+
+def _trunk(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
+    from train.trunk import checkpoint, command
+
+    folder = options.out or checkpoint.default_folder()
+    difference = command.fetch_trunk(folder)
+    print(f"{folder}: MSD_musicnn, {difference:.1e} from its published graph in Keras")
+
+
+def _corpus(options: argparse.Namespace, progress: Progress) -> Corpus:
+    corpus = read_corpus(options.corpus)
+    for warning in corpus.warnings:
+        progress.note(f"warning: {warning}")
+    return corpus
 
 
 def _evaluate(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
@@ -222,9 +161,7 @@ def _evaluate(options: argparse.Namespace, progress: Progress, arguments: list[s
 def _data(options: argparse.Namespace, progress: Progress, spec: MfccSpec) -> Data:
     from train import workflow
 
-    corpus = read_corpus(options.corpus)
-    for warning in corpus.warnings:
-        progress.note(f"warning: {warning}")
+    corpus = _corpus(options, progress)
     paths = [path for clip in corpus.clips for path in (clip.path, *clip.variants)]
     progress.files(len(paths))
     cache = options.cache or default_cache()
@@ -248,6 +185,8 @@ def _recorded(arguments: list[str], options: argparse.Namespace) -> str:
     """Return the command line for the record, without this machine's paths."""
     hidden = {str(options.corpus): "DIR", str(options.cache): "CACHE"}
     hidden[str(options.out)] = f"models/{options.out.name}"
+    if options.trunk:
+        hidden[str(options.trunk)] = "TRUNK"
     if options.note:
         hidden[str(options.note)] = f"train/notes/{options.note.name}"
     words = []

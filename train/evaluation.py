@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WINDOW_SECONDS: Final = 3.0
 HOP_SECONDS: Final = 1.0
 LATER_SECONDS: Final = 10.0
-_BATCH: Final = 128
+_BATCH: Final = 16
 _ENDLESS_ORDERS: Final = 4
 """Number of random orders in which the clips are played as one endless programme."""
 

@@ -174,7 +174,7 @@ def _stateful_graph(network: Network) -> Any:
     nodes, initializers = list(parts[0].graph.node), list(parts[0].graph.initializer)
     for number, layer in enumerate(network.recurrent):
         h, c = cells[2 * number : 2 * number + 2]
-        more_nodes, more_initializers = _lstm_nodes(
+        more_nodes, more_initializers = lstm_nodes(
             layer, number, h.name, c.name, f"sequence_{number}", f"sequence_{number + 1}"
         )
         nodes += more_nodes
@@ -184,7 +184,7 @@ def _stateful_graph(network: Network) -> Any:
     return _assembled(network, nodes, initializers, parts)
 
 
-def _lstm_nodes(
+def lstm_nodes(
     layer: Any, number: int, h: str, c: str, sequence: str, after: str
 ) -> tuple[list[Any], list[Any]]:
     """Return the nodes and weights that stand for one Keras LSTM layer.

@@ -175,14 +175,14 @@ def _measure(order: Order, data: Data) -> tuple[dict[str, Any], float]:
             f"clips {heard['clip']['accuracy']:.3f} (chance {heard['chance']:.2f})"
         )
     temperature = evaluation.temperature_of(outcomes)
-    figures: dict[str, Any] = {"method": _method(data.corpus)}
+    figures: dict[str, Any] = {"method": method_of(data.corpus)}
     figures |= evaluation.figures(outcomes, data.corpus.labels, temperature)
     if variants:
         figures["variants"] = evaluation.figures(variants, data.corpus.labels, temperature)
     return figures, temperature
 
 
-def _method(corpus: Corpus) -> str:
+def method_of(corpus: Corpus) -> str:
     """Return how the figures came about, for the card."""
     heard = "of artists of whom it had heard nothing"
     if corpus.folds_by == "file":

@@ -36,7 +36,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.fixture(scope="module", params=["lstm", "cnn"])
+@pytest.fixture(scope="module", params=["lite", "lite-cnn"])
 def fitted(
     request: pytest.FixtureRequest,
     corpus_folder: Path,
@@ -136,7 +136,7 @@ def test_evaluate_refuses_genres_that_the_model_does_not_know(
 
 def fit_quickly(corpus: Path, out: Path, cache: Path, *more: str) -> int:
     return main(
-        ["fit", "--recipe", "cnn", "--corpus", str(corpus), "--out", str(out), "--cache",
+        ["fit", "--recipe", "lite-cnn", "--corpus", str(corpus), "--out", str(out), "--cache",
          str(cache), "--no-folds", "--epochs", "1", "--steps", "2", "--batch", "4", "--units", "4",
          *more]
     )  # fmt: skip
@@ -272,7 +272,15 @@ def test_an_artist_alone_in_a_genre_cannot_be_held_out(
     tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     corpus = write_corpus(tmp_path / "corpus", per_genre=2)
-    command = ["fit", "--recipe", "cnn", "--corpus", str(corpus), "--out", str(tmp_path / "out")]
+    command = [
+        "fit",
+        "--recipe",
+        "lite-cnn",
+        "--corpus",
+        str(corpus),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert main([*command, "--cache", str(cache)]) == 1
     assert "all of its 2 clips are in one fold" in capsys.readouterr().err
 
@@ -294,7 +302,15 @@ def test_a_folder_that_is_there_is_not_replaced_unasked(
 def test_bad_flags_are_refused(
     tmp_path: Path, flag: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["fit", "--recipe", "cnn", "--corpus", str(tmp_path), "--out", str(tmp_path / "o")]
+    command = [
+        "fit",
+        "--recipe",
+        "lite-cnn",
+        "--corpus",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "o"),
+    ]
     with pytest.raises(SystemExit) as exit_:
         main([*command, *flag])
     assert exit_.value.code == 2
@@ -315,9 +331,9 @@ def test_help_is_quick_and_there(command: list[str]) -> None:
 def test_ctrl_c_leaves_no_half_folder(corpus_folder: Path, tmp_path: Path, cache: Path) -> None:
     out = tmp_path / "models" / "out"
     process = subprocess.Popen(
-        [sys.executable, "-m", "train", "fit", "--recipe", "cnn", "--corpus", str(corpus_folder),
-         "--out", str(out), "--cache", str(cache), "--epochs", "1000", "--steps", "2", "--batch",
-         "2", "--units", "4"],
+        [sys.executable, "-m", "train", "fit", "--recipe", "lite-cnn",
+         "--corpus", str(corpus_folder), "--out", str(out), "--cache", str(cache),
+         "--epochs", "1000", "--steps", "2", "--batch", "2", "--units", "4"],
         cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ,
     )  # fmt: skip
     assert process.stderr is not None

@@ -34,7 +34,7 @@ def some_frames(network: Any) -> Any:
     return cepstra(energies.astype(np.float32), SPEC)
 
 
-@pytest.fixture(scope="module", params=["lstm", "cnn"])
+@pytest.fixture(scope="module", params=["lite", "lite-cnn"])
 def exported(request: pytest.FixtureRequest) -> Exported:
     network = small_network(request.param)
     frames = some_frames(network)
@@ -99,7 +99,7 @@ def test_a_weight_that_is_no_number_is_refused(exported: Exported) -> None:
 
 
 def test_a_state_that_is_not_carried_is_refused() -> None:
-    network = small_network("lstm")
+    network = small_network("lite")
     frames = some_frames(network)
     model = onnx.load_from_string(export(network, frames))
     for node in model.graph.node:
@@ -151,7 +151,7 @@ def test_an_lstm_too_many_or_too_few_is_refused(exported: Exported) -> None:
 
 
 def test_logits_do_not_depend_on_what_comes_later() -> None:
-    network = small_network("lstm")
+    network = small_network("lite")
     frames = some_frames(network)
     zeros = [np.zeros((3, *s.shape), np.float32) for s in network.states]
     before = np.asarray(network.whole([frames, *zeros], training=False)[0])

@@ -1,4 +1,4 @@
-"""The networks that can be trained, by name."""
+"""The networks that can be trained from nothing, by name; see ``train.trunk`` for the others."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from train.recipes import cnn, lstm
 if TYPE_CHECKING:
     from train.recipes.base import Recipe
 
-RECIPES: Final[dict[str, Recipe]] = {"lstm": lstm.RECIPE, "cnn": cnn.RECIPE}
+RECIPES: Final[dict[str, Recipe]] = {"lite": lstm.RECIPE, "lite-cnn": cnn.RECIPE}

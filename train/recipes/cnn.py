@@ -63,7 +63,7 @@ def build(
 
 
 RECIPE: Final = Recipe(
-    name="cnn",
+    name="lite-cnn",
     kind="windowed",
     description=(
         "a convolutional network over the last 3 s of log-mel energies: three layers of 3×3 "

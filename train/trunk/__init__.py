@@ -1,0 +1,12 @@
+"""The pretrained trunk: MSD_musicnn, reached from MFCC frames and run incrementally.
+
+One module a subject: ``checkpoint`` (the weights, from PyPI), ``network`` (the trunk in Keras and
+the check against the original graph), ``adapter`` (MFCC frames to the trunk's mel bands),
+``graph`` (trunk and adapter as an incremental ONNX graph), ``sound`` (augmentation of audio),
+``programmes`` (what a station plays, as embeddings), ``heads`` (what is trained on them) and
+``transfer`` (all of it in order).
+
+Pons and Serra, "musicnn: pre-trained convolutional neural networks for music audio tagging",
+late-breaking demo, ISMIR 2019; package ``musicnn``, ISC licence, Music Technology Group,
+Universitat Pompeu Fabra.
+"""

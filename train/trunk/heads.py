@@ -1,0 +1,217 @@
+"""What is trained on the trunk: a linear head over the window, and an LSTM over the seconds.
+
+The window's head is a multinomial regression, fitted to its optimum: no seeds, no epochs. The LSTM
+(:mod:`train.trunk.memory`) gets that head's logits once a second. It is trained on logits that were
+made without the clips in question (each fold's from a head fitted on the other folds); with a
+head's logits for its own training clips it would learn to trust a certainty that new music does not
+give.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from streamgenre.models import softmax
+from train.measure import fold_accuracy
+from train.trunk.network import normalisation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from train.trunk.checkpoint import Weights
+
+    Floats = NDArray[np.float32]
+    Ints = NDArray[np.integer[Any]]
+
+STRENGTHS: Final = (0.3, 1.0, 3.0)
+"""Strengths of the window head's regularisation that are chosen from on inner folds."""
+_LEAST_STD: Final = 1e-3
+_ROUNDS: Final = 150
+MIN_AGE: Final = 2.0
+"""Seconds that a clip must have played for its window to count: two thirds of it."""
+
+
+def embedding(weights: Weights, pooled: NDArray[np.floating[Any]]) -> Floats:
+    """Return pooled features with the trunk's units and tags, ``(…, 1506)`` to ``(…, 1756)``."""
+    features = pooled.astype(np.float32)
+    scale, shift = normalisation(weights, 10)
+    dense = features @ weights["dense/kernel"] + weights["dense/bias"]
+    units = np.maximum(dense, 0) * scale + shift
+    tags = units @ weights["dense_1/kernel"] + weights["dense_1/bias"]
+    return np.concatenate([features, units, tags], axis=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Training material: one row a second of programme."""
+
+    embedding: Floats
+    """Shape ``(n, 1756)``."""
+    clips: Ints
+    """Index of the clip playing, -1 for none; shape ``(n,)``."""
+    ages: Floats
+    """Seconds since it began, shape ``(n,)``."""
+    folds: Ints
+    """Fold of the programme, shape ``(n,)``."""
+    begins: NDArray[np.bool_]
+    """Whether a programme (or a clip by itself) begins here, with no past; shape ``(n,)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """``logits = embedding @ kernel + bias``; scaling of the embedding included."""
+
+    kernel: Floats
+    """Shape ``(1756, labels)``."""
+    bias: Floats
+    """Shape ``(labels,)``."""
+    strength: float
+    """Regularisation that it was fitted with."""
+
+    def __call__(self, embedding: Floats) -> Floats:
+        """Return logits."""
+        logits: Floats = embedding @ self.kernel + self.bias
+        return logits
+
+
+def fit_linear(x: Floats, targets: Ints, weights: Floats, n_labels: int, strength: float) -> Linear:
+    """Fit a multinomial regression with a quadratic penalty.
+
+    Parameters
+    ----------
+    x
+        Embeddings, shape ``(n, d)``; they are standardised here.
+    targets
+        Genres, shape ``(n,)``.
+    weights
+        Weight of each row, shape ``(n,)``.
+    n_labels
+        Number of genres.
+    strength
+        Weight of the penalty.
+    """
+    from scipy.optimize import minimize
+
+    share = (weights / weights.sum()).astype(np.float32)
+    mean = share @ x
+    std = np.sqrt(np.maximum(share @ np.square(x - mean), 0)) + np.float32(_LEAST_STD)
+    scaled = (x - mean) / std
+    d = x.shape[1]
+    wanted = np.eye(n_labels, dtype=np.float32)[targets]
+
+    def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        kernel = flat[: d * n_labels].reshape(d, n_labels).astype(np.float32)
+        p = softmax(scaled @ kernel + flat[d * n_labels :]).astype(np.float32)
+        right = np.maximum((p * wanted).sum(axis=1), 1e-12)
+        value = -(share * np.log(right)).sum() + 0.5 * strength * np.square(kernel).sum()
+        error = (p - wanted) * share[:, None]
+        slope = scaled.T @ error + strength * kernel
+        gradient = np.concatenate([slope.ravel(), error.sum(axis=0)]).astype(np.float64)
+        return float(value), gradient
+
+    start = np.zeros((d + 1) * n_labels)
+    found = minimize(
+        loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _ROUNDS}
+    ).x.astype(np.float32)
+    kernel = found[: d * n_labels].reshape(d, n_labels) / std[:, None]
+    return Linear(kernel, found[d * n_labels :] - mean @ kernel, strength)
+
+
+def row_weights(
+    seconds: Seconds, targets: Ints, artists: Sequence[str], *, least_age: float = MIN_AGE
+) -> Floats:
+    """Weigh rows: genres alike, artists within a genre by the square root of their seconds.
+
+    Parameters
+    ----------
+    seconds
+        The rows.
+    targets, artists
+        Genre and artist of every clip of the corpus.
+    least_age
+        Seconds that a clip must have played to count.
+    """
+    weights = np.zeros(len(seconds.clips))
+    usable = (seconds.clips >= 0) & (seconds.ages >= least_age)
+    _, of_artist = np.unique(np.array(artists), return_inverse=True)
+    playing = seconds.clips[usable]
+    count = np.bincount(of_artist[playing], minlength=len(of_artist))
+    weights[usable] = 1 / np.sqrt(count[of_artist[playing]])
+    genre = targets[seconds.clips]
+    for one in np.unique(genre[usable]):
+        rows = usable & (genre == one)
+        weights[rows] /= weights[rows].sum()
+    return weights.astype(np.float32)
+
+
+def subset(seconds: Seconds, rows: NDArray[np.bool_]) -> Seconds:
+    """Return some rows."""
+    return Seconds(
+        seconds.embedding[rows], seconds.clips[rows], seconds.ages[rows], seconds.folds[rows],
+        seconds.begins[rows],
+    )  # fmt: skip
+
+
+def joined(parts: Sequence[Seconds]) -> Seconds:
+    """Return seconds one after the other."""
+    return Seconds(
+        np.concatenate([part.embedding for part in parts]),
+        np.concatenate([part.clips for part in parts]),
+        np.concatenate([part.ages for part in parts]),
+        np.concatenate([part.folds for part in parts]),
+        np.concatenate([part.begins for part in parts]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The window's head, and those that were fitted without one of its folds."""
+
+    head: Linear
+    without: dict[int, Linear]
+    """By the fold that each left out."""
+
+
+def fit_window(seconds: Seconds, targets: Ints, weights: Floats, n_labels: int) -> Window:
+    """Fit the window's head; its strength is chosen on inner folds.
+
+    Each fold of the rows given is left out once for every strength; the strength with the best
+    accuracy over the rows left out is taken for the head that is fitted on all.
+
+    Parameters
+    ----------
+    seconds
+        The rows.
+    targets
+        Genre of every clip.
+    weights
+        Weight of every row; rows without weight are not used.
+    n_labels
+        Number of genres.
+    """
+    used = weights > 0
+    x, genre, fold = seconds.embedding[used], targets[seconds.clips[used]], seconds.folds[used]
+    weight = weights[used]
+    best, best_score = None, -1.0
+    for strength in STRENGTHS:
+        without = {
+            int(one): fit_linear(
+                x[fold != one], genre[fold != one], weight[fold != one], n_labels, strength
+            )
+            for one in np.unique(fold)
+        }
+        hits = np.zeros(len(genre), np.bool_)
+        for one, head in without.items():
+            held = fold == one
+            hits[held] = head(x[held]).argmax(axis=1) == genre[held]
+        score = fold_accuracy(hits, genre, fold)
+        if score > best_score:
+            best, best_score = (strength, without), score
+    assert best is not None
+    strength, without = best
+    return Window(fit_linear(x, genre, weight, n_labels, strength), without)

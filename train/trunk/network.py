@@ -1,0 +1,162 @@
+"""The trunk in Keras, and its check against the graph that it was published as.
+
+The trunk takes 187 frames (3 s) of 96 mel bands. Convolutions that see most of the bands at once
+(timbre) and convolutions along time in each band (rhythm) are each pooled over the bands; three
+residual layers follow; everything is pooled over time, by maximum and by mean, and two dense
+layers give 200 units and 50 tags. Batch normalisation stands after the activation everywhere, and
+is kept as scale and shift.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from train.errors import TrainError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from train.trunk.checkpoint import Weights
+
+    Floats = NDArray[np.float32]
+
+FRAMES: Final = 187
+BANDS: Final = 96
+CHANNELS: Final = 753
+"""Features a frame before the pooling over time: 561 of the front, 3 × 64 of the residual layers"""
+UNITS: Final = 200
+TAGS: Final = 50
+TIMBRE: Final = ((7, 38), (7, 67))
+"""Frames × bands of the vertical filters, 204 each."""
+RHYTHM: Final = (128, 64, 32)
+"""Frames of the horizontal filters, 51 each."""
+EPSILON: Final = 1e-3
+"""Batch normalisation's, TensorFlow 1's default."""
+TOLERANCE: Final = 1e-4
+
+
+def normalisation(weights: Weights, number: int) -> tuple[Floats, Floats]:
+    """Return a batch normalisation as scale and shift, each of shape ``(channels,)``."""
+    name = "batch_normalization" + (f"_{number}" if number else "")
+    gamma, beta, mean, variance = (
+        weights[f"{name}/{part}"].astype(np.float64)
+        for part in ("gamma", "beta", "moving_mean", "moving_variance")
+    )
+    scale = gamma / np.sqrt(variance + EPSILON)
+    return scale.astype(np.float32), (beta - mean * scale).astype(np.float32)
+
+
+def convolution(weights: Weights, number: int) -> tuple[Floats, Floats]:
+    """Return a convolution's kernel, shape ``(frames, bands, 1, channels)``, and its bias."""
+    name = "conv2d" + (f"_{number}" if number else "")
+    return weights[f"{name}/kernel"], weights[f"{name}/bias"]
+
+
+def build(weights: Weights) -> Any:
+    """Build the trunk in Keras, with its weights.
+
+    Maps mel bands, shape ``(batch, frames, 96)``, to four outputs: the features before pooling
+    ``(batch, frames, 753)``, the pooled ones ``(batch, 1506)``, the 200 units and the 50 tags'
+    logits.
+    """
+    from keras import Input, Model, layers, ops
+
+    def normed(x: Any, number: int) -> Any:
+        scale, shift = normalisation(weights, number)
+        return x * scale + shift
+
+    def conv(x: Any, number: int, padding: str) -> Any:
+        kernel, bias = convolution(weights, number)
+        layer = layers.Conv2D(
+            kernel.shape[-1], kernel.shape[:2], padding=padding, activation="relu",
+            name=f"trunk_conv_{number}",
+        )  # fmt: skip
+        y = layer(x)
+        layer.set_weights([kernel, bias])
+        return y
+
+    mel = Input((None, BANDS), name="mel")
+    x = normed(mel[..., None], 0)
+    around = layers.ZeroPadding2D(((3, 3), (0, 0)))
+    front = [ops.max(normed(conv(around(x), n, "valid"), n + 1), axis=2) for n in (0, 1)]
+    front += [ops.max(normed(conv(x, n, "same"), n + 1), axis=2) for n in (2, 3, 4)]
+    features = [layers.Concatenate()(front)]
+    for n in (5, 6, 7):
+        y = normed(conv(around(features[-1][..., None]), n, "valid")[:, :, 0], n + 1)
+        features.append(y if n == 5 else features[-1] + y)
+    of_frames = layers.Concatenate()(features)
+    # Interleaved in the checkpoint: maximum and mean of feature 0, of feature 1, ...
+    pooled = ops.stack([ops.max(of_frames, axis=1), ops.mean(of_frames, axis=1)], axis=-1)
+    pooled = ops.reshape(pooled, (-1, 2 * CHANNELS))
+    units = ops.relu(ops.matmul(normed(pooled, 9), weights["dense/kernel"]) + weights["dense/bias"])
+    units = normed(units, 10)
+    tags = ops.matmul(units, weights["dense_1/kernel"]) + weights["dense_1/bias"]
+    return Model(mel, [of_frames, pooled, units, tags], name="trunk")
+
+
+def check(weights: Weights, meta: bytes, mel: Floats) -> float:
+    """Compare the Keras network with the published graph; return the largest difference of a tag.
+
+    Parameters
+    ----------
+    weights
+        The checkpoint's weights.
+    meta
+        The checkpoint's meta graph, serialised.
+    mel
+        Mel bands to compare on, shape ``(batch, 187, 96)``.
+
+    Raises
+    ------
+    TrainError
+        If a tag's probability differs by more than 1e-4.
+    """
+    expected = _published(weights, meta, mel)
+    *_, tags = build(weights)(mel, training=False)
+    found = 1 / (1 + np.exp(-np.asarray(tags, np.float64)))
+    difference = float(np.abs(found - expected).max())
+    # "not <=" so that NaN is refused too.
+    if not difference <= TOLERANCE:
+        raise TrainError(
+            f"the trunk in Keras differs from the published graph by {difference:.2e}, "
+            f"more than {TOLERANCE:.0e}"
+        )
+    return difference
+
+
+def _published(weights: Weights, meta: bytes, mel: Floats) -> Any:
+    """Run the published graph, its variables replaced by constants."""
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    whole = v1.MetaGraphDef.FromString(meta).graph_def
+    for node in whole.node:
+        node.attr.pop("_output_shapes", None)  # of a size that today's TensorFlow refuses
+    graph = v1.graph_util.extract_sub_graph(whole, ["model/Sigmoid"])
+    inputs = []
+    for node in graph.node:
+        if node.op in ("VariableV2", "Variable", "VarHandleOp"):
+            _make_constant(node, weights[node.name])
+        elif node.op == "Placeholder" and node.attr["dtype"].type == tf.bool.as_datatype_enum:
+            _make_constant(node, np.array(False))
+        elif node.op == "Placeholder":
+            inputs.append(node.name)
+    if len(inputs) != 1:
+        raise TrainError(f"the published graph has the inputs {inputs}, expected one")
+    with tf.Graph().as_default():
+        tf.import_graph_def(graph, name="")
+        with v1.Session() as session:
+            return session.run("model/Sigmoid:0", {f"{inputs[0]}:0": mel})
+
+
+def _make_constant(node: Any, value: Any) -> None:
+    import tensorflow as tf
+
+    name = node.name
+    node.Clear()
+    node.name, node.op = name, "Const"
+    tensor = tf.make_tensor_proto(value)
+    node.attr["value"].tensor.CopyFrom(tensor)
+    node.attr["dtype"].type = tensor.dtype

@@ -1,0 +1,247 @@
+"""Programmes: what a station plays, heard through adapter and trunk as the daemon hears it.
+
+A programme is made of the clips of one fold: stretches of them follow each other in a random
+order, with cuts, crossfades and short silences, each stretch with a level and an augmentation of
+its own. It runs through the incremental graph without a reset, so that whatever is trained on the
+embeddings sees those in which one piece gives way to the next.
+
+All is drawn from a seed, and kept in a cache: the trunk does not change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from streamgenre.features import MfccStream
+from streamgenre.models import FRAMES
+from train.errors import TrainError
+from train.frames import decode
+from train.trunk import adapter
+from train.trunk.graph import NEXT, STATES
+from train.trunk.sound import LEVEL_ONLY, RATE, Sound, change
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+_VERSION: Final = 2
+"""To be raised with every change here, in ``sound`` or in ``graph`` that changes embeddings."""
+_SHORTEST: Final = 5.0
+_LONGEST: Final = 30.0
+"""Seconds of one stretch of a clip; shorter clips are played again until it is full."""
+_CROSSFADE: Final = 0.35
+_SILENCE: Final = 0.06
+"""Share of the changes that are a crossfade, or a silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A programme after the trunk, one row a second."""
+
+    pooled: NDArray[np.float16]
+    """The trunk's pooled and normalised features, shape ``(n, 1506)``."""
+    clips: NDArray[np.int32]
+    """Index of the clip that plays at the end of the second; -1 for none; shape ``(n,)``."""
+    ages: Floats
+    """Seconds since that clip began, shape ``(n,)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What :func:`embed` makes; small enough to be sent to another process."""
+
+    graph: bytes
+    """The embedding graph, serialised."""
+    paths: tuple[Path, ...]
+    """The fold's audio files."""
+    indices: tuple[int, ...]
+    """Their numbers in the corpus."""
+    key: str
+    """Hash of the trunk and of the audio files."""
+    seed: int
+    """Seed of the programme."""
+    sound: Sound | None
+    """The augmentation; None to play every clip by itself as it is, with a reset before each."""
+    noises: tuple[Path, ...] = ()
+    """Recordings of noise."""
+
+
+class Trunk:
+    """The embedding graph in use, for one endless signal."""
+
+    def __init__(self, graph: bytes) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(
+            graph, options, providers=["CPUExecutionProvider"]
+        )
+        self._outputs = ["pooled", *(s.name + NEXT for s in STATES)]
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past."""
+        self._stream = MfccStream(adapter.SPEC)
+        self._states = [np.zeros((1, *s.shape), np.float32) for s in STATES]
+
+    def push(self, samples: Floats) -> Floats | None:
+        """Take the next samples; return the pooled features, ``(1506,)``, if there were frames."""
+        frames = self._stream.push(samples)
+        if not len(frames):
+            return None
+        feed = {s.name: t for s, t in zip(STATES, self._states, strict=True)}
+        pooled, *self._states = self._session.run(self._outputs, feed | {FRAMES: frames[None]})
+        row: Floats = pooled[0]
+        return row
+
+
+def embed(job: Job, cache: Path) -> Embedded:
+    """Return a programme's embeddings, from the cache if they are there.
+
+    Raises
+    ------
+    TrainError
+        If a clip cannot be decoded or the cache not be written.
+    """
+    about = [_VERSION, job.key, job.indices, job.seed, job.sound and asdict(job.sound)]
+    digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
+    entry = cache / f"programme-{digest}.npz"
+    kept = _read(entry)
+    if kept is None:
+        kept = _alone(job) if job.sound is None else _programme(job, job.sound)
+        _write(entry, kept)
+    return kept
+
+
+def _alone(job: Job) -> Embedded:
+    """Play every clip by itself."""
+    trunk = Trunk(job.graph)
+    rows: list[tuple[Floats, int, float]] = []
+    for path, index in zip(job.paths, job.indices, strict=True):
+        trunk.reset()
+        samples = decode(path, RATE)
+        for start in range(0, len(samples), RATE):
+            second = samples[start : start + RATE]
+            row = trunk.push(second)
+            # What is left over at the end counts as a second if most of it is there.
+            if row is not None and (len(second) > RATE // 2 or start == 0):
+                rows.append((row, index, (start + len(second)) / RATE))
+    return _gathered(rows)
+
+
+def _programme(job: Job, sound: Sound) -> Embedded:
+    rng = np.random.default_rng(job.seed)
+    noises = [decode(path, RATE) for path in job.noises]
+    trunk = Trunk(job.graph)
+    rows: list[tuple[Floats, int, float]] = []
+    waiting = np.zeros(0, np.float32)
+    playing = np.zeros(0, np.int32)  # the clip of every waiting sample
+    ages = np.zeros(0, np.float32)
+    for piece, index in _pieces(job, sound, rng, noises):
+        age = (np.arange(len(piece)) / RATE).astype(np.float32)
+        fade = _fade(rng, min(len(waiting), len(piece)))
+        if fade > 0:
+            up = np.linspace(0, 1, fade, dtype=np.float32)
+            piece[:fade] = waiting[-fade:] * np.sqrt(1 - up) + piece[:fade] * np.sqrt(up)
+            # The new clip counts from where it is the louder one.
+            waiting, half = waiting[:-fade], fade // 2
+            of_piece = np.full(len(piece), index, np.int32)
+            of_piece[:half] = playing[-fade : -fade + half]
+            age[:half] = ages[-fade : -fade + half]
+            age[half:] -= half / RATE
+            playing, ages = playing[:-fade], ages[:-fade]
+        else:
+            of_piece = np.full(len(piece), index, np.int32)
+            silence = np.zeros(-fade, np.float32)
+            waiting = np.concatenate([waiting, silence])
+            playing = np.concatenate([playing, np.full(-fade, -1, np.int32)])
+            ages = np.concatenate([ages, silence])
+        waiting = np.concatenate([waiting, piece])
+        playing = np.concatenate([playing, of_piece])
+        ages = np.concatenate([ages, age])
+        # Enough is kept back for the next crossfade.
+        while len(waiting) > 5 * RATE:
+            row = trunk.push(waiting[:RATE])
+            if row is not None:
+                rows.append((row, int(playing[RATE - 1]), float(ages[RATE - 1])))
+            waiting, playing, ages = waiting[RATE:], playing[RATE:], ages[RATE:]
+    return _gathered(rows)
+
+
+def _fade(rng: np.random.Generator, room: int) -> int:
+    """Draw a change: samples of a crossfade, 0 for a cut, negative for a silence."""
+    kind = rng.random()
+    if kind < _CROSSFADE:
+        return min(int(rng.uniform(0.3, 3.5) * RATE), room)
+    return -int(rng.uniform(0.3, 3) * RATE) if kind < _CROSSFADE + _SILENCE else 0
+
+
+def _pieces(job: Job, sound: Sound, rng: np.random.Generator, noises: Sequence[Floats]) -> Any:
+    """Yield stretches of clips, each with its clip's index; every clip is played about once."""
+    order: list[tuple[int, float]] = []
+    for n in rng.permutation(len(job.paths)):
+        # Full clips are cut in two or three stretches, each with an augmentation of its own.
+        order += [(int(n), at) for at in np.arange(3) / 3]
+    rng.shuffle(order)
+    decoded: dict[int, Floats] = {}
+    for n, at in order:
+        if n not in decoded:
+            decoded[n] = decode(job.paths[n], RATE)
+        samples = decoded[n]
+        third = len(samples) // 3
+        if len(samples) < 2 * _SHORTEST * RATE:
+            # A short excerpt comes whole, once or twice, instead of in thirds.
+            if at > 0.5:
+                continue
+            samples = np.tile(samples, int(rng.integers(1, 4)))
+        else:
+            start = int(at * len(samples))
+            length = int(rng.uniform(0.7, 1.3) * third)
+            samples = samples[start : start + max(length, int(_SHORTEST * RATE))]
+        yield change(samples[: int(_LONGEST * RATE)], rng, sound, noises), job.indices[n]
+
+
+def _gathered(rows: Sequence[tuple[Floats, int, float]]) -> Embedded:
+    if not rows:
+        raise TrainError("a fold holds no second of audio")
+    pooled, clips, ages = zip(*rows, strict=True)
+    # The features of music lie far within what 16 bits hold; a click's may not.
+    return Embedded(
+        np.clip(np.stack(pooled), -60_000, 60_000).astype(np.float16),
+        np.array(clips, np.int32),
+        np.array(ages, np.float32),
+    )
+
+
+def _read(entry: Path) -> Embedded | None:
+    try:
+        with np.load(entry, allow_pickle=False) as kept:
+            return Embedded(kept["pooled"], kept["clips"], kept["ages"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _write(entry: Path, embedded: Embedded) -> None:
+    try:
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=entry.parent, suffix=".part", delete=False) as file:
+            np.savez(file, pooled=embedded.pooled, clips=embedded.clips, ages=embedded.ages)
+        Path(file.name).replace(entry)
+    except OSError as error:
+        raise TrainError(f"cannot write the cache {entry.parent}: {error.strerror}") from error
+
+
+__all__ = ["LEVEL_ONLY", "Embedded", "Job", "Trunk", "embed"]

@@ -1,0 +1,163 @@
+"""The whole model in one graph: adapter, trunk and head; checked against Keras."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from streamgenre.models import FRAMES, LOGITS
+from train.errors import TrainError
+from train.export import TOLERANCE, differ_by, lstm_nodes
+from train.recipes.base import State
+from train.trunk import memory
+from train.trunk.graph import NEXT, STATES, Builder, assembled, trunk_nodes, units_and_tags
+from train.trunk.heads import embedding
+from train.trunk.incremental import Incremental
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from train.trunk.checkpoint import Weights
+    from train.trunk.heads import Linear
+
+    Floats = NDArray[np.float32]
+
+_HOPS: Final = (62, 63, 1, 25, 63, 130)
+"""The frames checked are cut into these calls and the rest."""
+
+
+def states_of(model: Any | None, n_labels: int) -> tuple[State, ...]:
+    """Return the state tensors of a graph with an LSTM, or without where ``model`` is None."""
+    if model is None:
+        return STATES
+    shape = (n_labels, model.get_layer("lstm_1").units)
+    return (*STATES, State("lstm_1_h", shape), State("lstm_1_c", shape))
+
+
+def export(weights: Weights, head: Linear, model: Any | None, frames: Floats) -> bytes:
+    """Return the ONNX model, serialised, with its outputs proven equal to Keras's.
+
+    Parameters
+    ----------
+    weights
+        The trunk's weights.
+    head
+        The window's head.
+    model
+        The LSTM in Keras, see :mod:`train.trunk.memory`; None for the window alone.
+    frames
+        MFCC frames to compare the outputs on, shape ``(batch, time, 160)``.
+
+    Raises
+    ------
+    TrainError
+        If the graph is not valid, or its outputs or states differ from Keras's by more than 1e-5.
+    """
+    graph = build(weights, head, model)
+    difference = check(graph, weights, head, model, frames)
+    # "not <=" so that NaN is refused too.
+    if not difference <= TOLERANCE:
+        raise TrainError(
+            f"the exported graph differs from Keras by {difference:.2e}, more than "
+            f"{TOLERANCE:.0e}; nothing was written"
+        )
+    serialised: bytes = graph.SerializeToString()
+    return serialised
+
+
+def build(weights: Weights, head: Linear, model: Any | None) -> Any:
+    """Return the graph; its logits have one step a call, that after the last frame."""
+    b = Builder()
+    pooled = trunk_nodes(weights, b)
+    units, tags = units_and_tags(weights, b, pooled)
+    everything = b.add("Concat", pooled, units, tags, axis=1)
+    logits = b.add("MatMul", everything, b.constant(head.kernel))
+    logits = b.add("Add", logits, b.constant(head.bias))
+    if model is not None:
+        logits = b.add("Add", logits, _memory(b, logits, model, len(head.bias)))
+    # The contract wants an open time axis, and onnxruntime would find out that it is always 1:
+    # nothing is added, of the length of the last frame.
+    newest = b.add("Slice", FRAMES, b.whole(-1, 0), b.constant([2**62, 1], np.int64), b.whole(1, 2))
+    nothing = b.add("Mul", newest, b.constant(0))
+    b.add("Add", b.add("Unsqueeze", logits, b.whole(1)), nothing, to=LOGITS)
+    return assembled(b, states_of(model, len(head.bias)), {LOGITS: ("steps", len(head.bias))})
+
+
+def _memory(b: Builder, logits: str, model: Any, n_labels: int) -> str:
+    """Add the LSTM's single step; return the logits that it adds."""
+    units = model.get_layer("lstm_1").units
+    certain = b.add("LogSoftmax", logits, axis=1)
+    certain = b.add("Max", certain, b.constant(memory.FLOOR))
+    first = b.add("ReduceMax", certain, axes=[1], keepdims=1)
+    is_first = b.add("GreaterOrEqual", certain, first)
+    others = b.add("Where", is_first, b.constant(-1e9), certain)
+    second = b.add("ReduceMax", others, axes=[1], keepdims=1)
+    # Where two genres share the first place, each is the other's rival.
+    tied = b.add("Cast", is_first, kind=1)
+    tied = b.add("ReduceSum", tied, b.whole(1), keepdims=1)
+    second = b.add("Where", b.add("Greater", tied, b.constant(1.5)), first, second)
+    margin = b.add("Sub", certain, b.add("Where", is_first, second, first))
+    pair = [b.add("Unsqueeze", x, b.whole(2)) for x in (certain, margin)]
+    x = b.add("Mul", b.add("Concat", *pair, axis=2), b.constant(0.25))
+    x = b.add("Reshape", x, b.whole(-1, 1, 2))
+    for name in ("h", "c"):
+        b.add("Reshape", f"lstm_1_{name}", b.whole(-1, units), to=f"flat_{name}")
+    nodes, constants = lstm_nodes(model.get_layer("lstm_1"), 0, "flat_h", "flat_c", x, "sequence")
+    b.nodes += nodes
+    b.constants += constants
+    for name in ("h", "c"):
+        flat, shape = f"flat_{name}{NEXT}", b.whole(-1, n_labels, units)
+        b.add("Reshape", flat, shape, to=f"lstm_1_{name}{NEXT}")
+    kernel, bias = model.get_layer("logits").get_weights()
+    y = b.add("Add", b.add("MatMul", "sequence", b.constant(kernel)), b.constant(bias))
+    return b.add("Reshape", y, b.whole(-1, n_labels))
+
+
+def check(graph: Any, weights: Weights, head: Linear, model: Any | None, frames: Floats) -> float:
+    """Run graph and Keras call by call; return the largest difference of logits and states.
+
+    Raises
+    ------
+    TrainError
+        If the graph is not valid ONNX.
+    """
+    import onnx
+    import onnxruntime
+
+    try:
+        onnx.checker.check_model(graph, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise TrainError(f"the exported graph is not valid ONNX: {error}") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    states = states_of(model, len(head.bias))
+    names = [LOGITS, *(state.name + NEXT for state in states)]
+    found = expected = [np.zeros((len(frames), *s.shape), np.float32) for s in states]
+    trunk = Incremental(weights)
+    worst = 0.0
+    for hop in np.split(frames, np.cumsum(_HOPS), axis=1):
+        if not hop.shape[1]:
+            continue
+        feed = {s.name: t for s, t in zip(states, found, strict=True)}
+        logits, *found = session.run(names, feed | {FRAMES: hop})
+        wanted, expected = _in_keras(trunk, weights, head, model, hop, expected)
+        for one, other in zip((logits[:, -1], *found), (wanted, *expected), strict=True):
+            worst = max(worst, differ_by(one, other))
+    return worst
+
+
+def _in_keras(
+    trunk: Incremental, weights: Weights, head: Linear, model: Any | None, hop: Floats,
+    states: list[Floats],
+) -> tuple[Floats, list[Floats]]:  # fmt: skip
+    pooled, after = trunk(hop, states[: len(STATES)])
+    everything = embedding(weights, np.asarray(pooled))
+    logits = head(everything)
+    if model is None:
+        return logits, after
+    answer, h, c = memory.remember(model, logits[:, None], *states[len(STATES) :])
+    return np.asarray(answer)[:, 0], [*after, np.asarray(h), np.asarray(c)]
