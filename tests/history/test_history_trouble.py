@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from audio import music, write_wav
-from commands import environment, events_of, start, streamgenre
+from commands import environment, events_of, free_endpoint, start, streamgenre
 from history.histories import check_whole, record, rows
 from history.small_disk import small_disk
 from history_programme import T0, Programme
@@ -328,7 +328,7 @@ def wav(tmp_path: Path) -> Path:
 
 def listen(folder: Path, wav: Path, *more: str | Path, **how: Any) -> Any:
     return streamgenre(
-        *("listen", "--model", folder, "--publish", "tcp://127.0.0.1:*", "--input", wav),
+        *("listen", "--model", folder, "--publish", free_endpoint(), "--input", wav),
         *("--json", *more),
         **how,
     )
@@ -448,7 +448,7 @@ def test_a_killed_daemon_leaves_a_history_that_tells_the_truth(
     stateful_folder: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "h.sqlite3"
-    arguments = ("--model", stateful_folder, "--publish", "tcp://127.0.0.1:*", "--json")
+    arguments = ("--model", stateful_folder, "--publish", free_endpoint(), "--json")
     daemon = start("listen", *arguments, "--input", "demo", "--history", path)
     assert daemon.stdout is not None
     ends: list[float] = []
@@ -483,7 +483,7 @@ def test_a_quota_that_is_used_up(tmp_path: Path, stateful_folder: Path, wav: Pat
     done = subprocess.run(
         [
             *(sys.executable, "-m", "streamgenre", "listen", "--model", str(stateful_folder)),
-            *("--publish", "tcp://127.0.0.1:*", "--input", str(wav), "--json"),
+            *("--publish", free_endpoint(), "--input", str(wav), "--json"),
             *("--history", str(path)),
         ],
         env=environment(),
