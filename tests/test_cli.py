@@ -192,7 +192,7 @@ def test_a_reader_that_leaves_ends_it_quietly(stateful_folder: Path, wav: Path) 
             assert daemon.stderr.read() == ""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_it_in_order(
     number: signal.Signals, stateful_folder: Path, tmp_path: Path
 ) -> None:
