@@ -43,7 +43,7 @@ class ListenSettings:
     """What ``streamgenre listen`` was asked to do."""
 
     input: str | None = None
-    """Device name, path, ``-`` or ``demo``; None for the default input device, else the demo."""
+    """Device name, path, URL, ``-`` or ``demo``; None for the default device, else the demo."""
     station: str | None = None
     """Name of the station; None to take it from the input."""
     publish: str = DEFAULT_ENDPOINT
@@ -62,6 +62,10 @@ class ListenSettings:
     """Name of a shipped model, or a model folder."""
     pace: Pace = "real"
     """How files and the demo are played."""
+    loop: bool = False
+    """Whether a file, folder or list begins again at its end."""
+    shuffle: int | None = None
+    """Seed of the order in which the files of a folder or list are played; None for their own."""
     raw: RawFormat = field(default_factory=RawFormat)
     """How standard input is read."""
     engine: EngineSettings = field(default_factory=EngineSettings)

@@ -15,8 +15,7 @@ from streamgenre.decision import Decider, DecisionSettings
 from streamgenre.errors import ControlError, SettingsError, nearest
 from streamgenre.health import Health
 from streamgenre.reports import StationReport
-from streamgenre.sources.base import Notice
-from streamgenre.station import Hop, Station
+from streamgenre.station import Break, Hop, Station
 from streamgenre.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from streamgenre.events import AnyEvent
     from streamgenre.models import Model
     from streamgenre.sources.base import Source
-    from streamgenre.station import Break
 
 _POLL_S: Final = 0.01
 """Pause where a hop is due and its last block is about to arrive."""
@@ -188,7 +186,10 @@ class Engine:
                 if isinstance(item, Hop):
                     hops.append((seat, item))
                     break
-                _on_break(seat, item)
+                if isinstance(item, Break):
+                    _on_break(seat, item)
+                else:
+                    seat.report.title(item)
             if item is None and seat.station.source.state == "lost":
                 _end_segment(seat, seat.station.stream_time)  # it may stay away for hours
         self._decide(hops)
@@ -250,14 +251,9 @@ def _end_segment(seat: _Seat, end: float) -> None:
 def _tell_source(seat: _Seat) -> None:
     notices = seat.station.source.notices
     while notices:
-        notice = notices[0]
-        if isinstance(notice, Notice) and notice.state == "ended" and not seat.station.finished:
+        if notices[0].state == "ended" and not seat.station.finished:
             return  # what the source delivered before is not all heard yet
-        notices.popleft()
-        if isinstance(notice, Notice):
-            seat.report.source(notice)
-        else:
-            seat.report.title(notice)
+        seat.report.source(notices.popleft())
 
 
 def _on_break(seat: _Seat, gap: Break) -> None:

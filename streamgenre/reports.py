@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from streamgenre.events import AnyEvent
     from streamgenre.health import Vitals
     from streamgenre.manifest import Manifest
-    from streamgenre.sources import icy
+    from streamgenre.sources import titles
     from streamgenre.sources.base import Notice
     from streamgenre.station import Break, Hop, Station
     from streamgenre.traffic import Traffic
@@ -118,7 +118,7 @@ class StationReport:
             )
         )
 
-    def title(self, title: icy.Title) -> None:
+    def title(self, title: titles.Title) -> None:
         """Tell what the station says is playing."""
         self._publish(
             Title(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from streamgenre.config import EngineSettings
     from streamgenre.features import MfccSpec
     from streamgenre.sources.base import Source
+    from streamgenre.sources.titles import Title
 
 _READ_S: Final = 1.0
 """Most seconds taken from the ring at a time."""
@@ -144,9 +145,16 @@ class Station:
         arrived = (self._taken + ring.written - self._stored) / self.source.rate
         return self._hop_end / self._rate - arrived
 
-    def pull(self) -> Hop | Break | None:
-        """Return the next hop or break; None where it has not arrived yet or there is no more."""
+    def pull(self) -> Hop | Break | Title | None:
+        """Return what comes next; None where it has not arrived yet or there is no more.
+
+        A title comes when its first sample is about to be heard, so that :attr:`stream_time` is
+        its time.
+        """
         while not self.finished:
+            title_at = self._next_title()
+            if title_at is not None and title_at <= self._position:
+                return self.source.cues.popleft().title
             if not self._waiting:
                 if self._read():
                     continue  # what was read may still be in the resampler
@@ -162,7 +170,7 @@ class Station:
                     return hop
                 self._waiting.popleft()
                 return self._pass(item)
-            room = self._hop_end - self._position
+            room = min(self._hop_end, title_at or self._hop_end) - self._position
             self._hear(item[:room])
             if len(item) > room:
                 self._waiting[0] = item[room:]
@@ -175,6 +183,11 @@ class Station:
                 if hop is not None:
                     return hop
         return None
+
+    def _next_title(self) -> int | None:
+        """Return the position of the next title; None where there is none to come."""
+        cues = self.source.cues
+        return cues[0].at * self._rate // self.source.rate if cues and self._taken else None
 
     # ---- samples in -----------------------------------------------------------------------------
 

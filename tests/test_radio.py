@@ -22,9 +22,11 @@ from streamgenre.sources import radio
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.base import Notice
 from streamgenre.sources.http import open_url, redacted
-from streamgenre.sources.icy import MAX_TITLE, IcyDemuxer, Title, parse_title, split_title
+from streamgenre.sources.icy import IcyDemuxer, parse_title
+from streamgenre.sources.lists import is_hls
 from streamgenre.sources.radio import RadioSource
-from streamgenre.sources.stations import first_stream, is_hls, is_list
+from streamgenre.sources.stations import first_stream, is_list
+from streamgenre.sources.titles import MAX_TITLE, Title, split_title
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,18 +66,22 @@ def test_audio_and_titles_come_apart_however_the_stream_is_cut(
     heard, found = b"", []
     for start, end in pairwise(edges):
         piece, new = demuxer.push(stream[start:end])
+        found += [(len(heard) + place, title) for place, title in new]
         heard += piece
-        found += new
     assert heard == audio
     complete = len(audio) // interval
-    assert found == [t for t in map(parse_title, blocks[:complete]) if t is not None]
+    assert found == [
+        ((number + 1) * interval, parse_title(block))
+        for number, block in enumerate(blocks[:complete])
+    ]
 
 
 @given(st.binary(max_size=3000), st.integers(0, 64))
 def test_no_bytes_can_hurt_the_demuxer(data: bytes, interval: int) -> None:
     audio, titles = IcyDemuxer(interval).push(data)
     assert len(audio) <= len(data)
-    for title in titles:
+    for place, title in titles:
+        assert 0 <= place <= len(audio)
         assert len(title.raw) <= MAX_TITLE
         assert title.raw.isprintable() or title.raw == ""
 
@@ -291,9 +297,7 @@ def test_titles_in_the_stream_are_told_once(server: Any, mp3: bytes, quick: None
     source.start()
     until(lambda: source.state == "lost")
     source.stop()
-    assert [n for n in source.notices if isinstance(n, Title)] == [
-        Title("Björk - Jóga", "Björk", "Jóga")
-    ]
+    assert [cue.title for cue in source.cues] == [Title("Björk - Jóga", "Björk", "Jóga")]
     samples, _ = drain(source)
     assert samples > 7 * 44_100  # the titles did not get into the audio
 

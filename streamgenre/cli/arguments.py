@@ -57,6 +57,7 @@ def _listen(commands: Commands) -> None:
             "  streamgenre listen                          the default input device\n"
             '  streamgenre listen --input "USB Audio"      a device, by (part of) its name\n'
             "  streamgenre listen --input http://radio.example/jazz.mp3\n"
+            "  streamgenre listen --input ~/Music --loop --shuffle 1\n"
             "  streamgenre listen --input set.flac --pace fast --json > events.jsonl\n"
             "  arecord -f cd -t raw | streamgenre listen --input -\n"
             "\n"
@@ -67,8 +68,9 @@ def _listen(commands: Commands) -> None:
     source.add_argument(
         "--input",
         metavar="INPUT",
-        help="name of a device (see `streamgenre devices`), path of an audio file, URL of a radio "
-        "stream or station list (http, https), - for raw PCM "
+        help="name of a device (see `streamgenre devices`), path of an audio file, of a folder of "
+        "them or of a list (.m3u, .pls, .xspf, .asx), URL of a radio stream or station list "
+        "(http, https, rtsp, rtsps, and srt where PyAV has it), - for raw PCM "
         "on standard input, or demo for a synthesised programme (default: the default input "
         "device; where there is none, demo)",
     )
@@ -77,7 +79,17 @@ def _listen(commands: Commands) -> None:
         "--pace",
         choices=("real", "fast"),
         default="real",
-        help="play a file as a clock would, or as fast as it can be classified (default: real)",
+        help="play files as a clock would, or as fast as they can be classified (default: real)",
+    )
+    source.add_argument(
+        "--loop", action="store_true", help="play a file, folder or list again and again"
+    )
+    source.add_argument(
+        "--shuffle",
+        type=int,
+        metavar="SEED",
+        help="play a folder or list in an order of chance, another one each time; the same SEED "
+        "gives the same orders",
     )
     source.add_argument(
         "--duration", type=float, metavar="SECONDS", help="end after so many seconds of audio"

@@ -115,6 +115,8 @@ def _settings(args: argparse.Namespace) -> ListenSettings:
         metrics=args.metrics,
         model=args.model,
         pace=args.pace,
+        loop=args.loop,
+        shuffle=args.shuffle,
         raw=RawFormat(rate=args.rate, channels=args.channels, format=args.format),
         engine=EngineSettings(duration_s=args.duration),
         decision=decision,

@@ -9,7 +9,7 @@ from streamgenre.errors import InputError
 from streamgenre.ring import as_block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -63,21 +63,29 @@ def audio_stream(container: Any, name: str) -> tuple[Any, Format]:
 
 
 def blocks(
-    container: Any, stream: Any, wanted: Format, damage: Damage
+    container: Any,
+    stream: Any,
+    wanted: Format,
+    damage: Damage,
+    heed: Callable[[Any], None] | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """Yield a stream's samples in the wanted format, shape ``(n, channels)``.
 
     Damaged packets are counted and passed over; a rate or layout that changes on the way is
-    converted.
+    converted. ``heed`` is shown every packet before its samples come, those of data streams too.
     """
     import av
 
     converter = _Converter(wanted)
-    packets = container.demux(stream)
+    packets = container.demux([stream, *container.streams.data] if heed else stream)
     while True:
         packet = None
         try:
             packet = next(packets, None)
+            if packet is not None and heed is not None:
+                heed(packet)
+                if packet.stream is not stream:
+                    continue
             frames = [] if packet is None else packet.decode()
         except (av.EOFError, av.InvalidDataError):
             damage.packets += packet is not None
