@@ -103,7 +103,10 @@ class _Converter:
     """PyAV's resampler, renewed whenever the frames change their format."""
 
     def __init__(self, wanted: Format) -> None:
+        import av
+
         self._wanted = wanted
+        self._channels = av.AudioLayout(wanted.layout).nb_channels
         self._format: tuple[Any, ...] = ()
         self._resampler: Any = None
 
@@ -114,8 +117,11 @@ class _Converter:
         if of_frame != self._format:
             yield from self.flush()
             self._format = of_frame
+            mono = 1 in (self._channels, frame.layout.nb_channels)
             self._resampler = av.AudioResampler(
-                format="flt", layout=self._wanted.layout, rate=self._wanted.rate
+                format="flt",
+                layout=frame.layout.name if mono else self._wanted.layout,
+                rate=self._wanted.rate,
             )
         frame.pts = None  # timestamps that jump must not make the resampler pad or cut
         yield from self._blocks(frame)
@@ -129,7 +135,15 @@ class _Converter:
         for converted in self._resampler.resample(frame):
             samples = converted.to_ndarray().reshape(-1, converted.layout.nb_channels)
             if len(samples):
-                yield as_block(samples)
+                yield as_block(_fit(samples, self._channels))
+
+
+def _fit(samples: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
+    """Return samples with so many channels: between mono and others, FFmpeg changes the level."""
+    if samples.shape[1] == channels:
+        return samples
+    mono: NDArray[np.float32] = samples.mean(axis=1, keepdims=True)
+    return mono.repeat(channels, axis=1)
 
 
 def cut(block: NDArray[np.float32], samples: int) -> Iterator[NDArray[np.float32]]:

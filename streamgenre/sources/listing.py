@@ -19,8 +19,8 @@ AUDIO_SUFFIXES: Final = (
     *(".mpc", ".oga", ".ogg", ".opus", ".wav", ".webm", ".wma", ".wv"),
 )
 """What is played of a folder; in a list, anything is tried."""
-MAX_FILES: Final = 100_000
-"""Entries that are looked at; further ones are left out."""
+MAX_ENTRIES: Final = 100_000
+"""Entries of folders and lists that are looked at; further ones are left out."""
 MAX_BYTES: Final = 1 << 24
 """Bytes of a list that are read."""
 _MAX_DEPTH: Final = 8
@@ -43,9 +43,9 @@ class Listing:
     def count(self) -> bool:
         """Count an entry; False where there are too many."""
         self.looked_at += 1
-        if self.looked_at == MAX_FILES + 1:
-            self.problems.append(f"only the first {MAX_FILES} entries are played")
-        return self.looked_at <= MAX_FILES
+        if self.looked_at == MAX_ENTRIES + 1:
+            self.problems.append(f"only the first {MAX_ENTRIES} entries are looked at")
+        return self.looked_at <= MAX_ENTRIES
 
 
 def is_playlist(path: Path) -> bool:
@@ -78,12 +78,11 @@ def _add_folder(folder: Path, listing: Listing) -> None:
     for place, folders, names in os.walk(folder, onerror=failed):  # links to folders: not followed
         folders[:] = sorted((name for name in folders if name[0] != "."), key=_natural)
         for name in sorted(names, key=_natural):
-            file = Path(place, name)
-            if name[0] == "." or file.suffix.lower() not in AUDIO_SUFFIXES:
-                continue
             if not listing.count():
                 return
-            listing.files.append(file)
+            file = Path(place, name)
+            if name[0] != "." and file.suffix.lower() in AUDIO_SUFFIXES:
+                listing.files.append(file)
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
@@ -108,10 +107,9 @@ def _add_list(path: Path, listing: Listing, outer: tuple[str, ...]) -> None:
                 listing.streams.append(entry)
             continue
         file = _place(entry, path.parent)
-        if file is None:
+        if file is None or file.is_dir():
+            # Not whole folders either: one entry might mean the whole disk.
             listing.problems.append(f"{path}: leads to {entry[:80]!r}, which is no file")
-        elif file.is_dir():
-            _add_folder(file, listing)
         elif file.suffix.lower() in SUFFIXES:
             try:
                 _add_list(file, listing, (*outer, here))
@@ -122,6 +120,8 @@ def _add_list(path: Path, listing: Listing, outer: tuple[str, ...]) -> None:
 
 
 def _text(path: Path) -> str:
+    if not path.is_file():
+        raise InputError(f"{path}: no such list")
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES)
@@ -134,7 +134,10 @@ def _place(entry: str, folder: Path) -> Path | None:
     """Return the file that an entry means; None where it cannot be one."""
     named = [entry]
     if entry.lower().startswith("file:"):
-        named = [urllib.parse.unquote(urllib.parse.urlsplit(entry).path)]
+        try:
+            named = [urllib.parse.unquote(urllib.parse.urlsplit(entry).path)]
+        except ValueError:  # half an IPv6 address and the like
+            return None
     elif "://" in entry:
         return None
     named += [
