@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 MIN_RATE: Final = 4_000
 MAX_RATE: Final = 768_000
 MAX_CHANNELS: Final = 64
+MIN_MISSING_S: Final = 0.1
+"""A shorter jump of the timestamps is how they are rounded."""
+MAX_MISSING_S: Final = 30.0
+"""A longer jump of the timestamps is a new numbering."""
 
 
 @dataclass(slots=True)
@@ -144,6 +148,25 @@ def _fit(samples: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
         return samples
     mono: NDArray[np.float32] = samples.mean(axis=1, keepdims=True)
     return mono.repeat(channels, axis=1)
+
+
+class Timeline:
+    """Finds by the timestamps of packets what is missing between them."""
+
+    def __init__(self) -> None:
+        self._end: float | None = None  # of the newest packet, in seconds
+
+    def missing_s(self, packet: Any) -> float:
+        """Return how many seconds are missing before a packet.
+
+        Timestamps that jump back or far ahead are another numbering, and nothing is missing.
+        """
+        if packet.pts is None or not packet.duration or packet.time_base is None:
+            return 0.0
+        start, end = float(packet.pts * packet.time_base), self._end
+        self._end = start + float(packet.duration * packet.time_base)
+        jump = 0.0 if end is None else start - end
+        return jump if MIN_MISSING_S <= jump <= MAX_MISSING_S else 0.0
 
 
 def cut(block: NDArray[np.float32], samples: int) -> Iterator[NDArray[np.float32]]:

@@ -6,6 +6,7 @@ import base64
 import http.client
 import socket
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -34,6 +35,23 @@ class Response:
     """By lower-case name."""
     url: str
     """Where redirects have led, without credentials."""
+
+    def text(self, longest: int, within_s: float) -> str:
+        """Read the whole, up to so many bytes, and close it.
+
+        Raises
+        ------
+        TimeoutError
+            If it does not come within so many seconds.
+        """
+        data = bytearray()
+        ends = time.monotonic() + within_s
+        while len(data) < longest and (more := self.body.read1(longest - len(data))):
+            data += more
+            if time.monotonic() > ends:
+                raise TimeoutError
+        self.close()
+        return data.decode("utf-8", errors="replace")
 
     def abort(self) -> None:
         """End a read in another thread at once; that thread closes the response."""

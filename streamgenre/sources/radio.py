@@ -17,7 +17,15 @@ from streamgenre.ring import LossReason, Ring
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.base import RING_SECONDS, Source
 from streamgenre.sources.body import Body
-from streamgenre.sources.decoding import Damage, Format, audio_stream, blocks, cut, words
+from streamgenre.sources.decoding import (
+    Damage,
+    Format,
+    Timeline,
+    audio_stream,
+    blocks,
+    cut,
+    words,
+)
 from streamgenre.sources.http import Response, open_url, redacted
 from streamgenre.sources.lists import is_hls
 from streamgenre.sources.stations import MAX_BYTES, first_stream, is_list
@@ -62,6 +70,7 @@ class RadioSource(Source):
         self._window: tuple[float, float] = (0.0, 0.0)  # its begin, seconds of audio in it
         self._titles: list[Title] = []  # of the samples that come next
         self._title: Title | None = None
+        self._missing_s = 0.0  # before the samples that come next
         self._backoff = Backoff(*BACKOFF_S)
         self._thread = threading.Thread(target=self._supervise, name="radio", daemon=True)
 
@@ -108,7 +117,7 @@ class RadioSource(Source):
                     return f"{self.name}: the stream ended{damage}"
         except InputError as error:
             return str(error)
-        except TimeoutError:
+        except (TimeoutError, av.ExitError):
             return f"{self.name}: nothing for {TIMEOUT_S:g} s"
         except (av.FFmpegError, OSError, ValueError) as error:
             return f"{self.name}: cannot be played ({words(error)})"
@@ -135,8 +144,7 @@ class RadioSource(Source):
             self._response = response = open_url(url, timeout_s=TIMEOUT_S)
             if not is_list(url, response.headers):
                 return Body(response, 2 * TIMEOUT_S)
-            text = response.body.read(MAX_BYTES).decode("utf-8", errors="replace")
-            response.close()
+            text = response.text(MAX_BYTES, TIMEOUT_S)
             if is_hls(text):
                 self._response = None
                 return url
@@ -153,11 +161,15 @@ class RadioSource(Source):
             if self._response is not None:  # what FFmpeg opens has its own name there
                 self._titles = _some(stream_title({**container.metadata, **stream.metadata}))
 
+            timeline = Timeline()
+
             def heed(packet: Any) -> None:
                 if packet.stream.type == "data":
                     self._titles += _some(id3_title(bytes(packet)))
                 elif isinstance(way, Body):
                     self._titles += way.titles_until(packet.pos)
+                else:  # a segment or a datagram may be missing
+                    self._missing_s += timeline.missing_s(packet)
 
             for block in blocks(container, stream, self._wanted(found), damage, heed):
                 heard = True
@@ -189,6 +201,9 @@ class RadioSource(Source):
                 self.ring.mark_lost(int((now - self._heard_at) * self.rate), LossReason.RECONNECT)
             self.tell("live")
             self._backoff.begin()
+        elif self._missing_s:
+            self.ring.mark_lost(int(self._missing_s * self.rate), LossReason.SOURCE)
+        self._missing_s = 0.0
         for title in self._titles:
             if title != self._title:  # stations repeat themselves
                 self._title = title
