@@ -34,6 +34,7 @@ class Body:
         self._body = response.body
         self._patience_s = patience_s
         self._heard_at = time.monotonic()
+        self._over = False
         self._links: deque[bytearray] = deque([bytearray()])  # what was read, but not handed out
         self._handed = 0  # bytes handed out
         self._link_start = 0  # of them before the present link
@@ -54,24 +55,27 @@ class Body:
         TimeoutError
             If too little comes.
         """
-        while not self._links[0] and len(self._links) == 1:
+        while not self._links[0] and len(self._links) == 1 and not self._over:
+            # Whatever goes wrong is raised once: FFmpeg asks again, and PyAV would print it.
+            self._over = True
             if time.monotonic() - self._heard_at > self._patience_s:
                 raise TimeoutError
             data = self._body.read1(_READ)
-            if not data:
-                self._links[0] += self._chain.flush()
-                break
-            audio, titles = self._demuxer.push(data)
-            self._titles += [(self._demuxed + place, title) for place, title in titles]
-            self._demuxed += len(audio)
-            first, *others = self._chain.push(audio)
-            self._links[0] += first
-            self._links += map(bytearray, others)
+            self._over = not data
+            self._take(data)
         link = self._links[0]
         out = bytes(link[:size])
         del link[:size]
         self._handed += len(out)
         return out
+
+    def _take(self, data: bytes) -> None:
+        audio, titles = self._demuxer.push(data)
+        self._titles += [(self._demuxed + place, title) for place, title in titles]
+        self._demuxed += len(audio)
+        first, *others = self._chain.push(audio) if data else [self._chain.flush()]
+        self._links[0] += first
+        self._links += map(bytearray, others)
 
     def next_link(self) -> bool:
         """Go on to the next link; False where the present one is the last."""
