@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS: Final = (
-    *("listen", "dashboard", "subscribe", "devices", "models"),
+    *("listen", "dashboard", "subscribe", "devices", "probe", "models"),
     *("keys", "control", "bridge", "history", "report"),
 )
 EXTRAS: Final = {
-    **dict.fromkeys(("listen", "devices", "models", "history", "report"), "listen"),
+    **dict.fromkeys(("listen", "devices", "probe", "models", "history", "report"), "listen"),
     **{"dashboard": "dashboard", "bridge": "mqtt"},
 }
 """What a command needs beyond the base install: ``pip install 'streamgenre[EXTRA]'``."""

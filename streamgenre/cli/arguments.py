@@ -24,6 +24,7 @@ def add_arguments(commands: Commands) -> None:
     _dashboard(commands)
     _subscribe(commands)
     _devices(commands)
+    _probe(commands)
     _models(commands)
     add_bus_arguments(commands, _command)
     add_commands(commands, _command)
@@ -193,6 +194,45 @@ def _devices(commands: Commands) -> None:
         description="List input devices by the names that `listen --input` takes.",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON array")
+
+
+def _probe(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "probe",
+        "tell what a stream, file or playlist is",
+        description=(
+            "Hear an input for some seconds and tell what it is: codec, rate, channels, bit rate,\n"
+            "what the station says of itself, the titles it announces, its level and the genre so\n"
+            "far. One attempt is made; files are heard as fast as they can be."
+        ),
+        epilog="examples:\n"
+        "  streamgenre probe http://radio.example/jazz.mp3\n"
+        "  streamgenre probe ~/Music --seconds 60 --json\n\n"
+        "The exit code is 0 where anything was heard, else 1.",
+    )
+    parser.add_argument("input", metavar="INPUT", help="as of `streamgenre listen --input`")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="seconds of audio to hear (default: 10)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=20.0,
+        metavar="SECONDS",
+        help="seconds to wait beyond them at most (default: 20)",
+    )
+    parser.add_argument(
+        "--model",
+        default=MODEL,
+        metavar="NAME|DIR",
+        help=f"model that is asked for the genre (default: {MODEL})",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _models(commands: Commands) -> None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from streamgenre.sources.http import redacted
 from streamgenre.sources.titles import clean
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def stream_info(
     of_header = headers.get("icy-br", "").split(",")[0].strip()
     announced = 1000 * int(of_header) if of_header.isdecimal() and len(of_header) < 7 else 0
     duration = container.duration
+    homepage = _text(headers, "icy-url")
     return StreamInfo(
         container=container.format.name,
         codec=stream.codec_context.codec.canonical_name,
@@ -52,7 +54,7 @@ def stream_info(
         name=_text(headers, "icy-name"),
         genre=_text(headers, "icy-genre"),
         description=_text(headers, "icy-description"),
-        homepage=_text(headers, "icy-url"),
+        homepage=redacted(homepage) if homepage and "://" in homepage else homepage,
     )
 
 
