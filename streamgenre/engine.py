@@ -16,6 +16,7 @@ from collections import deque
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre.deadair import DeadAirWatch
 from streamgenre.decision import Decider, DecisionSettings
 from streamgenre.errors import ControlError, InputError, ModelError, SettingsError, nearest
 from streamgenre.health import Health
@@ -98,6 +99,7 @@ class Engine:
             station=station,
             model=model,
             decider=Decider(model.manifest.labels, decision or DecisionSettings()),
+            watch=DeadAirWatch(self._settings.dead_air_s or None),
             report=StationReport(station, model.manifest, self._publish),
             hop_s=self._settings.hop_s,
         )
@@ -293,20 +295,32 @@ class Engine:
             if not seat.decider.is_silent(seat.hop.level_dbfs):
                 by_model.setdefault(id(seat.model), []).append(seat)
         probabilities: dict[str, NDArray[np.float64]] = {}
+        speech: dict[str, float] = {}
         for batch in by_model.values():
             model = batch[0].model
-            logits = model.update([s.name for s in batch], [s.hop.frames for s in batch if s.hop])
-            for seat, row in zip(batch, logits, strict=True):
+            frames = [seat.hop.frames for seat in batch if seat.hop is not None]
+            output = model.update([seat.name for seat in batch], frames)
+            for row, seat in enumerate(batch):
                 try:
-                    probabilities[seat.name] = model.probabilities(row)
+                    probabilities[seat.name] = model.probabilities(output.of(row))[0]
                 except ModelError as error:
                     seat.fail(error)
                     seat.hop = None
+            told = model.speech(output)
+            if told is not None:
+                speech |= dict(zip((seat.name for seat in batch), told.tolist(), strict=True))
         for seat in seats:
             hop, seat.hop = seat.hop, None
             if hop is None:
                 continue
-            decision = seat.decider.step(probabilities.get(seat.name), start=hop.start, end=hop.end)
+            name = seat.name
+            decision = seat.decider.step(
+                probabilities.get(name), start=hop.start, end=hop.end, speech=speech.get(name)
+            )
+            silent = seat.decider.is_silent(hop.level_dbfs)
+            dead_air = seat.watch.step(silent, hop.start, hop.end, hop.wall)
+            if dead_air is not None:
+                seat.report.dead_air(dead_air)
             if seat.decider.in_silence:
                 seat.model.reset(seat.name)  # what follows a silence is something new
             if decision.finished is not None:

@@ -13,6 +13,7 @@ from streamgenre.station import Hop
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streamgenre.deadair import DeadAirWatch
     from streamgenre.decision import Decider
     from streamgenre.models import Model
     from streamgenre.reports import StationReport
@@ -34,6 +35,7 @@ class Seat:
     station: Station
     model: Model
     decider: Decider
+    watch: DeadAirWatch
     report: StationReport
     hop_s: float
     """Time between two updates in seconds of audio."""
@@ -164,6 +166,9 @@ class Seat:
         """Tell the end, behind :attr:`closed`."""
         station = self.station
         self.end_segment(station.stream_time)
+        dead_air = self.watch.close(station.stream_time)
+        if dead_air is not None:
+            self.report.dead_air(dead_air)
         station.finished = self.ended = True
         if self.failure is not None:
             station.source.notices.clear()

@@ -22,6 +22,7 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "smoothing": ("decision", "smoothing_s"),
     "threshold": ("decision", "enter"),
     "silence": ("decision", "silence_dbfs"),
+    "dead_air": ("engine", "dead_air_s"),
     "duration": ("engine", "duration_s"),
     "publish": ("bus", "publish"),
     "encrypt": ("bus", "encrypt"),

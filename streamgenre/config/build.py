@@ -195,9 +195,11 @@ def _table(cls: Any, tree: Any, path: tuple[str, ...], problems: list[str]) -> A
                 values[key] = _convert(types_of[key], given)
             except _WrongError as wrong:
                 problems.append(f"{given}: expected {wrong}")
-    if cls is DecisionSettings and "enter" in values:
+    if cls is DecisionSettings:
         # Whoever lowers the one without a word of the other means both.
-        values.setdefault("keep", min(values["enter"], DecisionSettings().keep))
+        for enter, keep in (("enter", "keep"), ("speech_enter", "speech_keep")):
+            if enter in values:
+                values.setdefault(keep, min(values[enter], getattr(DecisionSettings(), keep)))
     try:
         return cls(**values)
     except (ValueError, SettingsError) as error:

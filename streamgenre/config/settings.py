@@ -35,6 +35,8 @@ class EngineSettings:
     """Seconds between two status events: a subscriber that misses two of them knows within 10 s."""
     reset_gap_s: Annotated[float, Range(0, 3600, "seconds")] = 2.0
     """A gap of so many seconds or more resets model and decision; a shorter one is bridged."""
+    dead_air_s: Annotated[float, Range(0, 1e9, "seconds")] = 20.0
+    """Seconds of silence after which a ``dead_air`` event is sent; 0 for never."""
     duration_s: Annotated[float, Range(0, 1e9, "seconds", above=True)] | None = None
     """Seconds of audio after which a station ends; None for no end."""
 
