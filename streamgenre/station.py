@@ -109,8 +109,6 @@ class Station:
             None if settings.duration_s is None else max(1, round(settings.duration_s * self._rate))
         )
         self._clock = StreamClock(self._rate)
-        if not source.real_time:
-            self._clock.observe(0, time.time())
         self._resampler: Resampler | None = None
         self._mfcc = MfccStream(spec)
         self._meter = LevelMeter()
@@ -149,8 +147,14 @@ class Station:
         ring = self.source.ring
         if ring is None:
             return self._settings.hop_s
-        arrived = (self._taken + ring.written - self._stored) / self.source.rate
+        arrived = (ring.written + ring.lost) / self.source.rate
         return self._hop_end / self._rate - arrived
+
+    @property
+    def ready(self) -> bool:
+        """Whether there may be something to pull."""
+        source = self.source
+        return self.due_s() <= 0 or source.state != "live" or bool(source.cues)
 
     def pull(self) -> Hop | Break | Title | None:
         """Return what comes next; None where it has not arrived yet or there is no more.
@@ -207,6 +211,8 @@ class Station:
         if self._resampler is None:
             self._resampler = Resampler(source.rate, self._rate)
             self._loudness = LoudnessMeter(source.rate, source.channels)
+            if not source.real_time:
+                self._clock.observe(0, time.time())
         item = ring.read(round(_READ_S * source.rate))
         if item is None:
             if ring.exhausted:

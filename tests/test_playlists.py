@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from live import until
 from needs import need
 
-from streamgenre.config import ListenSettings
-from streamgenre.errors import InputError, SettingsError
+from streamgenre.config import StationSettings
+from streamgenre.errors import InputError
 from streamgenre.ring import Lost
 from streamgenre.sources import listing as listing_module
 from streamgenre.sources import playlist
@@ -207,11 +207,6 @@ def test_playlists_on_the_command_line(tmp_path: Path, stateful_folder: Path) ->
     assert "Traceback" not in done.stderr
 
 
-def test_loop_and_shuffle_are_for_files() -> None:
-    with pytest.raises(SettingsError, match="--loop and --shuffle"):
-        open_input(ListenSettings(input="http://radio.example/live", loop=True))
-
-
 # ---- lists --------------------------------------------------------------------------------------
 
 XSPF = """<?xml version="1.0"?><playlist><trackList>
@@ -262,7 +257,7 @@ def test_lists_in_lists_and_what_is_no_file(tmp_path: Path) -> None:
 def test_a_list_of_stations_on_disk_is_a_radio(tmp_path: Path) -> None:
     path = tmp_path / "jazz.m3u"
     path.write_text("#EXTM3U\nhttp://user:secret@radio.example/jazz\n")
-    source, _ = open_input(ListenSettings(input=str(path)))
+    source, _ = open_input(StationSettings(input=str(path)))
     assert isinstance(source, RadioSource)
     assert source.name == "http://radio.example/jazz"
 

@@ -67,9 +67,7 @@ def test_what_a_file_and_a_folder_are(mp3: Path, stateful_folder: Path) -> None:
     assert one["stream"]["seconds"] == pytest.approx(8, abs=0.1)
     assert (one["rate"], one["channels"], one["heard_s"]) == (44_100, 2, 5.0)
     signal = music(5)  # heard at the model's rate
-    assert one["level_dbfs"] == pytest.approx(
-        10 * np.log10(np.mean(signal**2)), abs=0.6
-    )
+    assert one["level_dbfs"] == pytest.approx(10 * np.log10(np.mean(signal**2)), abs=0.6)
     assert one["peak_dbfs"] == pytest.approx(20 * np.log10(np.abs(signal).max()), abs=1)
     assert one["loudness_lufs"] == pytest.approx(one["level_dbfs"] + 3, abs=4)
     assert [(t["stream_time"], t["raw"]) for t in one["titles"]] == [(0, "Björk - Jóga")]

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = (
     *("listen", "dashboard", "subscribe", "devices", "probe", "models"),
-    *("keys", "control", "bridge", "history", "report"),
+    *("keys", "control", "bridge", "history", "report", "config"),
 )
 EXTRAS: Final = {
-    **dict.fromkeys(("listen", "devices", "probe", "models", "history", "report"), "listen"),
+    **dict.fromkeys(
+        ("listen", "devices", "probe", "models", "history", "report", "config"), "listen"
+    ),
     **{"dashboard": "dashboard", "bridge": "mqtt"},
 }
 """What a command needs beyond the base install: ``pip install 'streamgenre[EXTRA]'``."""

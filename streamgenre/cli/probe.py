@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from streamgenre.cli.noise import quiet_libraries
-from streamgenre.config import ListenSettings
+from streamgenre.config import StationSettings
 from streamgenre.errors import SettingsError
 from streamgenre.models import load_model
 from streamgenre.probe import Probe, probe
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
             )
     with quiet_libraries(enabled=not args.debug):
         model = load_model(args.model)
-        source, _ = open_input(ListenSettings(input=args.input, pace="fast"))
+        source, _ = open_input(StationSettings(input=args.input, pace="fast"))
         with _progress(source.name, args.seconds) as progress:
             found = probe(
                 source, model, seconds=args.seconds, timeout_s=args.timeout, progress=progress

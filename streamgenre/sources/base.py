@@ -64,6 +64,8 @@ class Source(ABC):
         self.cues: deque[Cue] = deque(maxlen=MAX_CUES)
         self.info: StreamInfo | None = None
         self.failure: Exception | None = None
+        self.successor: Source | None = None
+        """Has taken its place, before a single sample."""
         self._told: Notice | None = None
 
     def tell(self, state: SourceState, detail: str = "") -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamgenre.demo import open_demo
-from streamgenre.errors import InputError, SettingsError
+from streamgenre.errors import InputError
 from streamgenre.sources.device import DeviceSource, find_device, list_devices
 from streamgenre.sources.http import redacted
 from streamgenre.sources.listing import AUDIO_SUFFIXES, is_playlist, list_files
@@ -19,26 +19,19 @@ from streamgenre.sources.stations import SCHEMES, is_stream
 from streamgenre.sources.stdin import open_stdin
 
 if TYPE_CHECKING:
-    from streamgenre.config import ListenSettings
+    from streamgenre.config import StationSettings
     from streamgenre.sources.base import Source
 
 
-def open_input(settings: ListenSettings) -> tuple[Source, str | None]:
+def open_input(settings: StationSettings) -> tuple[Source, str | None]:
     """Return the source that the settings mean, and a line for the user where one was chosen.
 
     Raises
     ------
     InputError
         If there is no such input, or it cannot be used.
-    SettingsError
-        If there are settings that do not fit it.
     """
     name = settings.input
-    if (settings.loop or settings.shuffle is not None) and not (name and _looks_like_path(name)):
-        raise SettingsError(
-            f"--loop and --shuffle are for a file, a folder or a list, and --input {name or ''} "
-            "is none"
-        )
     if name is None:
         return _default(settings)
     if not name.strip():
@@ -63,7 +56,7 @@ def open_input(settings: ListenSettings) -> tuple[Source, str | None]:
         raise InputError(f"--input {name!r} is no file here, and: {error}") from error
 
 
-def _open_path(name: str, settings: ListenSettings) -> Source:
+def _open_path(name: str, settings: StationSettings) -> Source:
     """Return what plays a file, a folder or a list of files, or the stream of a station list."""
     order = Order(loop=settings.loop, shuffle=settings.shuffle)
     path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's fails for unknown users
@@ -76,6 +69,25 @@ def _open_path(name: str, settings: ListenSettings) -> Source:
     return open_playlist(path, pace=settings.pace, order=order)
 
 
+def is_device(name: str | None) -> bool:
+    """Whether an input can only be a device: such a one is waited for."""
+    return not (name is None or name in ("-", "demo") or "://" in name or _looks_like_path(name))
+
+
+def is_played(name: str | None) -> bool:
+    """Whether an input is played, and not heard once and for all: a file or the demo."""
+    return name == "demo" or (name not in (None, "-") and "://" not in name and not is_device(name))
+
+
+def name_of(name: str | None) -> str:
+    """Return what a station with this input is called that has no name: before it is opened."""
+    if name is None:
+        return "default input"
+    if "://" in name:
+        return redacted(name)
+    return Path(name).name or name if is_played(name) else "stdin" if name == "-" else name
+
+
 def _looks_like_path(name: str) -> bool:
     path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's fails for unknown users
     ending = path.suffix.lower()
@@ -84,7 +96,7 @@ def _looks_like_path(name: str) -> bool:
     )
 
 
-def _default(settings: ListenSettings) -> tuple[Source, str]:
+def _default(settings: StationSettings) -> tuple[Source, str]:
     """Return the default input device, or the demo where there is none."""
     try:
         devices = list_devices()
