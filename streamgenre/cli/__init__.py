@@ -96,7 +96,12 @@ def _open_closed_streams() -> None:
 
 def _say(line: str) -> None:
     shown = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in line)
-    print(f"streamgenre: {shown}", file=sys.stderr)
+    level = "streamgenre: "
+    if "JOURNAL_STREAM" in os.environ:
+        from streamgenre.journal import leads_to_journal
+
+        level = "<3>" if leads_to_journal(sys.stderr) else level  # the journal takes it as `error`
+    print(level + shown, file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from streamgenre.history.writer import HistoryWriter
     from streamgenre.sources.base import Source
+
+_log = logging.getLogger(__name__)
 
 
 def history_settings(args: argparse.Namespace, source: Source) -> HistorySettings | None:
@@ -51,24 +53,10 @@ def keep_history(args: argparse.Namespace, source: Source) -> Iterator[HistoryWr
         return
     from streamgenre.history.writer import HistoryWriter
 
-    later: list[str] = []
-    # A line on the terminal would tear the dashboard: there it is said at the end, and in `status`.
-    say = later.append if _in_dashboard(args) else _say
     # What is live does not wait; a file as fast as can be does, and loses nothing.
-    writer = HistoryWriter(settings, lossless=not source.real_time, say=say)
+    writer = HistoryWriter(settings, lossless=not source.real_time, say=_log.warning)
     writer.start()
     try:
         yield writer
     finally:
         writer.close()
-        for line in dict.fromkeys(later):
-            _say(line)
-
-
-def _in_dashboard(args: argparse.Namespace) -> bool:
-    plain = args.json or args.quiet or args.no_dashboard
-    return not plain and sys.stdout.isatty() and sys.stderr.isatty()
-
-
-def _say(line: str) -> None:
-    print(f"streamgenre: {line}", file=sys.stderr, flush=True)

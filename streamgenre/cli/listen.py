@@ -7,6 +7,7 @@ the events and waits for signals.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import re
 import sys
@@ -24,9 +25,12 @@ from streamgenre.config import EngineSettings, ListenSettings
 from streamgenre.decision import DecisionSettings
 from streamgenre.engine import Engine
 from streamgenre.errors import SettingsError
+from streamgenre.event_log import log_event
 from streamgenre.events import Segment, Status
 from streamgenre.feed import Feed
+from streamgenre.logs import logging_to_user
 from streamgenre.models import load_model
+from streamgenre.service import Notifier, Service
 from streamgenre.sources.choose import open_input
 from streamgenre.sources.stdin import RawFormat
 
@@ -36,21 +40,28 @@ if TYPE_CHECKING:
 
     from streamgenre.events import AnyEvent
 
+_log = logging.getLogger(__name__)
+
 
 def run(args: argparse.Namespace) -> int:
     """Listen until the input ends, the duration is over or the user says stop."""
     settings = _settings(args)
-    with quiet_libraries(enabled=not args.debug):
-        return _listen(args, settings)
+    with (
+        quiet_libraries(enabled=not args.debug),
+        logging_to_user(args.log_level, hold=_in_dashboard(args)) as journal,
+    ):
+        # Elsewhere the output shows what happens to the inputs.
+        return _listen(args, settings, log_events=journal or args.log_level is not None)
 
 
-def _listen(args: argparse.Namespace, settings: ListenSettings) -> int:
+def _listen(args: argparse.Namespace, settings: ListenSettings, *, log_events: bool) -> int:
     model = load_model(settings.model)
     source, announcement = open_input(settings)
     show = _presenter(args)
     # What is live must reach the bus in time, whether or not somebody reads our output.
     feed = Feed(lossless=not source.real_time)
     heard: Counter[str] = Counter()
+    service = Service(Notifier.from_environment(), settings.engine.hop_s)
     with ExitStack() as stack:
         history = stack.enter_context(keep_history(args, source))
         metrics = stack.enter_context(open_metrics(settings.metrics))
@@ -63,24 +74,25 @@ def _listen(args: argparse.Namespace, settings: ListenSettings) -> int:
             publisher.send(event)
             metrics(event)
             feed.put(event)
+            service.take(event)
+            if log_events:
+                log_event(event)
             if isinstance(event, Segment):
                 heard[event.genre or event.state] += round(event.end - event.start)
 
         engine = Engine(publish, settings.engine, lambda: publisher.traffic)
         publisher = stack.enter_context(open_bus(settings, engine))
         if announcement:
-            print(f"streamgenre: {announcement}", file=sys.stderr, flush=True)
+            _log.info("%s", announcement)
         if settings.publish.endswith(":*"):
-            print(f"streamgenre: publishing on {publisher.endpoint}", file=sys.stderr, flush=True)
+            _log.info("publishing on %s", publisher.endpoint)
         engine.add(settings.station or source.name, source, model, settings.decision)
-        _run(engine, feed, show)
+        with service.watching(engine.call):
+            _run(engine, feed, show)
     if sys.stdout.isatty() and not args.json and not args.quiet:
         print(_summary(heard))  # the dashboard has taken its screen with it
     if feed.dropped:
-        print(
-            f"streamgenre: {feed.dropped} events were not shown: the output was too slow",
-            file=sys.stderr,
-        )
+        _log.warning("%d events were not shown: the output was too slow", feed.dropped)
     return 0
 
 
@@ -153,6 +165,11 @@ def _run(engine: Engine, feed: Feed, show: Callable[[Feed, Callable[[], bool]], 
             thread.join()
     if failures:
         raise failures[0]
+
+
+def _in_dashboard(args: argparse.Namespace) -> bool:
+    plain = args.json or args.quiet or args.no_dashboard
+    return not plain and sys.stdout.isatty() and sys.stderr.isatty()
 
 
 def _presenter(args: argparse.Namespace) -> Callable[[Feed, Callable[[], bool]], None]:

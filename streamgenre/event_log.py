@@ -1,0 +1,46 @@
+"""The events that belong into a log: what happens to the inputs, not what they play."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from streamgenre import logs
+from streamgenre.events import Gap, SourceChange, Status
+
+if TYPE_CHECKING:
+    from streamgenre.events import AnyEvent
+
+_log = logging.getLogger(__name__)
+_LEVELS: Final = {"lost": logging.WARNING}
+
+
+def log_event(event: AnyEvent) -> None:
+    """Log a change of a source, a gap or dead air; other events are passed over."""
+    if isinstance(event, SourceChange):
+        detail = f": {event.detail}" if event.detail else ""
+        level = _LEVELS.get(event.state, logging.INFO)
+        words = f"%s: {event.state}, %s%s"  # its kind is the state: the rest may differ each time
+        _log.log(level, words, event.station, event.input, detail, extra=_fields(event))
+    elif isinstance(event, Gap):
+        _log.warning(
+            "%s: %.3f s lost (%d samples, %s)",
+            *(event.station, event.seconds, event.samples, event.reason),
+            extra=_fields(event),
+        )
+    elif isinstance(event, Status):
+        logs.settle()
+    elif event.TYPE == "dead_air":
+        _dead_air(event)
+
+
+def _dead_air(event: Any) -> None:
+    if event.active:
+        _log.warning("%s: nothing but silence is on air", event.station, extra=_fields(event))
+    else:
+        words = "%s: sound again after %.0f s of dead air"
+        _log.info(words, event.station, event.seconds, extra=_fields(event))
+
+
+def _fields(event: AnyEvent) -> dict[str, str]:
+    return {"station": event.station, "event": event.TYPE}
