@@ -10,12 +10,13 @@ from streamgenre.sources.http import redacted
 HIDDEN: Final = "…"
 """What stands where a secret was."""
 
-_URL: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s\"'<>`|\\]+")
+# Lengths are bounded, or a long word would take quadratic time.
+_URL: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s\"'<>`|\\]+")
 # What `curl -u` and lists of stations write: user:password@host without a scheme.
-_LOGIN: Final = re.compile(r"(?<![\w@./])[^\s/:@\"'=]+:[^\s/@\"']+@(?=[\w\[])")
+_LOGIN: Final = re.compile(r"(?<![^\s\"'=(\[,<])[^\s/:@\"'=(\[,<]+:[^\s/@\"']+@(?=[\w\[])")
 _NAMED: Final = re.compile(
-    r"(?P<name>[\w.-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key"
-    r"|private[_-]?key|credential|authorization|cookie)[\w.-]*[\"']?\s*[:=]\s*)"
+    r"(?P<name>[\w.-]{0,40}(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key"
+    r"|private[_-]?key|credential|authorization|cookie)[\w.-]{0,40}[\"']?\s{0,9}[:=]\s{0,9})"
     r"(?P<value>\"(?:[^\"\\]|\\.)*\"|'[^']*'|\[[^\]]*\]|(?:basic|bearer|digest)\s+\S+|[^\s,;&]+)",
     re.IGNORECASE,
 )
