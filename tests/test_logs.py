@@ -261,11 +261,9 @@ def test_under_systemd_without_its_journal_lines_have_levels(
     with log.open("w") as stream:
         there = os.fstat(stream.fileno())
         variables = {"JOURNAL_STREAM": f"{there.st_dev}:{there.st_ino}"}
-        command = [
-            *("listen", "--input", "demo", "--pace", "fast", "--duration", "80", "-q"),
-            *("--model", stateful_folder, "--publish", free_endpoint()),
-        ]
-        with start(*command, env=variables, stderr=stream, stdout=subprocess.DEVNULL) as daemon:
+        command = ("listen", "--input", "demo", "--pace", "fast", "--duration", "80", "-q")
+        more = ("--model", stateful_folder, "--publish", free_endpoint())
+        with start(*command, *more, env=variables, stderr=stream, stdout=subprocess.DEVNULL) as daemon:
             assert daemon.wait(30) == 0
         wrong = ["listen", "--input", "no/such.wav", "--publish", free_endpoint()]
         with start(*wrong, env=variables, stderr=stream) as daemon:
