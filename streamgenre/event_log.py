@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from streamgenre import logs
-from streamgenre.events import Gap, SourceChange, Status
+from streamgenre.events import DeadAir, Gap, SourceChange, Status
 
 if TYPE_CHECKING:
     from streamgenre.events import AnyEvent
@@ -30,15 +30,11 @@ def log_event(event: AnyEvent) -> None:
         )
     elif isinstance(event, Status):
         logs.settle()
-    elif event.TYPE == "dead_air":
-        _dead_air(event)
-
-
-def _dead_air(event: Any) -> None:
-    if event.active:
-        _log.warning("%s: nothing but silence is on air", event.station, extra=_fields(event))
-    else:
-        words = "%s: sound again after %.0f s of dead air"
+    elif isinstance(event, DeadAir) and event.active:
+        words = "%s: dead air, nothing was heard for %.0f s"
+        _log.warning(words, event.station, event.seconds, extra=_fields(event))
+    elif isinstance(event, DeadAir):
+        words = "%s: heard again after %.0f s of dead air"
         _log.info(words, event.station, event.seconds, extra=_fields(event))
 
 
