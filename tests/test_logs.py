@@ -6,7 +6,6 @@ import logging
 import os
 import socket
 import struct
-import subprocess
 import sys
 import threading
 import time
@@ -263,7 +262,7 @@ def test_under_systemd_without_its_journal_lines_have_levels(
         variables = {"JOURNAL_STREAM": f"{there.st_dev}:{there.st_ino}"}
         command = ("listen", "--input", "demo", "--pace", "fast", "--duration", "80", "-q")
         more = ("--model", stateful_folder, "--publish", free_endpoint())
-        with start(*command, *more, env=variables, stderr=stream, stdout=subprocess.DEVNULL) as daemon:
+        with start(*command, *more, env=variables, stderr=stream) as daemon:
             assert daemon.wait(30) == 0
         wrong = ["listen", "--input", "no/such.wav", "--publish", free_endpoint()]
         with start(*wrong, env=variables, stderr=stream) as daemon:
