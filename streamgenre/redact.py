@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import urllib.parse
 from typing import Final
 
 from streamgenre.sources.http import redacted
@@ -11,7 +12,8 @@ HIDDEN: Final = "…"
 """What stands where a secret was."""
 
 # Lengths are bounded, or a long word would take quadratic time.
-_URL: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s\"'<>`|\\]+")
+URL: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s\"'<>`|\\]+")
+"""What is a URL in a text."""
 # What `curl -u` and lists of stations write: user:password@host without a scheme.
 _LOGIN: Final = re.compile(r"(?<![^\s\"'=(\[,<])[^\s/:@\"'=(\[,<]+:[^\s/@\"']+@(?=[\w\[])")
 _NAMED: Final = re.compile(
@@ -29,10 +31,21 @@ def redact(text: str) -> str:
     These are user, password and query of a URL, ``user:password@host``, whatever is assigned to a
     name such as ``password``, ``token`` or ``api_key``, and what follows ``Basic`` or ``Bearer``.
     """
-    text = _URL.sub(lambda match: redacted(match[0]), text)
+    text = URL.sub(lambda match: redacted(match[0]), text)
     text = _LOGIN.sub(f"{HIDDEN}@", text)
     text = _NAMED.sub(_hide_value, text)
     return _SCHEME.sub(lambda match: f"{match[1]} {HIDDEN}", text)
+
+
+def credentials(url: str) -> set[str]:
+    """Return the secrets of a URL, as they stand there and decoded: password and query values."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        found = {parts.password or ""}
+    except ValueError:
+        return set()
+    found |= {pair.partition("=")[2] or pair for pair in parts.query.split("&")}
+    return (found | {urllib.parse.unquote_plus(text) for text in found}) - {""}
 
 
 def _hide_value(match: re.Match[str]) -> str:

@@ -37,7 +37,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from streamgenre.events import SourceChange, Status, Update
 
@@ -166,14 +166,12 @@ class Service:
             thread.join()
             self._notifier.send("STOPPING=1", "STATUS=ending: the last events are being written")
 
-    @contextmanager
-    def reloading(self) -> Iterator[None]:
-        """Say that settings are read anew while the context lasts."""
-        now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        self._notifier.send("RELOADING=1", f"MONOTONIC_USEC={now_us}")
-        try:
-            yield
-        finally:
+    def on_reload(self, phase: Literal["begin", "end"]) -> None:
+        """Say that settings are read anew, and that this is over; whatever came of it."""
+        if phase == "begin":
+            now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+            self._notifier.send("RELOADING=1", f"MONOTONIC_USEC={now_us}")
+        else:
             self._ready()
 
     def _ready(self) -> None:

@@ -239,8 +239,8 @@ def test_silence_and_noise_count_as_life(manager: Manager, stateful_folder: Path
 def test_reloading_is_told_with_the_time_and_ends_in_ready(manager: Manager) -> None:
     service = Service(Notifier(manager.address), 1.0)
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-    with pytest.raises(KeyError), service.reloading():
-        raise KeyError  # a configuration that is refused leaves the daemon ready as well
+    service.on_reload("begin")
+    service.on_reload("end")
     reloading, ready = manager.listen(0.3)
     assert reloading.fields["RELOADING"] == "1"
     now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = (
     *("listen", "dashboard", "subscribe", "devices", "models"),
-    *("keys", "control", "bridge", "history", "report"),
+    *("keys", "control", "bridge", "history", "report", "service", "doctor"),
 )
 EXTRAS: Final = {
     **dict.fromkeys(("listen", "devices", "models", "history", "report"), "listen"),

@@ -35,6 +35,7 @@ def add_bus_arguments(commands: Commands, new_command: NewCommand) -> None:
         )
     )
     _bridge(new_command(commands, "bridge", "hand a daemon's events on to other systems"))
+    _service(new_command(commands, "service", "tell how the systemd service is doing"))
 
 
 def add_publishing(group: argparse._ArgumentGroup) -> None:
@@ -178,3 +179,21 @@ def _bridge(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="silence or loss of the source that counts as dead air (default: 30)",
     )
+
+
+def _service(parser: argparse.ArgumentParser) -> None:
+    parser.description = "The daemon as a service of systemd; `make install-service` installs it."
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    status = actions.add_parser(
+        "status",
+        help="what systemd and the daemon's own bus say",
+        description="Tell since when the service runs, how often it was restarted, what its "
+        "watchdog is, and what its stations hear.",
+        epilog="Exit code 0: active and its bus answers; 3: not active; 4: active, but nothing "
+        "comes from its bus; 1: systemd cannot be asked.",
+    )
+    status.add_argument(
+        "--unit", default="streamgenre.service", metavar="UNIT", help="default: streamgenre.service"
+    )
+    add_connecting(status)
+    status.add_argument("--json", action="store_true", help="print one JSON object")

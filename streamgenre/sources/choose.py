@@ -59,6 +59,11 @@ def open_input(settings: ListenSettings) -> tuple[Source, str | None]:
         raise InputError(f"--input {name!r} is no file here, and: {error}") from error
 
 
+def is_device(name: str | None) -> bool:
+    """Whether an input can only be a device: such a one is waited for."""
+    return not (name is None or name in ("-", "demo") or "://" in name or _looks_like_path(name))
+
+
 def _looks_like_path(name: str) -> bool:
     path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's fails for unknown users
     return "/" in name or path.suffix.lower() in AUDIO_SUFFIXES or path.exists()
