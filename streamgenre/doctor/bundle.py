@@ -89,7 +89,6 @@ def _secrets(subject: Subject) -> list[str]:
     if subject.config is not None:
         texts.append(_read(subject.config))
     found = {part for text in texts for url in URL.findall(text) for part in credentials(url)}
-    # The second line of `keys new`'s file is all that is in it beside a comment.
     with suppress(OSError):
         found |= set((_keys_folder(subject) / SECRET).read_text("utf-8").split())
     return sorted((text for text in found if len(text) >= _SHORTEST), key=len, reverse=True)

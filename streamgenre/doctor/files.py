@@ -42,9 +42,10 @@ def config(subject: Subject) -> Iterator[Finding]:
 def models(subject: Subject) -> Iterator[Finding]:
     """Whether every model is whole, by its hash."""
     whole = []
-    for folder in [*(shipped_folder() / name for name in shipped_models()), *subject.models]:
+    shipped = [shipped_folder() / name for name in shipped_models()]
+    for folder in [*shipped, *map(Path, subject.models)]:
         try:
-            whole.append(read_manifest(Path(folder)).name)
+            whole.append(read_manifest(folder).name)
         except ModelError as error:
             yield problem("model", str(error), "install streamgenre again, or correct the folder")
     if whole:

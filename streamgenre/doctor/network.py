@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import psutil
@@ -41,7 +42,7 @@ def ports(subject: Subject) -> Iterator[Finding]:
 
 def _free(endpoint: str) -> bool:
     if not endpoint.startswith("tcp://"):
-        return not psutil.os.path.exists(endpoint.removeprefix("ipc://"))
+        return not Path(endpoint.removeprefix("ipc://")).exists()
     with zmq.Context() as context, context.socket(zmq.PUB) as socket:
         try:
             socket.bind(endpoint)
@@ -66,9 +67,7 @@ def _who_publishes(endpoint: str) -> Finding:
     failing = [s["history"]["problem"] for s in stations.values() if s.get("history")]
     if any(failing):
         said = f"a daemon runs on {endpoint}{owner}, but its history fails: {failing[0]}"
-        return problem(
-            "publish", said, "make room or correct the permissions; it goes on by itself"
-        )
+        return problem("publish", said, "make room, or correct the permissions")
     away = [name for name, s in stations.items() if s.get("source_state") != "live"]
     said = f"a daemon answers on {endpoint}{owner}: {told}"
     return note("publish", said) if away else ok("publish", said)
