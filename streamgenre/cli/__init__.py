@@ -101,7 +101,7 @@ def _say(line: str) -> None:
         from streamgenre.journal import leads_to_journal
 
         level = "<3>" if leads_to_journal(sys.stderr) else level  # the journal takes it as `error`
-    print(level + shown, file=sys.stderr)
+    print(level + shown.replace("\n", "\n<3>" if level == "<3>" else "\n"), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
