@@ -18,10 +18,11 @@ _LEVELS: Final = {"lost": logging.WARNING}
 def log_event(event: AnyEvent) -> None:
     """Log a change of a source, a gap or dead air; other events are passed over."""
     if isinstance(event, SourceChange):
-        detail = f": {event.detail}" if event.detail else ""
+        # The state is part of the kind of line that is counted: `live` does not hold `lost` back.
+        words = f"%s: {event.state}%s"
+        more = f": {event.detail}" if event.detail else f", {event.input}"
         level = _LEVELS.get(event.state, logging.INFO)
-        words = f"%s: {event.state}, %s%s"  # its kind is the state: the rest may differ each time
-        _log.log(level, words, event.station, event.input, detail, extra=_fields(event))
+        _log.log(level, words, event.station, more, extra=_fields(event))
     elif isinstance(event, Gap):
         _log.warning(
             "%s: %.3f s lost (%d samples, %s)",
