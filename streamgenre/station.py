@@ -108,8 +108,6 @@ class Station:
             None if settings.duration_s is None else max(1, round(settings.duration_s * self._rate))
         )
         self._clock = StreamClock(self._rate)
-        if not source.real_time:
-            self._clock.observe(0, time.time())
         self._resampler: Resampler | None = None
         self._mfcc = MfccStream(spec)
         self._meter = LevelMeter()
@@ -148,8 +146,13 @@ class Station:
         ring = self.source.ring
         if ring is None:
             return self._settings.hop_s
-        arrived = (self._taken + ring.written - self._stored) / self.source.rate
+        arrived = (ring.written + ring.lost) / self.source.rate
         return self._hop_end / self._rate - arrived
+
+    @property
+    def ready(self) -> bool:
+        """Whether there may be something to pull."""
+        return self.due_s() <= 0 or self.source.state != "live"
 
     def pull(self) -> Hop | Break | None:
         """Return the next hop or break; None where it has not arrived yet or there is no more."""
@@ -194,6 +197,8 @@ class Station:
         if self._resampler is None:
             self._resampler = Resampler(source.rate, self._rate)
             self._loudness = LoudnessMeter(source.rate, source.channels)
+            if not source.real_time:
+                self._clock.observe(0, time.time())
         item = ring.read(round(_READ_S * source.rate))
         if item is None:
             if ring.exhausted:

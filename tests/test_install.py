@@ -142,7 +142,7 @@ def test_the_service_is_installed_below_a_folder_and_taken_away(
         # It names the Python where it will be, not the one in the folder of the maker.
         assert Path(f"{to}{command}").read_text().startswith("#!/opt/streamgenre/bin/python")
     python = to / "opt/streamgenre/bin/python"
-    version = [python, "-P", "-m", "streamgenre", "--version"]
+    version = [str(python), "-P", "-m", "streamgenre", "--version"]
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     shown = subprocess.run(version, capture_output=True, text=True, check=True, env=clean)
     assert shown.stdout.startswith("streamgenre ")

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = (
     *("listen", "dashboard", "subscribe", "devices", "models"),
-    *("keys", "control", "bridge", "history", "report", "service", "doctor"),
+    *("keys", "control", "bridge", "history", "report", "config", "service", "doctor"),
 )
 EXTRAS: Final = {
-    **dict.fromkeys(("listen", "devices", "models", "history", "report"), "listen"),
-    **{"dashboard": "dashboard", "bridge": "mqtt"},
+    **dict.fromkeys(("listen", "devices", "models", "history", "report", "config"), "listen"),
+    **{"dashboard": "dashboard", "bridge": "mqtt", "doctor": "listen"},
 }
 """What a command needs beyond the base install: ``pip install 'streamgenre[EXTRA]'``."""
 

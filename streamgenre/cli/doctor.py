@@ -66,19 +66,17 @@ def subject_of(args: argparse.Namespace) -> Subject:
         models=tuple(sorted(named)),
         publish=config.bus.publish,
         control=config.bus.control,
-        history=_history(config.history.path) if config.history.keep is not False else None,
+        history=None if config.history.keep == "none" else _history(config.history.path),
         config=loaded.files[-1] if loaded.files else None,
         unit=args.unit,
         keys=config.bus.keys,
     )
 
 
-def _history(path: Path | None) -> Path:
-    """Return where the history is: the service has a folder of its own."""
-    if path is not None:
-        return path
-    own = default_path()
-    return SERVICE_HISTORY if SERVICE_HISTORY.exists() and not own.exists() else own
+def _history(path: Path) -> Path:
+    """Return where the history is: by default the service has a folder of its own."""
+    mine = path != default_path() or path.exists()
+    return path if mine or not SERVICE_HISTORY.exists() else SERVICE_HISTORY
 
 
 def _told(found: Finding) -> str:

@@ -102,7 +102,10 @@ def _device(name: str | None, shown: str) -> Iterator[Finding]:
     try:
         device = find_device(name)
     except InputError as error:
-        yield problem("input", f"{shown}: {error}", do)
+        if name is None:
+            yield note("input", f"{error}: the demo would play", "name an input in the settings")
+        else:
+            yield problem("input", f"{shown}: {error}", do)
         return
     rates, refusal = _rates(device)
     if rates:

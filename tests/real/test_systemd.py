@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +15,7 @@ from systemd_box import ROOT, put_program, put_units, systemd_box
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from systemd_box import Box
 
@@ -38,7 +38,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 
 @pytest.fixture
 def service(box: Box) -> Iterator[Box]:
-    """The service as installed, started anew, with a watchdog and pauses short enough to wait for."""
+    """The service as installed, started anew, with a watchdog and pauses that tests can wait for."""
     box.write("/etc/streamgenre/config.toml", f'model = "lite"\n{SETTINGS}')
     box.must("systemd-tmpfiles", "--create", "/usr/local/lib/tmpfiles.d/streamgenre.conf")
     override(box, "WatchdogSec=4", "RestartSec=100ms")
@@ -52,6 +52,11 @@ def override(box: Box, *lines: str) -> None:
     text = "\n".join(["[Service]", *lines, ""])
     box.write("/run/systemd/system/streamgenre.service.d/test.conf", text)
     box.must("systemctl", "daemon-reload")
+
+
+def until_shown(box: Box, name: str, text: str, seconds: float = 20) -> None:
+    """Wait until a property of the service begins with a text."""
+    until(lambda: box.show("streamgenre", name).startswith(text), seconds)
 
 
 def test_the_units_are_clean(box: Box) -> None:
@@ -112,7 +117,7 @@ def test_it_runs_in_its_sandbox_and_tells_how_it_is(service: Box) -> None:
     assert status["Uid"].split() == [uid] * 4
     assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0
     assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
-    until(lambda: "1 station live; last update" in service.show("streamgenre", "StatusText"), 20)
+    until_shown(service, "StatusText", "1 station live; last update")
 
     told = json.loads(service.must(*SERVICE_STATUS, "--json"))
     assert (told["active"], told["sub"], told["restarts"]) == ("active", "running", 0)
@@ -142,8 +147,8 @@ def test_a_hang_and_a_crash_end_in_a_restart(service: Box) -> None:
     for number, (kill, result) in enumerate([("-STOP", "watchdog"), ("-KILL", "signal")], 1):
         pid = service.show("streamgenre", "MainPID")
         service.must("kill", kill, pid)
-        until(lambda n=str(number): service.show("streamgenre", "NRestarts") == n, 20)
-        until(lambda: service.show("streamgenre", "ActiveState") == "active", 20)
+        until_shown(service, "NRestarts", str(number))
+        until_shown(service, "ActiveState", "active")
         assert service.show("streamgenre", "MainPID") != pid
         said = [e["MESSAGE"] for e in service.log("_PID=1")]
         assert any(f"'{result}'" in line for line in said[-6:])
@@ -155,8 +160,8 @@ def test_settings_are_read_again_and_broken_ones_are_refused(service: Box) -> No
     for text, live in ((SETTINGS + '[[station]]\nname = "cellar"\ninput = "demo"\n', 2), ("[", 2)):
         service.write("/etc/streamgenre/config.toml", f'model = "lite"\n{text}')
         service.must("systemctl", "reload", "streamgenre")
-        until(lambda: service.show("streamgenre", "ActiveState") == "active", 20)
-        until(lambda n=live: f"{n} stations live" in service.show("streamgenre", "StatusText"), 20)
+        until_shown(service, "ActiveState", "active")
+        until_shown(service, "StatusText", f"{live} stations live")
     assert service.show("streamgenre", "MainPID") == pid
     until(lambda: any(e["PRIORITY"] == "3" for e in service.log()), 10)
 
@@ -165,7 +170,7 @@ def test_wrong_settings_leave_it_down_after_five_attempts(service: Box) -> None:
     service.must("systemctl", "stop", "streamgenre")
     service.write("/etc/streamgenre/config.toml", "modle = 3\n")
     service.run("systemctl", "start", "streamgenre")
-    until(lambda: service.show("streamgenre", "ActiveState") == "failed", 40)
+    until_shown(service, "ActiveState", "failed", 40)
     assert int(service.show("streamgenre", "NRestarts")) == 4
     errors = [e["MESSAGE"] for e in service.log() if e["PRIORITY"] == "3"]
     assert any("/etc/streamgenre/config.toml:1" in line for line in errors)
@@ -176,7 +181,7 @@ def test_wrong_settings_leave_it_down_after_five_attempts(service: Box) -> None:
 
 
 def test_a_template_has_settings_and_state_of_its_own(box: Box) -> None:
-    text = 'model = "lite"\n[bus]\npublish = "tcp://127.0.0.1:5797"\n[history]\nkeep = true\n'
+    text = 'model = "lite"\n[bus]\npublish = "tcp://127.0.0.1:5797"\n[history]\nkeep = "all"\n'
     box.write("/etc/streamgenre/one.toml", text + SETTINGS)
     box.must("systemd-tmpfiles", "--create", "/usr/local/lib/tmpfiles.d/streamgenre.conf")
     box.must("systemctl", "start", "streamgenre@one")
