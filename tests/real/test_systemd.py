@@ -38,7 +38,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 
 @pytest.fixture
 def service(box: Box) -> Iterator[Box]:
-    """The service as installed, started anew, with a watchdog and pauses that tests can wait for."""
+    """The service as installed, started anew; watchdog and pauses short enough for tests."""
     box.write("/etc/streamgenre/config.toml", f'model = "lite"\n{SETTINGS}')
     box.must("systemd-tmpfiles", "--create", "/usr/local/lib/tmpfiles.d/streamgenre.conf")
     override(box, "WatchdogSec=4", "RestartSec=100ms")
