@@ -183,6 +183,8 @@ class StationReport:
                 latency_ms=self._latencies.percentiles_ms(),
                 cpu_share=vitals.cpu_share,
                 rss_bytes=vitals.rss_bytes,
+                open_files=vitals.open_files,
+                threads=vitals.threads,
                 model=self.manifest.name,
                 model_sha256=self.manifest.sha256,
                 **asdict(traffic),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ENDPOINT: Final = "tcp://127.0.0.1:5757"
 MODEL: Final = "lstm"
 FORMATS: Final = ("s16le", "s16be", "s32le", "s32be", "f32le", "f32be")
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 TYPES: Final = ("update", "segment", "gap", "source", "title", "dead_air", "status")
 
 
@@ -155,6 +156,12 @@ def _listen(commands: Commands) -> None:
     show.add_argument("--json", action="store_true", help="print every event as one JSON line")
     show.add_argument("--no-dashboard", action="store_true", help="print lines, in a terminal too")
     show.add_argument("-q", "--quiet", action="store_true", help="print nothing, only publish")
+    output.add_argument(
+        "--log-level",
+        choices=LOG_LEVELS,
+        help="say on stderr, from this level on, what happens to the inputs: lost, live again, "
+        "gaps (default: where stderr is systemd's journal, info)",
+    )
 
 
 def _dashboard(commands: Commands) -> None:
