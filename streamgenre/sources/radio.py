@@ -96,7 +96,7 @@ class RadioSource(Source):
         try:
             while not self._stop.is_set():
                 self._backoff.begin()
-                why = self._attempt()
+                why = self.attempt()
                 if self._stop.is_set():
                     break
                 self.tell("connecting" if self._heard_at is None else "lost", why)
@@ -108,7 +108,7 @@ class RadioSource(Source):
             if self.ring is not None:
                 self.ring.close()
 
-    def _attempt(self) -> str:
+    def attempt(self) -> str:
         """Listen until the stream is lost; return why it is."""
         import av
 
