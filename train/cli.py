@@ -7,12 +7,14 @@ import os
 import shlex
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import StreamgenreError
 from streamgenre.manifest import find_model, read_manifest
+from train.ancestors import command as ancestors
 from train.arguments import parser
 from train.corpus import read_corpus
+from train.ensemble import command as ensemble
 from train.errors import TrainError
 from train.frames import SPEC, default_cache, load_recordings
 from train.progress import Progress
@@ -38,8 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with Progress(quiet=options.quiet) as progress:
-            run = {"fit": _fit, "evaluate": _evaluate, "trunk": _trunk}[options.command]
-            run(options, progress, arguments)
+            _COMMANDS[options.command](options, progress, arguments)
     except StreamgenreError as error:
         if options.debug:
             raise
@@ -218,3 +219,12 @@ def _print_figures(figures: dict[str, Any]) -> None:
         f"calibration error    {calibration['ece_at_1']:8.3f}  before, {calibration['ece']:.3f} "
         f"with temperature {calibration['temperature']:.2f}"
     )
+
+
+_COMMANDS: Final = {
+    "fit": _fit,
+    "evaluate": _evaluate,
+    "trunk": _trunk,
+    "ensemble": ensemble.run,
+    "reproduce": ancestors.run,
+}
