@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from train.ancestors import command as ancestors
+from train.corpora import commands as corpora
 from train.ensemble import command as ensemble
 
 _DESCRIPTION: Final = """\
@@ -73,6 +74,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where computed frames are kept (default: $XDG_CACHE_HOME/streamgenre/frames)",
     )
+    common.add_argument(
+        "--split",
+        type=Path,
+        metavar="FILE",
+        help="folds or parts from a file that `train split` wrote; refused where a file changed",
+    )
 
     fit = commands.add_parser(
         "fit", parents=[common], help="train a model", description=_FIT, formatter_class=raw
@@ -126,6 +133,7 @@ def parser() -> argparse.ArgumentParser:
     trunk.add_argument("--quiet", action="store_true", help="no progress on stderr")
     trunk.add_argument("--debug", action="store_true", help="tracebacks of errors")
     evaluate.add_argument("model", metavar="MODEL", help="model folder, or name of a shipped model")
+    corpora.add_parsers(commands, output, formatter_class=raw)
     ensemble.add_parser(commands, output, formatter_class=raw)
     ancestors.add_parser(commands, output, formatter_class=raw)
     return whole

@@ -13,6 +13,8 @@ from streamgenre.errors import StreamgenreError
 from streamgenre.manifest import find_model, read_manifest
 from train.ancestors import command as ancestors
 from train.arguments import parser
+from train.corpora import commands as corpora
+from train.corpora import splitfile
 from train.corpus import read_corpus
 from train.ensemble import command as ensemble
 from train.errors import TrainError
@@ -133,7 +135,10 @@ def _trunk(options: argparse.Namespace, progress: Progress, arguments: list[str]
 
 
 def _corpus(options: argparse.Namespace, progress: Progress) -> Corpus:
-    corpus = read_corpus(options.corpus)
+    if options.split:
+        corpus = splitfile.read(options.split, options.corpus)
+    else:
+        corpus = read_corpus(options.corpus)
     for warning in corpus.warnings:
         progress.note(f"warning: {warning}")
     return corpus
@@ -186,6 +191,8 @@ def _recorded(arguments: list[str], options: argparse.Namespace) -> str:
     """Return the command line for the record, without this machine's paths."""
     hidden = {str(options.corpus): "DIR", str(options.cache): "CACHE"}
     hidden[str(options.out)] = f"models/{options.out.name}"
+    if options.split:
+        hidden[str(options.split)] = "SPLIT"
     if options.trunk:
         hidden[str(options.trunk)] = "TRUNK"
     if options.note:
@@ -226,5 +233,7 @@ _COMMANDS: Final = {
     "evaluate": _evaluate,
     "trunk": _trunk,
     "ensemble": ensemble.run,
+    "inspect": corpora.run_inspect,
+    "split": corpora.run_split,
     "reproduce": ancestors.run,
 }

@@ -115,8 +115,8 @@ class Ancestor:
     """Windows that a clip of 30 s is cut into, evenly spaced."""
     protocol: Protocol
     build: Callable[[Assembly, Any, Any, int], None] | None
-    """Adds the pieces, from the tensor ``x`` to ``logits``: assembly, mean and spread of each column
-    over the training windows, number of labels; None for the one that is no network."""
+    """Adds the pieces, from the tensor ``x`` to ``logits``: assembly, mean and spread of each
+    column over the training windows, number of labels; None for the one that is no network."""
     front: Callable[[MfccSpec], Callable[[Any], Any]] | None = None
     """Spec to a function of frames ``(…, numcep)``, frame by frame, in Keras's operations."""
     window: Callable[[Any], Any] | None = None

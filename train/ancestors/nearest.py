@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NEIGHBOURS: Final = 5
 _RIDGE: Final = 1e-3
-"""Added to the variances, in units of the training windows' variance: silence has none of its own."""
+"""Added to the variances, in units of the training windows' variance: silence has none."""
 _NEVER: Final = 0.02
 """Votes of a genre that got none, so that its logit is a number."""
 _TIE: Final = 1e-3

@@ -18,13 +18,13 @@ _GTZAN: Final = 1000
 """Clips of the whole of GTZAN."""
 
 _HOW: Final = """\
-Each was trained twice over with the same settings. **Authors' protocol**: clips or windows dealt out
-at random as the authors did, so that the same artist, and for some the same clip, is on both sides;
-the accuracy is theirs, the plain share of test windows that are right. **Artist folds**: no artist
-is on two sides; accuracies are means over the folds of the mean over the genres (balanced). Genres
-are far from even here, so that the plain share flatters: to call everything by the most frequent
-genre would be right as often as the column says. Intervals (95 %) come from drawing clips anew; they
-say nothing of another choice of artists or another seed.
+Each was trained twice over with the same settings. **Authors' protocol**: clips or windows dealt
+out at random as the authors did, so that the same artist, and for some the same clip, is on both
+sides; the accuracy is theirs, the plain share of test windows that are right. **Artist folds**: no
+artist is on two sides; accuracies are means over the folds of the mean over the genres (balanced).
+Where genres are uneven the plain share flatters: to call everything by the most frequent genre
+would be right as often as that column says. Intervals (95 %) come from drawing clips anew; they say
+nothing of another choice of artists or another seed.
 """
 
 _HEAD: Final = (
@@ -154,9 +154,11 @@ def _wishes() -> str:
     rows = [
         ("transfer learning", f"a trunk trained on the Million Song Dataset: {figures('cnn')}"),
         ("CNN + LSTM", f"the trunk with an LSTM over the seconds: {figures('lstm')}"),
-        ("random cropping, augmentation", f"in every recipe of `fit`, `lite` too: {figures('lite')}"),
-        ("ensembles", "`python -m train ensemble`; no figure, for the shipped models have heard "
-         "all folds"),
+        ("random cropping, augmentation", f"in every recipe of `fit`: {figures('lite')}"),
+        (
+            "ensembles",
+            "`python -m train ensemble`; no figure, for the shipped models have heard all folds",
+        ),
     ]  # fmt: skip
     lines = [f"| {wish} | {have} |" for wish, have in rows]
     return (

@@ -10,6 +10,7 @@ over the edge of the clip (librosa pads there).
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -108,7 +109,7 @@ def thirty_three(spec: MfccSpec) -> Callable[[Any], Any]:
     by_centre = (width * centres).astype(np.float32)[:, None]
     bands = [
         np.flatnonzero((centres >= low) & (centres < high))
-        for low, high in zip(_CONTRAST_EDGES, _CONTRAST_EDGES[1:], strict=False)
+        for low, high in pairwise(_CONTRAST_EDGES)
     ]
     to_mfcc = mfcc_decibels(replace(spec, numcep=13))
 
