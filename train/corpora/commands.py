@@ -122,7 +122,7 @@ def run_split(options: argparse.Namespace, progress: Progress, arguments: list[s
     if found:
         first, second, why = found[0]
         raise TrainError(
-            f"{split.by}: {len(found)} pairs of clips are on two sides that must not be; the "
+            f"{split.by}: clips are on two sides that must not be, {len(found)} pairs of them; the "
             f"first: {first} ({split.side[first]}) and {second} ({split.side[second]}), {why}; "
             "--leave-out leaves such clips out"
         )

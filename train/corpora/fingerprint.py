@@ -136,8 +136,13 @@ def fingerprint_of(path: Path, cache: Path | None) -> Fingerprint:
 
 
 def copies(prints: Mapping[str, Fingerprint]) -> list[Copy]:
-    """Return all pairs of files with the same recording in them, each pair once, sorted."""
-    names = sorted(prints)
+    """Return all pairs of files with the same recording in them, each pair once, sorted.
+
+    The whole of their overlap is judged: a medley with a bit of a recording is no copy of it.
+    """
+    names = sorted(name for name, found in prints.items() if found.heard.any())
+    if not names:
+        return []
     found = []
     for (first, second), offsets in sorted(_candidates([prints[name] for name in names]).items()):
         one, other = prints[names[first]], prints[names[second]]
