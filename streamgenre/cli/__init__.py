@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = (
     *("listen", "dashboard", "subscribe", "devices", "models"),
-    *("keys", "control", "bridge", "history", "report"),
+    *("keys", "control", "bridge", "history", "report", "config"),
 )
 EXTRAS: Final = {
-    **dict.fromkeys(("listen", "devices", "models", "history", "report"), "listen"),
+    **dict.fromkeys(("listen", "devices", "models", "history", "report", "config"), "listen"),
     **{"dashboard": "dashboard", "bridge": "mqtt"},
 }
 """What a command needs beyond the base install: ``pip install 'streamgenre[EXTRA]'``."""

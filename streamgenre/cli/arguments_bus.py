@@ -42,12 +42,12 @@ def add_publishing(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--encrypt",
         action="store_true",
+        default=None,
         help="let in allowed keys only, on loopback too (beyond it always; see `streamgenre keys`)",
     )
     add_keys(group)
     group.add_argument(
         "--ipc-mode",
-        default="600",
         metavar="OCTAL",
         help="file mode of an ipc:// endpoint (default: 600)",
     )

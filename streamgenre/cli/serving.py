@@ -16,13 +16,21 @@ from streamgenre.keys import SECRET, default_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from streamgenre.config import ListenSettings
+    from streamgenre.config import BusSettings
     from streamgenre.engine import Engine
     from streamgenre.events import AnyEvent
 
 
-def open_bus(settings: ListenSettings, engine: Engine) -> Publisher:
-    """Return the bus that the settings ask for, with the engine behind its control socket."""
+def open_bus(
+    settings: BusSettings,
+    engine: Engine,
+    reconfigure: Callable[[], dict[str, Any]] | None = None,
+) -> Publisher:
+    """Return the bus that the settings ask for, with the engine behind its control socket.
+
+    ``reconfigure`` reads the configuration again for the request ``reload``, and may take its
+    time.
+    """
     endpoints = [settings.publish] + ([settings.control] if settings.control else [])
     gate = None
     folder = settings.keys or default_folder()
@@ -37,9 +45,12 @@ def open_bus(settings: ListenSettings, engine: Engine) -> Publisher:
         return opened[0].reload()
 
     control = (
-        ControlSocket(settings.control, EngineDesk(engine, reload)) if settings.control else None
+        ControlSocket(settings.control, EngineDesk(engine, reload, reconfigure))
+        if settings.control
+        else None
     )
-    publisher = Publisher(settings.publish, gate=gate, ipc_mode=settings.ipc_mode, control=control)
+    mode = int(settings.ipc_mode, 8)
+    publisher = Publisher(settings.publish, gate=gate, ipc_mode=mode, control=control)
     opened.append(publisher)
     return publisher
 

@@ -48,6 +48,8 @@ class Source(ABC):
         # Bounded: a source that flaps for days without a reader must not fill the memory.
         self.notices: deque[Notice | Title] = deque(maxlen=64)
         self.failure: Exception | None = None
+        self.successor: Source | None = None
+        """Has taken its place, before a single sample."""
         self._told: Notice | None = None
         self._announced: Title | None = None
 

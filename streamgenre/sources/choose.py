@@ -16,7 +16,7 @@ from streamgenre.sources.radio import RadioSource
 from streamgenre.sources.stdin import open_stdin
 
 if TYPE_CHECKING:
-    from streamgenre.config import ListenSettings
+    from streamgenre.config import StationSettings
     from streamgenre.sources.base import Source
 
 AUDIO_SUFFIXES: Final = (
@@ -26,7 +26,7 @@ AUDIO_SUFFIXES: Final = (
 """A name that ends so is a path, though no such file is there."""
 
 
-def open_input(settings: ListenSettings) -> tuple[Source, str | None]:
+def open_input(settings: StationSettings) -> tuple[Source, str | None]:
     """Return the source that the settings mean, and a line for the user where one was chosen.
 
     Raises
@@ -59,12 +59,31 @@ def open_input(settings: ListenSettings) -> tuple[Source, str | None]:
         raise InputError(f"--input {name!r} is no file here, and: {error}") from error
 
 
+def is_device(name: str | None) -> bool:
+    """Whether an input can only be a device: such a one is waited for."""
+    return not (name is None or name in ("-", "demo") or "://" in name or _looks_like_path(name))
+
+
+def is_played(name: str | None) -> bool:
+    """Whether an input is played, and not heard once and for all: a file or the demo."""
+    return name == "demo" or (name not in (None, "-") and "://" not in name and not is_device(name))
+
+
+def name_of(name: str | None) -> str:
+    """Return what a station with this input is called that has no name: before it is opened."""
+    if name is None:
+        return "default input"
+    if "://" in name:
+        return redacted(name)
+    return Path(name).name or name if is_played(name) else "stdin" if name == "-" else name
+
+
 def _looks_like_path(name: str) -> bool:
     path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's fails for unknown users
     return "/" in name or path.suffix.lower() in AUDIO_SUFFIXES or path.exists()
 
 
-def _default(settings: ListenSettings) -> tuple[Source, str]:
+def _default(settings: StationSettings) -> tuple[Source, str]:
     """Return the default input device, or the demo where there is none."""
     try:
         devices = list_devices()
