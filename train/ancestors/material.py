@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 CLIP_FRAMES: Final = 1284
-"""Frames that every clip of 30 s has (the shortest of GTZAN has 1286); shorter ones do not count."""
+"""Frames that every clip of 30 s has: the shortest of GTZAN has 1286."""
 _SECONDS: Final = CLIP_FRAMES * 512 / 22_050 + 0.08
 SEED: Final = 1
 

@@ -17,7 +17,7 @@ import numpy as np
 from streamgenre.errors import ModelError
 from streamgenre.features import MfccStream
 from streamgenre.manifest import MANIFEST_VERSION, find_model, read_manifest
-from streamgenre.models import load_model
+from streamgenre.models import SPEECH, load_model
 from train import card
 from train.ensemble import graph
 from train.errors import TrainError
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -
     card.check_out(options.out, replace=options.replace)
     members = [read_manifest(folder) for folder in folders]
     names = [member.name for member in members]
-    telling = [member.name for member in members if graph.SPEECH in member.raw]
+    telling = [member.name for member in members if member.speech_temperature]
     if telling and not graph.speaks(members):
         progress.note(f"only {', '.join(telling)} can tell speech; the ensemble will not")
     command = shlex.join(["ensemble", *names, "--out", f"models/{options.out.name}"])
@@ -137,9 +137,13 @@ def _difference(members: Sequence[Manifest], folder: Path) -> float:
             continue
         stations = ["old"] if number < _SECONDS // 2 else ["old", "young"]
         frames = [hop] * len(stations)
-        found = together.probabilities(together.update(stations, frames))
-        mean = np.mean([m.probabilities(m.update(stations, frames)) for m in alone], axis=0)
-        worst = max(worst, float(np.abs(found - mean).max()))
+        said = together.update(stations, frames)
+        each = [(model, model.update(stations, frames)) for model in alone]
+        mean = np.mean([model.probabilities(output) for model, output in each], axis=0)
+        worst = max(worst, float(np.abs(together.probabilities(said) - mean).max()))
+        if (speech := together.speech(said)) is not None:
+            mean = np.mean([model.speech(output) for model, output in each], axis=0)
+            worst = max(worst, float(np.abs(speech - mean).max()))
     return worst
 
 
@@ -184,7 +188,7 @@ def _manifest(
             {"input": s.name, "output": s.name + NEXT, "shape": list(s.shape)} for s in states
         ]
     if graph.speaks(members):
-        manifest[graph.SPEECH] = {"temperature": 1.0}
+        manifest[SPEECH] = {"temperature": 1.0}
     steps = [member.raw["steps"] for member in members if "steps" in member.raw]
     if steps:
         manifest["steps"] = "; ".join(dict.fromkeys(steps))

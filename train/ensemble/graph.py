@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.models import FRAMES, LOGITS
+from streamgenre.models import FRAMES, LOGITS, SPEECH
 from train.errors import TrainError
 from train.export import NEXT
 from train.recipes.base import State
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from streamgenre.manifest import Manifest
 
-SPEECH: Final = "speech"
 _LEAST: Final = 1e-30
 """Stands in for a probability of zero before the logarithm."""
 
@@ -65,7 +64,7 @@ def is_windowed(members: Sequence[Manifest]) -> bool:
 
 def speaks(members: Sequence[Manifest]) -> bool:
     """Return whether the ensemble tells speech: all members do."""
-    return all(SPEECH in member.raw for member in members)
+    return all(member.speech_temperature is not None for member in members)
 
 
 def merged(members: Sequence[Manifest]) -> tuple[Any, tuple[State, ...]]:
@@ -125,8 +124,8 @@ def merged(members: Sequence[Manifest]) -> tuple[Any, tuple[State, ...]]:
 def _heads(member: Manifest, speech: bool) -> list[tuple[str, float]]:
     """Return a member's outputs and their temperatures."""
     heads = [(LOGITS, member.temperature)]
-    if speech:
-        heads.append((SPEECH, float(member.raw[SPEECH]["temperature"])))
+    if speech and member.speech_temperature is not None:
+        heads.append((SPEECH, member.speech_temperature))
     return heads
 
 
