@@ -128,8 +128,6 @@ def test_what_does_not_fit_is_refused(
     assert not out.exists()
 
 
-def test_one_model_is_no_ensemble(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_model_is_no_ensemble(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ensemble", "lite", "--out", str(tmp_path / "out")]) == 1
     assert "at least two models" in capsys.readouterr().err
