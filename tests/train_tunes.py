@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -50,7 +50,7 @@ def encode(
     path.parent.mkdir(parents=True, exist_ok=True)
     rate = 48_000 if codec == "libopus" else RATE
     with av.open(str(path), "w", format=container) as out:
-        stream = out.add_stream(codec, rate=rate)
+        stream: Any = out.add_stream(codec, rate=rate)
         stream.bit_rate = bit_rate
         stream.layout = "mono"
         out.metadata.update(tags or {})

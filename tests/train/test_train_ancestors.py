@@ -116,9 +116,7 @@ def test_features_of_a_tone(hertz: float, pitch: int) -> None:
     chroma, contrast = middle[14:26], middle[26:]
     assert chroma.argmax() == pitch
     assert chroma.max() == pytest.approx(1)
-    edges = (0, 200, 400, 800, 1600)
-    band = next(n for n, (low, high) in enumerate(zip(edges, edges[1:], strict=False))
-                if low <= hertz < high)  # fmt: skip
+    band = int(np.searchsorted((200, 400, 800, 1600), hertz, side="right"))
     assert contrast.argmax() == band
     assert hertz < middle[13] < 6000  # the centroid: the tone, drawn up by the noise
 

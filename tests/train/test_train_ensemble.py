@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,8 +65,10 @@ def test_an_ensemble_is_the_mean_of_its_members(
         np.testing.assert_allclose(together.probabilities(said), mean, atol=1e-6)
         assert np.ptp([model.probabilities(output) for model, output in each], axis=0).max() > 0.01
         if speech:
-            mean = np.mean([model.speech(output) for model, output in each], axis=0)
-            np.testing.assert_allclose(together.speech(said), mean, atol=1e-6)
+            told = [np.asarray(model.speech(output)) for model, output in each]
+            np.testing.assert_allclose(
+                np.asarray(together.speech(said)), np.mean(told, axis=0), atol=1e-6
+            )
         else:
             assert together.speech(said) is None
 
@@ -122,8 +125,6 @@ def test_what_does_not_fit_is_refused(
     assert main(["ensemble", str(one), str(other), "--out", str(out)]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: one and other")
-    import re
-
     assert re.search(message, error)
     assert not out.exists()
 

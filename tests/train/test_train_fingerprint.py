@@ -33,8 +33,9 @@ def test_different_tunes_are_not_taken_for_copies(tunes: dict[str, Fingerprint])
 
 
 @pytest.mark.parametrize(
-    ("suffix", "bit_rate"), [(".mp3", 32_000), (".mp3", 128_000), (".aac", 48_000), (".opus", 24_000)]
-)  # fmt: skip
+    ("suffix", "bit_rate"),
+    [(".mp3", 32_000), (".mp3", 128_000), (".aac", 48_000), (".opus", 24_000)],
+)
 def test_a_copy_is_found_however_encoded_trimmed_and_faint(
     tunes: dict[str, Fingerprint], tmp_path: Path, suffix: str, bit_rate: int
 ) -> None:
