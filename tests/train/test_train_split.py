@@ -10,6 +10,7 @@ from train_tunes import RATE, encode, tune
 
 from train.cli import main
 from train.corpora import splitfile
+from train.corpora.listing import Index
 from train.errors import TrainError
 
 if TYPE_CHECKING:
@@ -125,6 +126,23 @@ def test_lists_that_share_a_recording_are_refused_or_mended(
     # Without fingerprints the copy under another name is not seen, the artist still is.
     assert main([*command, "--lists", *files, "--no-fingerprints"]) == 1
     assert "must not be, 1 pairs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "clip"),
+    [
+        ("rock/01.wav", "rock/01.mp3"),
+        ("Jazz\\01.au", "jazz/01.mp3"),
+        ("01.wav", None),  # which of the two?
+        ("blues.00012", "blues.00012"),
+        ("blues/blues.00012.wav", "blues.00012"),
+        ("elsewhere/BLUES.00012.au", "blues.00012"),
+        ("blues.00013", None),
+    ],
+)
+def test_clips_are_found_by_what_lists_call_them(text: str, clip: str | None) -> None:
+    clips = [("rock", "rock/01.mp3"), ("jazz", "jazz/01.mp3"), ("blues", "blues.00012")]
+    assert Index(clips).find(text) == clip
 
 
 def test_a_split_file_becomes_folds(corpus: Path, cache: Path, tmp_path: Path) -> None:

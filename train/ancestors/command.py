@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from train.corpora import splitfile
 from train.corpus import read_corpus
 from train.errors import TrainError
 from train.frames import default_cache
@@ -50,6 +51,12 @@ def add_parser(commands: Any, output: argparse.ArgumentParser, **settings: Any) 
         **settings,
     )
     parser.add_argument("--corpus", type=Path, metavar="DIR", help="folder with clips of 30 s")
+    parser.add_argument(
+        "--split",
+        type=Path,
+        metavar="FILE",
+        help="artist folds from a file that `train split` wrote (default: those of clips.csv)",
+    )
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="where frames are kept, as for fit"
     )
@@ -105,7 +112,10 @@ def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -
             )
     if options.most_epochs is not None and options.most_epochs < 1:
         raise TrainError(f"--most-epochs must be at least 1, not {options.most_epochs}")
-    corpus = read_corpus(options.corpus)
+    if options.split:
+        corpus = splitfile.read(options.split, options.corpus)
+    else:
+        corpus = read_corpus(options.corpus)
     for warning in corpus.warnings:
         progress.note(f"warning: {warning}")
     worker = Worker(options, progress, corpus)

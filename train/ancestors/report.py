@@ -99,7 +99,11 @@ def _page(found: dict[str, dict[str, Any]], table: str) -> str:
         parts.append(_corpus(corpus))
     parts += [table, "What was changed, and what the authors' descriptions leave open:\n"]
     for name, ancestor in ANCESTORS.items():
-        texts = [*ancestor.adapted, *(f"Assumed: {text}" for text in ancestor.assumed)]
+        texts = [
+            _split(ancestor),
+            *ancestor.adapted,
+            *(f"Assumed: {text}" for text in ancestor.assumed),
+        ]
         parts.append(f"- `{name}`: {' '.join(texts)}")
     pictures = [
         f"| `{name}` | "
@@ -117,6 +121,14 @@ def _page(found: dict[str, dict[str, Any]], table: str) -> str:
     return "\n".join(parts)
 
 
+def _split(ancestor: Ancestor) -> str:
+    protocol = ancestor.protocol
+    of = "clips"
+    if protocol.split == "windows":
+        of = "windows, so that those of one clip are on both sides"
+    return f"Authors' protocol: {100 * protocol.test:.0f} % tested, dealt out by {of}."
+
+
 def _corpus(corpus: dict[str, Any]) -> str:
     part = ""
     if corpus["clips"] < _GTZAN - 10:
@@ -126,9 +138,11 @@ def _corpus(corpus: dict[str, Any]) -> str:
             "complete GTZAN folder the same command gives the full comparison. "
         )
     by_genre = ", ".join(f"{genre} {count}" for genre, count in corpus["genres"].items())
-    by = {"clips.csv": "the column `fold` of `clips.csv`", "artist": "made by artist"}.get(
-        corpus["folds_by"], "**made by file, artists unknown**"
-    )
+    by = {
+        "clips.csv": "the column `fold` of `clips.csv`",
+        "artist": "made by artist",
+        "split": "from a split file",
+    }.get(corpus["folds_by"], "**made by file, artists unknown**")
     return (
         f"{part}Clips: {by_genre}; {corpus['left_out']} shorter ones were left out. Folds: {by}. "
         f"SHA-256 over the sorted file hashes: `{corpus['sha256']}`.\n"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from train.corpora.fingerprint import Copy, copies, fingerprint_of
@@ -12,7 +14,7 @@ from train.corpus import CSV_NAME, read_corpus
 from train.errors import TrainError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from train.corpora.fingerprint import Fingerprint
@@ -87,13 +89,14 @@ def read_listing(
         If the folder is no corpus or the table cannot be read.
     """
     corpus = read_corpus(folder)
-    rows = _rows(table or folder / CSV_NAME, columns[0], needed=table is not None)
+    index = Index((clip.genre, clip.name) for clip in corpus.clips)
+    rows = _rows(table or folder / CSV_NAME, columns[0], index, needed=table is not None)
     on_begin(len(corpus.clips))
     items: list[Item] = []
     unreadable: list[str] = []
     prints: dict[str, Fingerprint] = {}
     for clip in corpus.clips:
-        row = rows.get(key_of(clip.name), {})
+        row = rows.get(clip.name, {})
         artist = row.get(columns[1]) or clip.artist
         try:
             sha256 = sha256_of(clip.path)
@@ -136,9 +139,34 @@ def sha256_of(path: Path) -> str:
         raise TrainError(f"{path}: {error.strerror}") from error
 
 
-def key_of(name: str) -> str:
-    """Return what a clip is known by, however a list writes it: ``genre/name.wav``, ``name``."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1].strip().casefold()
+class Index:
+    """Finds clips by what tables and lists call them: ``genre/name.wav``, ``name.au``, ``name``.
+
+    Parameters
+    ----------
+    clips
+        Genre and name of each.
+    """
+
+    def __init__(self, clips: Iterable[tuple[str, str]]) -> None:
+        self._with_genre: dict[str, str] = {}
+        alone: dict[str, list[str]] = defaultdict(list)
+        for genre, name in clips:
+            stem = _stem(name)
+            self._with_genre[f"{genre.casefold()}/{stem}"] = name
+            alone[stem].append(name)
+        self._alone = {stem: names[0] for stem, names in alone.items() if len(names) == 1}
+
+    def find(self, text: str) -> str | None:
+        """Return a clip's name; None where there is no such clip, or more than one."""
+        path = PurePosixPath(text.strip().replace("\\", "/"))
+        found = self._with_genre.get(f"{path.parent.name.casefold()}/{_stem(path.name)}")
+        return found or self._alone.get(_stem(path.name))
+
+
+def _stem(name: str) -> str:
+    """Return a file's name without its suffix, where it has one: ``blues.00012`` has none."""
+    last = PurePosixPath(name).name.casefold()
     stem, dot, suffix = last.rpartition(".")
     return stem if dot and not suffix.isdigit() else last
 
@@ -170,7 +198,7 @@ def _opened(path: Path) -> tuple[float, str]:
     return round(seconds, 2), tags.get("artist") or tags.get("album_artist") or ""
 
 
-def _rows(table: Path, column: str, *, needed: bool) -> dict[str, dict[str, str]]:
+def _rows(table: Path, column: str, index: Index, *, needed: bool) -> dict[str, dict[str, str]]:
     """Return a table's rows by clip; none where there is no table."""
     if not needed and not table.is_file():
         return {}
@@ -185,4 +213,5 @@ def _rows(table: Path, column: str, *, needed: bool) -> dict[str, dict[str, str]
             f"{table}: no column {column!r} (found: {there}); name the one with the clips by "
             "--clip-column"
         )
-    return {key_of(row[column]): row for row in rows}
+    named = [(index.find(row[column] or ""), row) for row in rows]
+    return {clip: row for clip, row in named if clip is not None}

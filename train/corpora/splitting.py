@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from train.corpora.listing import key_of
+from train.corpora.listing import Index
 from train.corpus import make_folds
 from train.errors import TrainError
 
@@ -92,7 +92,7 @@ def by_lists(listing: Listing, lists: Mapping[str, Path]) -> Split:
     TrainError
         If a list cannot be read, two name the same clip, or none of a list's clips is there.
     """
-    known = {key_of(item.clip): item.clip for item in listing.items}
+    index = Index((item.genre, item.clip) for item in listing.items)
     side: dict[str, str] = {}
     missing = 0
     for name, path in lists.items():
@@ -103,7 +103,7 @@ def by_lists(listing: Listing, lists: Mapping[str, Path]) -> Split:
             lines = [line for line in path.read_text("utf-8").splitlines() if line.strip()]
         except (OSError, UnicodeDecodeError) as error:
             raise TrainError(f"{path}: {error}") from error
-        found = [known[key_of(line)] for line in lines if key_of(line) in known]
+        found = [clip for line in lines if (clip := index.find(line)) is not None]
         missing += len(lines) - len(found)
         if not found:
             raise TrainError(f"{path}: none of its {len(lines)} clips is in the corpus")
