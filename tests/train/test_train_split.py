@@ -157,6 +157,18 @@ def test_a_split_file_becomes_folds(corpus: Path, cache: Path, tmp_path: Path) -
     read = splitfile.read(path, corpus)
     assert read.measured == (3,)
     assert {c.fold for c in read.clips if c.artist.endswith("2")} == {3}
+    assert read.folds_by == "split"
+
+
+def test_folds_without_artists_are_by_file(tmp_path: Path, cache: Path) -> None:
+    for genre in GENRES:
+        for n in range(3):
+            encode(tmp_path / genre / f"{genre}{n}.flac", tune(n, 1))
+    held = split(tmp_path, cache, tmp_path / "s.json", "--no-fingerprints")
+    assert held["unknown_artists"] == 6
+    read = splitfile.read(tmp_path / "s.json", tmp_path)
+    assert read.folds_by == "file"
+    assert any("6 of 6 clips have no artist" in warning for warning in read.warnings)
 
 
 def test_changed_and_missing_files_are_refused(tmp_path: Path, cache: Path) -> None:

@@ -128,11 +128,10 @@ def run_split(options: argparse.Namespace, progress: Progress, arguments: list[s
         )
     held = splitfile.contents(listing, split)
     splitfile.write(options.out, held)
-    unknown = sum(not item.artist for item in listing.items if item.clip in split.side)
-    if unknown:
+    if held["unknown_artists"]:
         progress.note(
-            f"warning: {unknown} of {len(split.side)} clips have no artist, so that artists may "
-            "be on two sides; a column artist in clips.csv or --tags tells them"
+            f"warning: {held['unknown_artists']} of {len(split.side)} clips have no artist, so "
+            "that artists may be on two sides; a column artist in clips.csv or --tags tells them"
         )
     if options.json:
         print(json.dumps(held, indent=2, ensure_ascii=False))

@@ -40,6 +40,7 @@ def contents(listing: Listing, split: Split) -> dict[str, Any]:
         "split_version": VERSION,
         "by": split.by,
         "artists_from": listing.artists_from or None,
+        "unknown_artists": sum(not clip["artist"] for clip in clips),
         "corpus_sha256": hashlib.sha256(hashes.encode()).hexdigest(),
         "sides": dict(sorted(_counted(split).items())),
         "clips": clips,
@@ -106,11 +107,20 @@ def read(path: Path, folder: Path) -> Corpus:
         f"split file (SHA-256 {sha256_of(path)[:16]}…): {held['by']}; "
         + ", ".join(f"{side} {count}" for side, count in held["sides"].items())
     )  # fmt: skip
+    unknown = (
+        [
+            f"{held['unknown_artists']} of {len(names)} clips have no artist, so that artists may "
+            "be on two sides"
+        ]
+        if held["unknown_artists"]
+        else []
+    )
     return Corpus(
         clips=tuple(sorted(chosen, key=lambda clip: clip.name)),
         labels=tuple(sorted({clip.genre for clip in chosen})),
-        folds_by="split",
-        warnings=(told,),
+        # Without artists, folds are by file, whatever file they stand in.
+        folds_by="split" if held["artists_from"] else "file",
+        warnings=(told, *unknown),
         held_out=(1 + PARTS.index("test"),) if parts else (),
     )
 
@@ -128,7 +138,7 @@ def _parsed(path: Path) -> dict[str, Any]:
             )
         for clip in held["clips"]:
             _ = clip["clip"], clip["sha256"], clip["side"], clip["artist"]
-        _ = held["by"], held["sides"].items()
+        _ = held["by"], held["sides"].items(), held["artists_from"], held["unknown_artists"]
     except (KeyError, TypeError, AttributeError) as error:
         raise TrainError(f"{path}: is no split file ({error}); `train split` writes one") from error
     return dict(held)
