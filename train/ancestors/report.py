@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.manifest import shipped_folder, shipped_models
@@ -52,7 +53,8 @@ def write(out: Path) -> str:
         for protocol in ("authors", "artists"):
             if protocol in figures:
                 of = figures[protocol]
-                svg = confusion_svg(of["labels"], of["confusion"]["counts"])
+                confusion = of["confusion"]
+                svg = confusion_svg(of["labels"], confusion["counts"], of=confusion["of"])
                 (out / f"{name}-{protocol}.svg").write_text(svg, "utf-8")
     (out / "README.md").write_text(_page(found, table), "utf-8")
     return table
@@ -98,13 +100,11 @@ def _page(found: dict[str, dict[str, Any]], table: str) -> str:
         corpus = next(iter(found.values()))["corpus"]
         parts.append(_corpus(corpus))
     parts += [table, "What was changed, and what the authors' descriptions leave open:\n"]
+    names_by_text: dict[str, list[str]] = defaultdict(list)
     for name, ancestor in ANCESTORS.items():
-        texts = [
-            _split(ancestor),
-            *ancestor.adapted,
-            *(f"Assumed: {text}" for text in ancestor.assumed),
-        ]
-        parts.append(f"- `{name}`: {' '.join(texts)}")
+        texts = [_split(ancestor), *ancestor.adapted, "Assumed:", *ancestor.assumed]
+        names_by_text[" ".join(texts)].append(f"`{name}`")
+    parts += [f"- {', '.join(names)}: {text}" for text, names in names_by_text.items()]
     pictures = [
         f"| `{name}` | "
         + " | ".join(

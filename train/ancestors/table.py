@@ -12,7 +12,7 @@ from train.ancestors.base import Ancestor, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SEGMENTS: Final = "Segments of 129 frames at the clip's tenths, without frames over their edges."
+_SEGMENTS: Final = "Segments of 128 frames at the clip's tenths, without frames over their edges."
 _MEL: Final = (
     "HTK's spacing of the mel bands in place of Slaney's, no frames over the clip's edges."
 )
