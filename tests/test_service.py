@@ -15,13 +15,16 @@ import pytest
 from audio import FedSource, music, write_wav
 from commands import free_endpoint, start, streamgenre
 from history.histories import check_whole, rows
+from history.small_disk import small_disk
 from live import end, until
 from service_manager import Manager
 
 from streamgenre.config import EngineSettings
 from streamgenre.engine import Engine
+from streamgenre.events import Status
 from streamgenre.models import load_model
 from streamgenre.service import Notifier, Service
+from streamgenre.subscriber import Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,6 +141,29 @@ def test_kill_and_restart_keep_the_history_whole(
             assert daemon.wait(10) == (-number if number == signal.SIGKILL else 0)
     check_whole(path)
     assert rows(path, "SELECT ending FROM runs") == [("cut",), ("cut",), ("closed",)]
+
+
+def test_a_full_disk_is_told_and_listening_goes_on(
+    manager: Manager, stateful_folder: Path, song: Path, tmp_path: Path
+) -> None:
+    endpoint = free_endpoint()
+    flags = ("--model", stateful_folder, "--input", song, "--publish", endpoint, "-q")
+    with small_disk(tmp_path / "disk") as disk:
+        disk.fill()
+        path = disk.folder / "h.sqlite3"
+        with start("listen", *flags, "--history", path, env=manager.environment) as daemon:
+            with Subscriber(endpoint, types=["status"]) as subscriber:
+                status = subscriber.receive(timeout=20)
+                while not (isinstance(status, Status) and status.history):
+                    status = subscriber.receive(timeout=20)
+            assert status.history["state"] == "failing"
+            assert "no space" in status.history["problem"]
+            updates = manager.wait_for_status("1 station live; last update 0.")
+            assert updates.feeds
+            daemon.terminate()
+            assert daemon.wait(10) == 0
+            assert daemon.stderr is not None
+            assert daemon.stderr.read().count("cannot be written") == 1
 
 
 # ---- the real engine in this process, with inputs that fail as told -----------------------------
