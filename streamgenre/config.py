@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from streamgenre.decision import DecisionSettings
 from streamgenre.errors import SettingsError
 from streamgenre.manifest import DEFAULT_MODEL
+from streamgenre.sources.device import DeviceSettings
 from streamgenre.sources.stdin import RawFormat
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ class ListenSettings:
     """How files and the demo are played."""
     raw: RawFormat = field(default_factory=RawFormat)
     """How standard input is read."""
+    wait_for_device: bool = False
+    """Whether a device that is not there is waited for; else it is an error."""
+    device: DeviceSettings = field(default_factory=DeviceSettings)
+    """How devices are watched and waited for."""
     engine: EngineSettings = field(default_factory=EngineSettings)
     """Settings of the engine."""
     decision: DecisionSettings = field(default_factory=DecisionSettings)

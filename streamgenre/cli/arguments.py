@@ -56,6 +56,7 @@ def _listen(commands: Commands) -> None:
             "examples:\n"
             "  streamgenre listen                          the default input device\n"
             '  streamgenre listen --input "USB Audio"      a device, by (part of) its name\n'
+            "  streamgenre listen --input usb:1-1.2 --wait-for-device\n"
             "  streamgenre listen --input http://radio.example/jazz.mp3\n"
             "  streamgenre listen --input set.flac --pace fast --json > events.jsonl\n"
             "  arecord -f cd -t raw | streamgenre listen --input -\n"
@@ -67,10 +68,16 @@ def _listen(commands: Commands) -> None:
     source.add_argument(
         "--input",
         metavar="INPUT",
-        help="name of a device (see `streamgenre devices`), path of an audio file, URL of a radio "
+        help="name or id of a device (see `streamgenre devices`), path of an audio file, URL of a radio "
         "stream or station list (http, https), - for raw PCM "
         "on standard input, or demo for a synthesised programme (default: the default input "
         "device; where there is none, demo)",
+    )
+    source.add_argument(
+        "--wait-for-device",
+        action="store_true",
+        help="wait for a device that is not there at the start; without it that is an error. Once "
+        "it was heard, a device that is unplugged is always waited for",
     )
     source.add_argument("--station", metavar="NAME", help="name of the station in every event")
     source.add_argument(
@@ -171,7 +178,18 @@ def _devices(commands: Commands) -> None:
         commands,
         "devices",
         "list the audio inputs of this machine",
-        description="List input devices by the names that `listen --input` takes.",
+        description=(
+            "List input devices by the names that `listen --input` takes, and sound cards by the\n"
+            "ids that stay the same wherever a card comes in the list:\n"
+            "\n"
+            "  usb:0d8c:0014:SERIAL   this very USB device, in any socket\n"
+            "  usb:1-1.2              what is in this USB socket (bus-port.port)\n"
+            "  usb:0d8c:0014          the USB device of this vendor and product\n"
+            "  alsa:Device            the card of this ALSA id (see /proc/asound/cards)\n"
+            "\n"
+            "The list shows the most lasting of them; `,1` behind it is the card's second input.\n"
+            "`pulse`, `pipewire` and `default` have none: there the sound server has the say."
+        ),
     )
     parser.add_argument("--json", action="store_true", help="print a JSON array")
 

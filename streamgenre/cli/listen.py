@@ -115,6 +115,7 @@ def _settings(args: argparse.Namespace) -> ListenSettings:
         metrics=args.metrics,
         model=args.model,
         pace=args.pace,
+        wait_for_device=args.wait_for_device,
         raw=RawFormat(rate=args.rate, channels=args.channels, format=args.format),
         engine=EngineSettings(duration_s=args.duration),
         decision=decision,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from streamgenre.demo import open_demo
 from streamgenre.errors import InputError
-from streamgenre.sources.device import DeviceSource, find_device, list_devices
+from streamgenre.sources.device import DeviceSource
+from streamgenre.sources.devices import Choice, find_device, list_devices
 from streamgenre.sources.file import open_file
 from streamgenre.sources.http import redacted
 from streamgenre.sources.radio import RadioSource
@@ -35,8 +36,10 @@ def open_input(settings: ListenSettings) -> tuple[Source, str | None]:
         If there is no such input, or it cannot be used.
     """
     name = settings.input
-    if name is None:
+    if name is None and not settings.wait_for_device:
         return _default(settings)
+    if name is None:
+        return DeviceSource(Choice(None), settings.device), None
     if not name.strip():
         raise InputError("--input '': expected a device, a file, a URL, - or demo")
     if name == "-":
@@ -53,10 +56,16 @@ def open_input(settings: ListenSettings) -> tuple[Source, str | None]:
         )
     if _looks_like_path(name):
         return open_file(name, pace=settings.pace), None
+    if settings.wait_for_device:
+        return DeviceSource(Choice(name), settings.device), None
     try:
-        return DeviceSource(find_device(name)), None
+        device = find_device(list_devices(), name)
     except InputError as error:
-        raise InputError(f"--input {name!r} is no file here, and: {error}") from error
+        raise InputError(
+            f"--input {name!r} is no file here, and: {error}; "
+            "--wait-for-device waits until it is plugged in"
+        ) from error
+    return DeviceSource(Choice(name, device), settings.device), None
 
 
 def _looks_like_path(name: str) -> bool:
@@ -78,4 +87,5 @@ def _default(settings: ListenSettings) -> tuple[Source, str]:
         )
     device = next((d for d in devices if d.default), devices[0])
     which = "the default input device" if device.default else "the first input device"
-    return DeviceSource(device), f"listening to {device.name!r}, {which}"
+    source = DeviceSource(Choice(device.name, device), settings.device)
+    return source, f"listening to {device.name!r}, {which}"
