@@ -200,6 +200,12 @@ class Status(Event):
     connections_refused: int = 0
     """Connections since the daemon's start that were no ZeroMQ, had no allowed key or were too
     many."""
+    clock_drift_ppm: float | None = None
+    """How much faster the clock of the source runs than the system's, in millionths, over up to the
+    last hour without a loss; None until it was measured, which takes five minutes."""
+    clock_steps: int = 0
+    """How often the system's clock was set since the session began. Times told from then on are by
+    the new clock."""
     history: dict[str, Any] | None = None
     """How the history is doing; None where none is kept. ``state`` (``recording`` or ``failing``),
     ``problem`` in words, ``buffered`` and ``lost`` rows, ``set_aside`` (name of a broken file)."""

@@ -68,9 +68,8 @@ def _listen(commands: Commands) -> None:
     source.add_argument(
         "--input",
         metavar="INPUT",
-        help="name or id of a device (see `streamgenre devices`), path of an audio file, URL of a radio "
-        "stream or station list (http, https), - for raw PCM "
-        "on standard input, or demo for a synthesised programme (default: the default input "
+        help="name or id of a device (see `streamgenre devices`), path of an audio file, URL "
+        "of a radio stream or station list (http, https), - for raw PCM on standard input, or demo for a synthesised programme (default: the default input "
         "device; where there is none, demo)",
     )
     source.add_argument(

@@ -25,8 +25,9 @@ import time
 from typing import Any, Final
 
 HEADER: Final = struct.Struct("<c3xd?3xq")
-"""Of a block, padded so that samples are aligned: ``A``, monotonic seconds of its arrival, whether PortAudio says that samples are
-missing before it, number of samples before it that the daemon was too slow to take."""
+"""Of a block: ``A``, monotonic seconds of its arrival, whether PortAudio says that samples are
+missing before it, number of samples before it that the daemon was too slow to take. Padded, so that
+the samples behind it are aligned."""
 _LOOK_S: Final = 0.1
 """Seconds between two looks at the stream."""
 

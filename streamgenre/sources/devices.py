@@ -42,7 +42,7 @@ class Device:
     """Where it is in PortAudio's list now; means nothing a moment later."""
 
 
-def list_devices(root: Path = _ROOT) -> list[Device]:
+def list_devices() -> list[Device]:
     """Return the input devices as they are now, each name once.
 
     Raises
@@ -51,28 +51,24 @@ def list_devices(root: Path = _ROOT) -> list[Device]:
         If the PortAudio library is missing, fails or hangs.
     """
     with Helper() as helper:
-        return described(helper.devices(), root)
+        return described(helper.devices())
 
 
-def described(found: Iterable[dict[str, Any]], root: Path = _ROOT) -> list[Device]:
+def described(found: Iterable[dict[str, Any]]) -> list[Device]:
     """Return the devices that a helper tells of, each name once, with what the system knows."""
     by_name: dict[str, Device] = {}
     for values in found:
-        device = Device(**values, identity=identity_of(values["name"], root))
+        device = Device(**values, identity=identity_of(values["name"], _ROOT))
         if device.name not in by_name or device.default:
             by_name[device.name] = device
     devices = list(by_name.values())
-    count = Counter(form for device in devices for form in _forms(device.identity))
-    return [
-        replace(d, id=next((form for form in _forms(d.identity) if count[form] == 1), None))
-        for d in devices
-    ]
+    cards = {(form, d.identity.card) for d in devices if d.identity for form in _forms(d.identity)}
+    count = Counter(form for form, _ in cards)
+    return [replace(d, id=_lasting_id(d.identity, count)) for d in devices]
 
 
-def _forms(identity: Identity | None) -> list[str]:
+def _forms(identity: Identity) -> list[str]:
     """Return what ``--input`` may call a card, the most lasting first."""
-    if identity is None:
-        return []
     forms = []
     if identity.usb_id and identity.serial:
         forms.append(f"{USB}{identity.usb_id}:{identity.serial}")
@@ -81,9 +77,23 @@ def _forms(identity: Identity | None) -> list[str]:
     forms.append(f"{CARD}{identity.card}")
     if identity.usb_id:
         forms.append(f"{USB}{identity.usb_id}")
-    # The second input of a card is told apart by its number; the first may do without.
-    numbered = [f"{form},{identity.pcm}" for form in forms]
-    return numbered if identity.pcm else [*forms, *numbered]
+    return forms
+
+
+def _lasting_id(identity: Identity | None, count: Counter[str]) -> str | None:
+    """Return the most lasting form that only one card has; some makers give all one serial."""
+    if identity is None:
+        return None
+    form = next((form for form in _forms(identity) if count[form] == 1), None)
+    return f"{form},{identity.pcm}" if form and identity.pcm else form
+
+
+def _is_called(identity: Identity | None, text: str) -> bool:
+    """Whether an id means this input; the first of a card may do without its number."""
+    if identity is None:
+        return False
+    form, _, pcm = text.partition(",")
+    return form in _forms(identity) and (pcm or "0") == str(identity.pcm)
 
 
 def find_device(devices: list[Device], text: str | None) -> Device:
@@ -101,19 +111,20 @@ def find_device(devices: list[Device], text: str | None) -> Device:
         if not matches:
             raise InputError("no default input device; `streamgenre devices` lists what there is")
     elif text.startswith((CARD, USB)):
-        matches = [device for device in devices if text in _forms(device.identity)]
+        matches = [device for device in devices if _is_called(device.identity, text)]
     else:
         matches = _named(devices, text)
     if len(matches) == 1:
         return matches[0]
     if matches:
-        several = ", ".join(f"{d.name!r} ({d.id})" if d.id else repr(d.name) for d in matches)
-        raise InputError(f"{text!r} could be {several}; give the whole name or the id")
+        raise InputError(f"{text!r} could be {_listed(matches)}; give the whole name or the id")
     names = [name for d in devices for name in (d.name, d.id) if name]
-    there = ", ".join(f"{d.name!r} ({d.id})" if d.id else repr(d.name) for d in devices)
-    raise InputError(
-        f"no input device {text!r}{nearest(text or '', names)} (there are: {there or 'none at all'})"
-    )
+    there = _listed(devices) or "none at all"
+    raise InputError(f"no input device {text!r}{nearest(text or '', names)} (there are: {there})")
+
+
+def _listed(devices: list[Device]) -> str:
+    return ", ".join(f"{d.name!r} ({d.id})" if d.id else repr(d.name) for d in devices)
 
 
 def _named(devices: list[Device], text: str) -> list[Device]:
