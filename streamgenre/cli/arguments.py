@@ -69,8 +69,9 @@ def _listen(commands: Commands) -> None:
         "--input",
         metavar="INPUT",
         help="name or id of a device (see `streamgenre devices`), path of an audio file, URL "
-        "of a radio stream or station list (http, https), - for raw PCM on standard input, or demo for a synthesised programme (default: the default input "
-        "device; where there is none, demo)",
+        "of a radio stream or station list (http, https), - for raw PCM on standard input, or demo "
+        "for a synthesised programme (default: the default input device; where there is none, "
+        "demo)",
     )
     source.add_argument(
         "--wait-for-device",
