@@ -39,7 +39,7 @@ from streamgenre.engine import Engine
 from streamgenre.events import AnyEvent, Gap, Status, Update
 from streamgenre.history.settings import HistorySettings
 from streamgenre.history.writer import HistoryWriter
-from streamgenre.models import Model, StatefulModel, load_model
+from streamgenre.models import Model, Output, StatefulModel, load_model
 from streamgenre.ring import LossReason, Lost, Ring
 from streamgenre.sources.base import Source
 from streamgenre.sources.decoding import cut
@@ -221,17 +221,18 @@ class Twin:
         self._model.reset("twin")
         self._left, self._apart = TWIN_S, []
 
-    def _watched(self, stations: Sequence[str], frames: Sequence[Samples]) -> Samples:
-        logits = self._update(stations, frames)
+    def _watched(self, stations: Sequence[str], frames: Sequence[Samples]) -> Output:
+        output = self._update(stations, frames)
         if self._left and self._station in stations:
             row = list(stations).index(self._station)
             fresh = self._update(["twin"], [frames[row]])
-            worn, new = self._model.probabilities(np.stack([logits[row], fresh[0]]))
+            worn = self._model.probabilities(output)[row]
+            new = self._model.probabilities(fresh)[0]
             self._apart.append(float(np.abs(worn - new).sum() / 2))
             self._left -= 1
             if self._left == 0:
                 self.distances.append(statistics.mean(self._apart[TWIN_S // 2 :]))
-        return logits
+        return output
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,8 +177,8 @@ def test_a_daemon_that_was_stopped_tells_what_it_did_not_hear(sound_server: Soun
         daemon.send_signal(signal.SIGSTOP)
         time.sleep(stopped_s)
         daemon.send_signal(signal.SIGCONT)
-        first = len([e for _, e in heard if e["type"] == "update"])
-        wait_for(heard, 20, type="update", seq=first + 4)
+        gap = wait_for(heard, 20, type="gap")
+        until(lambda: heard[-1][1]["stream_time"] > gap["stream_time"] + 3, 20)
         daemon.terminate()
         assert daemon.wait(5) == 0
     events = [e for _, e in heard]
