@@ -16,6 +16,7 @@ from streamgenre.decision import Decider, DecisionSettings
 from streamgenre.errors import ControlError, SettingsError, nearest
 from streamgenre.health import Health
 from streamgenre.reports import StationReport
+from streamgenre.sources import helper as helpers
 from streamgenre.sources.base import Notice
 from streamgenre.station import Hop, Station
 from streamgenre.traffic import Traffic
@@ -77,7 +78,7 @@ class Engine:
         self._calls: deque[Callable[[], None]] = deque()
         self._settings = settings
         self._seats: list[_Seat] = []
-        self._health = Health()
+        self._health = Health(helpers.running)
 
     def add(
         self, name: str, source: Source, model: Model, decision: DecisionSettings | None = None

@@ -214,9 +214,10 @@ class Status(Event):
     """``p50``, ``p99`` and ``max`` over the last updates of the time from the arrival of a hop's
     last sample to the sending of its update, in ms; None before the first."""
     cpu_share: float
-    """CPU time of the daemon over wall time since the last status; 1 is one full core."""
+    """CPU time of the daemon and its helper processes over wall time since the last status; 1 is
+    one full core."""
     rss_bytes: int
-    """Resident memory of the daemon in bytes."""
+    """Resident memory of the daemon in bytes, with what its helper processes do not share."""
     model: str
     """Name of the model."""
     model_sha256: str

@@ -39,6 +39,7 @@ _LONGEST: Final = 1 << 20
 _QUEUE_BYTES: Final = 1 << 20
 """Asked for as the socket's room; the system may grant less. It is what the daemon may be late."""
 
+_running: Final[set[int]] = set()
 _hanging: Final[list[subprocess.Popen[bytes]]] = []
 """Helpers that were killed and have not ended: a driver holds them. Kept to be waited for."""
 
@@ -81,6 +82,8 @@ class Helper:
                 stdout=subprocess.DEVNULL,
                 process_group=0,
             )
+
+        _running.add(self._process.pid)
 
     def __enter__(self) -> Helper:
         return self
@@ -142,6 +145,7 @@ class Helper:
     def close(self) -> None:
         """End the process, within twice :data:`CLOSE_S`."""
         self._socket.close()
+        _running.discard(self._process.pid)
         try:
             self._process.wait(CLOSE_S)
             return
@@ -176,6 +180,11 @@ class Helper:
         if message[:1] == b"E":
             raise InputError(json.loads(message[1:]))
         return message
+
+
+def running() -> tuple[int, ...]:
+    """Return the process ids of the helpers that run now."""
+    return tuple(_running)
 
 
 def still_hanging() -> int:
