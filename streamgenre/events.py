@@ -232,6 +232,10 @@ class Status(Event):
     connections_refused: int = 0
     """Connections since the daemon's start that were no ZeroMQ, had no allowed key or were too
     many."""
+    open_files: int = 0
+    """Open files, sockets and pipes of the daemon; 0 where it is too old to tell."""
+    threads: int = 0
+    """Threads of the daemon; 0 where it is too old to tell."""
     clock_drift_ppm: float | None = None
     """How much faster the clock of the source runs than the system's, in millionths, over up to the
     last hour without a loss; None until it was measured, which takes five minutes."""

@@ -1,4 +1,4 @@
-"""How the daemon is doing, with its helper processes: CPU, memory, uptime, latency."""
+"""How the daemon is doing, with its helpers: CPU, memory, files, threads, uptime, latency."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ class Vitals:
     """CPU time over wall time since the measurement before; 1 is one full core."""
     rss_bytes: int
     """Resident memory in bytes; of helper processes what they do not share."""
+    open_files: int
+    """Open file descriptors."""
+    threads: int
+    """Threads, those of libraries included."""
 
 
 class Health:
@@ -67,6 +71,8 @@ class Health:
             uptime_s=round(now - self._started, 3),
             cpu_share=round(share, 5),
             rss_bytes=self._process.memory_info().rss + helpers_rss,
+            open_files=self._process.num_fds(),
+            threads=self._process.num_threads(),
         )
 
     def _measure_helpers(self) -> tuple[float, int]:

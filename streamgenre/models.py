@@ -60,6 +60,11 @@ class Output:
     speech: NDArray[np.float32] | None
     """Logits of speech without music, shape ``(stations,)``; None where the model cannot tell."""
 
+    def of(self, row: int) -> Output:
+        """Return what is said of one of the stations."""
+        one = slice(row, row + 1)
+        return Output(self.logits[one], None if self.speech is None else self.speech[one])
+
 
 class Model(ABC):
     """A model in use; make one with :func:`load_model`."""

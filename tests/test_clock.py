@@ -20,16 +20,16 @@ EPOCH = 1.7e9
 def test_three_days_of_a_card_that_is_100_ppm_fast(rng: np.random.Generator) -> None:
     clock = StreamClock(RATE)
     worst, told = 0.0, []
-    for second in range(3 * 86_400):
+    for second in range(0, 3 * 86_400, 3):
         position = int(second * RATE * (1 + 100e-6))
         late = float(rng.exponential(0.01)) + (0.5 if rng.random() < 0.001 else 0)
         clock.observe(position, second + late, EPOCH)
         worst = max(worst, abs(clock.time_of(position) - (EPOCH + second)))
         told.append(clock.drift_ppm)
     assert worst < 0.1  # without correction it would be 26 s
-    assert told[240] is None
+    assert told[80] is None
     assert told[-1] == pytest.approx(100, abs=1)
-    assert all(drift == pytest.approx(100, abs=20) for drift in told[400:])
+    assert all(drift == pytest.approx(100, abs=20) for drift in told[133:])
     assert clock.steps == 0
 
 
@@ -40,7 +40,7 @@ def test_three_days_of_a_card_that_is_100_ppm_fast(rng: np.random.Generator) -> 
     stalls=st.lists(st.tuples(st.integers(60, 7000), st.integers(1, 30)), max_size=4),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_wall_time_is_within_half_a_second_whatever_happens(
     ppm: float,
     jitter_s: float,
@@ -52,7 +52,7 @@ def test_wall_time_is_within_half_a_second_whatever_happens(
     rng = np.random.default_rng(seed)
     clock = StreamClock(RATE)
     offset, before, slew, set_anew = EPOCH, 0.0, 0.0, 0
-    for second in range(7200):
+    for second in range(0, 7200, 2):
         arrived = second + float(rng.exponential(jitter_s))
         for began, length in stalls:  # what came meanwhile is all taken at its end
             if began <= second < began + length:

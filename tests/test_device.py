@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from commands import free_endpoint, start, streamgenre
+from heard import Heard, collect, wait_for
 from live import until
 
-from streamgenre.config import ListenSettings
+from streamgenre.config import StationSettings
 from streamgenre.errors import InputError, SettingsError
 from streamgenre.ring import LossReason, Lost
 from streamgenre.sources import choose, devices, helper
@@ -103,7 +105,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def listening(text: str, settings: DeviceSettings = QUICK) -> DeviceSource:
-    source = DeviceSource(Choice(text), settings)
+    source = DeviceSource(Choice(text, find_device(text)), settings)
     source.start()
     return source
 
@@ -152,16 +154,16 @@ def test_devices_are_chosen_by_name_or_by_what_they_are(world: World) -> None:
         "usb:046d:0825:A1B2": CAM,
         "pulse": "pulse",
     }.items():
-        assert find_device(there, text).name == name
-    assert find_device(there, None).name == MIC
+        assert find_device(text, there).name == name
+    assert find_device(None, there).name == MIC
     with pytest.raises(InputError, match=r"'usb' could be 'USB Audio.*\(usb:1-1.2\)"):
-        find_device(there, "usb")
+        find_device("usb", there)
     with pytest.raises(InputError, match="did you mean 'USB Camera"):
-        find_device(there, "USB Kamera: -")
+        find_device("USB Kamera: -", there)
     with pytest.raises(InputError, match=r"did you mean 'usb:1-1\.2'"):
-        find_device(there, "usb:1-1.4")
+        find_device("usb:1-1.4", there)
     with pytest.raises(InputError, match="no input device 'HDMI'"):
-        find_device(there, "HDMI")
+        find_device("HDMI", there)
 
 
 def test_two_of_a_kind_are_told_apart_by_their_sockets(world: World) -> None:
@@ -171,13 +173,13 @@ def test_two_of_a_kind_are_told_apart_by_their_sockets(world: World) -> None:
     there = list_devices()
     assert [d.id for d in there] == ["usb:1-1.2", "usb:1-1.4", "usb:1-1.4,1"]
     with pytest.raises(InputError, match=r"could be .*usb:1-1.2.*usb:1-1.4"):
-        find_device(there, "usb:0d8c:0014:0000")
-    assert find_device(there, "usb:1-1.4,1").name == "USB Mic: #1 (hw:2,1)"
+        find_device("usb:0d8c:0014:0000", there)
+    assert find_device("usb:1-1.4,1", there).name == "USB Mic: #1 (hw:2,1)"
 
 
 def test_no_input_device_means_the_demo(world: World) -> None:
     world.set(devices=[])
-    source, line = choose.open_input(ListenSettings(pace="fast"))
+    source, line = choose.open_input(StationSettings(pace="fast"))
     assert source.name == "demo"
     assert line is not None
     assert "no input device" in line
@@ -188,12 +190,12 @@ def test_a_missing_portaudio_means_the_demo_and_says_why(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_PORTAUDIO", "/nonexistent")
-    source, line = choose.open_input(ListenSettings(pace="fast"))
+    source, line = choose.open_input(StationSettings(pace="fast"))
     assert source.name == "demo"
     assert line is not None
     assert "libportaudio2" in line
     with pytest.raises(InputError, match="libportaudio2"):
-        choose.open_input(ListenSettings(input="mic"))
+        choose.open_input(StationSettings(input="mic"))
 
 
 def test_a_sound_system_that_hangs_is_given_up(
@@ -209,27 +211,29 @@ def test_a_sound_system_that_hangs_is_given_up(
 # ---- there, away and back -----------------------------------------------------------------------
 
 
-def test_a_name_that_is_not_there_is_an_error_or_waited_for(world: World) -> None:
+def test_a_device_that_is_not_there_is_an_error_or_waited_for(world: World) -> None:
     world.plug("USB Audio Camera: - (hw:2,0)")
-    with pytest.raises(InputError, match=r"Line In.*--wait-for-device"):
-        choose.open_input(ListenSettings(input="USB Audio: Line In", device=QUICK))
-    settings = ListenSettings(input="USB Audio: Line In", device=QUICK, wait_for_device=True)
-    source, _ = choose.open_input(settings)
-    assert isinstance(source, DeviceSource)
-    source.start()
-    until(lambda: bool(source.notices))
-    assert told(source)[0].state == "connecting"
-    assert "USB Audio Camera" in told(source)[0].detail  # says what there is instead
-    time.sleep(0.5)
-    assert world.opened == []  # no device of a similar name is taken
-    world.plug("USB Audio Camera: - (hw:2,0)", MIC)
-    until(lambda: source.state == "live")
-    assert losses(source) == []  # nothing was heard before, so nothing is lost
-    (opened,) = world.opened
-    assert (opened["name"], opened["samplerate"], opened["channels"]) == (MIC, RATE, 2)
-    source.stop()
-    assert source.state == "ended"
-    assert helpers() == []
+    name = "USB Audio: Line In"
+    env = dict(os.environ)
+    flags = ("--input", name, "--publish", free_endpoint(), "--json", "--no-history")
+    done = streamgenre("listen", *flags, env=env)
+    assert done.returncode == 1
+    assert "did you mean 'USB Audio Camera: - (hw:2,0)'" in done.stderr
+    assert "--wait-for-device" in done.stderr
+    heard: Heard = []
+    with start("listen", *flags, "--wait-for-device", env=env) as daemon:
+        collect(daemon, heard)
+        first = wait_for(heard, 20, type="source")
+        assert (first["state"], first["input"]) == ("connecting", name)
+        assert "USB Audio Camera" in first["detail"]  # says what there is instead
+        assert world.opened == []  # no device of a similar name is taken
+        world.plug("USB Audio Camera: - (hw:2,0)", MIC)
+        wait_for(heard, 20, type="source", state="live", rate=RATE, channels=2)
+        daemon.terminate()
+        assert daemon.wait(5) == 0
+    status = [e for _, e in heard if e["type"] == "status"][-1]
+    assert status["samples_lost"] == 0  # nothing was heard before, so nothing is lost
+    assert {opened["name"] for opened in world.opened} == {MIC}
 
 
 def test_it_is_found_again_under_another_number_and_with_another_rate(

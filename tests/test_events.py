@@ -90,6 +90,8 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "subscribers_slow": counts,
         "events_dropped": counts,
         "connections_refused": counts,
+        "open_files": counts,
+        "threads": counts,
         "clock_drift_ppm": st.none() | st.floats(-1e6, 1e6),
         "clock_steps": counts,
         "history": st.none()
@@ -153,6 +155,8 @@ def example(event_type: str) -> dict[str, Any]:
             "subscribers_slow": 0,
             "events_dropped": 0,
             "connections_refused": 0,
+            "open_files": 20,
+            "threads": 9,
             "clock_drift_ppm": -12.5,
             "clock_steps": 0,
             "history": None,

@@ -60,7 +60,8 @@ class Continuity:
         if late_s < LOSS_S:
             self._late_since = None
             return told
-        if self._late_since is None:
+        stood_still = elapsed - samples / self._rate > LOSS_S  # a burst may follow
+        if self._late_since is None or stood_still:
             self._late_since, self._latest_s = arrived, late_s
         self._latest_s = min(self._latest_s, late_s)
         if arrived - self._late_since < CONFIRM_S:

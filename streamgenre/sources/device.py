@@ -11,11 +11,12 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import numpy as np
 
-from streamgenre.errors import InputError, SettingsError
+from streamgenre.errors import InputError
+from streamgenre.limits import Range, check
 from streamgenre.ring import LossReason, Ring, as_block
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.base import RING_SECONDS, Source
@@ -43,18 +44,15 @@ _MAX_HANGING: Final = 4
 class DeviceSettings:
     """How a device is watched and waited for."""
 
-    stall_s: float = 5.0
+    stall_s: Annotated[float, Range(0, 3600, "seconds", above=True)] = 5.0
     """A stream that brings nothing for so many seconds is lost, whatever it calls itself."""
-    backoff_first_s: float = 0.5
+    backoff_first_s: Annotated[float, Range(0, 3600, "seconds", above=True)] = 0.5
     """First pause in seconds between attempts to open the device."""
-    backoff_longest_s: float = 30.0
+    backoff_longest_s: Annotated[float, Range(0, 3600, "seconds", above=True)] = 30.0
     """Longest pause in seconds between attempts to open the device."""
 
     def __post_init__(self) -> None:
-        for name in ("stall_s", "backoff_first_s", "backoff_longest_s"):
-            value = getattr(self, name)
-            if not 0 < value < 1e6:
-                raise SettingsError(f"{name} {value}: expected seconds greater than 0, below 1e6")
+        check(self)
 
 
 class DeviceSource(Source):

@@ -96,16 +96,25 @@ def _is_called(identity: Identity | None, text: str) -> bool:
     return form in _forms(identity) and (pcm or "0") == str(identity.pcm)
 
 
-def find_device(devices: list[Device], text: str | None) -> Device:
+def find_device(text: str | None, devices: list[Device] | None = None) -> Device:
     """Return the device that is meant by a name or an id, or the default one.
 
     A part of a name is enough where only one device has it.
+
+    Parameters
+    ----------
+    text
+        Name, part of one, or id; None for the default device.
+    devices
+        Where to look; None for those that are there now.
 
     Raises
     ------
     InputError
         If there is no such device, or more than one.
     """
+    if devices is None:
+        devices = list_devices()
     if text is None:
         matches = [device for device in devices if device.default]
         if not matches:
@@ -148,22 +157,20 @@ class Choice:
     Parameters
     ----------
     text
-        Name or id; None for the default device.
+        Name or id that it was chosen by.
     device
-        The device, where it is there.
+        The device.
     """
 
-    def __init__(self, text: str | None, device: Device | None = None) -> None:
-        self.text = text
-        self._known: Device | None = None
+    def __init__(self, text: str, device: Device) -> None:
+        self._text = text
+        self._known = device
         self._had_twin = False
-        if device is not None:
-            self.remember(device, [device])
 
     @property
     def name(self) -> str:
-        """What the station's input is called."""
-        return self._known.name if self._known else self.text or "default input device"
+        """What the device is called."""
+        return self._known.name
 
     def remember(self, device: Device, devices: list[Device]) -> None:
         """Note that this was the one, among those that were there."""
@@ -180,8 +187,8 @@ class Choice:
             If it is not there, or cannot be told from another.
         """
         known = self._known
-        if known is None or (self.text is not None and self.text.startswith((CARD, USB))):
-            return find_device(devices, self.text)
+        if self._text.startswith((CARD, USB)):
+            return find_device(self._text, devices)
         matches = [d for d in devices if _alike(known, d)]
         in_place = [d for d in matches if _port(d) == _port(known)]
         if len(in_place) == 1:

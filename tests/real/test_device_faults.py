@@ -29,7 +29,7 @@ from streamgenre.engine import Engine
 from streamgenre.events import AnyEvent, Gap, SourceChange, Status, Update
 from streamgenre.models import load_model
 from streamgenre.sources.device import DeviceSettings, DeviceSource
-from streamgenre.sources.devices import Choice
+from streamgenre.sources.devices import Choice, find_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,9 @@ class Running:
     def __init__(self, model: Path, left: SoundServer, right: SoundServer) -> None:
         self.left, self.right = left, right
         self.events: list[AnyEvent] = []
-        self.sources = {name: DeviceSource(Choice(name), QUICK) for name in ("left", "right")}
+        self.sources = {
+            name: DeviceSource(Choice(name, find_device(name)), QUICK) for name in ("left", "right")
+        }
         self._stop = threading.Event()
         engine = Engine(self.events.append, EngineSettings(status_s=0.5))
         shared = load_model(str(model))
