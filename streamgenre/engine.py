@@ -22,6 +22,7 @@ from streamgenre.errors import ControlError, InputError, ModelError, SettingsErr
 from streamgenre.health import Health
 from streamgenre.reports import StationReport
 from streamgenre.seat import LONGEST_POLL_S, POLL_S, Seat
+from streamgenre.sources import helper
 from streamgenre.station import Station
 from streamgenre.traffic import Traffic
 
@@ -76,7 +77,7 @@ class Engine:
         self._seats: list[Seat] = []
         self._running = False
         self._gather_until = 0.0
-        self._health = Health()
+        self._health = Health(helper.running)
 
     # ---- stations -------------------------------------------------------------------------------
 

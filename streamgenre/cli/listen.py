@@ -88,7 +88,8 @@ def _listen(
     service = Service(Notifier.from_environment(), config.engine.hop_s)
     reloader = Reloader(read, lineup, engine, service.on_reload) if loaded.files else None
     with ExitStack() as stack:
-        sources = lineup.begin(config, at_once=len(config.stations) == 1 and not loaded.from_file)
+        alone = len(config.stations) == 1 and not loaded.from_file
+        sources = lineup.begin(config, at_once=alone and not args.wait_for_device)
         # What is live must reach the bus in time, whether or not somebody reads our output.
         lossless = not any(source.real_time for source in sources)
         feed = Feed(lossless=lossless)
