@@ -7,8 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.sources.base import Notice
-from streamgenre.station import Hop
+from streamgenre.station import Break, Hop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from streamgenre.decision import Decider
     from streamgenre.models import Model
     from streamgenre.reports import StationReport
-    from streamgenre.station import Break, Station
+    from streamgenre.station import Station
 
 POLL_S: Final = 0.01
 """Pause where a hop is due and its last block is about to arrive."""
@@ -93,7 +92,10 @@ class Seat:
             if isinstance(item, Hop):
                 self.hop = item
                 return True
-            self._pass(item)
+            if isinstance(item, Break):
+                self._pass(item)
+            else:
+                self.report.title(item)
         if self.station.source.state == "lost":
             self.end_segment(self.station.stream_time)  # it may stay away for hours
         return progressed
@@ -107,14 +109,9 @@ class Seat:
         """Tell what the source noted."""
         notices = self.station.source.notices
         while notices:
-            notice = notices[0]
-            if isinstance(notice, Notice) and notice.state == "ended" and not self.station.finished:
+            if notices[0].state == "ended" and not self.station.finished:
                 return  # what the source delivered before is not all heard yet
-            notices.popleft()
-            if isinstance(notice, Notice):
-                self.report.source(notice)
-            else:
-                self.report.title(notice)
+            self.report.source(notices.popleft())
 
     def end_segment(self, end: float) -> None:
         """End the open segment at a stream time in seconds."""

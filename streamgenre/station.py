@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from streamgenre.config import EngineSettings
     from streamgenre.features import MfccSpec
     from streamgenre.sources.base import Source
+    from streamgenre.sources.titles import Title
 
 _READ_S: Final = 1.0
 """Most seconds taken from the ring at a time."""
@@ -152,11 +153,19 @@ class Station:
     @property
     def ready(self) -> bool:
         """Whether there may be something to pull."""
-        return self.due_s() <= 0 or self.source.state != "live"
+        source = self.source
+        return self.due_s() <= 0 or source.state != "live" or bool(source.cues)
 
-    def pull(self) -> Hop | Break | None:
-        """Return the next hop or break; None where it has not arrived yet or there is no more."""
+    def pull(self) -> Hop | Break | Title | None:
+        """Return what comes next; None where it has not arrived yet or there is no more.
+
+        A title comes when its first sample is about to be heard, so that :attr:`stream_time` is
+        its time.
+        """
         while not self.finished:
+            title_at = self._next_title()
+            if title_at is not None and title_at <= self._position:
+                return self.source.cues.popleft().title
             if not self._waiting:
                 if self._read():
                     continue  # what was read may still be in the resampler
@@ -172,7 +181,7 @@ class Station:
                     return hop
                 self._waiting.popleft()
                 return self._pass(item)
-            room = self._hop_end - self._position
+            room = min(self._hop_end, title_at or self._hop_end) - self._position
             self._hear(item[:room])
             if len(item) > room:
                 self._waiting[0] = item[room:]
@@ -185,6 +194,11 @@ class Station:
                 if hop is not None:
                     return hop
         return None
+
+    def _next_title(self) -> int | None:
+        """Return the position of the next title; None where there is none to come."""
+        cues = self.source.cues
+        return cues[0].at * self._rate // self.source.rate if cues and self._taken else None
 
     # ---- samples in -----------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from commands import events_of, free_endpoint, start, streamgenre
 from jsonschema import Draft7Validator
 from model_factory import write_folder
 
-from streamgenre import __version__, events
+from streamgenre import __version__, events, logs
 from streamgenre.cli import arguments
 from streamgenre.cli.flags import KEYS, flag_tree
 from streamgenre.config import DEFAULT_ENDPOINT, Config
@@ -82,6 +82,7 @@ def test_flags_agree_with_the_settings() -> None:
     assert arguments.MODEL == DEFAULT_MODEL
     assert set(arguments.FORMATS) == set(FORMATS)
     assert arguments.TYPES == events.TYPES
+    assert arguments.LOG_LEVELS == logs.LEVELS
     import argparse
 
     parser = argparse.ArgumentParser()
@@ -260,7 +261,7 @@ def check_error(
     ("flags", "words"),
     [
         (["--input", "no/such.wav"], ["no/such.wav", "no such file"]),
-        (["--input", "/"], ["is a folder"]),
+        (["--input", "/etc/ssl"], ["leads to no file", ".flac"]),
         (["--input", "Nonexistent Card"], ["Nonexistent Card"]),
         (["--input", "ftp://u:secret@host/x?key=secret"], ["ftp://host/x", "ffmpeg"]),
         (["--input", "-", "--rate", "3"], ["--rate 3", "4000"]),

@@ -16,7 +16,7 @@ from streamgenre.errors import SettingsError
 from streamgenre.events import AnyEvent, DeadAir, Segment, Update, schema
 from streamgenre.models import load_model
 from streamgenre.ring import LossReason, Lost
-from streamgenre.sources.icy import split_title
+from streamgenre.sources.titles import split_title
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,8 +17,9 @@ from streamgenre.errors import InputError, SettingsError
 from streamgenre.ring import LossReason, Lost
 from streamgenre.sources.base import Notice
 from streamgenre.sources.choose import open_input
-from streamgenre.sources.file import decode, open_file
+from streamgenre.sources.file import decode
 from streamgenre.sources.paced import PacedSource
+from streamgenre.sources.playlist import open_file
 from streamgenre.sources.stdin import FORMATS, RawFormat, read_raw
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ def test_an_error_in_a_capture_thread_is_kept_for_the_engine() -> None:
 
 def test_streams_say_how_to_be_heard() -> None:
     with pytest.raises(InputError, match="ffmpeg") as error:
-        open_input(StationSettings(input="rtsp://user:secret@radio.example/live?token=secret"))
+        open_input(StationSettings(input="rtmp://user:secret@radio.example/live?token=secret"))
     assert "secret" not in str(error.value)
 
 

@@ -7,12 +7,16 @@ import os
 import shlex
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import StreamgenreError
 from streamgenre.manifest import find_model, read_manifest
+from train.ancestors import command as ancestors
 from train.arguments import parser
+from train.corpora import commands as corpora
+from train.corpora import splitfile
 from train.corpus import read_corpus
+from train.ensemble import command as ensemble
 from train.errors import TrainError
 from train.frames import SPEC, default_cache, load_recordings
 from train.progress import Progress
@@ -38,8 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with Progress(quiet=options.quiet) as progress:
-            run = {"fit": _fit, "evaluate": _evaluate, "trunk": _trunk}[options.command]
-            run(options, progress, arguments)
+            _COMMANDS[options.command](options, progress, arguments)
     except StreamgenreError as error:
         if options.debug:
             raise
@@ -132,7 +135,10 @@ def _trunk(options: argparse.Namespace, progress: Progress, arguments: list[str]
 
 
 def _corpus(options: argparse.Namespace, progress: Progress) -> Corpus:
-    corpus = read_corpus(options.corpus)
+    if options.split:
+        corpus = splitfile.read(options.split, options.corpus)
+    else:
+        corpus = read_corpus(options.corpus)
     for warning in corpus.warnings:
         progress.note(f"warning: {warning}")
     return corpus
@@ -185,6 +191,8 @@ def _recorded(arguments: list[str], options: argparse.Namespace) -> str:
     """Return the command line for the record, without this machine's paths."""
     hidden = {str(options.corpus): "DIR", str(options.cache): "CACHE"}
     hidden[str(options.out)] = f"models/{options.out.name}"
+    if options.split:
+        hidden[str(options.split)] = "SPLIT"
     if options.trunk:
         hidden[str(options.trunk)] = "TRUNK"
     if options.note:
@@ -218,3 +226,14 @@ def _print_figures(figures: dict[str, Any]) -> None:
         f"calibration error    {calibration['ece_at_1']:8.3f}  before, {calibration['ece']:.3f} "
         f"with temperature {calibration['temperature']:.2f}"
     )
+
+
+_COMMANDS: Final = {
+    "fit": _fit,
+    "evaluate": _evaluate,
+    "trunk": _trunk,
+    "ensemble": ensemble.run,
+    "inspect": corpora.run_inspect,
+    "split": corpora.run_split,
+    "reproduce": ancestors.run,
+}

@@ -12,8 +12,10 @@ _CELL: Final = 44
 _MARGIN: Final = 110
 
 
-def confusion_svg(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
-    """Return an SVG: a row is a true genre, a cell's shade the share of that row."""
+def confusion_svg(
+    labels: Sequence[str], counts: Sequence[Sequence[int]], *, of: str = "clips"
+) -> str:
+    """Return an SVG: a row is a true genre, a cell's shade the share of that row; ``of`` what."""
     side = _MARGIN + _CELL * len(labels) + 10
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side + 20}" '
@@ -46,6 +48,6 @@ def confusion_svg(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str
                     f'text-anchor="middle" fill="{ink}">{count}</text>'
                 )
     parts.append(
-        f'<text x="{_MARGIN}" y="{side + 10}">row: true genre; column: decision; clips</text></svg>'
+        f'<text x="{_MARGIN}" y="{side + 10}">row: true genre; column: decision; {of}</text></svg>'
     )
     return "\n".join(parts) + "\n"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ENDPOINT: Final = "tcp://127.0.0.1:5757"
 MODEL: Final = "lstm"
 FORMATS: Final = ("s16le", "s16be", "s32le", "s32be", "f32le", "f32be")
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 TYPES: Final = ("update", "segment", "gap", "source", "title", "dead_air", "status")
 
 
@@ -24,6 +25,7 @@ def add_arguments(commands: Commands) -> None:
     _dashboard(commands)
     _subscribe(commands)
     _devices(commands)
+    _probe(commands)
     _models(commands)
     _config(commands)
     add_bus_arguments(commands, _command)
@@ -58,6 +60,7 @@ def _listen(commands: Commands) -> None:
             "  streamgenre listen                          the default input device\n"
             '  streamgenre listen --input "USB Audio"      a device, by (part of) its name\n'
             "  streamgenre listen --input http://radio.example/jazz.mp3\n"
+            "  streamgenre listen --input ~/Music --loop --shuffle 1\n"
             "  streamgenre listen --input set.flac --pace fast --json > events.jsonl\n"
             "  streamgenre listen --input jazz=http://radio.example/jazz --input hall=hw:1\n"
             "  arecord -f cd -t raw | streamgenre listen --input -\n"
@@ -71,8 +74,9 @@ def _listen(commands: Commands) -> None:
         "--input",
         action="append",
         metavar="[NAME=]INPUT",
-        help="name of a device (see `streamgenre devices`), path of an audio file, URL of a radio "
-        "stream or station list (http, https), - for raw PCM "
+        help="name of a device (see `streamgenre devices`), path of an audio file, of a folder of "
+        "them or of a list (.m3u, .pls, .xspf, .asx), URL of a radio stream or station list "
+        "(http, https, rtsp, rtsps, and srt where PyAV has it), - for raw PCM "
         "on standard input, or demo for a synthesised programme (default: the stations of the "
         "configuration; where it has none, the default input device, else demo). May be given "
         "again, with a name for each station in front: --input kitchen=URL. A file whose name has "
@@ -88,7 +92,20 @@ def _listen(commands: Commands) -> None:
     source.add_argument(
         "--pace",
         choices=("real", "fast"),
-        help="play a file as a clock would, or as fast as it can be classified (default: real)",
+        help="play files as a clock would, or as fast as they can be classified (default: real)",
+    )
+    source.add_argument(
+        "--loop",
+        action="store_true",
+        default=None,
+        help="play a file, folder or list again and again",
+    )
+    source.add_argument(
+        "--shuffle",
+        type=int,
+        metavar="SEED",
+        help="play a folder or list in an order of chance, another one each time; the same SEED "
+        "gives the same orders",
     )
     source.add_argument(
         "--duration", type=float, metavar="SECONDS", help="end after so many seconds of audio"
@@ -139,6 +156,12 @@ def _listen(commands: Commands) -> None:
     show.add_argument("--json", action="store_true", help="print every event as one JSON line")
     show.add_argument("--no-dashboard", action="store_true", help="print lines, in a terminal too")
     show.add_argument("-q", "--quiet", action="store_true", help="print nothing, only publish")
+    output.add_argument(
+        "--log-level",
+        choices=LOG_LEVELS,
+        help="say on stderr, from this level on, what happens to the inputs: lost, live again, "
+        "gaps (default: where stderr is systemd's journal, info)",
+    )
 
 
 def _dashboard(commands: Commands) -> None:
@@ -184,6 +207,45 @@ def _devices(commands: Commands) -> None:
         description="List input devices by the names that `listen --input` takes.",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON array")
+
+
+def _probe(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "probe",
+        "tell what a stream, file or playlist is",
+        description=(
+            "Hear an input for some seconds and tell what it is: codec, rate, channels, bit rate,\n"
+            "what the station says of itself, the titles it announces, its level and the genre so\n"
+            "far. One attempt is made; files are heard as fast as they can be."
+        ),
+        epilog="examples:\n"
+        "  streamgenre probe http://radio.example/jazz.mp3\n"
+        "  streamgenre probe ~/Music --seconds 60 --json\n\n"
+        "The exit code is 0 where anything was heard, else 1.",
+    )
+    parser.add_argument("input", metavar="INPUT", help="as of `streamgenre listen --input`")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="seconds of audio to hear (default: 10)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=20.0,
+        metavar="SECONDS",
+        help="seconds to wait beyond them at most (default: 20)",
+    )
+    parser.add_argument(
+        "--model",
+        default=MODEL,
+        metavar="NAME|DIR",
+        help=f"model that is asked for the genre (default: {MODEL})",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _models(commands: Commands) -> None:

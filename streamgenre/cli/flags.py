@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 KEYS: Final[dict[str, tuple[str, ...]]] = {
     "model": ("model",),
     "pace": ("pace",),
+    "loop": ("loop",),
+    "shuffle": ("shuffle",),
     "rate": ("raw", "rate"),
     "channels": ("raw", "channels"),
     "format": ("raw", "format"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from streamgenre.history.settings import HistorySettings
     from streamgenre.history.writer import HistoryWriter
 
+_log = logging.getLogger(__name__)
+
 
 @contextmanager
 def keep_history(
-    settings: HistorySettings, *, lossless: bool, held: bool
+    settings: HistorySettings, *, lossless: bool
 ) -> Iterator[Callable[[AnyEvent, bool], AnyEvent]]:
     """Yield what keeps an event, and returns it as it is to be sent.
 
@@ -33,10 +35,7 @@ def keep_history(
         Where, and for how long.
     lossless
         Whether the stations wait where the disk is too slow.
-    held
-        Whether lines for the user have to wait for the end, because the dashboard has the terminal.
     """
-    later: list[str] = []
     writer: HistoryWriter | None = None
 
     def keep(event: AnyEvent, live: bool) -> AnyEvent:
@@ -46,8 +45,7 @@ def keep_history(
         if writer is None:
             from streamgenre.history.writer import HistoryWriter
 
-            say = later.append if held else _say
-            writer = HistoryWriter(settings, lossless=lossless, say=say)
+            writer = HistoryWriter(settings, lossless=lossless, say=_log.warning)
             writer.start()
         if isinstance(event, Status):
             event = dataclasses.replace(event, history=writer.state())
@@ -59,9 +57,3 @@ def keep_history(
     finally:
         if writer is not None:
             writer.close()
-        for line in dict.fromkeys(later):
-            _say(line)
-
-
-def _say(line: str) -> None:
-    print(f"streamgenre: {line}", file=sys.stderr, flush=True)

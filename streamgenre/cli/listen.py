@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections import Counter
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
 from streamgenre.cli.flags import flag_tree
@@ -23,13 +23,16 @@ from streamgenre.cli.signals import ask_to_stop
 from streamgenre.config.build import load
 from streamgenre.config.layers import open_secrets
 from streamgenre.engine import Engine
+from streamgenre.event_log import log_event
 from streamgenre.events import Segment
 from streamgenre.feed import Feed
 from streamgenre.lineup import Lineup
+from streamgenre.logs import logging_to_user
+from streamgenre.service import Notifier, Service
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from streamgenre.config.build import Loaded
     from streamgenre.events import AnyEvent
@@ -45,11 +48,21 @@ def run(args: argparse.Namespace) -> int:
         return load(args.config, os.environ, flags)
 
     loaded = read()
-    with quiet_libraries(enabled=not args.debug), _lines_to_user():
-        return _listen(args, loaded, read)
+    with (
+        quiet_libraries(enabled=not args.debug),
+        logging_to_user(args.log_level, hold=_in_dashboard(args)) as journal,
+    ):
+        # Elsewhere the output shows what happens to the inputs.
+        log_events = journal or args.log_level is not None
+        return _listen(args, loaded, read, log_event if log_events else lambda event: None)
 
 
-def _listen(args: argparse.Namespace, loaded: Loaded, read: Callable[[], Loaded]) -> int:
+def _listen(
+    args: argparse.Namespace,
+    loaded: Loaded,
+    read: Callable[[], Loaded],
+    log: Callable[[AnyEvent], None],
+) -> int:
     config = loaded.config
     show = _presenter(args)
     for file in loaded.files:
@@ -62,6 +75,8 @@ def _listen(args: argparse.Namespace, loaded: Loaded, read: Callable[[], Loaded]
         publisher.send(event)
         metrics(event)
         feed.put(event)
+        service.take(event)
+        log(event)
         if isinstance(event, Segment):
             heard[event.genre or event.state] += round(event.end - event.start)
 
@@ -70,41 +85,27 @@ def _listen(args: argparse.Namespace, loaded: Loaded, read: Callable[[], Loaded]
 
     engine = Engine(publish, config.engine, lambda: publisher.traffic, on_failure)
     lineup = Lineup(engine)
-    reloader = Reloader(read, lineup, engine) if loaded.files else None
+    service = Service(Notifier.from_environment(), config.engine.hop_s)
+    reloader = Reloader(read, lineup, engine, service.on_reload) if loaded.files else None
     with ExitStack() as stack:
         sources = lineup.begin(config, at_once=len(config.stations) == 1 and not loaded.from_file)
         # What is live must reach the bus in time, whether or not somebody reads our output.
         lossless = not any(source.real_time for source in sources)
         feed = Feed(lossless=lossless)
-        keep = stack.enter_context(
-            keep_history(config.history, lossless=lossless, held=_in_dashboard(args))
-        )
+        keep = stack.enter_context(keep_history(config.history, lossless=lossless))
         metrics = stack.enter_context(open_metrics(config.metrics.listen))
         publisher = stack.enter_context(
             open_bus(config.bus, engine, reloader.reload if reloader else None)
         )
         if config.bus.publish.endswith(":*"):
             _log.info("publishing on %s", publisher.endpoint)
-        _run(engine, feed, show, reloader)
+        with service.watching(engine.call):
+            _run(engine, feed, show, reloader)
     if sys.stdout.isatty() and not args.json and not args.quiet:
         print(_summary(heard))  # the dashboard has taken its screen with it
     if feed.dropped:
         _log.warning("%d events were not shown: the output was too slow", feed.dropped)
     return 0
-
-
-@contextmanager
-def _lines_to_user() -> Iterator[None]:
-    """Print what is logged as lines on standard error."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("streamgenre: %(message)s"))
-    log = logging.getLogger("streamgenre")
-    log.setLevel(logging.INFO)
-    log.addHandler(handler)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
 
 
 def _in_dashboard(args: argparse.Namespace) -> bool:

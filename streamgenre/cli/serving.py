@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from streamgenre.config import BusSettings
     from streamgenre.engine import Engine
     from streamgenre.events import AnyEvent
+
+_log = logging.getLogger(__name__)
 
 
 def open_bus(
@@ -38,7 +40,7 @@ def open_bus(
     if exposed and not (folder / SECRET).exists():
         check_endpoint(exposed[0])  # says what is missing
     if exposed or settings.encrypt:
-        gate = Gate(folder, _warn)
+        gate = Gate(folder, _log.warning)
     opened: list[Publisher] = []
 
     def reload() -> dict[str, Any]:
@@ -63,9 +65,5 @@ def open_metrics(where: str | None) -> Iterator[Callable[[AnyEvent], None]]:
         return
     from streamgenre.metrics import MetricsServer
 
-    with MetricsServer(where, warn=_warn) as server:
+    with MetricsServer(where, warn=_log.warning) as server:
         yield server.take
-
-
-def _warn(line: str) -> None:
-    print(f"streamgenre: {line}", file=sys.stderr, flush=True)

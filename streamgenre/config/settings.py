@@ -89,6 +89,11 @@ class StationSettings:
     """Name of a shipped model, or a model folder."""
     pace: Pace = "real"
     """How files and the demo are played: as a clock would, or as fast as can be."""
+    loop: bool = False
+    """Whether a file, folder or list is played again and again."""
+    shuffle: int | None = None
+    """Seed of the order of chance in which a folder or list is played, another one each time; None
+    for its own order."""
     raw: RawFormat = field(default_factory=RawFormat)
     """How raw PCM on standard input is read."""
     decision: DecisionSettings = field(default_factory=DecisionSettings)

@@ -88,7 +88,7 @@ def train_model(order: Order) -> dict[str, Any]:
 
 def _measured(order: Order, heard: Heard) -> tuple[dict[str, Any], float]:
     measured = transfer.Measured()
-    for fold in heard.corpus.folds:
+    for fold in heard.corpus.measured:
         order.reporter.stage(f"without fold {fold}")
         others = tuple(one for one in heard.corpus.folds if one != fold)
         fitted = transfer.fit(heard, order.recipe, order.settings, others)
