@@ -15,7 +15,7 @@ from streamgenre.manifest import MANIFEST_VERSION
 from streamgenre.models import load_model
 from train import card
 from train.frames import decode, frames_of
-from train.trunk import adapter, checkpoint, network, shipped, transfer
+from train.trunk import adapter, checkpoint, network, shipped, talk, transfer
 from train.trunk.graph import NEXT
 from train.trunk.material import Heard, hear
 from train.workflow import Reporter, method_of
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from train.trunk.memory import Settings
 
 _CHECK_SECONDS: Final = 8
-_NOISE: Final = "noise"
-"""Folder of the corpus with recordings of noise for the augmentation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +66,16 @@ def train_model(order: Order) -> dict[str, Any]:
     """Measure a recipe on folds, train it on everything, write the folder; return the manifest."""
     card.check_out(order.out, replace=order.replace)
     weights = checkpoint.load(order.trunk)
-    noises = sorted((order.folder / _NOISE).glob("*.*"))
     heard = hear(
-        order.corpus, weights, order.trunk, noises=noises,
+        order.corpus, weights, order.trunk,
+        talk=talk.read_talk(order.folder, order.corpus.folds),
         on_job=lambda done, total: order.reporter.note(f"programmes heard: {done} of {total}"),
     )  # fmt: skip
-    figures, temperature = _measured(order, heard) if order.folds else (None, 1.0)
+    figures, temperatures = _measured(order, heard) if order.folds else (None, {})
     order.reporter.stage("all clips")
     fitted = transfer.fit(heard, order.recipe, order.settings, heard.corpus.folds)
-    model = shipped.export(weights, fitted.window, fitted.memory, _frames(heard))
-    manifest = _manifest(order, heard, fitted, model, temperature)
+    model = shipped.export(weights, fitted, _frames(heard))
+    manifest = _manifest(order, heard, fitted, model, temperatures)
     if figures is not None:
         manifest["evaluation"] = figures
     with card.new_folder(order.out, replace=order.replace) as folder:
@@ -86,7 +84,7 @@ def train_model(order: Order) -> dict[str, Any]:
     return manifest
 
 
-def _measured(order: Order, heard: Heard) -> tuple[dict[str, Any], float]:
+def _measured(order: Order, heard: Heard) -> tuple[dict[str, Any], dict[str, float]]:
     measured = transfer.Measured()
     for fold in heard.corpus.folds:
         order.reporter.stage(f"without fold {fold}")
@@ -96,9 +94,9 @@ def _measured(order: Order, heard: Heard) -> tuple[dict[str, Any], float]:
         order.reporter.note(
             f"fold {fold} held out; strength {fitted.window.strength} chosen on the others"
         )
-    figures, temperature = transfer.figures(measured, heard)
+    figures, temperatures = transfer.figures(measured, heard)
     method = method_of(heard.corpus).replace("as exported ONNX over", "over")
-    return {"method": f"{method} {_METHOD}"} | figures, temperature
+    return {"method": f"{method} {_METHOD}"} | figures, temperatures
 
 
 _METHOD: Final = (
@@ -125,20 +123,24 @@ def _frames(heard: Heard) -> Any:
 
 
 def _manifest(
-    order: Order, heard: Heard, fitted: transfer.Fitted, model: bytes, temperature: float
+    order: Order, heard: Heard, fitted: transfer.Fitted, model: bytes,
+    temperatures: dict[str, float],
 ) -> dict[str, Any]:
     corpus = order.corpus
     own = fitted.window.kernel.size + fitted.window.bias.size
     if fitted.memory is not None:
         own += fitted.memory.count_params()
+    if fitted.speech is not None:
+        own += fitted.speech.kernel.size + fitted.speech.bias.size
     packages = ("keras", "tensorflow", "onnx", "onnxruntime", "numpy", "scipy", "soxr", "av")
+    speech = {"speech": {"temperature": round(temperatures.get("speech", 1.0), 4)}}
     return {
         "manifest_version": MANIFEST_VERSION,
         "name": order.out.name,
         "kind": "stateful",
         "labels": list(corpus.labels),
         "features": asdict(adapter.SPEC),
-        "calibration": {"temperature": round(temperature, 4)},
+        "calibration": {"temperature": round(temperatures.get("logits", 1.0), 4)},
         "sha256": {"model.onnx": hashlib.sha256(model).hexdigest()},
         "training": {
             "command": order.command,
@@ -175,7 +177,7 @@ def _manifest(
             for s in shipped.states_of(fitted.memory, len(corpus.labels))
         ],
         "steps": _STEPS_LSTM if fitted.memory is not None else _STEPS,
-    }
+    } | (speech if fitted.speech is not None else {})
 
 
 _STEPS: Final = (
