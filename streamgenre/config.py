@@ -28,10 +28,16 @@ class EngineSettings:
     """Seconds between two status events: a subscriber that misses two of them knows within 10 s."""
     reset_gap_s: float = 2.0
     """A gap of so many seconds or more resets model and decision; a shorter one is bridged."""
+    dead_air_s: float | None = 20.0
+    """Seconds of silence after which a ``dead_air`` event is sent; None for never."""
     duration_s: float | None = None
     """Seconds of audio after which a station ends; None for no end."""
 
     def __post_init__(self) -> None:
+        if self.dead_air_s is not None and not 0 < self.dead_air_s < 1e9:
+            raise SettingsError(
+                f"--dead-air {self.dead_air_s}: expected seconds greater than 0 and below 1e9"
+            )
         if self.duration_s is not None and not 0 < self.duration_s < 1e9:
             raise SettingsError(
                 f"--duration {self.duration_s}: expected seconds greater than 0 and below 1e9"

@@ -2,7 +2,8 @@
 
 Smoothing (exponential, over the calibrated probabilities), then a decision with hysteresis: a genre
 is entered when it is likely enough, kept while no other is clearly likelier, and given up when it
-is no longer likely. Stretches of one decision become segments.
+is no longer likely. Speech without music is decided the same way, before any genre; what was heard
+of genres counts by the share of a hop that is no speech. Stretches of one decision become segments.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ class DecisionSettings:
     """The decided genre is given up (``unknown``) below this; at most ``enter``."""
     margin: float = 0.1
     """Another genre takes over when its smoothed probability leads by this."""
+    speech_enter: float = 0.6
+    """It is speech when its smoothed probability reaches this; over 1 for never."""
+    speech_keep: float = 0.4
+    """It is no longer speech below this; at most ``speech_enter``."""
     silence_dbfs: float = -60.0
     """Hops with an RMS level below this in dBFS are silent."""
     silence_after_s: float = 2.0
@@ -44,6 +49,11 @@ class DecisionSettings:
             (
                 0 <= self.keep <= self.enter <= 1,
                 f"expected 0 <= keep <= enter <= 1, not keep {self.keep}, enter {self.enter}",
+            ),
+            (
+                0 <= self.speech_keep <= self.speech_enter,
+                "expected 0 <= speech_keep <= speech_enter, not "
+                f"speech_keep {self.speech_keep}, speech_enter {self.speech_enter}",
             ),
             (0 <= self.margin <= 1, f"margin must be 0 to 1, not {self.margin}"),
             (self.silence_dbfs <= 0, f"silence_dbfs must be <= 0, not {self.silence_dbfs}"),
@@ -77,13 +87,15 @@ class Decision:
     state: State
     genre: str | None
     confidence: float
-    """Smoothed probability of the decision, else of the likeliest genre."""
+    """Smoothed probability of the decision (genre or speech), else of the likeliest genre."""
     since: float
     """Stream time in seconds since when it holds."""
     probabilities: NDArray[np.float64]
     """Of this hop, in the order of the labels."""
     smoothed: NDArray[np.float64]
     """After smoothing, in the order of the labels."""
+    speech: float | None
+    """Smoothed probability of speech without music; None where it is not known."""
     finished: Stretch | None
     """The stretch that this decision ended, if it did."""
 
@@ -105,8 +117,9 @@ class Decider:
 
     def reset(self) -> None:
         """Forget what was heard; the decision itself stands until the next hop."""
-        self._smoothed = self._uniform.copy()
-        self._heard_s = 0.0
+        self._forget_genres()
+        self._speech: float | None = None
+        self._speech_s = 0.0  # seconds of which it was told
         self._silent_s = 0.0
 
     def is_silent(self, level_dbfs: float) -> bool:
@@ -114,7 +127,12 @@ class Decider:
         return level_dbfs < self.settings.silence_dbfs
 
     def step(
-        self, probabilities: NDArray[np.float64] | None, *, start: float, end: float
+        self,
+        probabilities: NDArray[np.float64] | None,
+        *,
+        start: float,
+        end: float,
+        speech: float | None = None,
     ) -> Decision:
         """Take one hop and decide.
 
@@ -124,6 +142,8 @@ class Decider:
             Calibrated, sum 1, shape ``(labels,)``; None for a silent hop.
         start, end
             Stream time of the hop in seconds.
+        speech
+            Calibrated probability of speech without music; None where the model cannot tell.
         """
         hop = end - start
         if probabilities is None:
@@ -131,8 +151,7 @@ class Decider:
             shown = self._uniform
         else:
             self._silent_s = 0.0
-            self._smooth(probabilities, hop)
-            state, choice = self._choose()
+            state, choice = self._on_sound(probabilities, speech, hop)
             shown = probabilities
         finished = None
         if not self._open or (state, choice) != (self._state, self._choice):
@@ -141,14 +160,16 @@ class Decider:
         self._updates += 1
         if choice is not None:
             self._sum += float(shown[choice])
-        confidence = float(self._smoothed.max() if choice is None else self._smoothed[choice])
+        likeliest = float(self._smoothed.max() if choice is None else self._smoothed[choice])
+        told = self._speech if state == "speech" and self._speech is not None else likeliest
         return Decision(
             state=state,
             genre=None if choice is None else self.labels[choice],
-            confidence=min(1.0, confidence),
+            confidence=min(1.0, told),
             since=self._since,
             probabilities=shown,
             smoothed=self._smoothed.copy(),
+            speech=self._speech,
             finished=finished,
         )
 
@@ -178,15 +199,44 @@ class Decider:
         if not self.in_silence:
             # A pause between two tracks is short: the decision stands.
             return (self._state, self._choice) if self._open else ("unknown", None)
-        self._smoothed, self._heard_s = self._uniform.copy(), 0.0
+        self._forget_genres()
+        self._speech, self._speech_s = None, 0.0
         return "silence", None
 
-    def _smooth(self, probabilities: NDArray[np.float64], hop: float) -> None:
-        tau = self.settings.smoothing_s
+    def _on_sound(
+        self, probabilities: NDArray[np.float64], speech: float | None, hop: float
+    ) -> tuple[State, int | None]:
+        if speech is None:
+            self._speech = None
+            self._smooth(probabilities, hop)
+            return self._choose()
+        weight = self._weight(hop, self._speech_s)
+        self._speech_s = min(self._speech_s + hop, 1e6)
+        before = speech if self._speech is None else self._speech
+        self._speech = min(1.0, (1 - weight) * before + weight * speech)
+        # What a model makes of the genre of talk means nothing.
+        self._smooth(probabilities, hop * (1 - speech))
+        held = self._open and self._state == "speech"
+        if self._speech >= (self.settings.speech_keep if held else self.settings.speech_enter):
+            self._forget_genres()  # the music behind it is another piece
+            return "speech", None
+        return self._choose()
+
+    def _forget_genres(self) -> None:
+        self._smoothed, self._heard_s = self._uniform.copy(), 0.0
+
+    def _weight(self, hop: float, heard_s: float) -> float:
+        """Return what ``hop`` seconds weigh against the ``heard_s`` seconds before."""
         # In the beginning the plain mean of what was heard, then exponential forgetting: the
         # first hop counts in full and no start value has to fade.
+        tau = self.settings.smoothing_s
         forget = 1 - math.exp(-hop / tau) if tau > 0 else 1.0
-        weight = max(forget, hop / (self._heard_s + hop))
+        return max(forget, hop / (heard_s + hop))
+
+    def _smooth(self, probabilities: NDArray[np.float64], hop: float) -> None:
+        if hop <= 0:
+            return
+        weight = self._weight(hop, self._heard_s)
         self._heard_s = min(self._heard_s + hop, 1e6)
         smoothed = (1 - weight) * self._smoothed + weight * probabilities
         self._smoothed = smoothed / smoothed.sum()

@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre.deadair import DeadAirWatch
 from streamgenre.decision import Decider, DecisionSettings
 from streamgenre.errors import ControlError, SettingsError, nearest
 from streamgenre.health import Health
@@ -48,6 +49,7 @@ class _Seat:
     station: Station
     model: Model
     decider: Decider
+    watch: DeadAirWatch
     report: StationReport
 
 
@@ -89,6 +91,7 @@ class Engine:
                 station=station,
                 model=model,
                 decider=Decider(model.manifest.labels, decision or DecisionSettings()),
+                watch=DeadAirWatch(self._settings.dead_air_s),
                 report=StationReport(station, model.manifest, self._publish),
             )
         )
@@ -201,15 +204,24 @@ class Engine:
             if not seat.decider.is_silent(hop.level_dbfs):
                 by_model.setdefault(id(seat.model), []).append((seat, hop))
         probabilities: dict[str, NDArray[np.float64]] = {}
+        speech: dict[str, float] = {}
         for batch in by_model.values():
             model = batch[0][0].model
             names = [seat.station.name for seat, _ in batch]
-            logits = model.update(names, [hop.frames for _, hop in batch])
-            probabilities |= dict(zip(names, model.probabilities(logits), strict=True))
+            output = model.update(names, [hop.frames for _, hop in batch])
+            probabilities |= dict(zip(names, model.probabilities(output), strict=True))
+            told = model.speech(output)
+            if told is not None:
+                speech |= dict(zip(names, told.tolist(), strict=True))
         for seat, hop in hops:
+            name = seat.station.name
             decision = seat.decider.step(
-                probabilities.get(seat.station.name), start=hop.start, end=hop.end
+                probabilities.get(name), start=hop.start, end=hop.end, speech=speech.get(name)
             )
+            silent = seat.decider.is_silent(hop.level_dbfs)
+            dead_air = seat.watch.step(silent, hop.start, hop.end, hop.wall)
+            if dead_air is not None:
+                seat.report.dead_air(dead_air)
             if seat.decider.in_silence:
                 seat.model.reset(seat.station.name)  # what follows a silence is something new
             if decision.finished is not None:
@@ -226,6 +238,9 @@ class Engine:
             seat.station.source.stop()
         for seat in seats:
             _end_segment(seat, seat.station.stream_time)
+            dead_air = seat.watch.close(seat.station.stream_time)
+            if dead_air is not None:
+                seat.report.dead_air(dead_air)
             seat.station.finished = True
             _tell_source(seat)
             seat.model.reset(seat.station.name)

@@ -18,7 +18,7 @@ from streamgenre.errors import BusError
 
 VERSION: Final = 1
 
-State: TypeAlias = Literal["music", "silence", "unknown"]
+State: TypeAlias = Literal["music", "speech", "silence", "unknown"]
 SourceState: TypeAlias = Literal["connecting", "live", "lost", "ended"]
 
 SEQ_MODULUS: Final = 2**53
@@ -71,7 +71,8 @@ class Update(Event):
     TYPE = "update"
 
     state: State
-    """What is on: ``music``, ``silence``, or ``unknown`` where no genre is likely enough."""
+    """What is on: ``music``, ``speech`` (without music), ``silence``, or ``unknown`` where no genre
+    is likely enough."""
     genre: str | None
     """The decision; None unless the state is ``music``."""
     confidence: float
@@ -84,6 +85,17 @@ class Update(Event):
     """Probabilities after smoothing by genre, sum 1."""
     level_dbfs: float | None
     """RMS level of the hop in dB relative to full scale; None for digital silence."""
+    peak_dbfs: float | None = None
+    """Largest sample of any channel since the last update, in dB relative to full scale, before
+    resampling; None for digital silence."""
+    loudness_lufs: float | None = None
+    """Short-term loudness: the last 3 s, K-weighted over all channels (ITU-R BS.1770); None until
+    3 s were heard, and below -70 LUFS."""
+    speech: float | None = None
+    """Smoothed probability that it is speech without music; None where the model cannot tell."""
+    now_playing: dict[str, Any] | None = None
+    """What the station says is playing: ``artist``, ``title`` and ``raw`` as in a ``title`` event,
+    ``since`` in stream time; None where it says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +118,9 @@ class Segment(Event):
     """Mean over the hops of the genre's probability; None unless the state is ``music``."""
     updates: int
     """Number of hops."""
+    titles: list[dict[str, Any]] | None = None
+    """What the station said was playing meanwhile, in order, each as ``now_playing`` of an update;
+    the last 20 of them. None where it said nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +173,22 @@ class Title(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeadAir(Event):
+    """Silence has lasted too long, or is over after that."""
+
+    TYPE = "dead_air"
+
+    active: bool
+    """True as it is found, false as it ends."""
+    start: float
+    """Stream time of the first silent hop in seconds."""
+    start_time: float
+    """UNIX seconds of the same."""
+    seconds: float
+    """How long it has been silent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status(Event):
     """How the daemon and one station are doing; at least every 10 s and at the end."""
 
@@ -205,10 +236,10 @@ class Status(Event):
     ``problem`` in words, ``buffered`` and ``lost`` rows, ``set_aside`` (name of a broken file)."""
 
 
-AnyEvent: TypeAlias = Update | Segment | Gap | SourceChange | Title | Status
+AnyEvent: TypeAlias = Update | Segment | Gap | SourceChange | Title | DeadAir | Status
 
 EVENT_CLASSES: Final[dict[str, type[AnyEvent]]] = {
-    cls.TYPE: cls for cls in (Update, Segment, Gap, SourceChange, Title, Status)
+    cls.TYPE: cls for cls in (Update, Segment, Gap, SourceChange, Title, DeadAir, Status)
 }
 TYPES: Final = tuple(EVENT_CLASSES)
 RETAINED_TYPES: Final = tuple(name for name in TYPES if name != "gap")

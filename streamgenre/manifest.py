@@ -54,6 +54,8 @@ class Manifest:
     """Stateful: state tensors; empty for a windowed model."""
     temperature: float
     """Calibration: probabilities are softmax(logits / temperature)."""
+    speech_temperature: float | None
+    """The same of the speech output, with the sigmoid; None for a model without that output."""
     sha256: str
     """SHA-256 of model.onnx, hexadecimal."""
     raw: dict[str, Any]
@@ -119,6 +121,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         features = MfccSpec(**data["features"])
         temperature = float(data["calibration"]["temperature"])
+        speech = data.get("speech")
     except (ValueError, OverflowError) as error:
         raise ModelError(f"{path}: features or calibration: {error}") from error
     manifest = Manifest(
@@ -132,6 +135,7 @@ def read_manifest(folder: Path) -> Manifest:
             StateTensor(s["input"], s["output"], tuple(s["shape"])) for s in data.get("states", ())
         ),
         temperature=temperature,
+        speech_temperature=float(speech["temperature"]) if speech else None,
         sha256=data["sha256"]["model.onnx"],
         raw=data,
     )

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from streamgenre.errors import SettingsError
-from streamgenre.events import Gap, Segment, SourceChange, Status, Update
+from streamgenre.events import DeadAir, Gap, Segment, SourceChange, Status, Update
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,6 +37,7 @@ class _Station:
     gaps: Counter[str] = field(default_factory=Counter)
     """By reason."""
     lost_s: float = 0.0
+    dead_air: bool = False
     segments: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By state and genre."""
 
@@ -64,6 +65,8 @@ class Metrics:
                 case Gap():
                     station.gaps[event.reason] += 1
                     station.lost_s += event.seconds
+                case DeadAir():
+                    station.dead_air = event.active
                 case Segment():
                     station.segments[event.state, event.genre or ""] += 1
 
@@ -100,6 +103,7 @@ def _of_station(name: str, station: _Station, gauge: Any, counter: Any) -> None:
     counter("lost_seconds", "Audio known to be lost in seconds", station.lost_s, station=name)
     for (state, genre), count in station.segments.items():
         counter("segments", "Finished segments", count, station=name, state=state, genre=genre)
+    gauge("dead_air", "1 while it has been silent for too long", station.dead_air, station=name)
     update, status = station.update, station.status
     if update is not None:
         for state in STATES:

@@ -15,11 +15,15 @@ windowed  ``frames`` (batch, window_frames, numcep)   ``logits`` (batch, labels)
 
 The daemon reads the last row of a stateful graph's logits. A graph may give that row alone (time 1,
 declared as open) where logits at every frame would be costly.
+
+A graph may tell speech without music from everything else: a further output ``speech``, shaped as
+``logits`` with one column, and ``"speech": {"temperature": T}`` in the manifest.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 
 FRAMES: Final = "frames"
 LOGITS: Final = "logits"
+SPEECH: Final = "speech"
 
 
 def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -46,16 +51,27 @@ def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return probabilities
 
 
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a model says of some stations, uncalibrated."""
+
+    logits: NDArray[np.float32]
+    """Of the genres, shape ``(stations, labels)``."""
+    speech: NDArray[np.float32] | None
+    """Logits of speech without music, shape ``(stations,)``; None where the model cannot tell."""
+
+
 class Model(ABC):
     """A model in use; make one with :func:`load_model`."""
 
     def __init__(self, manifest: Manifest, session: Any) -> None:
         self.manifest = manifest
         self._session = session
+        self._columns = [LOGITS] if manifest.speech_temperature is None else [LOGITS, SPEECH]
 
     @abstractmethod
-    def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> NDArray[np.float32]:
-        """Take each station's new frames, return each station's logits after the last of them.
+    def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
+        """Take each station's new frames, return what the model says after the last of them.
 
         Parameters
         ----------
@@ -63,10 +79,6 @@ class Model(ABC):
             Names, each at most once.
         frames
             One array of shape ``(n_new, numcep)`` a station; ``n_new`` ≥ 1 and free to differ.
-
-        Returns
-        -------
-        Logits, shape ``(len(stations), labels)``.
 
         Raises
         ------
@@ -78,20 +90,34 @@ class Model(ABC):
     def reset(self, station: str) -> None:
         """Forget a station's past, as if it had just begun."""
 
-    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the calibrated probabilities of logits, shape kept.
+    def probabilities(self, output: Output) -> NDArray[np.float64]:
+        """Return the calibrated probabilities of the genres, shape ``(stations, labels)``.
 
         Raises
         ------
         ModelError
             If the logits are no numbers.
         """
-        if not np.isfinite(logits).all():
+        finite = output.speech is None or np.isfinite(output.speech).all()
+        if not (finite and np.isfinite(output.logits).all()):
             raise ModelError(
                 f"{self.manifest.weights}: gives logits that are no numbers; its weights are "
                 "damaged or it was badly trained: take another model"
             )
-        return softmax(logits / self.manifest.temperature)
+        return softmax(output.logits / self.manifest.temperature)
+
+    def speech(self, output: Output) -> NDArray[np.float64] | None:
+        """Return the calibrated probabilities of speech without music, shape ``(stations,)``."""
+        if output.speech is None or self.manifest.speech_temperature is None:
+            return None
+        two = np.stack([output.speech, np.zeros_like(output.speech)], axis=-1)
+        return softmax(two / self.manifest.speech_temperature)[:, 0]
+
+    def _output(self, told: NDArray[np.float32]) -> Output:
+        """Take apart logits and, where the model has it, the column of speech behind them."""
+        labels = len(self.manifest.labels)
+        speech = told[:, labels] if told.shape[1] > labels else None
+        return Output(told[:, :labels], speech)
 
     def _check_batch(self, stations: Sequence[str], frames: Sequence[Frames]) -> None:
         numcep = self.manifest.features.numcep
@@ -114,24 +140,25 @@ class StatefulModel(Model):
         super().__init__(manifest, session)
         self._states: dict[str, list[Frames]] = {}
         self._inputs = [state.input for state in manifest.states]
-        self._outputs = [LOGITS, *(state.output for state in manifest.states)]
+        self._outputs = [*self._columns, *(state.output for state in manifest.states)]
         self._zeros = [np.zeros(state.shape, np.float32) for state in manifest.states]
 
-    def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> NDArray[np.float32]:
+    def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
         """See :meth:`Model.update`."""
         self._check_batch(stations, frames)
-        logits = np.empty((len(stations), len(self.manifest.labels)), np.float32)
+        told = np.empty((len(stations), len(self.manifest.labels) + len(self._columns) - 1), "f4")
         for rows in _rows_by_length(frames):
             names = [stations[row] for row in rows]
             states = zip(*(self._states.get(name, self._zeros) for name in names), strict=True)
             feed = dict(zip(self._inputs, map(np.stack, states), strict=True))
             feed[FRAMES] = np.stack([frames[row] for row in rows])
-            of_frames, *after = self._session.run(self._outputs, feed)
-            logits[rows] = of_frames[:, -1]
+            found = self._session.run(self._outputs, feed)
+            columns, after = found[: len(self._columns)], found[len(self._columns) :]
+            told[rows] = np.concatenate([column[:, -1] for column in columns], axis=-1)
             for position, name in enumerate(names):
                 # Copies: a view of the batch would keep every station's state alive.
                 self._states[name] = [tensor[position].copy() for tensor in after]
-        return logits
+        return self._output(told)
 
     def state(self, station: str) -> dict[str, Frames]:
         """Return a station's state tensors by input name; zeros where it has no past."""
@@ -153,7 +180,7 @@ class WindowedModel(Model):
         super().__init__(manifest, session)
         self._pasts: dict[str, Frames] = {}
 
-    def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> NDArray[np.float32]:
+    def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
         """See :meth:`Model.update`."""
         self._check_batch(stations, frames)
         length = self.manifest.window_frames
@@ -163,9 +190,9 @@ class WindowedModel(Model):
             seen = new if past is None else np.concatenate([past, new])
             pasts[station] = seen[-length:].copy()
         windows = [np.resize(seen, (length, seen.shape[1])) for seen in pasts.values()]
-        logits: NDArray[np.float32] = self._session.run([LOGITS], {FRAMES: np.stack(windows)})[0]
+        found = self._session.run(self._columns, {FRAMES: np.stack(windows)})
         self._pasts |= pasts
-        return logits
+        return self._output(np.concatenate(found, axis=-1))
 
     def reset(self, station: str) -> None:
         """See :meth:`Model.reset`."""
@@ -241,11 +268,15 @@ def _check_tensors(manifest: Manifest, session: Any) -> None:
     if manifest.kind == "stateful":
         inputs: dict[str, tuple[int | None, ...]] = {FRAMES: (None, None, numcep)}
         outputs: dict[str, tuple[int | None, ...]] = {LOGITS: (None, None, labels)}
+        speech: tuple[int | None, ...] = (None, None, 1)
         inputs |= {state.input: (None, *state.shape) for state in manifest.states}
         outputs |= {state.output: (None, *state.shape) for state in manifest.states}
     else:
         inputs = {FRAMES: (None, manifest.window_frames, numcep)}
         outputs = {LOGITS: (None, labels)}
+        speech = (None, 1)
+    if manifest.speech_temperature is not None:
+        outputs[SPEECH] = speech
     for expected, found, what in (
         (inputs, session.get_inputs(), "input"),
         (outputs, session.get_outputs(), "output"),

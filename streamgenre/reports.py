@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import time
 import uuid
+from collections import deque
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.events import (
     PROBABILITY_DIGITS,
+    DeadAir,
     Gap,
     Segment,
     Sequence,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from streamgenre.deadair import Silence
     from streamgenre.decision import Decision, Stretch
     from streamgenre.events import AnyEvent
     from streamgenre.health import Vitals
@@ -35,6 +38,10 @@ if TYPE_CHECKING:
     from streamgenre.sources.base import Notice
     from streamgenre.station import Break, Hop, Station
     from streamgenre.traffic import Traffic
+
+
+MAX_TITLES: Final = 20
+"""Titles that a segment tells of; a station may announce the time of day every second."""
 
 
 class StationReport:
@@ -52,6 +59,8 @@ class StationReport:
         self._latencies = Latencies()
         self._updates = 0
         self._since: tuple[float, float] = (-1.0, 0.0)  # of the decision: stream and wall time
+        self._playing: dict[str, Any] | None = None
+        self._played: deque[dict[str, Any]] = deque(maxlen=MAX_TITLES)  # since the last segment
 
     def update(self, hop: Hop, decision: Decision) -> None:
         """Tell what was heard in a hop and what is decided."""
@@ -66,7 +75,11 @@ class StationReport:
                 since=decision.since,
                 probabilities=self._by_label(decision.probabilities),
                 smoothed=self._by_label(decision.smoothed),
-                level_dbfs=round(hop.level_dbfs, 2) if math.isfinite(hop.level_dbfs) else None,
+                level_dbfs=_decibels(hop.level_dbfs),
+                peak_dbfs=_decibels(hop.peak_dbfs),
+                loudness_lufs=_decibels(hop.loudness_lufs),
+                speech=None if decision.speech is None else round(decision.speech, 4),
+                now_playing=self._playing,
             )
         )
         self._updates += 1
@@ -88,8 +101,12 @@ class StationReport:
                 start_time=round(started, 6),
                 mean_probability=stretch.mean_probability,
                 updates=stretch.updates,
+                titles=list(self._played) or None,
             )
         )
+        self._played.clear()
+        if self._playing is not None:
+            self._played.append(self._playing)
 
     def gap(self, gap: Break) -> None:
         """Tell that samples are lost."""
@@ -120,12 +137,31 @@ class StationReport:
 
     def title(self, title: icy.Title) -> None:
         """Tell what the station says is playing."""
+        self._playing = None
+        if title.title or title.artist:
+            since = self._station.stream_time
+            self._playing = {
+                "artist": title.artist, "title": title.title, "raw": title.raw, "since": since
+            }  # fmt: skip
+            self._played.append(self._playing)
         self._publish(
             Title(
                 **self._head("title", self._station.stream_time, self._now()),
                 artist=title.artist,
                 title=title.title,
                 raw=title.raw,
+            )
+        )
+
+    def dead_air(self, silence: Silence) -> None:
+        """Tell that dead air was found, or is over."""
+        self._publish(
+            DeadAir(
+                **self._head("dead_air", silence.end, self._station.wall_of(silence.end)),
+                active=silence.active,
+                start=silence.start,
+                start_time=round(silence.start_time, 6),
+                seconds=round(silence.end - silence.start, 6),
             )
         )
 
@@ -182,3 +218,8 @@ class StationReport:
 
     def _by_label(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
         return rounded(dict(zip(self.manifest.labels, probabilities.tolist(), strict=True)))
+
+
+def _decibels(level: float | None) -> float | None:
+    """Return a level as it is sent: JSON has no infinity."""
+    return None if level is None or not math.isfinite(level) else round(level, 2)

@@ -8,6 +8,7 @@ they are, a longer one resets them. Hops of which nothing was heard bring no upd
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import numpy as np
 from streamgenre.clock import StreamClock
 from streamgenre.features import MfccStream
 from streamgenre.level import LevelMeter, sanitise
+from streamgenre.loudness import LoudnessMeter
 from streamgenre.resample import Resampler
 from streamgenre.ring import Lost
 
@@ -40,6 +42,10 @@ class Hop:
     """New MFCC frames, shape ``(n, numcep)``, n ≥ 1."""
     level_dbfs: float
     """RMS level, ``-inf`` for digital silence."""
+    peak_dbfs: float
+    """Largest sample of any channel since the last hop, ``-inf`` for digital silence."""
+    loudness_lufs: float | None
+    """Short-term loudness of the captured channels; None before 3 s and below the gate."""
     start: float
     """Stream time in seconds."""
     end: float
@@ -107,6 +113,7 @@ class Station:
         self._resampler: Resampler | None = None
         self._mfcc = MfccStream(spec)
         self._meter = LevelMeter()
+        self._loudness: LoudnessMeter | None = None
         self._waiting: deque[NDArray[np.float32] | _Gap] = deque()
         self._stored = 0  # samples taken from the ring, at the rate of the source
         self._taken = 0  # the same with the lost ones
@@ -186,6 +193,7 @@ class Station:
             return False
         if self._resampler is None:
             self._resampler = Resampler(source.rate, self._rate)
+            self._loudness = LoudnessMeter(source.rate, source.channels)
         item = ring.read(round(_READ_S * source.rate))
         if item is None:
             if ring.exhausted:
@@ -193,7 +201,9 @@ class Station:
             if self._drained or source.state == "lost":
                 self._queue(self._resampler.flush())
             return bool(self._waiting)
+        assert self._loudness is not None
         if isinstance(item, Lost):
+            self._loudness.reset()
             self._queue(self._resampler.flush())
             self._taken += item.samples
             if not self._clock.anchored:  # the very first thing is a loss
@@ -201,6 +211,7 @@ class Station:
             self._waiting.append(_Gap(item, self._taken * self._rate // source.rate))
             return True
         self.replaced += sanitise(item)
+        self._loudness.push(item)
         mono = item[:, 0] if item.shape[1] == 1 else item.mean(axis=1)
         self._stored += len(item)
         self._taken += len(item)
@@ -251,6 +262,8 @@ class Station:
         return Hop(
             frames=np.concatenate(parts),
             level_dbfs=level,
+            peak_dbfs=self._loudness.peak() if self._loudness else -math.inf,
+            loudness_lufs=self._loudness.loudness() if self._loudness else None,
             start=start / self._rate,
             end=self._position / self._rate,
             wall=self._clock.time_of(self._position),

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from streamgenre.events import (
+    DeadAir,
     Gap,
     Segment,
     Sequence,
@@ -67,6 +68,10 @@ class MadeUp:
 
     def title(self) -> Title:
         return Title(**self._head("title"), artist="Parker", title="Ko-Ko", raw="Parker - Ko-Ko")
+
+    def dead_air(self) -> DeadAir:
+        head = self._head("dead_air")
+        return DeadAir(**head, active=True, start=0.0, start_time=head["time"], seconds=20.0)
 
     def status(self, traffic: Traffic | None = None) -> Status:
         return Status(

@@ -38,6 +38,7 @@ SPEC: Final = MfccSpec(
 
 _OPSET: Final = 17
 _IR_VERSION: Final = 9
+_SPEECH: Final = {"speech": {"temperature": 2.0}}
 
 
 def write_stateful_model(
@@ -47,6 +48,7 @@ def write_stateful_model(
     spec: MfccSpec = SPEC,
     units: int = 8,
     temperature: float = 1.5,
+    speech: bool = False,
     seed: int = 0,
 ) -> Path:
     """Write the model folder of a one-layer LSTM with the states ``h`` and ``c``; return it."""
@@ -54,8 +56,11 @@ def write_stateful_model(
         {"input": "h", "output": "h_next", "shape": [units]},
         {"input": "c", "output": "c_next", "shape": [units]},
     ]
-    manifest = _manifest("stateful", folder.name, labels, spec, temperature, seed, states=states)
-    model = lstm_graph(numcep=spec.numcep, units=units, n_labels=len(labels), seed=seed)
+    more: dict[str, Any] = {"states": states} | (_SPEECH if speech else {})
+    manifest = _manifest("stateful", folder.name, labels, spec, temperature, seed, **more)
+    model = lstm_graph(
+        numcep=spec.numcep, units=units, n_labels=len(labels), speech=speech, seed=seed
+    )
     return write_folder(folder, manifest=manifest, weights=model.SerializeToString())
 
 
@@ -66,14 +71,18 @@ def write_windowed_model(
     spec: MfccSpec = SPEC,
     window_frames: int = 50,
     temperature: float = 1.5,
+    speech: bool = False,
     seed: int = 0,
 ) -> Path:
     """Write the model folder of a small dense net over ``window_frames`` frames; return it."""
-    manifest = _manifest(
-        "windowed", folder.name, labels, spec, temperature, seed, window_frames=window_frames
-    )
+    more: dict[str, Any] = {"window_frames": window_frames} | (_SPEECH if speech else {})
+    manifest = _manifest("windowed", folder.name, labels, spec, temperature, seed, **more)
     model = window_graph(
-        numcep=spec.numcep, window_frames=window_frames, n_labels=len(labels), seed=seed
+        numcep=spec.numcep,
+        window_frames=window_frames,
+        n_labels=len(labels),
+        speech=speech,
+        seed=seed,
     )
     return write_folder(folder, manifest=manifest, weights=model.SerializeToString())
 
@@ -88,7 +97,9 @@ def write_folder(folder: Path, *, manifest: dict[str, Any], weights: bytes) -> P
     return folder
 
 
-def lstm_graph(*, numcep: int, units: int, n_labels: int, seed: int = 0) -> onnx.ModelProto:
+def lstm_graph(
+    *, numcep: int, units: int, n_labels: int, speech: bool = False, seed: int = 0
+) -> onnx.ModelProto:
     """Return the graph of one ``LSTM`` operator, batch first, with its state in and out."""
     rng = np.random.default_rng(seed)
     weights = {
@@ -116,6 +127,9 @@ def lstm_graph(*, numcep: int, units: int, n_labels: int, seed: int = 0) -> onnx
         helper.make_node("MatMul", ["y_batch_first", "dense_w"], ["product"]),
         helper.make_node("Add", ["product", "dense_b"], ["logits"]),
     ]
+    if speech:
+        weights["speech_w"] = rng.normal(0, 2 * units**-0.5, (units, 1))
+        nodes.append(helper.make_node("MatMul", ["y_batch_first", "speech_w"], ["speech"]))
     return _model(
         nodes,
         inputs={
@@ -125,6 +139,7 @@ def lstm_graph(*, numcep: int, units: int, n_labels: int, seed: int = 0) -> onnx
         },
         outputs={
             "logits": ["batch", "time", n_labels],
+            **({"speech": ["batch", "time", 1]} if speech else {}),
             "h_next": ["batch", units],
             "c_next": ["batch", units],
         },
@@ -133,7 +148,7 @@ def lstm_graph(*, numcep: int, units: int, n_labels: int, seed: int = 0) -> onnx
 
 
 def window_graph(
-    *, numcep: int, window_frames: int, n_labels: int, seed: int = 0
+    *, numcep: int, window_frames: int, n_labels: int, speech: bool = False, seed: int = 0
 ) -> onnx.ModelProto:
     """Return the graph of a dense net with one hidden layer over a window of frames."""
     rng = np.random.default_rng(seed)
@@ -150,10 +165,16 @@ def window_graph(
         helper.make_node("Tanh", ["before"], ["hidden"]),
         helper.make_node("Gemm", ["hidden", "dense_w", "dense_b"], ["logits"]),
     ]
+    if speech:
+        weights["speech_w"] = rng.normal(0, 2 * hidden**-0.5, (hidden, 1))
+        nodes.append(helper.make_node("MatMul", ["hidden", "speech_w"], ["speech"]))
     return _model(
         nodes,
         inputs={"frames": ["batch", window_frames, numcep]},
-        outputs={"logits": ["batch", n_labels]},
+        outputs={
+            "logits": ["batch", n_labels],
+            **({"speech": ["batch", 1]} if speech else {}),
+        },
         weights=weights,
     )
 

@@ -155,3 +155,53 @@ def test_segments_tile_the_stream_and_sums_stay_one(
 def test_impossible_settings(settings: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DecisionSettings(**settings)
+
+
+# --- speech --------------------------------------------------------------------------------------
+
+
+def run_with_speech(hops: Sequence[tuple[np.ndarray, float]], **settings: Any) -> list[Decision]:
+    decider = Decider(LABELS, DecisionSettings(**settings))
+    return [
+        decider.step(p, start=float(i), end=i + 1.0, speech=speech)
+        for i, (p, speech) in enumerate(hops)
+    ]
+
+
+def test_talk_between_two_pieces_is_speech_and_then_the_genre_begins_anew() -> None:
+    talk = (sure("blues"), 0.98)
+    decisions = run_with_speech(
+        [(sure("jazz"), 0.02)] * 10 + [talk] * 10 + [(sure("rock"), 0.02)] * 10
+    )
+    found = [(d.state, d.genre) for d in decisions]
+    first = found.index(("speech", None))
+    assert 10 < first <= 14
+    assert found[9] == ("music", "jazz")
+    assert found[19] == ("speech", None)
+    back = next(i for i in range(20, 30) if found[i] != ("speech", None))
+    assert 20 < back <= 24
+    assert {genre for _, genre in found[back:]} == {"rock"}  # not what was made of the talk
+    assert decisions[19].confidence == decisions[19].speech
+    assert decisions[19].confidence > 0.9
+    assert not any(d.genre == "blues" for d in decisions)
+
+
+def test_one_hop_of_speech_in_a_song_changes_nothing() -> None:
+    decisions = run_with_speech(
+        [(sure("jazz"), 0.05)] * 8 + [(sure("blues"), 0.95)] + [(sure("jazz"), 0.05)] * 8
+    )
+    assert {(d.state, d.genre) for d in decisions} == {("music", "jazz")}
+
+
+@given(st.lists(st.tuples(st.sampled_from(LABELS), st.floats(0, 1)), min_size=1, max_size=40))
+def test_speech_stays_a_probability(hops: list[tuple[str, float]]) -> None:
+    for decision in run_with_speech([(sure(genre), speech) for genre, speech in hops]):
+        assert decision.speech is not None
+        assert 0 <= decision.speech <= 1
+        assert decision.smoothed.sum() == pytest.approx(1)
+        assert (decision.state == "music") == (decision.genre is not None)
+
+
+def test_speech_never_where_it_is_not_wanted() -> None:
+    decisions = run_with_speech([(sure("jazz"), 1.0)] * 5, speech_enter=1.1)
+    assert "speech" not in {d.state for d in decisions}

@@ -80,8 +80,8 @@ def test_live_equals_offline(kind: str, request: pytest.FixtureRequest) -> None:
     frames = stream.push(signal)
     for row, seconds in enumerate(range(1, 9)):
         model.reset("whole")
-        logits = model.update(["whole"], [frames[: 25 * seconds - 1]])
-        np.testing.assert_allclose(live[row], model.probabilities(logits)[0], atol=1e-5)
+        output = model.update(["whole"], [frames[: 25 * seconds - 1]])
+        np.testing.assert_allclose(live[row], model.probabilities(output)[0], atol=1e-5)
 
 
 def test_two_stations_do_not_disturb_each_other(stateful_folder: Path) -> None:

@@ -118,7 +118,7 @@ def test_stateful_gives_at_each_hop_what_the_whole_has_there(
     feed = {"frames": heard[None], "h": zeros, "c": zeros}
     offline = session.run(["logits"], feed)[0][0]
     for end in range(25, 101, 25):
-        live = stateful.update(["live"], [heard[end - 25 : end]])[0]
+        live = stateful.update(["live"], [heard[end - 25 : end]]).logits[0]
         np.testing.assert_allclose(live, offline[end - 1], rtol=0, atol=1e-5)
 
 
@@ -197,10 +197,10 @@ def test_a_batch_of_stations_equals_each_alone(
                 batch[station] = frames(n, seed)
         if not batch:
             continue
-        logits = together.update(list(batch), list(batch.values()))
+        logits = together.update(list(batch), list(batch.values())).logits
         assert logits.shape == (len(batch), len(LABELS))
         for row, (station, new) in enumerate(batch.items()):
-            expected = alone.update([station], [new])[0]
+            expected = alone.update([station], [new]).logits[0]
             np.testing.assert_allclose(logits[row], expected, rtol=0, atol=1e-5)
     if isinstance(together, StatefulModel) and isinstance(alone, StatefulModel):
         for station in "abc":
@@ -218,11 +218,11 @@ def test_a_station_keeps_no_other_stations_state_alive(stateful: StatefulModel) 
 
 def test_rows_come_in_the_order_of_the_stations(model: Model) -> None:
     of = {name: frames(25, seed) for seed, name in enumerate("abcd")}
-    once = dict(zip("abcd", model.update(list("abcd"), list(of.values())), strict=True))
+    once = dict(zip("abcd", model.update(list("abcd"), list(of.values())).logits, strict=True))
     for name in "abcd":
         model.reset(name)
     other = "cadb"
-    again = dict(zip(other, model.update(list(other), [of[n] for n in other]), strict=True))
+    again = dict(zip(other, model.update(list(other), [of[n] for n in other]).logits, strict=True))
     for name in "abcd":
         np.testing.assert_allclose(again[name], once[name], rtol=0, atol=1e-5)
     assert np.abs(once["a"] - once["b"]).max() > 1e-3
@@ -233,10 +233,12 @@ def test_reset_of_one_station_leaves_the_others(model: Model) -> None:
         model.update([name], [frames(25, seed)])
     model.reset("a")
     model.reset("nobody")
-    after_a, after_b = model.update(["a", "b"], [frames(5, 2), frames(5, 2)])
+    after_a, after_b = model.update(["a", "b"], [frames(5, 2), frames(5, 2)]).logits
     assert np.abs(after_a - after_b).max() > 1e-3
     model.reset("a")
-    np.testing.assert_allclose(model.update(["a"], [frames(5, 2)])[0], after_a, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        model.update(["a"], [frames(5, 2)]).logits[0], after_a, rtol=0, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -253,13 +255,13 @@ def test_reset_of_one_station_leaves_the_others(model: Model) -> None:
 def test_a_batch_that_does_not_fit_is_refused_and_changes_nothing(
     model: Model, stations: list[str], shapes: list[tuple[int, ...]], named: list[str]
 ) -> None:
-    first = model.update(["a"], [frames(25)])
+    first = model.update(["a"], [frames(25)]).logits
     with pytest.raises(ValueError) as caught:
         model.update(stations, [np.ones(shape, np.float32) for shape in shapes])
     for word in named:
         assert word in str(caught.value)
     model.reset("a")
-    np.testing.assert_array_equal(model.update(["a"], [frames(25)]), first)
+    np.testing.assert_array_equal(model.update(["a"], [frames(25)]).logits, first)
 
 
 def test_memory_does_not_grow_with_uptime(model: Model) -> None:
@@ -282,13 +284,40 @@ def test_memory_does_not_grow_with_uptime(model: Model) -> None:
 
 
 def test_probabilities_are_calibrated_and_sum_to_one(model: Model) -> None:
-    logits = model.update(["a", "b"], [frames(25, 1), frames(25, 2)])
-    found = model.probabilities(logits)
+    output = model.update(["a", "b"], [frames(25, 1), frames(25, 2)])
+    found = model.probabilities(output)
     assert found.dtype == np.float64
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=0, atol=1e-12)
-    exponentials = np.exp(logits.astype(np.float64) / 1.5)
+    exponentials = np.exp(output.logits.astype(np.float64) / 1.5)
     expected = exponentials / exponentials.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("write", [write_stateful_model, write_windowed_model])
+def test_speech_is_told_beside_the_genres(write: Any, tmp_path: Path) -> None:
+    plain, telling = (
+        load_model(str(write(tmp_path / name, speech=name == "telling")))
+        for name in ("plain", "telling")
+    )
+    new = [frames(30, 1), frames(25, 2)]
+    without, output = plain.update(["a", "b"], new), telling.update(["a", "b"], new)
+    assert without.speech is None
+    assert plain.speech(without) is None
+    np.testing.assert_array_equal(output.logits, without.logits)  # the genres are not touched
+    assert output.speech is not None
+    found = telling.speech(output)
+    assert found is not None
+    assert found[0] != found[1]
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-output.speech / 2.0)), atol=1e-6)
+
+
+def test_speech_must_be_in_the_graph_and_in_the_manifest(tmp_path: Path) -> None:
+    folder = write_stateful_model(tmp_path / "model", speech=True)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["speech"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelError, match="speech"):
+        load_model(str(folder))
 
 
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=2, max_size=12))

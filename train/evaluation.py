@@ -94,7 +94,7 @@ def _windows(model: Model, frames: Sequence[Frames], window: int) -> list[Frames
     for start in range(0, len(pieces), _BATCH):
         batch = pieces[start : start + _BATCH]
         names = [str(i) for i in range(len(batch))]
-        rows = model.update(names, [piece for _, piece in batch])
+        rows = model.update(names, [piece for _, piece in batch]).logits
         for name, (clip, _), row in zip(names, batch, rows, strict=True):
             model.reset(name)
             logits[clip].append(row)
@@ -114,7 +114,7 @@ def _hops(model: Model, frames: Sequence[Frames], window: int, hop: int) -> list
         for number in range(max(len(c) for c in cuts.values())):
             playing = [clip for clip in batch if number < len(cuts[clip])]
             pieces = [frames[clip][cuts[clip][number]] for clip in playing]
-            rows = model.update([str(clip) for clip in playing], pieces)
+            rows = model.update([str(clip) for clip in playing], pieces).logits
             for clip, row in zip(playing, rows, strict=True):
                 if cuts[clip][number].stop >= min(window, len(frames[clip])):
                     logits[clip].append(row)
@@ -134,7 +134,7 @@ def _endless(
     names = [str(i) for i in range(len(orders))]
     logits: list[list[Frames]] = [[] for _ in frames]
     for playing in zip(*programmes, strict=True):
-        rows = model.update(names, [frames[clip][cut] for clip, cut in playing])
+        rows = model.update(names, [frames[clip][cut] for clip, cut in playing]).logits
         for (clip, cut), row in zip(playing, rows, strict=True):
             if cut.stop >= min(window, len(frames[clip])):
                 logits[clip].append(row)

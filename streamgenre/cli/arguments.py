@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ENDPOINT: Final = "tcp://127.0.0.1:5757"
 MODEL: Final = "lstm"
 FORMATS: Final = ("s16le", "s16be", "s32le", "s32be", "f32le", "f32be")
-TYPES: Final = ("update", "segment", "gap", "source", "title", "status")
+TYPES: Final = ("update", "segment", "gap", "source", "title", "dead_air", "status")
 
 
 def add_arguments(commands: Commands) -> None:
@@ -115,6 +115,13 @@ def _listen(commands: Commands) -> None:
         default=-60.0,
         metavar="DBFS",
         help="RMS level under which it is silent (default: -60)",
+    )
+    decision.add_argument(
+        "--dead-air",
+        type=float,
+        default=20.0,
+        metavar="SECONDS",
+        help="silence for so long is told as a dead_air event; 0 for never (default: 20)",
     )
     output = parser.add_argument_group("output")
     output.add_argument(

@@ -116,7 +116,9 @@ def _settings(args: argparse.Namespace) -> ListenSettings:
         model=args.model,
         pace=args.pace,
         raw=RawFormat(rate=args.rate, channels=args.channels, format=args.format),
-        engine=EngineSettings(duration_s=args.duration),
+        engine=EngineSettings(
+            duration_s=args.duration, dead_air_s=None if args.dead_air == 0 else args.dead_air
+        ),
         decision=decision,
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from streamgenre.dashboard.text import clean, clock, duration, level, percent
 from streamgenre.dashboard.view import DashboardView
-from streamgenre.events import Gap, Segment, SourceChange, Title, Update
+from streamgenre.events import DeadAir, Gap, Segment, SourceChange, Title, Update
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,6 +40,8 @@ def line(event: AnyEvent) -> str | None:
             words = f"source {clean(event.state)}  {clean(event.input)}{detail}"
         case Title():
             words = f"title  {clean(event.raw)}"
+        case DeadAir():
+            words = f"dead air{'' if event.active else ' over'}: silent for {event.seconds:.1f} s"
         case _:
             return None
     return f"{clock(event.time)}  {clean(event.station)}  {words}"

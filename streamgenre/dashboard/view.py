@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streamgenre.dashboard.text import clean, duration
 from streamgenre.dashboard.timeline import Key, Timeline
-from streamgenre.events import Gap, Segment, SourceChange, Status, Title, Update
+from streamgenre.events import DeadAir, Gap, Segment, SourceChange, Status, Title, Update
 
 if TYPE_CHECKING:
     from streamgenre.events import AnyEvent
@@ -161,6 +161,10 @@ class DashboardView:
             case Title():
                 station.title = event
                 _log(station, event, "title", clean(event.raw), bad=False)
+            case DeadAir():
+                over = "" if event.active else "over, "
+                text = f"{over}silent for {duration(event.seconds)}"
+                _log(station, event, "dead air", text, bad=event.active)
             case Status():
                 station.status = event
                 station.samples_lost = event.samples_lost

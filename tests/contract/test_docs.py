@@ -47,7 +47,7 @@ def test_every_event_of_a_full_run_keeps_the_documented_contract() -> None:
     """The shipped model, the whole demo programme, all types that it has."""
     done = streamgenre(
         *("listen", "--input", "demo", "--pace", "fast", "--duration", "90", "--json"),
-        *("--publish", free_endpoint()),
+        *("--publish", free_endpoint(), "--dead-air", "3"),
     )
     assert (done.returncode, done.stderr) == (0, "")
     told = events_of(done.stdout)

@@ -12,7 +12,7 @@ from made_up import MadeUp
 
 from streamgenre import Subscriber
 from streamgenre.bus import Publisher
-from streamgenre.events import RETAINED_TYPES, from_json
+from streamgenre.events import RETAINED_TYPES, TYPES, from_json
 from streamgenre.retained import COPIES, COPIES_PER_S, PAUSE_S, LastValues, marked
 
 ANY = "tcp://127.0.0.1:*"
@@ -39,7 +39,8 @@ def received(socket: zmq.Socket[bytes], seconds: float = 1.0) -> list[dict[str, 
 def publish_one_of_each(publisher: Publisher, *names: str) -> None:
     for name in names:
         made_up = MadeUp(name)
-        for make in (made_up.source, made_up.title, made_up.gap, made_up.segment):
+        one_each = (made_up.source, made_up.title, made_up.gap, made_up.segment, made_up.dead_air)
+        for make in one_each:
             publisher.send(make())
         for _ in range(5):
             publisher.send(made_up.update())
@@ -55,7 +56,7 @@ def test_a_plain_subscriber_gets_the_last_of_each_type_of_every_station() -> Non
     assert sorted((e["station"], e["type"]) for e in told) == sorted(
         (name, kind) for name in ("kitchen", "bath/ü") for kind in RETAINED_TYPES
     )
-    assert set(RETAINED_TYPES) == {"update", "segment", "source", "title", "status"}
+    assert set(RETAINED_TYPES) == set(TYPES) - {"gap"}
     assert all(e["retained"] is True for e in told)
     assert {e["seq"] for e in told if e["type"] == "update"} == {4}
 

@@ -56,7 +56,7 @@ def test_a_fitted_folder_tells_tones_that_it_never_heard(fitted: Path) -> None:
     right = 0
     for n, (genre, hertz) in enumerate(3 * list(GENRES.items())):
         samples = tone(hertz, 5, 1000 + n).astype(np.float32)
-        logits = model.update([str(n)], [frames_of(samples, SPEC)])
+        logits = model.update([str(n)], [frames_of(samples, SPEC)]).logits
         right += model.manifest.labels[int(logits[0].argmax())] == genre
     assert right >= 7  # of 9; chance is 3
 
@@ -164,7 +164,7 @@ def test_same_seed_same_model(corpus_folder: Path, tmp_path: Path, cache: Path) 
     for number, seed in enumerate(("5", "5", "6")):
         out = tmp_path / str(number)
         assert fit_quickly(corpus_folder, out, cache, "--seed", seed, "--quiet") == 0
-        logits.append(load_model(str(out)).update(["a"], [frames]))
+        logits.append(load_model(str(out)).update(["a"], [frames]).logits)
     np.testing.assert_allclose(logits[0], logits[1], atol=1e-4)
     assert np.abs(logits[0] - logits[2]).max() > 0.01
 

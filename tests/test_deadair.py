@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from audio import FedSource, music
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft7Validator
+
+from streamgenre.config import EngineSettings
+from streamgenre.deadair import DeadAirWatch
+from streamgenre.engine import Engine
+from streamgenre.errors import SettingsError
+from streamgenre.events import AnyEvent, DeadAir, Segment, Update, schema
+from streamgenre.models import load_model
+from streamgenre.ring import LossReason, Lost
+from streamgenre.sources.icy import split_title
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RATE = 16_000
+
+
+def run(model: Path, source: FedSource, dead_air_s: float | None = 5.0) -> list[AnyEvent]:
+    events: list[AnyEvent] = []
+    engine = Engine(events.append, EngineSettings(dead_air_s=dead_air_s))
+    engine.add(source.name, source, load_model(str(model)))
+    engine.run(lambda: False)
+    return events
+
+
+def told(events: list[AnyEvent]) -> list[tuple[bool, float, float]]:
+    return [(e.active, e.start, e.seconds) for e in events if isinstance(e, DeadAir)]
+
+
+def silence(seconds: int) -> np.ndarray:
+    return np.zeros(seconds * RATE, np.float32)
+
+
+def test_dead_air_has_a_start_and_an_end(stateful_folder: Path) -> None:
+    part = music(3, rate=RATE)
+    events = run(stateful_folder, FedSource().feed([part, silence(8), part]).end())
+    # The resampler smears the edges by some milliseconds: the hop grid is what counts.
+    assert told(events) == [(True, 3.0, 5.0), (False, 3.0, 8.0)]
+    begin, end = (e for e in events if isinstance(e, DeadAir))
+    assert end.start_time == begin.start_time
+    assert end.time - end.start_time == pytest.approx(8.0)
+    for event in (begin, end):
+        Draft7Validator(schema("dead_air")).validate(event.as_dict())
+    before = events[: events.index(begin)]
+    assert [e.state for e in before if isinstance(e, Update)][-1] == "silence"
+
+
+def test_a_short_silence_is_none_and_neither_is_any_where_it_is_not_wanted(
+    stateful_folder: Path,
+) -> None:
+    part = music(3, rate=RATE)
+    assert told(run(stateful_folder, FedSource().feed([part, silence(4), part]).end())) == []
+    fed = FedSource().feed([part, silence(8), part]).end()
+    assert told(run(stateful_folder, fed, dead_air_s=None)) == []
+
+
+def test_lost_audio_in_a_silence_is_silence_too(stateful_folder: Path) -> None:
+    gap = Lost(4 * RATE, LossReason.RECONNECT)
+    fed = FedSource().feed([silence(2), gap, silence(2), music(3, rate=RATE)]).end()
+    assert told(run(stateful_folder, fed)) == [(True, 0.0, 7.0), (False, 0.0, 8.0)]
+
+
+def test_the_end_of_the_station_ends_it(stateful_folder: Path) -> None:
+    fed = FedSource().feed([silence(9)]).end()
+    assert told(run(stateful_folder, fed)) == [(True, 0.0, 5.0), (False, 0.0, 9.0)]
+
+
+@given(st.lists(st.booleans(), max_size=60), st.integers(1, 10))
+def test_every_long_silence_and_no_other_is_told_once(hops: list[bool], after: int) -> None:
+    watch = DeadAirWatch(float(after))
+    found = []
+    for i, silent in enumerate([*hops, False]):
+        item = watch.step(silent, float(i), i + 1.0, 1000.0 + i + 1)
+        if item is not None:
+            found.append((item.active, item.start, item.start_time, item.end))
+    expected = []
+    start = None
+    for i, silent in enumerate([*hops, False]):
+        if silent and start is None:
+            start = i
+        elif not silent and start is not None:
+            if i - start >= after:
+                begun = (float(start), 1000.0 + start)
+                expected += [(True, *begun, float(start + after)), (False, *begun, float(i))]
+            start = None
+    assert found == expected
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
+def test_a_wrong_setting_is_refused(seconds: float) -> None:
+    with pytest.raises(SettingsError, match="dead-air"):
+        EngineSettings(dead_air_s=seconds)
+
+
+def test_what_is_playing_rides_on_updates_and_segments(stateful_folder: Path) -> None:
+    source = FedSource()
+    source.announce(split_title("Parker - Ko-Ko"))
+    source.feed([music(3, rate=RATE), silence(6), music(5, rate=RATE)]).end()
+    events = run(stateful_folder, source)
+    playing = {"artist": "Parker", "title": "Ko-Ko", "raw": "Parker - Ko-Ko", "since": 0.0}
+    updates = [e for e in events if isinstance(e, Update)]
+    segments = [e for e in events if isinstance(e, Segment)]
+    assert len(updates) == 14
+    assert len(segments) >= 3
+    assert all(e.now_playing == playing for e in updates)
+    assert all(e.titles == [playing] for e in segments)
+    for event in events:
+        Draft7Validator(schema(event.TYPE)).validate(event.as_dict())
