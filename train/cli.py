@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import StreamgenreError
 from streamgenre.manifest import find_model, read_manifest
@@ -16,6 +16,7 @@ from train.corpus import read_corpus
 from train.errors import TrainError
 from train.frames import SPEC, default_cache, load_recordings
 from train.progress import Progress
+from train.streaming import command as streaming
 
 if TYPE_CHECKING:
     import argparse
@@ -38,8 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with Progress(quiet=options.quiet) as progress:
-            run = {"fit": _fit, "evaluate": _evaluate, "trunk": _trunk}[options.command]
-            run(options, progress, arguments)
+            _COMMANDS[options.command](options, progress, arguments)
     except StreamgenreError as error:
         if options.debug:
             raise
@@ -71,6 +71,7 @@ def _fit(options: argparse.Namespace, progress: Progress, arguments: list[str]) 
         out=options.out,
         command=_recorded(arguments, options),
         folds=options.folds,
+        fold_models=options.fold_models,
         replace=options.replace,
         note=note,
         reporter=workflow.Reporter(
@@ -114,6 +115,7 @@ def _fit_transfer(
         out=options.out,
         command=_recorded(arguments, options),
         folds=options.folds,
+        fold_models=options.fold_models,
         replace=options.replace,
         note=_read_note(options.note) if options.note else "",
         reporter=workflow.Reporter(
@@ -165,7 +167,7 @@ def _data(options: argparse.Namespace, progress: Progress, spec: MfccSpec) -> Da
     paths = [path for clip in corpus.clips for path in (clip.path, *clip.variants)]
     progress.files(len(paths))
     cache = options.cache or default_cache()
-    recordings, problems = load_recordings(paths, spec, cache, on_file=progress.file)
+    recordings, problems = load_recordings(paths, spec, cache, on_file=progress.step)
     for problem in problems:
         progress.note(f"skipped: {problem}")
     clips = tuple(clip for clip in corpus.clips if clip.path in recordings)
@@ -185,6 +187,8 @@ def _recorded(arguments: list[str], options: argparse.Namespace) -> str:
     """Return the command line for the record, without this machine's paths."""
     hidden = {str(options.corpus): "DIR", str(options.cache): "CACHE"}
     hidden[str(options.out)] = f"models/{options.out.name}"
+    if options.fold_models:
+        hidden[str(options.fold_models)] = "FOLDS"
     if options.trunk:
         hidden[str(options.trunk)] = "TRUNK"
     if options.note:
@@ -218,3 +222,11 @@ def _print_figures(figures: dict[str, Any]) -> None:
         f"calibration error    {calibration['ece_at_1']:8.3f}  before, {calibration['ece']:.3f} "
         f"with temperature {calibration['temperature']:.2f}"
     )
+
+
+_COMMANDS: Final = {
+    "fit": _fit,
+    "evaluate": _evaluate,
+    "trunk": _trunk,
+    "stream-eval": streaming.run,
+}

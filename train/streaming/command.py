@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.manifest import find_model
 from streamgenre.models import load_model
+from train.corpus import read_corpus
 from train.errors import TrainError
 from train.frames import decode, file_hash, joint_hash
 from train.streaming import pictures
@@ -15,14 +17,33 @@ from train.streaming.drift import drift
 from train.streaming.figures import figures
 from train.streaming.listening import listen
 from train.streaming.programme import RATE, Clip, Programme, Settings
-from train.trunk.talk import SPEECH, read_talk
+from train.talk import SPEECH, read_talk
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
     from train.corpus import Corpus
+    from train.progress import Progress
     from train.streaming.listening import Heard
 
+_DESCRIPTION: Final = """\
+Play programmes of hours to a model, through the engine and the decision stage of the
+daemon, as fast as it goes: one programme a fold, made of the fold's own full clips.
+Tells how often it was right by the second, how soon after a change, how often it
+flipped to a wrong genre, how well its probabilities can be trusted, and whether talk
+was told from music.
+
+The figures mean something only for models that have not heard the clips: give the
+folder that `fit --fold-models` has written. A single model is played all folds, and
+the result says so.
+
+examples:
+  python -m train fit --recipe lstm --corpus ~/music --out models/lstm \\
+      --fold-models /tmp/folds/lstm
+  python -m train stream-eval /tmp/folds/lstm --corpus ~/music --card models/lstm
+  python -m train stream-eval lite --corpus ~/music --hours 0.5 --json
+"""
 LEAST_SECONDS: Final = 10.0
 """Shorter clips are excerpts; they are not played."""
 FOLD: Final = "fold-"
@@ -73,9 +94,7 @@ def stream_eval(order: Order) -> dict[str, Any]:
         clips, talks = _material(order, fold, labels)
         programme = Programme(clips, talks, order.seed + fold, order.settings)
         order.on_stage(f"fold {fold}", int(order.settings.seconds))
-        heard.append(
-            listen(model, programme.blocks(), programme.parts, on_second=order.on_second)
-        )
+        heard.append(listen(model, programme.blocks(), programme.parts, on_second=order.on_second))
         if order.drift_times > 1 and drifted is None:
             seconds = order.drift_times * int(order.settings.seconds)
             order.on_stage(f"drift, fold {fold}", seconds)
@@ -129,9 +148,7 @@ def fold_models(model: str) -> dict[int, Path] | None:
     return {int(path.parent.name.removeprefix(FOLD)): path.parent for path in found}
 
 
-def _material(
-    order: Order, fold: int, labels: tuple[str, ...]
-) -> tuple[list[Clip], list[Any]]:
+def _material(order: Order, fold: int, labels: tuple[str, ...]) -> tuple[list[Clip], list[Any]]:
     clips = []
     for number, clip in enumerate(order.corpus.clips):
         if clip.fold != fold or clip.genre not in labels:
@@ -150,3 +167,107 @@ def _material(
         if file.fold == fold and file.kind == SPEECH
     ]
     return clips, talks
+
+
+def add_parser(commands: Any, output: argparse.ArgumentParser, **more: Any) -> None:
+    """Add the command to the parser of the whole command line."""
+    parser = commands.add_parser(
+        "stream-eval", parents=[output], help="play programmes of hours to a model",
+        description=_DESCRIPTION, **more,
+    )  # fmt: skip
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="folder of fold models, model folder, or name of a shipped model",
+    )
+    parser.add_argument(
+        "--corpus", type=Path, required=True, metavar="DIR", help="folder with the music"
+    )
+    parser.add_argument(
+        "--hours", type=_hours, default=1.0, metavar="H", help="length of a programme (default 1)"
+    )
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed (default 1)")
+    parser.add_argument(
+        "--drift",
+        type=int,
+        default=0,
+        metavar="TIMES",
+        help="play one programme so many times with no reset, and compare the last with the first "
+        "(24 with --hours 1 is a day)",
+    )
+    parser.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="write pictures (SVG) into this folder"
+    )
+    parser.add_argument(
+        "--card",
+        type=Path,
+        metavar="FOLDER",
+        help="write figures and pictures into the manifest and the card of this model folder: that "
+        "of the model whose folds these are",
+    )
+
+
+def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
+    """Run the command."""
+    from train import card
+
+    corpus = read_corpus(options.corpus)
+    if options.card is not None:
+        card.read(options.card)  # what is wrong with it is told before the hours
+    order = Order(
+        options.model,
+        corpus,
+        options.corpus,
+        replace(Settings(), seconds=options.hours * 3600),
+        options.seed,
+        options.drift,
+        options.pictures or options.card,
+        progress.note,
+        progress.seconds,
+        progress.step,
+    )
+    result = stream_eval(order)
+    if options.card is not None:
+        card.add_stream(options.card, result)
+    print(json.dumps(result, indent=2) if options.json else _text(result))
+
+
+def _hours(text: str) -> float:
+    import argparse
+
+    value = float(text)
+    if not 0 < value <= 1000:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1000, not {value:g}")
+    return value
+
+
+def _text(result: dict[str, Any]) -> str:
+    lag, low_high = result["lag"], "{:.3f} to {:.3f}".format(*result["second"]["ci95"])
+    lines = [
+        f"right by the second   {result['second']['accuracy']:8.3f}  ({low_high}; chance "
+        f"{result['chance']:.2f})",
+        f"before the decision   {result['hop']['accuracy']:8.3f}",
+        f"lag after a change    {_seconds(lag['median_s']):>8}  median; 90 % within "
+        f"{_seconds(lag['p90_s'])}; never right {lag['never']:.0%} of {lag['pieces']} pieces",
+        f"wrong flips a minute  {result['flips_a_minute']:8.2f}",
+        f"unknown               {result['unknown']:8.1%}",
+        f"calibration error     {result['calibration']['hop']['ece']:8.3f}  Brier score "
+        f"{result['calibration']['hop']['brier']:.3f}",
+    ]
+    talk = result["speech"]
+    if talk["talk_called_speech"] is not None:
+        lines.append(
+            f"talk called speech    {talk['talk_called_speech']:8.1%}  music called speech "
+            f"{talk['music_called_speech']:.1%}"
+        )
+    if "drift" in result:
+        drifted = result["drift"]
+        lines.append(
+            f"drift                 {drifted['last'] - drifted['first']:+8.4f}  right by the second "
+            f"after {drifted['hours']:g} h without a reset, {drifted['first']:.4f} at first"
+        )
+    return "\n".join(lines)
+
+
+def _seconds(value: float | None) -> str:
+    return "never" if value is None else f"{value:g} s"

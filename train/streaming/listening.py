@@ -89,17 +89,13 @@ def listen(
         yield from blocks
 
     engine = Engine(keep, EngineSettings(status_s=1e9))
-    source = PacedSource(
-        "programme", RATE, 1, as_source_has_them(), pace="fast", real_time=False
-    )
+    source = PacedSource("programme", RATE, 1, as_source_has_them(), pace="fast", real_time=False)
     engine.add("programme", source, model, decision)
     engine.run(lambda: False)
     return _beside_truth(updates, parts, model.manifest.labels)
 
 
-def _beside_truth(
-    updates: Sequence[Update], parts: Sequence[Part], labels: Sequence[str]
-) -> Heard:
+def _beside_truth(updates: Sequence[Update], parts: Sequence[Part], labels: Sequence[str]) -> Heard:
     times = np.array([update.stream_time for update in updates])
     before = np.concatenate([[0.0], times[:-1]])
     middles = np.maximum(times - 0.5, (before + times) / 2)
@@ -115,9 +111,7 @@ def _beside_truth(
     return Heard(
         times=times,
         states=np.array([STATES.index(update.state) for update in updates]),
-        decisions=np.array(
-            [labels.index(u.genre) if u.genre is not None else -1 for u in updates]
-        ),
+        decisions=np.array([labels.index(u.genre) if u.genre is not None else -1 for u in updates]),
         probabilities=matrix("probabilities"),
         smoothed=matrix("smoothed"),
         kinds=np.array([KINDS.index(part.kind) for part in on]),

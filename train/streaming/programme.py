@@ -206,9 +206,7 @@ class _Tape:
         self.position += len(sound)
         if fade:
             last = self._parts[-1]
-            self._parts[-1] = Part(
-                last.start, start, last.kind, last.genre, last.clip, last.piece
-            )
+            self._parts[-1] = Part(last.start, start, last.kind, last.genre, last.clip, last.piece)
         self._parts.append(Part(start, self.position / RATE, kind, genre, clip, piece))
 
     def lose(self, samples: int) -> Lost:

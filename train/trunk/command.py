@@ -13,9 +13,9 @@ import numpy as np
 
 from streamgenre.manifest import MANIFEST_VERSION
 from streamgenre.models import load_model
-from train import card
+from train import card, talk
 from train.frames import decode, frames_of
-from train.trunk import adapter, checkpoint, network, shipped, talk, transfer
+from train.trunk import adapter, checkpoint, network, shipped, transfer
 from train.trunk.graph import NEXT
 from train.trunk.material import Heard, hear
 from train.workflow import Reporter, method_of
@@ -44,6 +44,8 @@ class Order:
     command: str
     """The command line for the record; no path of this machine in it."""
     folds: bool
+    fold_models: Path | None
+    """Folder to keep the folds' models in; None to drop them."""
     replace: bool
     note: str
     reporter: Reporter
@@ -71,32 +73,37 @@ def train_model(order: Order) -> dict[str, Any]:
         talk=talk.read_talk(order.folder, order.corpus.folds),
         on_job=lambda done, total: order.reporter.note(f"programmes heard: {done} of {total}"),
     )  # fmt: skip
-    figures, temperatures = _measured(order, heard) if order.folds else (None, {})
-    order.reporter.stage("all clips")
-    fitted = transfer.fit(heard, order.recipe, order.settings, heard.corpus.folds)
-    model = shipped.export(weights, fitted, _frames(heard))
-    manifest = _manifest(order, heard, fitted, model, temperatures)
-    if figures is not None:
-        manifest["evaluation"] = figures
-    with card.new_folder(order.out, replace=order.replace) as folder:
-        card.write_folder(folder, manifest, model, order.recipe)
-        load_model(str(folder))  # what the daemon would refuse is not written
-    return manifest
-
-
-def _measured(order: Order, heard: Heard) -> tuple[dict[str, Any], dict[str, float]]:
-    measured = transfer.Measured()
-    for fold in heard.corpus.folds:
+    measured, of_folds = transfer.Measured(), {}
+    for fold in heard.corpus.folds if order.folds else ():
         order.reporter.stage(f"without fold {fold}")
         others = tuple(one for one in heard.corpus.folds if one != fold)
         fitted = transfer.fit(heard, order.recipe, order.settings, others)
         transfer.listen(fitted, heard, fold, measured)
+        if order.fold_models is not None:
+            of_folds[fold] = (fitted, shipped.export(weights, fitted, _frames(heard)))
         order.reporter.note(
             f"fold {fold} held out; strength {fitted.window.strength} chosen on the others"
         )
-    figures, temperatures = transfer.figures(measured, heard)
-    method = method_of(heard.corpus).replace("as exported ONNX over", "over")
-    return {"method": f"{method} {_METHOD}"} | figures, temperatures
+    for fold, (fitted, model) in of_folds.items():
+        temperatures = transfer.temperatures(measured, without=fold)
+        manifest = _manifest(order, heard, fitted, model, temperatures)
+        card.write_fold_model(order.fold_models, fold, manifest, model)
+    order.reporter.stage("all clips")
+    fitted = transfer.fit(heard, order.recipe, order.settings, heard.corpus.folds)
+    model = shipped.export(weights, fitted, _frames(heard))
+    manifest = _manifest(
+        order, heard, fitted, model, transfer.temperatures(measured) if order.folds else {}
+    )
+    if order.folds:
+        method = method_of(heard.corpus).replace("as exported ONNX over", "over")
+        manifest["evaluation"] = {
+            "method": f"{method} {_METHOD}",
+            **transfer.figures(measured, heard),
+        }
+    with card.new_folder(order.out, replace=order.replace) as folder:
+        card.write_folder(folder, manifest, model, order.recipe)
+        load_model(str(folder))  # what the daemon would refuse is not written
+    return manifest
 
 
 _METHOD: Final = (
@@ -123,7 +130,10 @@ def _frames(heard: Heard) -> Any:
 
 
 def _manifest(
-    order: Order, heard: Heard, fitted: transfer.Fitted, model: bytes,
+    order: Order,
+    heard: Heard,
+    fitted: transfer.Fitted,
+    model: bytes,
     temperatures: dict[str, float],
 ) -> dict[str, Any]:
     corpus = order.corpus

@@ -1,4 +1,7 @@
-"""Kinds of material that heads are trained and measured on; 1, 2 and so on are augmented programmes."""
+"""Kinds of material that heads are trained and measured on.
+
+1, 2 and so on are augmented programmes.
+"""
 
 from __future__ import annotations
 

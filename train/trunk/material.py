@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from train.frames import file_hash, joint_hash
+from train.talk import NOISE, SPEECH, TalkFile
 from train.trunk.graph import embedding_graph
 from train.trunk.heads import Seconds, embedding
 from train.trunk.kinds import ALONE, OTHERS, ROOM
 from train.trunk.programmes import Embedded, Job, embed
 from train.trunk.sound import Sound
-from train.trunk.talk import NOISE, SPEECH, TalkFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,7 +83,6 @@ def jobs_of(
             return Job(graph, paths, indices, key, 1000 * (kind + 10) + fold, **more)
 
         jobs[ALONE, fold] = job(ALONE, clips, style="alone")
-        jobs[ROOM, fold] = job(ROOM, clips, style="room", noises=noises[1::2])
         for way in way_of:
             jobs[way, fold] = job(
                 way, clips, style="programme", sound=sound, noises=noises[::2], talks=talks
@@ -94,6 +93,7 @@ def jobs_of(
                 jobs[_TALK + way, fold] = job(
                     _TALK + way, files, style="changed", sound=sound, noises=noises[::2]
                 )
+        jobs[ROOM, fold] = job(ROOM, clips, style="room", noises=noises[1::2])
     others = [(path, i) for i, clip in enumerate(corpus.clips) for path in clip.variants]
     if others:
         paths, indices = (tuple(column) for column in zip(*others, strict=True))
@@ -163,9 +163,7 @@ def hear(
     )
 
 
-def _joined(
-    parts: Sequence[Embedded], folds: Any, weights: Weights, *, endless: bool
-) -> Seconds:
+def _joined(parts: Sequence[Embedded], folds: Any, weights: Weights, *, endless: bool) -> Seconds:
     clips = np.concatenate([part.clips for part in parts])
     ages = np.concatenate([part.ages for part in parts])
     if not endless:

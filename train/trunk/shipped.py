@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.models import FRAMES, LOGITS
+from streamgenre.models import FRAMES, LOGITS, SPEECH
 from train.errors import TrainError
 from train.export import TOLERANCE, differ_by, lstm_nodes
 from train.recipes.base import State
@@ -19,14 +19,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from train.trunk.checkpoint import Weights
-
     from train.trunk.heads import Linear
     from train.trunk.transfer import Fitted
 
     Floats = NDArray[np.float32]
 
-SPEECH: Final = "speech"
-"""The graph's output that says whether there is speech without music: one logit."""
 _HOPS: Final = (62, 63, 1, 25, 63, 130)
 """The frames checked are cut into these calls and the rest."""
 
@@ -156,7 +153,10 @@ def check(graph: Any, weights: Weights, fitted: Fitted, frames: Floats) -> float
             continue
         feed = {s.name: t for s, t in zip(states, found, strict=True)}
         results = session.run(names, feed | {FRAMES: hop})
-        answers, found = [answer[:, -1] for answer in results[: len(outputs)]], results[len(outputs) :]
+        answers, found = (
+            [answer[:, -1] for answer in results[: len(outputs)]],
+            results[len(outputs) :],
+        )
         wanted, expected = _in_keras(trunk, weights, fitted, hop, expected)
         for one, other in zip((*answers, *found), (*wanted, *expected), strict=True):
             worst = max(worst, differ_by(one, other))

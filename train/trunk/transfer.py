@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from train import evaluation, measure
-from train.trunk import heads, memory, talk
+from train import evaluation, measure, talk
+from train.trunk import heads, memory
+from train.trunk import speech as speech_head
 from train.trunk.kinds import ALONE, OTHERS, ROOM
 from train.trunk.live import programme_figures
 
@@ -102,7 +103,7 @@ def fit(
     ]
     rows = heads.joined([kinds[ALONE], *augmented])
     window = heads.fit_window(rows, targets, np.concatenate(weights), len(heard.corpus.labels))
-    speech = talk.fit(heard, folds) if heard.of_talk else None
+    speech = speech_head.fit(heard, folds) if heard.of_talk else None
     if not recipe.remembers:
         return Fitted(window.head, None, speech)
     remembered = memory.fit(_pieces(rows, window, targets, artists), settings, on_epoch=on_epoch)
@@ -169,7 +170,7 @@ def listen(fitted: Fitted, heard: Heard, fold: int, into: Measured) -> None:
             held = heads.subset(seconds, seconds.folds == fold)
             into.programmes.setdefault(kind, []).append((held, fitted.logits(held)))
     if fitted.speech is not None:
-        into.speech.listen(fitted.speech, heard, fold)
+        speech_head.listen(fitted.speech, heard, fold, into.speech)
     for kind, outcomes in ((ALONE, into.clips), (OTHERS, into.others), (ROOM, into.room)):
         if kind in heard.kinds:
             seconds = heard.kinds[kind]
@@ -177,9 +178,7 @@ def listen(fitted: Fitted, heard: Heard, fold: int, into: Measured) -> None:
             outcomes += _outcomes(fitted, held, targets, fold)
 
 
-def _outcomes(
-    fitted: Fitted, held: Seconds, targets: Any, fold: int
-) -> list[evaluation.Outcome]:
+def _outcomes(fitted: Fitted, held: Seconds, targets: Any, fold: int) -> list[evaluation.Outcome]:
     hops = fitted.logits(held)
     fresh = fitted.logits(held, np.ones(len(held.clips), np.bool_))
     bounds = [*np.flatnonzero(held.begins), len(held.clips)]
@@ -200,23 +199,30 @@ def _outcomes(
     return outcomes
 
 
-def figures(measured: Measured, heard: Heard) -> tuple[dict[str, Any], dict[str, float]]:
-    """Sum up what was measured on all folds; return figures, and temperatures by output."""
+def temperatures(measured: Measured, *, without: int | None = None) -> dict[str, float]:
+    """Fit the temperatures by output of the graph; a fold may be left out."""
+    fitted = {"logits": evaluation.temperature_of([o for o in measured.clips if o.fold != without])}
+    if measured.speech.logits:
+        fitted["speech"] = talk.temperature_of(measured.speech, without=without)
+    return fitted
+
+
+def figures(measured: Measured, heard: Heard) -> dict[str, Any]:
+    """Sum up what was measured on all folds."""
     labels = heard.corpus.labels
     temperature = evaluation.temperature_of(measured.clips)
-    temperatures = {"logits": temperature}
     result = evaluation.figures(measured.clips, labels, temperature)
     for name, outcomes in (("variants", measured.others), ("room", measured.room)):
         if outcomes:
             result[name] = evaluation.figures(outcomes, labels, temperature)
     if measured.speech.logits:
-        result["speech"], temperatures["speech"] = talk.figures(measured.speech)
+        result["speech"] = talk.figures(measured.speech)
     targets, _ = _keys(heard)
     result["programmes"] = {
         f"augmented {kind}": programme_figures(parts, targets)
         for kind, parts in sorted(measured.programmes.items())
     }
-    return result, temperatures
+    return result
 
 
 __all__ = ["RECIPES", "Fitted", "Measured", "Recipe", "figures", "fit", "listen", "measure"]

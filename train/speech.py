@@ -1,0 +1,113 @@
+"""Speech out of a network that was trained on genres: a linear head on what its own head gets.
+
+The network stays as it is; a regression on the LSTM's outputs and on what goes past it tells speech
+without music from the rest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from train.augment import augment
+from train.frames import cepstra, log_mel
+from train.talk import MUSIC, NOISE, SPEECH, WINDOW_SECONDS, Measured
+from train.trunk.heads import fit_linear
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from streamgenre.features import MfccSpec
+    from streamgenre.models import Model
+    from train.recipes.base import Network, Settings
+    from train.talk import TalkFile
+
+    Frames = NDArray[np.float32]
+
+_SHARES: Final = {SPEECH: 0.5, MUSIC: 0.15, NOISE: 0.1, "": 0.25}
+"""How much each kind of file weighs in training; the clips of the genres are the last."""
+_STRENGTH: Final = 0.1
+"""Strength of the head's regularisation."""
+_SECONDS: Final = 30
+_WAYS: Final = 2
+"""Every file is heard as it is and augmented."""
+
+
+def learn(
+    network: Network,
+    spec: MfccSpec,
+    settings: Settings,
+    talk: Sequence[tuple[str, Frames]],
+    genres: Sequence[Frames],
+) -> None:
+    """Give a stateful network the head that tells speech.
+
+    Parameters
+    ----------
+    network
+        The trained network; its ``speech`` is set.
+    spec
+        What its frames are.
+    settings
+        Seed and augmentation.
+    talk
+        Kind (``speech``, ``music`` or ``noise``) and MFCC frames of files without a genre.
+    genres
+        MFCC frames of clips with a genre.
+    """
+    from keras import Input, Model, layers
+
+    rng = np.random.default_rng(settings.seed)
+    x, kinds = [], []
+    for kind, frames in (*talk, *(("", clip) for clip in genres)):
+        for way in range(_WAYS):
+            heard = frames[: int(_SECONDS * spec.frame_rate)]
+            if way:
+                energies = augment(log_mel(heard, spec), rng, settings.augmentation)
+                heard = cepstra(energies, spec)
+            rows = _inside(network, heard, spec)
+            x.append(rows)
+            kinds += [kind] * len(rows)
+    of_row = np.array(kinds)
+    weights = np.zeros(len(of_row), np.float32)
+    for kind, share in _SHARES.items():
+        weights[of_row == kind] = share / max(1, (of_row == kind).sum())
+    both = fit_linear(
+        np.concatenate(x), (of_row == SPEECH).astype(np.int64), weights, 2, _STRENGTH
+    )
+    hidden, direct = (Input(tensor.shape[1:]) for tensor in network.head.inputs)
+    layer = layers.Dense(1, name="speech")
+    told = layer(layers.Concatenate()([hidden, direct]))
+    layer.set_weights([both.kernel[:, 1:] - both.kernel[:, :1], both.bias[1:] - both.bias[:1]])
+    network.speech = Model([hidden, direct], told, name="speech")
+
+
+def _inside(network: Network, frames: Frames, spec: MfccSpec) -> Frames:
+    """Return what the heads get at the end of every second from the second one on."""
+    states = [np.zeros((1, *state.shape), np.float32) for state in network.states]
+    hop = round(spec.frame_rate)
+    # Whole chunks of one length: TensorFlow traces a graph for each.
+    count = max(1, len(frames) // (WINDOW_SECONDS * hop))
+    heard = np.resize(frames, (count * WINDOW_SECONDS * hop, frames.shape[1]))
+    hidden, direct = network.inside([heard[None], *states], training=False)
+    rows: Frames = np.concatenate([np.asarray(hidden)[0], np.asarray(direct)[0]], axis=-1)
+    return rows[2 * hop - 1 :: hop]
+
+
+def listen(
+    model: Model, files: Sequence[tuple[TalkFile | None, str, int, Frames]], into: Measured
+) -> None:
+    """Run a model with a speech output over 3 s windows of what it was not trained on.
+
+    Parameters
+    ----------
+    model
+        A loaded model folder.
+    files
+        For each file a number of its own, what it is, the fold that held it out, its frames.
+    into
+        Where the windows go.
+    """
