@@ -58,3 +58,15 @@ def write_corpus(folder: Path, *, per_genre: int = 6, table: bool = True) -> Pat
             writer.writeheader()
             writer.writerows(rows)
     return folder
+
+
+def write_talk(folder: Path, *, files: int = 4) -> None:
+    """Bursts of noise for speech, chords for music, a hiss for noise; the first voice has two."""
+    rng = np.random.default_rng(7)
+    t = np.arange(4 * RATE) / RATE
+    for n in range(files):
+        syllables = (np.sin(2 * np.pi * rng.uniform(3, 5) * t) > 0.2) * rng.normal(size=len(t))
+        chord = sum(np.sin(2 * np.pi * hertz * t) for hertz in rng.uniform(100, 900, 3))
+        write_wav(folder / "speech" / f"{'aabcdefg'[n]}{n}.wav", 0.2 * syllables)
+        write_wav(folder / "music" / f"chord{n}x.wav", 0.1 * chord)
+        write_wav(folder / "noise" / f"hiss{n}x.wav", 0.03 * rng.normal(size=len(t)))

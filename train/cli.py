@@ -17,6 +17,7 @@ from train.errors import TrainError
 from train.frames import SPEC, default_cache, load_recordings
 from train.progress import Progress
 from train.streaming import command as streaming
+from train.talk import read_talk
 
 if TYPE_CHECKING:
     import argparse
@@ -64,7 +65,7 @@ def _fit(options: argparse.Namespace, progress: Progress, arguments: list[str]) 
     settings: Settings = replace(recipe.defaults, **chosen)
     card.check_out(options.out, replace=options.replace)
     note = _read_note(options.note) if options.note else ""
-    data = _data(options, progress, SPEC)
+    data = _data(options, progress, SPEC, with_talk=True)
     order = workflow.Order(
         recipe=recipe,
         settings=settings,
@@ -160,11 +161,15 @@ def _evaluate(options: argparse.Namespace, progress: Progress, arguments: list[s
         _print_figures(figures)
 
 
-def _data(options: argparse.Namespace, progress: Progress, spec: MfccSpec) -> Data:
+def _data(
+    options: argparse.Namespace, progress: Progress, spec: MfccSpec, *, with_talk: bool = False
+) -> Data:
     from train import workflow
 
     corpus = _corpus(options, progress)
+    files = read_talk(options.corpus, corpus.folds) if with_talk else ()
     paths = [path for clip in corpus.clips for path in (clip.path, *clip.variants)]
+    paths += [file.path for file in files]
     progress.files(len(paths))
     cache = options.cache or default_cache()
     recordings, problems = load_recordings(paths, spec, cache, on_file=progress.step)
@@ -173,7 +178,8 @@ def _data(options: argparse.Namespace, progress: Progress, spec: MfccSpec) -> Da
     clips = tuple(clip for clip in corpus.clips if clip.path in recordings)
     if not clips:
         raise TrainError(f"{options.corpus}: none of its {len(paths)} files could be read")
-    return workflow.Data(corpus, clips, recordings, spec)
+    talk = tuple(file for file in files if file.path in recordings)
+    return workflow.Data(corpus, clips, recordings, spec, talk)
 
 
 def _read_note(path: Path) -> str:

@@ -47,7 +47,7 @@ SPEC: Final = MfccSpec(
 """25 frames a second; as many cepstra as filters, so that a graph can turn them back."""
 
 _BLOCK_SECONDS: Final = 1.0
-_CACHE_VERSION: Final = 1
+_CACHE_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)

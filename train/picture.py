@@ -67,6 +67,7 @@ def confusion_svg(
                     f'text-anchor="middle" fill="{ink}">{count}</text>'
                 )
     parts.append(
-        f'<text x="{_MARGIN}" y="{side + 10}">row: true genre; column: decision; {unit}</text></svg>'
+        f'<text x="{_MARGIN}" y="{side + 10}">row: true genre; column: decision; {unit}</text>'
+        "</svg>"
     )
     return "\n".join(parts) + "\n"

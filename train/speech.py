@@ -6,7 +6,7 @@ without music from the rest.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from streamgenre.features import MfccSpec
     from streamgenre.models import Model
     from train.recipes.base import Network, Settings
-    from train.talk import TalkFile
 
     Frames = NDArray[np.float32]
 
@@ -75,9 +74,7 @@ def learn(
     weights = np.zeros(len(of_row), np.float32)
     for kind, share in _SHARES.items():
         weights[of_row == kind] = share / max(1, (of_row == kind).sum())
-    both = fit_linear(
-        np.concatenate(x), (of_row == SPEECH).astype(np.int64), weights, 2, _STRENGTH
-    )
+    both = fit_linear(np.concatenate(x), (of_row == SPEECH).astype(np.int64), weights, 2, _STRENGTH)
     hidden, direct = (Input(tensor.shape[1:]) for tensor in network.head.inputs)
     layer = layers.Dense(1, name="speech")
     told = layer(layers.Concatenate()([hidden, direct]))
@@ -97,9 +94,7 @@ def _inside(network: Network, frames: Frames, spec: MfccSpec) -> Frames:
     return rows[2 * hop - 1 :: hop]
 
 
-def listen(
-    model: Model, files: Sequence[tuple[TalkFile | None, str, int, Frames]], into: Measured
-) -> None:
+def listen(model: Model, files: Sequence[tuple[int, str, int, Frames]], into: Measured) -> None:
     """Run a model with a speech output over 3 s windows of what it was not trained on.
 
     Parameters
@@ -107,7 +102,20 @@ def listen(
     model
         A loaded model folder.
     files
-        For each file a number of its own, what it is, the fold that held it out, its frames.
+        Of each file a number of its own, what it is, the fold that held it out, its frames.
     into
         Where the windows go.
     """
+    window = round(WINDOW_SECONDS * model.manifest.features.frame_rate)
+    for number, what, fold, frames in files:
+        pieces = [
+            frames[start : start + window]
+            for start in range(0, max(1, len(frames) - window + 1), window)
+        ]
+        names = [str(n) for n in range(len(pieces))]
+        told = model.update(names, pieces).speech
+        for name in names:
+            model.reset(name)
+        assert told is not None
+        count = len(pieces)
+        into.add(told, [what] * count, np.full(count, fold), np.full(count, number))

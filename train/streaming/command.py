@@ -262,9 +262,10 @@ def _text(result: dict[str, Any]) -> str:
         )
     if "drift" in result:
         drifted = result["drift"]
+        moved = drifted["last"] - drifted["first"]
         lines.append(
-            f"drift                 {drifted['last'] - drifted['first']:+8.4f}  right by the second "
-            f"after {drifted['hours']:g} h without a reset, {drifted['first']:.4f} at first"
+            f"drift                 {moved:+8.4f}  right by the second after "
+            f"{drifted['hours']:g} h without a reset, {drifted['first']:.4f} at first"
         )
     return "\n".join(lines)
 

@@ -83,6 +83,7 @@ def jobs_of(
             return Job(graph, paths, indices, key, 1000 * (kind + 10) + fold, **more)
 
         jobs[ALONE, fold] = job(ALONE, clips, style="alone")
+        jobs[ROOM, fold] = job(ROOM, clips, style="room", noises=noises[1::2])
         for way in way_of:
             jobs[way, fold] = job(
                 way, clips, style="programme", sound=sound, noises=noises[::2], talks=talks
@@ -93,7 +94,6 @@ def jobs_of(
                 jobs[_TALK + way, fold] = job(
                     _TALK + way, files, style="changed", sound=sound, noises=noises[::2]
                 )
-        jobs[ROOM, fold] = job(ROOM, clips, style="room", noises=noises[1::2])
     others = [(path, i) for i, clip in enumerate(corpus.clips) for path in clip.variants]
     if others:
         paths, indices = (tuple(column) for column in zip(*others, strict=True))

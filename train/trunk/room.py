@@ -135,9 +135,12 @@ def excerpt(
 
 def coloured(n: int, rng: np.random.Generator) -> Samples:
     """Return noise of level 1 whose spectrum falls by 0 to 6 dB an octave."""
-    spectrum = np.fft.rfft(rng.normal(size=n))
+    from scipy.fft import next_fast_len
+
+    padded = next_fast_len(n, real=True)
+    spectrum = np.fft.rfft(rng.normal(size=padded))
     spectrum /= np.maximum(np.arange(len(spectrum)), 20 * n / RATE) ** rng.uniform(0, 1)
-    drawn = np.fft.irfft(spectrum, n)
+    drawn = np.fft.irfft(spectrum, padded)[:n]
     scaled: Samples = (drawn / max(level(drawn), 1e-9)).astype(np.float32)
     return scaled
 
@@ -170,7 +173,9 @@ def _high_pass(hertz: float, order: float) -> NDArray[np.float64]:
 
 def filtered(samples: Samples, curve: NDArray[np.float64]) -> Samples:
     """Filter by a gain over 0 to 8 kHz; phases stay."""
-    padded = len(samples) + RATE // 10
+    from scipy.fft import next_fast_len
+
+    padded = next_fast_len(len(samples) + RATE // 10, real=True)
     hertz = np.fft.rfftfreq(padded, 1 / RATE)
     spectrum = np.fft.rfft(samples, padded) * np.interp(hertz, _CURVE_HERTZ, curve)
     changed: Samples = np.fft.irfft(spectrum, padded)[: len(samples)].astype(np.float32)
