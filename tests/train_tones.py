@@ -43,14 +43,20 @@ def write_wav(
         file.writeframes((np.clip(interleaved, -1, 1) * 32767).astype("<i2").tobytes())
 
 
-def write_corpus(folder: Path, *, per_genre: int = 6, table: bool = True) -> Path:
+def write_corpus(
+    folder: Path,
+    *,
+    per_genre: int = 6,
+    table: bool = True,
+    seconds: tuple[float, ...] = (2.4, 12.0, 5.0),
+) -> Path:
     """Clips of 2.4 to 12 s; two clips an artist, three artists a genre."""
     rows = []
     for g, (genre, hertz) in enumerate(GENRES.items()):
         for n in range(per_genre):
             name = f"{genre}.{n:05}"
-            seconds = 2.4 if n == 0 else 12.0 if n == 1 else 5.0
-            write_wav(folder / "music" / genre / f"{name}.wav", tone(hertz, seconds, 100 * g + n))
+            length = seconds[min(n, len(seconds) - 1)]
+            write_wav(folder / "music" / genre / f"{name}.wav", tone(hertz, length, 100 * g + n))
             rows.append({"clip": name, "genre": genre, "artist": f"{genre} artist {n // 2}"})
     if table:
         with (folder / "clips.csv").open("w", newline="") as file:

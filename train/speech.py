@@ -30,9 +30,9 @@ _SHARES: Final = {SPEECH: 0.5, MUSIC: 0.15, NOISE: 0.1, "": 0.25}
 """How much each kind of file weighs in training; the clips of the genres are the last."""
 _STRENGTH: Final = 0.1
 """Strength of the head's regularisation."""
-_SECONDS: Final = 30
-_WAYS: Final = 2
-"""Every file is heard as it is and augmented."""
+_PIECE_SECONDS: Final = 6
+"""Every file is heard in pieces of so many seconds, as it is and augmented."""
+_BATCH: Final = 128
 
 
 def learn(
@@ -60,21 +60,18 @@ def learn(
     from keras import Input, Model, layers
 
     rng = np.random.default_rng(settings.seed)
-    x, kinds = [], []
+    pieces, kinds = [], []
     for kind, frames in (*talk, *(("", clip) for clip in genres)):
-        for way in range(_WAYS):
-            heard = frames[: int(_SECONDS * spec.frame_rate)]
-            if way:
-                energies = augment(log_mel(heard, spec), rng, settings.augmentation)
-                heard = cepstra(energies, spec)
-            rows = _inside(network, heard, spec)
-            x.append(rows)
-            kinds += [kind] * len(rows)
-    of_row = np.array(kinds)
+        for piece in _pieces(frames, spec):
+            changed = augment(log_mel(piece, spec), rng, settings.augmentation)
+            pieces += [piece, cepstra(changed, spec)]
+            kinds += [kind, kind]
+    x = _inside(network, np.stack(pieces), spec)
+    of_row = np.repeat(kinds, len(x) // len(kinds))
     weights = np.zeros(len(of_row), np.float32)
     for kind, share in _SHARES.items():
         weights[of_row == kind] = share / max(1, (of_row == kind).sum())
-    both = fit_linear(np.concatenate(x), (of_row == SPEECH).astype(np.int64), weights, 2, _STRENGTH)
+    both = fit_linear(x, (of_row == SPEECH).astype(np.int64), weights, 2, _STRENGTH)
     hidden, direct = (Input(tensor.shape[1:]) for tensor in network.head.inputs)
     layer = layers.Dense(1, name="speech")
     told = layer(layers.Concatenate()([hidden, direct]))
@@ -82,16 +79,27 @@ def learn(
     network.speech = Model([hidden, direct], told, name="speech")
 
 
-def _inside(network: Network, frames: Frames, spec: MfccSpec) -> Frames:
-    """Return what the heads get at the end of every second from the second one on."""
-    states = [np.zeros((1, *state.shape), np.float32) for state in network.states]
-    hop = round(spec.frame_rate)
-    # Whole chunks of one length: TensorFlow traces a graph for each.
-    count = max(1, len(frames) // (WINDOW_SECONDS * hop))
-    heard = np.resize(frames, (count * WINDOW_SECONDS * hop, frames.shape[1]))
-    hidden, direct = network.inside([heard[None], *states], training=False)
-    rows: Frames = np.concatenate([np.asarray(hidden)[0], np.asarray(direct)[0]], axis=-1)
-    return rows[2 * hop - 1 :: hop]
+def _pieces(frames: Frames, spec: MfccSpec) -> list[Frames]:
+    """Cut a file into pieces of one length; one that is too short is repeated."""
+    length = round(_PIECE_SECONDS * spec.frame_rate)
+    count = max(1, len(frames) // length)
+    whole = np.resize(frames, (count * length, frames.shape[1]))
+    return np.split(whole, count)
+
+
+def _inside(network: Network, pieces: Frames, spec: MfccSpec) -> Frames:
+    """Return what the heads get at the end of every second of pieces from the second one on."""
+    import tensorflow as tf
+
+    run = tf.function(lambda inputs: network.inside(inputs, training=False))
+    hop, rows = round(spec.frame_rate), []
+    for start in range(0, len(pieces), _BATCH):
+        batch = pieces[start : start + _BATCH]
+        states = [np.zeros((len(batch), *state.shape), np.float32) for state in network.states]
+        told = np.concatenate([np.asarray(part) for part in run([batch, *states])], axis=-1)
+        rows.append(told[:, 2 * hop - 1 :: hop])
+    every: Frames = np.concatenate(rows)
+    return every.reshape(-1, every.shape[-1])
 
 
 def listen(model: Model, files: Sequence[tuple[int, str, int, Frames]], into: Measured) -> None:

@@ -168,7 +168,9 @@ class Programme:
                     if not waiting[genre]:
                         shuffled = rng.permutation(len(of_genre[genre]))
                         waiting[genre] = [of_genre[genre][i] for i in shuffled]
-                    clip = waiting[genre].pop()
+                    # Not the same clip twice running.
+                    again = bool(piece) and waiting[genre][-1].number == piece[-1].number
+                    clip = waiting[genre].pop(0 if again else -1)
                     taken = clip.samples[:missing]
                     # What is left is too short to be heard as anything: it is left out.
                     if piece and len(taken) < 5 * RATE:
