@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
+from train import comparison
 from train.streaming import command as streaming
 
 _DESCRIPTION: Final = """\
@@ -133,6 +134,7 @@ def parser() -> argparse.ArgumentParser:
     trunk.add_argument("--debug", action="store_true", help="tracebacks of errors")
     evaluate.add_argument("model", metavar="MODEL", help="model folder, or name of a shipped model")
     streaming.add_parser(commands, output, formatter_class=raw)
+    comparison.add_parser(commands, output, formatter_class=raw)
     return whole
 
 

@@ -161,18 +161,25 @@ def add_stream(folder: Path, figures: dict[str, Any]) -> None:
     """
     manifest = read(folder)
     manifest["evaluation"]["stream"] = figures
-    try:
-        _write_text(folder / "manifest.json", _as_json(manifest))
-        _write_text(folder / "README.md", card(manifest))
-    except OSError as error:
-        raise TrainError(f"{folder}: cannot be written: {error.strerror}") from error
+    write_text(folder / "manifest.json", _as_json(manifest))
+    write_text(folder / "README.md", card(manifest))
 
 
 def _as_json(manifest: dict[str, Any]) -> str:
     return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all.
+
+    Raises
+    ------
+    TrainError
+        If it cannot be written.
+    """
     part = path.with_name(path.name + ".part")
-    part.write_text(text, "utf-8")
-    part.replace(path)
+    try:
+        part.write_text(text, "utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise TrainError(f"{path}: cannot be written: {error.strerror}") from error

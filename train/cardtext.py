@@ -266,7 +266,8 @@ def _stream(figure: dict[str, Any] | None) -> str:
     if "drift" in figure:
         drift = figure["drift"]
         rows.append(
-            (f"drift: one programme {drift['times']} times with no reset, {drift['hours']:g} h",
+            (f"drift: {drift['seconds'] / 60:g} min of fold {drift['fold']}, {drift['times']} "
+             f"times with no reset, {drift['hours']:g} h",
              f"{drift['first']:.4f} the first time (fresh state), {drift['last']:.4f} the last; "
              f"{drift['decisions_changed']:.2%} of the decisions differ")
         )  # fmt: skip

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import StreamgenreError
 from streamgenre.manifest import find_model, read_manifest
+from train import comparison
 from train.arguments import parser
 from train.corpus import read_corpus
 from train.errors import TrainError
@@ -235,4 +236,5 @@ _COMMANDS: Final = {
     "evaluate": _evaluate,
     "trunk": _trunk,
     "stream-eval": streaming.run,
+    "report": comparison.run,
 }

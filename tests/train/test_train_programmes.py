@@ -69,10 +69,7 @@ def test_a_programme_comes_from_its_seed_and_from_the_cache(tmp_path: Path) -> N
     np.testing.assert_array_equal(programmes.embed(gone, tmp_path / "one").clips, first.clips)
 
 
-def test_heads_tell_tones_that_they_never_heard(
-    heard: material.Heard, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(heads, "STRENGTHS", (1.0,))
+def test_heads_tell_tones_that_they_never_heard(heard: material.Heard) -> None:
     settings = memory.Settings(units=4, epochs=1, programmes=4, batch=4, seconds=40, chunk=20)
     for name, recipe in transfer.RECIPES.items():
         measured = transfer.Measured()

@@ -13,7 +13,7 @@ from train.corpus import read_corpus
 from train.errors import TrainError
 from train.frames import decode, file_hash, joint_hash
 from train.streaming import pictures
-from train.streaming.drift import drift
+from train.streaming.drift import BLOCK_S, drift
 from train.streaming.figures import figures
 from train.streaming.listening import listen
 from train.streaming.programme import RATE, Clip, Programme, Settings
@@ -60,8 +60,8 @@ class Order:
     """The corpus's folder."""
     settings: Settings = field(default_factory=Settings)
     seed: int = 1
-    drift_times: int = 0
-    """How often the programme is repeated to look for drift; 0 for not at all."""
+    drift_hours: float = 0.0
+    """Hours with no reset to look for drift; 0 for not at all."""
     pictures: Path | None = None
     """Folder to write pictures into."""
     note: Callable[[str], None] = lambda text: None
@@ -95,11 +95,11 @@ def stream_eval(order: Order) -> dict[str, Any]:
         programme = Programme(clips, talks, order.seed + fold, order.settings)
         order.on_stage(f"fold {fold}", int(order.settings.seconds))
         heard.append(listen(model, programme.blocks(), programme.parts, on_second=order.on_second))
-        if order.drift_times > 1 and drifted is None:
-            seconds = order.drift_times * int(order.settings.seconds)
-            order.on_stage(f"drift, fold {fold}", seconds)
+        if order.drift_hours > 0 and drifted is None:
+            times = max(2, round(order.drift_hours * 3600 / BLOCK_S))
+            order.on_stage(f"drift, fold {fold}", times * BLOCK_S)
             drifted = drift(
-                model, clips, order.drift_times, seed=order.seed, settings=order.settings,
+                model, clips, times, seed=order.seed, settings=order.settings,
                 on_second=order.on_second,
             ) | {"fold": fold}  # fmt: skip
     result: dict[str, Any] = {
@@ -189,11 +189,11 @@ def add_parser(commands: Any, output: argparse.ArgumentParser, **more: Any) -> N
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed (default 1)")
     parser.add_argument(
         "--drift",
-        type=int,
-        default=0,
-        metavar="TIMES",
-        help="play one programme so many times with no reset, and compare the last with the first "
-        "(24 with --hours 1 is a day)",
+        type=_hours,
+        default=0.0,
+        metavar="HOURS",
+        help="also play ten minutes of the first fold again and again for so many hours, with no "
+        "reset, and compare the last time with the first",
     )
     parser.add_argument(
         "--pictures", type=Path, metavar="DIR", help="write pictures (SVG) into this folder"

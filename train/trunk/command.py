@@ -81,9 +81,6 @@ def train_model(order: Order) -> dict[str, Any]:
         transfer.listen(fitted, heard, fold, measured)
         if order.fold_models is not None:
             of_folds[fold] = (fitted, shipped.export(weights, fitted, _frames(heard)))
-        order.reporter.note(
-            f"fold {fold} held out; strength {fitted.window.strength} chosen on the others"
-        )
     for fold, (fitted, model) in of_folds.items():
         temperatures = transfer.temperatures(measured, without=fold)
         manifest = _manifest(order, heard, fitted, model, temperatures)
@@ -110,10 +107,9 @@ _METHOD: Final = (
     "In detail: the trunk and its adapter do not change and were run as ONNX, second by second as "
     "the daemon runs them; the heads were run in Keras on what came out (the exporter has proven "
     "the whole graph equal to 1e-5). A 3 s window is the third second of a clip's stretch with "
-    "nothing remembered by the head. The strength of the head's regularisation was chosen inside "
-    "the training folds. What the LSTM is given and how much of the training is augmented was "
-    "settled after a look at figures on these very folds, so that they are a little too good. The "
-    "endless programme has cuts, crossfades and changes of level every 5 to 13 s."
+    "nothing remembered by the head. The strength of the regularisation, what the LSTM is given "
+    "and how much of the training is augmented were settled after a look at figures on these very "
+    "folds, so that they are a little too good."
 )
 
 

@@ -102,7 +102,9 @@ def fit(
         for seconds in augmented
     ]
     rows = heads.joined([kinds[ALONE], *augmented])
-    window = heads.fit_window(rows, targets, np.concatenate(weights), len(heard.corpus.labels))
+    window = heads.fit_window(
+        rows, targets, np.concatenate(weights), len(heard.corpus.labels), crossed=recipe.remembers
+    )
     speech = speech_head.fit(heard, folds) if heard.of_talk else None
     if not recipe.remembers:
         return Fitted(window.head, None, speech)
