@@ -6,6 +6,7 @@ without music from the rest.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -41,13 +42,13 @@ def learn(
     settings: Settings,
     talk: Sequence[tuple[str, Frames]],
     genres: Sequence[Frames],
-) -> None:
-    """Give a stateful network the head that tells speech.
+) -> Network:
+    """Return a stateful network with the head that tells speech.
 
     Parameters
     ----------
     network
-        The trained network; its ``speech`` is set.
+        The trained network.
     spec
         What its frames are.
     settings
@@ -76,7 +77,7 @@ def learn(
     layer = layers.Dense(1, name="speech")
     told = layer(layers.Concatenate()([hidden, direct]))
     layer.set_weights([both.kernel[:, 1:] - both.kernel[:, :1], both.bias[1:] - both.bias[:1]])
-    network.speech = Model([hidden, direct], told, name="speech")
+    return replace(network, speech=Model([hidden, direct], told, name="speech"))
 
 
 def _pieces(frames: Frames, spec: MfccSpec) -> list[Frames]:

@@ -259,7 +259,7 @@ def _fit(order: Order, data: Data, *, without: int | None = None) -> Network:
     )  # fmt: skip
     files = [file for file in data.talk if file.fold != without]
     if network.inside is not None and files:
-        speech.learn(
+        network = speech.learn(
             network,
             data.spec,
             order.settings,
