@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Ints = NDArray[np.integer[Any]]
 
-STRENGTH: Final = 0.3
+STRENGTH: Final = 1.0
 """Strength of the window head's regularisation; once chosen among 0.3, 1 and 3 on inner folds."""
 _THINNED: Final = 2
 """Windows overlap by two seconds of three: one in so many is enough to fit a head."""

@@ -107,7 +107,7 @@ def hear(
     cache: Path,
     *,
     talk: Sequence[TalkFile] = (),
-    programmes: int = 2,
+    programmes: int = 1,
     on_job: Callable[[int, int], None] = lambda done, total: None,
 ) -> Heard:
     """Embed the corpus, on all cores, or read it from the cache.
