@@ -1,14 +1,17 @@
 # Two commands do everything on a fresh Debian, Ubuntu or Raspberry Pi OS with Python 3.11+:
 #   make listen    listens to the default input device (else plays the built-in demo)
 #   make test      lint, types and all tests
+# And one makes it stay: sudo make install-service
 PYTHON ?= python3
+export PYTHON DESTDIR
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help listen test lint types check clean
+.PHONY: help listen test lint types check install-service uninstall-service clean
 help:
 	@echo "make listen [ARGS='--input demo']   listen and classify; make test   lint, types, tests"
+	@echo "sudo make install-service | uninstall-service   a systemd service (see README.md)"
 
 listen: $(VENV)/.listen
 	@$(BIN)/streamgenre listen $(ARGS)
@@ -40,11 +43,18 @@ $(VENV)/.listen: pyproject.toml | $(BIN)/python
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@scripts/system-packages libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils icecast2 ffmpeg tmux \
-		mosquitto libzmq3-dev gcc libc6-dev jq faketime
+		mosquitto libzmq3-dev gcc libc6-dev jq faketime systemd
 	@{ command -v node && command -v npm; } >/dev/null || scripts/system-packages nodejs npm
 	@echo "setting up $(VENV) for tests and training (the first time only; TensorFlow is large)"
 	@$(BIN)/pip install -q --disable-pip-version-check -e '.[dev,train]'
 	@touch $@
+
+# DESTDIR, PYTHON, PACKAGE and PIP_FLAGS are told in the script.
+install-service:
+	@scripts/service install
+
+uninstall-service:
+	@scripts/service uninstall
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+
+from streamgenre.errors import SettingsError
+from streamgenre.limits import Range, check
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,42 +29,29 @@ if TYPE_CHECKING:
 class DecisionSettings:
     """Knobs of the decision stage."""
 
-    smoothing_s: float = 4.0
+    smoothing_s: Annotated[float, Range(0, 3600, "seconds")] = 4.0
     """Time constant of the smoothing in seconds, 0 for none."""
-    enter: float = 0.35
+    enter: Annotated[float, Range(0, 1)] = 0.35
     """A genre is decided on when its smoothed probability reaches this, 0 to 1."""
-    keep: float = 0.25
+    keep: Annotated[float, Range(0, 1)] = 0.25
     """The decided genre is given up (``unknown``) below this; at most ``enter``."""
-    margin: float = 0.1
+    margin: Annotated[float, Range(0, 1)] = 0.1
     """Another genre takes over when its smoothed probability leads by this."""
-    speech_enter: float = 0.6
+    speech_enter: Annotated[float, Range(0, 2)] = 0.6
     """It is speech when its smoothed probability reaches this; over 1 for never."""
-    speech_keep: float = 0.4
+    speech_keep: Annotated[float, Range(0, 2)] = 0.4
     """It is no longer speech below this; at most ``speech_enter``."""
-    silence_dbfs: float = -60.0
+    silence_dbfs: Annotated[float, Range(-math.inf, 0, "dBFS")] = -60.0
     """Hops with an RMS level below this in dBFS are silent."""
-    silence_after_s: float = 2.0
+    silence_after_s: Annotated[float, Range(0, 3600, "seconds")] = 2.0
     """Seconds of silent hops after which the state is ``silence``."""
 
     def __post_init__(self) -> None:
-        checks = (
-            (self.smoothing_s >= 0, f"smoothing_s must be >= 0, not {self.smoothing_s}"),
-            (
-                0 <= self.keep <= self.enter <= 1,
-                f"expected 0 <= keep <= enter <= 1, not keep {self.keep}, enter {self.enter}",
-            ),
-            (
-                0 <= self.speech_keep <= self.speech_enter,
-                "expected 0 <= speech_keep <= speech_enter, not "
-                f"speech_keep {self.speech_keep}, speech_enter {self.speech_enter}",
-            ),
-            (0 <= self.margin <= 1, f"margin must be 0 to 1, not {self.margin}"),
-            (self.silence_dbfs <= 0, f"silence_dbfs must be <= 0, not {self.silence_dbfs}"),
-            (self.silence_after_s >= 0, f"silence_after_s must be >= 0: {self.silence_after_s}"),
-        )
-        for ok, message in checks:
-            if not ok:
-                raise ValueError(message)
+        check(self)
+        for keep, enter in (("keep", "enter"), ("speech_keep", "speech_enter")):
+            if getattr(self, keep) > getattr(self, enter):
+                found = f"{keep} {getattr(self, keep):g}, {enter} {getattr(self, enter):g}"
+                raise SettingsError(f"{found}: expected {keep} at most as large as {enter}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,12 +38,21 @@ class EngineDesk:
     engine
         The engine, running or about to run.
     reload
-        Reads again what is configured in files, in the bus's thread, and returns what was found.
+        Reads the keys again, in the bus's thread, and returns what was found.
+    reconfigure
+        Reads the configuration again, in a thread of its own, and returns what has changed; None
+        where there is none to be read.
     """
 
-    def __init__(self, engine: Engine, reload: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        reload: Callable[[], dict[str, Any]],
+        reconfigure: Callable[[], dict[str, Any]] | None = None,
+    ) -> None:
         self._engine = engine
         self._reload = reload
+        self._reconfigure = reconfigure
         self._loading = threading.Lock()
 
     def handle(self, request: dict[str, Any], answer: Answer) -> None:
@@ -60,7 +69,7 @@ class EngineDesk:
         if needed and not (isinstance(value, str) and value):
             raise ControlError(f'{name}: expected "{needed}" with a name')
         if name == "reload":
-            answer(self._reload())
+            self._read_again(answer)
         elif name == "model":
             self._change_model(str(value), answer)
         elif name == "reset":
@@ -80,6 +89,22 @@ class EngineDesk:
                 answer(result)
 
         self._engine.call(call)
+
+    def _read_again(self, answer: Answer) -> None:
+        result, reconfigure = self._reload(), self._reconfigure
+        if reconfigure is None:
+            answer(result)
+            return
+
+        def read() -> None:
+            try:
+                changes = reconfigure()
+            except StreamgenreError as error:
+                answer(error=error)
+            else:
+                answer({**result, "config": changes})
+
+        threading.Thread(target=read, name="reload", daemon=True).start()
 
     def _change_model(self, name: str, answer: Answer) -> None:
         # By name alone: whoever may send requests may not thereby choose files of this machine.

@@ -1,23 +1,28 @@
 """The one loop between the rings and the bus, for all stations at once.
 
-A tick takes at most one hop from every station, runs each model once over all stations that share
-it, decides, and sends the events. Between ticks the loop sleeps until the next hop can be complete.
+A round takes at most one hop from every station, runs each model over all stations that share it,
+decides, and sends the events. Stations are out of step with each other; hops that are complete wait
+up to ``GATHER_S`` for others, so that the model is run for several at a time. Between rounds the
+loop sleeps until the next hop can be complete.
+
+A station that fails is told and ends; the others do not notice. Starting and stopping a source, and
+whatever else may take time, is done by other threads.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.deadair import DeadAirWatch
 from streamgenre.decision import Decider, DecisionSettings
-from streamgenre.errors import ControlError, SettingsError, nearest
+from streamgenre.errors import ControlError, InputError, ModelError, SettingsError, nearest
 from streamgenre.health import Health
 from streamgenre.reports import StationReport
-from streamgenre.sources.base import Notice
-from streamgenre.station import Hop, Station
+from streamgenre.seat import LONGEST_POLL_S, POLL_S, Seat
+from streamgenre.station import Station
 from streamgenre.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -30,27 +35,15 @@ if TYPE_CHECKING:
     from streamgenre.events import AnyEvent
     from streamgenre.models import Model
     from streamgenre.sources.base import Source
-    from streamgenre.station import Break
 
-_POLL_S: Final = 0.01
-"""Pause where a hop is due and its last block is about to arrive."""
-_EAGER_S: Final = 0.05
-"""So long after something came, the loop looks again at once: a file or pipe may bring more."""
+GATHER_S: Final = 0.1
+"""Longest time that a complete hop waits for those of other stations."""
 _FIRST_STATUS_S: Final = 1.0
 """The first status comes early, but not so early that it tells of the start-up alone."""
-_LONGEST_POLL_S: Final = 0.25
-"""Longest pause: changes of a source and the wish to stop are seen within it."""
-
-
-@dataclass(slots=True, eq=False)
-class _Seat:
-    """A station with what the engine needs for it."""
-
-    station: Station
-    model: Model
-    decider: Decider
-    watch: DeadAirWatch
-    report: StationReport
+_REMOVE_S: Final = 3.0
+"""Patience with the source of a station that is removed."""
+_STOP_S: Final = 1.2
+"""Patience with all sources together at the end."""
 
 
 class Engine:
@@ -64,6 +57,8 @@ class Engine:
         What holds for every station.
     traffic
         Tells how the bus is doing.
+    on_failure
+        Told of a station that failed while others go on: its name, and why.
     """
 
     def __init__(
@@ -71,64 +66,151 @@ class Engine:
         publish: Callable[[AnyEvent], None],
         settings: EngineSettings,
         traffic: Callable[[], Traffic] = Traffic,
+        on_failure: Callable[[str, Exception], None] = lambda name, error: None,
     ) -> None:
         self._publish = publish
         self._traffic = traffic
+        self._on_failure = on_failure
         self._calls: deque[Callable[[], None]] = deque()
         self._settings = settings
-        self._seats: list[_Seat] = []
+        self._seats: list[Seat] = []
+        self._running = False
+        self._gather_until = 0.0
         self._health = Health()
+
+    # ---- stations -------------------------------------------------------------------------------
 
     def add(
         self, name: str, source: Source, model: Model, decision: DecisionSettings | None = None
     ) -> None:
-        """Add a station, before :meth:`run`; stations that are given the same model share it."""
-        if any(seat.station.name == name for seat in self._seats):
+        """Add a station, before :meth:`run` or in the engine's thread (see :meth:`call`).
+
+        Stations that are given the same model share it.
+
+        Raises
+        ------
+        SettingsError
+            If there is a station of this name.
+        """
+        if any(seat.name == name for seat in self._seats):
             raise SettingsError(f"two stations are called {name!r}; give each a name of its own")
         station = Station(name, source, model.manifest.features, self._settings)
-        self._seats.append(
-            _Seat(
-                station=station,
-                model=model,
-                decider=Decider(model.manifest.labels, decision or DecisionSettings()),
-                watch=DeadAirWatch(self._settings.dead_air_s),
-                report=StationReport(station, model.manifest, self._publish),
-            )
+        seat = Seat(
+            station=station,
+            model=model,
+            decider=Decider(model.manifest.labels, decision or DecisionSettings()),
+            watch=DeadAirWatch(self._settings.dead_air_s or None),
+            report=StationReport(station, model.manifest, self._publish),
+            hop_s=self._settings.hop_s,
         )
+        self._seats.append(seat)
+        if self._running:
+            seat.start()
+
+    def remove(self, name: str, then: Callable[[], None] = lambda: None) -> None:
+        """Stop a station, tell its end and forget it; in the engine's thread.
+
+        ``then`` is called as soon as its source has stopped, in the engine's thread too.
+        """
+        seat = next((seat for seat in self._seats if seat.name == name), None)
+        if seat is None:
+            then()
+            return
+        seat.then = then
+        if seat.ended:
+            self._forget(seat)
+        else:
+            seat.close(_REMOVE_S)
+
+    def keeps(self, name: str) -> bool:
+        """Whether what a station delivers is heard once and will not come again."""
+        return any(seat.name == name and seat.station.source.live for seat in self._seats)
+
+    def _forget(self, seat: Seat) -> None:
+        self._seats.remove(seat)
+        if seat.then is not None:
+            seat.then()
+
+    # ---- the loop -------------------------------------------------------------------------------
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Listen until every station has ended or ``stopping()`` is true, then end them all.
 
         However it ends, sources are stopped, open segments closed and the last events sent.
+
+        Raises
+        ------
+        StreamgenreError
+            If no station ended but by a fault.
         """
-        open_seats = list(self._seats)
+        self._running = True
         try:
-            for seat in open_seats:
-                seat.station.source.start()
-            eager_until = 0.0
+            for seat in self._seats:
+                seat.start()
             status_after = min(_FIRST_STATUS_S, self._settings.status_s)
-            while open_seats and not stopping():
+            while (self._calls or self._open()) and not stopping():
                 while self._calls:
                     self._calls.popleft()()
-                progressed = self._tick(open_seats)
-                for seat in [s for s in open_seats if s.station.finished]:
-                    open_seats.remove(seat)
-                    self._end([seat])
+                progressed = self._round()
+                for seat in self._open():
+                    self._see_to_end(seat)
                 if self._health.age_s >= status_after:
                     status_after = self._settings.status_s
-                    self._send_status(open_seats)
-                if progressed:
-                    eager_until = time.monotonic() + _EAGER_S
-                else:
-                    eager = time.monotonic() < eager_until
-                    time.sleep(_POLL_S if eager else _pause(open_seats))
+                    self._send_status(self._open())
+                if not progressed:
+                    time.sleep(self._pause())
         finally:
-            self._end(open_seats)
+            self._running = False
+            self._end_all()
+        self._raise_failure()
+
+    def _open(self) -> list[Seat]:
+        return [seat for seat in self._seats if not seat.ended]
+
+    def _pause(self) -> float:
+        """Return how long nothing can be due, in seconds."""
+        now = time.monotonic()
+        times = [seat.look_at for seat in self._seats if not seat.ended and seat.hop is None]
+        if any(seat.hop is not None for seat in self._seats):
+            times.append(self._gather_until)
+        return max(POLL_S, min([LONGEST_POLL_S, *(at - now for at in times)]))
+
+    def _see_to_end(self, seat: Seat) -> None:
+        if seat.station.finished and seat.hop is None:
+            seat.close(_REMOVE_S)
+        if not seat.closed:
+            return
+        seat.finish()
+        self._send_status([seat])
+        if seat.failure is not None and len(self._seats) > 1 and seat.then is None:
+            self._on_failure(seat.name, seat.failure)
+        if seat.then is not None:
+            self._forget(seat)
+
+    def _end_all(self) -> None:
+        seats = self._open()
+        for seat in seats:
+            seat.close(_STOP_S)
+        for seat in seats:
+            seat.wait_closed()
+        for seat in seats:
+            seat.finish()
+        self._send_status(seats)
+
+    def _raise_failure(self) -> None:
+        failures = [seat.failure for seat in self._seats if seat.failure is not None]
+        if not failures or len(failures) < len(self._seats):
+            return
+        if len(failures) == 1:
+            raise failures[0]
+        raise InputError(
+            f"all {len(failures)} stations have failed; the first of them: {failures[0]}"
+        ) from failures[0]
 
     # ---- requests -------------------------------------------------------------------------------
 
     def call(self, function: Callable[[], None]) -> None:
-        """Have a function called in the engine's thread, between two ticks; returns at once."""
+        """Have a function called in the engine's thread, between two rounds; returns at once."""
         self._calls.append(function)
 
     def describe(self) -> dict[str, Any]:
@@ -147,14 +229,13 @@ class Engine:
         ControlError
             If there is no such station.
         """
-        seat = next((seat for seat in self._seats if seat.station.name == station), None)
-        if seat is None or seat.station.finished:
-            names = [seat.station.name for seat in self._seats if not seat.station.finished]
-            listed = ", ".join(map(repr, names)) or "none"
+        seats = {seat.name: seat for seat in self._seats if not seat.station.finished}
+        if station not in seats:
+            listed = ", ".join(map(repr, seats)) or "none"
             raise ControlError(
-                f"no station {station!r}: there are {listed}{nearest(station, names)}"
+                f"no station {station!r}: there are {listed}{nearest(station, seats)}"
             )
-        _begin_anew(seat, seat.station.stream_time)
+        seats[station].begin_anew(seats[station].station.stream_time)
 
     def use_model(self, model: Model) -> None:
         """Let all stations go on with another model; in the engine's thread.
@@ -173,48 +254,66 @@ class Engine:
                     f"{model.manifest.name}"
                 )
         for seat in seats:
-            _begin_anew(seat, seat.station.stream_time)
+            seat.begin_anew(seat.station.stream_time)
             seat.model = model
             seat.decider = Decider(model.manifest.labels, seat.decider.settings)
             seat.report.manifest = model.manifest
 
-    # ---- one tick -------------------------------------------------------------------------------
+    # ---- one round ------------------------------------------------------------------------------
 
-    def _tick(self, seats: list[_Seat]) -> bool:
+    def _round(self) -> bool:
         """Take at most one hop of every station; return whether there was anything to do."""
-        hops: list[tuple[_Seat, Hop]] = []
+        now = time.monotonic()
         progressed = False
-        for seat in seats:
-            _tell_source(seat)
-            while (item := seat.station.pull()) is not None:
-                progressed = True
-                if isinstance(item, Hop):
-                    hops.append((seat, item))
-                    break
-                _on_break(seat, item)
-            if item is None and seat.station.source.state == "lost":
-                _end_segment(seat, seat.station.stream_time)  # it may stay away for hours
-        self._decide(hops)
-        return progressed
+        waiting = any(seat.hop is not None for seat in self._seats)
+        for seat in self._seats:
+            if seat.hop is None and not seat.closing and not seat.ended and seat.look_at <= now:
+                progressed |= seat.look(now)
+        ready = [seat for seat in self._seats if seat.hop is not None]
+        if ready and not waiting:
+            self._gather_until = now + GATHER_S
+        if ready and (now >= self._gather_until or not self._others_soon(ready)):
+            self._decide(ready)
+            progressed = True
+        return progressed and not (ready and ready[0].hop is not None)
 
-    def _decide(self, hops: list[tuple[_Seat, Hop]]) -> None:
-        by_model: dict[int, list[tuple[_Seat, Hop]]] = {}
-        for seat, hop in hops:
+    def _others_soon(self, ready: list[Seat]) -> bool:
+        """Whether it is worth waiting for the hops of other stations."""
+        if any(not seat.station.source.real_time or seat.station.due_s() <= 0 for seat in ready):
+            return False  # behind this hop the next one is complete already
+        return any(
+            seat.hop is None and not seat.closing and not seat.ended
+            and seat.station.source.state == "live" and seat.look_at < self._gather_until
+            for seat in self._seats
+        )  # fmt: skip
+
+    def _decide(self, seats: list[Seat]) -> None:
+        by_model: dict[int, list[Seat]] = {}
+        for seat in seats:
+            assert seat.hop is not None
             # Silence is not shown to the model: it never learnt any.
-            if not seat.decider.is_silent(hop.level_dbfs):
-                by_model.setdefault(id(seat.model), []).append((seat, hop))
+            if not seat.decider.is_silent(seat.hop.level_dbfs):
+                by_model.setdefault(id(seat.model), []).append(seat)
         probabilities: dict[str, NDArray[np.float64]] = {}
         speech: dict[str, float] = {}
         for batch in by_model.values():
-            model = batch[0][0].model
-            names = [seat.station.name for seat, _ in batch]
-            output = model.update(names, [hop.frames for _, hop in batch])
-            probabilities |= dict(zip(names, model.probabilities(output), strict=True))
+            model = batch[0].model
+            frames = [seat.hop.frames for seat in batch if seat.hop is not None]
+            output = model.update([seat.name for seat in batch], frames)
+            for row, seat in enumerate(batch):
+                try:
+                    probabilities[seat.name] = model.probabilities(output.of(row))[0]
+                except ModelError as error:
+                    seat.fail(error)
+                    seat.hop = None
             told = model.speech(output)
             if told is not None:
-                speech |= dict(zip(names, told.tolist(), strict=True))
-        for seat, hop in hops:
-            name = seat.station.name
+                speech |= dict(zip((seat.name for seat in batch), told.tolist(), strict=True))
+        for seat in seats:
+            hop, seat.hop = seat.hop, None
+            if hop is None:
+                continue
+            name = seat.name
             decision = seat.decider.step(
                 probabilities.get(name), start=hop.start, end=hop.end, speech=speech.get(name)
             )
@@ -223,66 +322,14 @@ class Engine:
             if dead_air is not None:
                 seat.report.dead_air(dead_air)
             if seat.decider.in_silence:
-                seat.model.reset(seat.station.name)  # what follows a silence is something new
+                seat.model.reset(seat.name)  # what follows a silence is something new
             if decision.finished is not None:
                 seat.report.segment(decision.finished)
             seat.report.update(hop, decision)
 
-    def _send_status(self, seats: list[_Seat]) -> None:
+    def _send_status(self, seats: list[Seat]) -> None:
+        if not seats:
+            return
         vitals, traffic = self._health.measure(), self._traffic()
         for seat in seats:
             seat.report.status(vitals, traffic)
-
-    def _end(self, seats: list[_Seat]) -> None:
-        for seat in seats:
-            seat.station.source.stop()
-        for seat in seats:
-            _end_segment(seat, seat.station.stream_time)
-            dead_air = seat.watch.close(seat.station.stream_time)
-            if dead_air is not None:
-                seat.report.dead_air(dead_air)
-            seat.station.finished = True
-            _tell_source(seat)
-            seat.model.reset(seat.station.name)
-        self._send_status(seats)
-        for seat in seats:
-            if seat.station.source.failure is not None:
-                raise seat.station.source.failure
-
-
-def _pause(seats: list[_Seat]) -> float:
-    """Return how long nothing can be due, in seconds."""
-    due = (seat.station.due_s() for seat in seats)
-    return max(_POLL_S, min([*due, _LONGEST_POLL_S]))
-
-
-def _end_segment(seat: _Seat, end: float) -> None:
-    stretch = seat.decider.close(end)
-    if stretch is not None:
-        seat.report.segment(stretch)
-
-
-def _tell_source(seat: _Seat) -> None:
-    notices = seat.station.source.notices
-    while notices:
-        notice = notices[0]
-        if isinstance(notice, Notice) and notice.state == "ended" and not seat.station.finished:
-            return  # what the source delivered before is not all heard yet
-        notices.popleft()
-        if isinstance(notice, Notice):
-            seat.report.source(notice)
-        else:
-            seat.report.title(notice)
-
-
-def _on_break(seat: _Seat, gap: Break) -> None:
-    if gap.resets:
-        _begin_anew(seat, gap.start)
-    seat.report.gap(gap)
-
-
-def _begin_anew(seat: _Seat, stream_time: float) -> None:
-    """End the open segment, and forget what was heard."""
-    _end_segment(seat, stream_time)
-    seat.decider.reset()
-    seat.model.reset(seat.station.name)

@@ -231,6 +231,10 @@ class Status(Event):
     connections_refused: int = 0
     """Connections since the daemon's start that were no ZeroMQ, had no allowed key or were too
     many."""
+    open_files: int = 0
+    """Open files, sockets and pipes of the daemon; 0 where it is too old to tell."""
+    threads: int = 0
+    """Threads of the daemon; 0 where it is too old to tell."""
     history: dict[str, Any] | None = None
     """How the history is doing; None where none is kept. ``state`` (``recording`` or ``failing``),
     ``problem`` in words, ``buffered`` and ``lost`` rows, ``set_aside`` (name of a broken file)."""

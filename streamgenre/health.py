@@ -1,4 +1,4 @@
-"""How the daemon is doing: CPU, memory, uptime, latency."""
+"""How the daemon is doing: CPU, memory, files, threads, uptime, latency."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ class Vitals:
     """CPU time over wall time since the measurement before; 1 is one full core."""
     rss_bytes: int
     """Resident memory in bytes."""
+    open_files: int
+    """Open file descriptors."""
+    threads: int
+    """Threads, those of libraries included."""
 
 
 class Health:
@@ -54,6 +58,8 @@ class Health:
             uptime_s=round(now - self._started, 3),
             cpu_share=round(share, 5),
             rss_bytes=self._process.memory_info().rss,
+            open_files=self._process.num_fds(),
+            threads=self._process.num_threads(),
         )
 
 

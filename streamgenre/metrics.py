@@ -129,6 +129,8 @@ def _of_daemon(status: Status, gauge: Any, counter: Any) -> None:
     gauge("uptime_seconds", "Seconds since the daemon started", status.uptime_s)
     gauge("cpu_share", "CPU time over wall time, 1 is one core", status.cpu_share)
     gauge("resident_memory_bytes", "Resident memory of the daemon", status.rss_bytes)
+    gauge("open_files", "Open files, sockets and pipes", status.open_files)
+    gauge("threads", "Threads", status.threads)
     gauge("subscribers", "Connections to the bus", status.subscribers)
     gauge("subscribers_slow", "Connections that take nothing", status.subscribers_slow)
     counter("events_dropped", "Events that a subscriber may have lost", status.events_dropped)

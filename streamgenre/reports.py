@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from streamgenre.events import AnyEvent
     from streamgenre.health import Vitals
     from streamgenre.manifest import Manifest
-    from streamgenre.sources import icy
+    from streamgenre.sources import titles
     from streamgenre.sources.base import Notice
     from streamgenre.station import Break, Hop, Station
     from streamgenre.traffic import Traffic
@@ -135,7 +135,7 @@ class StationReport:
             )
         )
 
-    def title(self, title: icy.Title) -> None:
+    def title(self, title: titles.Title) -> None:
         """Tell what the station says is playing."""
         self._playing = None
         if title.title or title.artist:
@@ -183,6 +183,8 @@ class StationReport:
                 latency_ms=self._latencies.percentiles_ms(),
                 cpu_share=vitals.cpu_share,
                 rss_bytes=vitals.rss_bytes,
+                open_files=vitals.open_files,
+                threads=vitals.threads,
                 model=self.manifest.name,
                 model_sha256=self.manifest.sha256,
                 **asdict(traffic),

@@ -13,6 +13,7 @@ import soxr
 from streamgenre.demo import RATE, programme
 from streamgenre.ring import Lost, Ring, as_block
 from streamgenre.sources.base import Source
+from streamgenre.sources.titles import Title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,10 +68,12 @@ class FedSource(Source):
         self.stopped = False
         self.tell("live")
 
-    def feed(self, items: Sequence[NDArray[np.float32] | Lost]) -> FedSource:
-        """Put blocks and losses in."""
+    def feed(self, items: Sequence[NDArray[np.float32] | Lost | Title]) -> FedSource:
+        """Put blocks, losses and titles in."""
         for item in items:
-            if isinstance(item, Lost):
+            if isinstance(item, Title):
+                self.announce(item)
+            elif isinstance(item, Lost):
                 self.ring.mark_lost(item.samples, item.reason)
             else:
                 self.ring.write(as_block(item))

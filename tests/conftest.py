@@ -22,10 +22,11 @@ GENRES = (
 
 @pytest.fixture(autouse=True, scope="session")
 def private_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder of their own for what daemons under test keep."""
+    """A folder of their own for what daemons under test keep and are told."""
     folder = tmp_path_factory.mktemp("state")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(folder))
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
         patch.delenv("STATE_DIRECTORY", raising=False)
         yield folder
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import subprocess
 import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -148,3 +150,60 @@ class Misbehaving:
 
     def close(self) -> None:
         self._socket.close()
+
+
+class Rtsp:
+    """A small RTSP server: one stream of noise as linear PCM, through the control connection."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"rtsp://127.0.0.1:{self._socket.getsockname()[1]}/live"
+        self.silent = threading.Event()
+        """While it is set, those who are connected get nothing."""
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def _talk(self, connection: socket.socket) -> None:
+        sdp = (
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=Noise\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+            "m=audio 0 RTP/AVP 96\r\na=rtpmap:96 L16/44100/1\r\na=control:audio\r\n"
+        )
+        more = {
+            "OPTIONS": "Public: DESCRIBE, SETUP, PLAY, TEARDOWN\r\n",
+            "DESCRIBE": f"Content-Type: application/sdp\r\nContent-Length: {len(sdp)}\r\n",
+            "SETUP": "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: 1\r\n",
+            "PLAY": "Session: 1\r\n",
+        }
+        with connection, connection.makefile("rb") as requests:
+            try:
+                while line := requests.readline():
+                    method, headers = line.split()[0].decode(), {}
+                    while (header := requests.readline().decode().strip()) != "":
+                        name, _, value = header.partition(":")
+                        headers[name.lower()] = value.strip()
+                    answer = f"RTSP/1.0 200 OK\r\nCSeq: {headers['cseq']}\r\n{more.get(method, '')}"
+                    body = sdp if method == "DESCRIBE" else ""
+                    connection.sendall(f"{answer}\r\n{body}".encode())
+                    if method == "PLAY":
+                        self._play(connection)
+            except OSError:
+                return  # the client has left
+
+    def _play(self, connection: socket.socket) -> None:
+        samples = 441
+        for number in count():
+            head = struct.pack(">BBHII", 0x80, 96, number % 65_536, number * samples, 1)
+            packet = head + os.urandom(2 * samples)
+            if not self.silent.is_set():
+                connection.sendall(struct.pack(">cBH", b"$", 0, len(packet)) + packet)
+            time.sleep(samples / 44_100)

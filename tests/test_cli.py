@@ -19,12 +19,13 @@ from commands import events_of, free_endpoint, start, streamgenre
 from jsonschema import Draft7Validator
 from model_factory import write_folder
 
-from streamgenre import __version__, events
+from streamgenre import __version__, events, logs
 from streamgenre.cli import arguments
-from streamgenre.config import DEFAULT_ENDPOINT
-from streamgenre.decision import DecisionSettings
+from streamgenre.cli.flags import KEYS, flag_tree
+from streamgenre.config import DEFAULT_ENDPOINT, Config
+from streamgenre.config.build import keys
 from streamgenre.manifest import DEFAULT_MODEL, read_manifest, shipped_folder, shipped_models
-from streamgenre.sources.stdin import FORMATS, RawFormat
+from streamgenre.sources.stdin import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,14 @@ if TYPE_CHECKING:
 @pytest.fixture
 def wav(tmp_path: Path) -> Path:
     return write_wav(tmp_path / "song.wav", music(6))
+
+
+def _default(path: tuple[str, ...]) -> Any:
+    config = Config()
+    value: Any = config if hasattr(config, path[0]) else config.stations[0]
+    for name in path:
+        value = getattr(value, name)
+    return value
 
 
 def listen(folder: Path, *more: str | Path, **kwargs: Any) -> subprocess.CompletedProcess[str]:
@@ -68,23 +77,26 @@ def test_listening_never_loads_what_only_training_needs(stateful_folder: Path, w
 
 
 def test_flags_agree_with_the_settings() -> None:
-    """The flags' defaults stand apart from the settings for speed; they must not differ."""
+    """What --help says stands apart from the settings, for speed; it must not differ."""
     assert arguments.ENDPOINT == DEFAULT_ENDPOINT
     assert arguments.MODEL == DEFAULT_MODEL
     assert set(arguments.FORMATS) == set(FORMATS)
     assert arguments.TYPES == events.TYPES
+    assert arguments.LOG_LEVELS == logs.LEVELS
     import argparse
 
     parser = argparse.ArgumentParser()
-    arguments.add_arguments(parser.add_subparsers())
+    commands = parser.add_subparsers()
+    arguments.add_arguments(commands)
     args = parser.parse_args(["listen"])
-    assert RawFormat(args.rate, args.channels, args.format) == RawFormat()
-    decision = DecisionSettings()
-    assert (args.smoothing, args.threshold, args.silence) == (
-        decision.smoothing_s,
-        decision.enter,
-        decision.silence_dbfs,
-    )
+    said = {action.dest: action.help or "" for action in commands.choices["listen"]._actions}
+    assert flag_tree(args) == {}
+    assert set(KEYS.values()) <= set(keys())
+    for flag, path in KEYS.items():
+        default = _default(path)
+        shown = f"{default:g}" if isinstance(default, float) else str(default)
+        if default not in (None, False) and flag != "history":
+            assert f"(default: {shown}" in said[flag], flag
 
 
 def test_version_and_module() -> None:
@@ -249,7 +261,7 @@ def check_error(
     ("flags", "words"),
     [
         (["--input", "no/such.wav"], ["no/such.wav", "no such file"]),
-        (["--input", "/"], ["is a folder"]),
+        (["--input", "/etc/ssl"], ["leads to no file", ".flac"]),
         (["--input", "Nonexistent Card"], ["Nonexistent Card"]),
         (["--input", "ftp://u:secret@host/x?key=secret"], ["ftp://host/x", "ffmpeg"]),
         (["--input", "-", "--rate", "3"], ["--rate 3", "4000"]),
@@ -259,7 +271,7 @@ def check_error(
         (["--input", "demo", "--duration", "-1"], ["--duration -1"]),
         (["--input", "demo", "--duration", "nan"], ["--duration nan"]),
         (["--input", "demo", "--threshold", "2"], ["--threshold 2"]),
-        (["--input", "demo", "--silence", "5"], ["silence_dbfs"]),
+        (["--input", "demo", "--silence", "5"], ["--silence 5"]),
         (["--input", "demo", "--publish", "tcp://0.0.0.0:5757"], ["refusing", "keys new`"]),
         (["--input", "demo", "--publish", "kitchen"], ["kitchen", "tcp://127.0.0.1:PORT"]),
         (["--input", "demo", "--model", "lstn"], ["lstn", "did you mean 'lstm'"]),

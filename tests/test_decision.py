@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamgenre.decision import Decider, Decision, DecisionSettings, Stretch
+from streamgenre.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,7 +154,7 @@ def test_segments_tile_the_stream_and_sums_stay_one(
     ],
 )
 def test_impossible_settings(settings: dict[str, float], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(SettingsError, match=message):
         DecisionSettings(**settings)
 
 

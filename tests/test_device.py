@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from streamgenre.config import ListenSettings
+from streamgenre.config import StationSettings
 from streamgenre.errors import InputError
 from streamgenre.ring import LossReason, Lost
 from streamgenre.sources import choose, device
@@ -155,7 +155,7 @@ def test_devices_are_chosen_by_name(portaudio: FakePortAudio) -> None:
 
 def test_no_input_device_means_the_demo(portaudio: FakePortAudio) -> None:
     portaudio.devices = portaudio.devices[1:2]
-    source, line = choose.open_input(ListenSettings(pace="fast"))
+    source, line = choose.open_input(StationSettings(pace="fast"))
     assert source.name == "demo"
     assert line is not None
     assert "no input device" in line
@@ -167,12 +167,12 @@ def test_a_missing_portaudio_means_the_demo_and_says_why(monkeypatch: pytest.Mon
         raise InputError("sound cards need the PortAudio library: `apt install libportaudio2`")
 
     monkeypatch.setattr(device, "portaudio", missing)
-    source, line = choose.open_input(ListenSettings(pace="fast"))
+    source, line = choose.open_input(StationSettings(pace="fast"))
     assert source.name == "demo"
     assert line is not None
     assert "libportaudio2" in line
     with pytest.raises(InputError, match="libportaudio2"):
-        choose.open_input(ListenSettings(input="mic"))
+        choose.open_input(StationSettings(input="mic"))
 
 
 def test_it_goes_live_at_the_devices_own_rate(

@@ -90,6 +90,8 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "subscribers_slow": counts,
         "events_dropped": counts,
         "connections_refused": counts,
+        "open_files": counts,
+        "threads": counts,
         "history": st.none()
         | st.fixed_dictionaries(
             {
@@ -151,6 +153,8 @@ def example(event_type: str) -> dict[str, Any]:
             "subscribers_slow": 0,
             "events_dropped": 0,
             "connections_refused": 0,
+            "open_files": 20,
+            "threads": 9,
             "history": None,
         },
     }

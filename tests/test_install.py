@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import zipfile
 from pathlib import Path
@@ -71,3 +74,91 @@ def test_no_audio_is_in_the_repository() -> None:
     files = listed.stdout.splitlines()
     audio = (".ogg", ".wav", ".flac", ".mp3", ".au", ".m4a", ".opus")
     assert not [name for name in files if name.lower().endswith(audio)]
+
+
+RUN_TIME_EXTRAS = ("listen", "mqtt", "metrics", "dashboard")
+PI = [
+    # What Raspberry Pi OS of Debian 12 takes: its C library is 2.36.
+    *(f"manylinux_2_{minor}_aarch64" for minor in range(36, 16, -1)),
+    "manylinux2014_aarch64",
+]
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.13"])
+def test_every_dependency_has_a_wheel_for_the_pi(python: str, tmp_path: Path) -> None:
+    """As Raspberry Pi OS of Debian 12 and 13 would resolve them; nothing is installed."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    quick = ["--retries", "1", "--timeout", "20"]
+    index = subprocess.run([*pip, "index", *quick, "versions", "pyzmq"], capture_output=True)
+    if index.returncode != 0:
+        if os.environ.get("STREAMGENRE_TEST_ALL"):
+            pytest.fail("no package index answers")
+        pytest.skip("needs a package index")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(name for e in RUN_TIME_EXTRAS for name in extras[e])]
+    report = tmp_path / "report.json"
+    resolve = [
+        *(*pip, "install", *quick, "--quiet", "--dry-run", "--ignore-installed", "--only-binary"),
+        *(":all:", "--target", str(tmp_path / "none"), "--report", str(report)),
+        *("--implementation", "cp", "--python-version", python),
+        *(flag for platform in PI for flag in ("--platform", platform)),
+    ]
+    done = subprocess.run([*resolve, *wanted], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    urls = [item["download_info"]["url"] for item in json.loads(report.read_text())["install"]]
+    assert len(urls) >= len(set(wanted))
+    for url in urls:
+        assert re.search(r"(aarch64|-any)\.whl$", url), url
+
+
+def test_the_service_is_installed_below_a_folder_and_taken_away(
+    wheel: Path, tmp_path: Path
+) -> None:
+    to = tmp_path / "root"
+    variables = {
+        **{"PACKAGE": str(wheel), "PIP_FLAGS": "--no-deps --no-index"},
+        "PYTHONPATH": sysconfig.get_paths()["purelib"],  # what it depends on
+    }
+
+    def make(target: str) -> str:
+        done = subprocess.run(
+            ["make", target, f"DESTDIR={to}", f"PYTHON={sys.executable}"],
+            cwd=ROOT,
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    make("install-service")
+    for unit in ("streamgenre.service", "streamgenre@.service"):
+        placed = to / "usr/local/lib/systemd/system" / unit
+        assert placed.read_text() == (ROOT / "systemd" / unit).read_text()
+        (command,) = re.findall(r"^ExecStart=(\S+)", placed.read_text(), re.MULTILINE)
+        assert os.access(f"{to}{command}", os.X_OK)
+        # It names the Python where it will be, not the one in the folder of the maker.
+        assert Path(f"{to}{command}").read_text().startswith("#!/opt/streamgenre/bin/python")
+    python = to / "opt/streamgenre/bin/python"
+    version = [str(python), "-P", "-m", "streamgenre", "--version"]
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    shown = subprocess.run(version, capture_output=True, text=True, check=True, env=clean)
+    assert shown.stdout.startswith("streamgenre ")
+
+    settings = to / "etc/streamgenre/config.toml"
+    assert settings.stat().st_mode & 0o777 == 0o640
+    check = [sys.executable, "-m", "streamgenre", "config", "check", str(settings)]
+    subprocess.run(check, check=True, capture_output=True)
+    settings.write_text("# mine\n")
+    data = to / "var/lib/streamgenre/history.sqlite3"
+    data.parent.mkdir(parents=True)
+    data.write_text("mine")
+    assert "kept" in make("install-service")
+    said = make("uninstall-service")
+    assert f"{to}/etc/streamgenre" in said
+    assert f"{to}/var/lib/streamgenre" in said
+    left = {path.relative_to(to).as_posix() for path in to.rglob("*") if not path.is_dir()}
+    assert left == {"etc/streamgenre/config.toml", "var/lib/streamgenre/history.sqlite3"}
+    assert (settings.read_text(), data.read_text()) == ("# mine\n", "mine")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import threading
 import time
 from contextlib import suppress
 from itertools import pairwise
@@ -15,19 +16,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from needs import need
 from radio_server import Misbehaving
+from several import Listening
 
 from streamgenre.errors import InputError
 from streamgenre.ring import Lost
-from streamgenre.sources import radio
+from streamgenre.sources import http, radio
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.base import Notice
 from streamgenre.sources.http import open_url, redacted
-from streamgenre.sources.icy import MAX_TITLE, IcyDemuxer, Title, parse_title, split_title
+from streamgenre.sources.icy import IcyDemuxer, parse_title
+from streamgenre.sources.lists import is_hls
 from streamgenre.sources.radio import RadioSource
-from streamgenre.sources.stations import first_stream, is_hls, is_list
+from streamgenre.sources.stations import first_stream, is_list
+from streamgenre.sources.titles import MAX_TITLE, Title, split_title
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 OK = b"HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n"
 
@@ -64,18 +69,22 @@ def test_audio_and_titles_come_apart_however_the_stream_is_cut(
     heard, found = b"", []
     for start, end in pairwise(edges):
         piece, new = demuxer.push(stream[start:end])
+        found += [(len(heard) + place, title) for place, title in new]
         heard += piece
-        found += new
     assert heard == audio
     complete = len(audio) // interval
-    assert found == [t for t in map(parse_title, blocks[:complete]) if t is not None]
+    assert found == [
+        ((number + 1) * interval, parse_title(block))
+        for number, block in enumerate(blocks[:complete])
+    ]
 
 
 @given(st.binary(max_size=3000), st.integers(0, 64))
 def test_no_bytes_can_hurt_the_demuxer(data: bytes, interval: int) -> None:
     audio, titles = IcyDemuxer(interval).push(data)
     assert len(audio) <= len(data)
-    for title in titles:
+    for place, title in titles:
+        assert 0 <= place <= len(audio)
         assert len(title.raw) <= MAX_TITLE
         assert title.raw.isprintable() or title.raw == ""
 
@@ -289,11 +298,9 @@ def test_titles_in_the_stream_are_told_once(server: Any, mp3: bytes, quick: None
     head = OK.replace(b"\r\n\r\n", b"\r\nicy-metaint: 4096\r\n\r\n")
     source = RadioSource(server(lambda c, _: c.sendall(head + stream)).url)
     source.start()
-    until(lambda: source.state == "lost")
+    until(lambda: source.state == "lost", 20)
     source.stop()
-    assert [n for n in source.notices if isinstance(n, Title)] == [
-        Title("Björk - Jóga", "Björk", "Jóga")
-    ]
+    assert [cue.title for cue in source.cues] == [Title("Björk - Jóga", "Björk", "Jóga")]
     samples, _ = drain(source)
     assert samples > 7 * 44_100  # the titles did not get into the audio
 
@@ -349,21 +356,18 @@ def test_a_list_leads_to_the_stream(server: Any, mp3: bytes, quick: None) -> Non
     source.stop()
 
 
-def test_a_trickle_is_lost(
+def test_a_server_that_hurries_is_held_back(
     server: Any, mp3: bytes, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(radio, "WINDOW_S", 1.0)
-
-    def behave(connection: socket.socket, _: bytes) -> None:
-        connection.sendall(OK + mp3[:20_000])
-        for start in range(20_000, len(mp3), 200):
-            connection.sendall(mp3[start : start + 200])
-            time.sleep(0.2)
-
-    source = RadioSource(server(behave).url)
+    monkeypatch.setattr(radio, "AHEAD_S", 2.0)
+    source = RadioSource(server(lambda c, _: c.sendall(OK + mp3)).url)
     source.start()
-    until(lambda: "s of audio in" in "".join(map(str, source.notices)))
+    until(lambda: source.state == "live")
+    live_at = time.monotonic()
+    until(lambda: source.state == "lost", 20)
+    assert time.monotonic() - live_at > 5  # for 8 s of audio that came at once
     source.stop()
+    assert drain(source)[0] > 7.5 * 44_100
 
 
 def test_pauses_grow_and_begin_anew_after_a_stable_stretch(
@@ -382,3 +386,118 @@ def test_pauses_grow_and_begin_anew_after_a_stable_stretch(
     backoff.begin()
     now[0] += 31
     assert backoff.next_s() <= 1.2
+
+
+def test_a_dead_host_is_tried_some_forty_times_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    backoff = Backoff(*radio.BACKOFF_S)
+    attempts = 0
+    while now[0] < 3600:
+        backoff.begin()
+        attempts += 1
+        now[0] += backoff.next_s()
+    assert attempts < 50
+
+
+# ---- good stations beside bad ones ---------------------------------------------------------------
+
+
+def in_real_time(mp3: bytes) -> Callable[[socket.socket, bytes], None]:
+    """What a station does: two seconds at once, then 64 kb a second, for ever."""
+
+    def behave(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(OK + mp3[:16_000])
+        sent, began = 16_000, time.monotonic()
+        while True:
+            due = 16_000 + int(8_000 * (time.monotonic() - began))
+            for place in range(sent, due):
+                connection.sendall(mp3[place % len(mp3) : place % len(mp3) + 1])
+            sent = due
+            time.sleep(0.05)
+
+    return behave
+
+
+def trickle(connection: socket.socket, mp3: bytes) -> None:
+    connection.sendall(OK + mp3[:20_000])
+    for start in range(20_000, len(mp3), 100):
+        connection.sendall(mp3[start : start + 100])
+        time.sleep(0.1)
+
+
+REDIRECT = b"HTTP/1.0 302 Found\r\nLocation: /live\r\n\r\n"
+PAGE = b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<p>"
+METADATA = b"HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\nicy-metaint: 1\r\n\r\n"
+
+
+def half_open(connection: socket.socket, mp3: bytes) -> None:
+    connection.sendall(OK + mp3[:30_000])
+    time.sleep(20)
+
+
+def drip(connection: socket.socket, _: bytes) -> None:
+    while True:
+        connection.sendall(b"H")
+        time.sleep(0.3)
+
+
+FAULTS: dict[str, tuple[Callable[[socket.socket, bytes], None], str]] = {
+    "redirects": (lambda c, _: c.sendall(REDIRECT), "redirect"),
+    "page": (lambda c, _: c.sendall(PAGE), "is a text/html page"),
+    "noise": (lambda c, _: endless(c, OK, bytes(range(256)) * 256), ""),
+    "header": (lambda c, _: endless(c, b"HTTP/1.0 200 OK\r\nX: ", b"x" * 65_536), "no usable"),
+    "metadata": (lambda c, _: endless(c, METADATA, b"a\xff" + b"z" * 4080), ""),
+    "silent": (lambda c, _: time.sleep(20), "no answer"),
+    "half open": (half_open, "nothing for"),
+    "drip": (drip, "no usable answer"),
+    "trickle": (trickle, "s of audio in"),
+    "refused": (lambda c, _: c.close(), "no usable answer"),
+}
+
+
+@pytest.mark.timeout(120)
+def test_bad_stations_come_back_and_never_delay_a_good_one(
+    server: Any,
+    mp3: bytes,
+    stateful_folder: Path,
+    quick: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(radio, "WINDOW_S", 2.0)
+    monkeypatch.setattr(http, "HEAD_S", 2.0)
+    well = threading.Event()
+    good = in_real_time(mp3)
+
+    def with_fault(fault: Any) -> Callable[[socket.socket, bytes], None]:
+        def behave(connection: socket.socket, request: bytes) -> None:
+            if well.is_set():
+                good(connection, request)
+            else:
+                fault(connection, mp3)
+
+        return behave
+
+    def told(name: str) -> bool:
+        return any(
+            event["state"] in ("connecting", "lost") and FAULTS[name][1] in event["detail"]
+            for _, event in listening.of(name, "source")
+            if event["detail"]
+        )
+
+    def is_back(name: str) -> bool:
+        at, last = listening.of(name, "source")[-1]
+        after = [e for heard_at, e in listening.of(name, "update") if heard_at > at]
+        return last["state"] == "live" and len(after) >= 2
+
+    urls = {name: server(with_fault(fault)).url for name, (fault, _) in FAULTS.items()}
+    with Listening({"good": server(good).url, **urls}, stateful_folder) as listening:
+        until(lambda: all(map(told, FAULTS)), 30)
+        well.set()
+        until(lambda: all(map(is_back, FAULTS)), 30)
+    listening.assert_unbroken("good")
+    for name in FAULTS:
+        assert listening.sources[name].failure is None
+        assert len(listening.of(name, "gap")) == listening.states(name).count("lost"), name
+    assert capfd.readouterr().err == ""

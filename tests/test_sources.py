@@ -12,13 +12,14 @@ from audio import music, write_wav
 from needs import need
 
 from streamgenre import demo
-from streamgenre.config import ListenSettings
+from streamgenre.config import StationSettings
 from streamgenre.errors import InputError, SettingsError
 from streamgenre.ring import LossReason, Lost
 from streamgenre.sources.base import Notice
 from streamgenre.sources.choose import open_input
-from streamgenre.sources.file import decode, open_file
+from streamgenre.sources.file import decode
 from streamgenre.sources.paced import PacedSource
+from streamgenre.sources.playlist import open_file
 from streamgenre.sources.stdin import FORMATS, RawFormat, read_raw
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def test_every_raw_format_however_the_pipe_cuts_it(name: str) -> None:
     data = (stereo.astype(np.float64) * factor).astype(dtype).tobytes()
     reader, writer = os.pipe()
     pieces: list[Any] = []
-    blocks = read_raw(reader, RawFormat(channels=2, format=name))
+    blocks = read_raw(reader, RawFormat(channels=2, format=name))  # type: ignore[arg-type]
     sent = 0
     while sent < len(data):
         sent += os.write(writer, data[sent : sent + 8191])  # no whole number of frames
@@ -179,10 +180,10 @@ def test_an_empty_pipe_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"rate": 0}, "--rate 0"),
-        ({"rate": 10_000_000}, "--rate"),
-        ({"channels": 0}, "--channels"),
-        ({"format": "s24le"}, "--format s24le: expected one of"),
+        ({"rate": 0}, "rate 0"),
+        ({"rate": 10_000_000}, "rate"),
+        ({"channels": 0}, "channels"),
+        ({"format": "s24le"}, "format s24le: expected one of"),
     ],
 )
 def test_impossible_raw_formats(wrong: dict[str, int | str], message: str) -> None:
@@ -246,12 +247,12 @@ def test_an_error_in_a_capture_thread_is_kept_for_the_engine() -> None:
 
 def test_streams_say_how_to_be_heard() -> None:
     with pytest.raises(InputError, match="ffmpeg") as error:
-        open_input(ListenSettings(input="rtsp://user:secret@radio.example/live?token=secret"))
+        open_input(StationSettings(input="rtmp://user:secret@radio.example/live?token=secret"))
     assert "secret" not in str(error.value)
 
 
 def test_a_missing_file_is_not_taken_for_a_device() -> None:
     with pytest.raises(InputError, match="no such file"):
-        open_input(ListenSettings(input="somewhere/song.mp3"))
+        open_input(StationSettings(input="somewhere/song.mp3"))
     with pytest.raises(InputError, match="no such file"):
-        open_input(ListenSettings(input="song.mp3"))
+        open_input(StationSettings(input="song.mp3"))

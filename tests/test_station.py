@@ -13,13 +13,14 @@ from model_factory import SPEC
 from streamgenre.config import EngineSettings
 from streamgenre.features import MfccStream
 from streamgenre.ring import LossReason, Lost
+from streamgenre.sources.titles import Title, split_title
 from streamgenre.station import Break, Hop, Station
 
 RATE = SPEC.samplerate
 
 
-def drain(station: Station) -> list[Hop | Break]:
-    items: list[Hop | Break] = []
+def drain(station: Station) -> list[Hop | Break | Title]:
+    items: list[Hop | Break | Title] = []
     while (item := station.pull()) is not None:
         items.append(item)
     return items
@@ -27,13 +28,13 @@ def drain(station: Station) -> list[Hop | Break]:
 
 def listen(
     *items: np.ndarray | Lost, rate: int = RATE, duration: float | None = None
-) -> tuple[list[Hop | Break], Station]:
+) -> tuple[list[Hop | Break | Title], Station]:
     source = FedSource(rate=rate).feed(list(items)).end()
     station = Station("test", source, SPEC, EngineSettings(duration_s=duration))
     return drain(station), station
 
 
-def hops_of(items: list[Hop | Break]) -> list[Hop]:
+def hops_of(items: list[Hop | Break | Title]) -> list[Hop]:
     return [item for item in items if isinstance(item, Hop)]
 
 
@@ -178,3 +179,29 @@ def test_wall_time_of_a_file_starts_now_and_runs_with_its_audio() -> None:
     walls = [hop.wall for hop in hops_of(items)]
     np.testing.assert_allclose(np.diff(walls), 1.0, atol=1e-6)
     assert abs(walls[0] - 1.0 - before) < 1.0
+
+
+@pytest.mark.parametrize("rate", [RATE, 44_100])
+def test_a_title_comes_at_its_first_sample(rate: int) -> None:
+    signal = music(4, rate=rate)
+    first, second, third = (split_title(name) for name in ("first", "second", "third"))
+    cut, lost = int(2.25 * rate), int(0.5 * rate)
+    gap = Lost(lost, LossReason.SOURCE)
+    source = FedSource(rate=rate).feed(
+        [first, signal[:cut], second, signal[cut : 3 * rate], gap, third, signal[3 * rate :]]
+    )
+    station = Station("test", source.end(), SPEC, EngineSettings())
+    told: list[tuple[Title | None, float]] = []
+    while (item := station.pull()) is not None:
+        if isinstance(item, Title):
+            told.append((item, station.stream_time))
+        elif isinstance(item, Hop):
+            told.append((None, item.end))
+    assert [title for title, _ in told] == [first, None, None, second, None, third, None, None]
+    times = [at for title, at in told if title is not None]
+    assert times == pytest.approx([0, 2.25, 3.5], abs=1 / RATE)
+    # They cost no sample and no frame.
+    plain, _ = listen(
+        signal[: 3 * rate], Lost(lost, LossReason.SOURCE), signal[3 * rate :], rate=rate
+    )
+    assert [h.end for h in hops_of(plain)] == [at for title, at in told if title is None]

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from train import comparison
+from train.ancestors import command as ancestors
+from train.corpora import commands as corpora
+from train.ensemble import command as ensemble
 from train.streaming import command as streaming
 
 _DESCRIPTION: Final = """\
@@ -73,6 +76,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where computed frames are kept (default: $XDG_CACHE_HOME/streamgenre/frames)",
     )
+    common.add_argument(
+        "--split",
+        type=Path,
+        metavar="FILE",
+        help="folds or parts from a file that `train split` wrote; refused where a file changed",
+    )
 
     fit = commands.add_parser(
         "fit", parents=[common], help="train a model", description=_FIT, formatter_class=raw
@@ -135,6 +144,9 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("model", metavar="MODEL", help="model folder, or name of a shipped model")
     streaming.add_parser(commands, output, formatter_class=raw)
     comparison.add_parser(commands, output, formatter_class=raw)
+    corpora.add_parsers(commands, output, formatter_class=raw)
+    ensemble.add_parser(commands, output, formatter_class=raw)
+    ancestors.add_parser(commands, output, formatter_class=raw)
     return whole
 
 

@@ -71,6 +71,7 @@ def _trunk(manifest: dict[str, Any]) -> str:
 _FOLDS = {
     "clips.csv": "the column `fold` of `clips.csv`, no artist in two folds",
     "artist": "made by artist, no known artist in two folds",
+    "split": "a split file, told below",
     "file": "made by file, artists unknown: **the figures below may be far too good**",
 }
 

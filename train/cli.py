@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 from streamgenre.errors import StreamgenreError
 from streamgenre.manifest import find_model, read_manifest
 from train import comparison
+from train.ancestors import command as ancestors
 from train.arguments import parser
+from train.corpora import commands as corpora
+from train.corpora import splitfile
 from train.corpus import read_corpus
+from train.ensemble import command as ensemble
 from train.errors import TrainError
 from train.frames import SPEC, default_cache, load_recordings
 from train.progress import Progress
@@ -136,7 +140,10 @@ def _trunk(options: argparse.Namespace, progress: Progress, arguments: list[str]
 
 
 def _corpus(options: argparse.Namespace, progress: Progress) -> Corpus:
-    corpus = read_corpus(options.corpus)
+    if options.split:
+        corpus = splitfile.read(options.split, options.corpus)
+    else:
+        corpus = read_corpus(options.corpus)
     for warning in corpus.warnings:
         progress.note(f"warning: {warning}")
     return corpus
@@ -196,6 +203,8 @@ def _recorded(arguments: list[str], options: argparse.Namespace) -> str:
     hidden[str(options.out)] = f"models/{options.out.name}"
     if options.fold_models:
         hidden[str(options.fold_models)] = "FOLDS"
+    if options.split:
+        hidden[str(options.split)] = "SPLIT"
     if options.trunk:
         hidden[str(options.trunk)] = "TRUNK"
     if options.note:
@@ -237,4 +246,8 @@ _COMMANDS: Final = {
     "trunk": _trunk,
     "stream-eval": streaming.run,
     "report": comparison.run,
+    "ensemble": ensemble.run,
+    "inspect": corpora.run_inspect,
+    "split": corpora.run_split,
+    "reproduce": ancestors.run,
 }

@@ -55,9 +55,16 @@ class Corpus:
     labels: tuple[str, ...]
     """Genres, sorted."""
     folds_by: str
-    """How the folds were made: ``clips.csv``, ``artist`` or ``file``."""
+    """How the folds were made: ``clips.csv``, ``artist``, ``file`` or ``split`` (a split file)."""
     warnings: tuple[str, ...]
     """What a reader of figures from this corpus has to know."""
+    held_out: tuple[int, ...] = ()
+    """Folds that are measured on, such as a published test list; empty for all."""
+
+    @property
+    def measured(self) -> tuple[int, ...]:
+        """Numbers of the folds that are held out, one after the other, to be measured on."""
+        return self.held_out or self.folds
 
     @property
     def folds(self) -> tuple[int, ...]:

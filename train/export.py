@@ -138,7 +138,7 @@ def _hop_by_hop(network: Network, session: Any, frames: Array, states: list[Arra
     return [*told, *states]
 
 
-def _from_keras(call: Any, inputs: dict[str, tuple[int | None, ...]]) -> Any:
+def from_keras(call: Any, inputs: dict[str, tuple[int | None, ...]]) -> Any:
     """Convert a function of named float tensors, giving a dict of tensors, with tf2onnx."""
     import tensorflow as tf
     import tf2onnx
@@ -152,7 +152,7 @@ def _from_keras(call: Any, inputs: dict[str, tuple[int | None, ...]]) -> Any:
 
 def _windowed_graph(network: Network) -> Any:
     shape = network.whole.inputs[0].shape[1:]
-    model = _from_keras(
+    model = from_keras(
         lambda frames: {LOGITS: network.whole(frames, training=False)}, {FRAMES: tuple(shape)}
     )
     return _assembled(network, list(model.graph.node), list(model.graph.initializer), [model])
@@ -178,9 +178,9 @@ def _stateful_graph(network: Network) -> Any:
     kept = {name: name for name in (*front_inputs, *(s.name + NEXT for s in own), "direct")}
     last = f"sequence_{len(network.recurrent)}"
     parts = [
-        _prefixed(_from_keras(front, front_inputs), "front/", kept | {"features": "sequence_0"}),
-        _prefixed(
-            _from_keras(head, {"hidden": hidden_shape, "direct": direct_shape}),
+        prefixed(from_keras(front, front_inputs), "front/", kept | {"features": "sequence_0"}),
+        prefixed(
+            from_keras(head, {"hidden": hidden_shape, "direct": direct_shape}),
             "head/",
             {"hidden": last, "direct": "direct", LOGITS: LOGITS, SPEECH: SPEECH},
         ),
@@ -246,7 +246,7 @@ def lstm_nodes(
     ]
 
 
-def _prefixed(model: Any, prefix: str, names: dict[str, str]) -> Any:
+def prefixed(model: Any, prefix: str, names: dict[str, str]) -> Any:
     """Prefix every name in a graph, except those that get a given name."""
     graph = model.graph
 

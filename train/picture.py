@@ -17,7 +17,7 @@ def confusion_svg(
     counts: Sequence[Sequence[int]],
     *,
     columns: Sequence[str] = (),
-    unit: str = "clips",
+    of: str = "clips",
 ) -> str:
     """Return an SVG: a row is a true genre, a cell's shade the share of that row.
 
@@ -29,7 +29,7 @@ def confusion_svg(
         One row a genre.
     columns
         Names of the columns, the genres unless given.
-    unit
+    of
         What is counted.
     """
     columns = columns or labels
@@ -67,7 +67,6 @@ def confusion_svg(
                     f'text-anchor="middle" fill="{ink}">{count}</text>'
                 )
     parts.append(
-        f'<text x="{_MARGIN}" y="{side + 10}">row: true genre; column: decision; {unit}</text>'
-        "</svg>"
+        f'<text x="{_MARGIN}" y="{side + 10}">row: true genre; column: decision; {of}</text></svg>'
     )
     return "\n".join(parts) + "\n"

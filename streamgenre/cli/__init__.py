@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS: Final = (
-    *("listen", "dashboard", "subscribe", "devices", "models"),
-    *("keys", "control", "bridge", "history", "report"),
+    *("listen", "dashboard", "subscribe", "devices", "probe", "models"),
+    *("keys", "control", "bridge", "history", "report", "config", "service", "doctor"),
 )
 EXTRAS: Final = {
-    **dict.fromkeys(("listen", "devices", "models", "history", "report"), "listen"),
+    **dict.fromkeys(
+        ("listen", "devices", "probe", "models", "history", "report", "config", "doctor"), "listen"
+    ),
     **{"dashboard": "dashboard", "bridge": "mqtt"},
 }
 """What a command needs beyond the base install: ``pip install 'streamgenre[EXTRA]'``."""
@@ -96,7 +98,12 @@ def _open_closed_streams() -> None:
 
 def _say(line: str) -> None:
     shown = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in line)
-    print(f"streamgenre: {shown}", file=sys.stderr)
+    level = "streamgenre: "
+    if "JOURNAL_STREAM" in os.environ:
+        from streamgenre.journal import leads_to_journal
+
+        level = "<3>" if leads_to_journal(sys.stderr) else level  # the journal takes it as `error`
+    print(level + shown.replace("\n", "\n<3>" if level == "<3>" else "\n"), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ENDPOINT: Final = "tcp://127.0.0.1:5757"
 MODEL: Final = "lstm"
 FORMATS: Final = ("s16le", "s16be", "s32le", "s32be", "f32le", "f32be")
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 TYPES: Final = ("update", "segment", "gap", "source", "title", "dead_air", "status")
 
 
@@ -24,7 +25,9 @@ def add_arguments(commands: Commands) -> None:
     _dashboard(commands)
     _subscribe(commands)
     _devices(commands)
+    _probe(commands)
     _models(commands)
+    _config(commands)
     add_bus_arguments(commands, _command)
     add_commands(commands, _command)
 
@@ -57,76 +60,93 @@ def _listen(commands: Commands) -> None:
             "  streamgenre listen                          the default input device\n"
             '  streamgenre listen --input "USB Audio"      a device, by (part of) its name\n'
             "  streamgenre listen --input http://radio.example/jazz.mp3\n"
+            "  streamgenre listen --input ~/Music --loop --shuffle 1\n"
             "  streamgenre listen --input set.flac --pace fast --json > events.jsonl\n"
+            "  streamgenre listen --input jazz=http://radio.example/jazz --input hall=hw:1\n"
             "  arecord -f cd -t raw | streamgenre listen --input -\n"
             "\n"
-            "Ctrl-C or SIGTERM ends it with exit code 0, after the last events are sent."
+            "Ctrl-C or SIGTERM ends it with exit code 0, after the last events are sent. SIGHUP\n"
+            "has the configuration file read again, where there is one."
         ),
     )
     source = parser.add_argument_group("input")
     source.add_argument(
         "--input",
-        metavar="INPUT",
-        help="name of a device (see `streamgenre devices`), path of an audio file, URL of a radio "
-        "stream or station list (http, https), - for raw PCM "
-        "on standard input, or demo for a synthesised programme (default: the default input "
-        "device; where there is none, demo)",
+        action="append",
+        metavar="[NAME=]INPUT",
+        help="name of a device (see `streamgenre devices`), path of an audio file, of a folder of "
+        "them or of a list (.m3u, .pls, .xspf, .asx), URL of a radio stream or station list "
+        "(http, https, rtsp, rtsps, and srt where PyAV has it), - for raw PCM "
+        "on standard input, or demo for a synthesised programme (default: the stations of the "
+        "configuration; where it has none, the default input device, else demo). May be given "
+        "again, with a name for each station in front: --input kitchen=URL. A file whose name has "
+        "a = in it is meant where it exists, or with its folder: ./a=b.wav",
+    )
+    source.add_argument(
+        "--config",
+        metavar="FILE",
+        help="configuration file (default: /etc/streamgenre/config.toml, and over it "
+        "~/.config/streamgenre/config.toml; see `streamgenre config`)",
     )
     source.add_argument("--station", metavar="NAME", help="name of the station in every event")
     source.add_argument(
         "--pace",
         choices=("real", "fast"),
-        default="real",
-        help="play a file as a clock would, or as fast as it can be classified (default: real)",
+        help="play files as a clock would, or as fast as they can be classified (default: real)",
+    )
+    source.add_argument(
+        "--loop",
+        action="store_true",
+        default=None,
+        help="play a file, folder or list again and again",
+    )
+    source.add_argument(
+        "--shuffle",
+        type=int,
+        metavar="SEED",
+        help="play a folder or list in an order of chance, another one each time; the same SEED "
+        "gives the same orders",
     )
     source.add_argument(
         "--duration", type=float, metavar="SECONDS", help="end after so many seconds of audio"
     )
     raw = parser.add_argument_group("raw PCM on standard input")
-    raw.add_argument("--rate", type=int, default=44_100, help="samples a second (default: 44100)")
-    raw.add_argument("--channels", type=int, default=2, help="interleaved channels (default: 2)")
-    raw.add_argument(
-        "--format", default="s16le", metavar="FORMAT", help=f"{', '.join(FORMATS)} (default: s16le)"
-    )
+    raw.add_argument("--rate", type=int, metavar="HZ", help="samples a second (default: 44100)")
+    raw.add_argument("--channels", type=int, metavar="N", help="interleaved channels (default: 2)")
+    raw.add_argument("--format", metavar="FORMAT", help=f"{', '.join(FORMATS)} (default: s16le)")
     decision = parser.add_argument_group("model and decision")
     decision.add_argument(
         "--model",
-        default=MODEL,
         metavar="NAME|DIR",
         help=f"shipped model (see `streamgenre models`) or model folder (default: {MODEL})",
     )
     decision.add_argument(
         "--smoothing",
         type=float,
-        default=4.0,
         metavar="SECONDS",
         help="time constant of the smoothing; longer is calmer and later (default: 4)",
     )
     decision.add_argument(
         "--threshold",
         type=float,
-        default=0.35,
         metavar="P",
         help="decide on a genre from this smoothed probability on; else `unknown` (default: 0.35)",
     )
     decision.add_argument(
         "--silence",
         type=float,
-        default=-60.0,
         metavar="DBFS",
         help="RMS level under which it is silent (default: -60)",
     )
     decision.add_argument(
         "--dead-air",
         type=float,
-        default=20.0,
         metavar="SECONDS",
         help="silence for so long is told as a dead_air event; 0 for never (default: 20)",
     )
     output = parser.add_argument_group("output")
     output.add_argument(
         "--publish",
-        default=ENDPOINT,
         metavar="ENDPOINT",
         help=f"ZeroMQ endpoint to publish on (default: {ENDPOINT}; port * takes any free one)",
     )
@@ -136,6 +156,12 @@ def _listen(commands: Commands) -> None:
     show.add_argument("--json", action="store_true", help="print every event as one JSON line")
     show.add_argument("--no-dashboard", action="store_true", help="print lines, in a terminal too")
     show.add_argument("-q", "--quiet", action="store_true", help="print nothing, only publish")
+    output.add_argument(
+        "--log-level",
+        choices=LOG_LEVELS,
+        help="say on stderr, from this level on, what happens to the inputs: lost, live again, "
+        "gaps (default: where stderr is systemd's journal, info)",
+    )
 
 
 def _dashboard(commands: Commands) -> None:
@@ -183,6 +209,45 @@ def _devices(commands: Commands) -> None:
     parser.add_argument("--json", action="store_true", help="print a JSON array")
 
 
+def _probe(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "probe",
+        "tell what a stream, file or playlist is",
+        description=(
+            "Hear an input for some seconds and tell what it is: codec, rate, channels, bit rate,\n"
+            "what the station says of itself, the titles it announces, its level and the genre so\n"
+            "far. One attempt is made; files are heard as fast as they can be."
+        ),
+        epilog="examples:\n"
+        "  streamgenre probe http://radio.example/jazz.mp3\n"
+        "  streamgenre probe ~/Music --seconds 60 --json\n\n"
+        "The exit code is 0 where anything was heard, else 1.",
+    )
+    parser.add_argument("input", metavar="INPUT", help="as of `streamgenre listen --input`")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="seconds of audio to hear (default: 10)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=20.0,
+        metavar="SECONDS",
+        help="seconds to wait beyond them at most (default: 20)",
+    )
+    parser.add_argument(
+        "--model",
+        default=MODEL,
+        metavar="NAME|DIR",
+        help=f"model that is asked for the genre (default: {MODEL})",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
 def _models(commands: Commands) -> None:
     parser = _command(
         commands,
@@ -191,3 +256,31 @@ def _models(commands: Commands) -> None:
         description="List the models that came with streamgenre, checked against their hashes.",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON array")
+
+
+def _config(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "config",
+        "show, check and explain the configuration",
+        description=(
+            "The configuration of `listen`: /etc/streamgenre/config.toml, over it\n"
+            "~/.config/streamgenre/config.toml ($XDG_CONFIG_HOME), or only the file of --config.\n"
+            "Over files stand variables such as STREAMGENRE_BUS_PUBLISH, over those the flags."
+        ),
+        epilog=(
+            "example:\n"
+            "  streamgenre config edit-example > config.toml\n"
+            "  streamgenre config check config.toml\n"
+            "  streamgenre listen --config config.toml"
+        ),
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    show = actions.add_parser("show", help="every setting in use, and where it comes from")
+    check = actions.add_parser("check", help="look for faults; exit code 1 where there are any")
+    check.add_argument("file", nargs="?", metavar="FILE", help="the one file to check")
+    actions.add_parser("schema", help="a JSON Schema of the file, for editors")
+    actions.add_parser("edit-example", help="a whole file with comments, to be edited")
+    for action in (show, check):
+        action.add_argument("--config", metavar="FILE", help="read this file only")
+        action.add_argument("--json", action="store_true", help="print JSON")

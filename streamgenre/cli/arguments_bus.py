@@ -1,4 +1,4 @@
-"""The flags of the commands around the bus: keys, requests and bridges; they load nothing."""
+"""The flags of the commands around a running daemon: keys, requests, bridges, the service."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ def add_bus_arguments(commands: Commands, new_command: NewCommand) -> None:
         )
     )
     _bridge(new_command(commands, "bridge", "hand a daemon's events on to other systems"))
+    _service(new_command(commands, "service", "tell how the systemd service is doing"))
+    _doctor(new_command(commands, "doctor", "tell what is wrong on this machine, and what to do"))
 
 
 def add_publishing(group: argparse._ArgumentGroup) -> None:
@@ -42,12 +44,12 @@ def add_publishing(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--encrypt",
         action="store_true",
+        default=None,
         help="let in allowed keys only, on loopback too (beyond it always; see `streamgenre keys`)",
     )
     add_keys(group)
     group.add_argument(
         "--ipc-mode",
-        default="600",
         metavar="OCTAL",
         help="file mode of an ipc:// endpoint (default: 600)",
     )
@@ -178,3 +180,46 @@ def _bridge(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="silence or loss of the source that counts as dead air (default: 30)",
     )
+
+
+def _service(parser: argparse.ArgumentParser) -> None:
+    parser.description = "The daemon as a service of systemd; `make install-service` installs it."
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    status = actions.add_parser(
+        "status",
+        help="what systemd and the daemon's own bus say",
+        description="Tell since when the service runs, how often it was restarted, what its "
+        "watchdog is, and what its stations hear.",
+        epilog="Exit code 0: active and its bus answers; 3: not active; 4: active, but nothing "
+        "comes from its bus; 1: systemd cannot be asked.",
+    )
+    status.add_argument(
+        "--unit", default="streamgenre.service", metavar="UNIT", help="default: streamgenre.service"
+    )
+    add_connecting(status)
+    status.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Look at Python, libraries, sound cards, inputs, settings, models, history, disk, clock,\n"
+        "ports and the service, and say in words what is wrong and what to do. Changes nothing."
+    )
+    parser.epilog = (
+        "Exit code 0: no problem (notes are none); 1: at least one; 2: wrong usage.\n\n"
+        "examples:\n"
+        "  streamgenre doctor\n"
+        "  sudo -u streamgenre streamgenre doctor      as the service sees it\n"
+        "  sudo streamgenre doctor --bundle support.tar.gz\n\n"
+        "A bundle has the findings, versions, settings, the last events and log lines, the unit\n"
+        "and the sound cards, for somebody who is to help. Passwords, tokens, keys and the query\n"
+        "of every URL are taken out; its file is readable by you alone (mode 600)."
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", help="settings of the daemon (default: as `listen` finds them)"
+    )
+    parser.add_argument(
+        "--unit", default="streamgenre.service", metavar="UNIT", help="default: streamgenre.service"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--bundle", metavar="FILE", help="also write a support bundle, a .tar.gz")

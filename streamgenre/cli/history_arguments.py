@@ -39,21 +39,18 @@ def add_listen_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--history-days",
         type=float,
-        default=731,
         metavar="DAYS",
         help="keep segments, titles, gaps and shares for so long (default: 731)",
     )
     group.add_argument(
         "--history-detail-days",
         type=float,
-        default=30,
         metavar="DAYS",
         help="keep the probabilities of every second for so long, 0 for not at all (default: 30)",
     )
     group.add_argument(
         "--history-mb",
         type=float,
-        default=4000,
         metavar="MB",
         help="beyond this size the oldest is given up early, detail first (default: 4000)",
     )

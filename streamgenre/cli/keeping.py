@@ -2,73 +2,58 @@
 
 from __future__ import annotations
 
-import sys
+import dataclasses
+import logging
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamgenre.errors import SettingsError
-from streamgenre.history.settings import HistorySettings, default_path
+from streamgenre.events import Status
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from streamgenre.events import AnyEvent
+    from streamgenre.history.settings import HistorySettings
     from streamgenre.history.writer import HistoryWriter
-    from streamgenre.sources.base import Source
 
-
-def history_settings(args: argparse.Namespace, source: Source) -> HistorySettings | None:
-    """Return how the history is kept, or None where none is.
-
-    It is kept where something is heard that will not come again: a device, a radio, a pipe. A file
-    or the demo is played for the sake of its output and would only soil the record; with
-    ``--history`` it is kept all the same.
-
-    Raises
-    ------
-    SettingsError
-        If a flag is not usable.
-    """
-    if args.history is not None and (not args.history.strip() or "\0" in args.history):
-        raise SettingsError(f"--history {args.history!r}: expected the path of a file")
-    path = default_path() if args.history is None else Path(args.history).expanduser()
-    settings = HistorySettings(
-        path=path,
-        detail_days=args.history_detail_days,
-        keep_days=args.history_days,
-        max_mb=args.history_mb,
-    )
-    return settings if not args.no_history and (source.live or args.history is not None) else None
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
-def keep_history(args: argparse.Namespace, source: Source) -> Iterator[HistoryWriter | None]:
-    """Yield the running writer of the history, or None where none is kept."""
-    settings = history_settings(args, source)
-    if settings is None:
-        yield None
-        return
-    from streamgenre.history.writer import HistoryWriter
+def keep_history(
+    settings: HistorySettings, *, lossless: bool
+) -> Iterator[Callable[[AnyEvent, bool], AnyEvent]]:
+    """Yield what keeps an event, and returns it as it is to be sent.
 
-    later: list[str] = []
-    # A line on the terminal would tear the dashboard: there it is said at the end, and in `status`.
-    say = later.append if _in_dashboard(args) else _say
-    # What is live does not wait; a file as fast as can be does, and loses nothing.
-    writer = HistoryWriter(settings, lossless=not source.real_time, say=say)
-    writer.start()
+    With each event it is told whether the station is live: heard once, it will not come again. A
+    file or the demo is played for the sake of its output and would only soil the record; it is
+    kept where ``settings`` say so. The file is opened with the first event that is kept.
+
+    Parameters
+    ----------
+    settings
+        Where, and for how long.
+    lossless
+        Whether the stations wait where the disk is too slow.
+    """
+    writer: HistoryWriter | None = None
+
+    def keep(event: AnyEvent, live: bool) -> AnyEvent:
+        nonlocal writer
+        if settings.keep == "none" or not (live or settings.keep == "all"):
+            return event
+        if writer is None:
+            from streamgenre.history.writer import HistoryWriter
+
+            writer = HistoryWriter(settings, lossless=lossless, say=_log.warning)
+            writer.start()
+        if isinstance(event, Status):
+            event = dataclasses.replace(event, history=writer.state())
+        writer.put(event)
+        return event
+
     try:
-        yield writer
+        yield keep
     finally:
-        writer.close()
-        for line in dict.fromkeys(later):
-            _say(line)
-
-
-def _in_dashboard(args: argparse.Namespace) -> bool:
-    plain = args.json or args.quiet or args.no_dashboard
-    return not plain and sys.stdout.isatty() and sys.stderr.isatty()
-
-
-def _say(line: str) -> None:
-    print(f"streamgenre: {line}", file=sys.stderr, flush=True)
+        if writer is not None:
+            writer.close()

@@ -6,82 +6,111 @@ the events and waits for signals.
 
 from __future__ import annotations
 
-import dataclasses
+import logging
 import os
-import re
 import sys
 import threading
 from collections import Counter
-from contextlib import ExitStack
-from pathlib import Path
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
+from streamgenre.cli.flags import flag_tree
 from streamgenre.cli.keeping import keep_history
 from streamgenre.cli.noise import quiet_libraries
+from streamgenre.cli.reloading import Reloader
 from streamgenre.cli.serving import open_bus, open_metrics
 from streamgenre.cli.signals import ask_to_stop
-from streamgenre.config import EngineSettings, ListenSettings
-from streamgenre.decision import DecisionSettings
+from streamgenre.config.build import load
+from streamgenre.config.layers import open_secrets
 from streamgenre.engine import Engine
-from streamgenre.errors import SettingsError
-from streamgenre.events import Segment, Status
+from streamgenre.event_log import log_event
+from streamgenre.events import Segment
 from streamgenre.feed import Feed
-from streamgenre.models import load_model
-from streamgenre.sources.choose import open_input
-from streamgenre.sources.stdin import RawFormat
+from streamgenre.lineup import Lineup
+from streamgenre.logs import logging_to_user
+from streamgenre.service import Notifier, Service
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from streamgenre.config.build import Loaded
     from streamgenre.events import AnyEvent
+
+_log = logging.getLogger(__name__)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Listen until the input ends, the duration is over or the user says stop."""
-    settings = _settings(args)
-    with quiet_libraries(enabled=not args.debug):
-        return _listen(args, settings)
+    """Listen until the inputs end, the duration is over or the user says stop."""
+    flags = flag_tree(args)
+
+    def read() -> Loaded:
+        return load(args.config, os.environ, flags)
+
+    loaded = read()
+    with (
+        quiet_libraries(enabled=not args.debug),
+        logging_to_user(args.log_level, hold=_in_dashboard(args)) as journal,
+    ):
+        # Elsewhere the output shows what happens to the inputs.
+        log_events = journal or args.log_level is not None
+        return _listen(args, loaded, read, log_event if log_events else lambda event: None)
 
 
-def _listen(args: argparse.Namespace, settings: ListenSettings) -> int:
-    model = load_model(settings.model)
-    source, announcement = open_input(settings)
+def _listen(
+    args: argparse.Namespace,
+    loaded: Loaded,
+    read: Callable[[], Loaded],
+    log: Callable[[AnyEvent], None],
+) -> int:
+    config = loaded.config
     show = _presenter(args)
-    # What is live must reach the bus in time, whether or not somebody reads our output.
-    feed = Feed(lossless=not source.real_time)
+    for file in loaded.files:
+        if open_secrets(file):
+            _log.warning("%s: has a password in a URL, and others may read it: chmod o-r", file)
     heard: Counter[str] = Counter()
+
+    def publish(event: AnyEvent) -> None:
+        event = keep(event, engine.keeps(event.station))
+        publisher.send(event)
+        metrics(event)
+        feed.put(event)
+        service.take(event)
+        log(event)
+        if isinstance(event, Segment):
+            heard[event.genre or event.state] += round(event.end - event.start)
+
+    def on_failure(name: str, error: Exception) -> None:
+        _log.error("%s has failed: %s", name, error, extra={"station": name})
+
+    engine = Engine(publish, config.engine, lambda: publisher.traffic, on_failure)
+    lineup = Lineup(engine)
+    service = Service(Notifier.from_environment(), config.engine.hop_s)
+    reloader = Reloader(read, lineup, engine, service.on_reload) if loaded.files else None
     with ExitStack() as stack:
-        history = stack.enter_context(keep_history(args, source))
-        metrics = stack.enter_context(open_metrics(settings.metrics))
-
-        def publish(event: AnyEvent) -> None:
-            if history is not None:
-                if isinstance(event, Status):
-                    event = dataclasses.replace(event, history=history.state())
-                history.put(event)
-            publisher.send(event)
-            metrics(event)
-            feed.put(event)
-            if isinstance(event, Segment):
-                heard[event.genre or event.state] += round(event.end - event.start)
-
-        engine = Engine(publish, settings.engine, lambda: publisher.traffic)
-        publisher = stack.enter_context(open_bus(settings, engine))
-        if announcement:
-            print(f"streamgenre: {announcement}", file=sys.stderr, flush=True)
-        if settings.publish.endswith(":*"):
-            print(f"streamgenre: publishing on {publisher.endpoint}", file=sys.stderr, flush=True)
-        engine.add(settings.station or source.name, source, model, settings.decision)
-        _run(engine, feed, show)
+        sources = lineup.begin(config, at_once=len(config.stations) == 1 and not loaded.from_file)
+        # What is live must reach the bus in time, whether or not somebody reads our output.
+        lossless = not any(source.real_time for source in sources)
+        feed = Feed(lossless=lossless)
+        keep = stack.enter_context(keep_history(config.history, lossless=lossless))
+        metrics = stack.enter_context(open_metrics(config.metrics.listen))
+        publisher = stack.enter_context(
+            open_bus(config.bus, engine, reloader.reload if reloader else None)
+        )
+        if config.bus.publish.endswith(":*"):
+            _log.info("publishing on %s", publisher.endpoint)
+        with service.watching(engine.call):
+            _run(engine, feed, show, reloader)
     if sys.stdout.isatty() and not args.json and not args.quiet:
         print(_summary(heard))  # the dashboard has taken its screen with it
     if feed.dropped:
-        print(
-            f"streamgenre: {feed.dropped} events were not shown: the output was too slow",
-            file=sys.stderr,
-        )
+        _log.warning("%d events were not shown: the output was too slow", feed.dropped)
     return 0
+
+
+def _in_dashboard(args: argparse.Namespace) -> bool:
+    plain = args.json or args.quiet or args.no_dashboard
+    return not plain and sys.stdout.isatty() and sys.stderr.isatty()
 
 
 def _summary(heard: Counter[str]) -> str:
@@ -90,52 +119,18 @@ def _summary(heard: Counter[str]) -> str:
     return f"heard: {parts or 'nothing'}"
 
 
-def _settings(args: argparse.Namespace) -> ListenSettings:
-    if args.station is not None and (not args.station.strip() or not args.station.isprintable()):
-        raise SettingsError(f"--station {args.station!r}: expected a name of printable characters")
-    if not 0 <= args.threshold <= 1:
-        raise SettingsError(f"--threshold {args.threshold}: expected a probability from 0 to 1")
-    try:
-        decision = DecisionSettings(
-            smoothing_s=args.smoothing,
-            enter=args.threshold,
-            keep=min(args.threshold, DecisionSettings().keep),
-            silence_dbfs=args.silence,
-        )
-    except ValueError as error:
-        raise SettingsError(f"--smoothing or --silence: {error}") from error
-    return ListenSettings(
-        input=args.input,
-        station=args.station,
-        publish=args.publish,
-        encrypt=args.encrypt,
-        keys=Path(args.keys).expanduser() if args.keys else None,
-        ipc_mode=_file_mode(args.ipc_mode),
-        control=args.control,
-        metrics=args.metrics,
-        model=args.model,
-        pace=args.pace,
-        raw=RawFormat(rate=args.rate, channels=args.channels, format=args.format),
-        engine=EngineSettings(
-            duration_s=args.duration, dead_air_s=None if args.dead_air == 0 else args.dead_air
-        ),
-        decision=decision,
-    )
-
-
-def _file_mode(text: str) -> int:
-    if not re.fullmatch(r"(0|0o)?[0-7]{3}", text) or not int(text, 8) & 0o600 == 0o600:
-        raise SettingsError(
-            f"--ipc-mode {text}: expected three octal digits that let the owner read and write, "
-            "such as 660"
-        )
-    return int(text, 8)
-
-
-def _run(engine: Engine, feed: Feed, show: Callable[[Feed, Callable[[], bool]], None]) -> None:
+def _run(
+    engine: Engine,
+    feed: Feed,
+    show: Callable[[Feed, Callable[[], bool]], None],
+    reloader: Reloader | None,
+) -> None:
     """Run the engine in its thread and the presenter in this one until both are done."""
     failures: list[BaseException] = []
-    with ask_to_stop() as stop:
+    with (
+        reloader.running() if reloader else nullcontext(),
+        ask_to_stop(reloader.ask if reloader else None) as stop,
+    ):
 
         def listen() -> None:
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,23 @@ from streamgenre.keys import SECRET, default_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from streamgenre.config import ListenSettings
+    from streamgenre.config import BusSettings
     from streamgenre.engine import Engine
     from streamgenre.events import AnyEvent
 
+_log = logging.getLogger(__name__)
 
-def open_bus(settings: ListenSettings, engine: Engine) -> Publisher:
-    """Return the bus that the settings ask for, with the engine behind its control socket."""
+
+def open_bus(
+    settings: BusSettings,
+    engine: Engine,
+    reconfigure: Callable[[], dict[str, Any]] | None = None,
+) -> Publisher:
+    """Return the bus that the settings ask for, with the engine behind its control socket.
+
+    ``reconfigure`` reads the configuration again for the request ``reload``, and may take its
+    time.
+    """
     endpoints = [settings.publish] + ([settings.control] if settings.control else [])
     gate = None
     folder = settings.keys or default_folder()
@@ -30,16 +40,19 @@ def open_bus(settings: ListenSettings, engine: Engine) -> Publisher:
     if exposed and not (folder / SECRET).exists():
         check_endpoint(exposed[0])  # says what is missing
     if exposed or settings.encrypt:
-        gate = Gate(folder, _warn)
+        gate = Gate(folder, _log.warning)
     opened: list[Publisher] = []
 
     def reload() -> dict[str, Any]:
         return opened[0].reload()
 
     control = (
-        ControlSocket(settings.control, EngineDesk(engine, reload)) if settings.control else None
+        ControlSocket(settings.control, EngineDesk(engine, reload, reconfigure))
+        if settings.control
+        else None
     )
-    publisher = Publisher(settings.publish, gate=gate, ipc_mode=settings.ipc_mode, control=control)
+    mode = int(settings.ipc_mode, 8)
+    publisher = Publisher(settings.publish, gate=gate, ipc_mode=mode, control=control)
     opened.append(publisher)
     return publisher
 
@@ -52,9 +65,5 @@ def open_metrics(where: str | None) -> Iterator[Callable[[AnyEvent], None]]:
         return
     from streamgenre.metrics import MetricsServer
 
-    with MetricsServer(where, warn=_warn) as server:
+    with MetricsServer(where, warn=_log.warning) as server:
         yield server.take
-
-
-def _warn(line: str) -> None:
-    print(f"streamgenre: {line}", file=sys.stderr, flush=True)

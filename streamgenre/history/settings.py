@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, Literal
 
-from streamgenre.errors import SettingsError
+from streamgenre.limits import Range, check
 
 FILE_NAME: Final = "history.sqlite3"
 
@@ -40,33 +40,19 @@ def _home() -> Path:
 class HistorySettings:
     """How the daemon keeps its history."""
 
-    path: Path
+    path: Path = field(default_factory=default_path)
     """The SQLite file; its folder is made where it is missing."""
-    flush_s: float = 5.0
+    keep: Literal["live", "all", "none"] = "live"
+    """Of which stations: ``live`` for those that will not come again (a device, a radio, a pipe),
+    ``all`` for files and the demo too, or ``none``."""
+    flush_s: Annotated[float, Range(0.01, 60, "seconds")] = 5.0
     """Seconds between two transactions: what a cut of power may cost."""
-    detail_days: float = 30.0
+    detail_days: Annotated[float, Range(0, 36_600, "days")] = 30.0
     """Days for which the probabilities of every update are kept; 0 for none at all."""
-    keep_days: float = 731.0
+    keep_days: Annotated[float, Range(0, 36_600, "days", above=True)] = 731.0
     """Days for which everything else is kept."""
-    max_mb: float = 4000.0
+    max_mb: Annotated[float, Range(1, 1e9, "millions of bytes")] = 4000.0
     """Size of the file in millions of bytes from which the oldest is given up early."""
 
     def __post_init__(self) -> None:
-        checks = (
-            (0.01 <= self.flush_s <= 60, f"flush_s {self.flush_s}: expected 0.01 to 60 seconds"),
-            (
-                0 <= self.detail_days <= 36_600,
-                f"--history-detail-days {self.detail_days:g}: expected days, 0 to 36600",
-            ),
-            (
-                0 < self.keep_days <= 36_600,
-                f"--history-days {self.keep_days:g}: expected days, greater than 0, up to 36600",
-            ),
-            (
-                1 <= self.max_mb <= 1e9,
-                f"--history-mb {self.max_mb:g}: expected millions of bytes, at least 1",
-            ),
-        )
-        for ok, message in checks:
-            if not ok:
-                raise SettingsError(message)
+        check(self)

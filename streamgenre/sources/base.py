@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from streamgenre.events import SourceState
     from streamgenre.ring import Ring
-    from streamgenre.sources.icy import Title
+    from streamgenre.sources.stream_info import StreamInfo
+    from streamgenre.sources.titles import Title
 
 RING_SECONDS: Final = 10.0
 """How long the engine may be busy before samples are lost."""
+MAX_CUES: Final = 64
+"""Titles that can wait to be heard; of more, the oldest are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +28,23 @@ class Notice:
     """Why, in words."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A title with its place in the stream."""
+
+    at: int
+    """Samples before its first one, lost ones included, at the rate of the source."""
+    title: Title
+    """What is announced there."""
+
+
 class Source(ABC):
     """One audio input.
 
     The capture thread makes :attr:`ring` once the format is known, fills it, appends to
-    :attr:`notices`, and closes the ring when there will be no more samples. An error that it cannot
-    get over it leaves in :attr:`failure`.
+    :attr:`notices` (changes of state, told at once) and :attr:`cues` (titles, told when their first
+    sample is heard), and closes the ring when there will be no more samples. An error that it
+    cannot get over it leaves in :attr:`failure`.
     """
 
     real_time: bool
@@ -46,10 +60,13 @@ class Source(ABC):
         self.channels = 0
         self.state: SourceState = "connecting"
         # Bounded: a source that flaps for days without a reader must not fill the memory.
-        self.notices: deque[Notice | Title] = deque(maxlen=64)
+        self.notices: deque[Notice] = deque(maxlen=64)
+        self.cues: deque[Cue] = deque(maxlen=MAX_CUES)
+        self.info: StreamInfo | None = None
         self.failure: Exception | None = None
+        self.successor: Source | None = None
+        """Has taken its place, before a single sample."""
         self._told: Notice | None = None
-        self._announced: Title | None = None
 
     def tell(self, state: SourceState, detail: str = "") -> None:
         """Change the state; a repetition of the same is not told again."""
@@ -60,10 +77,9 @@ class Source(ABC):
             self.notices.append(notice)
 
     def announce(self, title: Title) -> None:
-        """Say what is playing now; stations repeat themselves, this is told once."""
-        if title != self._announced:
-            self._announced = title
-            self.notices.append(title)
+        """Say what plays from the next sample on; by the thread that fills the ring."""
+        assert self.ring is not None
+        self.cues.append(Cue(self.ring.written + self.ring.lost, title))
 
     @abstractmethod
     def start(self) -> None:

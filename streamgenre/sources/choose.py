@@ -5,28 +5,25 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from streamgenre.demo import open_demo
 from streamgenre.errors import InputError
 from streamgenre.sources.device import DeviceSource, find_device, list_devices
-from streamgenre.sources.file import open_file
 from streamgenre.sources.http import redacted
+from streamgenre.sources.listing import AUDIO_SUFFIXES, is_playlist, list_files
+from streamgenre.sources.lists import SUFFIXES
+from streamgenre.sources.playlist import Order, open_file, open_playlist
 from streamgenre.sources.radio import RadioSource
+from streamgenre.sources.stations import SCHEMES, is_stream
 from streamgenre.sources.stdin import open_stdin
 
 if TYPE_CHECKING:
-    from streamgenre.config import ListenSettings
+    from streamgenre.config import StationSettings
     from streamgenre.sources.base import Source
 
-AUDIO_SUFFIXES: Final = (
-    *(".aac", ".aif", ".aiff", ".ape", ".au", ".flac", ".m4a", ".mka", ".mp3", ".mp4"),
-    *(".mpc", ".oga", ".ogg", ".opus", ".wav", ".webm", ".wma", ".wv"),
-)
-"""A name that ends so is a path, though no such file is there."""
 
-
-def open_input(settings: ListenSettings) -> tuple[Source, str | None]:
+def open_input(settings: StationSettings) -> tuple[Source, str | None]:
     """Return the source that the settings mean, and a line for the user where one was chosen.
 
     Raises
@@ -43,28 +40,63 @@ def open_input(settings: ListenSettings) -> tuple[Source, str | None]:
         return open_stdin(settings.raw), None
     if name == "demo":
         return open_demo(pace=settings.pace), None
-    if name.lower().startswith(("http://", "https://")):
+    if is_stream(name):
         return RadioSource(name), None
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", name):
         raise InputError(
-            f"--input {redacted(name)}: expected http:// or https://; pipe in other streams: "
+            f"--input {redacted(name)}: expected {'://, '.join(SCHEMES)}://; pipe in others: "
             "`ffmpeg -loglevel error -i URL -f s16le -ac 2 -ar 44100 - | "
             "streamgenre listen --input -`"
         )
     if _looks_like_path(name):
-        return open_file(name, pace=settings.pace), None
+        return _open_path(name, settings), None
     try:
         return DeviceSource(find_device(name)), None
     except InputError as error:
         raise InputError(f"--input {name!r} is no file here, and: {error}") from error
 
 
+def _open_path(name: str, settings: StationSettings) -> Source:
+    """Return what plays a file, a folder or a list of files, or the stream of a station list."""
+    order = Order(loop=settings.loop, shuffle=settings.shuffle)
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's fails for unknown users
+    if not is_playlist(path):
+        return open_file(path, pace=settings.pace, order=order)
+    if not path.is_dir():
+        listing = list_files(path)
+        if listing.streams and not listing.files:
+            return RadioSource(listing.streams[0])
+    return open_playlist(path, pace=settings.pace, order=order)
+
+
+def is_device(name: str | None) -> bool:
+    """Whether an input can only be a device: such a one is waited for."""
+    return not (name is None or name in ("-", "demo") or "://" in name or _looks_like_path(name))
+
+
+def is_played(name: str | None) -> bool:
+    """Whether an input is played, and not heard once and for all: a file or the demo."""
+    return name == "demo" or (name not in (None, "-") and "://" not in name and not is_device(name))
+
+
+def name_of(name: str | None) -> str:
+    """Return what a station with this input is called that has no name: before it is opened."""
+    if name is None:
+        return "default input"
+    if "://" in name:
+        return redacted(name)
+    return Path(name).name or name if is_played(name) else "stdin" if name == "-" else name
+
+
 def _looks_like_path(name: str) -> bool:
     path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's fails for unknown users
-    return "/" in name or path.suffix.lower() in AUDIO_SUFFIXES or path.exists()
+    ending = path.suffix.lower()
+    return "://" not in name and (
+        "/" in name or ending in AUDIO_SUFFIXES or ending in SUFFIXES or path.exists()
+    )
 
 
-def _default(settings: ListenSettings) -> tuple[Source, str]:
+def _default(settings: StationSettings) -> tuple[Source, str]:
     """Return the default input device, or the demo where there is none."""
     try:
         devices = list_devices()

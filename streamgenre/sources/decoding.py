@@ -9,7 +9,7 @@ from streamgenre.errors import InputError
 from streamgenre.ring import as_block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 MIN_RATE: Final = 4_000
 MAX_RATE: Final = 768_000
 MAX_CHANNELS: Final = 64
+MIN_MISSING_S: Final = 0.1
+"""A shorter jump of the timestamps is how they are rounded."""
+MAX_MISSING_S: Final = 30.0
+"""A longer jump of the timestamps is a new numbering."""
 
 
 @dataclass(slots=True)
@@ -63,21 +67,29 @@ def audio_stream(container: Any, name: str) -> tuple[Any, Format]:
 
 
 def blocks(
-    container: Any, stream: Any, wanted: Format, damage: Damage
+    container: Any,
+    stream: Any,
+    wanted: Format,
+    damage: Damage,
+    heed: Callable[[Any], None] | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """Yield a stream's samples in the wanted format, shape ``(n, channels)``.
 
     Damaged packets are counted and passed over; a rate or layout that changes on the way is
-    converted.
+    converted. ``heed`` is shown every packet before its samples come, those of data streams too.
     """
     import av
 
     converter = _Converter(wanted)
-    packets = container.demux(stream)
+    packets = container.demux([stream, *container.streams.data] if heed else stream)
     while True:
         packet = None
         try:
             packet = next(packets, None)
+            if packet is not None and heed is not None:
+                heed(packet)
+                if packet.stream is not stream:
+                    continue
             frames = [] if packet is None else packet.decode()
         except (av.EOFError, av.InvalidDataError):
             damage.packets += packet is not None
@@ -95,22 +107,40 @@ class _Converter:
     """PyAV's resampler, renewed whenever the frames change their format."""
 
     def __init__(self, wanted: Format) -> None:
+        import av
+
         self._wanted = wanted
+        self._channels = av.AudioLayout(wanted.layout).nb_channels
         self._format: tuple[Any, ...] = ()
         self._resampler: Any = None
 
     def convert(self, frame: Any) -> Iterator[NDArray[np.float32]]:
         import av
 
+        if self._is_wanted(frame):
+            yield from self.flush()
+            yield frame.to_ndarray().T
+            return
         of_frame = (frame.sample_rate, frame.layout.name, frame.format.name)
         if of_frame != self._format:
             yield from self.flush()
             self._format = of_frame
+            mono = 1 in (self._channels, frame.layout.nb_channels)
             self._resampler = av.AudioResampler(
-                format="flt", layout=self._wanted.layout, rate=self._wanted.rate
+                format="flt",
+                layout=frame.layout.name if mono else self._wanted.layout,
+                rate=self._wanted.rate,
             )
         frame.pts = None  # timestamps that jump must not make the resampler pad or cut
         yield from self._blocks(frame)
+
+    def _is_wanted(self, frame: Any) -> bool:
+        """Whether it needs no converting; most decoders give planes of floats."""
+        return bool(
+            frame.format.name == "fltp"
+            and frame.sample_rate == self._wanted.rate
+            and frame.layout.name == self._wanted.layout
+        )
 
     def flush(self) -> Iterator[NDArray[np.float32]]:
         if self._resampler is not None:
@@ -121,7 +151,34 @@ class _Converter:
         for converted in self._resampler.resample(frame):
             samples = converted.to_ndarray().reshape(-1, converted.layout.nb_channels)
             if len(samples):
-                yield as_block(samples)
+                yield as_block(_fit(samples, self._channels))
+
+
+def _fit(samples: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
+    """Return samples with so many channels: between mono and others, FFmpeg changes the level."""
+    if samples.shape[1] == channels:
+        return samples
+    mono: NDArray[np.float32] = samples.mean(axis=1, keepdims=True)
+    return mono.repeat(channels, axis=1)
+
+
+class Timeline:
+    """Finds by the timestamps of packets what is missing between them."""
+
+    def __init__(self) -> None:
+        self._end: float | None = None  # of the newest packet, in seconds
+
+    def missing_s(self, packet: Any) -> float:
+        """Return how many seconds are missing before a packet.
+
+        Timestamps that jump back or far ahead are another numbering, and nothing is missing.
+        """
+        if packet.pts is None or not packet.duration or packet.time_base is None:
+            return 0.0
+        start, end = float(packet.pts * packet.time_base), self._end
+        self._end = start + float(packet.duration * packet.time_base)
+        jump = 0.0 if end is None else start - end
+        return jump if MIN_MISSING_S <= jump <= MAX_MISSING_S else 0.0
 
 
 def cut(block: NDArray[np.float32], samples: int) -> Iterator[NDArray[np.float32]]:

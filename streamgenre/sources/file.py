@@ -2,65 +2,55 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any
 
 from streamgenre.errors import InputError
-from streamgenre.sources.decoding import Damage, Format, audio_stream, blocks, cut, words
-from streamgenre.sources.paced import Pace, PacedSource
+from streamgenre.sources.decoding import Damage, Format, audio_stream, blocks, words
+from streamgenre.sources.stream_info import stream_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-_BLOCK_S: Final = 0.04
-"""Seconds of audio in a block: short, so that real pace is even."""
+    from streamgenre.sources.stream_info import StreamInfo
 
 
-def open_file(path: str | Path, *, pace: Pace = "real") -> PacedSource:
-    """Return a source that plays an audio file.
+def decode(
+    file: Path, damage: Damage | None = None, wanted: Format | None = None
+) -> Iterator[tuple[Format, NDArray[np.float32]]]:
+    """Yield the format and blocks of shape ``(n, channels)`` of a file's first audio stream.
+
+    The format is the wanted one, else that of the beginning, whatever comes later in the file.
+    Damaged packets are passed over; a file that breaks off ends there.
 
     Raises
     ------
     InputError
-        If the file cannot be read or has no audio in it.
+        If the file cannot be read, or not to its end.
     """
-    file = Path(os.path.expanduser(path))  # noqa: PTH111 - Path's fails for unknown users
-    damage = Damage()
-    decoded = decode(file, damage)
-    first = next(decoded, None)  # opened and tried here, so that errors come before the daemon runs
-    if first is None:
-        raise InputError(f"{file}: no audio could be decoded; the file is empty or damaged")
-    wanted, samples = first
-    short = int(wanted.rate * _BLOCK_S)
+    import av
 
-    def short_blocks() -> Iterator[NDArray[np.float32]]:
-        yield from cut(samples, short)
-        for _, block in decoded:
-            yield from cut(block, short)
-
-    return PacedSource(
-        os.fsencode(file.name).decode(errors="replace"),
-        wanted.rate,
-        samples.shape[1],
-        short_blocks(),
-        pace=pace,
-        real_time=pace == "real",
-        ending=lambda: f"end of file{damage}",
-    )
+    with _open(file) as container:
+        stream, found = audio_stream(container, str(file))
+        wanted = wanted or found
+        try:
+            for block in blocks(container, stream, wanted, damage or Damage()):
+                yield wanted, block
+        except (av.FFmpegError, OSError) as error:
+            raise InputError(f"{file}: cannot be read to its end ({words(error)})") from error
 
 
-def decode(
-    file: Path, damage: Damage | None = None
-) -> Iterator[tuple[Format, NDArray[np.float32]]]:
-    """Yield the format and blocks of shape ``(n, channels)`` of a file's first audio stream.
+def describe(file: Path) -> StreamInfo:
+    """Return what a file is; errors as :func:`decode`."""
+    with _open(file) as container:
+        return stream_info(container, audio_stream(container, str(file))[0])
 
-    The format stays that of the beginning, whatever comes later in the file. Damaged packets are
-    passed over; a file that breaks off ends there.
-    """
+
+def _open(file: Path) -> Any:
+    """Return PyAV's container of a file."""
     import av
 
     if not file.exists():
@@ -68,13 +58,9 @@ def decode(
     if file.is_dir():
         raise InputError(f"{file}: is a folder; give an audio file in it")
     try:
-        container = av.open(str(file), metadata_errors="replace")
+        return av.open(str(file), metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         size = file.stat().st_size
         empty = file.is_file() and size == 0
         what = "the file is empty" if empty else f"cannot be read as audio ({words(error)})"
         raise InputError(f"{file}: {what}; expected a file that FFmpeg can decode") from error
-    with container:
-        stream, wanted = audio_stream(container, str(file))
-        for block in blocks(container, stream, wanted, damage or Damage()):
-            yield wanted, block

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import http.client
 import socket
+import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -18,6 +20,8 @@ from streamgenre.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+HEAD_S: Final = 15.0
+"""Seconds in which the whole head of an answer has to come."""
 _WEB_PAGE: Final = ("text/html", "application/xhtml+xml", "application/json")
 
 
@@ -32,17 +36,38 @@ class Response:
     url: str
     """Where redirects have led, without credentials."""
 
+    def text(self, longest: int, within_s: float) -> str:
+        """Read the whole, up to so many bytes, and close it.
+
+        Raises
+        ------
+        TimeoutError
+            If it does not come within so many seconds.
+        """
+        data = bytearray()
+        ends = time.monotonic() + within_s
+        while len(data) < longest and (more := self.body.read1(longest - len(data))):
+            data += more
+            if time.monotonic() > ends:
+                raise TimeoutError
+        self.close()
+        return data.decode("utf-8", errors="replace")
+
     def abort(self) -> None:
         """End a read in another thread at once; that thread closes the response."""
         raw: Any = getattr(getattr(self.body, "fp", None), "raw", None)
         connection: socket.socket | None = getattr(raw, "_sock", None)
         if connection is not None:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+            _shut(connection)
 
     def close(self) -> None:
         """Close the connection; by the thread that reads."""
         self.body.close()
+
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def redacted(url: str) -> str:
@@ -106,6 +131,20 @@ def _request(url: str) -> urllib.request.Request:
 
 class _IcyResponse(http.client.HTTPResponse):
     """Takes Shoutcast's status line ``ICY 200 OK`` for HTTP/1.0."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **more: Any) -> None:
+        super().__init__(sock, *args, **more)
+        self._connection = sock
+
+    def begin(self) -> None:
+        """Read the head within HEAD_S: a server may send it byte by byte."""
+        guard = threading.Timer(HEAD_S, _shut, [self._connection])
+        guard.daemon = True
+        guard.start()
+        try:
+            super().begin()
+        finally:
+            guard.cancel()
 
     def _read_status(self) -> tuple[str, int, str]:
         line = self.fp.peek(4)[:4]

@@ -8,27 +8,16 @@ specification but what stations send, in whatever charset: everything here is ho
 from __future__ import annotations
 
 import re
-import unicodedata
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from streamgenre.sources.titles import split_title
+
+if TYPE_CHECKING:
+    from streamgenre.sources.titles import Title
 
 MAX_INTERVAL: Final = 1 << 20
 """Larger intervals (bytes) are taken for nonsense: real ones are 8,000 to 64,000."""
-MAX_TITLE: Final = 500
-"""Characters after which a title is cut."""
 _TITLE: Final = re.compile(rb"StreamTitle='(.*?)'\s*(?:;|$)", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Title:
-    """What a station says is playing now."""
-
-    raw: str
-    """The whole title, without control characters."""
-    artist: str | None
-    """What stands before `` - ``; None where nothing does."""
-    title: str | None
-    """What stands behind it, else the whole; None for an empty title."""
 
 
 class IcyDemuxer:
@@ -48,8 +37,11 @@ class IcyDemuxer:
         self._metadata_left = 0
         self._metadata = bytearray()
 
-    def push(self, data: bytes) -> tuple[bytes, list[Title]]:
-        """Return the audio in the data and the titles that were completed by it."""
+    def push(self, data: bytes) -> tuple[bytes, list[tuple[int, Title]]]:
+        """Return the audio in the data, and the titles that were completed by it.
+
+        Each title comes with the number of bytes of this audio that are before it.
+        """
         if not self._interval:
             return data, []
         audio, titles, position = bytearray(), [], 0
@@ -64,7 +56,7 @@ class IcyDemuxer:
                 self._metadata_left -= len(piece)
                 if not self._metadata_left:
                     title = parse_title(bytes(self._metadata))
-                    titles += [title] if title is not None else []
+                    titles += [(len(audio), title)] if title is not None else []
                     self._metadata.clear()
                     self._audio_left = self._interval
             else:
@@ -82,24 +74,8 @@ def parse_title(block: bytes) -> Title | None:
     return None if match is None else split_title(_decode(match[1]))
 
 
-def split_title(text: str) -> Title:
-    """Return a title split into artist and title at the first `` - ``."""
-    raw = _clean(text)
-    artist, dash, title = raw.partition(" - ")
-    if dash and artist.strip() and title.strip():
-        return Title(raw, artist.strip(), title.strip())
-    return Title(raw, None, raw or None)
-
-
 def _decode(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return data.decode("cp1252", errors="replace")  # what old encoders send
-
-
-def _clean(text: str) -> str:
-    """Replace control and format characters (terminal escapes, text direction) by blanks."""
-    shown = ("\ufffd" if unicodedata.category(c) == "Cs" else c for c in text)
-    kept = (" " if unicodedata.category(c).startswith("C") else c for c in shown)
-    return " ".join("".join(kept).split())[:MAX_TITLE].strip()

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from streamgenre.ring import LossReason, Lost, Ring
-from streamgenre.sources.base import RING_SECONDS, Source
+from streamgenre.sources.base import MAX_CUES, RING_SECONDS, Source
+from streamgenre.sources.titles import Title
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
-
-    Blocks = Iterator["NDArray[np.float32] | Lost | Stall"]
 
 Pace: TypeAlias = Literal["real", "fast"]
 _WAIT_S: Final = 0.002
@@ -30,6 +29,23 @@ class Stall:
 
     seconds: float
     """For how long, in seconds."""
+    detail: str = ""
+    """Why, in words; empty where nobody knows."""
+    pause_s: float = 0.0
+    """Seconds to wait before more is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something to be told of an input that goes on all the same."""
+
+    detail: str
+    """What, in words."""
+
+
+if TYPE_CHECKING:
+    Item: TypeAlias = NDArray[np.float32] | Lost | Stall | Remark | Title
+    """What a paced source plays."""
 
 
 class PacedSource(Source):
@@ -59,7 +75,7 @@ class PacedSource(Source):
         name: str,
         rate: int,
         channels: int,
-        blocks: Blocks,
+        blocks: Iterator[Item],
         *,
         pace: Pace = "real",
         real_time: bool,
@@ -74,6 +90,9 @@ class PacedSource(Source):
         self._blocks = blocks
         self._pace = pace
         self._ending = ending
+        self._played = 0  # samples, lost ones included
+        self._started = 0.0  # monotonic seconds of the first
+        self._stalled: float | None = None  # monotonic seconds since when nothing comes
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"capture-{name}", daemon=True)
 
@@ -102,39 +121,53 @@ class PacedSource(Source):
 
     def _play(self) -> None:
         assert self.ring is not None
-        played = 0
-        started = time.monotonic()
-        stalled: float | None = None
         for item in self._blocks:
-            if played == 0 and not isinstance(item, Stall):
-                started = time.monotonic()
-                self.tell("live")
-            if isinstance(item, Lost):
-                self.ring.mark_lost(item.samples, item.reason)
-                played += item.samples
-                continue
-            if isinstance(item, Stall):
-                self.tell("lost", f"nothing for {item.seconds:g} s")
-                stalled = stalled or time.monotonic() - item.seconds
-                continue
-            if stalled is not None:
-                away = time.monotonic() - stalled
-                self.ring.mark_lost(int(away * self.rate), LossReason.RECONNECT)
-                self.tell("live")
-                stalled = None
-            # A block is handed over when its last sample would have been captured.
-            played += len(item)
-            if self._pace == "real":
-                ahead = started + played / self.rate - time.monotonic()
-                self._stop.wait(max(0.0, ahead))
-                if ahead < -_PAUSED_S:  # the process was stopped: go on from here, not in a burst
-                    started -= ahead
-            if not self._write(item):
+            if self._stop.is_set():
                 return
+            if isinstance(item, Remark):
+                self.tell(self.state, item.detail)
+            elif isinstance(item, Stall):
+                self.tell("lost", item.detail or f"nothing for {item.seconds:g} s")
+                self._stalled = self._stalled or time.monotonic() - item.seconds
+                self._stop.wait(item.pause_s)
+            else:
+                self._go_on()
+                if isinstance(item, Lost):
+                    self.ring.mark_lost(item.samples, item.reason)
+                    self._played += item.samples
+                elif isinstance(item, Title):
+                    while len(self.cues) == MAX_CUES and not self._stop.wait(_WAIT_S):
+                        pass
+                    self.announce(item)
+                elif not self._write(item):
+                    return
+
+    def _go_on(self) -> None:
+        """Be live, and count what was missed where it was not."""
+        if self.state == "live":
+            return
+        assert self.ring is not None
+        if self._stalled is None:
+            self._started = time.monotonic()
+        elif self.real_time:
+            away = time.monotonic() - self._stalled
+            self.ring.mark_lost(int(away * self.rate), LossReason.RECONNECT)
+        self._stalled = None
+        self.tell("live")
 
     def _write(self, block: NDArray[np.float32]) -> bool:
-        """Write a block of any length, waiting for room; False where the source was stopped."""
+        """Write a block of any length, waiting for its time and for room.
+
+        False where the source was stopped.
+        """
         assert self.ring is not None
+        # A block is handed over when its last sample would have been captured.
+        self._played += len(block)
+        if self._pace == "real":
+            ahead = self._started + self._played / self.rate - time.monotonic()
+            self._stop.wait(max(0.0, ahead))
+            if ahead < -_PAUSED_S:  # the process was stopped: go on from here, not in a burst
+                self._started -= ahead
         while len(block):
             if self._stop.is_set():
                 return False

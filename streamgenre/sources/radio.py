@@ -1,9 +1,9 @@
-"""Radio streams: Icecast and Shoutcast over HTTP, and HLS.
+"""Streams from the net: Icecast and Shoutcast over HTTP, HLS, RTSP and SRT.
 
 A thread connects, decodes with PyAV and fills the ring. Whatever goes wrong (refused, ended,
 stalled, not audio) makes the station ``lost`` and is tried again with growing pauses. For plain
 HTTP the connection is our own, so that titles can be taken out and a stall is seen by the age of
-the audio; HLS is left to FFmpeg.
+the audio; the others are left to FFmpeg.
 """
 
 from __future__ import annotations
@@ -16,30 +16,44 @@ from streamgenre.errors import InputError
 from streamgenre.ring import LossReason, Ring
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.base import RING_SECONDS, Source
-from streamgenre.sources.decoding import Damage, Format, audio_stream, blocks, cut, words
+from streamgenre.sources.body import Body
+from streamgenre.sources.decoding import (
+    Damage,
+    Format,
+    Timeline,
+    audio_stream,
+    blocks,
+    cut,
+    words,
+)
 from streamgenre.sources.http import Response, open_url, redacted
-from streamgenre.sources.icy import IcyDemuxer
-from streamgenre.sources.stations import MAX_BYTES, first_stream, is_hls, is_list
+from streamgenre.sources.lists import is_hls
+from streamgenre.sources.stations import MAX_BYTES, first_stream, is_list
+from streamgenre.sources.stream_info import stream_info
+from streamgenre.sources.tags import id3_title, stream_title
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
     from numpy.typing import NDArray
 
-    from streamgenre.sources.icy import Title
+    from streamgenre.sources.titles import Title
 
 TIMEOUT_S: Final = 10.0
 """Seconds in which a server has to answer, and then to send something."""
 WINDOW_S: Final = 30.0
 """Over so many seconds a stream has to bring at least two thirds of that in audio."""
+AHEAD_S: Final = 30.0
+"""Seconds of audio that may come before their time: the burst of a server, segments of HLS."""
 BACKOFF_S: Final = (1.0, 120.0)
 """First and longest pause in seconds between attempts."""
-_READ: Final = 4096
+_SEGMENT_S: Final = 30.0
+"""Seconds in which the next segment of an HLS stream has to come: most last 2 to 10."""
 _BLOCK_S: Final = 0.1
 _MAX_LISTS: Final = 4
-_PROTOCOLS: Final = "http,https,tcp,tls,crypto,hls"
+_HLS: Final = {"protocol_whitelist": "http,https,tcp,tls,crypto,hls"}
 """What FFmpeg may open for a playlist from the net: no file of this machine."""
+_OTHER: Final = {"rtsp_flags": "prefer_tcp", "protocol_whitelist": "rtsp,rtp,srtp,udp,tcp,tls,srt"}
+"""RTP goes through the connection where the server lets it: what UDP loses, nobody counts."""
 
 
 class RadioSource(Source):
@@ -56,10 +70,17 @@ class RadioSource(Source):
         self._format: Format | None = None
         self._heard_at: float | None = None  # monotonic seconds of the newest audio
         self._window: tuple[float, float] = (0.0, 0.0)  # its begin, seconds of audio in it
+        self._titles: list[Title] = []  # of the samples that come next
+        self._title: Title | None = None
+        self._live_since = 0.0  # monotonic seconds
+        self._brought_s = 0.0  # audio that came since then
+        self._missing_s = 0.0  # before the samples that come next
+        self._backoff = Backoff(*BACKOFF_S)
         self._thread = threading.Thread(target=self._supervise, name="radio", daemon=True)
 
     def start(self) -> None:
         """See :meth:`Source.start`."""
+        _require(self._url)
         self._thread.start()
 
     def stop(self) -> None:
@@ -72,15 +93,14 @@ class RadioSource(Source):
             self._thread.join(timeout=1.5)  # FFmpeg may still wait for a server
 
     def _supervise(self) -> None:
-        backoff = Backoff(*BACKOFF_S)
         try:
             while not self._stop.is_set():
-                backoff.begin()
-                why = self._attempt()
+                self._backoff.begin()
+                why = self.attempt()
                 if self._stop.is_set():
                     break
                 self.tell("connecting" if self._heard_at is None else "lost", why)
-                self._stop.wait(backoff.next_s())
+                self._stop.wait(self._backoff.next_s())
         except Exception as error:  # noqa: BLE001 - handed to the engine, which raises it
             self.failure = error
         finally:
@@ -88,48 +108,82 @@ class RadioSource(Source):
             if self.ring is not None:
                 self.ring.close()
 
-    def _attempt(self) -> str:
+    def attempt(self) -> str:
         """Listen until the stream is lost; return why it is."""
         import av
 
         damage = Damage()
         try:
-            with self._open() as container:
-                stream, found = audio_stream(container, self.name)
-                self._window = (time.monotonic(), 0.0)
-                for block in blocks(container, stream, self._wanted(found), damage):
-                    if not self._hear(block):
-                        return "stopped"
+            way = self._connect()
+            self._window = (0.0, 0.0)
+            while self._listen(way, damage):
+                if not (isinstance(way, Body) and way.next_link()):
+                    return f"{self.name}: the stream ended{damage}"
         except InputError as error:
             return str(error)
-        except TimeoutError:
+        except (TimeoutError, av.ExitError):
             return f"{self.name}: nothing for {TIMEOUT_S:g} s"
         except (av.FFmpegError, OSError, ValueError) as error:
             return f"{self.name}: cannot be played ({words(error)})"
         finally:
             if self._response is not None:
                 self._response.close()
-        return f"{self.name}: the stream ended{damage}"
+        return "stopped"
 
     # ---- the way in -----------------------------------------------------------------------------
 
-    def _open(self) -> Any:
-        """Return PyAV's container, found through station lists where they are in between."""
-        import av
+    def _connect(self) -> Body | str:
+        """Return the stream, or the URL of one that FFmpeg opens, behind whatever lists there are.
 
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
         url = self._url
         for _ in range(_MAX_LISTS):
+            self._response = None
+            if not url.lower().startswith("http"):
+                return url  # RTSP or SRT
             self._response = response = open_url(url, timeout_s=TIMEOUT_S)
             if not is_list(url, response.headers):
-                return av.open(_Audio(response, self.announce), metadata_errors="replace")
-            text = response.body.read(MAX_BYTES).decode("utf-8", errors="replace")
-            response.close()
+                return Body(response, 2 * TIMEOUT_S)
+            text = response.text(MAX_BYTES, TIMEOUT_S)
             if is_hls(text):
                 self._response = None
-                options = {"protocol_whitelist": _PROTOCOLS}
-                return av.open(url, options=options, timeout=(TIMEOUT_S, TIMEOUT_S))
+                return url
             url = first_stream(text, url, self.name)
         raise InputError(f"{self.name}: station lists that lead to more than {_MAX_LISTS} others")
+
+    def _listen(self, way: Body | str, damage: Damage) -> bool:
+        """Play a stream, or a link of one, to its end; False where the source was stopped."""
+        heard = False
+        with _open(way) as container:
+            stream, found = audio_stream(container, self.name)
+            headers = self._response.headers if self._response else {}
+            self.info = stream_info(container, stream, headers)
+            if isinstance(way, Body) or _is_hls(way):  # RTSP has the station's name there
+                self._titles = _some(stream_title({**container.metadata, **stream.metadata}))
+
+            timeline = Timeline()
+
+            def heed(packet: Any) -> None:
+                if packet.stream.type == "data":
+                    self._titles += _some(id3_title(bytes(packet)))
+                elif isinstance(way, Body):
+                    self._titles += way.titles_until(packet.pos)
+                else:  # a segment or a datagram may be missing
+                    self._missing_s += timeline.missing_s(packet)
+
+            for block in blocks(container, stream, self._wanted(found), damage, heed):
+                heard = True
+                if not self._hear(block):
+                    return False
+                if isinstance(way, Body):
+                    way.heard()
+        if not heard:
+            raise InputError(f"{self.name}: no audio could be decoded{damage}")
+        return True
 
     def _wanted(self, found: Format) -> Format:
         """Return the format of the first connection: the ring and the sample clock keep it."""
@@ -150,8 +204,22 @@ class RadioSource(Source):
             if self._heard_at is not None:
                 self.ring.mark_lost(int((now - self._heard_at) * self.rate), LossReason.RECONNECT)
             self.tell("live")
+            self._backoff.begin()
+            self._live_since, self._brought_s = now, 0.0
+        elif self._missing_s:
+            self.ring.mark_lost(int(self._missing_s * self.rate), LossReason.SOURCE)
+        self._missing_s = 0.0
+        for title in self._titles:
+            if title != self._title:  # stations repeat themselves
+                self._title = title
+                self.announce(title)
+        self._titles.clear()
         for piece in cut(block, int(_BLOCK_S * self.rate)):
-            # A server that sends faster than real time is slowed down by a full ring.
+            # Servers begin with a burst; one that goes on faster than time passes is held back.
+            self._brought_s += len(piece) / self.rate
+            too_far = self._brought_s - (time.monotonic() - self._live_since) - AHEAD_S
+            if too_far > 0 and self._stop.wait(too_far):
+                return False
             while self.ring.free < len(piece):
                 if self._stop.wait(0.02):
                     return False
@@ -162,6 +230,7 @@ class RadioSource(Source):
 
     def _check_speed(self, now: float, seconds: float) -> None:
         began, heard = self._window
+        began = began or now
         self._window = (began, heard + seconds)
         if now - began > WINDOW_S:
             self._window = (now, 0.0)
@@ -169,27 +238,41 @@ class RadioSource(Source):
                 raise InputError(f"{self.name}: only {heard:.0f} s of audio in {now - began:.0f} s")
 
 
-class _Audio:
-    """The audio of a response without its titles, as a file for PyAV to read."""
+def _some(title: Title | None) -> list[Title]:
+    return [] if title is None else [title]
 
-    def __init__(self, response: Response, announce: Callable[[Title], None]) -> None:
-        self._body = response.body
-        self._announce = announce
-        self._left = b""
-        value = response.headers.get("icy-metaint", "0")
-        try:
-            self._demuxer = IcyDemuxer(int(value))
-        except ValueError:
-            raise InputError(f"{response.url}: icy-metaint is {value[:20]!r}") from None
 
-    def read(self, size: int) -> bytes:
-        """Return up to ``size`` bytes, none at the end."""
-        while not self._left:
-            data = self._body.read1(_READ)
-            if not data:
-                return b""
-            self._left, titles = self._demuxer.push(data)
-            for title in titles:
-                self._announce(title)
-        out, self._left = self._left[:size], self._left[size:]
-        return out
+def _require(url: str) -> None:
+    """Raise :class:`InputError` where this FFmpeg does not know how to open such a URL at all."""
+    import av
+
+    scheme = url.split(":", 1)[0].lower()
+    try:
+        av.open(f"{scheme}:", timeout=TIMEOUT_S).close()
+    except av.ProtocolNotFoundError:
+        raise InputError(
+            f"{redacted(url)}: the FFmpeg in this PyAV is built without {scheme}; pipe the stream "
+            f"in: `ffmpeg -loglevel error -i URL -f s16le -ac 2 -ar 44100 - | "
+            "streamgenre listen --input -`"
+        ) from None
+    except (av.FFmpegError, OSError):
+        return  # there is nothing to open, but it knew how
+
+
+def _is_hls(way: str) -> bool:
+    return way.lower().startswith("http")
+
+
+def _open(way: Body | str) -> Any:
+    """Return PyAV's container."""
+    import av
+
+    if isinstance(way, Body):
+        return av.open(way, metadata_errors="replace")
+    hls = _is_hls(way)
+    return av.open(
+        way,
+        options=_HLS if hls else _OTHER,
+        timeout=(TIMEOUT_S, _SEGMENT_S if hls else TIMEOUT_S),
+        metadata_errors="replace",
+    )

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import html
-import re
 import urllib.parse
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import InputError
+from streamgenre.sources.lists import SUFFIXES, entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 MAX_BYTES: Final = 65_536
 """Longer lists are cut: the first entry is wanted."""
-_SUFFIXES: Final = (".m3u", ".m3u8", ".pls", ".xspf", ".asx", ".wax")
+SCHEMES: Final = ("http", "https", "rtsp", "rtsps", "srt")
+"""How the URL of a stream may begin."""
 _TYPES: Final = frozenset(
     {
         *("audio/x-mpegurl", "audio/mpegurl", "application/x-mpegurl", "application/mpegurl"),
         *("application/vnd.apple.mpegurl", "audio/x-scpls", "application/pls+xml"),
         *("application/xspf+xml", "video/x-ms-asf", "video/x-ms-asx", "audio/x-ms-wax"),
     }
-)
-_ENTRIES: Final = (
-    re.compile(r"^\s*file\d*\s*=\s*(\S+)", re.IGNORECASE | re.MULTILINE),  # pls
-    re.compile(r"<location>\s*([^<\s]+)", re.IGNORECASE),  # xspf
-    re.compile(r"<ref\s[^>]*?href\s*=\s*[\"']([^\"']+)", re.IGNORECASE),  # asx
-    re.compile(
-        r"^(?!\s*[#<\[])\s*(\S*[/.]\S*)\s*$", re.MULTILINE
-    ),  # m3u: any line that is no comment
 )
 
 
@@ -37,13 +29,13 @@ def is_list(url: str, headers: Mapping[str, str]) -> bool:
     kind = headers.get("content-type", "").split(";")[0].strip().lower()
     return kind in _TYPES or (
         not kind.startswith(("audio/", "video/", "application/ogg"))
-        and urllib.parse.urlsplit(url).path.lower().endswith(_SUFFIXES)
+        and urllib.parse.urlsplit(url).path.lower().endswith(SUFFIXES)
     )
 
 
-def is_hls(text: str) -> bool:
-    """Whether an ``.m3u8`` is HTTP live streaming and not a list of stations."""
-    return text.lstrip("\ufeff \r\n\t").startswith("#EXTM3U") and "#EXT-X-" in text
+def is_stream(entry: str) -> bool:
+    """Whether the entry of a list, or an input, is the URL of a stream."""
+    return entry.split("://", 1)[0].lower() in SCHEMES and "://" in entry
 
 
 def first_stream(text: str, base: str, shown: str) -> str:
@@ -54,16 +46,13 @@ def first_stream(text: str, base: str, shown: str) -> str:
     InputError
         If the list has none; ``shown`` is what the message calls the list.
     """
-    for entry in _entries(text):
+    for entry in entries(text):
+        if entry.split() != [entry] or not ("/" in entry or "." in entry):
+            continue  # what is no list at all
         try:
-            url = urllib.parse.urljoin(base, html.unescape(entry))
+            url = urllib.parse.urljoin(base, entry)
         except ValueError:  # half an IPv6 address and the like
             continue
-        if url.startswith(("http://", "https://")):
+        if is_stream(url):
             return url
     raise InputError(f"{shown}: a station list without a stream in it")
-
-
-def _entries(text: str) -> Iterable[str]:
-    for pattern in _ENTRIES:
-        yield from pattern.findall(text)

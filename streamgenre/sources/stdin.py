@@ -6,11 +6,12 @@ import os
 import select
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import numpy as np
 
 from streamgenre.errors import InputError, SettingsError
+from streamgenre.limits import Range, check
 from streamgenre.ring import as_block
 from streamgenre.sources.decoding import MAX_CHANNELS, MAX_RATE, MIN_RATE
 from streamgenre.sources.paced import PacedSource, Stall
@@ -39,20 +40,17 @@ STALL_S: Final = 5.0
 class RawFormat:
     """How the bytes of raw PCM are to be read."""
 
-    rate: int = 44_100
+    rate: Annotated[int, Range(MIN_RATE, MAX_RATE, "Hz")] = 44_100
     """Samples a second and channel."""
-    channels: int = 2
+    channels: Annotated[int, Range(1, MAX_CHANNELS, "channels")] = 2
     """Interleaved channels."""
-    format: str = "s16le"
-    """One of :data:`FORMATS`."""
+    format: Literal["s16le", "s16be", "s32le", "s32be", "f32le", "f32be"] = "s16le"
+    """Sample format, by FFmpeg's name."""
 
     def __post_init__(self) -> None:
-        if not MIN_RATE <= self.rate <= MAX_RATE:
-            raise SettingsError(f"--rate {self.rate}: expected {MIN_RATE} to {MAX_RATE} Hz")
-        if not 1 <= self.channels <= MAX_CHANNELS:
-            raise SettingsError(f"--channels {self.channels}: expected 1 to {MAX_CHANNELS}")
+        check(self)
         if self.format not in FORMATS:
-            raise SettingsError(f"--format {self.format}: expected one of {', '.join(FORMATS)}")
+            raise SettingsError(f"format {self.format}: expected one of {', '.join(FORMATS)}")
 
 
 def open_stdin(raw: RawFormat) -> PacedSource:

@@ -155,10 +155,10 @@ def test_the_whole_file_is_never_vacuumed() -> None:
 @pytest.mark.parametrize(
     ("limits", "told"),
     [
-        ({"detail_days": -1}, "--history-detail-days"),
-        ({"keep_days": 0}, "--history-days"),
-        ({"keep_days": float("nan")}, "--history-days"),
-        ({"max_mb": 0}, "--history-mb"),
+        ({"detail_days": -1}, "detail_days"),
+        ({"keep_days": 0}, "keep_days"),
+        ({"keep_days": float("nan")}, "keep_days"),
+        ({"max_mb": 0}, "max_mb"),
         ({"flush_s": 0}, "flush_s"),
     ],
 )

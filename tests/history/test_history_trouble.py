@@ -435,7 +435,7 @@ def test_without_a_home_there_is_a_path_all_the_same(monkeypatch: pytest.MonkeyP
 def test_the_flags_exclude_each_other_and_are_checked(stateful_folder: Path, wav: Path) -> None:
     for flags, told in (
         (("--history", "x", "--no-history"), "not allowed with"),
-        (("--history", ""), "expected the path"),
+        (("--history", ""), "expected a path"),
         (("--history", "x", "--history-days", "-1"), "--history-days -1: expected"),
         (("--history-mb", "0.2"), "--history-mb 0.2: expected"),
     ):

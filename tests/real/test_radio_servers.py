@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-import subprocess
-import threading
+import signal
 import time
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 from audio import music, write_wav
-from commands import events_of, free_endpoint, start, streamgenre
+from commands import free_endpoint, start
 from heard import Heard, collect, wait_for
+from live import until
 from needs import need
 from radio_server import Icecast
+from several import Listening
+
+from streamgenre.sources import radio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 MP3 = ("-c:a", "libmp3lame", "-b:a", "128k", "-content_type", "audio/mpeg", "-f", "mp3")
-OGG = ("-c:a", "libvorbis", "-content_type", "application/ogg", "-f", "ogg")
-AAC = ("-c:a", "aac", "-content_type", "audio/aac", "-f", "adts")
+OGG = ("-content_type", "application/ogg", "-f", "ogg")
+OTHER_RATE = ("-c:a", "aac", "-ar", "22050", "-ac", "2", "-content_type", "audio/aac", "-f", "adts")
+CODECS = {
+    "mp3": MP3,
+    "aac": ("-c:a", "aac", "-content_type", "audio/aac", "-f", "adts"),
+    "vorbis": ("-c:a", "libvorbis", *OGG),
+    "opus": ("-c:a", "libopus", *OGG),
+    "flac": ("-c:a", "flac", *OGG),
+}
 
 
 @pytest.fixture
@@ -40,78 +49,94 @@ def song(tmp_path: Path) -> Path:
 
 
 @pytest.mark.timeout(120)
-def test_a_station_its_title_and_its_return(
+def test_one_daemon_hears_three_stations_their_titles_and_their_return(
     icecast: Icecast, song: Path, stateful_folder: Path
 ) -> None:
-    icecast.feed("live.mp3", song, *MP3)
+    mounts = ("mp3", "vorbis", "aac")
+    for mount in mounts:
+        icecast.feed(mount, song, *CODECS[mount])
     heard: Heard = []
+    inputs = [f"--input={mount}={icecast.url(mount)}" for mount in mounts]
     with start(
-        *("listen", "--input", icecast.url("live.mp3"), "--model", stateful_folder),
-        *("--publish", free_endpoint(), "--json"),
+        *("listen", *inputs, "--publish", free_endpoint()),
+        *("--model", stateful_folder, "--json"),
     ) as daemon:
         collect(daemon, heard)
-        wait_for(heard, 15, type="source", state="live")
-        icecast.title("live.mp3", "Björk - Jóga")
-        asked = time.monotonic()
-        title = wait_for(heard, 10, type="title", raw="Björk - Jóga")
-        assert (title["artist"], title["title"]) == ("Björk", "Jóga")
-        assert time.monotonic() - asked < 6  # Icecast buffers some seconds itself
+        for mount in mounts:
+            wait_for(heard, 15, type="update", station=mount)
+        for mount in mounts:
+            asked = time.time()
+            icecast.title(mount, "Björk - Jóga")
+            title = wait_for(heard, 10, type="title", station=mount, raw="Björk - Jóga")
+            assert (title["artist"], title["title"]) == ("Björk", "Jóga")
+            at = next(at for at, event in heard if event is title)
+            assert at - asked < 2, mount
         icecast.stop()
-        wait_for(heard, 15, type="source", state="lost")
+        for mount in mounts:
+            wait_for(heard, 15, type="source", station=mount, state="lost")
         icecast.start()
-        icecast.feed("live.mp3", song, *MP3)
-        gap = wait_for(heard, 30, type="gap")
-        assert gap["reason"] == "reconnect"
-        updates = sum(e["type"] == "update" for _, e in heard)
-        time.sleep(3)
-        assert sum(e["type"] == "update" for _, e in heard) >= updates + 2
+        for mount in mounts:
+            icecast.feed(mount, song, *CODECS[mount])
+        for mount in mounts:
+            gap = wait_for(heard, 30, type="gap", station=mount)
+            assert gap["reason"] == "reconnect"
+        began = time.time()
+        for mount in mounts:
+            until(partial(hears_again, heard, mount, began), 20)
         daemon.terminate()
         assert daemon.wait(5) == 0
         assert daemon.stderr is not None
         assert daemon.stderr.read() == ""
-    updates_heard = [(at, e) for at, e in heard if e["type"] == "update"]
-    assert [e["seq"] for _, e in updates_heard] == list(range(len(updates_heard)))
-    # The server's burst at the beginning does not set the clock wrong.
-    at, last = updates_heard[-1]
-    assert abs(at - last["time"]) < 0.7
+    for mount in mounts:
+        updates = of(heard, mount)
+        assert [e["seq"] for _, e in updates] == list(range(len(updates)))
+        # The server's burst at the beginning does not set the clock wrong.
+        at, last = updates[-1]
+        assert abs(at - last["time"]) < 0.7
+        playing = [e["now_playing"] for _, e in updates if e["now_playing"]]
+        assert playing[-1]["raw"] == "Björk - Jóga"
+
+
+def hears_again(heard: Heard, station: str, since: float) -> bool:
+    return len(of(heard, station, since)) >= 2
+
+
+def of(heard: Heard, station: str, since: float = 0) -> Heard:
+    """The updates of a station."""
+    return [
+        (at, e)
+        for at, e in list(heard)
+        if at > since and e["station"] == station and e["type"] == "update"
+    ]
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("codec", [OGG, AAC], ids=["ogg", "aac"])
-def test_other_codecs(
-    icecast: Icecast, song: Path, stateful_folder: Path, codec: tuple[str, ...]
+def test_five_codecs_at_once_a_stopped_feeder_and_another_codec(
+    icecast: Icecast, song: Path, stateful_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    icecast.feed("live", song, *codec)
-    heard: Heard = []
-    with start(
-        *("listen", "--input", icecast.url("live"), "--model", stateful_folder),
-        *("--publish", free_endpoint(), "--json", "--duration", "5"),
-    ) as daemon:
-        collect(daemon, heard)
-        assert daemon.wait(30) == 0
-    levels = [e["level_dbfs"] for _, e in heard if e["type"] == "update"]
-    assert len(levels) == 5
-    assert all(level is not None and level > -60 for level in levels)
+    monkeypatch.setattr(radio, "TIMEOUT_S", 3.0)
+    feeders = {mount: icecast.feed(mount, song, *codec) for mount, codec in CODECS.items()}
+    urls = {mount: icecast.url(mount) for mount in CODECS}
+    with Listening(urls, stateful_folder) as listening:
 
+        def hears(mount: str, since: float) -> bool:
+            updates = [e for at, e in listening.of(mount, "update") if at > since]
+            return len(updates) >= 2 and all(e["level_dbfs"] > -60 for e in updates)
 
-@pytest.mark.timeout(60)
-def test_hls_from_a_plain_http_server(song: Path, stateful_folder: Path, tmp_path: Path) -> None:
-    need("ffmpeg")
-    folder = tmp_path / "hls"
-    folder.mkdir()
-    hls = ("-c:a", "aac", "-f", "hls", "-hls_time", "2", "-hls_list_size", "0")
-    subprocess.run(["ffmpeg", "-v", "error", "-i", song, *hls, folder / "live.m3u8"], check=True)
-    server = ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(folder))
-    )
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_address[1]}/live.m3u8"
-    done = streamgenre(
-        *("listen", "--input", url, "--model", stateful_folder, "--duration", "5", "--json"),
-        *("--publish", free_endpoint()),
-    )
-    server.shutdown()
-    assert (done.returncode, done.stderr) == (0, "")
-    levels = [e["level_dbfs"] for e in events_of(done.stdout) if e["type"] == "update"]
-    assert len(levels) == 5
-    assert all(level > -60 for level in levels)
+        def hear(*mounts: str, seconds: float = 20) -> None:
+            now = time.time()
+            until(lambda: all(hears(mount, now) for mount in mounts), seconds)
+
+        hear(*CODECS)
+        feeders["aac"].send_signal(signal.SIGSTOP)  # connected, but no more data
+        feeders["mp3"].kill()
+        icecast.feed("mp3", song, *OTHER_RATE)  # another codec under the same name
+        until(lambda: listening.states("aac")[-1] == "lost", 20)
+        until(lambda: listening.states("mp3")[-2:] == ["lost", "live"], 20)
+        hear("mp3")
+        feeders["aac"].send_signal(signal.SIGCONT)
+        hear("aac", seconds=40)
+    for mount in ("vorbis", "opus", "flac"):
+        listening.assert_unbroken(mount)
+    for mount in CODECS:
+        assert listening.sources[mount].failure is None

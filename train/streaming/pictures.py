@@ -38,7 +38,7 @@ def draw(
     _timeline(folder / TIMELINE, heard[0], labels)
     table = figures["confusion"]
     columns = [*table["labels"], "none"]
-    svg = confusion_svg(table["labels"], table["counts"], columns=columns, unit="seconds")
+    svg = confusion_svg(table["labels"], table["counts"], columns=columns, of="seconds")
     (folder / CONFUSION).write_text(svg, "utf-8")
     return [LAG, RELIABILITY, TIMELINE, CONFUSION]
 

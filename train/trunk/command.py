@@ -74,7 +74,7 @@ def train_model(order: Order) -> dict[str, Any]:
         on_job=lambda done, total: order.reporter.note(f"programmes heard: {done} of {total}"),
     )  # fmt: skip
     measured, of_folds = transfer.Measured(), {}
-    for fold in heard.corpus.folds if order.folds else ():
+    for fold in heard.corpus.measured if order.folds else ():
         order.reporter.stage(f"without fold {fold}")
         others = tuple(one for one in heard.corpus.folds if one != fold)
         fitted = transfer.fit(heard, order.recipe, order.settings, others)

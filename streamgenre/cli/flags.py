@@ -1,0 +1,97 @@
+"""The flags of ``streamgenre listen`` as settings that stand above those of files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from streamgenre.config.layers import Given, Tree, put
+from streamgenre.errors import SettingsError
+from streamgenre.sources.choose import name_of
+
+if TYPE_CHECKING:
+    import argparse
+
+KEYS: Final[dict[str, tuple[str, ...]]] = {
+    "model": ("model",),
+    "pace": ("pace",),
+    "loop": ("loop",),
+    "shuffle": ("shuffle",),
+    "rate": ("raw", "rate"),
+    "channels": ("raw", "channels"),
+    "format": ("raw", "format"),
+    "smoothing": ("decision", "smoothing_s"),
+    "threshold": ("decision", "enter"),
+    "silence": ("decision", "silence_dbfs"),
+    "dead_air": ("engine", "dead_air_s"),
+    "duration": ("engine", "duration_s"),
+    "publish": ("bus", "publish"),
+    "encrypt": ("bus", "encrypt"),
+    "keys": ("bus", "keys"),
+    "ipc_mode": ("bus", "ipc_mode"),
+    "control": ("bus", "control"),
+    "metrics": ("metrics", "listen"),
+    "history": ("history", "path"),
+    "history_days": ("history", "keep_days"),
+    "history_detail_days": ("history", "detail_days"),
+    "history_mb": ("history", "max_mb"),
+}
+"""Which key a flag stands for."""
+_NAMED: Final = re.compile(r"([^=/:?\\]*[^=/:?\\\s][^=/:?\\]*)=(.+)", re.DOTALL)
+
+
+def flag_tree(args: argparse.Namespace) -> Tree:
+    """Return what the command line says; flags that were not given say nothing.
+
+    Raises
+    ------
+    SettingsError
+        If ``--station`` has nothing that it could name.
+    """
+    tree = Tree()
+    for name, path in KEYS.items():
+        value = getattr(args, name)
+        if value is not None:
+            put(tree, path, Given(value, f"--{name.replace('_', '-')}"))
+    if args.history is not None:
+        put(tree, ("history", "keep"), Given("all", "--history"))
+    if args.no_history:
+        put(tree, ("history", "keep"), Given("none", "--no-history"))
+    if args.input:
+        tree["station"] = _stations(args.input, args.station)
+    elif args.station is not None:
+        tree["name"] = Given(args.station, "--station")
+    return tree
+
+
+def _stations(inputs: list[str], station: str | None) -> list[Tree]:
+    listed: list[Tree] = []
+    for text in inputs:
+        name, what = split_name(text)
+        tree = Tree(input=Given(what, "--input"))
+        if len(inputs) > 1 and name is None:
+            name = name_of(what)
+        if station is not None:
+            if len(inputs) > 1 or name is not None:
+                raise SettingsError(
+                    f"--station {station!r}: names a single --input that has no name; with "
+                    "several give each its own: --input NAME=INPUT"
+                )
+            tree["name"] = Given(station, "--station")
+        elif name is not None:
+            tree["name"] = Given(name, "--input")
+        listed.append(tree)
+    return listed
+
+
+def split_name(text: str) -> tuple[str | None, str]:
+    r"""Return the name and the input of ``NAME=INPUT``, or None and all of it.
+
+    A name has none of ``= / : ? \``, so that a URL or a path with a folder is never taken for
+    one; and where there is a file that is called so as a whole, that is meant.
+    """
+    match = _NAMED.fullmatch(text)
+    if match is None or "\0" in text or Path(text).exists():
+        return None, text
+    return match[1].strip(), match[2]

@@ -1,0 +1,100 @@
+"""``streamgenre probe``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from streamgenre.cli.noise import quiet_libraries
+from streamgenre.config import StationSettings
+from streamgenre.errors import SettingsError
+from streamgenre.models import load_model
+from streamgenre.probe import Probe, probe
+from streamgenre.sources.choose import open_input
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+_LONGEST_S = 3600.0
+
+
+def run(args: argparse.Namespace) -> int:
+    """Hear an input for some seconds and tell what it is."""
+    for flag, value in (("--seconds", args.seconds), ("--timeout", args.timeout)):
+        if not 0 < value <= _LONGEST_S:
+            raise SettingsError(
+                f"{flag} {value:g}: expected seconds greater than 0, at most {_LONGEST_S:g}"
+            )
+    with quiet_libraries(enabled=not args.debug):
+        model = load_model(args.model)
+        source, _ = open_input(StationSettings(input=args.input, pace="fast"))
+        with _progress(source.name, args.seconds) as progress:
+            found = probe(
+                source, model, seconds=args.seconds, timeout_s=args.timeout, progress=progress
+            )
+    if args.json:
+        print(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        _show(found)
+    return 0
+
+
+@contextmanager
+def _progress(name: str, seconds: float) -> Iterator[Callable[[float], None]]:
+    """Show on a terminal's standard error how much was heard."""
+    if not sys.stderr.isatty():
+        yield lambda heard_s: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f} s")
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"listening to {escape(name)}", total=seconds)
+        yield lambda heard_s: bar.update(task, completed=heard_s)
+
+
+def _show(found: Probe) -> None:
+    info = found.info
+    print(found.input)
+    rows = [
+        ("station", info.name),
+        ("says genre", info.genre),
+        ("about", info.description),
+        ("homepage", info.homepage),
+        ("codec", _joined(info.codec, info.container and f"in {info.container}")),
+        ("bit rate", info.bit_rate and f"{info.bit_rate / 1000:.0f} kb/s"),
+        ("format", f"{found.rate} Hz, {found.channels} channel{'s' * (found.channels != 1)}"),
+        ("length", info.seconds and f"{info.seconds:.1f} s"),
+        ("files", info.files and str(info.files)),
+        ("level", _level(found)),
+        *(("title", f"{t['raw']}  (at {t['stream_time']:.1f} s)") for t in found.titles),
+        ("heard", f"{found.heard_s:.1f} s: {_verdict(found)}, says {found.model}"),
+        ("problem", found.problem),
+    ]
+    for name, value in rows:
+        if value:
+            print(f"  {name:<11} {value}")
+
+
+def _joined(*parts: str | None) -> str:
+    return " ".join(part for part in parts if part)
+
+
+def _level(found: Probe) -> str:
+    if found.level_dbfs is None:
+        return "digital silence"
+    peak = "" if found.peak_dbfs is None else f", peak {found.peak_dbfs:.1f} dBFS"
+    loudness = "" if found.loudness_lufs is None else f", {found.loudness_lufs:.1f} LUFS"
+    return f"{found.level_dbfs:.1f} dBFS RMS{peak}{loudness}"
+
+
+def _verdict(found: Probe) -> str:
+    """Return the decision with the three likeliest genres."""
+    likeliest = sorted(found.probabilities.items(), key=lambda item: -item[1])[:3]
+    shares = ", ".join(f"{genre} {p:.2f}" for genre, p in likeliest)
+    return f"{found.genre or found.state} ({shares})"

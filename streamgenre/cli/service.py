@@ -1,0 +1,70 @@
+"""``streamgenre service``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from streamgenre import systemd
+from streamgenre.cli.connecting import shown, subscribe
+from streamgenre.glance import GLANCED, glance
+
+if TYPE_CHECKING:
+    import argparse
+
+NOT_RUNNING: Final = 3
+"""Exit code where the service is not active, as of `systemctl status`."""
+SILENT: Final = 4
+"""Exit code where it is active, but its bus does not answer."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Tell how the service is doing: what systemd says, and what its own bus says."""
+    unit = args.unit if "." in args.unit else f"{args.unit}.service"
+    state = systemd.ask(unit)
+    active = state.active in ("active", "reloading")
+    stations: dict[str, dict[str, Any]] = {}
+    if active:
+        with subscribe(args, types=GLANCED) as subscriber:
+            stations = glance(subscriber)
+    if args.json:
+        told = {**asdict(state), "bus": shown(args), "stations": list(stations.values())}
+        print(json.dumps(told, indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(_lines(state, stations, shown(args) if active else None)))
+    if not active:
+        return NOT_RUNNING
+    return 0 if stations else SILENT
+
+
+def _lines(
+    state: systemd.UnitState, stations: dict[str, dict[str, Any]], bus: str | None
+) -> list[str]:
+    since = f" since {state.since}" if state.since else ""
+    lines = [
+        f"{state.unit}: {state.active} ({state.sub}){since}",
+        f"  at boot    {state.enabled or 'unknown'}",
+        f"  restarts   {state.restarts}"
+        + (f", the last run ended by: {state.result}" if state.result != "success" else ""),
+        f"  watchdog   {'off' if state.watchdog in ('0', 'infinity') else state.watchdog}",
+    ]
+    if state.memory_bytes is not None:
+        of = f" of {state.memory_max_bytes / 1e6:.0f}" if state.memory_max_bytes else ""
+        lines.append(f"  memory     {state.memory_bytes / 1e6:.0f}{of} MB")
+    if state.tasks is not None:
+        of = f" of {state.tasks_max}" if state.tasks_max else ""
+        lines.append(f"  threads    {state.tasks}{of}")
+    if state.status:
+        lines.append(f"  it says    {state.status}")
+    if bus is None:
+        lines.append(f"  it does not run: `journalctl -u {state.unit} -n 50` says why")
+    elif not stations:
+        lines.append(f"  nothing from {bus}: does it publish elsewhere? (--connect URL)")
+    for name, told in sorted(stations.items()):
+        age = told.get("last_update_age_s")
+        heard = told.get("genre") or told.get("state") or "nothing yet"
+        when = f", {age} s ago" if age is not None else ""
+        detail = f" ({told['detail']})" if told.get("detail") else ""
+        lines.append(f"  {name}: {told.get('source_state', '?')}{detail}; {heard}{when}")
+    return lines

@@ -1,0 +1,19 @@
+"""What the daemon is asked to do: one TOML file, the environment, flags."""
+
+from streamgenre.config.settings import (
+    DEFAULT_ENDPOINT,
+    BusSettings,
+    Config,
+    EngineSettings,
+    MetricsSettings,
+    StationSettings,
+)
+
+__all__ = [
+    "DEFAULT_ENDPOINT",
+    "BusSettings",
+    "Config",
+    "EngineSettings",
+    "MetricsSettings",
+    "StationSettings",
+]

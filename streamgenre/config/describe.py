@@ -1,0 +1,225 @@
+"""The configuration for people and editors: what holds and why, a schema, an example."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import math
+import re
+import textwrap
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
+
+from streamgenre.config.build import OWN, TABLES, bare, keys
+from streamgenre.config.layers import Given
+from streamgenre.config.settings import MAX_STATIONS, StationSettings
+from streamgenre.limits import Range, hints, limits_of
+from streamgenre.sources.http import redacted
+
+if TYPE_CHECKING:
+    from streamgenre.config.build import Loaded
+    from streamgenre.config.layers import Tree
+
+_STATION_DOC: Final = "An audio input with a name; every table [[station]] is one."
+_HEAD: Final = """\
+# Configuration of `streamgenre listen`, with every key and what holds where it is left out.
+#
+# /etc/streamgenre/config.toml is read first, then ~/.config/streamgenre/config.toml over it, or
+# only the file after --config; then variables such as STREAMGENRE_BUS_PUBLISH, then flags.
+# `streamgenre config check FILE` looks for faults, `systemctl reload` or SIGHUP has it read again.
+
+# ---- what holds for every station that says nothing else ----
+"""
+_STATIONS: Final = """
+
+# ---- the stations ----
+# Without any, the default input device is listened to. A station takes every key from above that
+# holds for stations, for itself alone.
+
+[[station]]
+name = "line-in"
+input = "{device}"
+
+[[station]]
+name = "jazz"
+input = "http://radio.example/jazz.mp3"
+# model = "lite"
+# decision.enter = 0.5
+"""
+
+
+@cache
+def docs(cls: type) -> dict[str, str]:
+    """Return the docstrings of a dataclass's fields, each in one line.
+
+    A file has no None: what is None in the program is left out there.
+    """
+    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found = {}
+    for field, after in zip(body.body, body.body[1:], strict=False):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(after, ast.Expr)
+            and isinstance(after.value, ast.Constant)
+        ):
+            text = str(after.value.value).replace("``", "`")
+            text = re.sub(r"\bNone (for|to)\b", r"leave it out \1", text)
+            found[field.target.id] = " ".join(text.split())
+    return found
+
+
+def _default(field: Any) -> Any:
+    return field.default if field.default is not MISSING else field.default_factory()
+
+
+# ---- show ---------------------------------------------------------------------------------------
+
+
+def settings_in_use(loaded: Loaded) -> list[dict[str, Any]]:
+    """Return every setting with its value and its origin, credentials taken out."""
+    config = loaded.config
+    rows = [
+        _row(path, _get(getattr(config, path[0]), path[1:]), loaded.tree)
+        for path in keys()
+        if path[0] in TABLES
+    ]
+    own = [(name,) for name in OWN]
+    rest = [path for path in keys() if path[0] not in TABLES and path not in own]
+    for number, (settings, tree) in enumerate(zip(config.stations, loaded.stations, strict=True)):
+        for path in sorted(own, reverse=True) + rest:
+            row = _row(path, _get(settings, path), tree)
+            rows.append({"station": settings.name or f"#{number + 1}", **row})
+    return rows
+
+
+def _get(settings: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        settings = getattr(settings, name)
+    return settings
+
+
+def _row(path: tuple[str, ...], value: Any, tree: Tree) -> dict[str, Any]:
+    place: Any = tree
+    for name in path:
+        place = place.get(name, {}) if isinstance(place, dict) else {}
+    shown = str(value) if isinstance(value, Path) else value
+    if isinstance(shown, str) and "://" in shown and path[-1] == "input":
+        shown = redacted(shown)
+    if isinstance(shown, float) and not math.isfinite(shown):
+        shown = str(shown)
+    where = place.where if isinstance(place, Given) else "default"
+    return {"key": ".".join(path), "value": shown, "from": where}
+
+
+def listing(rows: list[dict[str, Any]]) -> str:
+    """Return settings as lines for people."""
+    lines = []
+    station = None
+    for row in rows:
+        if row.get("station") != station:
+            station = row["station"]
+            lines += ["", f"station {station!r}"]
+        value = "–" if row["value"] is None else _toml(row["value"])
+        lines.append(f"{row['key']} = {value}".ljust(56) + f"  # {row['from']}")
+    return "\n".join(lines)
+
+
+# ---- schema -------------------------------------------------------------------------------------
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 7) of the configuration file, for editors."""
+    station = _object(StationSettings)
+    station["required"] = ["name"]
+    common = {name: part for name, part in station["properties"].items() if name not in OWN}
+    properties: dict[str, Any] = dict(common)
+    properties |= {name: _object(cls) for name, cls in TABLES.items()}
+    properties["station"] = {
+        "type": "array", "items": station, "maxItems": MAX_STATIONS, "description": _STATION_DOC,
+    }  # fmt: skip
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Configuration of streamgenre listen",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+    }
+
+
+def _object(cls: Any) -> dict[str, Any]:
+    properties = {}
+    for field in fields(cls):
+        hint = hints(cls)[field.name]
+        part = _object(hint) if is_dataclass(hint) else _type(hint)
+        properties[field.name] = part | {"description": docs(cls)[field.name]}
+        default = _default(field)
+        if not is_dataclass(default) and default is not None and not isinstance(default, Path):
+            properties[field.name]["default"] = default
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _type(hint: Any) -> dict[str, Any]:
+    kind = bare(hint)
+    if get_origin(kind) is Literal:
+        return {"enum": list(get_args(kind))}
+    names = {str: "string", Path: "string", bool: "boolean", int: "integer", float: "number"}
+    found: dict[str, Any] = {"type": names[kind]}
+    for limit in limits_of(hint):
+        if not isinstance(limit, Range):
+            found["pattern"] = f"^(?:{limit.pattern})$"
+            continue
+        if math.isfinite(limit.low):
+            found["exclusiveMinimum" if limit.above else "minimum"] = limit.low
+        if math.isfinite(limit.high):
+            found["maximum"] = limit.high
+    return found
+
+
+# ---- example ------------------------------------------------------------------------------------
+
+
+def example(device: str = "USB Audio") -> str:
+    """Return a whole configuration file with comments; what is in it are the defaults."""
+    common = [field for field in fields(StationSettings) if field.name not in OWN]
+    plain = [field for field in common if not is_dataclass(hints(StationSettings)[field.name])]
+    text = _HEAD + "".join(map(_entry, plain, [StationSettings] * len(plain)))
+    for field in common:
+        hint = hints(StationSettings)[field.name]
+        if is_dataclass(hint):
+            text += _section(field.name, hint)
+    text += "\n\n# ---- the daemon as a whole ----\n"
+    for name, cls in TABLES.items():
+        text += _section(name, cls)
+    return text + _STATIONS.format(device=device)
+
+
+def _section(name: str, cls: Any) -> str:
+    title = " ".join((cls.__doc__ or "").split("\n\n")[0].split())
+    return f"\n# {title}\n[{name}]\n" + "".join(_entry(field, cls) for field in fields(cls))
+
+
+def _entry(field: Any, cls: Any) -> str:
+    comment = textwrap.fill(docs(cls)[field.name], 98, initial_indent="# ", subsequent_indent="# ")
+    default = _default(field)
+    hint = hints(cls)[field.name]
+    kind = bare(hint)
+    line = f"{field.name} = {_toml(default)}"
+    if default is None or isinstance(default, Path):
+        shown = default if isinstance(default, Path) else 0 if kind in (int, float) else "…"
+        line = f"# {field.name} = {_toml(shown)}"
+    elif get_origin(kind) is Literal:
+        line += "  # " + ", ".join(get_args(kind))
+    return f"\n{comment}\n{line}\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    return json.dumps(str(value), ensure_ascii=False)

@@ -1,0 +1,117 @@
+"""Settings of the listening daemon, frozen and checked.
+
+The fields are the keys of the configuration file: their types and limits are what is accepted, and
+their docstrings are what ``streamgenre config edit-example`` and ``schema`` say of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path  # noqa: TC003 - the types are read
+from typing import Annotated, Final
+
+from streamgenre.decision import DecisionSettings
+from streamgenre.errors import SettingsError
+from streamgenre.history.settings import HistorySettings
+from streamgenre.limits import Like, Range, check
+from streamgenre.manifest import DEFAULT_MODEL
+from streamgenre.sources.paced import Pace  # noqa: TC001 - the types are read
+from streamgenre.sources.stdin import RawFormat
+
+DEFAULT_ENDPOINT: Final = "tcp://127.0.0.1:5757"
+MAX_NAME: Final = 200
+"""Characters of a station's name."""
+MAX_STATIONS: Final = 256
+"""Stations of one daemon."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What holds for every station of the daemon."""
+
+    hop_s: Annotated[float, Range(0.1, 60, "seconds")] = 1.0
+    """Time between two updates in seconds of audio; the shipped models are made for 1."""
+    status_s: Annotated[float, Range(0, 10, "seconds", above=True)] = 4.0
+    """Seconds between two status events: a subscriber that misses two of them knows within 10 s."""
+    reset_gap_s: Annotated[float, Range(0, 3600, "seconds")] = 2.0
+    """A gap of so many seconds or more resets model and decision; a shorter one is bridged."""
+    dead_air_s: Annotated[float, Range(0, 1e9, "seconds")] = 20.0
+    """Seconds of silence after which a ``dead_air`` event is sent; 0 for never."""
+    duration_s: Annotated[float, Range(0, 1e9, "seconds", above=True)] | None = None
+    """Seconds of audio after which a station ends; None for no end."""
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True, slots=True)
+class BusSettings:
+    """Where the events go, and who may read and ask."""
+
+    publish: str = DEFAULT_ENDPOINT
+    """ZeroMQ endpoint to publish on; beyond loopback only with keys."""
+    encrypt: bool = False
+    """Whether only allowed keys are let in on loopback too; beyond it they always are."""
+    keys: Path | None = None
+    """Folder of the CURVE keys; None for the user's own."""
+    ipc_mode: Annotated[
+        str,
+        Like("(0|0o)?[67][0-7]{2}", "three octal digits that let the owner read and write: 660"),
+    ] = "600"
+    """File mode of an ``ipc://`` endpoint, three octal digits."""
+    control: str | None = None
+    """ZeroMQ endpoint to take requests on; None for none."""
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Metrics for Prometheus."""
+
+    listen: str | None = None
+    """``HOST:PORT`` or ``:PORT`` to serve them on; None for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class StationSettings:
+    """One audio input and how it is heard."""
+
+    input: str | None = None
+    """Device name, path, URL, ``-`` or ``demo``; None for the default input device, else the
+    demo."""
+    name: Annotated[str, Like(rf"(?=.*\S).{{1,{MAX_NAME}}}", "a name of printable characters")] | (
+        None
+    ) = None
+    """Name of the station in every event; None to take it from the input."""
+    model: str = DEFAULT_MODEL
+    """Name of a shipped model, or a model folder."""
+    pace: Pace = "real"
+    """How files and the demo are played: as a clock would, or as fast as can be."""
+    loop: bool = False
+    """Whether a file, folder or list is played again and again."""
+    shuffle: int | None = None
+    """Seed of the order of chance in which a folder or list is played, another one each time; None
+    for its own order."""
+    raw: RawFormat = field(default_factory=RawFormat)
+    """How raw PCM on standard input is read."""
+    decision: DecisionSettings = field(default_factory=DecisionSettings)
+    """From probabilities to a genre."""
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.name is not None and not self.name.isprintable():
+            raise SettingsError(f"name {self.name!r}: expected a name of printable characters")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that ``streamgenre listen`` was asked to do."""
+
+    stations: tuple[StationSettings, ...] = (StationSettings(),)
+    """At least one; each with a name of its own, unless it is alone."""
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    bus: BusSettings = field(default_factory=BusSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    history: HistorySettings = field(default_factory=HistorySettings)

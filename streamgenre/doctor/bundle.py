@@ -1,0 +1,146 @@
+"""A support bundle: all that helps somebody else to understand, and no secret.
+
+Everything in it is text. What looks like a secret is taken out by
+:func:`streamgenre.redact.redact`, and what is known to be one (the secret key, and user, password
+and query of the URLs in the settings and the environment) wherever and however it turns up. Of keys
+only the names of the files are listed. Whoever sends the bundle can look into it first.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import tarfile
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from streamgenre.doctor.machine import LISTENING, version_of
+from streamgenre.errors import StreamgenreError
+from streamgenre.events import TYPES
+from streamgenre.keys import SECRET, default_folder
+from streamgenre.redact import HIDDEN, URL, credentials, redact
+from streamgenre.subscriber import Subscriber
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from streamgenre.doctor.finding import Finding, Subject
+
+MODE: Final = 0o600
+LOG_LINES: Final = 500
+MAX_BYTES: Final = 1 << 20
+"""Most bytes of one part; longer ones lose their beginning."""
+_VARIABLES: Final = ("STREAMGENRE_", "XDG_", "PULSE_", "ALSA_", "LANG", "LC_", "TZ", "PYTHON")
+_SHORTEST: Final = 4
+"""Shorter secrets are left to their looks: taken out everywhere they would spoil all text."""
+_PATIENCE_S: Final = 10.0
+_LISTEN_S: Final = 3.0
+
+
+def write_bundle(path: Path, subject: Subject, findings: Iterable[Finding]) -> list[str]:
+    """Write the bundle, readable by its owner alone; return the names of its parts.
+
+    Raises
+    ------
+    StreamgenreError
+        If it cannot be written, or something is there already.
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
+    except FileExistsError:
+        raise StreamgenreError(f"{path} is there already: name another file") from None
+    names, known = [], _secrets(subject)
+    with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name, text in _parts(subject, list(findings)):
+            text = redact(text)
+            for secret in known:
+                text = text.replace(secret, HIDDEN)
+            data = text.encode("utf-8", "replace")[-MAX_BYTES:]
+            entry = tarfile.TarInfo(f"streamgenre-support/{name}")
+            entry.size, entry.mode, entry.mtime = len(data), MODE, int(time.time())
+            archive.addfile(entry, io.BytesIO(data))
+            names.append(name)
+    return names
+
+
+def _parts(subject: Subject, findings: list[Finding]) -> Iterator[tuple[str, str]]:
+    yield "doctor.json", json.dumps([asdict(finding) for finding in findings], indent=2)
+    yield "versions.txt", "".join(f"{name} {version_of(name)}\n" for name in LISTENING)
+    yield "environment.txt", _environment()
+    if subject.config is not None:
+        yield "config.toml", _read(subject.config)
+    yield "keys.txt", _keys(subject)
+    yield "events.jsonl", _events(subject)
+    log = ("--unit", subject.unit, "--lines", str(LOG_LINES), "--no-pager", "--output", "short-iso")
+    yield "log.txt", _run("journalctl", *log)
+    yield "unit.txt", _run("systemctl", "cat", "--no-pager", "--", subject.unit)
+    yield "unit-state.txt", _run("systemctl", "show", "--no-pager", "--", subject.unit)
+    yield "sound-cards.txt", _read(Path("/proc/asound/cards")) + _run("arecord", "--list-devices")
+
+
+def _secrets(subject: Subject) -> list[str]:
+    """Return what is known to be secret, the longest first."""
+    texts = [*os.environ.values(), *(name or "" for name in subject.inputs)]
+    if subject.config is not None:
+        texts.append(_read(subject.config))
+    found = {part for text in texts for url in URL.findall(text) for part in credentials(url)}
+    with suppress(OSError):
+        found |= set((_keys_folder(subject) / SECRET).read_text("utf-8").split())
+    return sorted((text for text in found if len(text) >= _SHORTEST), key=len, reverse=True)
+
+
+def _keys_folder(subject: Subject) -> Path:
+    return subject.keys or default_folder()
+
+
+def _environment() -> str:
+    # Of others not even the names: they are none of ours, and some hold secrets by any name.
+    ours = {name: value for name, value in os.environ.items() if name.startswith(_VARIABLES)}
+    return "".join(f"{name}={value}\n" for name, value in sorted(ours.items()))
+
+
+def _keys(subject: Subject) -> str:
+    folder = _keys_folder(subject)
+    try:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+    except OSError as error:
+        return f"{folder}: {error.strerror}\n"
+    lines = (f"{path.stat().st_mode & 0o777:o} {path.relative_to(folder)}\n" for path in files)
+    return f"{folder} (names only)\n" + "".join(lines)
+
+
+def _events(subject: Subject) -> str:
+    """Return what the bus keeps for who comes late, and some seconds more."""
+    lines = []
+    try:
+        with Subscriber(subject.publish, types=TYPES) as subscriber:
+            ends = time.monotonic() + _LISTEN_S
+            while (left := ends - time.monotonic()) > 0:
+                event = subscriber.receive(timeout=left)
+                if event is not None:
+                    lines.append(event.to_json() + "\n")
+    except StreamgenreError as error:
+        return f"{error}\n"
+    return "".join(lines) or f"nothing came from {subject.publish}\n"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", errors="replace")
+    except OSError as error:
+        return f"{path}: {error.strerror}\n"
+
+
+def _run(*command: str) -> str:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{command[0]}: {error}\n"
+    return done.stdout + done.stderr

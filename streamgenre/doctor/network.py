@@ -1,0 +1,112 @@
+"""Ports and the service: who is there already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import psutil
+import zmq
+
+from streamgenre import systemd
+from streamgenre.doctor.finding import note, ok, problem
+from streamgenre.endpoints import needs_keys
+from streamgenre.glance import GLANCED, glance
+from streamgenre.keys import SECRET, default_folder
+from streamgenre.subscriber import Subscriber
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streamgenre.doctor.finding import Finding, Subject
+
+_WELL: Final = ("active", "reloading")
+
+
+def ports(subject: Subject) -> Iterator[Finding]:
+    """Whether the endpoints are free, and else who answers there."""
+    for flag, endpoint in (("publish", subject.publish), ("control", subject.control)):
+        if endpoint is None or endpoint.endswith(":*"):
+            continue
+        folder = subject.keys or default_folder()
+        if needs_keys(endpoint) and not (folder / SECRET).exists():
+            do = "`streamgenre keys new`; see docs/events.md"
+            yield problem(flag, f"{endpoint} is open to other machines, but there are no keys", do)
+        elif _free(endpoint):
+            yield ok(flag, f"{endpoint} is free: no daemon runs there")
+        elif flag == "publish":
+            yield _who_publishes(endpoint)
+        else:
+            yield ok(flag, f"{endpoint} is in use{_owner(endpoint)}")
+
+
+def _free(endpoint: str) -> bool:
+    if not endpoint.startswith("tcp://"):
+        return not Path(endpoint.removeprefix("ipc://")).exists()
+    with zmq.Context() as context, context.socket(zmq.PUB) as socket:
+        try:
+            socket.bind(endpoint)
+        except zmq.ZMQError:
+            return False
+    return True
+
+
+def _who_publishes(endpoint: str) -> Finding:
+    with Subscriber(_reachable(endpoint), types=GLANCED) as subscriber:
+        stations = glance(subscriber)
+    owner = _owner(endpoint)
+    if not stations:
+        return problem(
+            "publish",
+            f"{endpoint} is in use{owner}, and no streamgenre answers there",
+            "end what uses it, or publish elsewhere; a daemon with keys does not answer here",
+        )
+    told = ", ".join(
+        f"{name} {station.get('source_state', '?')}" for name, station in sorted(stations.items())
+    )
+    failing = [s["history"]["problem"] for s in stations.values() if s.get("history")]
+    if any(failing):
+        said = f"a daemon runs on {endpoint}{owner}, but its history fails: {failing[0]}"
+        return problem("publish", said, "make room, or correct the permissions")
+    away = [name for name, s in stations.items() if s.get("source_state") != "live"]
+    said = f"a daemon answers on {endpoint}{owner}: {told}"
+    return note("publish", said) if away else ok("publish", said)
+
+
+def _reachable(endpoint: str) -> str:
+    """Return where an endpoint that is bound everywhere is reached from here."""
+    return endpoint.replace("//0.0.0.0:", "//127.0.0.1:").replace("//*:", "//127.0.0.1:")
+
+
+def _owner(endpoint: str) -> str:
+    """Return which process listens there, as far as this user may know."""
+    port = endpoint.rpartition(":")[2]
+    if not endpoint.startswith("tcp://") or not port.isdecimal():
+        return ""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            local = connection.laddr
+            if local and local.port == int(port) and connection.status == psutil.CONN_LISTEN:
+                return f" by process {connection.pid}" if connection.pid else ""
+    except psutil.Error:
+        pass
+    return ""
+
+
+def service(subject: Subject) -> Iterator[Finding]:
+    """How the service is doing."""
+    try:
+        state = systemd.ask(subject.unit)
+    except systemd.ServiceError as error:
+        yield note("service", str(error))
+        return
+    words = f"{state.unit} is {state.active} ({state.sub}), {state.restarts} restarts"
+    log = f"`journalctl -u {state.unit} -n 50` says why"
+    if state.active == "failed" or state.sub == "auto-restart":
+        yield problem("service", f"{words}; the last run ended by {state.result}", log)
+    elif state.active not in _WELL:
+        yield note("service", words, f"`sudo systemctl start {state.unit}`")
+    elif state.restarts:
+        yield note("service", f"{words}; {state.status}", log)
+    else:
+        yield ok("service", f"{words}; {state.status}")

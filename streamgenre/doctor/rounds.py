@@ -1,0 +1,37 @@
+"""The checks in the order in which they are made and told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from streamgenre.doctor import files, machine, network, sound
+from streamgenre.doctor.finding import Finding, problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from streamgenre.doctor.finding import Subject
+
+    Check = Callable[[Subject], Iterator[Finding]]
+
+_ROUNDS: Final = (
+    *(machine.program, machine.libraries, machine.limits, machine.time_sync),
+    *(sound.portaudio, sound.sound_cards, sound.inputs),
+    *(files.config, files.models, files.history, files.disk),
+    *(network.ports, network.service),
+)
+
+
+def examine(subject: Subject) -> Iterator[Finding]:
+    """Yield the findings of every check; a check that fails itself is a finding too."""
+    for check in _ROUNDS:
+        yield from _made(check, subject)
+
+
+def _made(check: Check, subject: Subject) -> Iterator[Finding]:
+    try:
+        yield from check(subject)
+    except Exception as error:  # noqa: BLE001 - a doctor that breaks down helps nobody
+        name = check.__name__.replace("_", " ")
+        said = f"the check itself failed: {type(error).__name__}: {error}"
+        yield problem(name, said, "report this: it is a fault of streamgenre")

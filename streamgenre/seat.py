@@ -1,0 +1,178 @@
+"""A station at work in the engine: with its model, its decisions, its reports, and its end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from streamgenre.station import Break, Hop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamgenre.deadair import DeadAirWatch
+    from streamgenre.decision import Decider
+    from streamgenre.models import Model
+    from streamgenre.reports import StationReport
+    from streamgenre.station import Station
+
+POLL_S: Final = 0.01
+"""Pause where a hop is due and its last block is about to arrive."""
+EAGER_S: Final = 0.05
+"""So long after a hop that came faster than time passes, the next one is looked for at once: a file
+or pipe may bring more."""
+LONGEST_POLL_S: Final = 0.25
+"""Longest pause: changes of a source are seen within it."""
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """A station with what the engine needs for it."""
+
+    station: Station
+    model: Model
+    decider: Decider
+    watch: DeadAirWatch
+    report: StationReport
+    hop_s: float
+    """Time between two updates in seconds of audio."""
+    hop: Hop | None = None
+    """Complete, and waiting for its turn in the model."""
+    look_at: float = 0.0
+    """Monotonic seconds before which there is nothing to be seen."""
+    failure: Exception | None = None
+    """What the station ended of, where that was a fault."""
+    ended: bool = False
+    """Whether all is told of it."""
+    then: Callable[[], None] | None = None
+    """To be done behind its end, where it is to be removed."""
+    _closing: threading.Thread | None = None
+    _close_by: float = 0.0
+    _pulled: float = field(default_factory=time.monotonic)
+    _eager_until: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Name of the station."""
+        return self.station.name
+
+    def start(self) -> None:
+        """Begin to capture."""
+        try:
+            self.station.source.start()
+        except Exception as error:  # noqa: BLE001 - other stations go on
+            self.fail(error)
+
+    def look(self, now: float) -> bool:
+        """See what there is; return whether there was anything."""
+        self.tell_source()
+        if self.station.source.successor is not None:
+            self.station.source = self.station.source.successor
+        try:
+            progressed = self._pull() if self.station.ready else False
+            due = self.station.due_s()
+        except Exception as error:  # noqa: BLE001 - other stations go on
+            self.fail(error)
+            return True
+        if self.hop is not None:
+            if now - self._pulled < self.hop_s / 2:
+                self._eager_until = now + EAGER_S
+            self._pulled = now
+        pause = POLL_S if now < self._eager_until else max(due, POLL_S)
+        self.look_at = now + min(pause, LONGEST_POLL_S)
+        return progressed
+
+    def _pull(self) -> bool:
+        """Take what has come, up to the next hop; return whether there was anything."""
+        progressed = False
+        while (item := self.station.pull()) is not None:
+            progressed = True
+            if isinstance(item, Hop):
+                self.hop = item
+                return True
+            if isinstance(item, Break):
+                self._pass(item)
+            else:
+                self.report.title(item)
+        if self.station.source.state == "lost":
+            self.end_segment(self.station.stream_time)  # it may stay away for hours
+        return progressed
+
+    def _pass(self, gap: Break) -> None:
+        if gap.resets:
+            self.begin_anew(gap.start)
+        self.report.gap(gap)
+
+    def tell_source(self) -> None:
+        """Tell what the source noted."""
+        notices = self.station.source.notices
+        while notices:
+            if notices[0].state == "ended" and not self.station.finished:
+                return  # what the source delivered before is not all heard yet
+            self.report.source(notices.popleft())
+
+    def end_segment(self, end: float) -> None:
+        """End the open segment at a stream time in seconds."""
+        stretch = self.decider.close(end)
+        if stretch is not None:
+            self.report.segment(stretch)
+
+    def begin_anew(self, stream_time: float) -> None:
+        """End the open segment, and forget what was heard."""
+        self.end_segment(stream_time)
+        self.decider.reset()
+        self.model.reset(self.name)
+
+    # ---- the end --------------------------------------------------------------------------------
+
+    def fail(self, error: Exception) -> None:
+        """End it because of a fault."""
+        self.failure = error
+        self.station.finished = True
+
+    @property
+    def closing(self) -> bool:
+        """Whether its end has begun."""
+        return self._closing is not None
+
+    def close(self, patience: float) -> None:
+        """Begin to end it: its source gets so many seconds to stop, in a thread of its own."""
+        if self._closing is not None:
+            return
+        self.hop = None
+        self._closing = threading.Thread(
+            target=self.station.source.stop, name=f"stop-{self.name}", daemon=True
+        )
+        self._close_by = time.monotonic() + patience
+        self._closing.start()
+
+    def wait_closed(self) -> None:
+        """Wait for the source to stop."""
+        if self._closing is not None:
+            self._closing.join(max(0.0, self._close_by - time.monotonic()))
+
+    @property
+    def closed(self) -> bool:
+        """Whether the source has stopped, or has taken too long over it."""
+        return self._closing is not None and (
+            not self._closing.is_alive() or time.monotonic() >= self._close_by
+        )
+
+    def finish(self) -> None:
+        """Tell the end, behind :attr:`closed`."""
+        station = self.station
+        self.end_segment(station.stream_time)
+        dead_air = self.watch.close(station.stream_time)
+        if dead_air is not None:
+            self.report.dead_air(dead_air)
+        station.finished = self.ended = True
+        if self.failure is not None:
+            station.source.notices.clear()
+            station.source.tell("ended", f"{self.failure}" or type(self.failure).__name__)
+        elif station.source.state != "ended":
+            station.source.tell("ended", "did not stop in time")
+        self.tell_source()
+        self.model.reset(self.name)
+        self.failure = self.failure or station.source.failure

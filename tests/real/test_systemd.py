@@ -1,0 +1,189 @@
+"""The real unit under a real systemd, in its sandbox, with the real journal."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from live import until
+from needs import need
+from systemd_box import ROOT, put_program, put_units, systemd_box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from systemd_box import Box
+
+UNITS = ("streamgenre.service", "streamgenre@.service")
+EXPOSURE = 2.5
+SETTINGS = """
+[[station]]
+name = "kitchen"
+input = "demo"
+"""
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    with systemd_box(tmp_path_factory.mktemp("systemd")) as box:
+        put_program(box)
+        put_units(box)
+        yield box
+
+
+@pytest.fixture
+def service(box: Box) -> Iterator[Box]:
+    """The service, started anew, with a watchdog and pauses that a test can wait for."""
+    box.write("/etc/streamgenre/config.toml", f'model = "lite"\n{SETTINGS}')
+    box.must("systemd-tmpfiles", "--create", "/usr/local/lib/tmpfiles.d/streamgenre.conf")
+    override(box, "WatchdogSec=4", "RestartSec=100ms")
+    box.must("systemctl", "reset-failed")
+    box.must("systemctl", "start", "streamgenre")
+    yield box
+    box.run("systemctl", "stop", "streamgenre")
+
+
+def override(box: Box, *lines: str) -> None:
+    text = "\n".join(["[Service]", *lines, ""])
+    box.write("/run/systemd/system/streamgenre.service.d/test.conf", text)
+    box.must("systemctl", "daemon-reload")
+
+
+def until_shown(box: Box, name: str, text: str, seconds: float = 20) -> None:
+    """Wait until a property of the service begins with a text."""
+    until(lambda: box.show("streamgenre", name).startswith(text), seconds)
+
+
+def test_the_units_are_clean(box: Box) -> None:
+    box.write("/etc/streamgenre/one.toml", SETTINGS)
+    for unit in ("streamgenre.service", "streamgenre@one.service"):
+        done = box.run("systemd-analyze", "verify", "--man=no", unit)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_exposure_is_low(unit: str, tmp_path: Path) -> None:
+    need("systemd-analyze")
+    path = tmp_path / unit.replace("@", "@one")
+    path.write_text((ROOT / "systemd" / unit).read_text())
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", path],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
+    assert found is not None
+    assert float(found[1]) <= EXPOSURE
+
+
+def test_the_template_differs_in_names_alone() -> None:
+    one, template = (
+        [line for line in (ROOT / "systemd" / unit).read_text().splitlines() if line[:1] != "#"]
+        for unit in UNITS
+    )
+    renamed = [
+        line.replace(" (%i)", "").replace("/%i.toml", "/config.toml").replace("streamgenre-%i", "")
+        for line in template
+    ]
+    different = [pair for pair in zip(one, renamed, strict=True) if pair[0] != pair[1]]
+    assert different == [
+        ("StateDirectory=streamgenre", "StateDirectory=streamgenre/%i"),
+        ("RuntimeDirectory=streamgenre", "RuntimeDirectory="),
+    ]
+
+
+def test_each_line_says_why() -> None:
+    """Every setting of the service has a comment over it, or over the group that it is in."""
+    lines = (ROOT / "systemd" / "streamgenre.service").read_text().partition("[Service]")[2]
+    for group in re.split(r"\n(?=#)", lines.partition("[Install]")[0].strip()):
+        assert group.startswith("#") or "Type=notify" in group, group
+        assert sum(line[:1] not in ("#", "") for line in group.splitlines()) <= 7, group
+
+
+def test_it_runs_in_its_sandbox_and_tells_how_it_is(service: Box) -> None:
+    pid = service.show("streamgenre", "MainPID")
+    status = dict(
+        line.split(":\t", 1)
+        for line in service.must("cat", f"/proc/{pid}/status").splitlines()
+        if ":\t" in line
+    )
+    uid = service.must("id", "-u", "streamgenre").strip()
+    assert status["Uid"].split() == [uid] * 4
+    assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    until_shown(service, "StatusText", "1 station live; last update")
+
+    told = json.loads(service.must(*SERVICE_STATUS, "--json"))
+    assert (told["active"], told["sub"], told["restarts"]) == ("active", "running", 0)
+    assert told["main_pid"] == int(pid)
+    (kitchen,) = told["stations"]
+    assert (kitchen["station"], kitchen["source_state"]) == ("kitchen", "live")
+    assert kitchen["last_update_age_s"] < 5
+    assert 5 < kitchen["open_files"] < 100
+    assert 5 < kitchen["threads"] < 50
+    assert "kitchen: live" in service.must(*SERVICE_STATUS)
+
+    (live,) = (e for e in service.log() if e.get("STREAMGENRE_EVENT") == "source")
+    assert live["MESSAGE"].startswith("kitchen: live")
+    assert (live["PRIORITY"], live["STREAMGENRE_STATION"]) == ("6", "kitchen")
+
+    began = time.monotonic()
+    service.must("systemctl", "stop", "streamgenre")
+    assert time.monotonic() - began < 3
+    assert service.show("streamgenre", "Result") == "success"
+    assert service.run(*SERVICE_STATUS).returncode == 3
+
+
+SERVICE_STATUS = ("/opt/streamgenre/bin/streamgenre", "service", "status")
+
+
+def test_a_hang_and_a_crash_end_in_a_restart(service: Box) -> None:
+    for number, kill in enumerate(["-STOP", "-KILL"], 1):
+        pid = service.show("streamgenre", "MainPID")
+        service.must("kill", kill, pid)
+        until_shown(service, "NRestarts", str(number))
+        until_shown(service, "ActiveState", "active")
+        assert service.show("streamgenre", "MainPID") != pid
+    assert json.loads(service.must(*SERVICE_STATUS, "--json"))["restarts"] == 2
+
+
+def test_settings_are_read_again_and_broken_ones_are_refused(service: Box) -> None:
+    pid = service.show("streamgenre", "MainPID")
+    for text, live in ((SETTINGS + '[[station]]\nname = "cellar"\ninput = "demo"\n', 2), ("[", 2)):
+        service.write("/etc/streamgenre/config.toml", f'model = "lite"\n{text}')
+        service.must("systemctl", "reload", "streamgenre")
+        until_shown(service, "ActiveState", "active")
+        until_shown(service, "StatusText", f"{live} stations live")
+    assert service.show("streamgenre", "MainPID") == pid
+    until(lambda: any(e["PRIORITY"] == "3" for e in service.log()), 10)
+
+
+def test_wrong_settings_leave_it_down_after_five_attempts(service: Box) -> None:
+    service.must("systemctl", "stop", "streamgenre")
+    service.write("/etc/streamgenre/config.toml", "modle = 3\n")
+    service.run("systemctl", "start", "streamgenre")
+    until_shown(service, "ActiveState", "failed", 40)
+    assert int(service.show("streamgenre", "NRestarts")) <= 5
+    errors = [e["MESSAGE"] for e in service.log() if e["PRIORITY"] == "3"]
+    assert any("/etc/streamgenre/config.toml:1" in line for line in errors)
+    done = service.run(*SERVICE_STATUS)
+    assert done.returncode == 3
+    assert "failed" in done.stdout
+    assert "journalctl" in done.stdout
+
+
+def test_a_template_has_settings_and_state_of_its_own(box: Box) -> None:
+    text = 'model = "lite"\n[bus]\npublish = "tcp://127.0.0.1:5797"\n[history]\nkeep = "all"\n'
+    box.write("/etc/streamgenre/one.toml", text + SETTINGS)
+    box.must("systemd-tmpfiles", "--create", "/usr/local/lib/tmpfiles.d/streamgenre.conf")
+    box.must("systemctl", "start", "streamgenre@one")
+    flags = ("--unit", "streamgenre@one", "--connect", "tcp://127.0.0.1:5797")
+    assert "kitchen" in box.must(*SERVICE_STATUS, *flags)
+    box.must("systemctl", "stop", "streamgenre@one")
+    assert box.must("stat", "-c", "%U %a", "/var/lib/streamgenre/one").strip() == "streamgenre 750"
