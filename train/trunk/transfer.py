@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
     Floats = NDArray[np.float32]
 
-AUGMENTED: Final = 0.25
+AUGMENTED: Final = 0.5
 """Share of the augmented programmes in what the window's head is trained on, against the clips as
-they are. With half and half it was worse on clean music and no better over the air."""
+they are. On the folds, 3 s windows clean and in the simulated room: none 0.81 and 0.35, a quarter
+0.80 and 0.45, this 0.79 and 0.47, as much 0.78 and 0.50."""
 
 
 @dataclass(frozen=True, slots=True)
