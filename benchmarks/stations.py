@@ -39,7 +39,7 @@ from streamgenre.subscriber import Subscriber
 
 BYTES_S = 16_000
 """128 kb/s."""
-WARM_UP_S = 12.0
+WARM_UP_S = 25.0
 STAGES = ("decoding", "features", "model", "events and the rest")
 
 
@@ -118,10 +118,7 @@ def radio(folder: Path, counts: list[int], model: str, minutes: float) -> list[d
             time.sleep(0.05)
         base = f"http://127.0.0.1:{port.value}"
         return [
-            run(
-                folder, [f"http://127.0.0.1:{port.value}/{n}" for n in range(count)], model, minutes
-            )
-            for count in counts
+            run(folder, [f"{base}/{n}" for n in range(count)], model, minutes) for count in counts
         ]
     finally:
         server.terminate()
@@ -179,8 +176,6 @@ def listen(config: str, out: str) -> None:
             Path(f"{out}.new").write_text(json.dumps(row | more))
             Path(f"{out}.new").replace(out)
 
-    sys.setswitchinterval(float(os.environ.get('SW','0.005')))
-    sys.setswitchinterval(float(os.environ.get('SW','0.005')))
     threading.Thread(target=note, daemon=True).start()
     sys.exit(command(["listen", "--config", config, "-q"]))
 
