@@ -96,18 +96,15 @@ def listen(server: SoundServer, folder: Path, minutes: float, model: str) -> dic
         rows: list[dict[str, float]] = []
         status: Any = None
         for _ in range(max(1, round(minutes))):
-            before, began = process.cpu_times(), time.monotonic()
+            before, began = cpu_s(process), time.monotonic()
             while time.monotonic() - began < 60:
                 event = subscriber.receive(timeout=1)
                 if event is not None and event.TYPE == "update":
                     late.append(1000 * (time.time() - event.time))
                 elif event is not None and event.TYPE == "status":
                     status = event
-            after, elapsed = process.cpu_times(), time.monotonic() - began
-            used = after.user + after.system - before.user - before.system
-            rows.append(
-                {"cpu_percent": 100 * used / elapsed, "rss_mb": process.memory_info().rss / 1e6}
-            )
+            used, elapsed = cpu_s(process) - before, time.monotonic() - began
+            rows.append({"cpu_percent": 100 * used / elapsed, "rss_mb": memory_mb(process)})
         daemon.terminate()
         daemon.wait(10)
         player.kill()
@@ -124,6 +121,18 @@ def listen(server: SoundServer, folder: Path, minutes: float, model: str) -> dic
         "lost_samples": status.samples_lost,
         "model": model,
     }
+
+
+def cpu_s(daemon: psutil.Process) -> float:
+    """Return the CPU seconds of the daemon and its helper process so far."""
+    times = [process.cpu_times() for process in (daemon, *daemon.children())]
+    return sum(t.user + t.system for t in times)
+
+
+def memory_mb(daemon: psutil.Process) -> float:
+    """Return the memory of the daemon, and what its helper process has for itself."""
+    own = sum(h.memory_info().rss - h.memory_info().shared for h in daemon.children())
+    return (daemon.memory_info().rss + own) / 1e6
 
 
 def table(result: dict[str, Any]) -> str:

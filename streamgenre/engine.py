@@ -23,6 +23,7 @@ from streamgenre.health import Health
 from streamgenre.models import MAX_ROWS
 from streamgenre.reports import StationReport
 from streamgenre.seat import LONGEST_POLL_S, POLL_S, Seat
+from streamgenre.sources import helper
 from streamgenre.station import Station
 from streamgenre.traffic import Traffic
 
@@ -60,6 +61,9 @@ class Engine:
         Tells how the bus is doing.
     on_failure
         Told of a station that failed while others go on: its name, and why.
+    on_turn
+        Called with every turn of the loop, several times a second, from when all stations are
+        started.
     """
 
     def __init__(
@@ -68,16 +72,18 @@ class Engine:
         settings: EngineSettings,
         traffic: Callable[[], Traffic] = Traffic,
         on_failure: Callable[[str, Exception], None] = lambda name, error: None,
+        on_turn: Callable[[], None] = lambda: None,
     ) -> None:
         self._publish = publish
         self._traffic = traffic
         self._on_failure = on_failure
+        self._on_turn = on_turn
         self._calls: deque[Callable[[], None]] = deque()
         self._settings = settings
         self._seats: list[Seat] = []
         self._running = False
         self._gather_until = 0.0
-        self._health = Health()
+        self._health = Health(helper.running)
 
     # ---- stations -------------------------------------------------------------------------------
 
@@ -150,6 +156,7 @@ class Engine:
                 seat.start()
             status_after = min(_FIRST_STATUS_S, self._settings.status_s)
             while (self._calls or self._open()) and not stopping():
+                self._on_turn()
                 while self._calls:
                     self._calls.popleft()()
                 progressed = self._round()

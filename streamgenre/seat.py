@@ -70,6 +70,7 @@ class Seat:
         self.tell_source()
         if self.station.source.successor is not None:
             self.station.source = self.station.source.successor
+            self.tell_source()
         try:
             progressed = self._pull() if self.station.ready else False
             due = self.station.due_s()

@@ -92,6 +92,8 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "connections_refused": counts,
         "open_files": counts,
         "threads": counts,
+        "clock_drift_ppm": st.none() | st.floats(-1e6, 1e6),
+        "clock_steps": counts,
         "history": st.none()
         | st.fixed_dictionaries(
             {
@@ -155,6 +157,8 @@ def example(event_type: str) -> dict[str, Any]:
             "connections_refused": 0,
             "open_files": 20,
             "threads": 9,
+            "clock_drift_ppm": -12.5,
+            "clock_steps": 0,
             "history": None,
         },
     }

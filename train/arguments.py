@@ -6,9 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Final
 
+from train import comparison
 from train.ancestors import command as ancestors
 from train.corpora import commands as corpora
 from train.ensemble import command as ensemble
+from train.streaming import command as streaming
 
 _DESCRIPTION: Final = """\
 Train genre models for streamgenre and measure them.
@@ -111,6 +113,13 @@ def parser() -> argparse.ArgumentParser:
         "(default: $XDG_CACHE_HOME/streamgenre/trunk)",
     )
     fit.add_argument(
+        "--fold-models",
+        type=Path,
+        metavar="DIR",
+        help="keep the models of the folds, each trained without its fold, as DIR/fold-1 and so on "
+        "(for stream-eval)",
+    )
+    fit.add_argument(
         "--note", type=Path, metavar="FILE", help="Markdown on the corpus, for the model card"
     )
 
@@ -133,6 +142,8 @@ def parser() -> argparse.ArgumentParser:
     trunk.add_argument("--quiet", action="store_true", help="no progress on stderr")
     trunk.add_argument("--debug", action="store_true", help="tracebacks of errors")
     evaluate.add_argument("model", metavar="MODEL", help="model folder, or name of a shipped model")
+    streaming.add_parser(commands, output, formatter_class=raw)
+    comparison.add_parser(commands, output, formatter_class=raw)
     corpora.add_parsers(commands, output, formatter_class=raw)
     ensemble.add_parser(commands, output, formatter_class=raw)
     ancestors.add_parser(commands, output, formatter_class=raw)

@@ -134,7 +134,8 @@ def make_folds(
     return folds
 
 
-def _audio_files(folder: Path) -> list[Path]:
+def audio_files(folder: Path) -> list[Path]:
+    """Return the audio files in a folder and in those below it, sorted."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -152,7 +153,7 @@ def _from_table(folder: Path, table: Path) -> tuple[list[Clip], str, list[str]]:
         raise TrainError(f"{table}: expected a header with the columns clip and genre, and rows")
     files: dict[tuple[str, str], Path] = {}
     variants: dict[tuple[str, str], list[Path]] = defaultdict(list)
-    for path in _audio_files(folder):
+    for path in audio_files(folder):
         files.setdefault((path.parent.name, path.stem), path)
         if "-" in path.stem:
             variants[path.parent.name, path.stem.split("-")[0]].append(path)
@@ -223,7 +224,7 @@ def _from_folders(folder: Path) -> tuple[list[Clip], str, list[str]]:
         (path, genre.name)
         for genre in sorted(folder.iterdir())
         if genre.is_dir()
-        for path in _audio_files(genre)
+        for path in audio_files(genre)
     ]
     if not found:
         raise TrainError(

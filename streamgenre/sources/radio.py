@@ -255,16 +255,22 @@ def _require(url: str) -> None:
     import av
 
     scheme = url.split(":", 1)[0].lower()
-    try:
-        av.open(f"{scheme}:", timeout=TIMEOUT_S).close()
-    except av.ProtocolNotFoundError:
+    known = True
+    if scheme.startswith("rtsp"):
+        known = "rtsp" in av.formats_available
+    elif scheme == "srt":
+        try:
+            av.open("srt:").close()
+        except av.ProtocolNotFoundError:
+            known = False
+        except (av.FFmpegError, OSError):
+            pass  # there is nothing to open, but it knew how
+    if not known:
         raise InputError(
             f"{redacted(url)}: the FFmpeg in this PyAV is built without {scheme}; pipe the stream "
             f"in: `ffmpeg -loglevel error -i URL -f s16le -ac 2 -ar 44100 - | "
             "streamgenre listen --input -`"
-        ) from None
-    except (av.FFmpegError, OSError):
-        return  # there is nothing to open, but it knew how
+        )
 
 
 def _is_hls(way: str) -> bool:
