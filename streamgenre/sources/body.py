@@ -10,11 +10,11 @@ from streamgenre.errors import InputError
 from streamgenre.sources.base import MAX_CUES
 from streamgenre.sources.icy import IcyDemuxer
 from streamgenre.sources.ogg import OggChain
+from streamgenre.sources.turns import Turn
 
 if TYPE_CHECKING:
     from streamgenre.sources.http import Response
     from streamgenre.sources.titles import Title
-    from streamgenre.sources.turns import Turn
 
 _READ: Final = 65_536
 _EVERY_S: Final = 0.15
@@ -35,9 +35,9 @@ class Body:
         Taken while what was read is decoded.
     """
 
-    def __init__(self, response: Response, patience_s: float, turn: Turn) -> None:
+    def __init__(self, response: Response, patience_s: float, turn: Turn | None = None) -> None:
         self._body = response.body
-        self._turn = turn
+        self._turn = turn or Turn()
         self._next_read = 0.0
         self._patience_s = patience_s
         self._heard_at = time.monotonic()
