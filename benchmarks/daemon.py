@@ -121,10 +121,7 @@ def listen(server: SoundServer, folder: Path, minutes: float, model: str) -> dic
     return {
         "cpu_percent_by_minute": [round(row["cpu_percent"], 2) for row in rows],
         "rss_mb_by_minute": [round(row["rss_mb"], 1) for row in rows],
-        "helper_cpu_percent": round(
-            statistics.median(row["helper_cpu_percent"] for row in rows), 2
-        ),
-        "helper_mb": round(rows[-1]["helper_mb"], 1),
+        "helper": {key: round(rows[-1][f"helper_{key}"], 2) for key in ("cpu_percent", "mb")},
         "received_after_hop_ms": {
             "p50": round(late[len(late) // 2], 1),
             "p99": round(late[min(len(late) - 1, int(0.99 * len(late)))], 1),
@@ -151,13 +148,12 @@ def private_mb(*processes: psutil.Process) -> float:
 def table(result: dict[str, Any]) -> str:
     cpu, rss = result["cpu_percent_by_minute"], result["rss_mb_by_minute"]
     received, sent = result["received_after_hop_ms"], result["sent_after_arrival_ms"]
-    times = result["help_ms"]
+    times, helper = result["help_ms"], result["helper"]
     return "\n".join(
         [
             f"CPU of one core          median {statistics.median(cpu):.2f} %, by minute {cpu}",
             f"resident memory          last {rss[-1]:.1f} MB, by minute {rss}",
-            f"helper process           {result['helper_cpu_percent']} % and {result['helper_mb']} MB "
-            "of the above",
+            f"helper process           {helper['cpu_percent']} % and {helper['mb']} MB of the above",
             f"update sent              p50 {sent['p50']:.0f} ms, p99 {sent['p99']:.0f} ms after "
             "the last sample of its hop arrived",
             f"update received          p50 {received['p50']:.0f} ms, p99 {received['p99']:.0f} ms "
