@@ -153,7 +153,7 @@ def table(result: dict[str, Any]) -> str:
         [
             f"CPU of one core          median {statistics.median(cpu):.2f} %, by minute {cpu}",
             f"resident memory          last {rss[-1]:.1f} MB, by minute {rss}",
-            f"helper process           {helper['cpu_percent']} % and {helper['mb']} MB of the above",
+            f"its helper process       {helper['cpu_percent']} %, {helper['mb']} MB of the above",
             f"update sent              p50 {sent['p50']:.0f} ms, p99 {sent['p99']:.0f} ms after "
             "the last sample of its hop arrived",
             f"update received          p50 {received['p50']:.0f} ms, p99 {received['p99']:.0f} ms "
