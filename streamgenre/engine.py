@@ -60,6 +60,9 @@ class Engine:
         Tells how the bus is doing.
     on_failure
         Told of a station that failed while others go on: its name, and why.
+    on_turn
+        Called with every turn of the loop, several times a second, from when all stations are
+        started.
     """
 
     def __init__(
@@ -68,10 +71,12 @@ class Engine:
         settings: EngineSettings,
         traffic: Callable[[], Traffic] = Traffic,
         on_failure: Callable[[str, Exception], None] = lambda name, error: None,
+        on_turn: Callable[[], None] = lambda: None,
     ) -> None:
         self._publish = publish
         self._traffic = traffic
         self._on_failure = on_failure
+        self._on_turn = on_turn
         self._calls: deque[Callable[[], None]] = deque()
         self._settings = settings
         self._seats: list[Seat] = []
@@ -150,6 +155,7 @@ class Engine:
                 seat.start()
             status_after = min(_FIRST_STATUS_S, self._settings.status_s)
             while (self._calls or self._open()) and not stopping():
+                self._on_turn()
                 while self._calls:
                     self._calls.popleft()()
                 progressed = self._round()

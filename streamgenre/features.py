@@ -14,6 +14,7 @@ squared magnitudes, matrix products for the mel filters, one matrix product for 
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -181,6 +182,29 @@ def _log(energies: FloatArray) -> FloatArray:
     return np.log(energies, out=energies)
 
 
+_threads = threading.local()
+
+
+def _scratch(spec: MfccSpec, dtype: np.dtype[Any]) -> tuple[Any, Any, Any]:
+    """Return this thread's room for windows, spectra and powers, shape ``(n, …)`` each.
+
+    It is kept: in new arrays of this size, the fresh pages would cost more than the arithmetic. And
+    it is one for all streams of a kind: a station of its own would cost more than a megabyte. The
+    columns past the window stay zero: the FFT's padding.
+    """
+    kept: dict[Any, Any] = _threads.__dict__
+    key = (spec.nfft, spec.frame_length, dtype.str)
+    if key not in kept:
+        n, n_bins = _MAX_FRAMES_AT_ONCE, spec.nfft // 2 + 1
+        kept[key] = (
+            np.zeros((n, spec.nfft), dtype),
+            np.empty((n, n_bins), np.result_type(dtype, np.complex64)),
+            np.empty((n, n_bins), dtype),
+        )
+    scratch: tuple[Any, Any, Any] = kept[key]
+    return scratch
+
+
 class MfccStream:
     """Computes the MFCC frames of one endless signal.
 
@@ -203,12 +227,6 @@ class MfccStream:
         # The power is |X / nfft|² where the definition has |X|² / nfft.
         self._bands = _in_bands((mel_filterbank(spec) * spec.nfft).astype(dtype))
         self._cepstra: FloatArray = cepstral_matrix(spec).astype(dtype, order="C")
-        # Scratch kept between pushes: in new arrays of this size, the fresh pages would cost more
-        # than the arithmetic. The columns past the window stay zero: the FFT's padding.
-        n, n_bins = _MAX_FRAMES_AT_ONCE, spec.nfft // 2 + 1
-        self._framed = np.zeros((n, spec.nfft), dtype)
-        self._spectrum = np.empty((n, n_bins), np.result_type(dtype, np.complex64))
-        self._power = np.empty((n, n_bins), dtype)
         self._preemph = self.dtype.type(spec.preemph)
         self.reset()
 
@@ -297,7 +315,7 @@ class MfccStream:
     def _frames_of(self, windows: FloatArray) -> FloatArray:
         """MFCC rows of windows, shape ``(n, frame_length)`` to ``(n, numcep)``."""
         n = len(windows)
-        framed, spectrum, power = self._framed[:n], self._spectrum[:n], self._power[:n]
+        framed, spectrum, power = (array[:n] for array in _scratch(self.spec, self.dtype))
         if self._window is None:
             framed[:, : self._length] = windows
         else:

@@ -57,7 +57,7 @@ class LoudnessMeter:
             samples = samples[len(some) :]
             if self._filled == self._block.shape[1]:
                 self._filled = 0
-                spectrum = np.fft.rfft(self._block)
+                spectrum = np.fft.rfft(self._block, norm="forward")  # see streamgenre.features
                 power = np.square(spectrum.real) + np.square(spectrum.imag)
                 self._powers.append(float((power @ self._weights).sum()))
 
@@ -89,7 +89,7 @@ def _k_weights(rate: int, samples: int) -> NDArray[np.float32]:
     twice[0] = 1.0
     if samples % 2 == 0:
         twice[-1] = 1.0
-    weights: NDArray[np.float32] = (gain * twice / samples**2).astype(np.float32)
+    weights: NDArray[np.float32] = (gain * twice).astype(np.float32)
     return weights
 
 

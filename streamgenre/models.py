@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 FRAMES: Final = "frames"
 LOGITS: Final = "logits"
 SPEECH: Final = "speech"
+MAX_ROWS: Final = 8
+"""Stations in one run of a graph; more are taken in several. Eight bring all that a batch can bring
+(``benchmarks/stations.py``); from 16 on, the tensors of the wide models are so large that the
+allocator fetches them from the system anew at every run, at twice the cost."""
 
 
 def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -195,9 +199,12 @@ class WindowedModel(Model):
             seen = new if past is None else np.concatenate([past, new])
             pasts[station] = seen[-length:].copy()
         windows = [np.resize(seen, (length, seen.shape[1])) for seen in pasts.values()]
-        found = self._session.run(self._columns, {FRAMES: np.stack(windows)})
+        told = []
+        for start in range(0, len(windows), MAX_ROWS):
+            feed = {FRAMES: np.stack(windows[start : start + MAX_ROWS])}
+            told.append(np.concatenate(self._session.run(self._columns, feed), axis=-1))
         self._pasts |= pasts
-        return self._output(np.concatenate(found, axis=-1))
+        return self._output(np.concatenate(told))
 
     def reset(self, station: str) -> None:
         """See :meth:`Model.reset`."""
@@ -205,11 +212,15 @@ class WindowedModel(Model):
 
 
 def _rows_by_length(frames: Sequence[Frames]) -> list[list[int]]:
-    """Group the rows of a batch by their number of frames; mostly one or two groups."""
+    """Group the rows of a batch by their number of frames, up to ``MAX_ROWS`` in a group."""
     groups: dict[int, list[int]] = {}
     for row, new in enumerate(frames):
         groups.setdefault(len(new), []).append(row)
-    return list(groups.values())
+    return [
+        rows[start : start + MAX_ROWS]
+        for rows in groups.values()
+        for start in range(0, len(rows), MAX_ROWS)
+    ]
 
 
 def load_model(name_or_folder: str) -> Model:

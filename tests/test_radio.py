@@ -298,7 +298,7 @@ def test_titles_in_the_stream_are_told_once(server: Any, mp3: bytes, quick: None
     head = OK.replace(b"\r\n\r\n", b"\r\nicy-metaint: 4096\r\n\r\n")
     source = RadioSource(server(lambda c, _: c.sendall(head + stream)).url)
     source.start()
-    until(lambda: source.state == "lost")
+    until(lambda: source.state == "lost", 20)
     source.stop()
     assert [cue.title for cue in source.cues] == [Title("Björk - Jóga", "Björk", "Jóga")]
     samples, _ = drain(source)
@@ -356,6 +356,20 @@ def test_a_list_leads_to_the_stream(server: Any, mp3: bytes, quick: None) -> Non
     source.stop()
 
 
+def test_a_server_that_hurries_is_held_back(
+    server: Any, mp3: bytes, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(radio, "AHEAD_S", 2.0)
+    source = RadioSource(server(lambda c, _: c.sendall(OK + mp3)).url)
+    source.start()
+    until(lambda: source.state == "live")
+    live_at = time.monotonic()
+    until(lambda: source.state == "lost", 20)
+    assert time.monotonic() - live_at > 5  # for 8 s of audio that came at once
+    source.stop()
+    assert drain(source)[0] > 7.5 * 44_100
+
+
 def test_pauses_grow_and_begin_anew_after_a_stable_stretch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -372,6 +386,18 @@ def test_pauses_grow_and_begin_anew_after_a_stable_stretch(
     backoff.begin()
     now[0] += 31
     assert backoff.next_s() <= 1.2
+
+
+def test_a_dead_host_is_tried_some_forty_times_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    backoff = Backoff(*radio.BACKOFF_S)
+    attempts = 0
+    while now[0] < 3600:
+        backoff.begin()
+        attempts += 1
+        now[0] += backoff.next_s()
+    assert attempts < 50
 
 
 # ---- good stations beside bad ones ---------------------------------------------------------------

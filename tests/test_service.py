@@ -15,13 +15,16 @@ import pytest
 from audio import FedSource, music, write_wav
 from commands import free_endpoint, start, streamgenre
 from history.histories import check_whole, rows
+from history.small_disk import small_disk
 from live import end, until
 from service_manager import Manager
 
 from streamgenre.config import EngineSettings
 from streamgenre.engine import Engine
+from streamgenre.events import Status
 from streamgenre.models import load_model
 from streamgenre.service import Notifier, Service
+from streamgenre.subscriber import Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,6 +143,29 @@ def test_kill_and_restart_keep_the_history_whole(
     assert rows(path, "SELECT ending FROM runs") == [("cut",), ("cut",), ("closed",)]
 
 
+def test_a_full_disk_is_told_and_listening_goes_on(
+    manager: Manager, stateful_folder: Path, song: Path, tmp_path: Path
+) -> None:
+    endpoint = free_endpoint()
+    flags = ("--model", stateful_folder, "--input", song, "--publish", endpoint, "-q")
+    with small_disk(tmp_path / "disk") as disk:
+        disk.fill()
+        path = disk.folder / "h.sqlite3"
+        with start("listen", *flags, "--history", path, env=manager.environment) as daemon:
+            with Subscriber(endpoint, types=["status"]) as subscriber:
+                status = subscriber.receive(timeout=20)
+                while not (isinstance(status, Status) and status.history):
+                    status = subscriber.receive(timeout=20)
+            assert status.history["state"] == "failing"
+            assert "no space" in status.history["problem"]
+            updates = manager.wait_for_status("1 station live; last update 0.")
+            assert updates.feeds
+            daemon.terminate()
+            assert daemon.wait(10) == 0
+            assert daemon.stderr is not None
+            assert daemon.stderr.read().count("cannot be written") == 1
+
+
 # ---- the real engine in this process, with inputs that fail as told -----------------------------
 
 
@@ -173,18 +199,17 @@ class Tap(FedSource):
 @contextmanager
 def engine_under(manager: Manager, model: Model, *sources: Tap) -> Iterator[None]:
     service = Service(Notifier(manager.address, manager.watchdog_s), HOP_S)
-    engine = Engine(service.take, EngineSettings(hop_s=HOP_S))
+    engine = Engine(service.take, EngineSettings(hop_s=HOP_S), on_turn=service.turn)
     for source in sources:
         engine.add(source.name, source, model)
     stop = threading.Event()
     thread = threading.Thread(target=lambda: engine.run(stop.is_set))
-    with service.watching(engine.call):
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def test_an_engine_that_hangs_is_not_fed(
@@ -267,12 +292,10 @@ def test_the_environment_is_read_once(variables: dict[str, str], watchdog_s: flo
     notifier.send("READY=1")  # nobody is there: no error
 
 
-def test_without_a_manager_nothing_is_started() -> None:
-    calls: list[Any] = []
+def test_without_a_manager_nothing_is_said() -> None:
     notifier = Notifier.from_environment({"WATCHDOG_USEC": "1000"})
     assert (notifier.listening, notifier.watchdog_s) == (False, None)
-    threads = threading.active_count()
-    with Service(notifier, 1.0).watching(calls.append):
-        assert threading.active_count() == threads
-        time.sleep(0.05)
-    assert calls == []
+    service = Service(notifier, 1.0)
+    service.turn()
+    service.on_reload("begin")
+    service.stopping()

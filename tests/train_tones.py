@@ -43,14 +43,20 @@ def write_wav(
         file.writeframes((np.clip(interleaved, -1, 1) * 32767).astype("<i2").tobytes())
 
 
-def write_corpus(folder: Path, *, per_genre: int = 6, table: bool = True) -> Path:
+def write_corpus(
+    folder: Path,
+    *,
+    per_genre: int = 6,
+    table: bool = True,
+    seconds: tuple[float, ...] = (2.4, 12.0, 5.0),
+) -> Path:
     """Clips of 2.4 to 12 s; two clips an artist, three artists a genre."""
     rows = []
     for g, (genre, hertz) in enumerate(GENRES.items()):
         for n in range(per_genre):
             name = f"{genre}.{n:05}"
-            seconds = 2.4 if n == 0 else 12.0 if n == 1 else 5.0
-            write_wav(folder / "music" / genre / f"{name}.wav", tone(hertz, seconds, 100 * g + n))
+            length = seconds[min(n, len(seconds) - 1)]
+            write_wav(folder / "music" / genre / f"{name}.wav", tone(hertz, length, 100 * g + n))
             rows.append({"clip": name, "genre": genre, "artist": f"{genre} artist {n // 2}"})
     if table:
         with (folder / "clips.csv").open("w", newline="") as file:
@@ -58,3 +64,15 @@ def write_corpus(folder: Path, *, per_genre: int = 6, table: bool = True) -> Pat
             writer.writeheader()
             writer.writerows(rows)
     return folder
+
+
+def write_talk(folder: Path, *, files: int = 4) -> None:
+    """Bursts of noise for speech, chords for music, a hiss for noise; the first voice has two."""
+    rng = np.random.default_rng(7)
+    t = np.arange(4 * RATE) / RATE
+    for n in range(files):
+        syllables = (np.sin(2 * np.pi * rng.uniform(3, 5) * t) > 0.2) * rng.normal(size=len(t))
+        chord = sum(np.sin(2 * np.pi * hertz * t) for hertz in rng.uniform(100, 900, 3))
+        write_wav(folder / "speech" / f"{'aabcdefg'[n]}{n}.wav", 0.2 * syllables)
+        write_wav(folder / "music" / f"chord{n}x.wav", 0.1 * chord)
+        write_wav(folder / "noise" / f"hiss{n}x.wav", 0.03 * rng.normal(size=len(t)))

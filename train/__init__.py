@@ -5,10 +5,16 @@ Not installed with the package; run it from a checkout with the ``train`` extra 
     python -m train trunk
     python -m train fit --recipe lstm --corpus DIR --out models/lstm
     python -m train evaluate models/lstm --corpus DIR
+    python -m train inspect DIR
+    python -m train split DIR --out split.json
+    python -m train ensemble MODEL MODEL --out DIR
+    python -m train reproduce --corpus DIR
 
 One module a subject: ``corpus`` (files, genres, folds), ``frames`` (decoding and the cache),
 ``augment`` and ``batches`` (what the network sees), ``recipes`` (the networks), ``fitting`` (the
 loop), ``export`` (ONNX, checked against Keras), ``measure`` (statistics), ``evaluation`` (running
 a model folder over clips), ``card`` (manifest and model card), ``workflow`` (all of it in order).
-``trunk`` holds what stands on a pretrained network (recipes ``lstm`` and ``cnn``).
+``trunk`` holds what stands on a pretrained network (recipes ``lstm`` and ``cnn``), ``corpora``
+looks at corpora and splits them, ``ensemble`` averages models, ``ancestors`` trains published ones
+again.
 """

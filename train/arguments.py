@@ -6,6 +6,12 @@ import argparse
 from pathlib import Path
 from typing import Final
 
+from train import comparison
+from train.ancestors import command as ancestors
+from train.corpora import commands as corpora
+from train.ensemble import command as ensemble
+from train.streaming import command as streaming
+
 _DESCRIPTION: Final = """\
 Train genre models for streamgenre and measure them.
 
@@ -56,7 +62,11 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m train", description=_DESCRIPTION, formatter_class=raw
     )
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
+    output = argparse.ArgumentParser(add_help=False)
+    output.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+    output.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    output.add_argument("--debug", action="store_true", help="tracebacks of errors")
+    common = argparse.ArgumentParser(add_help=False, parents=[output])
     common.add_argument(
         "--corpus", type=Path, required=True, metavar="DIR", help="folder with the music"
     )
@@ -66,9 +76,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where computed frames are kept (default: $XDG_CACHE_HOME/streamgenre/frames)",
     )
-    common.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
-    common.add_argument("--quiet", action="store_true", help="no progress on stderr")
-    common.add_argument("--debug", action="store_true", help="tracebacks of errors")
+    common.add_argument(
+        "--split",
+        type=Path,
+        metavar="FILE",
+        help="folds or parts from a file that `train split` wrote; refused where a file changed",
+    )
 
     fit = commands.add_parser(
         "fit", parents=[common], help="train a model", description=_FIT, formatter_class=raw
@@ -100,6 +113,13 @@ def parser() -> argparse.ArgumentParser:
         "(default: $XDG_CACHE_HOME/streamgenre/trunk)",
     )
     fit.add_argument(
+        "--fold-models",
+        type=Path,
+        metavar="DIR",
+        help="keep the models of the folds, each trained without its fold, as DIR/fold-1 and so on "
+        "(for stream-eval)",
+    )
+    fit.add_argument(
         "--note", type=Path, metavar="FILE", help="Markdown on the corpus, for the model card"
     )
 
@@ -122,6 +142,11 @@ def parser() -> argparse.ArgumentParser:
     trunk.add_argument("--quiet", action="store_true", help="no progress on stderr")
     trunk.add_argument("--debug", action="store_true", help="tracebacks of errors")
     evaluate.add_argument("model", metavar="MODEL", help="model folder, or name of a shipped model")
+    streaming.add_parser(commands, output, formatter_class=raw)
+    comparison.add_parser(commands, output, formatter_class=raw)
+    corpora.add_parsers(commands, output, formatter_class=raw)
+    ensemble.add_parser(commands, output, formatter_class=raw)
+    ancestors.add_parser(commands, output, formatter_class=raw)
     return whole
 
 

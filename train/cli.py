@@ -7,15 +7,22 @@ import os
 import shlex
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import StreamgenreError
 from streamgenre.manifest import find_model, read_manifest
+from train import comparison
+from train.ancestors import command as ancestors
 from train.arguments import parser
+from train.corpora import commands as corpora
+from train.corpora import splitfile
 from train.corpus import read_corpus
+from train.ensemble import command as ensemble
 from train.errors import TrainError
 from train.frames import SPEC, default_cache, load_recordings
 from train.progress import Progress
+from train.streaming import command as streaming
+from train.talk import read_talk
 
 if TYPE_CHECKING:
     import argparse
@@ -38,8 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with Progress(quiet=options.quiet) as progress:
-            run = {"fit": _fit, "evaluate": _evaluate, "trunk": _trunk}[options.command]
-            run(options, progress, arguments)
+            _COMMANDS[options.command](options, progress, arguments)
     except StreamgenreError as error:
         if options.debug:
             raise
@@ -64,13 +70,14 @@ def _fit(options: argparse.Namespace, progress: Progress, arguments: list[str]) 
     settings: Settings = replace(recipe.defaults, **chosen)
     card.check_out(options.out, replace=options.replace)
     note = _read_note(options.note) if options.note else ""
-    data = _data(options, progress, SPEC)
+    data = _data(options, progress, SPEC, with_talk=True)
     order = workflow.Order(
         recipe=recipe,
         settings=settings,
         out=options.out,
         command=_recorded(arguments, options),
         folds=options.folds,
+        fold_models=options.fold_models,
         replace=options.replace,
         note=note,
         reporter=workflow.Reporter(
@@ -114,6 +121,7 @@ def _fit_transfer(
         out=options.out,
         command=_recorded(arguments, options),
         folds=options.folds,
+        fold_models=options.fold_models,
         replace=options.replace,
         note=_read_note(options.note) if options.note else "",
         reporter=workflow.Reporter(
@@ -132,7 +140,10 @@ def _trunk(options: argparse.Namespace, progress: Progress, arguments: list[str]
 
 
 def _corpus(options: argparse.Namespace, progress: Progress) -> Corpus:
-    corpus = read_corpus(options.corpus)
+    if options.split:
+        corpus = splitfile.read(options.split, options.corpus)
+    else:
+        corpus = read_corpus(options.corpus)
     for warning in corpus.warnings:
         progress.note(f"warning: {warning}")
     return corpus
@@ -158,20 +169,25 @@ def _evaluate(options: argparse.Namespace, progress: Progress, arguments: list[s
         _print_figures(figures)
 
 
-def _data(options: argparse.Namespace, progress: Progress, spec: MfccSpec) -> Data:
+def _data(
+    options: argparse.Namespace, progress: Progress, spec: MfccSpec, *, with_talk: bool = False
+) -> Data:
     from train import workflow
 
     corpus = _corpus(options, progress)
+    files = read_talk(options.corpus, corpus.folds) if with_talk else ()
     paths = [path for clip in corpus.clips for path in (clip.path, *clip.variants)]
+    paths += [file.path for file in files]
     progress.files(len(paths))
     cache = options.cache or default_cache()
-    recordings, problems = load_recordings(paths, spec, cache, on_file=progress.file)
+    recordings, problems = load_recordings(paths, spec, cache, on_file=progress.step)
     for problem in problems:
         progress.note(f"skipped: {problem}")
     clips = tuple(clip for clip in corpus.clips if clip.path in recordings)
     if not clips:
         raise TrainError(f"{options.corpus}: none of its {len(paths)} files could be read")
-    return workflow.Data(corpus, clips, recordings, spec)
+    talk = tuple(file for file in files if file.path in recordings)
+    return workflow.Data(corpus, clips, recordings, spec, talk)
 
 
 def _read_note(path: Path) -> str:
@@ -185,6 +201,10 @@ def _recorded(arguments: list[str], options: argparse.Namespace) -> str:
     """Return the command line for the record, without this machine's paths."""
     hidden = {str(options.corpus): "DIR", str(options.cache): "CACHE"}
     hidden[str(options.out)] = f"models/{options.out.name}"
+    if options.fold_models:
+        hidden[str(options.fold_models)] = "FOLDS"
+    if options.split:
+        hidden[str(options.split)] = "SPLIT"
     if options.trunk:
         hidden[str(options.trunk)] = "TRUNK"
     if options.note:
@@ -218,3 +238,16 @@ def _print_figures(figures: dict[str, Any]) -> None:
         f"calibration error    {calibration['ece_at_1']:8.3f}  before, {calibration['ece']:.3f} "
         f"with temperature {calibration['temperature']:.2f}"
     )
+
+
+_COMMANDS: Final = {
+    "fit": _fit,
+    "evaluate": _evaluate,
+    "trunk": _trunk,
+    "stream-eval": streaming.run,
+    "report": comparison.run,
+    "ensemble": ensemble.run,
+    "inspect": corpora.run_inspect,
+    "split": corpora.run_split,
+    "reproduce": ancestors.run,
+}

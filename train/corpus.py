@@ -55,9 +55,16 @@ class Corpus:
     labels: tuple[str, ...]
     """Genres, sorted."""
     folds_by: str
-    """How the folds were made: ``clips.csv``, ``artist`` or ``file``."""
+    """How the folds were made: ``clips.csv``, ``artist``, ``file`` or ``split`` (a split file)."""
     warnings: tuple[str, ...]
     """What a reader of figures from this corpus has to know."""
+    held_out: tuple[int, ...] = ()
+    """Folds that are measured on, such as a published test list; empty for all."""
+
+    @property
+    def measured(self) -> tuple[int, ...]:
+        """Numbers of the folds that are held out, one after the other, to be measured on."""
+        return self.held_out or self.folds
 
     @property
     def folds(self) -> tuple[int, ...]:
@@ -127,7 +134,8 @@ def make_folds(
     return folds
 
 
-def _audio_files(folder: Path) -> list[Path]:
+def audio_files(folder: Path) -> list[Path]:
+    """Return the audio files in a folder and in those below it, sorted."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -145,7 +153,7 @@ def _from_table(folder: Path, table: Path) -> tuple[list[Clip], str, list[str]]:
         raise TrainError(f"{table}: expected a header with the columns clip and genre, and rows")
     files: dict[tuple[str, str], Path] = {}
     variants: dict[tuple[str, str], list[Path]] = defaultdict(list)
-    for path in _audio_files(folder):
+    for path in audio_files(folder):
         files.setdefault((path.parent.name, path.stem), path)
         if "-" in path.stem:
             variants[path.parent.name, path.stem.split("-")[0]].append(path)
@@ -216,7 +224,7 @@ def _from_folders(folder: Path) -> tuple[list[Clip], str, list[str]]:
         (path, genre.name)
         for genre in sorted(folder.iterdir())
         if genre.is_dir()
-        for path in _audio_files(genre)
+        for path in audio_files(genre)
     ]
     if not found:
         raise TrainError(

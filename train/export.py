@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.models import FRAMES, LOGITS
+from streamgenre.models import FRAMES, LOGITS, SPEECH
 from train.errors import TrainError
 
 if TYPE_CHECKING:
@@ -103,7 +103,9 @@ def _difference(network: Network, serialised: bytes, frames: Array) -> float:
     zeros = [np.zeros((len(frames), *s.shape), np.float32) for s in network.states]
     _, *after = network.whole([frames[:, ::-1], *zeros], training=False)
     states = [np.asarray(state) for state in after]
-    expected_all = [np.asarray(t) for t in network.whole([frames, *states], training=False)]
+    logits, *after = network.whole([frames, *states], training=False)
+    told = [] if network.speech is None else [network.speech(network.inside([frames, *states]))]
+    expected_all = [np.asarray(tensor) for tensor in (logits, *told, *after)]
     whole = _run(network, session, frames, states)
     by_hop = _hop_by_hop(network, session, frames, states)
     return max(
@@ -115,19 +117,28 @@ def _difference(network: Network, serialised: bytes, frames: Array) -> float:
 
 def _run(network: Network, session: Any, frames: Array, states: list[Array]) -> list[Array]:
     feed = {FRAMES: frames} | {s.name: t for s, t in zip(network.states, states, strict=True)}
-    outputs: list[Array] = session.run([LOGITS, *(s.name + NEXT for s in network.states)], feed)
+    names = [*_told(network), *(s.name + NEXT for s in network.states)]
+    outputs: list[Array] = session.run(names, feed)
     return outputs
 
 
+def _told(network: Network) -> list[str]:
+    """Return the names of the outputs that are no states."""
+    return [LOGITS] if network.speech is None else [LOGITS, SPEECH]
+
+
 def _hop_by_hop(network: Network, session: Any, frames: Array, states: list[Array]) -> list[Array]:
-    logits = []
+    count = len(_told(network))
+    by_hop = []
     for hop in np.split(frames, np.cumsum(_HOPS), axis=1):
-        of_hop, *states = _run(network, session, hop, states)
-        logits.append(of_hop)
-    return [np.concatenate(logits, axis=1), *states]
+        outputs = _run(network, session, hop, states)
+        by_hop.append(outputs[:count])
+        states = outputs[count:]
+    told = [np.concatenate(parts, axis=1) for parts in zip(*by_hop, strict=True)]
+    return [*told, *states]
 
 
-def _from_keras(call: Any, inputs: dict[str, tuple[int | None, ...]]) -> Any:
+def from_keras(call: Any, inputs: dict[str, tuple[int | None, ...]]) -> Any:
     """Convert a function of named float tensors, giving a dict of tensors, with tf2onnx."""
     import tensorflow as tf
     import tf2onnx
@@ -141,7 +152,7 @@ def _from_keras(call: Any, inputs: dict[str, tuple[int | None, ...]]) -> Any:
 
 def _windowed_graph(network: Network) -> Any:
     shape = network.whole.inputs[0].shape[1:]
-    model = _from_keras(
+    model = from_keras(
         lambda frames: {LOGITS: network.whole(frames, training=False)}, {FRAMES: tuple(shape)}
     )
     return _assembled(network, list(model.graph.node), list(model.graph.initializer), [model])
@@ -158,17 +169,20 @@ def _stateful_graph(network: Network) -> Any:
         return {"features": features, "direct": direct, **named}
 
     def head(hidden: Any, direct: Any) -> dict[str, Any]:
-        return {LOGITS: network.head([hidden, direct], training=False)}
+        told = {LOGITS: network.head([hidden, direct], training=False)}
+        if network.speech is not None:
+            told[SPEECH] = network.speech([hidden, direct], training=False)
+        return told
 
     front_inputs = {FRAMES: network.whole.inputs[0].shape[1:]} | {s.name: s.shape for s in own}
     kept = {name: name for name in (*front_inputs, *(s.name + NEXT for s in own), "direct")}
     last = f"sequence_{len(network.recurrent)}"
     parts = [
-        _prefixed(_from_keras(front, front_inputs), "front/", kept | {"features": "sequence_0"}),
-        _prefixed(
-            _from_keras(head, {"hidden": hidden_shape, "direct": direct_shape}),
+        prefixed(from_keras(front, front_inputs), "front/", kept | {"features": "sequence_0"}),
+        prefixed(
+            from_keras(head, {"hidden": hidden_shape, "direct": direct_shape}),
             "head/",
-            {"hidden": last, "direct": "direct", LOGITS: LOGITS},
+            {"hidden": last, "direct": "direct", LOGITS: LOGITS, SPEECH: SPEECH},
         ),
     ]
     nodes, initializers = list(parts[0].graph.node), list(parts[0].graph.initializer)
@@ -232,7 +246,7 @@ def lstm_nodes(
     ]
 
 
-def _prefixed(model: Any, prefix: str, names: dict[str, str]) -> Any:
+def prefixed(model: Any, prefix: str, names: dict[str, str]) -> Any:
     """Prefix every name in a graph, except those that get a given name."""
     graph = model.graph
 
@@ -262,7 +276,10 @@ def _assembled(
 
     time = [given[0] if given[0] is not None else "time"]
     inputs = [tensor(FRAMES, *time, given[1])]
-    outputs = [tensor(LOGITS, *(time if network.kind == "stateful" else []), labels)]
+    steps = time if network.kind == "stateful" else []
+    outputs = [tensor(LOGITS, *steps, labels)]
+    if network.speech is not None:
+        outputs.append(tensor(SPEECH, *steps, 1))
     for state in network.states:
         inputs.append(tensor(state.name, *state.shape))
         outputs.append(tensor(state.name + NEXT, *state.shape))

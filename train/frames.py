@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from streamgenre.errors import StreamgenreError
 from streamgenre.features import MfccSpec, MfccStream, cepstral_matrix
+from streamgenre.resample import Resampler
+from streamgenre.sources.file import decode as daemon_decode
 from train.errors import TrainError
 
 if TYPE_CHECKING:
@@ -44,7 +47,7 @@ SPEC: Final = MfccSpec(
 """25 frames a second; as many cepstra as filters, so that a graph can turn them back."""
 
 _BLOCK_SECONDS: Final = 1.0
-_CACHE_VERSION: Final = 1
+_CACHE_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,36 +69,24 @@ def default_cache() -> Path:
 
 
 def decode(path: Path, samplerate: int) -> NDArray[np.float32]:
-    """Decode an audio file to mono at a rate in Hz, shape ``(n,)``.
+    """Decode an audio file to mono at a rate in Hz as the daemon does, shape ``(n,)``.
 
     Raises
     ------
     TrainError
         If the file cannot be read or holds no audio.
     """
-    import av
-    import soxr
-
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise TrainError(f"{path}: holds no audio stream")
-            to_float = av.AudioResampler(format="fltp")
-            blocks = [
-                out.to_ndarray().mean(axis=0)
-                for frame in container.decode(audio=0)
-                for out in to_float.resample(frame)
-            ]
-            rate = container.streams.audio[0].rate
-    except (av.FFmpegError, OSError) as error:
+        decoded = list(daemon_decode(path))
+    except StreamgenreError as error:
         raise TrainError(f"{path}: cannot be decoded: {error}") from error
-    if not blocks:
+    if not decoded:
         raise TrainError(f"{path}: holds no audio samples")
-    signal = np.concatenate(blocks).astype(np.float32)
+    resampler = Resampler(decoded[0][0].rate, samplerate)
+    signal = np.concatenate([block for _, block in decoded]).mean(axis=1, dtype=np.float32)
     if not np.isfinite(signal).all():
         raise TrainError(f"{path}: holds samples that are not finite")
-    resampled: NDArray[np.float32] = soxr.resample(signal, rate, samplerate, quality="HQ")
-    return resampled
+    return np.concatenate([resampler.push(signal), resampler.flush()])
 
 
 def frames_of(samples: NDArray[np.float32], spec: MfccSpec) -> Frames:
@@ -136,11 +127,7 @@ def load_recording(path: Path, spec: MfccSpec, cache: Path | None) -> Recording:
     TrainError
         If the file cannot be read, holds no audio or is shorter than one frame.
     """
-    try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise TrainError(f"{path}: {error.strerror}") from error
+    sha256 = file_hash(path)
     settings = json.dumps([_CACHE_VERSION, asdict(spec)], sort_keys=True)
     key = f"{sha256[:32]}-{hashlib.sha256(settings.encode()).hexdigest()[:16]}.npz"
     entry = None if cache is None else cache / key
@@ -177,10 +164,30 @@ def load_recordings(
 
 def corpus_hash(recordings: Iterable[Recording]) -> str:
     """Return the SHA-256 over the sorted hashes of a corpus's files, whatever their names."""
+    return joint_hash(recording.sha256 for recording in recordings)
+
+
+def joint_hash(hashes: Iterable[str]) -> str:
+    """Return the SHA-256 over hashes in hexadecimal, whatever their order."""
     digest = hashlib.sha256()
-    for sha256 in sorted(recording.sha256 for recording in recordings):
+    for sha256 in sorted(hashes):
         digest.update(f"{sha256}\n".encode())
     return digest.hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal.
+
+    Raises
+    ------
+    TrainError
+        If it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise TrainError(f"{path}: {error.strerror}") from error
 
 
 def _read_entry(entry: Path) -> tuple[Frames, float] | None:

@@ -12,22 +12,43 @@ _CELL: Final = 44
 _MARGIN: Final = 110
 
 
-def confusion_svg(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
-    """Return an SVG: a row is a true genre, a cell's shade the share of that row."""
-    side = _MARGIN + _CELL * len(labels) + 10
+def confusion_svg(
+    labels: Sequence[str],
+    counts: Sequence[Sequence[int]],
+    *,
+    columns: Sequence[str] = (),
+    of: str = "clips",
+) -> str:
+    """Return an SVG: a row is a true genre, a cell's shade the share of that row.
+
+    Parameters
+    ----------
+    labels
+        Genres.
+    counts
+        One row a genre.
+    columns
+        Names of the columns, the genres unless given.
+    of
+        What is counted.
+    """
+    columns = columns or labels
+    side, width = (_MARGIN + _CELL * len(names) + 10 for names in (labels, columns))
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side + 20}" '
-        f'viewBox="0 0 {side} {side + 20}" font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{side + 20}" '
+        f'viewBox="0 0 {width} {side + 20}" font-family="sans-serif" font-size="12">',
         "<title>Confusion matrix: true genre by row, decision by column</title>",
-        f'<rect width="{side}" height="{side + 20}" fill="#ffffff"/>',
+        f'<rect width="{width}" height="{side + 20}" fill="#ffffff"/>',
     ]
     for position, label in enumerate(labels):
         middle = _MARGIN + _CELL * position + _CELL // 2
         text = escape(label)
         parts.append(f'<text x="{_MARGIN - 8}" y="{middle + 4}" text-anchor="end">{text}</text>')
+    for position, label in enumerate(columns):
+        middle = _MARGIN + _CELL * position + _CELL // 2
         parts.append(
             f'<text x="{middle}" y="{_MARGIN - 8}" '
-            f'transform="rotate(-45 {middle} {_MARGIN - 8})">{text}</text>'
+            f'transform="rotate(-45 {middle} {_MARGIN - 8})">{escape(label)}</text>'
         )
     for row, of_row in enumerate(counts):
         total = max(1, sum(of_row))
@@ -46,6 +67,6 @@ def confusion_svg(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str
                     f'text-anchor="middle" fill="{ink}">{count}</text>'
                 )
     parts.append(
-        f'<text x="{_MARGIN}" y="{side + 10}">row: true genre; column: decision; clips</text></svg>'
+        f'<text x="{_MARGIN}" y="{side + 10}">row: true genre; column: decision; {of}</text></svg>'
     )
     return "\n".join(parts) + "\n"

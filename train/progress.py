@@ -57,8 +57,13 @@ class Progress:
         self._begin("frames", total)
         self._line(f"reading {total} files")
 
-    def file(self) -> None:
-        """One more file was read."""
+    def seconds(self, title: str, total: int) -> None:
+        """Begin with a programme of so many seconds."""
+        self._begin(title, total)
+        self._line(f"{title}: {total / 3600:.2g} hours of programme")
+
+    def step(self) -> None:
+        """One more step of what was begun was done."""
         if self._task is not None:
             self._bars.advance(self._task)
 

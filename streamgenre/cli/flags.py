@@ -49,7 +49,7 @@ def flag_tree(args: argparse.Namespace) -> Tree:
     SettingsError
         If ``--station`` has nothing that it could name.
     """
-    tree: Tree = {}
+    tree = Tree()
     for name, path in KEYS.items():
         value = getattr(args, name)
         if value is not None:
@@ -69,7 +69,7 @@ def _stations(inputs: list[str], station: str | None) -> list[Tree]:
     listed: list[Tree] = []
     for text in inputs:
         name, what = split_name(text)
-        tree = {"input": Given(what, "--input")}
+        tree = Tree(input=Given(what, "--input"))
         if len(inputs) > 1 and name is None:
             name = name_of(what)
         if station is not None:

@@ -83,9 +83,9 @@ def _listen(
     def on_failure(name: str, error: Exception) -> None:
         _log.error("%s has failed: %s", name, error, extra={"station": name})
 
-    engine = Engine(publish, config.engine, lambda: publisher.traffic, on_failure)
-    lineup = Lineup(engine)
     service = Service(Notifier.from_environment(), config.engine.hop_s)
+    engine = Engine(publish, config.engine, lambda: publisher.traffic, on_failure, service.turn)
+    lineup = Lineup(engine)
     reloader = Reloader(read, lineup, engine, service.on_reload) if loaded.files else None
     with ExitStack() as stack:
         alone = len(config.stations) == 1 and not loaded.from_file
@@ -100,8 +100,8 @@ def _listen(
         )
         if config.bus.publish.endswith(":*"):
             _log.info("publishing on %s", publisher.endpoint)
-        with service.watching(engine.call):
-            _run(engine, feed, show, reloader)
+        stack.callback(service.stopping)
+        _run(engine, feed, show, reloader)
     if sys.stdout.isatty() and not args.json and not args.quiet:
         print(_summary(heard))  # the dashboard has taken its screen with it
     if feed.dropped:

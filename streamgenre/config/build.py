@@ -31,7 +31,7 @@ from streamgenre.history.settings import HistorySettings
 from streamgenre.limits import Range, hints, limits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 TABLES: Final[dict[str, type]] = {
     "engine": EngineSettings,
@@ -92,7 +92,7 @@ def load(given: str | None, environment: Mapping[str, str], flags: Tree | None =
     """
     files = config_files(given)
     below = merge(*map(read_file, files))
-    return build(below, merge(read_environment(environment, keys()), flags or {}), files)
+    return build(below, merge(read_environment(environment, keys()), flags or Tree()), files)
 
 
 def build(below: Tree, above: Tree, files: list[Path] | None = None) -> Loaded:
@@ -104,11 +104,11 @@ def build(below: Tree, above: Tree, files: list[Path] | None = None) -> Loaded:
         if key in above or key == "station":
             both.pop(key, None)
     parts = {
-        name: _table(cls, both.get(name, {}), (name,), problems) for name, cls in TABLES.items()
+        name: _table(cls, both.get(name, Tree()), (name,), problems) for name, cls in TABLES.items()
     }
     known = (*TABLES, *_COMMON, "station")
     problems += [_unknown(key, both[key], known) for key in both if key not in known]
-    common = [{key: tree[key] for key in tree if key in _COMMON} for tree in (below, above)]
+    common = [Tree({key: tree[key] for key in tree if key in _COMMON}) for tree in (below, above)]
     trees = [merge(common[0], own, common[1]) for own in listed]
     stations = [_table(StationSettings, tree, (), problems) for tree in trees]
     if not listed:
@@ -137,24 +137,23 @@ def _station_trees(below: Tree, above: Tree, problems: list[str]) -> list[Tree]:
     if "station" in above:
         listed = above["station"]
     elif "input" in above:
-        listed = [{key: above[key] for key in OWN if key in above}]
+        listed = [Tree({key: above[key] for key in OWN if key in above})]
     else:
         listed = below.get("station", [])
         if "name" in above and listed == []:
-            return [{"name": above["name"]}]
+            return [Tree(name=above["name"])]
         if "name" in above:
             problems.append(f"{above['name']}: the stations of the file have names; add --input")
         if isinstance(listed, list) and any(not isinstance(tree, dict) for tree in listed):
             listed = next(tree for tree in listed if not isinstance(tree, dict))
         if not isinstance(listed, list):
-            found = listed if isinstance(listed, Given) else next(_leaves(listed), None)
-            problems.append(f"{found}: expected stations as tables [[station]], in double brackets")
+            problems.append(f"{_at(listed)}expected stations as [[station]], in double brackets")
             return []
-        for tree in listed:
-            if "name" not in tree:
-                place = next(_leaves(tree), None)
-                where = f"{place.where}: " if place else ""
-                problems.append(f'{where}a [[station]] without a name: expected name = "…"')
+        problems += [
+            f'{_at(tree)}a [[station]] without a name: expected name = "…"'
+            for tree in listed
+            if "name" not in tree
+        ]
     if len(listed) > MAX_STATIONS:
         problems.append(f"{len(listed)} stations: expected at most {MAX_STATIONS}")
         return []
@@ -186,10 +185,8 @@ def _table(cls: Any, tree: Any, path: tuple[str, ...], problems: list[str]) -> A
         elif is_dataclass(types_of[key]):
             values[key] = _table(types_of[key], given, (*path, key), problems)
         elif not isinstance(given, Given):
-            place = next(_leaves(given), None)
-            where = f"{place.where}: " if place else ""
             dotted = ".".join((*path, key))
-            problems.append(f"{where}{dotted} is a table: expected {_expected(types_of[key])}")
+            problems.append(f"{_at(given)}{dotted} is a table: expected {_expected(types_of[key])}")
         else:
             try:
                 values[key] = _convert(types_of[key], given)
@@ -204,27 +201,24 @@ def _table(cls: Any, tree: Any, path: tuple[str, ...], problems: list[str]) -> A
         return cls(**values)
     except (ValueError, SettingsError) as error:
         if None not in values.values():
-            place = next(_leaves(tree), None)
-            where = f"{place.where}: " if place else ""
-            problems.append(f"{where}[{'.'.join(path) or 'station'}] {error}")
+            problems.append(f"{_at(tree)}[{'.'.join(path) or 'station'}] {error}")
         return None
     except TypeError:
         return None  # what is missing has been told above
 
 
 def _unknown(key: str, given: Any, known: Any, path: tuple[str, ...] = ()) -> str:
-    found = given if isinstance(given, Given) else next(_leaves(given), None)
-    where = f"{found.where}: " if found else ""
     table = f" in [{'.'.join(path)}]" if path else ""
     expected = ", ".join(known)
-    return f"{where}no key {key!r}{table}: expected one of {expected}{nearest(key, known)}"
+    return f"{_at(given)}no key {key!r}{table}: expected one of {expected}{nearest(key, known)}"
 
 
-def _leaves(tree: Any) -> Iterator[Given]:
-    if isinstance(tree, Given):
-        yield tree
-    for part in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
-        yield from _leaves(part)
+def _at(given: Any) -> str:
+    """Return where something was given, as the beginning of a line."""
+    while not isinstance(given, Given) and not getattr(given, "where", "") and given:
+        given = next(iter(given.values())) if isinstance(given, dict) else given[0]
+    where = getattr(given, "where", "")
+    return f"{where}: " if where else ""
 
 
 # ---- values -------------------------------------------------------------------------------------

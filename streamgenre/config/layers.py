@@ -8,7 +8,7 @@ import stat
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.config.lines import lines
 from streamgenre.errors import SettingsError
@@ -17,13 +17,17 @@ from streamgenre.sources.http import redacted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Tree: TypeAlias = dict[str, Any]
-"""Tables by name; the leaves are :class:`Given`, ``station`` is a list of trees."""
-
 SYSTEM_FILE: Final = Path("/etc/streamgenre/config.toml")
 MAX_BYTES: Final = 1 << 20
 PREFIX: Final = "STREAMGENRE_"
 _CREDENTIALS: Final = re.compile(r"[a-zA-Z][\w+.-]*://[^/\s\"']*[^/\s\"']@|://[^\s\"']*\?[^\s\"']")
+
+
+class Tree(dict[str, Any]):
+    """Tables by name; the leaves are :class:`Given`, ``station`` is a list of trees."""
+
+    where: str = ""
+    """``FILE:LINE`` of the table; empty where it is of no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +123,16 @@ def _given(
     names: tuple[str, ...],
 ) -> Any:
     """Return a part of a document with an origin at every leaf."""
+    line = f"{file}:{where.get(path, 1)}"
     if isinstance(value, dict):
-        return {
-            key: _given(part, file, where, (*path, key), (*names, key))
-            for key, part in value.items()
-        }
+        tree = Tree()
+        tree.where = line
+        for key, part in value.items():
+            tree[key] = _given(part, file, where, (*path, key), (*names, key))
+        return tree
     if names == ("station",) and isinstance(value, list):
         return [_given(part, file, where, (*path, i), ()) for i, part in enumerate(value)]
-    return Given(value, f"{file}:{where.get(path, 1)}", ".".join(names) or "station")
+    return Given(value, line, ".".join(names) or "station")
 
 
 def open_secrets(path: Path) -> bool:
@@ -156,7 +162,7 @@ def read_environment(environment: Mapping[str, str], keys: Iterable[tuple[str, .
     """
     known = {variable(path): path for path in keys}
     tables = {path[0].upper(): path[0] for path in known.values() if len(path) > 1}
-    tree: Tree = {}
+    tree = Tree()
     for name, value in environment.items():
         if not name.startswith(PREFIX) or value == "":
             continue
@@ -176,17 +182,18 @@ def read_environment(environment: Mapping[str, str], keys: Iterable[tuple[str, .
 def put(tree: Tree, path: tuple[str, ...], given: Given) -> None:
     """Add a value to a tree."""
     for key in path[:-1]:
-        tree = tree.setdefault(key, {})
+        tree = tree.setdefault(key, Tree())
     tree[path[-1]] = given
 
 
 def merge(*trees: Tree) -> Tree:
     """Return one tree of several, later ones over earlier ones, key by key."""
-    merged: Tree = {}
+    merged = Tree()
     for tree in trees:
+        merged.where = tree.where or merged.where
         for key, value in tree.items():
             old = merged.get(key)
-            if isinstance(old, dict) and isinstance(value, dict):
+            if isinstance(old, Tree) and isinstance(value, Tree):
                 merged[key] = merge(old, value)
             else:
                 merged[key] = value

@@ -117,6 +117,10 @@ class _Converter:
     def convert(self, frame: Any) -> Iterator[NDArray[np.float32]]:
         import av
 
+        if self._is_wanted(frame):
+            yield from self.flush()
+            yield frame.to_ndarray().T
+            return
         of_frame = (frame.sample_rate, frame.layout.name, frame.format.name)
         if of_frame != self._format:
             yield from self.flush()
@@ -129,6 +133,14 @@ class _Converter:
             )
         frame.pts = None  # timestamps that jump must not make the resampler pad or cut
         yield from self._blocks(frame)
+
+    def _is_wanted(self, frame: Any) -> bool:
+        """Whether it needs no converting; most decoders give planes of floats."""
+        return bool(
+            frame.format.name == "fltp"
+            and frame.sample_rate == self._wanted.rate
+            and frame.layout.name == self._wanted.layout
+        )
 
     def flush(self) -> Iterator[NDArray[np.float32]]:
         if self._resampler is not None:

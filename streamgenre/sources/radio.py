@@ -42,6 +42,8 @@ TIMEOUT_S: Final = 10.0
 """Seconds in which a server has to answer, and then to send something."""
 WINDOW_S: Final = 30.0
 """Over so many seconds a stream has to bring at least two thirds of that in audio."""
+AHEAD_S: Final = 30.0
+"""Seconds of audio that may come before their time: the burst of a server, segments of HLS."""
 BACKOFF_S: Final = (1.0, 120.0)
 """First and longest pause in seconds between attempts."""
 _SEGMENT_S: Final = 30.0
@@ -70,6 +72,8 @@ class RadioSource(Source):
         self._window: tuple[float, float] = (0.0, 0.0)  # its begin, seconds of audio in it
         self._titles: list[Title] = []  # of the samples that come next
         self._title: Title | None = None
+        self._live_since = 0.0  # monotonic seconds
+        self._brought_s = 0.0  # audio that came since then
         self._missing_s = 0.0  # before the samples that come next
         self._backoff = Backoff(*BACKOFF_S)
         self._thread = threading.Thread(target=self._supervise, name="radio", daemon=True)
@@ -92,7 +96,7 @@ class RadioSource(Source):
         try:
             while not self._stop.is_set():
                 self._backoff.begin()
-                why = self._attempt()
+                why = self.attempt()
                 if self._stop.is_set():
                     break
                 self.tell("connecting" if self._heard_at is None else "lost", why)
@@ -104,7 +108,7 @@ class RadioSource(Source):
             if self.ring is not None:
                 self.ring.close()
 
-    def _attempt(self) -> str:
+    def attempt(self) -> str:
         """Listen until the stream is lost; return why it is."""
         import av
 
@@ -140,7 +144,7 @@ class RadioSource(Source):
         for _ in range(_MAX_LISTS):
             self._response = None
             if not url.lower().startswith("http"):
-                return url
+                return url  # RTSP or SRT
             self._response = response = open_url(url, timeout_s=TIMEOUT_S)
             if not is_list(url, response.headers):
                 return Body(response, 2 * TIMEOUT_S)
@@ -158,7 +162,7 @@ class RadioSource(Source):
             stream, found = audio_stream(container, self.name)
             headers = self._response.headers if self._response else {}
             self.info = stream_info(container, stream, headers)
-            if self._response is not None:  # what FFmpeg opens has its own name there
+            if isinstance(way, Body) or _is_hls(way):  # RTSP has the station's name there
                 self._titles = _some(stream_title({**container.metadata, **stream.metadata}))
 
             timeline = Timeline()
@@ -173,10 +177,10 @@ class RadioSource(Source):
 
             for block in blocks(container, stream, self._wanted(found), damage, heed):
                 heard = True
-                if isinstance(way, Body):
-                    way.heard()
                 if not self._hear(block):
                     return False
+                if isinstance(way, Body):
+                    way.heard()
         if not heard:
             raise InputError(f"{self.name}: no audio could be decoded{damage}")
         return True
@@ -201,6 +205,7 @@ class RadioSource(Source):
                 self.ring.mark_lost(int((now - self._heard_at) * self.rate), LossReason.RECONNECT)
             self.tell("live")
             self._backoff.begin()
+            self._live_since, self._brought_s = now, 0.0
         elif self._missing_s:
             self.ring.mark_lost(int(self._missing_s * self.rate), LossReason.SOURCE)
         self._missing_s = 0.0
@@ -210,7 +215,11 @@ class RadioSource(Source):
                 self.announce(title)
         self._titles.clear()
         for piece in cut(block, int(_BLOCK_S * self.rate)):
-            # A server that sends faster than real time is slowed down by a full ring.
+            # Servers begin with a burst; one that goes on faster than time passes is held back.
+            self._brought_s += len(piece) / self.rate
+            too_far = self._brought_s - (time.monotonic() - self._live_since) - AHEAD_S
+            if too_far > 0 and self._stop.wait(too_far):
+                return False
             while self.ring.free < len(piece):
                 if self._stop.wait(0.02):
                     return False
@@ -238,16 +247,26 @@ def _require(url: str) -> None:
     import av
 
     scheme = url.split(":", 1)[0].lower()
-    try:
-        av.open(f"{scheme}:", timeout=TIMEOUT_S).close()
-    except av.ProtocolNotFoundError:
+    known = True
+    if scheme.startswith("rtsp"):
+        known = "rtsp" in av.formats_available
+    elif scheme == "srt":
+        try:
+            av.open("srt:").close()
+        except av.ProtocolNotFoundError:
+            known = False
+        except (av.FFmpegError, OSError):
+            pass  # there is nothing to open, but it knew how
+    if not known:
         raise InputError(
             f"{redacted(url)}: the FFmpeg in this PyAV is built without {scheme}; pipe the stream "
             f"in: `ffmpeg -loglevel error -i URL -f s16le -ac 2 -ar 44100 - | "
             "streamgenre listen --input -`"
-        ) from None
-    except (av.FFmpegError, OSError):
-        return  # there is nothing to open, but it knew how
+        )
+
+
+def _is_hls(way: str) -> bool:
+    return way.lower().startswith("http")
 
 
 def _open(way: Body | str) -> Any:
@@ -256,7 +275,7 @@ def _open(way: Body | str) -> Any:
 
     if isinstance(way, Body):
         return av.open(way, metadata_errors="replace")
-    hls = way.lower().startswith("http")
+    hls = _is_hls(way)
     return av.open(
         way,
         options=_HLS if hls else _OTHER,

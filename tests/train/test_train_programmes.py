@@ -5,11 +5,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from train_tones import write_corpus
+from train_tones import GENRES, write_corpus, write_talk
 from train_trunk import random_trunk
 
+from train import talk
 from train.corpus import read_corpus
-from train.trunk import heads, live, material, memory, programmes, sound, transfer
+from train.trunk import (
+    codec,
+    heads,
+    kinds,
+    live,
+    material,
+    memory,
+    programmes,
+    room,
+    sound,
+    transfer,
+)
 from train.trunk.heads import Seconds
 
 if TYPE_CHECKING:
@@ -20,7 +32,10 @@ if TYPE_CHECKING:
 def heard(tmp_path_factory: pytest.TempPathFactory) -> material.Heard:
     folder = write_corpus(tmp_path_factory.mktemp("corpus"))
     cache = tmp_path_factory.mktemp("cache")
-    return material.hear(read_corpus(folder), random_trunk(), cache, programmes=1)
+    write_talk(folder)
+    corpus = read_corpus(folder)
+    files = talk.read_talk(folder, corpus.folds)
+    return material.hear(corpus, random_trunk(), cache, talk=files, programmes=1)
 
 
 def test_programmes_keep_folds_apart(heard: material.Heard) -> None:
@@ -28,10 +43,15 @@ def test_programmes_keep_folds_apart(heard: material.Heard) -> None:
     for seconds in heard.kinds.values():
         playing = seconds.clips >= 0
         assert (folds[seconds.clips[playing]] == seconds.folds[playing]).all()
-    assert sorted(heard.kinds) == [material.ALONE, material.LINE, 1]
-    assert set(heard.kinds[material.ALONE].clips) == set(range(18))
-    assert heard.kinds[material.ALONE].begins.sum() == 18
-    assert heard.kinds[material.LINE].begins.sum() == 3
+    assert sorted(heard.kinds) == [kinds.ROOM, kinds.ALONE, 1]
+    for kind in (kinds.ALONE, kinds.ROOM):
+        assert set(heard.kinds[kind].clips) == set(range(18))
+        assert heard.kinds[kind].begins.sum() == 18
+    assert heard.kinds[1].begins.sum() == 3
+    of_files = np.array([file.fold for file in heard.talk])
+    for seconds in heard.of_talk:
+        assert set(seconds.clips) == set(range(len(heard.talk)))
+        assert (of_files[seconds.clips] == seconds.folds).all()
     assert heard.seconds == pytest.approx(3 * (2.4 + 12 + 4 * 5), rel=0.03)
 
 
@@ -49,10 +69,7 @@ def test_a_programme_comes_from_its_seed_and_from_the_cache(tmp_path: Path) -> N
     np.testing.assert_array_equal(programmes.embed(gone, tmp_path / "one").clips, first.clips)
 
 
-def test_heads_tell_tones_that_they_never_heard(
-    heard: material.Heard, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(heads, "STRENGTHS", (1.0,))
+def test_heads_tell_tones_that_they_never_heard(heard: material.Heard) -> None:
     settings = memory.Settings(units=4, epochs=1, programmes=4, batch=4, seconds=40, chunk=20)
     for name, recipe in transfer.RECIPES.items():
         measured = transfer.Measured()
@@ -60,18 +77,22 @@ def test_heads_tell_tones_that_they_never_heard(
             rest = tuple(one for one in heard.corpus.folds if one != fold)
             fitted = transfer.fit(heard, recipe, settings, rest)
             transfer.listen(fitted, heard, fold, measured)
-        figures, temperature = transfer.figures(measured, heard)
+        figures = transfer.figures(measured, heard)
         assert figures["clip"]["accuracy"] > 0.6, name  # chance is 1/3
         assert figures["clips"] == 18
-        assert temperature > 0
-        assert set(figures["programmes"]) == {"line", "augmented 1"}
+        assert set(figures["programmes"]) == {"augmented 1"}
+        assert figures["speech"]["against_music"]["accuracy"] > 0.8  # chance is 1/2
+        assert max(figures["speech"]["called_speech"][genre] for genre in GENRES) < 0.3
+        both = transfer.temperatures(measured)
+        assert both["logits"] > 0
+        assert both["speech"] > 0
 
 
 @pytest.mark.parametrize("settings", [sound.Sound(), sound.LEVEL_ONLY])
 def test_augmented_audio_is_audio(settings: sound.Sound, rng: np.random.Generator) -> None:
-    samples = (0.3 * np.sin(np.arange(sound.RATE * 2) / 9)).astype(np.float32)
+    samples = (0.3 * np.sin(np.arange(room.RATE * 2) / 9)).astype(np.float32)
     for _ in range(25):
-        changed = sound.change(samples, rng, settings)
+        changed = sound.change(samples, rng, settings, talks=(samples[::-1],))
         assert changed.dtype == np.float32
         assert np.isfinite(changed).all()
         assert np.abs(changed).max() <= 1
@@ -80,10 +101,38 @@ def test_augmented_audio_is_audio(settings: sound.Sound, rng: np.random.Generato
     assert np.abs(silence).max() < 1e-6
 
 
+@pytest.mark.parametrize("name", codec.CODECS)
+def test_a_codec_gives_the_same_music_back(name: str, rng: np.random.Generator) -> None:
+    t = np.arange(room.RATE * 2) / room.RATE
+    samples = (0.3 * np.sin(2 * np.pi * 700 * t) + 0.01 * rng.normal(size=len(t))).astype("f4")
+    heard = codec.round_trip(samples, room.RATE, name, 32_000)
+    assert heard.shape == samples.shape
+    spectrum = np.abs(np.fft.rfft(heard[room.RATE // 2 :]))
+    assert (
+        abs(np.fft.rfftfreq(len(heard) - room.RATE // 2, 1 / room.RATE)[spectrum.argmax()] - 700)
+        < 2
+    )
+    assert room.level(heard) == pytest.approx(room.level(samples), rel=0.1)
+    assert np.abs(heard - samples).max() > 1e-3  # it was lossy
+
+
+def test_the_simulated_room_is_ten_decibels_above_its_noise(rng: np.random.Generator) -> None:
+    samples = np.zeros(room.RATE * 4, np.float32)
+    t = np.arange(room.RATE * 2) / room.RATE
+    samples[: len(t)] = 0.3 * np.sin(2 * np.pi * 1000 * t)
+    ratios = []
+    for _ in range(12):
+        heard = sound.simulated_room(samples, rng)
+        played, silence = heard[4000 : len(t)], heard[-room.RATE :]
+        ratios.append(20 * np.log10(room.level(played) / room.level(silence)))
+    # Half of it is silent, so that the music is 3 dB above its own mean while it plays.
+    assert np.median(ratios) == pytest.approx(13, abs=2)
+
+
 def test_a_room_rings_for_as_long_as_it_says(rng: np.random.Generator) -> None:
     for seconds in (0.2, 0.8):
-        response = sound.room_response(rng, seconds)
-        assert len(response) == int(seconds * sound.RATE)
+        response = room.response(rng, seconds)
+        assert len(response) == int(seconds * room.RATE)
         tenth = len(response) // 10
         early, late = (np.square(part).mean() for part in (response[tenth : 2 * tenth],
                                                            response[-tenth:]))  # fmt: skip

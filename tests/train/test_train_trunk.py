@@ -16,6 +16,7 @@ from train.export import TOLERANCE
 from train.frames import frames_of
 from train.trunk import adapter, checkpoint, graph, memory, network, shipped
 from train.trunk.heads import Linear, embedding
+from train.trunk.transfer import Fitted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +52,11 @@ def head() -> Linear:
     width = 2 * network.CHANNELS + network.UNITS + network.TAGS
     kernel = rng.normal(0, 0.02, (width, 4)).astype(np.float32)
     return Linear(kernel, rng.normal(size=4).astype(np.float32), 1.0)
+
+
+@pytest.fixture(scope="module")
+def speech(head: Linear) -> Linear:
+    return Linear(head.kernel[:, :1] - head.kernel[:, 1:2], head.bias[:1], 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -128,35 +134,42 @@ def test_however_the_frames_are_cut_the_embedding_is_the_same(
 
 
 @pytest.mark.parametrize("remembers", [False, True])
+@pytest.mark.parametrize("talks", [False, True])
 def test_the_whole_model_is_keras(
-    weights: dict[str, Any], frames: Any, head: Linear, lstm: Any, remembers: bool
-) -> None:
+    weights: dict[str, Any], frames: Any, head: Linear, speech: Linear, lstm: Any,
+    remembers: bool, talks: bool,
+) -> None:  # fmt: skip
     model = lstm if remembers else None
-    whole = shipped.build(weights, head, model)
-    assert shipped.check(whole, weights, head, model, frames) <= TOLERANCE
+    fitted = Fitted(head, model, speech if talks else None)
+    whole = shipped.build(weights, fitted)
+    assert shipped.check(whole, weights, fitted, frames) <= TOLERANCE
     operators = [node.op_type for node in whole.graph.node]
     assert operators.count("LSTM") == int(remembers)
     assert not {"Loop", "Scan", "If"} & set(operators)
     # Open, as the contract has it, though it is one step a call.
     session = session_of(whole)
-    assert session.get_outputs()[0].shape == ["batch", "steps", 4]
+    shapes = {output.name: output.shape for output in session.get_outputs()}
+    assert shapes["logits"] == ["batch", "steps", 4]
+    assert shapes.get("speech") == (["batch", "steps", 1] if talks else None)
     states = {s.name: np.zeros((2, *s.shape), np.float32) for s in shipped.states_of(model, 4)}
     assert session.run(["logits"], states | {"frames": frames[:, :62]})[0].shape == (2, 1, 4)
 
 
+@pytest.mark.parametrize("of", ["trunk", "LSTM", "speech"])
 def test_a_perturbed_weight_is_refused(
-    weights: dict[str, Any], frames: Any, head: Linear, lstm: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = shipped.build(weights, head, lstm)
-    kernel = next(
-        c for c in whole.graph.initializer if list(c.dims) == [204, 1, 38, 7] or c.name == "R"
-    )
+    weights: dict[str, Any], frames: Any, head: Linear, speech: Linear, lstm: Any, of: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    fitted = Fitted(head, lstm, speech)
+    whole = shipped.build(weights, fitted)
+    shape = {"trunk": [204, 1, 38, 7], "LSTM": [1, 20, 5], "speech": [1756, 1]}[of]
+    kernel = next(c for c in whole.graph.initializer if list(c.dims) == shape)
     changed = onnx.numpy_helper.to_array(kernel).copy()
     changed += np.random.default_rng(0).normal(0, 1e-2, changed.shape).astype(np.float32)
     kernel.CopyFrom(onnx.numpy_helper.from_array(changed, kernel.name))
     monkeypatch.setattr(shipped, "build", lambda *_: whole)
     with pytest.raises(TrainError, match="differs from Keras"):
-        shipped.export(weights, head, lstm, frames)
+        shipped.export(weights, fitted, frames)
 
 
 def test_every_genre_has_the_same_lstm(lstm: Any) -> None:

@@ -105,6 +105,11 @@ class Network:
     """LSTM layers, in order."""
     head: Any = None
     """``[last LSTM layer's outputs, direct]`` to logits."""
+    inside: Any = None
+    """``[frames, *states]`` to ``[last LSTM layer's outputs, direct]``, what the head gets."""
+    speech: Any = None
+    """``[last LSTM layer's outputs, direct]`` to the logit of speech without music; None until it
+    was learnt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,8 @@ def build(
         [head([sequence, direct]), *next_of_front, h_next, c_next],
         name="lstm",
     )
-    return Network("stateful", whole, states, front, (lstm,), head)
+    inside = Model([frames, *of_front, h, c], [sequence, direct], name="inside")
+    return Network("stateful", whole, states, front, (lstm,), head, inside)
 
 
 RECIPE: Final = Recipe(

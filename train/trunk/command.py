@@ -13,7 +13,7 @@ import numpy as np
 
 from streamgenre.manifest import MANIFEST_VERSION
 from streamgenre.models import load_model
-from train import card
+from train import card, talk
 from train.frames import decode, frames_of
 from train.trunk import adapter, checkpoint, network, shipped, transfer
 from train.trunk.graph import NEXT
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from train.trunk.memory import Settings
 
 _CHECK_SECONDS: Final = 8
-_NOISE: Final = "noise"
-"""Folder of the corpus with recordings of noise for the augmentation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,8 @@ class Order:
     command: str
     """The command line for the record; no path of this machine in it."""
     folds: bool
+    fold_models: Path | None
+    """Folder to keep the folds' models in; None to drop them."""
     replace: bool
     note: str
     reporter: Reporter
@@ -68,47 +68,48 @@ def train_model(order: Order) -> dict[str, Any]:
     """Measure a recipe on folds, train it on everything, write the folder; return the manifest."""
     card.check_out(order.out, replace=order.replace)
     weights = checkpoint.load(order.trunk)
-    noises = sorted((order.folder / _NOISE).glob("*.*"))
     heard = hear(
-        order.corpus, weights, order.trunk, noises=noises,
+        order.corpus, weights, order.trunk,
+        talk=talk.read_talk(order.folder, order.corpus.folds),
         on_job=lambda done, total: order.reporter.note(f"programmes heard: {done} of {total}"),
     )  # fmt: skip
-    figures, temperature = _measured(order, heard) if order.folds else (None, 1.0)
+    measured, of_folds = transfer.Measured(), {}
+    for fold in heard.corpus.measured if order.folds else ():
+        order.reporter.stage(f"without fold {fold}")
+        others = tuple(one for one in heard.corpus.folds if one != fold)
+        fitted = transfer.fit(heard, order.recipe, order.settings, others)
+        transfer.listen(fitted, heard, fold, measured)
+        if order.fold_models is not None:
+            of_folds[fold] = (fitted, shipped.export(weights, fitted, _frames(heard)))
+    for fold, (fitted, model) in of_folds.items():
+        temperatures = transfer.temperatures(measured, without=fold)
+        manifest = _manifest(order, heard, fitted, model, temperatures)
+        card.write_fold_model(order.fold_models, fold, manifest, model)
     order.reporter.stage("all clips")
     fitted = transfer.fit(heard, order.recipe, order.settings, heard.corpus.folds)
-    model = shipped.export(weights, fitted.window, fitted.memory, _frames(heard))
-    manifest = _manifest(order, heard, fitted, model, temperature)
-    if figures is not None:
-        manifest["evaluation"] = figures
+    model = shipped.export(weights, fitted, _frames(heard))
+    manifest = _manifest(
+        order, heard, fitted, model, transfer.temperatures(measured) if order.folds else {}
+    )
+    if order.folds:
+        method = method_of(heard.corpus).replace("as exported ONNX over", "over")
+        manifest["evaluation"] = {
+            "method": f"{method} {_METHOD}",
+            **transfer.figures(measured, heard),
+        }
     with card.new_folder(order.out, replace=order.replace) as folder:
         card.write_folder(folder, manifest, model, order.recipe)
         load_model(str(folder))  # what the daemon would refuse is not written
     return manifest
 
 
-def _measured(order: Order, heard: Heard) -> tuple[dict[str, Any], float]:
-    measured = transfer.Measured()
-    for fold in heard.corpus.folds:
-        order.reporter.stage(f"without fold {fold}")
-        others = tuple(one for one in heard.corpus.folds if one != fold)
-        fitted = transfer.fit(heard, order.recipe, order.settings, others)
-        transfer.listen(fitted, heard, fold, measured)
-        order.reporter.note(
-            f"fold {fold} held out; strength {fitted.window.strength} chosen on the others"
-        )
-    figures, temperature = transfer.figures(measured, heard)
-    method = method_of(heard.corpus).replace("as exported ONNX over", "over")
-    return {"method": f"{method} {_METHOD}"} | figures, temperature
-
-
 _METHOD: Final = (
     "In detail: the trunk and its adapter do not change and were run as ONNX, second by second as "
     "the daemon runs them; the heads were run in Keras on what came out (the exporter has proven "
     "the whole graph equal to 1e-5). A 3 s window is the third second of a clip's stretch with "
-    "nothing remembered by the head. The strength of the head's regularisation was chosen inside "
-    "the training folds. What the LSTM is given and how much of the training is augmented was "
-    "settled after a look at figures on these very folds, so that they are a little too good. The "
-    "endless programme has cuts, crossfades and changes of level every 5 to 13 s."
+    "nothing remembered by the head. The strength of the regularisation, what the LSTM is given "
+    "and how much of the training is augmented were settled after a look at figures on these very "
+    "folds, so that they are a little too good."
 )
 
 
@@ -125,20 +126,27 @@ def _frames(heard: Heard) -> Any:
 
 
 def _manifest(
-    order: Order, heard: Heard, fitted: transfer.Fitted, model: bytes, temperature: float
+    order: Order,
+    heard: Heard,
+    fitted: transfer.Fitted,
+    model: bytes,
+    temperatures: dict[str, float],
 ) -> dict[str, Any]:
     corpus = order.corpus
     own = fitted.window.kernel.size + fitted.window.bias.size
     if fitted.memory is not None:
         own += fitted.memory.count_params()
+    if fitted.speech is not None:
+        own += fitted.speech.kernel.size + fitted.speech.bias.size
     packages = ("keras", "tensorflow", "onnx", "onnxruntime", "numpy", "scipy", "soxr", "av")
+    speech = {"speech": {"temperature": round(temperatures.get("speech", 1.0), 4)}}
     return {
         "manifest_version": MANIFEST_VERSION,
         "name": order.out.name,
         "kind": "stateful",
         "labels": list(corpus.labels),
         "features": asdict(adapter.SPEC),
-        "calibration": {"temperature": round(temperature, 4)},
+        "calibration": {"temperature": round(temperatures.get("logits", 1.0), 4)},
         "sha256": {"model.onnx": hashlib.sha256(model).hexdigest()},
         "training": {
             "command": order.command,
@@ -175,7 +183,7 @@ def _manifest(
             for s in shipped.states_of(fitted.memory, len(corpus.labels))
         ],
         "steps": _STEPS_LSTM if fitted.memory is not None else _STEPS,
-    }
+    } | (speech if fitted.speech is not None else {})
 
 
 _STEPS: Final = (

@@ -1,4 +1,4 @@
-"""The corpus after the trunk: all clips by themselves, and programmes of every fold."""
+"""The corpus after the trunk: clips by themselves, programmes of every fold, and talk."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from train.errors import TrainError
-from train.frames import Recording, corpus_hash
+from train.frames import file_hash, joint_hash
+from train.talk import NOISE, SPEECH, TalkFile
 from train.trunk.graph import embedding_graph
 from train.trunk.heads import Seconds, embedding
+from train.trunk.kinds import ALONE, OTHERS, ROOM
 from train.trunk.programmes import Embedded, Job, embed
-from train.trunk.sound import LEVEL_ONLY, Sound
+from train.trunk.sound import Sound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,12 +26,8 @@ if TYPE_CHECKING:
     from train.corpus import Clip, Corpus
     from train.trunk.checkpoint import Weights
 
-OTHERS: Final = -2
-"""Kind of material: other recordings of the clips, each by itself."""
-ALONE: Final = -1
-"""Kind of material: every clip by itself, as it is."""
-LINE: Final = 0
-"""Kind of material: a programme with nothing changed but levels. Kinds above are augmented."""
+_TALK: Final = 500
+"""Kinds from here on are files without a genre: as they are, then changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +40,11 @@ class Heard:
     """Seconds by kind of material, all folds one after the other."""
     sha256: str
     """Hash of the clips, as :attr:`train.workflow.Data.sha256`."""
+    talk: tuple[TalkFile, ...] = ()
+    """Files of speech, music and noise without genres."""
+    of_talk: tuple[Seconds, ...] = ()
+    """Their seconds, with a file's number in :attr:`talk` for the clip: as they are, and changed in
+    as many ways as there are augmented programmes. Empty without such files."""
 
     @property
     def seconds(self) -> float:
@@ -53,28 +55,49 @@ class Heard:
 
 
 def jobs_of(
-    corpus: Corpus, weights: Weights, sha256: str, noises: Sequence[Path], programmes: int
+    corpus: Corpus,
+    weights: Weights,
+    sha256: str,
+    talk: Sequence[TalkFile],
+    programmes: int,
 ) -> dict[tuple[int, int], Job]:
-    """Return what is to be embedded, by kind and fold."""
-    graph = embedding_graph(weights).SerializeToString()
+    """Return what is to be embedded, by kind and fold.
+
+    Of the recordings of noise every other one goes into the augmentation, the rest into the
+    simulated room. Whoever talks over the music of a fold is of that fold too.
+    """
     digest = hashlib.sha256(sha256.encode())
     for name in sorted(weights):
         digest.update(weights[name].tobytes())
-    key = digest.hexdigest()
+    graph, key = embedding_graph(weights).SerializeToString(), digest.hexdigest()
+    noises = tuple(file.path for file in talk if file.kind == NOISE)
+    sound, way_of = Sound(), range(1, programmes + 1)
     jobs: dict[tuple[int, int], Job] = {}
-    for kind in range(ALONE, programmes + 1):
-        for fold in corpus.folds:
-            of_fold = [(c.path, i) for i, c in enumerate(corpus.clips) if c.fold == fold]
-            paths, indices = (tuple(column) for column in zip(*of_fold, strict=True))
-            sound = None if kind == ALONE else LEVEL_ONLY if kind == LINE else Sound()
-            jobs[kind, fold] = Job(
-                graph, paths, indices, key, 1000 * (kind + 1) + fold, sound,
-                tuple(noises) if kind > LINE else (),
-            )  # fmt: skip
+    for fold in corpus.folds:
+        clips = [(c.path, i) for i, c in enumerate(corpus.clips) if c.fold == fold]
+        files = [(f.path, i) for i, f in enumerate(talk) if f.fold == fold]
+        talks = tuple(f.path for f in talk if f.fold == fold and f.kind == SPEECH)
+
+        def job(kind: int, items: list[tuple[Path, int]], fold: int = fold, **more: Any) -> Job:
+            paths, indices = (tuple(column) for column in zip(*items, strict=True))
+            return Job(graph, paths, indices, key, 1000 * (kind + 10) + fold, **more)
+
+        jobs[ALONE, fold] = job(ALONE, clips, style="alone")
+        jobs[ROOM, fold] = job(ROOM, clips, style="room", noises=noises[1::2])
+        for way in way_of:
+            jobs[way, fold] = job(
+                way, clips, style="programme", sound=sound, noises=noises[::2], talks=talks
+            )
+        if files:
+            jobs[_TALK, fold] = job(_TALK, files, style="alone")
+            for way in way_of:
+                jobs[_TALK + way, fold] = job(
+                    _TALK + way, files, style="changed", sound=sound, noises=noises[::2]
+                )
     others = [(path, i) for i, clip in enumerate(corpus.clips) for path in clip.variants]
     if others:
         paths, indices = (tuple(column) for column in zip(*others, strict=True))
-        jobs[OTHERS, 0] = Job(graph, paths, indices, key + " others", 0, None)
+        jobs[OTHERS, 0] = Job(graph, paths, indices, key + " others", 0, "alone")
     return jobs
 
 
@@ -83,8 +106,8 @@ def hear(
     weights: Weights,
     cache: Path,
     *,
-    noises: Sequence[Path] = (),
-    programmes: int = 2,
+    talk: Sequence[TalkFile] = (),
+    programmes: int = 1,
     on_job: Callable[[int, int], None] = lambda done, total: None,
 ) -> Heard:
     """Embed the corpus, on all cores, or read it from the cache.
@@ -97,8 +120,8 @@ def hear(
         The trunk's weights.
     cache
         Folder for the embeddings.
-    noises
-        Recordings of noise for the augmentation.
+    talk
+        Files of speech, music and noise without genres.
     programmes
         Number of augmented programmes of every fold.
     on_job
@@ -109,10 +132,8 @@ def hear(
     TrainError
         If a file cannot be read.
     """
-    sha256 = corpus_hash(
-        Recording(np.zeros((0, 1), np.float32), _hash(clip.path), 0.0) for clip in corpus.clips
-    )
-    jobs = jobs_of(corpus, weights, sha256, noises, programmes)
+    sha256 = joint_hash(file_hash(clip.path) for clip in corpus.clips)
+    jobs = jobs_of(corpus, weights, sha256, talk, programmes)
     done: dict[tuple[int, int], Embedded] = {}
     # Spawned: TensorFlow's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
@@ -121,20 +142,31 @@ def hear(
         for future in as_completed(waiting):
             done[waiting[future]] = future.result()
             on_job(len(done), len(jobs))
-    folds = np.array([clip.fold for clip in corpus.clips])
+    of_clips = np.array([clip.fold for clip in corpus.clips])
+    of_files = np.array([file.fold for file in talk])
     kinds = {
         kind: _joined(
-            [done[name] for name in sorted(done) if name[0] == kind], folds, weights, kind
+            [done[name] for name in sorted(done) if name[0] == kind],
+            of_files if kind >= _TALK else of_clips,
+            weights,
+            endless=ALONE < kind < _TALK,
         )
         for kind in sorted({kind for kind, _ in done})
     }
-    return Heard(corpus, corpus.clips, kinds, sha256)
+    return Heard(
+        corpus,
+        corpus.clips,
+        {kind: seconds for kind, seconds in kinds.items() if kind < _TALK},
+        sha256,
+        tuple(talk),
+        tuple(seconds for kind, seconds in kinds.items() if kind >= _TALK),
+    )
 
 
-def _joined(parts: Sequence[Embedded], folds: Any, weights: Weights, kind: int) -> Seconds:
+def _joined(parts: Sequence[Embedded], folds: Any, weights: Weights, *, endless: bool) -> Seconds:
     clips = np.concatenate([part.clips for part in parts])
     ages = np.concatenate([part.ages for part in parts])
-    if kind < LINE:
+    if not endless:
         fold = folds[clips]
         begins = np.append(True, (clips[1:] != clips[:-1]) | (ages[1:] <= ages[:-1]))
     else:
@@ -144,11 +176,3 @@ def _joined(parts: Sequence[Embedded], folds: Any, weights: Weights, kind: int) 
         begins = np.concatenate([np.arange(len(part.clips)) == 0 for part in parts])
     pooled = np.concatenate([part.pooled for part in parts])
     return Seconds(embedding(weights, pooled), clips, ages, fold, begins)
-
-
-def _hash(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise TrainError(f"{path}: {error.strerror}") from error

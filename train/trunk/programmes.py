@@ -16,7 +16,7 @@ import tempfile
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -26,7 +26,8 @@ from train.errors import TrainError
 from train.frames import decode
 from train.trunk import adapter
 from train.trunk.graph import NEXT, STATES
-from train.trunk.sound import LEVEL_ONLY, RATE, Sound, change
+from train.trunk.room import RATE
+from train.trunk.sound import LEVEL_ONLY, Sound, change, simulated_room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,14 +36,19 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 """To be raised with every change here, in ``sound`` or in ``graph`` that changes embeddings."""
 _SHORTEST: Final = 5.0
 _LONGEST: Final = 30.0
 """Seconds of one stretch of a clip; shorter clips are played again until it is full."""
+_CHANGED_S: Final = 12.0
+"""Seconds of a file that are changed or put into a room, where it is played by itself."""
 _CROSSFADE: Final = 0.35
 _SILENCE: Final = 0.06
 """Share of the changes that are a crossfade, or a silence."""
+
+
+Style = Literal["alone", "changed", "room", "programme"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +76,16 @@ class Job:
     key: str
     """Hash of the trunk and of the audio files."""
     seed: int
-    """Seed of the programme."""
-    sound: Sound | None
-    """The augmentation; None to play every clip by itself as it is, with a reset before each."""
+    """Seed of all that is drawn."""
+    style: Style
+    """``programme``: one endless programme. Else every file by itself, with a reset before each:
+    ``alone`` as it is, ``changed`` augmented, ``room`` in a simulated room."""
+    sound: Sound | None = None
+    """The augmentation of a programme or of changed files."""
     noises: tuple[Path, ...] = ()
     """Recordings of noise."""
+    talks: tuple[Path, ...] = ()
+    """Recordings of speech, to be talked over the music."""
 
 
 class Trunk:
@@ -116,23 +127,35 @@ def embed(job: Job, cache: Path) -> Embedded:
     TrainError
         If a clip cannot be decoded or the cache not be written.
     """
-    about = [_VERSION, job.key, job.indices, job.seed, job.sound and asdict(job.sound)]
+    about = [
+        _VERSION, job.key, job.indices, job.seed, job.style, job.sound and asdict(job.sound),
+        [path.name for path in (*job.noises, *job.talks)],
+    ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
     entry = cache / f"programme-{digest}.npz"
     kept = _read(entry)
     if kept is None:
-        kept = _alone(job) if job.sound is None else _programme(job, job.sound)
+        kept = _programme(job) if job.style == "programme" else _alone(job)
         _write(entry, kept)
     return kept
 
 
 def _alone(job: Job) -> Embedded:
-    """Play every clip by itself."""
+    """Play every file by itself."""
     trunk = Trunk(job.graph)
+    noises, talks = ([decode(path, RATE) for path in paths] for paths in (job.noises, job.talks))
     rows: list[tuple[Floats, int, float]] = []
     for path, index in zip(job.paths, job.indices, strict=True):
         trunk.reset()
         samples = decode(path, RATE)
+        if job.style != "alone":
+            rng = np.random.default_rng([job.seed, index])
+            start = int(rng.integers(max(1, len(samples) - int(_CHANGED_S * RATE))))
+            samples = samples[start : start + int(_CHANGED_S * RATE)]
+            if job.style == "room":
+                samples = simulated_room(samples, rng, noises)
+            else:
+                samples = change(samples, rng, job.sound or LEVEL_ONLY, noises, talks)
         for start in range(0, len(samples), RATE):
             second = samples[start : start + RATE]
             row = trunk.push(second)
@@ -142,15 +165,16 @@ def _alone(job: Job) -> Embedded:
     return _gathered(rows)
 
 
-def _programme(job: Job, sound: Sound) -> Embedded:
+def _programme(job: Job) -> Embedded:
     rng = np.random.default_rng(job.seed)
-    noises = [decode(path, RATE) for path in job.noises]
+    noises, talks = ([decode(path, RATE) for path in paths] for paths in (job.noises, job.talks))
+    sound = job.sound or LEVEL_ONLY
     trunk = Trunk(job.graph)
     rows: list[tuple[Floats, int, float]] = []
     waiting = np.zeros(0, np.float32)
     playing = np.zeros(0, np.int32)  # the clip of every waiting sample
     ages = np.zeros(0, np.float32)
-    for piece, index in _pieces(job, sound, rng, noises):
+    for piece, index in _pieces(job, sound, rng, noises, talks):
         age = (np.arange(len(piece)) / RATE).astype(np.float32)
         fade = _fade(rng, min(len(waiting), len(piece)))
         if fade > 0:
@@ -189,7 +213,10 @@ def _fade(rng: np.random.Generator, room: int) -> int:
     return -int(rng.uniform(0.3, 3) * RATE) if kind < _CROSSFADE + _SILENCE else 0
 
 
-def _pieces(job: Job, sound: Sound, rng: np.random.Generator, noises: Sequence[Floats]) -> Any:
+def _pieces(
+    job: Job, sound: Sound, rng: np.random.Generator, noises: Sequence[Floats],
+    talks: Sequence[Floats],
+) -> Any:  # fmt: skip
     """Yield stretches of clips, each with its clip's index; every clip is played about once."""
     order: list[tuple[int, float]] = []
     for n in rng.permutation(len(job.paths)):
@@ -211,7 +238,8 @@ def _pieces(job: Job, sound: Sound, rng: np.random.Generator, noises: Sequence[F
             start = int(at * len(samples))
             length = int(rng.uniform(0.7, 1.3) * third)
             samples = samples[start : start + max(length, int(_SHORTEST * RATE))]
-        yield change(samples[: int(_LONGEST * RATE)], rng, sound, noises), job.indices[n]
+        samples = samples[: int(_LONGEST * RATE)]
+        yield change(samples, rng, sound, noises, talks), job.indices[n]
 
 
 def _gathered(rows: Sequence[tuple[Floats, int, float]]) -> Embedded:

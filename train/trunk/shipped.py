@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.models import FRAMES, LOGITS
+from streamgenre.models import FRAMES, LOGITS, SPEECH
 from train.errors import TrainError
 from train.export import TOLERANCE, differ_by, lstm_nodes
 from train.recipes.base import State
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from train.trunk.checkpoint import Weights
     from train.trunk.heads import Linear
+    from train.trunk.transfer import Fitted
 
     Floats = NDArray[np.float32]
 
@@ -35,17 +36,15 @@ def states_of(model: Any | None, n_labels: int) -> tuple[State, ...]:
     return (*STATES, State("lstm_1_h", shape), State("lstm_1_c", shape))
 
 
-def export(weights: Weights, head: Linear, model: Any | None, frames: Floats) -> bytes:
+def export(weights: Weights, fitted: Fitted, frames: Floats) -> bytes:
     """Return the ONNX model, serialised, with its outputs proven equal to Keras's.
 
     Parameters
     ----------
     weights
         The trunk's weights.
-    head
-        The window's head.
-    model
-        The LSTM in Keras, see :mod:`train.trunk.memory`; None for the window alone.
+    fitted
+        What was trained on the trunk.
     frames
         MFCC frames to compare the outputs on, shape ``(batch, time, 160)``.
 
@@ -54,8 +53,8 @@ def export(weights: Weights, head: Linear, model: Any | None, frames: Floats) ->
     TrainError
         If the graph is not valid, or its outputs or states differ from Keras's by more than 1e-5.
     """
-    graph = build(weights, head, model)
-    difference = check(graph, weights, head, model, frames)
+    graph = build(weights, fitted)
+    difference = check(graph, weights, fitted, frames)
     # "not <=" so that NaN is refused too.
     if not difference <= TOLERANCE:
         raise TrainError(
@@ -66,22 +65,31 @@ def export(weights: Weights, head: Linear, model: Any | None, frames: Floats) ->
     return serialised
 
 
-def build(weights: Weights, head: Linear, model: Any | None) -> Any:
+def build(weights: Weights, fitted: Fitted) -> Any:
     """Return the graph; its logits have one step a call, that after the last frame."""
     b = Builder()
     pooled = trunk_nodes(weights, b)
     units, tags = units_and_tags(weights, b, pooled)
     everything = b.add("Concat", pooled, units, tags, axis=1)
-    logits = b.add("MatMul", everything, b.constant(head.kernel))
-    logits = b.add("Add", logits, b.constant(head.bias))
-    if model is not None:
-        logits = b.add("Add", logits, _memory(b, logits, model, len(head.bias)))
+    n_labels = len(fitted.window.bias)
+    logits = _linear(b, everything, fitted.window)
+    if fitted.memory is not None:
+        logits = b.add("Add", logits, _memory(b, logits, fitted.memory, n_labels))
     # The contract wants an open time axis, and onnxruntime would find out that it is always 1:
     # nothing is added, of the length of the last frame.
     newest = b.add("Slice", FRAMES, b.whole(-1, 0), b.constant([2**62, 1], np.int64), b.whole(1, 2))
     nothing = b.add("Mul", newest, b.constant(0))
     b.add("Add", b.add("Unsqueeze", logits, b.whole(1)), nothing, to=LOGITS)
-    return assembled(b, states_of(model, len(head.bias)), {LOGITS: ("steps", len(head.bias))})
+    outputs: dict[str, tuple[int | str, ...]] = {LOGITS: ("steps", n_labels)}
+    if fitted.speech is not None:
+        speech = b.add("Unsqueeze", _linear(b, everything, fitted.speech), b.whole(1))
+        b.add("Add", speech, nothing, to=SPEECH)
+        outputs[SPEECH] = ("steps", 1)
+    return assembled(b, states_of(fitted.memory, n_labels), outputs)
+
+
+def _linear(b: Builder, x: str, head: Linear) -> str:
+    return b.add("Add", b.add("MatMul", x, b.constant(head.kernel)), b.constant(head.bias))
 
 
 def _memory(b: Builder, logits: str, model: Any, n_labels: int) -> str:
@@ -114,8 +122,8 @@ def _memory(b: Builder, logits: str, model: Any, n_labels: int) -> str:
     return b.add("Reshape", y, b.whole(-1, n_labels))
 
 
-def check(graph: Any, weights: Weights, head: Linear, model: Any | None, frames: Floats) -> float:
-    """Run graph and Keras call by call; return the largest difference of logits and states.
+def check(graph: Any, weights: Weights, fitted: Fitted, frames: Floats) -> float:
+    """Run graph and Keras call by call; return the largest difference of outputs and states.
 
     Raises
     ------
@@ -134,8 +142,9 @@ def check(graph: Any, weights: Weights, head: Linear, model: Any | None, frames:
     session = onnxruntime.InferenceSession(
         graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    states = states_of(model, len(head.bias))
-    names = [LOGITS, *(state.name + NEXT for state in states)]
+    states = states_of(fitted.memory, len(fitted.window.bias))
+    outputs = [LOGITS] if fitted.speech is None else [LOGITS, SPEECH]
+    names = [*outputs, *(state.name + NEXT for state in states)]
     found = expected = [np.zeros((len(frames), *s.shape), np.float32) for s in states]
     trunk = Incremental(weights)
     worst = 0.0
@@ -143,21 +152,25 @@ def check(graph: Any, weights: Weights, head: Linear, model: Any | None, frames:
         if not hop.shape[1]:
             continue
         feed = {s.name: t for s, t in zip(states, found, strict=True)}
-        logits, *found = session.run(names, feed | {FRAMES: hop})
-        wanted, expected = _in_keras(trunk, weights, head, model, hop, expected)
-        for one, other in zip((logits[:, -1], *found), (wanted, *expected), strict=True):
+        results = session.run(names, feed | {FRAMES: hop})
+        answers, found = (
+            [answer[:, -1] for answer in results[: len(outputs)]],
+            results[len(outputs) :],
+        )
+        wanted, expected = _in_keras(trunk, weights, fitted, hop, expected)
+        for one, other in zip((*answers, *found), (*wanted, *expected), strict=True):
             worst = max(worst, differ_by(one, other))
     return worst
 
 
 def _in_keras(
-    trunk: Incremental, weights: Weights, head: Linear, model: Any | None, hop: Floats,
-    states: list[Floats],
-) -> tuple[Floats, list[Floats]]:  # fmt: skip
+    trunk: Incremental, weights: Weights, fitted: Fitted, hop: Floats, states: list[Floats]
+) -> tuple[list[Floats], list[Floats]]:
+    """Return the outputs after the hop, each of shape ``(batch, …)``, and the next states."""
     pooled, after = trunk(hop, states[: len(STATES)])
     everything = embedding(weights, np.asarray(pooled))
-    logits = head(everything)
-    if model is None:
-        return logits, after
-    answer, h, c = memory.remember(model, logits[:, None], *states[len(STATES) :])
-    return np.asarray(answer)[:, 0], [*after, np.asarray(h), np.asarray(c)]
+    logits = fitted.window(everything)
+    if fitted.memory is not None:
+        answer, h, c = memory.remember(fitted.memory, logits[:, None], *states[len(STATES) :])
+        logits, after = np.asarray(answer)[:, 0], [*after, np.asarray(h), np.asarray(c)]
+    return [logits] if fitted.speech is None else [logits, fitted.speech(everything)], after

@@ -1,0 +1,282 @@
+"""What many radio stations in one daemon cost: CPU by stage, memory, latency, lost updates.
+
+    python benchmarks/stations.py --stations 1 16 64 100 --minutes 1 --model lite [--json]
+    python benchmarks/stations.py --dead-host --minutes 10
+
+A server in a process of its own sends mp3 at 128 kb/s at real pace; the real command listens to it
+by a configuration file, with its history, in a second process, which notes the CPU time of each of
+its threads; a third is subscribed. `--dead-host` listens to a port where nobody is instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from commands import free_endpoint
+
+from streamgenre.demo import RATE, programme
+from streamgenre.ring import Lost
+from streamgenre.subscriber import Subscriber
+
+BYTES_S = 16_000
+"""128 kb/s."""
+WARM_UP_S = 12.0
+STAGES = ("decoding", "features", "model", "events and the rest")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--stations", type=int, nargs="+", default=[1, 16, 64, 100])
+    parser.add_argument("--minutes", type=float, default=1, help="default: 1")
+    parser.add_argument("--model", default="lite")
+    parser.add_argument("--dead-host", action="store_true", help="one station that nobody sends")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--listen", nargs=2, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.listen:
+        listen(*args.listen)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        if args.dead_host:
+            port = free_endpoint().rsplit(":", 1)[1]
+            rows = [run(Path(folder), [f"http://127.0.0.1:{port}/x"], args.model, args.minutes)]
+        else:
+            rows = radio(Path(folder), args.stations, args.model, args.minutes)
+    print(json.dumps(rows, indent=2) if args.json else table(rows, args.dead_host))
+
+
+# ---- the radio ----------------------------------------------------------------------------------
+
+
+def write_mp3(path: Path, seconds: int = 60) -> None:
+    blocks = (b for b in programme(0) if not isinstance(b, Lost))
+    samples = np.concatenate(list(islice(blocks, 20 * seconds)))[:, 0]
+    with av.open(str(path), "w", options={"write_xing": "0", "id3v2_version": "0"}) as out:
+        stream = out.add_stream("mp3", rate=44_100, layout="stereo", bit_rate=128_000)
+        resampler = av.AudioResampler("s16p", "stereo", 44_100, frame_size=1152)
+        frame = av.AudioFrame.from_ndarray(samples[None], "flt", "mono")
+        frame.sample_rate = RATE
+        for converted in [*resampler.resample(frame), *resampler.resample(None)]:
+            out.mux(stream.encode(converted))
+        out.mux(stream.encode(None))
+
+
+def serve(path: str, port: Any) -> None:
+    """Send the file over and over to whoever comes, as a clock would, each from another place."""
+    data = Path(path).read_bytes()
+
+    async def station(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n")
+        began, sent, place = time.monotonic(), 0, random.randrange(len(data))
+        try:
+            while not writer.is_closing():
+                # Servers send a burst at first, and then in pieces.
+                due = int((time.monotonic() - began + 1.0) * BYTES_S)
+                for _ in range((due - sent) // 1400):
+                    writer.write((data + data)[place : place + 1400])
+                    place, sent = (place + 1400) % len(data), sent + 1400
+                await writer.drain()
+                await asyncio.sleep(0.08 + 0.02 * random.random())
+        except ConnectionError:
+            return
+
+    async def forever() -> None:
+        server = await asyncio.start_server(station, "127.0.0.1", 0)
+        port.value = server.sockets[0].getsockname()[1]
+        await server.serve_forever()
+
+    asyncio.run(forever())
+
+
+def radio(folder: Path, counts: list[int], model: str, minutes: float) -> list[dict[str, Any]]:
+    write_mp3(folder / "song.mp3")
+    port = multiprocessing.Value("i", 0)
+    server = multiprocessing.Process(target=serve, args=(str(folder / "song.mp3"), port))
+    server.start()
+    try:
+        while not port.value:
+            time.sleep(0.05)
+        base = f"http://127.0.0.1:{port.value}"
+        return [
+            run(
+                folder, [f"http://127.0.0.1:{port.value}/{n}" for n in range(count)], model, minutes
+            )
+            for count in counts
+        ]
+    finally:
+        server.terminate()
+
+
+# ---- the daemon ---------------------------------------------------------------------------------
+
+
+def listen(config: str, out: str) -> None:
+    """Run the command in this process, and note the CPU time of its stages."""
+    from streamgenre import health, seat
+    from streamgenre.cli import main as command
+    from streamgenre.models import StatefulModel, WindowedModel
+
+    spent = {"features": 0.0, "model": 0.0, "runs": 0.0}
+
+    def timed(cls: Any, name: str, stage: str) -> None:
+        inner = getattr(cls, name)
+
+        def outer(*args: Any) -> Any:
+            began = time.thread_time()
+            try:
+                return inner(*args)
+            finally:
+                spent[stage] += time.thread_time() - began
+                spent["runs"] += stage == "model"
+
+        setattr(cls, name, outer)
+
+    timed(seat.Seat, "_pull", "features")
+    timed(StatefulModel, "update", "model")
+    timed(WindowedModel, "update", "model")
+
+    late: deque[float] = deque(maxlen=100_000)
+    inner_add = health.Latencies.add
+
+    def add(self: Any, seconds: float) -> None:
+        late.append(seconds)
+        inner_add(self, seconds)
+
+    health.Latencies.add = add  # type: ignore[method-assign]
+
+    def note() -> None:
+        while True:
+            time.sleep(1)
+            threads = {t.native_id: t.name for t in threading.enumerate()}
+            cpu = {t.id: t.user_time + t.system_time for t in psutil.Process().threads()}
+            decoding = sum(
+                cpu.get(number or 0, 0)
+                for number, name in threads.items()
+                if name.startswith(("radio", "capture"))
+            )
+            row = {"decoding": decoding, **spent, "all": time.process_time()}
+            more = {"threads": len(cpu), "late": [round(1000 * s, 1) for s in late]}
+            Path(f"{out}.new").write_text(json.dumps(row | more))
+            Path(f"{out}.new").replace(out)
+
+    sys.setswitchinterval(float(os.environ.get('SW','0.005')))
+    sys.setswitchinterval(float(os.environ.get('SW','0.005')))
+    threading.Thread(target=note, daemon=True).start()
+    sys.exit(command(["listen", "--config", config, "-q"]))
+
+
+def run(folder: Path, urls: list[str], model: str, minutes: float) -> dict[str, Any]:
+    """Listen to the stations for so many minutes and return what it cost."""
+    endpoint = free_endpoint()
+    config, noted, log = folder / "config.toml", folder / "noted.json", folder / "log"
+    history = folder / f"history-{len(urls)}.sqlite3"
+    config.write_text(
+        f'model = "{model}"\n[bus]\npublish = "{endpoint}"\n[history]\npath = "{history}"\n'
+        + "".join(f'[[station]]\nname = "s{n}"\ninput = "{url}"\n' for n, url in enumerate(urls))
+    )
+    command = [sys.executable, __file__, "--listen", str(config), str(noted)]
+    with (
+        log.open("w") as lines,
+        subprocess.Popen(command, stderr=lines) as daemon,
+        Subscriber(endpoint) as subscriber,
+    ):
+        process = psutil.Process(daemon.pid)
+        events: list[Any] = []
+
+        def hear(seconds: float) -> None:
+            ends = time.monotonic() + seconds
+            while time.monotonic() < ends:
+                event = subscriber.receive(timeout=0.2)
+                if event is not None:
+                    events.append(event)
+
+        hear(WARM_UP_S)
+        events.clear()
+        before, began = json.loads(noted.read_text()), time.monotonic()
+        hear(60 * minutes)
+        after, elapsed = json.loads(noted.read_text()), time.monotonic() - began
+        memory = process.memory_info().rss
+        daemon.terminate()
+        daemon.wait(10)
+    late = sorted(after.pop("late")[len(before.pop("late")) :])
+    share = {key: 100 * (after[key] - before[key]) / elapsed for key in before}
+    share["events and the rest"] = share["all"] - sum(share[s] for s in STAGES[:3])
+    updates = [e for e in events if e.TYPE == "update"]
+    return {
+        "stations": len(urls),
+        "model": model,
+        "cpu_percent": {name: round(share[name], 2) for name in ("all", *STAGES)},
+        "cpu_percent_a_station": round(share["all"] / len(urls), 3),
+        "model_ms_a_hop": round(10 * share["model"] * elapsed / max(1, len(updates)), 3),
+        "hops_a_run": round(len(updates) / max(1.0, after["runs"] - before["runs"]), 1),
+        "rss_mb": round(memory / 1e6, 1),
+        "threads": after["threads"],
+        "updates": len(updates),
+        "updates_missed": missed(updates),
+        "gaps": sum(e.TYPE == "gap" for e in events),
+        "latency_ms": {
+            name: late[int(p * (len(late) - 1))] if late else None
+            for name, p in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
+        },
+        "log_lines": len(log.read_text().splitlines()),
+        "lines": log.read_text().splitlines()[:3],
+    }
+
+
+def missed(updates: list[Any]) -> int:
+    """Return how many updates are missing between those that came, by their stream time."""
+    lost = 0
+    last: dict[str, float] = {}
+    for update in updates:
+        if update.station in last:
+            lost += round(update.stream_time - last[update.station]) - 1
+        last[update.station] = update.stream_time
+    return lost
+
+
+def table(rows: list[dict[str, Any]], dead: bool) -> str:
+    if dead:
+        row = rows[0]
+        return f"a dead host: {row['cpu_percent']['all']:.2f} % of a core, {row['log_lines']} lines"
+    lines = []
+    first = rows[0]["rss_mb"]
+    for row in rows:
+        cpu = row["cpu_percent"]
+        stages = ", ".join(f"{stage} {cpu[stage]:.1f}" for stage in STAGES)
+        more = row["stations"] - rows[0]["stations"]
+        extra = f", {(row['rss_mb'] - first) / more:.2f} MB a further station" if more else ""
+        lines.append(
+            f"{row['stations']:>4} stations  {cpu['all']:.1f} % of a core "
+            f"({row['cpu_percent_a_station']:.2f} a station): {stages}\n"
+            f"     model {row['model_ms_a_hop']:.3f} ms a hop, {row['hops_a_run']} hops a run; "
+            f"{row['rss_mb']:.0f} MB{extra}; {row['threads']} threads\n"
+            f"     {row['updates']} updates, {row['updates_missed']} missed, {row['gaps']} gaps; "
+            f"sent after arrival: p50 {row['latency_ms']['p50']:.0f} ms, p99 "
+            f"{row['latency_ms']['p99']:.0f} ms"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    main()

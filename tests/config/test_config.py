@@ -1,0 +1,332 @@
+"""The configuration: files, environment and flags made into settings, and every fault explained."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import tempfile
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from commands import streamgenre
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft7Validator
+
+from streamgenre.config import Config, StationSettings
+from streamgenre.config.build import keys, load
+from streamgenre.config.describe import example, schema, settings_in_use
+from streamgenre.config.layers import Given, Tree, put, variable
+from streamgenre.config.lines import lines
+from streamgenre.errors import SettingsError
+from streamgenre.limits import Range, limits_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    def write(text: str | bytes, name: str = "c.toml") -> Path:
+        path = tmp_path / name
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    return write
+
+
+def wrong(path: Path, environment: dict[str, str] | None = None, flags: Tree | None = None) -> str:
+    """What is said of a configuration that is not usable."""
+    with pytest.raises(SettingsError) as caught:
+        load(str(path), environment or {}, flags)
+    return str(caught.value)
+
+
+# ---- good ones ----------------------------------------------------------------------------------
+
+
+def test_the_example_is_whole_and_holds_the_defaults(write: Any) -> None:
+    text = example()
+    loaded = load(str(write(text)), {})
+    assert [s.name for s in loaded.config.stations] == ["line-in", "jazz"]
+    defaults = Config()
+    for table in ("engine", "bus", "metrics", "history"):
+        assert getattr(loaded.config, table) == getattr(defaults, table)
+    for station in loaded.config.stations:
+        blank = StationSettings(input=station.input, name=station.name)
+        assert station == blank
+    Draft7Validator(schema()).validate(tomllib.loads(text))
+    for path in keys():
+        assert re.search(rf"^(# )?{path[-1]} = ", text, re.MULTILINE), path
+    # What stands in a comment to be taken away is right too.
+    bare = re.sub(r"^# ([a-z_.]+ = (?!…|\"…))", r"\1", text, flags=re.MULTILINE)
+    bare = bare.replace("duration_s = 0", "duration_s = 1")
+    assert load(str(write(bare)), {}).config.stations[1].model == "lite"
+
+
+def test_later_layers_stand_over_earlier_ones(
+    write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = write(
+        "[decision]\nenter = 0.5\nmargin = 0.2\n[engine]\nhop_s = 2\nstatus_s = 5\n"
+        '[[station]]\nname = "a"\ninput = "A"\n'
+    )
+    user = tmp_path / "streamgenre" / "config.toml"
+    user.parent.mkdir()
+    user.write_text(
+        "[decision]\nenter = 0.6\n[engine]\nstatus_s = 6\n"
+        '[[station]]\nname = "b"\ninput = "B"\ndecision.enter = 0.7\nmodel = "cnn"\n'
+    )
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr("streamgenre.config.layers.SYSTEM_FILE", system)
+    loaded = load(None, {"STREAMGENRE_ENGINE_STATUS_S": "7", "STREAMGENRE_BUS_ENCRYPT": "yes"})
+    config = loaded.config
+    assert loaded.files == (system, user)
+    assert [(s.name, s.input, s.model) for s in config.stations] == [("b", "B", "cnn")]
+    assert (config.engine.hop_s, config.engine.status_s, config.bus.encrypt) == (2, 7, True)
+    assert (config.stations[0].decision.enter, config.stations[0].decision.margin) == (0.7, 0.2)
+    # What is said by a variable or a flag holds for every station; a given file is read alone.
+    flags = Tree()
+    put(flags, ("decision", "enter"), Given(0.1, "--threshold"))
+    (station,) = load(str(user), {"STREAMGENRE_MODEL": "lite"}, flags).config.stations
+    assert (station.model, station.decision.enter, station.decision.keep) == ("lite", 0.1, 0.1)
+    assert station.decision.margin == 0.1
+    (station,) = load(str(user), {"STREAMGENRE_INPUT": "demo"}).config.stations
+    assert (station.input, station.name) == ("demo", None)
+
+
+def test_every_key_can_be_given_by_a_variable() -> None:
+    """By the type of its setting, from text."""
+    for path, hint in keys().items():
+        default = _value(Config(), path)
+        text = {bool: "true", float: "0.31", int: "5000"}.get(type(default), "x")
+        if path[-1] in ("pace", "format", "keep", "ipc_mode", "channels", "duration_s", "max_mb"):
+            text = {
+                **{"pace": "fast", "format": "f32le", "ipc_mode": "660", "channels": "3"},
+                **{"duration_s": "3", "max_mb": "7"},
+                "keep": "all" if path[0] == "history" else "0.3",
+            }[path[-1]]
+        if any(isinstance(limit, Range) and limit.high == 0 for limit in limits_of(hint)):
+            text = "-3"
+        loaded = load("/dev/null", {variable(path): text})
+        found = _value(loaded.config, path)
+        assert found != default, path
+        assert str(found).lower() == text or float(found) == float(text), path
+
+
+def _value(config: Config, path: tuple[str, ...]) -> Any:
+    value: Any = config if hasattr(config, path[0]) else config.stations[0]
+    for name in path:
+        value = getattr(value, name)
+    return value
+
+
+def test_show_says_where_each_value_comes_from_and_hides_credentials(write: Any) -> None:
+    path = write(
+        'model = "lite"\n[[station]]\nname = "jazz"\ninput = "http://u:hush@h.example/x?k=hush"\n'
+        "decision.enter = 0.5\n"
+    )
+    path.chmod(0o644)
+    rows = settings_in_use(load(str(path), {"STREAMGENRE_BUS_IPC_MODE": "660"}))
+    found = {(row.get("station"), row["key"]): (row["value"], row["from"]) for row in rows}
+    assert found["jazz", "model"] == ("lite", f"{path}:1")
+    assert found["jazz", "input"] == ("http://h.example/x?…", f"{path}:4")
+    assert found["jazz", "decision.enter"] == (0.5, f"{path}:5")
+    assert found[None, "bus.ipc_mode"] == ("660", "$STREAMGENRE_BUS_IPC_MODE")
+    assert found[None, "bus.encrypt"] == (False, "default")
+    shown = streamgenre("config", "show", "--config", path)
+    told = json.loads(streamgenre("config", "show", "--json", "--config", path).stdout)
+    assert told["files"] == [str(path)]
+    assert {row["key"] for row in told["settings"]} == {row["key"] for row in rows}
+    checked = streamgenre("config", "check", path)
+    assert "password" in checked.stderr
+    path.chmod(0o640)
+    assert streamgenre("config", "check", path).stderr == ""
+    for done in (shown, checked):
+        assert done.returncode == 0
+        assert "hush" not in done.stdout + done.stderr
+    assert f"{path}:5" in shown.stdout
+
+
+def test_the_commands_agree_with_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(streamgenre("config", "edit-example").stdout)
+    done = streamgenre("config", "check", path)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(streamgenre("config", "schema").stdout)
+    Draft7Validator.check_schema(told)
+    assert told == schema()
+    path.write_text('[decision]\nentre = 0.5\n[[station]]\nname="x"\nmodel = "lstn"\n')
+    done = streamgenre("config", "check", path, "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["problems"][0].startswith(f"{path}:2: no key 'entre'")
+    path.write_text('[[station]]\nname="x"\nmodel = "lstn"\n')
+    done = streamgenre("config", "check", path)
+    assert done.returncode == 1
+    assert f"{path}:3: " in done.stderr
+    assert "did you mean 'lstm'" in done.stderr
+
+
+# ---- bad ones -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("modl = 'lite'", 1, ["no key 'modl'", "did you mean 'model'"]),
+        ("\n[buss]\npublish='x'", 2, ["no key 'buss'", "did you mean 'bus'"]),
+        ("[bus]\n\npublsh='x'", 3, ["'publsh' in [bus]", "did you mean 'publish'"]),
+        ("[bus]\npublish = 3", 2, ["bus.publish = 3", "expected text"]),
+        ("[bus]\nencrypt = 'yes'", 2, ["expected true or false"]),
+        ("[bus]\nipc_mode = '999'", 2, ["three octal digits"]),
+        ("[engine]\nhop_s = 'a'", 2, ["engine.hop_s = 'a'", "0.1 to 60 seconds"]),
+        ("[engine]\nhop_s = nan", 2, ["0.1 to 60 seconds"]),
+        ("[engine]\nhop_s = 1e999", 2, ["0.1 to 60 seconds"]),
+        ("[engine]\nhop_s = 1979-05-27", 2, ["1979-05-27"]),
+        ("[engine]\nduration_s = 0", 2, ["more than 0"]),
+        ("engine = 3", 1, ["expected a table"]),
+        ("[engine.hop_s]\nx = 1", 1, ["engine.hop_s is a table"]),
+        ("[raw]\nrate = 3.5", 2, ["4000 to 768000 Hz"]),
+        ("[raw]\nrate = true", 2, ["raw.rate = true"]),
+        ("raw = { rate = 8000, chanels = 2 }", 1, ["did you mean 'channels'"]),
+        ("pace = 'rael'", 1, ["one of real, fast", "did you mean 'real'"]),
+        ("[decision]\nkeep = 0.5\n", 1, ["keep 0.5, enter 0.35", "expected keep at most"]),
+        ("[history]\npath = ''", 2, ["history.path", "expected a path"]),
+        ("[station]\nname = 'a'", 1, ["[[station]]", "double brackets"]),
+        ("station = [1]", 1, ["double brackets"]),
+        ("station = 'a'", 1, ["double brackets"]),
+        ("[[station]]\ninput = 'x'", 1, ["without a name"]),
+        ("[[station]]\nname = 'a'\n[[station]]\nname = 'a'", 4, ["two stations", ":2 has it too"]),
+        ("[[station]]\nname = \"a\\nb\"", 2, ["printable"]),
+        ("[[station]]\nname = ' '", 2, ["printable"]),
+        ("[[station]]\nname = 'a'\nmodel = ''", 3, ["not empty"]),
+        ("[[station]]\nname='a'\nimput='http://u:hush@h/x'", 3, ["did you mean 'input'"]),
+        ("a = 1\nb = ", 2, ["no TOML"]),
+        ("a = [", 1, ["no TOML"]),
+        ("ok = 1\n\xff", 2, ["UTF-8"]),
+        ("a = " + "[" * 5000, 0, ["nested too deeply"]),
+        ("a = " + "9" * 5000, 0, ["no TOML"]),
+    ],
+)  # fmt: skip
+def test_a_fault_is_told_with_its_line(write: Any, text: str, line: int, words: list[str]) -> None:
+    path = write(text.encode("latin-1"))
+    told = wrong(path)
+    assert told.startswith(f"{path}:{line}: " if line else f"{path}:"), told
+    for word in words:
+        assert word in told
+    assert "hush" not in told
+
+
+def test_all_faults_are_told_at_once_in_their_order(write: Any) -> None:
+    path = write("modl = 1\n[bus]\npublish = 1\n[[station]]\nname = 'a'\nraw.rate = 1\n")
+    told = wrong(path, {"STREAMGENRE_BUS_PUBLSH": "x", "STREAMGENRE_ENGINE_HOP_S": "abc"})
+    found = [line.split(": ")[0] for line in told.splitlines()]
+    assert found[2:] == [f"{path}:{line}" for line in (1, 3, 6)]
+    assert set(found[:2]) == {"$STREAMGENRE_BUS_PUBLSH", "$STREAMGENRE_ENGINE_HOP_S 'abc'"} or (
+        set(found[:2]) == {"$STREAMGENRE_BUS_PUBLSH", "$STREAMGENRE_ENGINE_HOP_S abc"}
+    )
+
+
+def test_files_that_cannot_be_read(write: Any, tmp_path: Path) -> None:
+    assert "No such file" in wrong(tmp_path / "none.toml")
+    assert "Is a directory" in wrong(tmp_path)
+    assert "longer than" in wrong(write(b"#" * (1 << 21)))
+    assert "expected at most 256" in wrong(write("[[station]]\nname='a'\n" * 300))
+
+
+def test_variables_of_other_commands_are_left_alone(write: Any) -> None:
+    load(str(write("")), {"STREAMGENRE_MQTT_PASSWORD": "x", "STREAMGENRE_TEST_ALL": "1"})
+
+
+# ---- fuzz ---------------------------------------------------------------------------------------
+
+_words = st.sampled_from(
+    [".".join(path) for path in keys()]
+    + ["station", "name", "input", "x", "raw", "bus", "engine", "'a.b'", '"q\\u00e9"', "decision"]
+)
+_scalars = st.one_of(
+    st.integers().map(str),
+    st.floats().map(repr),
+    st.booleans().map(lambda b: str(b).lower()),
+    st.text(max_size=8).map(json.dumps),
+    st.sampled_from(["'''a\n[x]\ny = 1'''", '"""\n"" \\" """', "1979-05-27 07:32:00", "[]", "{}"]),
+)
+_values = st.recursive(
+    _scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda v: "[ " + ",\n".join(v) + " ]"),
+        st.dictionaries(st.sampled_from("abc"), inner, max_size=2).map(
+            lambda d: "{" + ", ".join(f"{k} = {v}" for k, v in d.items()) + "}"
+        ),
+    ),
+    max_leaves=4,
+)
+_documents = st.lists(
+    st.one_of(
+        st.tuples(_words, _values).map(lambda pair: f"{pair[0]} = {pair[1]}"),
+        _words.map(lambda word: f"[{word}]"),
+        st.just("[[station]]"),
+        st.just("# [no] table = 1"),
+    ),
+    max_size=8,
+).map("\n".join)
+
+
+def attempt(path: str, environment: dict[str, str]) -> tuple[Config | None, list[str]]:
+    """The configuration; or None, and what is said of it."""
+    try:
+        return load(path, environment).config, []
+    except SettingsError as error:
+        return None, str(error).split("\n")
+
+
+@given(st.one_of(_documents.map(str.encode), st.binary(max_size=200)))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_file_can_do_more_than_be_refused(document: bytes) -> None:
+    with tempfile.NamedTemporaryFile(suffix=".toml") as file:
+        file.write(document)
+        file.flush()
+        config, told = attempt(file.name, {})
+        if config is None:
+            assert all(line.startswith(f"{file.name}:") for line in told), told
+            return
+    # What is accepted is sane.
+    assert 0.1 <= config.engine.hop_s <= 60
+    names = [s.name for s in config.stations]
+    assert len(set(names)) == len(names)
+    for station in config.stations:
+        assert 0 <= station.decision.keep <= station.decision.enter <= 1
+        assert not math.isnan(station.decision.silence_dbfs)
+
+
+@given(_documents)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_every_key_is_found_on_its_line(document: str) -> None:
+    try:
+        parsed = tomllib.loads(document)
+    except (ValueError, RecursionError):
+        return
+    found = lines(document)
+    text = document.split("\n")
+
+    def look(value: Any, path: tuple[Any, ...]) -> None:
+        for key, part in (
+            value.items() if isinstance(value, dict)
+            else enumerate(value) if isinstance(value, list) else ()
+        ):  # fmt: skip
+            line = found[(*path, key)]
+            assert 1 <= line <= len(text)
+            if isinstance(key, str) and key.isascii() and key.isidentifier():
+                assert key in text[line - 1]
+            look(part, (*path, key))
+
+    look(parsed, ())
+
+
+@given(st.dictionaries(st.sampled_from([variable(path) for path in keys()]), st.text(max_size=6)))
+@settings(max_examples=200, deadline=None)
+def test_no_variable_can_do_more_than_be_refused(environment: dict[str, str]) -> None:
+    _, told = attempt("/dev/null", environment)
+    assert all(line.startswith("$STREAMGENRE_") for line in told), told

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import train_tones  # noqa: F401 (sets the environment that Keras reads)
+from train_tunes import encode, tune
+
+from streamgenre.features import MfccStream
+from streamgenre.models import load_model
+from train.ancestors import graph, material, running, sounds
+from train.ancestors.base import Ancestor, Assembly
+from train.ancestors.nearest import Nearest
+from train.ancestors.table import ANCESTORS
+from train.cli import main
+from train.corpus import Clip
+from train.errors import TrainError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+
+LABELS = 4
+NETWORKS = (
+    *("bud-mlp", "bud-cnn", "bud-lstm", "deepmusic-crnn", "deepmusic-cnn-gru", "kelly-cnn"),
+    "nycu-lstm-2x128-7",
+)
+"""One of each kind of graph; the others differ in sizes."""
+
+
+def heard(samples: Floats, spec: Any) -> NDArray[np.float64]:
+    return np.asarray(MfccStream(spec, dtype=np.float64).push(np.asarray(samples, np.float64)))
+
+
+def sine(hertz: float, seconds: float = 0.5) -> NDArray[np.float64]:
+    t = np.arange(int(seconds * sounds.RATE)) / sounds.RATE
+    return 0.5 * np.sin(2 * np.pi * hertz * t)
+
+
+def fresh(ancestor: Ancestor) -> tuple[Assembly, Any]:
+    """A network with weights as they were drawn, and its function from frames to logits."""
+    import keras
+
+    keras.utils.set_random_seed(1)
+    front = ancestor.front(ancestor.spec) if ancestor.front else np.asarray
+    example = np.asarray(front(np.zeros((1, 2, ancestor.spec.numcep), np.float32)))
+    columns = example.shape[-1]
+    assembly = Assembly((ancestor.window_frames, columns), ancestor.window)
+    assert ancestor.build is not None
+    scale = np.full(columns, 20, np.float32)
+    ancestor.build(assembly, np.zeros(columns, np.float32), scale, LABELS)
+    model = assembly.model()
+    return assembly, lambda frames: np.asarray(model(np.asarray(front(frames)), training=False))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_graph_from_mfcc_frames_gives_what_keras_gives(name: str) -> None:
+    ancestor = replace(ANCESTORS[name], window_frames=130)
+    assembly, predict = fresh(ancestor)
+    frames = heard(tune(0, 7), ancestor.spec).astype(np.float32)
+    windows = np.stack([frames[:130], frames[130:260]])
+    serialised = graph.export(ancestor, assembly, predict, windows, LABELS)
+    assert b"Loop" not in serialised  # recurrent layers are fused
+    assert np.ptp(predict(windows), axis=0).max() > 1e-3  # the windows are told apart
+
+
+def test_a_graph_that_differs_is_refused() -> None:
+    ancestor = replace(ANCESTORS["bud-lstm"], window_frames=20)
+    assembly, predict = fresh(ancestor)
+    frames = heard(tune(0, 2), ancestor.spec).astype(np.float32)[None, :20]
+    with pytest.raises(TrainError, match="the exported graph differs by"):
+        graph.export(ancestor, assembly, lambda f: 1.01 * predict(f) + 0.01, frames, LABELS)
+
+
+def test_nearest_neighbours_are_the_same_in_onnx() -> None:
+    rng = np.random.default_rng(0)
+    shapes = rng.normal(size=(LABELS, 13, 13))
+    targets = np.arange(40) % LABELS
+    windows = np.stack([rng.normal(size=(200, 13)) @ shapes[t] + 3 for t in targets])
+    nearest = Nearest.of(windows, targets, LABELS)
+    asked = np.stack([rng.normal(size=(200, 13)) @ shapes[t] + 3 for t in range(LABELS)])
+    asked = asked.astype(np.float32)
+    assert nearest.logits(asked).argmax(axis=1).tolist() == list(range(LABELS))
+    graph.checked(nearest.graph(200), nearest.logits, asked)
+    # With the covariances' inverses wrong, others are near.
+    wrong = replace(nearest, inverses=nearest.inverses[::-1])
+    with pytest.raises(TrainError, match="differs"):
+        graph.checked(wrong.graph(200), nearest.logits, asked)
+
+
+def test_decibels_are_those_that_white_noise_has() -> None:
+    samples = 0.1 * np.random.default_rng(0).normal(size=10 * sounds.RATE)
+    frames = heard(samples, sounds.MEL)
+    found = np.asarray(sounds.mel_decibels(sounds.MEL)(frames.astype(np.float32)))
+    # By Parseval each bin has the variance times the window's energy; a filter has the area 1.
+    density = 0.1**2 * np.square(np.hanning(2048)).sum() / (sounds.RATE / 2048)
+    power = np.mean(10 ** (found / 10), axis=0)
+    np.testing.assert_allclose(power[60::20], density, rtol=0.3)  # edges are rounded to bins
+    # 13 MFCC are the transform of these.
+    few = np.asarray(sounds.mfcc_decibels(sounds.MFCC)(heard(samples, sounds.MFCC)))
+    np.testing.assert_allclose(few[:, 0], found.sum(axis=1) / np.sqrt(128), rtol=1e-3)
+
+
+@pytest.mark.parametrize(("hertz", "pitch"), [(440.0, 9), (523.25, 0), (1244.5, 3)])
+def test_features_of_a_tone(hertz: float, pitch: int) -> None:
+    frames = heard(sine(hertz) + 1e-4 * np.random.default_rng(0).normal(size=11_025), sounds.FINE)
+    features = np.asarray(sounds.thirty_three(sounds.FINE)(frames.astype(np.float32)))
+    assert features.shape[1] == 33
+    middle = features[len(features) // 2]
+    chroma, contrast = middle[14:26], middle[26:]
+    assert chroma.argmax() == pitch
+    assert chroma.max() == pytest.approx(1)
+    band = int(np.searchsorted((200, 400, 800, 1600), hertz, side="right"))
+    assert contrast.argmax() == band
+    assert hertz < middle[13] < 6000  # the centroid: the tone, drawn up by the noise
+
+
+def some_windows(ancestor: Ancestor) -> material.Windows:
+    """Twelve clips of two genres by four artists, one artist a genre in each of two folds."""
+    from pathlib import Path
+
+    clips = [
+        Clip(f"c{n}", Path(f"c{n}"), "ab"[n % 2], f"artist {n % 4}", 1 + (n % 4) // 2)
+        for n in range(12)
+    ]
+    shape = (material.CLIP_FRAMES, ancestor.spec.numcep)
+    frames = tuple(np.zeros(shape, np.float32) for _ in clips)
+    return material.cut(ancestor, material.Heard(tuple(clips), frames, 0, ""))
+
+
+def test_authors_leak_and_folds_do_not() -> None:
+    ancestor = ANCESTORS["bud-mlp"]
+    windows = some_windows(ancestor)
+    assert len(windows.clip) == 12 * ancestor.windows
+    split = material.authors_split(ancestor, windows)
+    assert set(windows.clip[split.test]) & set(windows.clip[split.train])
+    everything = np.concatenate([split.train, split.validation, split.test])
+    assert sorted(everything) == list(range(len(windows.clip)))
+    by_clip = replace(ancestor, protocol=replace(ancestor.protocol, split="clips"))
+    split = material.authors_split(by_clip, windows)
+    assert not set(windows.clip[split.test]) & set(windows.clip[split.train])
+    splits = list(material.artist_splits(ancestor, windows))
+    assert sorted(np.concatenate([s.test for s in splits])) == list(range(len(windows.clip)))
+    for split in splits:
+        artists = [
+            {windows.clips[c].artist for c in windows.clip[rows]}
+            for rows in (split.test, np.concatenate([split.train, split.validation]))
+        ]
+        assert not artists[0] & artists[1]
+
+
+def test_early_stopping_is_by_the_validation_loss() -> None:
+    ancestor = replace(ANCESTORS["kelly-cnn"], window_frames=10, windows=2)
+    ancestor = replace(ancestor, protocol=replace(ancestor.protocol, patience=2))
+    windows = some_windows(ancestor)  # nothing to learn: all is zero
+    trained = running.train(
+        replace(ancestor, protocol=replace(ancestor.protocol, learning_rate=1e-12)),
+        windows,
+        material.authors_split(ancestor, windows),
+    )
+    assert trained.epochs < 20
+
+
+def test_the_command_makes_table_figures_and_model_folders(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus, out, folders = (tmp_path / name for name in ("corpus", "out", "folders"))
+    for g, genre in enumerate(("a", "b")):
+        for n in range(6):
+            encode(corpus / genre / f"{n}.flac", tune(100 * g + n, 30) * (1 - 0.9 * g))
+    encode(corpus / "a" / "short.flac", tune(7, 2))
+    command = ["reproduce", "--corpus", str(corpus), "--out", str(out), "--folders", str(folders)]
+    command += ["--cache", str(tmp_path / "cache"), "--only"]
+    assert main([*command, "knn-psf"]) == 0
+    short = [*command, "bud-mlp", "--protocol", "authors", "--most-epochs", "1"]
+    assert main(short) == 0
+    page = (out / "README.md").read_text("utf-8")
+    assert "12 of its 1000 clips" in page
+    assert "1 shorter ones were left out" in page
+    assert "**1 of 50**" in page
+    assert "| `kelly-cnn` |" in page
+    assert "not run here" in page
+    assert "made by file, artists unknown" in page
+    told = json.loads((out / "knn-psf.json").read_text("utf-8"))
+    assert told["artists"]["window"]["plain"] > 0.8  # the genres differ by 20 dB
+    assert told["authors"]["confusion"]["of"] == "clips"
+    assert np.sum(told["artists"]["confusion"]["counts"]) == 12
+    assert (out / "knn-psf-artists.svg").is_file()
+    for name in ("bud-mlp", "knn-psf"):
+        model = load_model(str(folders / name))
+        rows = heard(tune(3, 31), model.manifest.features).astype(np.float32)
+        assert np.isfinite(model.update(["x"], [rows]).logits).all()
+    model = load_model(str(folders / "knn-psf"))
+    quiet = heard(0.1 * tune(103, 30), model.manifest.features).astype(np.float32)
+    assert model.update(["quiet"], [quiet]).logits.argmax() == 1
+    assert model.update(["loud"], [rows]).logits.argmax() == 0
+    # What was finished is not done again; without its pictures and table they are made anew.
+    (out / "README.md").unlink()
+    capsys.readouterr()
+    assert main(short) == 0
+    assert "epoch" not in capsys.readouterr().err
+    assert (out / "README.md").read_text("utf-8") == page
+
+
+def test_what_cannot_be_reproduced_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["reproduce", "--corpus", str(tmp_path), "--only", "bud-cn"]) == 1
+    assert "did you mean 'bud-cnn'" in capsys.readouterr().err
+    for genre in "ab":
+        encode(tmp_path / genre / "short.flac", tune(0, 2))
+    assert main(["reproduce", "--corpus", str(tmp_path), "--only", "knn-psf", "--quiet"]) == 1
+    assert "none of 2 clips lasts 29.9 s" in capsys.readouterr().err
+    assert main(["reproduce", "--list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert {row["name"]: row["published"] for row in listed}["deepmusic-cnn"] == 0.72

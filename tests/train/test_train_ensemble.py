@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from model_factory import SPEC, write_stateful_model, write_windowed_model
+
+from streamgenre.features import MfccSpec
+from streamgenre.models import Model, WindowedModel, load_model
+from train.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+HOPS = (25, 1, 25, 60, 7, 25)
+
+
+def member(folder: Path, kind: str, **more: Any) -> Path:
+    if kind == "stateful":
+        return write_stateful_model(folder, **more)
+    return write_windowed_model(folder, window_frames=int(kind), **more)
+
+
+def averaged(tmp_path: Path, kinds: list[str], **more: Any) -> tuple[Model, list[Model]]:
+    folders = [
+        member(tmp_path / f"m{n}", kind, seed=n, temperature=0.5 + n, **more)
+        for n, kind in enumerate(kinds)
+    ]
+    out = tmp_path / "ensemble"
+    assert main(["ensemble", *map(str, folders), "--out", str(out), "--quiet"]) == 0
+    return load_model(str(out)), [load_model(str(folder)) for folder in folders]
+
+
+def some_frames(rng: np.random.Generator, n: int) -> NDArray[np.float32]:
+    return rng.normal(0, 10, (n, SPEC.numcep)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "kind"),
+    [
+        (["stateful", "stateful"], "stateful"),
+        (["50", "50", "50"], "windowed"),
+        (["50", "30"], "stateful"),
+        (["stateful", "50"], "stateful"),
+    ],
+)
+@pytest.mark.parametrize("speech", [False, True])
+def test_an_ensemble_is_the_mean_of_its_members(
+    tmp_path: Path, rng: np.random.Generator, kinds: list[str], kind: str, speech: bool
+) -> None:
+    together, alone = averaged(tmp_path, kinds, speech=speech)
+    assert together.manifest.kind == kind
+    # The second station is younger, so that the two differ in how much of a window was heard.
+    for number, n in enumerate(HOPS):
+        stations = ["old"] if number < 2 else ["old", "young"]
+        frames = [some_frames(rng, n) for _ in stations]
+        said = together.update(stations, frames)
+        each = [(model, model.update(stations, frames)) for model in alone]
+        mean = np.mean([model.probabilities(output) for model, output in each], axis=0)
+        np.testing.assert_allclose(together.probabilities(said), mean, atol=1e-6)
+        assert np.ptp([model.probabilities(output) for model, output in each], axis=0).max() > 0.01
+        if speech:
+            told = [np.asarray(model.speech(output)) for model, output in each]
+            np.testing.assert_allclose(
+                np.asarray(together.speech(said)), np.mean(told, axis=0), atol=1e-6
+            )
+        else:
+            assert together.speech(said) is None
+
+
+@pytest.mark.parametrize("kinds", [["stateful", "50"], ["50", "30"]])
+def test_a_reset_forgets_the_past_of_every_member(
+    tmp_path: Path, rng: np.random.Generator, kinds: list[str]
+) -> None:
+    together, _ = averaged(tmp_path, kinds)
+    past, new = some_frames(rng, 40), some_frames(rng, 5)
+    fresh = together.update(["a"], [new]).logits
+    together.update(["b"], [past])
+    after_past = together.update(["b"], [new]).logits
+    assert np.abs(after_past - fresh).max() > 1e-3
+    together.reset("b")
+    np.testing.assert_allclose(together.update(["b"], [new]).logits, fresh, atol=1e-6)
+
+
+def test_an_ensemble_can_be_a_member(tmp_path: Path) -> None:
+    together, _ = averaged(tmp_path, ["stateful", "50"])
+    more = member(tmp_path / "more", "30", seed=9)
+    out = tmp_path / "nested"
+    folders = [str(together.manifest.folder), str(more)]
+    assert main(["ensemble", *folders, "--out", str(out), "--quiet"]) == 0
+    assert not isinstance(load_model(str(out)), WindowedModel)
+    assert len(json.loads((out / "manifest.json").read_text())["training"]["members"]) == 2
+
+
+def test_a_member_that_cannot_tell_speech_takes_it_from_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = member(tmp_path / "one", "stateful", speech=True)
+    other = member(tmp_path / "other", "50")
+    out = tmp_path / "out"
+    assert main(["ensemble", str(one), str(other), "--out", str(out)]) == 0
+    assert "only one can tell speech" in capsys.readouterr().err
+    assert load_model(str(out)).manifest.speech_temperature is None
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"labels": ("blues", "jazz", "polka")}, "only one of them knows polka, rock"),
+        ({"labels": ("jazz", "blues", "rock")}, "same labels in the same order"),
+        ({"spec": MfccSpec(numcep=12)}, "take different frames .*numcep 40 and 12"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: dict[str, Any], message: str
+) -> None:
+    one = member(tmp_path / "one", "stateful")
+    other = member(tmp_path / "other", "stateful", **more)
+    out = tmp_path / "out"
+    assert main(["ensemble", str(one), str(other), "--out", str(out)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: one and other")
+    assert re.search(message, error)
+    assert not out.exists()
+
+
+def test_one_model_is_no_ensemble(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ensemble", "lite", "--out", str(tmp_path / "out")]) == 1
+    assert "at least two models" in capsys.readouterr().err

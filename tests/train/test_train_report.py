@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from train import card, comparison
+from train.cli import main
+
+MODELS = Path(__file__).parents[2] / "models"
+
+
+def test_the_report_and_the_cards_are_what_the_manifests_say() -> None:
+    assert (MODELS / "README.md").read_text("utf-8") == comparison.text(MODELS)
+    for path in sorted(MODELS.glob("*/manifest.json")):
+        manifest = json.loads(path.read_text("utf-8"))
+        assert (path.parent / "README.md").read_text("utf-8") == card.card(manifest)
+
+
+def test_what_was_not_measured_is_left_open(tmp_path: Path) -> None:
+    for name in ("lite", "lstm"):
+        shutil.copytree(MODELS / name, tmp_path / name)
+    path = tmp_path / "lite" / "manifest.json"
+    manifest = json.loads(path.read_text("utf-8"))
+    accuracy = manifest["evaluation"]["window"]["accuracy"]
+    del manifest["evaluation"]["window"]
+    path.write_text(json.dumps(manifest), "utf-8")
+    assert main(["report", str(tmp_path)]) == 0
+    lines = (tmp_path / "README.md").read_text("utf-8").splitlines()
+    windows = next(line for line in lines if line.startswith("| 3 s windows |"))
+    assert windows.count("–") == 1
+    assert f"{accuracy:.3f}" not in windows
+    clips = next(line for line in lines if line.startswith("| whole clips |"))
+    assert f"{manifest['evaluation']['clip']['accuracy']:.3f}" in clips
+
+
+def test_a_folder_without_models_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(tmp_path)]) == 1
+    assert "no model folders in it" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import csv
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from train_tunes import RATE, encode, tune
+
+from train.cli import main
+from train.corpora import splitfile
+from train.corpora.listing import Index
+from train.errors import TrainError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GENRES = ("folk", "polka")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two genres of six clips by three artists; one of them twice, by another name and codec."""
+    folder = tmp_path_factory.mktemp("corpus")
+    rows = []
+    for g, genre in enumerate(GENRES):
+        for n in range(6):
+            name = f"{genre}.{n:05}"
+            encode(folder / genre / f"{name}.flac", tune(10 * g + n, 3), tags={"artist": f"t{n}"})
+            part = ("train", "valid", "test")[n // 2]
+            rows.append([name, genre, f"{genre} artist {n // 2}", part])
+    encode(folder / "folk" / "folk.00006.mp3", tune(0, 3)[RATE // 3 :], bit_rate=48_000)
+    rows.append(["folk.00006", "folk", "somebody else", "left"])
+    (folder / "folk" / "folk.00007.flac").write_bytes(b"no audio")
+    rows.append(["folk.00007", "folk", "folk artist 0", "train"])
+    with (folder / "clips.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["clip", "genre", "artist", "part"], *rows])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def split(corpus: Path, cache: Path, out: Path, *more: str) -> dict[str, Any]:
+    command = ["split", str(corpus), "--out", str(out), "--cache", str(cache), "--quiet"]
+    assert main([*command, *more]) == 0
+    return dict(json.loads(out.read_text("utf-8")))
+
+
+def sides_by(held: dict[str, Any], field: str) -> dict[str, set[str]]:
+    sides: dict[str, set[str]] = defaultdict(set)
+    for clip in held["clips"]:
+        sides[clip[field]].add(clip["side"])
+    return sides
+
+
+def test_inspect_tells_what_is_there(
+    corpus: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(corpus), "--cache", str(cache), "--json", "--quiet"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["clips"] == 13
+    assert told["artists"] == 7
+    assert told["genres"]["folk"]["clips"] == 7
+    assert told["genres"]["folk"]["most_of_one_artist"] == 2
+    assert told["genres"]["polka"]["shortest"] == pytest.approx(3, abs=0.1)
+    assert len(told["unreadable"]) == 1
+    assert "folk.00007" in told["unreadable"][0]
+    assert [(c["first"], c["second"]) for c in told["copies"]] == [("folk.00000", "folk.00006")]
+    assert main(["inspect", str(corpus), "--cache", str(cache), "--quiet"]) == 0
+    page = capsys.readouterr().out
+    assert "the same recording: 1" in page
+    assert "cannot be read: 1" in page
+
+
+def test_no_artist_and_no_copy_is_on_two_sides(corpus: Path, cache: Path, tmp_path: Path) -> None:
+    held = split(corpus, cache, tmp_path / "s.json")
+    assert all(len(sides) == 1 for sides in sides_by(held, "artist").values())
+    side = {clip["clip"]: clip["side"] for clip in held["clips"]}
+    assert side["folk.00000"] == side["folk.00006"]
+    assert set(side.values()) == {"1", "2", "3"}
+    assert len(side) == 13
+    again = split(corpus, cache, tmp_path / "again.json")
+    assert again == held
+
+
+def test_artists_from_tags(corpus: Path, cache: Path, tmp_path: Path) -> None:
+    held = split(corpus, cache, tmp_path / "s.json", "--tags", "--folds", "2")
+    assert {clip["artist"] for clip in held["clips"]} == {"", *(f"t{n}" for n in range(6))}
+    # Now both genres' n-th clips are by one artist.
+    assert all(len(sides_by(held, "artist")[f"t{n}"]) == 1 for n in range(6))
+    assert held["artists_from"] == "the files' tags"
+
+
+def test_parts_from_a_column(corpus: Path, cache: Path, tmp_path: Path) -> None:
+    held = split(corpus, cache, tmp_path / "s.json", "--column", "part")
+    assert held["sides"] == {"test": 4, "train": 4, "validation": 4}
+    assert {"clip": "folk.00006", "why": "part: left"} in held["left_out"]
+
+
+def test_lists_that_share_a_recording_are_refused_or_mended(
+    corpus: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lists = {
+        "train": ["folk/folk.00000.wav", "polka/polka.00000.wav", "polka/polka.00002.wav"],
+        "test": ["folk/folk.00006.wav", "polka/polka.00003.wav", "polka/polka.00004.wav"],
+    }
+    for name, lines in lists.items():
+        (tmp_path / f"{name}.txt").write_text("\n".join(lines) + "\n")
+    files = [f"{name}={tmp_path / name}.txt" for name in lists]
+    command = ["split", str(corpus), "--cache", str(cache), "--out", str(tmp_path / "s.json")]
+    assert main([*command, "--lists", *files]) == 1
+    error = capsys.readouterr().err
+    assert "two sides that must not be, 2 pairs" in error
+    assert "folk.00000 (train) and folk.00006 (test), the same recording" in error
+    assert not (tmp_path / "s.json").exists()
+    held = split(corpus, cache, tmp_path / "s.json", "--lists", *files, "--leave-out")
+    side = {clip["clip"]: clip["side"] for clip in held["clips"]}
+    assert side == {
+        "polka.00000": "train",
+        **dict.fromkeys(["folk.00006", "polka.00003", "polka.00004"], "test"),
+    }
+    # Without fingerprints the copy under another name is not seen, the artist still is.
+    assert main([*command, "--lists", *files, "--no-fingerprints"]) == 1
+    assert "must not be, 1 pairs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "clip"),
+    [
+        ("rock/01.wav", "rock/01.mp3"),
+        ("Jazz\\01.au", "jazz/01.mp3"),
+        ("01.wav", None),  # which of the two?
+        ("blues.00012", "blues.00012"),
+        ("blues/blues.00012.wav", "blues.00012"),
+        ("elsewhere/BLUES.00012.au", "blues.00012"),
+        ("blues.00013", None),
+    ],
+)
+def test_clips_are_found_by_what_lists_call_them(text: str, clip: str | None) -> None:
+    clips = [("rock", "rock/01.mp3"), ("jazz", "jazz/01.mp3"), ("blues", "blues.00012")]
+    assert Index(clips).find(text) == clip
+
+
+def test_a_split_file_becomes_folds(corpus: Path, cache: Path, tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    held = split(corpus, cache, path)
+    read = splitfile.read(path, corpus)
+    assert {c.name: str(c.fold) for c in read.clips} == {
+        c["clip"]: c["side"] for c in held["clips"]
+    }
+    assert read.measured == (1, 2, 3)
+    split(corpus, cache, path, "--column", "part")
+    read = splitfile.read(path, corpus)
+    assert read.measured == (3,)
+    assert {c.fold for c in read.clips if c.artist.endswith("2")} == {3}
+    assert read.folds_by == "split"
+
+
+def test_folds_without_artists_are_by_file(tmp_path: Path, cache: Path) -> None:
+    for genre in GENRES:
+        for n in range(3):
+            encode(tmp_path / genre / f"{genre}{n}.flac", tune(n, 1))
+    held = split(tmp_path, cache, tmp_path / "s.json", "--no-fingerprints")
+    assert held["unknown_artists"] == 6
+    read = splitfile.read(tmp_path / "s.json", tmp_path)
+    assert read.folds_by == "file"
+    assert any("6 of 6 clips have no artist" in warning for warning in read.warnings)
+
+
+def test_changed_and_missing_files_are_refused(tmp_path: Path, cache: Path) -> None:
+    corpus = tmp_path / "corpus"
+    for genre in GENRES:
+        for n in range(2):
+            encode(corpus / genre / f"{genre}{n}.flac", tune(n, 1))
+    path = tmp_path / "s.json"
+    split(corpus, cache, path, "--folds", "2", "--no-fingerprints")
+    changed = corpus / "folk" / "folk0.flac"
+    was = changed.read_bytes()
+    encode(changed, tune(9, 1))
+    with pytest.raises(TrainError, match=r"1 of its 4 files are not those that were split"):
+        splitfile.read(path, corpus)
+    changed.write_bytes(was)
+    splitfile.read(path, corpus)
+    changed.unlink()
+    with pytest.raises(TrainError, match=r"1 of its 4 clips are not in"):
+        splitfile.read(path, corpus)
+    path.write_text("{}")
+    with pytest.raises(TrainError, match="is no split file"):
+        splitfile.read(path, corpus)
+
+
+def test_fit_measures_on_the_test_part_alone(
+    corpus: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "s.json"
+    split(corpus, cache, path, "--column", "part")
+    out = tmp_path / "model"
+    command = ["--corpus", str(corpus), "--split", str(path), "--cache", str(cache), "--quiet"]
+    small = ["--epochs", "1", "--steps", "1", "--batch", "4", "--units", "4"]
+    assert main(["fit", "--recipe", "lite-cnn", "--out", str(out), *command, *small]) == 0
+    manifest = json.loads((out / "manifest.json").read_text("utf-8"))
+    assert manifest["evaluation"]["clips"] == 4
+    assert len(manifest["evaluation"]["window"]["by_fold"]) == 1
+    assert manifest["training"]["corpus"]["clips"] == 12
+    assert "--split SPLIT" in manifest["training"]["command"]
+    assert any("train 4" in warning for warning in manifest["training"]["corpus"]["warnings"])
+    capsys.readouterr()
+    assert main(["evaluate", str(out), *command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["corpus"]["clips"] == 4

@@ -1,0 +1,129 @@
+"""What an ancestor is: its input, its network, and the protocol that its authors used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from streamgenre.features import MfccSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a network that is exported at one go."""
+
+    layer: Any
+    """A Keras model, or a recurrent layer."""
+    sources: tuple[str, ...]
+    """Names of the tensors that go in."""
+    target: str
+    """Name of the tensor that comes out."""
+    recurrent: bool = False
+    """Whether it becomes a fused ONNX operator."""
+
+
+class Assembly:
+    """Puts a network together from pieces, remembering them for the export.
+
+    Parameters
+    ----------
+    shape
+        Frames and columns of the window, after the front end.
+    window
+        What is done to the whole window before it is the tensor ``x``.
+    """
+
+    def __init__(self, shape: tuple[int, int], window: Callable[[Any], Any] | None = None) -> None:
+        import keras
+
+        self.first = "window" if window else "x"
+        self._input = keras.Input(shape, name=self.first)
+        self._tensors = {self.first: self._input}
+        self.pieces: list[Piece] = []
+        if window:
+            self.stack([window], self.first, "x")
+
+    def stack(self, layers: Sequence[Any], source: str, target: str) -> None:
+        """Add layers (or functions of tensors), one after the other."""
+        self.join(lambda x: _through(layers, x), (source,), target)
+
+    def join(self, build: Callable[..., Any], sources: tuple[str, ...], target: str) -> None:
+        """Add a function of several tensors."""
+        import keras
+
+        inputs = [keras.Input(self._tensors[name].shape[1:]) for name in sources]
+        part = keras.Model(inputs, build(*inputs))
+        self._tensors[target] = part([self._tensors[name] for name in sources])
+        self.pieces.append(Piece(part, sources, target))
+
+    def recurrent(self, layer: Any, source: str, target: str) -> None:
+        """Add an LSTM, a GRU or one of these in both directions."""
+        self._tensors[target] = layer(self._tensors[source])
+        self.pieces.append(Piece(layer, (source,), target, recurrent=True))
+
+    def model(self) -> Any:
+        """Return the whole network in Keras; its output is the tensor ``logits``."""
+        import keras
+
+        return keras.Model(self._input, self._tensors["logits"])
+
+
+def _through(layers: Sequence[Any], x: Any) -> Any:
+    for layer in layers:
+        x = layer(x)
+    return x
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How the authors split, trained and stopped."""
+
+    test: float
+    """Share that is tested on."""
+    validation: float
+    """Share of the rest that is kept for validation."""
+    split: Literal["clips", "windows"]
+    """What was dealt out at random; windows of one clip on both sides are a leak."""
+    epochs: int
+    """Epochs, the most of them where there is a patience."""
+    batch: int
+    """Windows a batch."""
+    learning_rate: float
+    """Of Adam."""
+    patience: int = 0
+    """Epochs without a better validation loss before it stops; 0 for no early stopping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ancestor:
+    """One ancestor, or one of its configurations."""
+
+    name: str
+    """Name on the command line and of the model folder."""
+    what: str
+    """What it is, in a few words."""
+    published: float | None
+    """Published test accuracy, 0 to 1; None where none is known."""
+    spec: MfccSpec
+    """What a frame is."""
+    window_frames: int
+    """Frames that it looks at."""
+    windows: int
+    """Windows that a clip of 30 s is cut into, evenly spaced."""
+    protocol: Protocol
+    build: Callable[[Assembly, Any, Any, int], None] | None
+    """Adds the pieces, from the tensor ``x`` to ``logits``: assembly, mean and spread of each
+    column over the training windows, number of labels; None for the one that is no network."""
+    front: Callable[[MfccSpec], Callable[[Any], Any]] | None = None
+    """Spec to a function of frames ``(…, numcep)``, frame by frame, in Keras's operations."""
+    window: Callable[[Any], Any] | None = None
+    """What is done to a whole window after that, also inside the graph; shape kept."""
+    genres: tuple[str, ...] = ()
+    """Genres it was made for; empty for all."""
+    adapted: tuple[str, ...] = field(default_factory=tuple)
+    """What is not as the authors had it."""
+    assumed: tuple[str, ...] = field(default_factory=tuple)
+    """What the authors' description leaves open, and how it was filled."""

@@ -1,0 +1,149 @@
+"""A split on disk: every clip with its file's hash, so that a run can be repeated exactly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from train.corpora.listing import sha256_of
+from train.corpora.splitting import PARTS, Split
+from train.corpus import Corpus, read_corpus
+from train.errors import TrainError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from train.corpora.listing import Listing
+
+VERSION: Final = 1
+
+
+def contents(listing: Listing, split: Split) -> dict[str, Any]:
+    """Return what a split file holds."""
+    clips = [
+        {
+            "clip": item.clip,
+            "file": item.file,
+            "genre": item.genre,
+            "artist": item.artist,
+            "seconds": item.seconds,
+            "sha256": item.sha256,
+            "side": split.side[item.clip],
+        }
+        for item in listing.items
+        if item.clip in split.side
+    ]
+    hashes = "".join(f"{sha256}\n" for sha256 in sorted(str(clip["sha256"]) for clip in clips))
+    return {
+        "split_version": VERSION,
+        "by": split.by,
+        "artists_from": listing.artists_from or None,
+        "unknown_artists": sum(not clip["artist"] for clip in clips),
+        "corpus_sha256": hashlib.sha256(hashes.encode()).hexdigest(),
+        "sides": dict(sorted(_counted(split).items())),
+        "clips": clips,
+        "left_out": [{"clip": clip, "why": why} for clip, why in sorted(split.left_out.items())]
+        + [{"clip": message.split(":")[0], "why": message} for message in listing.unreadable],
+    }
+
+
+def write(path: Path, held: dict[str, Any]) -> None:
+    """Write a split file whole or not at all.
+
+    Raises
+    ------
+    TrainError
+        If it cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(held, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise TrainError(f"cannot write {path}: {error.strerror}") from error
+
+
+def read(path: Path, folder: Path) -> Corpus:
+    """Return a corpus as a split file has it.
+
+    Its folds are the file's; the parts train, validation and test become the folds 1, 2 and 3, of
+    which the last alone is held out.
+
+    Raises
+    ------
+    TrainError
+        If the file is none, or any clip's file is gone or is not the one that was split.
+    """
+    held = _parsed(path)
+    whole = read_corpus(folder)
+    clips = {clip.name: clip for clip in whole.clips}
+    names = [str(clip["clip"]) for clip in held["clips"]]
+    gone = [name for name in names if name not in clips]
+    if gone:
+        raise TrainError(
+            f"{path}: {len(gone)} of its {len(names)} clips are not in {folder} (the first: "
+            f"{gone[0]}); take the folder that was split, or split this one"
+        )
+    changed = [
+        name
+        for name, entry in zip(names, held["clips"], strict=True)
+        if sha256_of(clips[name].path) != entry["sha256"]
+    ]
+    if changed:
+        raise TrainError(
+            f"{path}: {len(changed)} of its {len(names)} files are not those that were split (the "
+            f"first: {clips[changed[0]].path}); split the corpus again"
+        )
+    parts = bool(set(held["sides"]) & set(PARTS))
+    chosen = []
+    for name, entry in zip(names, held["clips"], strict=True):
+        side = str(entry["side"])
+        fold = 1 + PARTS.index(side) if parts else int(side)
+        chosen.append(replace(clips[name], artist=str(entry["artist"]), fold=fold))
+    told = (
+        f"split file (SHA-256 {sha256_of(path)[:16]}…): {held['by']}; "
+        + ", ".join(f"{side} {count}" for side, count in held["sides"].items())
+    )  # fmt: skip
+    unknown = (
+        [
+            f"{held['unknown_artists']} of {len(names)} clips have no artist, so that artists may "
+            "be on two sides"
+        ]
+        if held["unknown_artists"]
+        else []
+    )
+    return Corpus(
+        clips=tuple(sorted(chosen, key=lambda clip: clip.name)),
+        labels=tuple(sorted({clip.genre for clip in chosen})),
+        # Without artists, folds are by file, whatever file they stand in.
+        folds_by="split" if held["artists_from"] else "file",
+        warnings=(told, *unknown),
+        held_out=(1 + PARTS.index("test"),) if parts else (),
+    )
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        held = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainError(f"--split {path}: {error}; `train split` writes one") from error
+    try:
+        if held["split_version"] != VERSION:
+            raise TrainError(
+                f"{path}: split version {held['split_version']}, but this reads {VERSION}; split "
+                "the corpus again"
+            )
+        for clip in held["clips"]:
+            _ = clip["clip"], clip["sha256"], clip["side"], clip["artist"]
+        _ = held["by"], held["sides"].items(), held["artists_from"], held["unknown_artists"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise TrainError(f"{path}: is no split file ({error}); `train split` writes one") from error
+    return dict(held)
+
+
+def _counted(split: Split) -> dict[str, int]:
+    sides = list(split.side.values())
+    return {side: sides.count(side) for side in set(sides)}

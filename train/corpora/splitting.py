@@ -1,0 +1,213 @@
+"""Splits of a corpus in which no recording and no artist is on two sides.
+
+A split is a number of folds, each to be held out once, or named parts (train, validation, test).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from train.corpora.listing import Index
+from train.corpus import make_folds
+from train.errors import TrainError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from train.corpora.listing import Item, Listing
+
+PARTS: Final = ("train", "validation", "test")
+_WORDS: Final = {
+    "train": "train", "training": "train",
+    "valid": "validation", "validation": "validation", "val": "validation", "dev": "validation",
+    "test": "test", "testing": "test", "eval": "test",
+}  # fmt: skip
+"""What lists and columns call the parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Which clip is on which side."""
+
+    side: dict[str, str]
+    """By clip: ``train``, ``validation`` or ``test``, or a fold's number."""
+    left_out: dict[str, str]
+    """By clip that is on no side: why."""
+    by: str
+    """How it was made, in words."""
+
+    @property
+    def folds(self) -> bool:
+        """Whether it is made of folds, each to be held out once."""
+        return not set(self.side.values()) & set(PARTS)
+
+
+def by_artist(listing: Listing, n_folds: int) -> Split:
+    """Deal clips out to folds, keeping artists and copies together."""
+    items = listing.items
+    groups = _groups(listing)
+    folds = make_folds(
+        [item.genre for item in items], [groups[item.clip] for item in items], n_folds=n_folds
+    )
+    what = f"artist ({listing.artists_from})" if listing.artists_from else "file, artists unknown"
+    return Split(
+        {item.clip: str(fold) for item, fold in zip(items, folds, strict=True)},
+        {},
+        f"{n_folds} folds made by {what}, copies of a recording together",
+    )
+
+
+def by_column(listing: Listing, column: str) -> Split:
+    """Take the sides from a column of the table: numbers of folds, or names of parts.
+
+    Raises
+    ------
+    TrainError
+        If no row has that column, or numbers and names are mixed.
+    """
+    if not any(column in item.row for item in listing.items):
+        there = sorted({name for item in listing.items for name in item.row})
+        raise TrainError(f"the table has no column {column!r}; it has {', '.join(there) or 'none'}")
+    side: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    for item in listing.items:
+        value = (item.row.get(column) or "").strip()
+        if value.isdigit():
+            side[item.clip] = str(int(value))
+        elif value.casefold() in _WORDS:
+            side[item.clip] = _WORDS[value.casefold()]
+        else:
+            left_out[item.clip] = f"{column}: {value or 'empty'}"
+    return _whole(Split(side, left_out, f"the column {column} of the table"))
+
+
+def by_lists(listing: Listing, lists: Mapping[str, Path]) -> Split:
+    """Take the parts from text files with one clip a line, such as the published lists of GTZAN.
+
+    Raises
+    ------
+    TrainError
+        If a list cannot be read, two name the same clip, or none of a list's clips is there.
+    """
+    index = Index((item.genre, item.clip) for item in listing.items)
+    side: dict[str, str] = {}
+    missing = 0
+    for name, path in lists.items():
+        part = _WORDS.get(name.casefold())
+        if part is None:
+            raise TrainError(f"no part {name!r}: expected train=, valid= or test= before {path}")
+        try:
+            lines = [line for line in path.read_text("utf-8").splitlines() if line.strip()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise TrainError(f"{path}: {error}") from error
+        found = [clip for line in lines if (clip := index.find(line)) is not None]
+        missing += len(lines) - len(found)
+        if not found:
+            raise TrainError(f"{path}: none of its {len(lines)} clips is in the corpus")
+        for clip in found:
+            if side.get(clip, part) != part:
+                raise TrainError(f"{path}: {clip} is in the list of {side[clip]}, too")
+            side[clip] = part
+    left_out = {item.clip: "in no list" for item in listing.items if item.clip not in side}
+    names = ", ".join(f"{name}={path.name}" for name, path in lists.items())
+    gone = f"; {missing} clips of the lists are not in the corpus" if missing else ""
+    return _whole(Split(side, left_out, f"lists {names}{gone}"))
+
+
+def conflicts(listing: Listing, split: Split) -> list[tuple[str, str, str]]:
+    """Return pairs of clips that must not be on two sides but are, each with the reason."""
+    found = [
+        (copy.first, copy.second, "the same recording")
+        for copy in listing.copies
+        if _apart(split, copy.first, copy.second)
+    ]
+    by_hash: dict[str, Item] = {}
+    of_artist: dict[str, Item] = {}
+    for item in listing.items:
+        if item.clip not in split.side:
+            continue
+        same = by_hash.setdefault(item.sha256, item)
+        if _apart(split, same.clip, item.clip):
+            found.append((same.clip, item.clip, "the same file"))
+        if item.artist:
+            other = of_artist.setdefault(item.artist.casefold(), item)
+            if _apart(split, other.clip, item.clip):
+                found.append((other.clip, item.clip, f"both by {item.artist}"))
+    return found
+
+
+def without_conflicts(listing: Listing, split: Split) -> Split:
+    """Leave clips out until no recording and no artist is on two sides.
+
+    Of two sides the one named first gives way: train before validation before test, and a lower
+    fold before a higher one; so a published test list stays whole.
+    """
+    ranks = {part: rank for rank, part in enumerate(PARTS)}
+    members: dict[str, list[str]] = defaultdict(list)
+    for clip, group in _groups(listing).items():
+        if clip in split.side:
+            members[group].append(clip)
+    side, left_out = dict(split.side), dict(split.left_out)
+    for clips in members.values():
+        last = max((side[clip] for clip in clips), key=lambda s: (ranks.get(s, 0), s))
+        for clip in clips:
+            if side[clip] != last:
+                left_out[clip] = f"its artist or recording is in {last}, too"
+                del side[clip]
+    return Split(side, left_out, split.by + ", less what was on two sides")
+
+
+def _apart(split: Split, one: str, other: str) -> bool:
+    return split.side.get(one, "") != split.side.get(other, "") and {one, other} <= set(split.side)
+
+
+def _groups(listing: Listing) -> dict[str, str]:
+    """Return the group of each clip: artists and copies that hang together, named by one clip."""
+    group = {item.clip: item.clip for item in listing.items}
+
+    def root(clip: str) -> str:
+        while group[clip] != clip:
+            clip = group[clip]
+        return clip
+
+    def join(clips: Iterable[str]) -> None:
+        first, *others = sorted(root(clip) for clip in clips)
+        for other in others:
+            group[other] = first
+
+    alike: dict[str, list[str]] = defaultdict(list)
+    for item in listing.items:
+        alike[f"file {item.sha256}"].append(item.clip)
+        if item.artist:
+            alike[f"artist {item.artist.casefold()}"].append(item.clip)
+    for clips in alike.values():
+        join(clips)
+    for copy in listing.copies:
+        if copy.first in group and copy.second in group:
+            join((copy.first, copy.second))
+    return {clip: root(clip) for clip in group}
+
+
+def _whole(split: Split) -> Split:
+    """Check that a split is of one kind and has two sides.
+
+    Raises
+    ------
+    TrainError
+        If not.
+    """
+    sides = sorted(set(split.side.values()))
+    if len(sides) < 2:
+        raise TrainError(
+            f"{split.by}: all {len(split.side)} clips are on one side ({', '.join(sides)}); a "
+            "split needs at least two folds, or train and test"
+        )
+    named = set(sides) & set(PARTS)
+    if named and named != set(sides):
+        raise TrainError(f"{split.by}: mixes numbers of folds and names of parts: {sides}")
+    if named and not {"train", "test"} <= named:
+        raise TrainError(f"{split.by}: needs train and test, found only {', '.join(sides)}")
+    return split

@@ -1,0 +1,98 @@
+"""What hours of music do to a model's state.
+
+The same ten minutes of programme are played again and again with no reset in between: no silence,
+no loss, nothing at which the daemon begins anew. The first time the state is fresh; whatever
+differs the last time is what the hours between have left in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from streamgenre.ring import Lost
+from train import measure
+from train.streaming.listening import listen
+from train.streaming.programme import RATE, Part, Programme, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from streamgenre.models import Model
+    from train.streaming.programme import Clip, Samples
+
+
+BLOCK_S: Final = 600
+"""Seconds of programme that are repeated."""
+
+
+def drift(
+    model: Model,
+    clips: Sequence[Clip],
+    times: int,
+    *,
+    seed: int = 0,
+    seconds: int = BLOCK_S,
+    settings: Settings | None = None,
+    on_second: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Play a programme a number of times without a reset; compare the first and the last time.
+
+    Parameters
+    ----------
+    model
+        A model as the daemon loads it.
+    clips
+        Recordings to play.
+    times
+        How often it is played, at least 2.
+    seed
+        Seed of the programme.
+    seconds
+        Length of the programme.
+    settings
+        What the programme is like; changes that reset the state are taken out.
+    on_second
+        Called at every update.
+    """
+    endless = replace(
+        settings or Settings(), seconds=float(seconds), silence=0.0, gap=0.0, talk=0.0
+    )
+    programme = Programme(clips, (), seed, endless)
+    played = np.concatenate([block for block in programme.blocks() if not isinstance(block, Lost)])
+    played = played[: seconds * RATE]
+    parts = [
+        Part(
+            p.start + n * seconds, min(p.end, seconds) + n * seconds, p.kind, p.genre, p.clip,
+            p.piece + n * len(programme.parts),
+        )
+        for n in range(times)
+        for p in programme.parts
+        if p.start < seconds
+    ]  # fmt: skip
+
+    def blocks() -> Iterator[Samples]:
+        for _ in range(times):
+            for start in range(0, len(played), RATE):
+                yield played[start : start + RATE]
+
+    heard = listen(model, blocks(), parts, on_second=on_second)
+    first, last = slice(0, seconds), slice((times - 1) * seconds, times * seconds)
+    genres = heard.genres[first]
+    right = [
+        measure.balanced_accuracy(heard.decisions[rows] == genres, genres) for rows in (first, last)
+    ]
+    moved = np.abs(heard.probabilities[last] - heard.probabilities[first]).max(axis=1)
+    return {
+        "hours": round(times * seconds / 3600, 2),
+        "seconds": seconds,
+        "times": times,
+        "first": round(right[0], 4),
+        "last": round(right[1], 4),
+        "decisions_changed": round(
+            float((heard.decisions[first] != heard.decisions[last]).mean()), 4
+        ),
+        "probabilities_moved": round(float(moved.mean()), 5),
+    }

@@ -1,0 +1,58 @@
+"""A round trip through a codec as radio stations use them, with FFmpeg's libraries."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.float32]
+
+CODECS: Final = {"libmp3lame": "mp3", "aac": "adts", "libopus": "ogg"}
+"""FFmpeg's encoders and the container that each is put into."""
+
+
+def round_trip(samples: Samples, rate: int, codec: str, bits_a_second: int) -> Samples:
+    """Encode and decode mono samples, shape and length kept.
+
+    Parameters
+    ----------
+    samples
+        Shape ``(n,)``.
+    rate
+        Samples a second.
+    codec
+        One of :data:`CODECS`.
+    bits_a_second
+        Bit rate that the encoder is asked for.
+    """
+    import av
+
+    encoded = io.BytesIO()
+    with av.open(encoded, "w", format=CODECS[codec]) as container:
+        stream = container.add_stream(codec, rate=rate, layout="mono")
+        stream.bit_rate = bits_a_second
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(samples, np.float32)[None], format="fltp", layout="mono"
+        )
+        frame.sample_rate = rate
+        to_codec = av.AudioResampler(
+            format=stream.codec_context.format.name, layout="mono", rate=rate
+        )
+        for part in (*to_codec.resample(frame), None):
+            for packet in stream.encode(part):
+                container.mux(packet)
+    encoded.seek(0)
+    with av.open(encoded) as container:
+        to_float = av.AudioResampler(format="fltp", layout="mono", rate=rate)
+        decoded = [
+            part.to_ndarray()[0]
+            for frame in container.decode(audio=0)
+            for part in to_float.resample(frame)
+        ]
+    heard = np.concatenate(decoded)[: len(samples)].astype(np.float32)
+    return np.pad(heard, (0, len(samples) - len(heard)))

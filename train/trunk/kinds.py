@@ -1,0 +1,16 @@
+"""Kinds of material that heads are trained and measured on.
+
+1, 2 and so on are augmented programmes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ROOM: Final = -3
+"""Every clip by itself in a simulated room, 10 dB above its noise; never trained on, and with other
+recordings of noise than the augmentation."""
+OTHERS: Final = -2
+"""Other recordings of the clips, each by itself; never trained on."""
+ALONE: Final = -1
+"""Every clip by itself, as it is."""
