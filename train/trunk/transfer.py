@@ -29,7 +29,8 @@ AUGMENTED: Final = 0.25
 """Share of the augmented programmes in what the window's head is trained on, against the clips as
 they are. More of it gives up clean music for the simulated room: on the folds, at a strength of 1,
 3 s windows clean and in the room were 0.81 and 0.35 without any, 0.80 and 0.45 with a quarter, 0.79
-and 0.47 with half, 0.78 and 0.50 with as much; at the strength of 0.3 a quarter gave 0.78 and 0.49."""
+and 0.47 with half, 0.78 and 0.50 with as much; at a strength of 0.3 a quarter gave 0.78 and 0.49.
+"""
 _THINNED: Final = 2
 """One augmented second in so many is used."""
 
