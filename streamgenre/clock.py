@@ -1,13 +1,19 @@
-"""Wall time of sample positions.
+"""Wall time of sample positions, and how true a source's own clock is.
 
 The sample position is the only clock: wall time is an anchor plus position / rate. Sound cards run
-some hundred ppm fast or slow, so the anchor of a live stream is moved, slowly, after what the
-arrival of the samples shows, and at once where the machine's clock was set or the stream jumped.
+some hundred ppm fast or slow, so the anchor of a live stream is moved after what the arrival of
+the samples shows: slowly, by at most :data:`MAX_SLEW_S` every :data:`WINDOW_S`. It is moved at
+once in three cases only: the system's clock was set (wall time left the monotonic clock; every
+time that is told from then on is by the new clock), samples came earlier than they could have, or
+all of them come too late for :data:`CONFIRM_S` (some are missing, and nobody said so).
 """
 
 from __future__ import annotations
 
+import logging
 import math
+import time
+from collections import deque
 from typing import Final
 
 WINDOW_S: Final = 30.0
@@ -15,7 +21,29 @@ WINDOW_S: Final = 30.0
 MAX_SLEW_S: Final = 0.05
 """Largest correction at a time in seconds: follows clocks that are up to 1600 ppm wrong."""
 JUMP_S: Final = 0.4
-"""A deviation over this is no drift: the anchor is set anew at once."""
+"""A deviation of the arrivals over this is no drift."""
+CONFIRM_S: Final = 2.0
+"""So long arrivals have to be late before that is believed: a process that was held up reads what
+came meanwhile late too, but then catches up."""
+STEP_S: Final = 0.1
+"""The system's clock was set where it leaves the monotonic clock by so much at once; services that
+keep it right move it more slowly than that."""
+DRIFT_AFTER_S: Final = 300.0
+"""Seconds without a loss after which the drift is told."""
+_DRIFT_WINDOWS: Final = 120
+"""Windows over which the drift is measured: the last hour."""
+
+_log = logging.getLogger(__name__)
+
+
+def wall_offset() -> float:
+    """Return UNIX time less monotonic time in seconds, both read at the same moment."""
+    while True:
+        before = time.monotonic()
+        wall = time.time()
+        after = time.monotonic()
+        if after - before < 0.001:  # else the process was held up in between
+            return wall - after
 
 
 class StreamClock:
@@ -30,27 +58,93 @@ class StreamClock:
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._anchor: float | None = None  # UNIX seconds of position 0
+        self._offset = 0.0
         self._window_ends = -math.inf
         self._smallest = math.inf
+        self._late_since: float | None = None
+        self._least_late = math.inf
+        self._punctual: deque[tuple[float, float]] = deque(maxlen=_DRIFT_WINDOWS)
+        self.drift_ppm: float | None = None
+        """How much faster the source's clock runs than the system's, in millionths; None until it
+        was measured."""
+        self.steps = 0
+        """How often the system's clock was set."""
 
-    def observe(self, position: int, wall: float) -> None:
-        """Note that the sample before ``position`` had arrived at UNIX time ``wall``.
+    def observe(self, position: int, arrived: float, offset: float) -> None:
+        """Note that the sample before ``position`` had arrived.
 
         Arrivals are only ever late (scheduling, block sizes), so the earliest of a window counts.
-        """
-        anchor = wall - position / self._rate
-        if self._anchor is None or abs(anchor - self._anchor) > JUMP_S:
-            self._anchor = anchor
-            self._begin_window(wall)
-            return
-        self._smallest = min(self._smallest, anchor - self._anchor)
-        if wall >= self._window_ends:
-            self._anchor += max(-MAX_SLEW_S, min(MAX_SLEW_S, self._smallest))
-            self._begin_window(wall)
 
-    def _begin_window(self, wall: float) -> None:
-        self._window_ends = wall + WINDOW_S
+        Parameters
+        ----------
+        position
+            Samples up to then, lost ones included.
+        arrived
+            Monotonic seconds.
+        offset
+            UNIX time less monotonic time now, see :func:`wall_offset`.
+        """
+        anchor = arrived + offset - position / self._rate
+        if self._anchor is None:
+            self._anchor, self._offset = anchor, offset
+            self._begin_window(arrived)
+            return
+        step, self._offset = offset - self._offset, offset
+        if abs(step) > STEP_S:
+            self.steps += 1
+            _log.warning("the system's clock was set by %+.1f s; times follow it", step)
+            self._anchor += step
+            self._smallest = self._least_late = math.inf
+        late = anchor - self._anchor
+        if late < -JUMP_S or self._surely_late(late, arrived):
+            self._anchor += late if late < 0 else self._least_late
+            self._late_since = None
+            self._punctual.clear()
+            self._begin_window(arrived)
+            return
+        self._smallest = min(self._smallest, late)
+        if arrived >= self._window_ends:
+            self._measure_drift(arrived, self._smallest)
+            self._anchor += max(-MAX_SLEW_S, min(MAX_SLEW_S, self._smallest))
+            self._begin_window(arrived)
+
+    def interrupted(self) -> None:
+        """Note that samples are missing: their number is not exact enough to measure a drift."""
+        self._punctual.clear()
         self._smallest = math.inf
+
+    def _surely_late(self, late: float, arrived: float) -> bool:
+        if late < JUMP_S:
+            self._late_since = None
+            return False
+        if self._late_since is None:
+            self._late_since, self._least_late = arrived, late
+        self._least_late = min(self._least_late, late)
+        return arrived - self._late_since >= CONFIRM_S
+
+    def _begin_window(self, arrived: float) -> None:
+        self._window_ends = arrived + WINDOW_S
+        self._smallest = math.inf
+
+    def _measure_drift(self, arrived: float, smallest: float) -> None:
+        """Fit a line through when position 0 seems to have been, by the monotonic clock."""
+        assert self._anchor is not None
+        if not math.isfinite(smallest):
+            return
+        self._punctual.append((arrived, self._anchor + smallest - self._offset))
+        began, first = self._punctual[0]
+        if arrived - began < DRIFT_AFTER_S:
+            return
+        times = [t - began for t, _ in self._punctual]
+        starts = [start - first for _, start in self._punctual]
+        n = len(times)
+        mean_time, mean_start = sum(times) / n, sum(starts) / n
+        spread = sum((t - mean_time) ** 2 for t in times)
+        slope = (
+            sum((t - mean_time) * (s - mean_start) for t, s in zip(times, starts, strict=True))
+            / spread
+        )
+        self.drift_ppm = round(-1e6 * slope, 1)
 
     @property
     def anchored(self) -> bool:

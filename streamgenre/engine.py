@@ -1,9 +1,9 @@
 """The one loop between the rings and the bus, for all stations at once.
 
-A round takes at most one hop from every station, runs each model over all stations that share it,
+A round takes at most one hop from every station, runs each model once over those that share it,
 decides, and sends the events. Stations are out of step with each other; hops that are complete wait
-up to ``GATHER_S`` for others, so that the model is run for several at a time. Between rounds the
-loop sleeps until the next hop can be complete.
+up to ``GATHER_S`` for others, or until a batch is full, so that the model is run for several at a
+time. Between rounds the loop sleeps until the next hop can be complete.
 
 A station that fails is told and ends; the others do not notice. Starting and stopping a source, and
 whatever else may take time, is done by other threads.
@@ -20,8 +20,10 @@ from streamgenre.deadair import DeadAirWatch
 from streamgenre.decision import Decider, DecisionSettings
 from streamgenre.errors import ControlError, InputError, ModelError, SettingsError, nearest
 from streamgenre.health import Health
+from streamgenre.models import MAX_ROWS
 from streamgenre.reports import StationReport
 from streamgenre.seat import LONGEST_POLL_S, POLL_S, Seat
+from streamgenre.sources import helper
 from streamgenre.station import Station
 from streamgenre.traffic import Traffic
 
@@ -59,6 +61,9 @@ class Engine:
         Tells how the bus is doing.
     on_failure
         Told of a station that failed while others go on: its name, and why.
+    on_turn
+        Called with every turn of the loop, several times a second, from when all stations are
+        started.
     """
 
     def __init__(
@@ -67,16 +72,18 @@ class Engine:
         settings: EngineSettings,
         traffic: Callable[[], Traffic] = Traffic,
         on_failure: Callable[[str, Exception], None] = lambda name, error: None,
+        on_turn: Callable[[], None] = lambda: None,
     ) -> None:
         self._publish = publish
         self._traffic = traffic
         self._on_failure = on_failure
+        self._on_turn = on_turn
         self._calls: deque[Callable[[], None]] = deque()
         self._settings = settings
         self._seats: list[Seat] = []
         self._running = False
         self._gather_until = 0.0
-        self._health = Health()
+        self._health = Health(helper.running)
 
     # ---- stations -------------------------------------------------------------------------------
 
@@ -149,6 +156,7 @@ class Engine:
                 seat.start()
             status_after = min(_FIRST_STATUS_S, self._settings.status_s)
             while (self._calls or self._open()) and not stopping():
+                self._on_turn()
                 while self._calls:
                     self._calls.popleft()()
                 progressed = self._round()
@@ -265,14 +273,18 @@ class Engine:
         """Take at most one hop of every station; return whether there was anything to do."""
         now = time.monotonic()
         progressed = False
-        waiting = any(seat.hop is not None for seat in self._seats)
-        for seat in self._seats:
-            if seat.hop is None and not seat.closing and not seat.ended and seat.look_at <= now:
-                progressed |= seat.look(now)
         ready = [seat for seat in self._seats if seat.hop is not None]
-        if ready and not waiting:
+        if not ready:
             self._gather_until = now + GATHER_S
-        if ready and (now >= self._gather_until or not self._others_soon(ready)):
+        due = [seat for seat in self._seats if seat.listening and seat.look_at <= now]
+        for seat in sorted(due, key=lambda seat: seat.look_at):
+            if len(ready) >= MAX_ROWS:
+                break  # a run of the model is full: nobody in it waits for the others
+            progressed |= seat.look(now)
+            if seat.hop is not None:
+                ready.append(seat)
+        full = len(ready) >= MAX_ROWS
+        if ready and (full or now >= self._gather_until or not self._others_soon(ready)):
             self._decide(ready)
             progressed = True
         return progressed and not (ready and ready[0].hop is not None)
@@ -282,10 +294,11 @@ class Engine:
         if any(not seat.station.source.real_time or seat.station.due_s() <= 0 for seat in ready):
             return False  # behind this hop the next one is complete already
         return any(
-            seat.hop is None and not seat.closing and not seat.ended
-            and seat.station.source.state == "live" and seat.look_at < self._gather_until
+            seat.listening
+            and seat.station.source.state == "live"
+            and seat.look_at < self._gather_until
             for seat in self._seats
-        )  # fmt: skip
+        )
 
     def _decide(self, seats: list[Seat]) -> None:
         by_model: dict[int, list[Seat]] = {}

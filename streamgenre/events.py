@@ -214,9 +214,10 @@ class Status(Event):
     """``p50``, ``p99`` and ``max`` over the last updates of the time from the arrival of a hop's
     last sample to the sending of its update, in ms; None before the first."""
     cpu_share: float
-    """CPU time of the daemon over wall time since the last status; 1 is one full core."""
+    """CPU time of the daemon and its helper processes over wall time since the last status; 1 is
+    one full core."""
     rss_bytes: int
-    """Resident memory of the daemon in bytes."""
+    """Resident memory of the daemon in bytes, with what its helper processes do not share."""
     model: str
     """Name of the model."""
     model_sha256: str
@@ -235,6 +236,12 @@ class Status(Event):
     """Open files, sockets and pipes of the daemon; 0 where it is too old to tell."""
     threads: int = 0
     """Threads of the daemon; 0 where it is too old to tell."""
+    clock_drift_ppm: float | None = None
+    """How much faster the clock of the source runs than the system's, in millionths, over up to the
+    last hour without a loss; None until it was measured, which takes five minutes."""
+    clock_steps: int = 0
+    """How often the system's clock was set since the session began. Times told from then on are by
+    the new clock."""
     history: dict[str, Any] | None = None
     """How the history is doing; None where none is kept. ``state`` (``recording`` or ``failing``),
     ``problem`` in words, ``buffered`` and ``lost`` rows, ``set_aside`` (name of a broken file)."""

@@ -1,13 +1,17 @@
-"""How the daemon is doing: CPU, memory, files, threads, uptime, latency."""
+"""How the daemon is doing, with its helpers: CPU, memory, files, threads, uptime, latency."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 _LATENCIES: Final = 600
 """Updates over which latencies are taken: ten minutes of one station."""
@@ -22,7 +26,7 @@ class Vitals:
     cpu_share: float
     """CPU time over wall time since the measurement before; 1 is one full core."""
     rss_bytes: int
-    """Resident memory in bytes."""
+    """Resident memory in bytes; of helper processes what they do not share."""
     open_files: int
     """Open file descriptors."""
     threads: int
@@ -30,9 +34,17 @@ class Vitals:
 
 
 class Health:
-    """Measures this process."""
+    """Measures this process and its helpers.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    helpers
+        Tells the ids of the helper processes that run now.
+    """
+
+    def __init__(self, helpers: Callable[[], Iterable[int]] = tuple) -> None:
+        self._helpers = helpers
+        self._helpers_cpu: dict[int, float] = {}  # seconds at the last measurement, by process id
         self._process = psutil.Process()
         self._started = time.monotonic()
         self._measured = self._started
@@ -52,15 +64,29 @@ class Health:
         """Return the vitals now."""
         now, cpu = time.monotonic(), time.process_time()
         elapsed = max(now - self._measured, 1e-3)
-        share = (cpu - self._cpu) / elapsed
+        helpers_cpu, helpers_rss = self._measure_helpers()
+        share = (cpu - self._cpu + helpers_cpu) / elapsed
         self._measured, self._cpu = now, cpu
         return Vitals(
             uptime_s=round(now - self._started, 3),
             cpu_share=round(share, 5),
-            rss_bytes=self._process.memory_info().rss,
+            rss_bytes=self._process.memory_info().rss + helpers_rss,
             open_files=self._process.num_fds(),
             threads=self._process.num_threads(),
         )
+
+    def _measure_helpers(self) -> tuple[float, int]:
+        """Return the CPU seconds since the last measurement, and the memory in bytes."""
+        used, rss = 0.0, 0
+        before, self._helpers_cpu = self._helpers_cpu, {}
+        for pid in self._helpers():
+            with suppress(psutil.Error):  # it has just ended
+                helper = psutil.Process(pid)
+                times, memory = helper.cpu_times(), helper.memory_info()
+                self._helpers_cpu[pid] = times.user + times.system
+                used += self._helpers_cpu[pid] - before.get(pid, 0.0)
+                rss += memory.rss - getattr(memory, "shared", 0)
+        return used, rss
 
 
 class Latencies:

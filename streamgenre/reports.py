@@ -187,6 +187,8 @@ class StationReport:
                 threads=vitals.threads,
                 model=self.manifest.name,
                 model_sha256=self.manifest.sha256,
+                clock_drift_ppm=self._station.clock.drift_ppm,
+                clock_steps=self._station.clock.steps,
                 **asdict(traffic),
             )
         )

@@ -83,10 +83,11 @@ class Ring:
 
     # ---- writer -------------------------------------------------------------------------------
 
-    def write(self, block: NDArray[np.float32]) -> int:
+    def write(self, block: NDArray[np.float32], arrived: float | None = None) -> int:
         """Store a block of shape ``(n, channels)``; return how many samples fitted.
 
-        The others are lost and counted. Never blocks.
+        The others are lost and counted. Never blocks. ``arrived`` is when its last sample did, on
+        the monotonic clock in seconds; None for now.
         """
         n = len(block)
         room = self.free
@@ -100,7 +101,7 @@ class Ring:
             self._data[: fits - first] = block[first:fits]
         slot = self._arrivals % _ARRIVALS
         self._arrival_end[slot] = self._written + fits
-        self._arrival_time[slot] = time.monotonic()
+        self._arrival_time[slot] = time.monotonic() if arrived is None else arrived
         self._arrivals += 1
         self._written += fits
         if fits < n:

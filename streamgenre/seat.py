@@ -70,6 +70,7 @@ class Seat:
         self.tell_source()
         if self.station.source.successor is not None:
             self.station.source = self.station.source.successor
+            self.tell_source()
         try:
             progressed = self._pull() if self.station.ready else False
             due = self.station.due_s()
@@ -133,9 +134,9 @@ class Seat:
         self.station.finished = True
 
     @property
-    def closing(self) -> bool:
-        """Whether its end has begun."""
-        return self._closing is not None
+    def listening(self) -> bool:
+        """Whether there may be more to see: no hop waits for its turn, and no end has begun."""
+        return self.hop is None and self._closing is None and not self.ended
 
     def close(self, patience: float) -> None:
         """Begin to end it: its source gets so many seconds to stop, in a thread of its own."""

@@ -25,24 +25,23 @@ One stalled station is enough to let systemd restart the daemon. Stalls are coun
 watchdog and not in seconds: while the whole process stands still (``SIGSTOP``, a suspended machine)
 no source is held to have stalled, and systemd judges that alone.
 
-Where ``NOTIFY_SOCKET`` is not set nothing of this happens, and no thread is started. The protocol
-is four lines; the libraries for it know neither abstract sockets nor reloading.
+Where ``NOTIFY_SOCKET`` is not set nothing of this happens. The protocol is a line a datagram: no
+library for it is smaller than what it would replace, and few know of reloading.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal
 
 from streamgenre.events import SourceChange, Status, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, MutableMapping
+    from collections.abc import MutableMapping
 
     from streamgenre.events import AnyEvent, SourceState
 
@@ -119,7 +118,8 @@ class Service:
         self._states: dict[str, SourceState] = {}
         self._missed: Counter[str] = Counter()  # beats since the last update, by live station
         self._updated: float | None = None  # monotonic seconds
-        self._asked = threading.Event()
+        self._ready = False
+        self._due = 0.0  # monotonic seconds
 
     def take(self, event: AnyEvent) -> None:
         """Note what an event tells of its station; in the engine's thread."""
@@ -135,36 +135,21 @@ class Service:
         elif isinstance(event, Status) and event.source_state != "ended":
             self._states.setdefault(event.station, event.source_state)
 
-    @contextmanager
-    def watching(self, call: Callable[[Callable[[], None]], None]) -> Iterator[None]:
-        """Report on an engine while the context lasts.
-
-        Parameters
-        ----------
-        call
-            Has a function called in the engine's loop, once it is running.
-        """
-        if not self._notifier.listening:
-            yield
+    def turn(self) -> None:
+        """Report what is due; with every turn of the engine's loop."""
+        now = time.monotonic()
+        if not self._notifier.listening or now < self._due:
             return
-        over = threading.Event()
+        self._due = now + self._beat_s
+        if not self._ready:
+            self._ready = True
+            self._tell_ready()
+        else:
+            self._beat()
 
-        def ask() -> None:
-            while not over.wait(self._beat_s):
-                # One at a time: a loop that hangs must not be asked without end.
-                if not self._asked.is_set():
-                    self._asked.set()
-                    call(self._beat)
-
-        call(self._ready)
-        thread = threading.Thread(target=ask, name="watchdog", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
-            self._notifier.send("STOPPING=1", "STATUS=ending: the last events are being written")
+    def stopping(self) -> None:
+        """Say that the stations have ended, and the rest will soon."""
+        self._notifier.send("STOPPING=1", "STATUS=ending: the last events are being written")
 
     def on_reload(self, phase: Literal["begin", "end"]) -> None:
         """Say that settings are read anew, and that this is over; whatever came of it."""
@@ -172,13 +157,12 @@ class Service:
             now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
             self._notifier.send("RELOADING=1", f"MONOTONIC_USEC={now_us}")
         else:
-            self._ready()
+            self._tell_ready()
 
-    def _ready(self) -> None:
+    def _tell_ready(self) -> None:
         self._notifier.send("READY=1", f"STATUS={self.describe()}")
 
     def _beat(self) -> None:
-        self._asked.clear()
         for station, state in self._states.items():
             if state == "live":
                 self._missed[station] += 1

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from streamgenre.clock import StreamClock
+from streamgenre.clock import StreamClock, wall_offset
 from streamgenre.features import MfccStream
 from streamgenre.level import LevelMeter, sanitise
 from streamgenre.loudness import LoudnessMeter
@@ -108,7 +108,7 @@ class Station:
         self._limit = (
             None if settings.duration_s is None else max(1, round(settings.duration_s * self._rate))
         )
-        self._clock = StreamClock(self._rate)
+        self.clock = StreamClock(self._rate)
         self._resampler: Resampler | None = None
         self._mfcc = MfccStream(spec)
         self._meter = LevelMeter()
@@ -133,11 +133,11 @@ class Station:
     @property
     def wall(self) -> float:
         """UNIX seconds of the present position; of now before the first sample."""
-        return self._clock.time_of(self._position) if self._taken else time.time()
+        return self.clock.time_of(self._position) if self._taken else time.time()
 
     def wall_of(self, stream_time: float) -> float:
         """Return the UNIX seconds of a stream time in seconds."""
-        return self._clock.time_of(round(stream_time * self._rate))
+        return self.clock.time_of(round(stream_time * self._rate))
 
     def due_s(self) -> float:
         """Return the seconds of audio that the present hop still lacks.
@@ -212,7 +212,7 @@ class Station:
             self._resampler = Resampler(source.rate, self._rate)
             self._loudness = LoudnessMeter(source.rate, source.channels)
             if not source.real_time:
-                self._clock.observe(0, time.time())
+                self.clock.observe(0, time.monotonic(), wall_offset())
         item = ring.read(round(_READ_S * source.rate))
         if item is None:
             if ring.exhausted:
@@ -225,8 +225,10 @@ class Station:
             self._loudness.reset()
             self._queue(self._resampler.flush())
             self._taken += item.samples
-            if not self._clock.anchored:  # the very first thing is a loss
-                self._clock.observe(self._taken * self._rate // source.rate, time.time())
+            self.clock.interrupted()
+            if not self.clock.anchored:  # the very first thing is a loss
+                position = self._taken * self._rate // source.rate
+                self.clock.observe(position, time.monotonic(), wall_offset())
             self._waiting.append(_Gap(item, self._taken * self._rate // source.rate))
             return True
         self.replaced += sanitise(item)
@@ -246,8 +248,8 @@ class Station:
         assert self.source.ring is not None
         arrived = self.source.ring.arrival_time(self._stored - 1)
         if arrived is not None:
-            wall = time.time() - (time.monotonic() - arrived)
-            self._clock.observe(self._taken * self._rate // self.source.rate, wall)
+            position = self._taken * self._rate // self.source.rate
+            self.clock.observe(position, arrived, wall_offset())
 
     # ---- hops out -------------------------------------------------------------------------------
 
@@ -284,7 +286,7 @@ class Station:
             loudness_lufs=self._loudness.loudness() if self._loudness else None,
             start=start / self._rate,
             end=self._position / self._rate,
-            wall=self._clock.time_of(self._position),
+            wall=self.clock.time_of(self._position),
             arrival=self._arrival(),
         )
 
@@ -308,7 +310,7 @@ class Station:
             lost=gap.lost,
             start=start / self._rate,
             end=self._position / self._rate,
-            wall=self._clock.time_of(self._position),
+            wall=self.clock.time_of(self._position),
             resets=self._position - start >= self._settings.reset_gap_s * self._rate,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from typing import TYPE_CHECKING, Final
@@ -11,12 +12,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SINK: Final = "tuner"
+# With rewinds it would wake every two seconds at first, and its first sound come so late.
+_CARD: Final = (f"sink_name={SINK}", "rate=44100", "norewinds=1")
 
 
 class SoundServer:
     """PulseAudio in a folder of its own; its null sink's monitor is the default input."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         folder.chmod(0o700)
         self.environment = {
             key: value for key, value in os.environ.items() if not key.startswith("PULSE")
@@ -35,7 +39,7 @@ class SoundServer:
             "--exit-idle-time=-1",
             "-n",
             "--load=module-native-protocol-unix",
-            f"--load=module-null-sink sink_name={SINK} rate=44100",
+            f"--load=module-null-sink {' '.join(_CARD)}",
         )
         deadline = time.monotonic() + 10
         while self._try("pactl", "set-default-source", f"{SINK}.monitor") != 0:
@@ -46,13 +50,24 @@ class SoundServer:
         """Stop the server."""
         self._try("pulseaudio", "--kill")
 
+    def kill(self) -> None:
+        """End the server as a crash does."""
+        pid = self._folder / "pulse" / "pid"
+        os.kill(int(pid.read_text()), signal.SIGKILL)
+        pid.unlink()  # in a container nobody may reap the process, and it would seem to be alive
+
+    @property
+    def pcm(self) -> str:
+        """An ALSA device of this server: the right side of ``pcm.NAME`` in an asoundrc file."""
+        return f'{{ type pulse server "unix:{self._folder}/pulse/native" device {SINK}.monitor }}'
+
     def unplug(self) -> None:
         """Take the sound card away."""
         self._run("pactl", "unload-module", "module-null-sink")
 
     def plug(self) -> None:
         """Bring it back."""
-        self._run("pactl", "load-module", "module-null-sink", f"sink_name={SINK}", "rate=44100")
+        self._run("pactl", "load-module", "module-null-sink", *_CARD)
         self._run("pactl", "set-default-source", f"{SINK}.monitor")
 
     def play(self, file: Path) -> subprocess.Popen[bytes]:

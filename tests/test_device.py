@@ -1,160 +1,184 @@
-"""The sound-card source against a PortAudio that misbehaves on purpose.
+"""Sound cards against a PortAudio that misbehaves on purpose.
 
-The real thing is tested in ``tests/real``; here are the faults that a virtual sound card cannot
-have.
+The helper process is the real one; only the library in it is not (``fake_portaudio``), nor are
+``/proc`` and ``/sys``. What a virtual sound card can do is tested with one, in ``tests/real``.
 """
 
 from __future__ import annotations
 
-import threading
+import json
+import os
+import signal
 import time
-from types import SimpleNamespace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import psutil
 import pytest
+from commands import free_endpoint, start, streamgenre
+from heard import Heard, collect, wait_for
+from live import until
 
 from streamgenre.config import StationSettings
-from streamgenre.errors import InputError
+from streamgenre.errors import InputError, SettingsError
 from streamgenre.ring import LossReason, Lost
-from streamgenre.sources import choose, device
+from streamgenre.sources import choose, devices, helper
 from streamgenre.sources.base import Notice
-from streamgenre.sources.device import Device, DeviceSource, find_device
+from streamgenre.sources.device import DeviceSettings, DeviceSource
+from streamgenre.sources.devices import Choice, find_device, list_devices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
-MIC = {"name": "USB Audio: Line In (hw:1,0)", "hostapi": 0, "max_input_channels": 2}
-HDMI = {"name": "HDMI", "hostapi": 0, "max_input_channels": 0}
-CAM = {"name": "USB Camera", "hostapi": 0, "max_input_channels": 1}
-
-
-class PortAudioError(Exception):
-    pass
+RATE = 48_000
+MIC = "USB Audio: Line In (hw:1,0)"
+CAM = "USB Camera: - (hw:2,0)"
+QUICK = DeviceSettings(stall_s=0.5, backoff_first_s=0.05, backoff_longest_s=0.2)
 
 
-class FakeStream:
-    """Delivers blocks from a thread until it is told to freeze, stop or hang."""
+class World:
+    """What the fake library shows."""
 
-    def __init__(
-        self, world: FakePortAudio, callback: Callable[..., None], **settings: Any
-    ) -> None:
-        if world.open_error:
-            raise PortAudioError(world.open_error)
-        self.world, self.callback, self.settings = world, callback, settings
-        self.active = False
-        world.opened.append(self)
+    def __init__(self, file: Path, root: Path) -> None:
+        self._file = file
+        self.root = root
+        self._values: dict[str, Any] = {}
+        self.set(
+            devices=[
+                {"name": MIC, "max_input_channels": 2},
+                {"name": "HDMI: 0 (hw:0,3)", "max_input_channels": 0},
+                {"name": CAM, "max_input_channels": 1},
+                {"name": "pulse", "max_input_channels": 32},
+            ]
+        )
+        self.card(1, "Audio", usb=("1-1.2", "0d8c:0014", None))
+        self.card(2, "Camera", usb=("1-1.3", "046d:0825", "A1B2"))
 
-    def start(self) -> None:
-        self.active = True
-        threading.Thread(target=self._run, daemon=True).start()
+    def set(self, **values: Any) -> None:
+        self._values |= values
+        for device in self._values["devices"]:
+            device.setdefault("default_samplerate", RATE)
+            device.setdefault("hostapi", 0)
+        draft = self._file.with_suffix(".new")
+        draft.write_text(json.dumps(self._values))
+        draft.rename(self._file)
 
-    def _run(self) -> None:
-        frames, channels = self.settings["blocksize"], self.settings["channels"]
-        block = np.full((frames, channels), 0.1, np.float32)
-        clock = 100.0
-        while self.active:
-            if not self.world.frozen:
-                overflow, self.world.overflow = self.world.overflow, 0
-                clock += overflow / self.settings["samplerate"]
-                times = SimpleNamespace(inputBufferAdcTime=clock)
-                try:
-                    flags = SimpleNamespace(input_overflow=bool(overflow))
-                    self.callback(block, frames, times, flags)
-                except TypeError:
-                    self.active = False  # as PortAudio: the stream ends without a word
-                    return
-                clock += frames / self.settings["samplerate"]
-            time.sleep(0.005)
+    def plug(self, *names: str, **more: Any) -> None:
+        """Have these devices, of two channels, and no others."""
+        self.set(devices=[{"name": name, "max_input_channels": 2, **more} for name in names])
 
-    def abort(self, ignore_errors: bool = True) -> None:
-        self.active = False
+    def card(self, number: int, card: str, usb: tuple[str, str, str | None] | None = None) -> None:
+        """Have a card of this number, as Linux shows it."""
+        proc = self.root / "proc" / "asound" / f"card{number}"
+        proc.mkdir(parents=True, exist_ok=True)
+        (proc / "id").write_text(card + "\n")
+        device = self.root / "sys" / "class" / "sound" / f"card{number}" / "device"
+        device.parent.mkdir(parents=True, exist_ok=True)
+        device.unlink(missing_ok=True)
+        place = self.root / "sys" / "devices" / f"built-in-{number}"
+        if usb:
+            port, ids, serial = usb
+            place = self.root / "sys" / "devices" / "usb1" / port / f"{port}:1.0"
+            place.mkdir(parents=True, exist_ok=True)
+            vendor, product = ids.split(":")
+            (place.parent / "idVendor").write_text(vendor + "\n")
+            (place.parent / "idProduct").write_text(product + "\n")
+            (place.parent / "serial").unlink(missing_ok=True)
+            if serial:
+                (place.parent / "serial").write_text(serial + "\n")
+        place.mkdir(parents=True, exist_ok=True)
+        device.symlink_to(place)
 
-    def close(self, ignore_errors: bool = True) -> None:
-        if self.world.close_hangs:
-            time.sleep(30)
-
-
-class FakePortAudio:
-    PortAudioError = PortAudioError
-
-    def __init__(self, *devices: dict[str, Any]) -> None:
-        self.devices = [{"default_samplerate": 48_000.0, **d} for d in devices]
-        self.default = SimpleNamespace(device=(0, 0))
-        self.opened: list[FakeStream] = []
-        self.refreshed = 0
-        self.open_error = ""
-        self.overflow = 0
-        self.frozen = self.close_hangs = False
-
-    def query_devices(self) -> list[dict[str, Any]]:
-        return self.devices
-
-    def query_hostapis(self) -> list[dict[str, Any]]:
-        return [{"name": "ALSA"}]
-
-    def InputStream(self, **settings: Any) -> FakeStream:  # noqa: N802
-        return FakeStream(self, **settings)
-
-    def _terminate(self) -> None:
-        self.refreshed += 1
-
-    def _initialize(self) -> None:
-        pass
+    @property
+    def opened(self) -> list[dict[str, Any]]:
+        log = self._file.with_suffix(".log")
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
 
 @pytest.fixture
-def portaudio(monkeypatch: pytest.MonkeyPatch) -> FakePortAudio:
-    fake = FakePortAudio(MIC, HDMI, CAM)
-    monkeypatch.setattr(device, "portaudio", lambda: fake)
-    monkeypatch.setattr(device, "BACKOFF_S", (0.05, 0.2))
-    monkeypatch.setattr(device, "STALL_S", 0.4)
-    return fake
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    fake = str(Path(__file__).parent / "fake_portaudio")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([fake, os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("FAKE_PORTAUDIO", str(tmp_path / "world.json"))
+    monkeypatch.setattr(devices, "_ROOT", tmp_path)
+    return World(tmp_path / "world.json", tmp_path)
 
 
-def until(condition: Callable[[], bool], seconds: float = 5) -> None:
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, "it did not happen"
-        time.sleep(0.01)
-
-
-def states(source: DeviceSource) -> list[str]:
-    return [notice.state for notice in source.notices if isinstance(notice, Notice)]
-
-
-def read_all(source: DeviceSource) -> list[Lost]:
-    losses = []
-    assert source.ring is not None
-    while (item := source.ring.read(10_000)) is not None:
-        if isinstance(item, Lost):
-            losses.append(item)
-    return losses
-
-
-@pytest.fixture
-def source(portaudio: FakePortAudio) -> Any:
-    source = DeviceSource(find_device("line in"))
+def listening(text: str, settings: DeviceSettings = QUICK) -> DeviceSource:
+    source = DeviceSource(Choice(text, find_device(text)), settings)
     source.start()
+    return source
+
+
+@pytest.fixture
+def source(world: World) -> Iterator[DeviceSource]:
+    source = listening("line in")
+    until(lambda: source.state == "live")
     yield source
     source.stop()
 
 
-def test_devices_are_chosen_by_name(portaudio: FakePortAudio) -> None:
-    assert find_device("USB Camera").rate == 48_000
-    assert find_device("usb camera").name == "USB Camera"
-    assert find_device("line").name == MIC["name"]
-    assert find_device(None).name == MIC["name"]
-    with pytest.raises(InputError, match="could be"):
-        find_device("usb")
-    with pytest.raises(InputError, match="did you mean 'USB Camera'"):
-        find_device("USB Kamera")
+def told(source: DeviceSource) -> list[Notice]:
+    return [notice for notice in source.notices if isinstance(notice, Notice)]
+
+
+def losses(source: DeviceSource) -> list[Lost]:
+    assert source.ring is not None
+    found = []
+    while (item := source.ring.read(10_000)) is not None:
+        if isinstance(item, Lost):
+            found.append(item)
+    return found
+
+
+def helpers() -> list[psutil.Process]:
+    return [p for p in psutil.Process().children() if "capture.py" in " ".join(p.cmdline())]
+
+
+# ---- which one is meant -------------------------------------------------------------------------
+
+
+def test_devices_are_chosen_by_name_or_by_what_they_are(world: World) -> None:
+    there = list_devices()
+    assert [d.name for d in there] == [MIC, CAM, "pulse"]
+    assert [d.id for d in there] == ["usb:1-1.2", "usb:046d:0825:A1B2", None]
+    for text, name in {
+        "USB Camera: - (hw:2,0)": CAM,
+        "usb camera": CAM,
+        "line": MIC,
+        "USB Audio: Line In (hw:7,0)": MIC,
+        "alsa:Camera": CAM,
+        "alsa:Audio,0": MIC,
+        "usb:1-1.3": CAM,
+        "usb:0d8c:0014": MIC,
+        "usb:046d:0825:A1B2": CAM,
+        "pulse": "pulse",
+    }.items():
+        assert find_device(text, there).name == name
+    assert find_device(None, there).name == MIC
+    with pytest.raises(InputError, match=r"'usb' could be 'USB Audio.*\(usb:1-1.2\)"):
+        find_device("usb", there)
+    with pytest.raises(InputError, match="did you mean 'USB Camera"):
+        find_device("USB Kamera: -", there)
+    with pytest.raises(InputError, match=r"did you mean 'usb:1-1\.2'"):
+        find_device("usb:1-1.4", there)
     with pytest.raises(InputError, match="no input device 'HDMI'"):
-        find_device("HDMI")
+        find_device("HDMI", there)
 
 
-def test_no_input_device_means_the_demo(portaudio: FakePortAudio) -> None:
-    portaudio.devices = portaudio.devices[1:2]
+def test_two_of_a_kind_are_told_apart_by_their_sockets(world: World) -> None:
+    for number, port in ((1, "1-1.2"), (2, "1-1.4")):  # both with the maker's one serial number
+        world.card(number, f"Device_{number}", usb=(port, "0d8c:0014", "0000"))
+    world.plug("USB Mic: - (hw:1,0)", "USB Mic: - (hw:2,0)", "USB Mic: #1 (hw:2,1)")
+    there = list_devices()
+    assert [d.id for d in there] == ["usb:1-1.2", "usb:1-1.4", "usb:1-1.4,1"]
+    with pytest.raises(InputError, match=r"could be .*usb:1-1.2.*usb:1-1.4"):
+        find_device("usb:0d8c:0014:0000", there)
+    assert find_device("usb:1-1.4,1", there).name == "USB Mic: #1 (hw:2,1)"
+
+
+def test_no_input_device_means_the_demo(world: World) -> None:
+    world.set(devices=[])
     source, line = choose.open_input(StationSettings(pace="fast"))
     assert source.name == "demo"
     assert line is not None
@@ -162,11 +186,10 @@ def test_no_input_device_means_the_demo(portaudio: FakePortAudio) -> None:
     assert "demo" in line
 
 
-def test_a_missing_portaudio_means_the_demo_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing() -> Any:
-        raise InputError("sound cards need the PortAudio library: `apt install libportaudio2`")
-
-    monkeypatch.setattr(device, "portaudio", missing)
+def test_a_missing_portaudio_means_the_demo_and_says_why(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_PORTAUDIO", "/nonexistent")
     source, line = choose.open_input(StationSettings(pace="fast"))
     assert source.name == "demo"
     assert line is not None
@@ -175,93 +198,178 @@ def test_a_missing_portaudio_means_the_demo_and_says_why(monkeypatch: pytest.Mon
         choose.open_input(StationSettings(input="mic"))
 
 
-def test_it_goes_live_at_the_devices_own_rate(
-    portaudio: FakePortAudio, source: DeviceSource
+def test_a_sound_system_that_hangs_is_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    world.set(init_hangs=True)
+    monkeypatch.setattr(helper, "ANSWER_S", 1.0)
+    with pytest.raises(InputError, match="does not answer"):
+        list_devices()
+    until(lambda: not helpers())
+
+
+# ---- there, away and back -----------------------------------------------------------------------
+
+
+def test_a_device_that_is_not_there_is_an_error_or_waited_for(world: World) -> None:
+    world.plug("USB Audio Camera: - (hw:2,0)")
+    name = "USB Audio: Line In"
+    env = dict(os.environ)
+    flags = ("--input", name, "--publish", free_endpoint(), "--json", "--no-history")
+    done = streamgenre("listen", *flags, env=env)
+    assert done.returncode == 1
+    assert "did you mean 'USB Audio Camera: - (hw:2,0)'" in done.stderr
+    assert "--wait-for-device" in done.stderr
+    heard: Heard = []
+    with start("listen", *flags, "--wait-for-device", env=env) as daemon:
+        collect(daemon, heard)
+        first = wait_for(heard, 20, type="source")
+        assert (first["state"], first["input"]) == ("connecting", name)
+        assert "USB Audio Camera" in first["detail"]  # says what there is instead
+        assert world.opened == []  # no device of a similar name is taken
+        world.plug("USB Audio Camera: - (hw:2,0)", MIC)
+        wait_for(heard, 20, type="source", state="live", rate=RATE, channels=2)
+        daemon.terminate()
+        assert daemon.wait(5) == 0
+    status = [e for _, e in heard if e["type"] == "status"][-1]
+    assert status["samples_lost"] == 0  # nothing was heard before, so nothing is lost
+    assert {opened["name"] for opened in world.opened} == {MIC}
+
+
+def test_it_is_found_again_under_another_number_and_with_another_rate(
+    world: World, source: DeviceSource
+) -> None:
+    unplugged = time.monotonic()
+    world.plug(CAM)
+    until(lambda: source.state == "lost")
+    assert "is not there" in told(source)[-1].detail or "stopped" in told(source)[-1].detail
+    time.sleep(0.5)
+    assert len(world.opened) == 1
+    # Back as card 3, where another now has its old number; it knows other rates, and is mono.
+    world.card(1, "Other", usb=("1-1.3", "1111:2222", None))
+    world.card(3, "Audio", usb=("1-1.2", "0d8c:0014", None))
+    there = [{"name": n, "max_input_channels": 1} for n in (MIC, "USB Audio: Line In (hw:3,0)")]
+    world.set(devices=[{**device, "default_samplerate": 44_100} for device in there])
     until(lambda: source.state == "live")
-    settings = portaudio.opened[0].settings
-    assert (settings["samplerate"], settings["channels"], settings["device"]) == (48_000, 2, 0)
-    assert read_all(source) == []
+    away = time.monotonic() - unplugged
+    assert (world.opened[-1]["name"], world.opened[-1]["samplerate"]) == (
+        "USB Audio: Line In (hw:3,0)",
+        44_100,
+    )
+    assert (source.rate, source.channels) == (RATE, 2)  # what the station was made for
+    ring = source.ring
+    assert ring is not None
+    (gap,) = losses(source)
+    assert gap.reason is LossReason.RECONNECT
+    assert gap.samples == pytest.approx(away * RATE, abs=0.4 * RATE)
+    before, began = ring.written, time.monotonic()
+    until(lambda: ring.written > before + RATE)
+    speed = (ring.written - before) / (time.monotonic() - began)
+    assert speed == pytest.approx(RATE, rel=0.1)  # resampled
+    block = ring.read(10_000)
+    assert not isinstance(block, Lost)
+    assert block is not None
+    assert block[-100:] == pytest.approx(0.1, abs=0.01)
+
+
+def test_another_device_of_its_name_is_not_taken(world: World, source: DeviceSource) -> None:
+    world.plug(CAM)
+    until(lambda: source.state == "lost")
+    world.card(1, "Audio", usb=("1-1.2", "ffff:0001", None))  # the same name, card and socket
+    world.plug(MIC)
+    time.sleep(0.8)
+    assert source.state == "lost"
+    assert len(world.opened) == 1
+    world.card(1, "Audio", usb=("1-1.4", "0d8c:0014", None))  # the very kind, in another socket
+    until(lambda: source.state == "live")
+
+
+def test_a_twin_that_stays_is_not_taken_for_the_one_that_left(world: World) -> None:
+    for number, port in ((1, "1-1.2"), (2, "1-1.4")):
+        world.card(number, f"Device_{number}", usb=(port, "0d8c:0014", None))
+    world.plug("USB Mic: - (hw:1,0)", "USB Mic: - (hw:2,0)")
+    source = listening("USB Mic: - (hw:1,0)")
+    until(lambda: source.state == "live")
+    world.plug("USB Mic: - (hw:2,0)")
+    until(lambda: source.state == "lost")
+    time.sleep(0.8)
+    assert source.state == "lost"
+    world.plug("USB Mic: - (hw:2,0)", "USB Mic: - (hw:1,0)")
+    until(lambda: source.state == "live")
+    assert world.opened[-1]["device"] == 1
+    source.stop()
+
+
+def test_a_busy_device_is_tried_again(world: World) -> None:
+    world.set(open_error="Device unavailable")
+    source = listening("line in")
+    until(lambda: bool(source.notices))
+    assert told(source)[0].state == "connecting"
+    assert "Device unavailable" in told(source)[0].detail
+    world.set(open_error="")
+    until(lambda: source.state == "live")
+    source.stop()
+
+
+# ---- faults of a stream -------------------------------------------------------------------------
 
 
 def test_a_frozen_stream_that_calls_itself_active_is_lost_and_reopened(
-    portaudio: FakePortAudio, source: DeviceSource
+    world: World, source: DeviceSource
 ) -> None:
-    until(lambda: source.state == "live")
-    portaudio.frozen = True
+    world.set(frozen=True)
     until(lambda: source.state == "lost")
-    assert "delivers no sound" in str(source.notices[-1])
-    portaudio.frozen = False
+    assert "delivers no sound" in told(source)[-1].detail
+    world.set(frozen=False)
     until(lambda: source.state == "live")
-    assert states(source)[0] == "live"
-    assert len(portaudio.opened) >= 2
-    assert portaudio.refreshed >= 1
-    (gap,) = read_all(source)
+    assert len(world.opened) >= 2
+    (gap,) = losses(source)
     assert gap.reason is LossReason.RECONNECT
-    assert 0.3 * 48_000 < gap.samples < 5 * 48_000
+    assert 0.4 * RATE < gap.samples < 5 * RATE
+    assert len(helpers()) == 1
 
 
-def test_the_device_is_found_again_under_another_index(
-    portaudio: FakePortAudio, source: DeviceSource
-) -> None:
+@pytest.mark.parametrize("silent", [False, True])
+def test_an_overflow_is_counted_told_or_not(world: World, silent: bool) -> None:
+    source = listening("line in", DeviceSettings())
     until(lambda: source.state == "live")
-    mic = portaudio.devices.pop(0)
-    portaudio.opened[0].active = False
-    until(lambda: source.state == "lost")
-    time.sleep(0.5)
-    assert len(portaudio.opened) == 1  # it waits for its own device and takes no other
-    portaudio.devices.append(mic)
-    until(lambda: source.state == "live")
-    assert portaudio.opened[-1].settings["device"] == 2
-
-
-def test_a_busy_device_is_tried_again(portaudio: FakePortAudio) -> None:
-    portaudio.open_error = "Device unavailable"
-    source = DeviceSource(find_device("line in"))
-    source.start()
-    until(lambda: bool(source.notices))
-    first = source.notices[0]
-    assert isinstance(first, Notice)
-    assert first.state == "connecting"
-    assert "Device unavailable" in first.detail
-    portaudio.open_error = ""
-    until(lambda: source.state == "live")
-    assert read_all(source) == []  # nothing was heard before, so nothing is lost
-    source.stop()
-    assert source.state == "ended"
-
-
-def test_a_close_that_hangs_does_not_hold_the_daemon(
-    portaudio: FakePortAudio, source: DeviceSource, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    until(lambda: source.state == "live")
-    monkeypatch.setattr(device, "CLOSE_S", 0.2)
-    portaudio.close_hangs = True
-    started = time.monotonic()
-    source.stop()
-    assert time.monotonic() - started < 2
-    assert source.state == "ended"
-
-
-def test_an_overflow_is_counted_from_portaudios_clock(
-    portaudio: FakePortAudio, source: DeviceSource
-) -> None:
-    until(lambda: source.state == "live")
-    portaudio.overflow = 960
+    world.set(skipped=RATE, silent=silent)
     until(lambda: source.ring is not None and source.ring.lost > 0)
-    time.sleep(0.05)
-    (lost,) = read_all(source)
-    assert lost.reason is LossReason.OVERFLOW
-    assert lost.samples == pytest.approx(960, abs=2)
+    time.sleep(1.5)
+    source.stop()
+    found = losses(source)
+    assert {lost.reason for lost in found} == {LossReason.OVERFLOW}
+    assert sum(lost.samples for lost in found) == pytest.approx(RATE, abs=0.15 * RATE)
 
 
-def test_an_error_in_the_callback_surfaces(portaudio: FakePortAudio, source: DeviceSource) -> None:
+def test_an_error_in_the_callback_is_told_and_the_device_reopened(
+    world: World, source: DeviceSource
+) -> None:
+    world.set(broken=True)
+    until(lambda: source.state == "lost")
+    assert "TypeError" in told(source)[-1].detail
+    world.set(broken=False)
     until(lambda: source.state == "live")
-    assert source.ring is not None
-    source.ring.write = None  # type: ignore[assignment, method-assign]
-    until(lambda: source.state == "ended")
-    assert isinstance(source.failure, TypeError)
 
 
-def test_at_most_two_channels_are_taken() -> None:
-    assert DeviceSource(Device("x", "ALSA", 32, 44_100, False)).channels == 2
+def test_stopping_is_bounded_though_the_helper_is_dead(world: World, source: DeviceSource) -> None:
+    (process,) = helpers()
+    process.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    source.stop()
+    assert time.monotonic() - began < 2
+    assert source.state == "ended"
+    assert helpers() == []
+
+
+def test_a_helper_that_crashes_is_replaced(world: World, source: DeviceSource) -> None:
+    (process,) = helpers()
+    process.kill()
+    until(lambda: source.state == "lost")
+    until(lambda: source.state == "live")
+    assert [lost.reason for lost in losses(source)] == [LossReason.RECONNECT]
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(SettingsError, match="stall_s"):
+        DeviceSettings(stall_s=0)

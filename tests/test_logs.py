@@ -249,7 +249,7 @@ def test_levels_choose_what_is_said_of_an_input(stateful_folder: Path, tmp_path:
         said = done.stderr.splitlines()
         assert len(said) == len(words)
         for line, word in zip(said, words, strict=True):
-            assert line.startswith(f"streamgenre: a.wav: {word}, a.wav")
+            assert line.startswith(f"streamgenre: a.wav: {word}")
 
 
 def test_under_systemd_without_its_journal_lines_have_levels(

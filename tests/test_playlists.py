@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import time
 from itertools import pairwise
@@ -104,7 +105,7 @@ def test_what_cannot_be_played_is_told_once_and_passed_over(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     short_files(tmp_path, "1.wav", "3.wav")
-    (tmp_path / "2.mp3").write_bytes(b"no music")
+    (tmp_path / os.fsdecode(b"2 \xff\x1b[2J.mp3")).write_bytes(b"no music")
     (tmp_path / "4.wav").symlink_to("nowhere")
     with caplog.at_level(logging.WARNING):
         source = open_playlist(tmp_path, pace="fast", order=Order(loop=True))
@@ -113,7 +114,7 @@ def test_what_cannot_be_played_is_told_once_and_passed_over(
     assert len(samples) >= 2 * RATE
     told = [notice.detail for notice in source.notices if notice.state == "live" and notice.detail]
     assert len(told) == 2
-    assert "2.mp3: cannot be read as audio" in told[0]
+    assert "2 \ufffd [2J.mp3: cannot be read as audio" in told[0]
     assert "4.wav: no such file" in told[1]
     assert [record.getMessage() for record in caplog.records] == told
 

@@ -9,6 +9,7 @@ import re
 import signal
 import sqlite3
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,13 @@ from commands import COMMAND, environment, events_of, free_endpoint, start, stre
 from live import until
 
 from streamgenre.cli.flags import split_name
+from streamgenre.cli.reloading import Reloader
+from streamgenre.config import EngineSettings
+from streamgenre.config.build import load
 from streamgenre.control import request
+from streamgenre.engine import Engine
+from streamgenre.errors import SettingsError
+from streamgenre.lineup import Lineup
 from streamgenre.subscriber import Subscriber
 
 if TYPE_CHECKING:
@@ -133,6 +140,17 @@ def test_what_a_reload_can_and_cannot_change(configured: Configured) -> None:
         assert {s["station"] for s in _asks(configured, "stations")} == {"a", "b"}
         daemon.terminate()
         assert daemon.wait(10) == 0
+
+
+def test_a_configuration_that_vanishes_changes_nothing() -> None:
+    """The files that are read by themselves may all be gone: that is no wish for the default."""
+    phases: list[str] = []
+    engine = Engine(lambda event: None, EngineSettings())
+    nothing = load("/dev/null", {}, None)
+    reloader = Reloader(lambda: replace(nothing, files=()), Lineup(engine), engine, phases.append)
+    with pytest.raises(SettingsError, match="no configuration file"):
+        reloader.reload()
+    assert phases == ["begin", "end"]
 
 
 def _asks(configured: Configured, what: str) -> Any:

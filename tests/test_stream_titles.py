@@ -28,6 +28,8 @@ from streamgenre.errors import InputError
 from streamgenre.ring import Lost
 from streamgenre.sources import radio
 from streamgenre.sources.base import Notice
+from streamgenre.sources.body import Body
+from streamgenre.sources.http import Response
 from streamgenre.sources.ogg import OggChain
 from streamgenre.sources.radio import RadioSource
 
@@ -218,6 +220,23 @@ def test_hls_with_timed_titles_a_discontinuity_and_a_missing_segment(tmp_path: P
     assert samples / 44_100 == pytest.approx(10, abs=0.3)  # with those that are lost
 
 
+def test_a_live_hls_stream_waits_for_its_next_segment_and_stops_at_once(tmp_path: Path) -> None:
+    segment(tmp_path / "0.ts", 0, 2, {})
+    (tmp_path / "live.m3u8").write_text(
+        "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:10\n#EXTINF:2,\n0.ts\n"
+    )
+    with web(tmp_path) as url:
+        source = RadioSource(f"{url}/live.m3u8")
+        source.start()
+        until(lambda: source.state == "live")
+        time.sleep(1)
+        assert source.state == "live"
+        began = time.monotonic()
+        source.stop()
+        assert time.monotonic() - began < 1.5
+    assert source.notices[-1] == Notice("ended", "stopped")
+
+
 # ---- RTSP and SRT -------------------------------------------------------------------------------
 
 
@@ -253,9 +272,36 @@ def test_rtsp_where_nobody_is() -> None:
 
 def test_what_ffmpeg_was_built_without_is_said() -> None:
     try:
-        av.open("srt:", timeout=1)
+        av.open("srt:")
     except av.ProtocolNotFoundError:
         with pytest.raises(InputError, match=r"srt://radio\.example\?…: .*built without srt; pipe"):
             RadioSource("srt://user:secret@radio.example?passphrase=secret").start()
     except (av.FFmpegError, OSError):
         pytest.skip("this PyAV knows srt")
+
+
+# ---- whatever a server sends --------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.sampled_from([b"OggS", page(2, b"x"), b"StreamTitle='a - b';"]) | st.binary()),
+    st.integers(0, 40),
+    st.integers(1, 64),
+)
+def test_no_bytes_can_hurt_the_way_to_the_decoder(
+    pieces: list[bytes], interval: int, size: int
+) -> None:
+    data = b"".join(pieces)
+    stream: Any = io.BytesIO(data)
+    body = Body(Response(stream, {"icy-metaint": str(interval)}, ""), 10.0)
+    out = 0
+    while True:
+        while audio := body.read(size):
+            assert len(audio) <= size
+            out += len(audio)
+        titles = body.titles_until(None)
+        assert all(title.raw for title in titles if title.title)
+        if not body.next_link():
+            break
+    assert out <= len(data)
+    assert interval or out == len(data)

@@ -59,6 +59,7 @@ def _listen(commands: Commands) -> None:
             "examples:\n"
             "  streamgenre listen                          the default input device\n"
             '  streamgenre listen --input "USB Audio"      a device, by (part of) its name\n'
+            "  streamgenre listen --input usb:1-1.2 --wait-for-device\n"
             "  streamgenre listen --input http://radio.example/jazz.mp3\n"
             "  streamgenre listen --input ~/Music --loop --shuffle 1\n"
             "  streamgenre listen --input set.flac --pace fast --json > events.jsonl\n"
@@ -74,9 +75,9 @@ def _listen(commands: Commands) -> None:
         "--input",
         action="append",
         metavar="[NAME=]INPUT",
-        help="name of a device (see `streamgenre devices`), path of an audio file, of a folder of "
-        "them or of a list (.m3u, .pls, .xspf, .asx), URL of a radio stream or station list "
-        "(http, https, rtsp, rtsps, and srt where PyAV has it), - for raw PCM "
+        help="name or id of a device (see `streamgenre devices`), path of an audio file, of a "
+        "folder of them or of a list (.m3u, .pls, .xspf, .asx), URL of a radio stream or station "
+        "list (http, https, rtsp, rtsps, and srt where PyAV has it), - for raw PCM "
         "on standard input, or demo for a synthesised programme (default: the stations of the "
         "configuration; where it has none, the default input device, else demo). May be given "
         "again, with a name for each station in front: --input kitchen=URL. A file whose name has "
@@ -87,6 +88,13 @@ def _listen(commands: Commands) -> None:
         metavar="FILE",
         help="configuration file (default: /etc/streamgenre/config.toml, and over it "
         "~/.config/streamgenre/config.toml; see `streamgenre config`)",
+    )
+    source.add_argument(
+        "--wait-for-device",
+        action="store_true",
+        help="wait for a device that is not there at the start, instead of an error; what a "
+        "configuration names is always waited for, and so is a device that was heard and is "
+        "unplugged",
     )
     source.add_argument("--station", metavar="NAME", help="name of the station in every event")
     source.add_argument(
@@ -204,7 +212,18 @@ def _devices(commands: Commands) -> None:
         commands,
         "devices",
         "list the audio inputs of this machine",
-        description="List input devices by the names that `listen --input` takes.",
+        description=(
+            "List input devices by the names that `listen --input` takes, and sound cards by the\n"
+            "ids that stay the same wherever a card comes in the list:\n"
+            "\n"
+            "  usb:0d8c:0014:SERIAL   this very USB device, in any socket\n"
+            "  usb:1-1.2              what is in this USB socket (bus-port.port)\n"
+            "  usb:0d8c:0014          the USB device of this vendor and product\n"
+            "  alsa:Device            the card of this ALSA id (see /proc/asound/cards)\n"
+            "\n"
+            "The list shows the most lasting of them; `,1` behind it is the card's second input.\n"
+            "`pulse`, `pipewire` and `default` have none: there the sound server has the say."
+        ),
     )
     parser.add_argument("--json", action="store_true", help="print a JSON array")
 

@@ -83,12 +83,13 @@ def _listen(
     def on_failure(name: str, error: Exception) -> None:
         _log.error("%s has failed: %s", name, error, extra={"station": name})
 
-    engine = Engine(publish, config.engine, lambda: publisher.traffic, on_failure)
-    lineup = Lineup(engine)
     service = Service(Notifier.from_environment(), config.engine.hop_s)
+    engine = Engine(publish, config.engine, lambda: publisher.traffic, on_failure, service.turn)
+    lineup = Lineup(engine)
     reloader = Reloader(read, lineup, engine, service.on_reload) if loaded.files else None
     with ExitStack() as stack:
-        sources = lineup.begin(config, at_once=len(config.stations) == 1 and not loaded.from_file)
+        alone = len(config.stations) == 1 and not loaded.from_file
+        sources = lineup.begin(config, at_once=alone and not args.wait_for_device)
         # What is live must reach the bus in time, whether or not somebody reads our output.
         lossless = not any(source.real_time for source in sources)
         feed = Feed(lossless=lossless)
@@ -99,8 +100,8 @@ def _listen(
         )
         if config.bus.publish.endswith(":*"):
             _log.info("publishing on %s", publisher.endpoint)
-        with service.watching(engine.call):
-            _run(engine, feed, show, reloader)
+        stack.callback(service.stopping)
+        _run(engine, feed, show, reloader)
     if sys.stdout.isatty() and not args.json and not args.quiet:
         print(_summary(heard))  # the dashboard has taken its screen with it
     if feed.dropped:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from streamgenre.errors import StreamgenreError
+from streamgenre.errors import SettingsError, StreamgenreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +79,10 @@ class Reloader:
         with self._lock:
             self._on_reload("begin")
             try:
-                changes = self._lineup.change(self._load().config)
+                loaded = self._load()
+                if not loaded.files:
+                    raise SettingsError("there is no configuration file any more")
+                changes = self._lineup.change(loaded.config)
                 applied = threading.Event()
                 self._engine.call(applied.set)
                 applied.wait(_APPLIED_S)

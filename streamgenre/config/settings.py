@@ -15,6 +15,7 @@ from streamgenre.errors import SettingsError
 from streamgenre.history.settings import HistorySettings
 from streamgenre.limits import Like, Range, check
 from streamgenre.manifest import DEFAULT_MODEL
+from streamgenre.sources.device import DeviceSettings
 from streamgenre.sources.paced import Pace  # noqa: TC001 - the types are read
 from streamgenre.sources.stdin import RawFormat
 
@@ -96,6 +97,8 @@ class StationSettings:
     for its own order."""
     raw: RawFormat = field(default_factory=RawFormat)
     """How raw PCM on standard input is read."""
+    device: DeviceSettings = field(default_factory=DeviceSettings)
+    """How a sound card is watched and waited for."""
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     """From probabilities to a genre."""
 

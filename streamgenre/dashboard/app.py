@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.live import Live
 
+from streamgenre.dashboard.keys import press
 from streamgenre.dashboard.lines import run_lines
 from streamgenre.dashboard.render import render
 from streamgenre.dashboard.terminal import Pause, orderly_end, quiet_keys
@@ -74,6 +75,7 @@ class _Screen:
         self._view = DashboardView()
         self._stack = ExitStack()
         self._live: Live | None = None
+        self._typed: Callable[[], bytes] = bytes
         self._changed = True
         self._drawn_at = float("-inf")
         self._drawn: tuple[object, ...] = ()
@@ -83,7 +85,7 @@ class _Screen:
         self._changed = True
         # What undoes a step is noted before the step: Ctrl-C may come at any time.
         self._stack.callback(self._restore)
-        self._stack.enter_context(quiet_keys())
+        self._typed = self._stack.enter_context(quiet_keys())
         # Nothing is redirected: in the alternate screen rich would print above the picture and
         # scroll it. What others print is overwritten by the next drawing.
         live = Live(
@@ -117,6 +119,7 @@ class _Screen:
         now = time.monotonic()
         if now - self._drawn_at < REFRESH_S or self._live is None:
             return True
+        self._changed |= press(self._view, self._typed())
         width, height = self._console.size
         # Apart from events, only the size and the seconds without an update change the picture.
         stale = tuple(station.stale_s(now) for station in self._view.stations.values())

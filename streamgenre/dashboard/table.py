@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamgenre.dashboard import palette, parts, strip
 from streamgenre.dashboard.canvas import Row, fit
+from streamgenre.dashboard.keys import HINT
 from streamgenre.dashboard.text import clean, duration, number, percent
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 NAME: Final = 16
 """Cells for the name of a station in a wide table."""
+TITLE: Final = 40
+"""Cells for what is playing in a very wide table."""
+MIN_TITLE: Final = 14
+"""Less room than this is left to the timeline."""
 GENRE: Final = 12
 """Cells for the genre in a wide table."""
 
@@ -25,23 +30,32 @@ def stations(view: DashboardView, frame: Frame, *, rows: int) -> list[Row]:
     everyone = sorted(view.stations.values(), key=lambda one: one.name)
     # Heading, summary and a blank row around the table.
     room = max(1, rows - 4)
-    shown = everyone if len(everyone) <= room else everyone[: room - 1]
+    pages = 1
+    shown = everyone
+    if len(everyone) > room:
+        step = max(1, room - 1)
+        pages = -(-len(everyone) // step)
+        start = step * (view.page % pages)
+        shown = everyone[start : start + step]
     lines = [_heading(frame), Row()]
     lines += [_station(one, frame) for one in shown]
-    if len(shown) < len(everyone):
-        more = f" … and {len(everyone) - len(shown)} more"
-        lines.append(Row().add(more, frame.paint(dim=True)))
+    if pages > 1:
+        lines += [Row()] * (step - len(shown))
+        more = f" … and {len(everyone) - len(shown)} more (page {view.page % pages + 1} of {pages})"
+        lines.append(Row().add(more, frame.paint(dim=True)).cut(frame.width))
     lines += [Row(), _summary(everyone, frame)]
     return lines
 
 
-def _columns(frame: Frame) -> tuple[int, int, int]:
-    """Return the cells for name, genre and timeline."""
+def _columns(frame: Frame) -> tuple[int, int, int, int]:
+    """Return the cells for name, genre, title and timeline."""
     name = min(NAME, frame.width // 4)
     genre = min(GENRE, frame.width // 5)
     # Name, state (13 or 2), genre, 6 of confidence, 8 of level, and what lies between.
     fixed = 1 + name + 1 + _state(frame) + 1 + 4 + genre + 1 + 6 + 2 + 6 + 2
-    return name, genre, max(0, frame.width - fixed - 1)
+    rest = max(0, frame.width - fixed - 1)
+    title = min(TITLE, rest // 2 - 2) if rest >= 2 * MIN_TITLE else 0
+    return name, genre, title, rest - title - 2 * (title > 0)
 
 
 def _state(frame: Frame) -> int:
@@ -49,20 +63,23 @@ def _state(frame: Frame) -> int:
 
 
 def _heading(frame: Frame) -> Row:
-    name, genre, timeline = _columns(frame)
+    name, genre, title, timeline = _columns(frame)
     dim = frame.paint(dim=True)
     row = Row().add(" station", dim).to(name + 2)
     if _state(frame) > 2:
         row.add("source", dim)
     row.to(name + 3 + _state(frame)).add("genre", dim).to(row.width + genre - 1)
     row.add("   sure    dBFS", dim)
+    if title:
+        start = row.width
+        row.add("  playing", dim).to(start + 2 + title)
     if timeline >= 8:
         row.add("  last minutes", dim)
     return row.cut(frame.width)
 
 
 def _station(station: StationView, frame: Frame) -> Row:
-    name, genre, timeline = _columns(frame)
+    name, genre, title, timeline = _columns(frame)
     paint = frame.paint
     update = station.update
     stale = station.stale_s(frame.now)
@@ -90,10 +107,20 @@ def _station(station: StationView, frame: Frame) -> Row:
         dbfs = update.level_dbfs
         loud = "–" if dbfs is None or not math.isfinite(dbfs) else f"{dbfs:.1f}"
         row.add(f" {sure:>6}").add(f"  {loud:>6}", paint(dim=True))
+        if title:
+            start = row.width
+            row.add("  ").add(fit(_playing(station), title), paint()).to(start + 2 + title)
         if timeline >= 8:
             cells = strip.single(station, replace(frame, width=timeline + 2), axis=False)[0]
             row.add(" ").extend(cells)
     return row
+
+
+def _playing(station: StationView) -> str:
+    """Return what a station says is on; of one that is lost, why."""
+    if station.source is not None and station.source_state == "lost":
+        return clean(station.source.detail)
+    return clean(station.title.raw) if station.title is not None else ""
 
 
 def _summary(everyone: list[StationView], frame: Frame) -> Row:
@@ -113,4 +140,5 @@ def _summary(everyone: list[StationView], frame: Frame) -> Row:
     missed = sum(one.missed for one in everyone)
     if missed:
         row.add("   ").add(f"missed {number(missed)} events", paint(palette.WARN, bold=True))
+    row.add(f"   {HINT}", paint(dim=True))
     return row.cut(frame.width)

@@ -11,31 +11,32 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 
 @contextmanager
-def quiet_keys() -> Iterator[None]:
-    """Keep typed keys from being echoed into the picture; Ctrl-C and Ctrl-Z work as ever.
+def quiet_keys() -> Iterator[Callable[[], bytes]]:
+    """Yield what returns the keys typed since the last time; they are not echoed.
 
-    Does nothing where standard input is no terminal or belongs to another job: changing the
-    settings from the background would stop the process.
+    Ctrl-C and Ctrl-Z work as ever. There are no keys where standard input is no terminal or belongs
+    to another job: changing the settings from the background would stop the process.
     """
     try:
         descriptor = sys.stdin.fileno()
         if not _in_front(descriptor):
-            yield
+            yield bytes
             return
         before = termios.tcgetattr(descriptor)
     except (OSError, ValueError, AttributeError, termios.error):
-        yield
+        yield bytes
         return
     after = termios.tcgetattr(descriptor)
-    after[3] &= ~termios.ECHO
+    after[3] &= ~(termios.ECHO | termios.ICANON)
+    after[6][termios.VMIN] = after[6][termios.VTIME] = 0  # a read never waits
     termios.tcsetattr(descriptor, termios.TCSADRAIN, after)
     try:
-        yield
+        yield lambda: _typed(descriptor)
     finally:
         # What was typed meanwhile was not meant for the shell: it goes with the flush.
         # A terminal that hung up has no settings to restore. One that a shell has taken back
@@ -43,6 +44,13 @@ def quiet_keys() -> Iterator[None]:
         with suppress(OSError, termios.error):
             if _in_front(descriptor):
                 termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
+
+
+def _typed(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 256) if _in_front(descriptor) else b""
+    except OSError:  # it hung up
+        return b""
 
 
 def _in_front(descriptor: int) -> bool:

@@ -124,6 +124,8 @@ class DashboardView:
     """Stations by name, in the order first heard."""
     selected: str | None = None
     """Name of the station to show alone; None: the only one, or the table of all."""
+    page: int = 0
+    """Page of the table, where it has more than one; counted on, the first follows the last."""
 
     def apply(self, event: AnyEvent, now: float | None = None) -> None:
         """Take in one event.

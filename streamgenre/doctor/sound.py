@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from streamgenre.doctor.finding import note, ok, problem
 from streamgenre.errors import InputError
 from streamgenre.sources.choose import is_device
-from streamgenre.sources.device import find_device
+from streamgenre.sources.devices import find_device
 from streamgenre.sources.http import open_url, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamgenre.doctor.finding import Finding, Subject
-    from streamgenre.sources.device import Device
+    from streamgenre.sources.devices import Device
 
 RATES: Final = (16_000, 22_050, 44_100, 48_000, 96_000)
 """Rates that are asked for, in Hz."""

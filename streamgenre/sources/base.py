@@ -7,6 +7,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from streamgenre.sources.titles import clean
+
 if TYPE_CHECKING:
     from streamgenre.events import SourceState
     from streamgenre.ring import Ring
@@ -69,8 +71,11 @@ class Source(ABC):
         self._told: Notice | None = None
 
     def tell(self, state: SourceState, detail: str = "") -> None:
-        """Change the state; a repetition of the same is not told again."""
-        notice = Notice(state, detail)
+        """Change the state; a repetition of the same is not told again.
+
+        The detail may quote servers and file names: it is made fit to be shown.
+        """
+        notice = Notice(state, clean(detail))
         if notice != self._told:
             self._told = notice
             self.state = state

@@ -10,12 +10,15 @@ from streamgenre.errors import InputError
 from streamgenre.sources.base import MAX_CUES
 from streamgenre.sources.icy import IcyDemuxer
 from streamgenre.sources.ogg import OggChain
+from streamgenre.sources.turns import Turn
 
 if TYPE_CHECKING:
     from streamgenre.sources.http import Response
     from streamgenre.sources.titles import Title
 
-_READ: Final = 4096
+_READ: Final = 65_536
+_EVERY_S: Final = 0.15
+"""Seconds between two reads: a few large ones cost much less than many small ones."""
 
 
 class Body:
@@ -28,10 +31,14 @@ class Body:
     patience_s
         Seconds without audio (see :meth:`heard`) after which reading fails: a server may send
         bytes for ever of which no audio comes.
+    turn
+        Taken while what was read is decoded.
     """
 
-    def __init__(self, response: Response, patience_s: float) -> None:
+    def __init__(self, response: Response, patience_s: float, turn: Turn | None = None) -> None:
         self._body = response.body
+        self._turn = turn or Turn()
+        self._next_read = 0.0
         self._patience_s = patience_s
         self._heard_at = time.monotonic()
         self._over = False
@@ -60,7 +67,7 @@ class Body:
             self._over = True
             if time.monotonic() - self._heard_at > self._patience_s:
                 raise TimeoutError
-            data = self._body.read1(_READ)
+            data = self._read()
             self._over = not data
             self._take(data)
         link = self._links[0]
@@ -68,6 +75,15 @@ class Body:
         del link[:size]
         self._handed += len(out)
         return out
+
+    def _read(self) -> bytes:
+        """Return what has come; others decode meanwhile."""
+        self._turn.give()
+        time.sleep(max(0.0, min(_EVERY_S, self._next_read - time.monotonic())))
+        data = self._body.read1(_READ)
+        self._next_read = time.monotonic() + _EVERY_S
+        self._turn.take()
+        return data
 
     def _take(self, data: bytes) -> None:
         audio, titles = self._demuxer.push(data)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from streamgenre.demo import open_demo
 from streamgenre.errors import InputError
-from streamgenre.sources.device import DeviceSource, find_device, list_devices
+from streamgenre.sources.device import DeviceSource
+from streamgenre.sources.devices import Choice, find_device, list_devices
 from streamgenre.sources.http import redacted
 from streamgenre.sources.listing import AUDIO_SUFFIXES, is_playlist, list_files
 from streamgenre.sources.lists import SUFFIXES
@@ -51,9 +52,10 @@ def open_input(settings: StationSettings) -> tuple[Source, str | None]:
     if _looks_like_path(name):
         return _open_path(name, settings), None
     try:
-        return DeviceSource(find_device(name)), None
+        device = find_device(name)
     except InputError as error:
         raise InputError(f"--input {name!r} is no file here, and: {error}") from error
+    return DeviceSource(Choice(name, device), settings.device), None
 
 
 def _open_path(name: str, settings: StationSettings) -> Source:
@@ -110,4 +112,5 @@ def _default(settings: StationSettings) -> tuple[Source, str]:
         )
     device = next((d for d in devices if d.default), devices[0])
     which = "the default input device" if device.default else "the first input device"
-    return DeviceSource(device), f"listening to {device.name!r}, {which}"
+    source = DeviceSource(Choice(device.name, device), settings.device)
+    return source, f"listening to {device.name!r}, {which}"

@@ -1,152 +1,81 @@
-"""Sound cards, through PortAudio (sounddevice).
+"""A sound card as a source.
 
-PortAudio's callback only copies into the ring. A supervisor thread opens the stream, watches the
-age of the last callback (a stream may call itself active and be dead), closes it within a bound,
-and opens the very same device again, by its name, with growing pauses.
+A thread starts a helper process (see ``helper.py``), takes its blocks into the ring and watches
+the age of the last one: a stream may call itself active and be dead. Whatever goes wrong, the
+helper is ended within a bound, and with growing pauses the very same device is looked for again,
+by what it is and not by its number.
 """
 
 from __future__ import annotations
 
-import atexit
-import math
-import re
 import threading
 import time
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from streamgenre.errors import InputError, nearest
-from streamgenre.ring import LossReason, Ring
+import numpy as np
+
+from streamgenre.errors import InputError
+from streamgenre.limits import Range, check
+from streamgenre.ring import LossReason, Ring, as_block
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.base import RING_SECONDS, Source
+from streamgenre.sources.continuity import Continuity
+from streamgenre.sources.devices import described
+from streamgenre.sources.helper import Helper, still_hanging
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-STALL_S: Final = 5.0
-"""A stream without a callback for so many seconds is lost."""
+    from streamgenre.sources.devices import Choice, Device
+    from streamgenre.sources.helper import Block
+
 BLOCK_S: Final = 0.032
-"""Length of a block in seconds: part of every update's latency, and 31 callbacks a second. It does
+"""Length of a block in seconds: part of every update's latency, and 31 of them a second. It does
 not divide a second, so that a hop seldom ends with a block: the resampler needs a few milliseconds
 more than the hop, and would have to wait for the whole next block each time."""
-BACKOFF_S: Final = (0.5, 30.0)
-"""First and longest pause in seconds between attempts to open the device."""
-CLOSE_S: Final = 1.5
-"""A stream that is not closed after so many seconds is left behind."""
+MAX_CHANNELS: Final = 2
+"""More are surround, or unused inputs of a mixer."""
+_MAX_HANGING: Final = 4
+"""So many helpers may hang in their drivers before no further one is started."""
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
-    """An input device."""
+class DeviceSettings:
+    """How a device is watched and waited for."""
 
-    name: str
-    """The name that ``--input`` takes."""
-    host_api: str
-    """ALSA, Core Audio, …"""
-    channels: int
-    """Most input channels."""
-    rate: int
-    """The device's own rate in Hz."""
-    default: bool
-    """Whether it is the system's default input."""
+    stall_s: Annotated[float, Range(0, 3600, "seconds", above=True)] = 5.0
+    """A stream that brings nothing for so many seconds is lost, whatever it calls itself."""
+    backoff_first_s: Annotated[float, Range(0, 3600, "seconds", above=True)] = 0.5
+    """First pause in seconds between attempts to open the device."""
+    backoff_longest_s: Annotated[float, Range(0, 3600, "seconds", above=True)] = 30.0
+    """Longest pause in seconds between attempts to open the device."""
 
-
-def portaudio() -> Any:
-    """Return the module sounddevice.
-
-    Raises
-    ------
-    InputError
-        If the PortAudio library is missing.
-    """
-    try:
-        import sounddevice
-    except OSError as error:
-        raise InputError(
-            "sound cards need the PortAudio library, which is not installed: "
-            "`sudo apt install libportaudio2` (files and pipes work without it)"
-        ) from error
-    return sounddevice
-
-
-def list_devices() -> list[Device]:
-    """Return the input devices that PortAudio knows now, each name once."""
-    sounddevice = portaudio()
-    apis = sounddevice.query_hostapis()
-    default = _default_index(sounddevice)
-    found: dict[str, Device] = {}
-    for index, info in enumerate(sounddevice.query_devices()):
-        if info["max_input_channels"] < 1:
-            continue
-        device = Device(
-            name=info["name"],
-            host_api=apis[info["hostapi"]]["name"],
-            channels=int(info["max_input_channels"]),
-            rate=round(info["default_samplerate"]),
-            default=index == default,
-        )
-        if device.name not in found or device.default:
-            found[device.name] = device
-    return list(found.values())
-
-
-def _default_index(sounddevice: Any) -> int:
-    return int(sounddevice.default.device[0])
-
-
-def find_device(name: str | None) -> Device:
-    """Return the input device that is meant by a name, or the default one.
-
-    A part of a name is enough where only one device has it.
-
-    Raises
-    ------
-    InputError
-        If there is no such device, or more than one.
-    """
-    devices = list_devices()
-    if name is None:
-        for device in devices:
-            if device.default:
-                return device
-        raise InputError("no default input device; `streamgenre devices` lists what there is")
-    folded = name.casefold()
-    exact = [d for d in devices if d.name == name] or [
-        d for d in devices if d.name.casefold() == folded
-    ]
-    matches = exact or [d for d in devices if folded in d.name.casefold()]
-    if len(matches) == 1:
-        return matches[0]
-    names = [d.name for d in devices]
-    if matches:
-        several = ", ".join(repr(d.name) for d in matches)
-        raise InputError(f"--input {name!r} could be {several}; give the whole name")
-    there = ", ".join(repr(n) for n in names) or "none at all"
-    raise InputError(f"no input device {name!r}{nearest(name, names)} (there are: {there})")
+    def __post_init__(self) -> None:
+        check(self)
 
 
 class DeviceSource(Source):
-    """Captures one device at its own rate, for as long as the daemon lives."""
+    """Captures one device at its own rate, for as long as the daemon lives.
+
+    Parameters
+    ----------
+    choice
+        Which device.
+    settings
+        How it is watched and waited for.
+    """
 
     real_time = True
     live = True
 
-    def __init__(self, device: Device) -> None:
-        super().__init__(device.name)
-        self.rate = device.rate
-        self.channels = min(device.channels, 2)  # more are surround or unused inputs of a mixer
-        self.ring = Ring(int(self.rate * RING_SECONDS), self.channels)
+    def __init__(self, choice: Choice, settings: DeviceSettings | None = None) -> None:
+        super().__init__(choice.name)
+        self._choice = choice
+        self._settings = settings or DeviceSettings()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._supervise, name="capture", daemon=True)
-        self._callback_error: Exception | None = None
-        self._last_callback = math.nan  # monotonic seconds
-        self._ended_at = math.nan  # when the last captured sample ended, monotonic seconds
-        self._resuming = False
-        self._closing: list[threading.Thread] = []  # may hang with an unplugged device
-        self._stream = 0  # number of the stream that may write into the ring
-        self._adc_end = 0.0  # PortAudio's time at the end of the last block
+        self._thread = threading.Thread(target=self._supervise, name="device", daemon=True)
+        self._ended_at: float | None = None  # when the last captured sample ended, monotonic
 
     def start(self) -> None:
         """See :meth:`Source.start`."""
@@ -158,148 +87,103 @@ class DeviceSource(Source):
         if self._thread.is_alive():
             self._thread.join(timeout=2.0)
 
-    # ---- PortAudio's thread: copy and count, nothing else ---------------------------------------
-
-    def _callback(
-        self, stream: int, block: NDArray[np.float32], frames: int, times: Any, flags: Any
-    ) -> None:
-        if stream != self._stream:
-            return
-        try:
-            now = time.monotonic()
-            ring = self.ring
-            assert ring is not None
-            if self._resuming:
-                self._resuming = False
-                away = now - frames / self.rate - self._ended_at
-                if away > 0:
-                    ring.mark_lost(int(away * self.rate), LossReason.RECONNECT)
-            elif flags.input_overflow:
-                # PortAudio does not say how much is missing; its clock does, where it has one.
-                missing = (times.inputBufferAdcTime - self._adc_end) * self.rate
-                ring.mark_lost(max(1, int(missing)), LossReason.OVERFLOW)
-            self._adc_end = times.inputBufferAdcTime + frames / self.rate
-            ring.write(block)
-            self._last_callback = self._ended_at = now
-        except Exception as error:
-            self._callback_error = error
-            raise
-
-    # ---- supervisor -----------------------------------------------------------------------------
-
     def _supervise(self) -> None:
-        backoff = Backoff(*BACKOFF_S)
+        backoff = Backoff(self._settings.backoff_first_s, self._settings.backoff_longest_s)
         try:
             while not self._stop.is_set():
                 backoff.begin()
-                lost = self._capture()
+                why = self._attempt()
                 if self._stop.is_set():
                     break
-                self._resuming = not math.isnan(self._ended_at)
-                self.tell("lost" if self._resuming else "connecting", lost)
+                self.tell("connecting" if self._ended_at is None else "lost", why)
                 self._stop.wait(backoff.next_s())
-                if not self._hanging():
-                    _refresh_devices()
         except Exception as error:  # noqa: BLE001 - handed to the engine, which raises it
             self.failure = error
         finally:
-            assert self.ring is not None
-            if self._hanging():
-                _forget_portaudio()
             self.tell("ended", "stopped" if self.failure is None else str(self.failure))
-            self.ring.close()
+            if self.ring is not None:
+                self.ring.close()
 
-    def _hanging(self) -> bool:
-        """Whether a stream is still being closed."""
-        self._closing = [thread for thread in self._closing if thread.is_alive()]
-        return bool(self._closing)
-
-    def _capture(self) -> str:
+    def _attempt(self) -> str:
         """Capture until the device is lost; return why it is."""
-        sounddevice = portaudio()
-        index = _index_of(sounddevice, self.name)
-        if index is None:
-            return f"device {self.name!r} is not there"
+        if still_hanging() >= _MAX_HANGING:
+            return f"device {self.name!r}: its driver hangs; unplug it, or start the machine anew"
         try:
-            stream = sounddevice.InputStream(
-                device=index,
-                samplerate=self.rate,
-                channels=self.channels,
-                dtype="float32",
-                blocksize=round(self.rate * BLOCK_S),
-                latency="high",
-                callback=partial(self._callback, self._stream),
-            )
-        except sounddevice.PortAudioError as error:
-            return f"device {self.name!r} cannot be opened: {_words(error)}"
-        try:
-            self._last_callback = time.monotonic()
-            stream.start()
-            return self._watch(stream)
-        except sounddevice.PortAudioError as error:
-            return f"device {self.name!r}: {_words(error)}"
-        finally:
-            self._stream += 1  # should it hang and come back to life, nobody listens to it
-            closing = threading.Thread(target=_close, args=(stream,), daemon=True)
-            self._closing.append(closing)
-            closing.start()
-            closing.join(CLOSE_S)
+            with Helper(self._stop.is_set) as helper:
+                devices = described(helper.devices())
+                device = self._choice.among(devices)
+                try:
+                    rate = self._open(helper, device)
+                    self._choice.remember(device, devices)
+                    return self._capture(helper, rate, device)
+                except InputError as error:
+                    return f"device {device.name!r}: {error}"
+        except InputError as error:
+            return str(error)
 
-    def _watch(self, stream: Any) -> str:
-        began = self._last_callback
-        while not self._stop.wait(0.1):
-            if self._callback_error is not None:
-                raise self._callback_error
-            if self._last_callback > began:
-                self.tell("live")
-            if not stream.active:
-                return f"device {self.name!r} stopped"
-            if time.monotonic() - self._last_callback > STALL_S:
-                return f"device {self.name!r} delivers no sound"
+    def _open(self, helper: Helper, device: Device) -> int:
+        """Open the device as the ring has it where it can be, and return its rate."""
+        return helper.open(
+            device.index,
+            rates=list(dict.fromkeys([self.rate or device.rate, device.rate])),
+            channels=min(device.channels, self.channels or MAX_CHANNELS),
+            block_s=BLOCK_S,
+        )
+
+    def _capture(self, helper: Helper, rate: int, device: Device) -> str:
+        continuity = Continuity(rate)
+        resumed = self._ended_at is not None
+        last = time.monotonic()
+        fitter: _Fitter | None = None
+        while not self._stop.is_set():
+            block = helper.block()
+            if block is None:
+                if time.monotonic() - last > self._settings.stall_s:
+                    return f"device {device.name!r} delivers no sound"
+                continue
+            last = time.monotonic()
+            if self.ring is None:
+                self.rate, self.channels = rate, block.samples.shape[1]
+                self.ring = Ring(int(rate * RING_SECONDS), self.channels)
+            if fitter is None:
+                fitter = _Fitter(rate, self.rate, self.channels)
+            missing = continuity.missing(
+                len(block.samples),
+                block.arrived,
+                told=block.dropped,
+                overflowed=block.overflowed,
+            )
+            if resumed:
+                resumed = False
+                self._mark_away(block, rate)
+            elif missing:
+                self.ring.mark_lost(round(missing * self.rate / rate), LossReason.OVERFLOW)
+            self.ring.write(fitter.fit(block.samples), arrived=block.arrived)
+            self._ended_at = block.arrived
+            if self.state != "live":
+                self.tell("live", "" if device.name == self.name else device.name)
         return "stopped"
 
-
-def _index_of(sounddevice: Any, name: str) -> int | None:
-    """Return the present index of a device; None where it is not there, or not only once."""
-    default = _default_index(sounddevice)
-    inputs = [
-        (index, info["name"])
-        for index, info in enumerate(sounddevice.query_devices())
-        if info["max_input_channels"] > 0
-    ]
-    exact = [index for index, found in inputs if found == name]
-    if exact:
-        return default if default in exact else exact[0]
-    # A card that was plugged in again may have got another number, as in `(hw:2,0)`.
-    alike = [index for index, found in inputs if _unnumbered(found) == _unnumbered(name)]
-    return alike[0] if len(alike) == 1 else None
+    def _mark_away(self, block: Block, rate: int) -> None:
+        assert self.ring is not None
+        assert self._ended_at is not None
+        away = block.arrived - len(block.samples) / rate - self._ended_at
+        self.ring.mark_lost(int(away * self.rate), LossReason.RECONNECT)
 
 
-def _unnumbered(name: str) -> str:
-    return re.sub(r" \(hw:\d+,\d+\)", "", name)
+class _Fitter:
+    """Makes blocks what the ring was made for: a device may come back with another format."""
 
+    def __init__(self, rate: int, wanted: int, channels: int) -> None:
+        self._channels = channels
+        self._stream: Any = None
+        if rate != wanted:
+            import soxr
 
-def _refresh_devices() -> None:
-    """Let PortAudio look for devices anew: its list is frozen when it starts.
+            self._stream = soxr.ResampleStream(rate, wanted, channels, dtype="float32")
 
-    Only while no stream is open: this would end it, or wait for ever for one that hangs.
-    """
-    sounddevice = portaudio()
-    sounddevice._terminate()
-    sounddevice._initialize()
-
-
-def _forget_portaudio() -> None:
-    """Keep sounddevice from ending PortAudio at exit: with a stream that hangs it never returns."""
-    handler = getattr(portaudio(), "_exit_handler", None)
-    if handler is not None:
-        atexit.unregister(handler)
-
-
-def _close(stream: Any) -> None:
-    stream.abort(ignore_errors=True)
-    stream.close(ignore_errors=True)
-
-
-def _words(error: Exception) -> str:
-    return str(error.args[0]) if error.args else str(error)
+    def fit(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return samples of shape ``(n, channels)`` in the wanted format."""
+        if samples.shape[1] < self._channels:
+            samples = np.repeat(samples[:, :1], self._channels, axis=1)
+        return samples if self._stream is None else as_block(self._stream.resample_chunk(samples))

@@ -17,7 +17,7 @@ from streamgenre.sources.file import decode, describe
 from streamgenre.sources.listing import AUDIO_SUFFIXES, Listing, list_files
 from streamgenre.sources.paced import Pace, PacedSource, Remark, Stall
 from streamgenre.sources.tags import file_title
-from streamgenre.sources.titles import Title
+from streamgenre.sources.titles import Title, clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -183,7 +183,7 @@ class _Programme:
 
     def _tell(self, troubles: list[str]) -> Iterator[Remark]:
         """Yield and log what is new; after so many, that there is more."""
-        for trouble in troubles:
+        for trouble in map(clean, troubles):
             if trouble in self._troubles or len(self._troubles) > _TOLD:
                 continue
             self._troubles.add(trouble)

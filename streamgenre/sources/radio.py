@@ -31,6 +31,7 @@ from streamgenre.sources.lists import is_hls
 from streamgenre.sources.stations import MAX_BYTES, first_stream, is_list
 from streamgenre.sources.stream_info import stream_info
 from streamgenre.sources.tags import id3_title, stream_title
+from streamgenre.sources.turns import Turn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,6 +77,7 @@ class RadioSource(Source):
         self._brought_s = 0.0  # audio that came since then
         self._missing_s = 0.0  # before the samples that come next
         self._backoff = Backoff(*BACKOFF_S)
+        self._turn = Turn()
         self._thread = threading.Thread(target=self._supervise, name="radio", daemon=True)
 
     def start(self) -> None:
@@ -90,7 +92,8 @@ class RadioSource(Source):
         if response is not None:
             response.abort()
         if self._thread.is_alive():
-            self._thread.join(timeout=1.5)  # FFmpeg may still wait for a server
+            self._thread.join(timeout=0.5)
+            self._end()  # where FFmpeg waits for a server, the thread is left to it
 
     def _supervise(self) -> None:
         try:
@@ -104,9 +107,12 @@ class RadioSource(Source):
         except Exception as error:  # noqa: BLE001 - handed to the engine, which raises it
             self.failure = error
         finally:
-            self.tell("ended", "stopped" if self.failure is None else str(self.failure))
-            if self.ring is not None:
-                self.ring.close()
+            self._end()
+
+    def _end(self) -> None:
+        self.tell("ended", "stopped" if self.failure is None else str(self.failure))
+        if self.ring is not None:
+            self.ring.close()
 
     def attempt(self) -> str:
         """Listen until the stream is lost; return why it is."""
@@ -126,6 +132,7 @@ class RadioSource(Source):
         except (av.FFmpegError, OSError, ValueError) as error:
             return f"{self.name}: cannot be played ({words(error)})"
         finally:
+            self._turn.give()
             if self._response is not None:
                 self._response.close()
         return "stopped"
@@ -147,7 +154,7 @@ class RadioSource(Source):
                 return url  # RTSP or SRT
             self._response = response = open_url(url, timeout_s=TIMEOUT_S)
             if not is_list(url, response.headers):
-                return Body(response, 2 * TIMEOUT_S)
+                return Body(response, 2 * TIMEOUT_S, self._turn)
             text = response.text(MAX_BYTES, TIMEOUT_S)
             if is_hls(text):
                 self._response = None
@@ -196,6 +203,8 @@ class RadioSource(Source):
 
     def _hear(self, block: NDArray[np.float32]) -> bool:
         """Put decoded samples into the ring; False where the source was stopped."""
+        if self._stop.is_set():
+            return False
         now = time.monotonic()
         if self.ring is None:
             self.channels = block.shape[1]
@@ -218,15 +227,20 @@ class RadioSource(Source):
             # Servers begin with a burst; one that goes on faster than time passes is held back.
             self._brought_s += len(piece) / self.rate
             too_far = self._brought_s - (time.monotonic() - self._live_since) - AHEAD_S
-            if too_far > 0 and self._stop.wait(too_far):
+            if too_far > 0 and self._wait(too_far):
                 return False
             while self.ring.free < len(piece):
-                if self._stop.wait(0.02):
+                if self._wait(0.02):
                     return False
             self.ring.write(piece)
         self._heard_at = time.monotonic()
         self._check_speed(now, len(block) / self.rate)
         return not self._stop.is_set()
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait while others decode; return whether the source was stopped."""
+        self._turn.give()
+        return self._stop.wait(seconds)
 
     def _check_speed(self, now: float, seconds: float) -> None:
         began, heard = self._window
@@ -247,16 +261,22 @@ def _require(url: str) -> None:
     import av
 
     scheme = url.split(":", 1)[0].lower()
-    try:
-        av.open(f"{scheme}:", timeout=TIMEOUT_S).close()
-    except av.ProtocolNotFoundError:
+    known = True
+    if scheme.startswith("rtsp"):
+        known = "rtsp" in av.formats_available
+    elif scheme == "srt":
+        try:
+            av.open("srt:").close()
+        except av.ProtocolNotFoundError:
+            known = False
+        except (av.FFmpegError, OSError):
+            pass  # there is nothing to open, but it knew how
+    if not known:
         raise InputError(
             f"{redacted(url)}: the FFmpeg in this PyAV is built without {scheme}; pipe the stream "
             f"in: `ffmpeg -loglevel error -i URL -f s16le -ac 2 -ar 44100 - | "
             "streamgenre listen --input -`"
-        ) from None
-    except (av.FFmpegError, OSError):
-        return  # there is nothing to open, but it knew how
+        )
 
 
 def _is_hls(way: str) -> bool:

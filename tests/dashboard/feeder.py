@@ -1,4 +1,4 @@
-"""Runs the dashboard on made-up events in a terminal: ``feeder.py endless|crash|end|handled``."""
+"""Runs the dashboard on made-up events: ``feeder.py endless|crash|end|handled|several``."""
 
 from __future__ import annotations
 
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 def events(how: str) -> Iterator[AnyEvent | None]:
     yield from programme(200)
+    if how == "several":
+        yield from programme(200, "bar")
     for i in range(200, 100000):
         for _ in range(2):
             time.sleep(0.05)
             yield None
         yield update(i, "reggae", since=200.0)
+        if how == "several":
+            yield update(i, "disco", station="bar", since=200.0)
         if how != "endless" and i == 215:
             if how == "crash":
                 raise RuntimeError("the model fell over")

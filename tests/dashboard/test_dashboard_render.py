@@ -7,17 +7,29 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from dashboard.dashboard_events import GENRES, T0, gap, programme, segment, source, status, update
+from dashboard.dashboard_events import (
+    GENRES,
+    T0,
+    base,
+    gap,
+    programme,
+    segment,
+    source,
+    status,
+    update,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
 from streamgenre.dashboard.bigtext import big
+from streamgenre.dashboard.keys import press
 from streamgenre.dashboard.picture import save_picture
 from streamgenre.dashboard.render import render
 from streamgenre.dashboard.text import clean, duration
 from streamgenre.dashboard.view import DashboardView
+from streamgenre.events import Title
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -157,6 +169,57 @@ def test_more_stations_than_rows_are_counted() -> None:
     text = written(view, now, 80, 24)
     assert "… and 21 more" in text
     assert "40 stations" in text
+
+
+def test_keys_page_through_the_table_and_show_one_station_after_another() -> None:
+    view, now = viewed(update(0, station=f"s{i:02}") for i in range(40))
+    assert "s00" in written(view, now, 80, 24)
+    assert press(view, b" ")
+    text = written(view, now, 80, 24)
+    assert "s00" not in text
+    assert "s19" in text
+    assert "page 2 of 3" in text
+    assert press(view, b" \x1b[6~")  # over the last page to the first
+    assert "s00" in written(view, now, 80, 24)
+    seen = []
+    for key in (b"\x1b[B", b"j", b"\t", b"\x1b[A"):
+        assert press(view, key)
+        seen.append(view.selected)
+    assert seen == ["s00", "s01", "s02", "s01"]
+    assert "stations" not in written(view, now, 80, 24)
+    assert press(view, b"\x1b")
+    assert "40 stations" in written(view, now, 80, 24)
+    assert press(view, b"k")
+    assert view.selected == "s39"
+    assert not press(view, b"x\x1b[15~\xff\n")
+    assert view.selected == "s39"
+    del view.stations["s39"]  # forgotten for want of room
+    assert press(view, b"j")
+    assert view.selected == "s00"
+
+
+@given(st.binary(max_size=20))
+def test_no_keys_can_hurt(typed: bytes) -> None:
+    view, now = viewed(update(0, station=f"s{i}") for i in range(3))
+    press(view, typed)
+    assert view.selected in (None, *view.stations)
+    assert written(view, now, 80, 24)
+
+
+def test_the_table_tells_what_is_playing_or_why_not() -> None:
+    titles = [
+        Title(**base(name, 0, 1), artist="Parker", title="Ko-Ko", raw="Parker\x1b[2J - Ko-Ko" * 9)
+        for name in ("kitchen", "bar")
+    ]
+    lost = [source(0, 2, "lost", station="bar", detail="the server hung up")]
+    events: list[AnyEvent] = [update(0), update(0, station="bar"), *titles, *lost]
+    view, now = viewed(events)
+    text = written(view, now, 120, 24)
+    assert "playing" in text
+    assert "Parker - Ko-Ko" in text.replace("[2J", "")
+    assert "the server hung up" in text
+    assert "\x1b" not in text
+    assert "playing" not in written(view, now, 70, 24)
 
 
 def test_an_ascii_terminal_gets_ascii() -> None:

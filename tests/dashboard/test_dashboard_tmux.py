@@ -190,6 +190,19 @@ def test_typed_keys_leave_no_trace(terminal: Terminal) -> None:
     assert "zzz" not in terminal.screen()
 
 
+def test_keys_show_one_station_and_all_again(terminal: Terminal) -> None:
+    terminal.start("several")
+    terminal.wait(lambda: "2 stations" in terminal.screen())
+    terminal.type("Down")
+    terminal.wait(lambda: "2 stations" not in terminal.screen() and "bar" in terminal.screen())
+    terminal.type("Down")
+    terminal.wait(lambda: "kitchen" in terminal.screen() and "bar" not in terminal.screen())
+    terminal.type("Escape")
+    terminal.wait(lambda: "2 stations" in terminal.screen())
+    terminal.type("C-c")
+    terminal.assert_restored(130)
+
+
 def test_no_color_is_obeyed(terminal: Terminal) -> None:
     terminal.start("endless", prefix="NO_COLOR=1")
     assert not re.search(r"\x1b\[[0-9;]*m", terminal.screen(escapes=True))

@@ -8,7 +8,6 @@ import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgenre.clock import StreamClock
 from streamgenre.level import LevelMeter, sanitise
 from streamgenre.resample import QUALITY, Resampler
 
@@ -43,45 +42,6 @@ def test_what_is_no_audio_is_replaced_and_counted(values: list[float]) -> None:
     assert sanitise(samples) == expected
     assert np.all(np.abs(samples) <= 100)
     assert np.count_nonzero(samples) == np.count_nonzero(good)
-
-
-# ---- wall clock ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("ppm", [-300, 0, 150, 800])
-def test_wall_time_stays_true_over_days_of_a_wrong_sound_card(
-    ppm: int, rng: np.random.Generator
-) -> None:
-    rate = 16_000
-    clock = StreamClock(rate)
-    worst = 0.0
-    for second in range(0, 3 * 86_400, 5):
-        position = int(second * rate * (1 + ppm * 1e-6))
-        clock.observe(position, 1e9 + second + float(rng.exponential(0.02)))
-        if second > 60:
-            worst = max(worst, abs(clock.time_of(position) - (1e9 + second)))
-    assert worst < 0.1
-
-
-def test_a_clock_that_is_set_is_followed_at_once() -> None:
-    clock = StreamClock(100)
-    clock.observe(100, 1000.0)
-    clock.observe(200, 1001.0)
-    clock.observe(300, 4602.0)  # an hour later, says the machine
-    assert clock.time_of(300) == pytest.approx(4602.0)
-
-
-def test_a_late_arrival_does_not_move_the_clock() -> None:
-    clock = StreamClock(100)
-    for second in range(300):
-        late = 0.3 if second % 7 == 3 else 0.0
-        clock.observe(100 * second, 5000.0 + second + late)
-    assert clock.time_of(30_000) == pytest.approx(5300.0, abs=0.01)
-
-
-def test_no_time_before_an_anchor() -> None:
-    with pytest.raises(RuntimeError, match="anchor"):
-        StreamClock(100).time_of(0)
 
 
 # ---- resampling ---------------------------------------------------------------------------------

@@ -1,0 +1,35 @@
+"""What typed keys do to the view."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from streamgenre.dashboard.view import DashboardView
+
+HINT: Final = "↓↑ one station, Esc all, Space the next page"
+_KEYS: Final = re.compile(rb"\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Z])?|.", re.DOTALL)
+_NEXT: Final = (b"\x1b[B", b"\x1bOB", b"\t", b"j")
+_BACK: Final = (b"\x1b[A", b"\x1bOA", b"\x1b[Z", b"k")
+_ALL: Final = (b"\x1b", b"0")
+_PAGE: Final = (b" ", b"\x1b[6~")
+
+
+def press(view: DashboardView, typed: bytes) -> bool:
+    """Do what was typed; return whether anything there was a key of ours."""
+    known = False
+    for key in _KEYS.findall(typed):
+        if key in _NEXT or key in _BACK:
+            # The table stands between the last station and the first.
+            round_ = [None, *sorted(view.stations)]
+            at = round_.index(view.selected) if view.selected in round_ else 0
+            view.selected = round_[(at + (1 if key in _NEXT else -1)) % len(round_)]
+        elif key in _ALL:
+            view.selected, view.page = None, 0
+        elif key in _PAGE:
+            view.page += 1
+        else:
+            continue
+        known = True
+    return known

@@ -1,0 +1,95 @@
+"""A PortAudio that misbehaves on purpose, in the real helper process.
+
+What it does is written in the JSON file that FAKE_PORTAUDIO names, and may change at any time; what
+it was asked for is added to the file FAKE_PORTAUDIO.log.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_WORLD = Path(os.environ["FAKE_PORTAUDIO"])
+if not _WORLD.exists():
+    raise OSError("PortAudio library not found")
+default = SimpleNamespace(device=(0, 0))
+
+
+class PortAudioError(Exception):
+    pass
+
+
+def _world() -> dict[str, Any]:
+    world: dict[str, Any] = json.loads(_WORLD.read_text())
+    return world
+
+
+if _world().get("init_hangs"):
+    time.sleep(60)
+
+
+def query_devices() -> list[dict[str, Any]]:
+    devices: list[dict[str, Any]] = _world()["devices"]
+    return devices
+
+
+def query_hostapis() -> list[dict[str, Any]]:
+    return [{"name": "ALSA"}]
+
+
+class RawInputStream:
+    """Delivers blocks of 0.1 from a thread, in time."""
+
+    def __init__(self, *, callback: Callable[..., None], **settings: Any) -> None:
+        world = _world()
+        if world.get("open_error"):
+            raise PortAudioError(world["open_error"])
+        info = world["devices"][settings["device"]]
+        if settings["samplerate"] not in info.get("rates", [info["default_samplerate"]]):
+            raise PortAudioError("Invalid sample rate")
+        self._callback, self._settings = callback, settings
+        self._name = info["name"]
+        self.active = False
+        with _WORLD.with_suffix(".log").open("a") as log:
+            log.write(json.dumps({**settings, "name": info["name"]}) + "\n")
+
+    def start(self) -> None:
+        self.active = True
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        frames, rate = self._settings["blocksize"], self._settings["samplerate"]
+        block: Any = array.array("f", [0.1] * frames * self._settings["channels"])
+        began, sent = time.monotonic(), 0
+        skipped = 0
+        while self.active:
+            time.sleep(max(0.0, began + (sent + frames) / rate - time.monotonic()))
+            world = _world()
+            sent += frames
+            if self._name not in [d["name"] for d in world["devices"]]:
+                self.active = False
+            elif not world.get("frozen"):
+                # What is skipped is lost; PortAudio tells of it, or does not.
+                overflow = world.get("skipped", 0) != skipped and not world.get("silent")
+                extra = world.get("skipped", 0) - skipped
+                if extra:
+                    skipped += extra
+                    sent += extra
+                    time.sleep(max(0.0, began + sent / rate - time.monotonic()))
+                flags = SimpleNamespace(input_overflow=overflow)
+                try:
+                    self._callback("no samples" if world.get("broken") else block, frames, 0, flags)
+                except TypeError:
+                    self.active = False  # as PortAudio: it ends without a word
+
+    def close(self) -> None:
+        time.sleep(60)  # as it may with an unplugged device; nobody should wait for it

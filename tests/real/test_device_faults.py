@@ -1,0 +1,227 @@
+"""Sound cards that come and go under a running engine, with real sound servers.
+
+Two stations, each on the virtual card of a server of its own: what befalls one must never cost the
+other a sample.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psutil
+import pytest
+from commands import free_endpoint, start
+from heard import Heard, collect, wait_for
+from live import until
+from needs import need
+from sound_server import SoundServer
+
+from streamgenre.config import EngineSettings
+from streamgenre.engine import Engine
+from streamgenre.events import AnyEvent, Gap, SourceChange, Status, Update
+from streamgenre.models import load_model
+from streamgenre.sources.device import DeviceSettings, DeviceSource
+from streamgenre.sources.devices import Choice, find_device
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RATE = 44_100
+QUICK = DeviceSettings(stall_s=2.0, backoff_first_s=0.05, backoff_longest_s=0.2)
+
+
+class Running:
+    """An engine with the stations ``left`` and ``right`` on two servers, in a thread."""
+
+    def __init__(self, model: Path, left: SoundServer, right: SoundServer) -> None:
+        self.left, self.right = left, right
+        self.events: list[AnyEvent] = []
+        self.sources = {
+            name: DeviceSource(Choice(name, find_device(name)), QUICK) for name in ("left", "right")
+        }
+        self._stop = threading.Event()
+        engine = Engine(self.events.append, EngineSettings(status_s=0.5))
+        shared = load_model(str(model))
+        for name, source in self.sources.items():
+            engine.add(name, source, shared)
+        self._thread = threading.Thread(target=engine.run, args=(self._stop.is_set,))
+        self._thread.start()
+
+    def of(self, station: str, kind: type[AnyEvent]) -> list[AnyEvent]:
+        return [e for e in list(self.events) if e.station == station and isinstance(e, kind)]
+
+    def wait(self, station: str, state: str, seconds: float = 15) -> None:
+        until(lambda: self.sources[station].state == state, seconds)
+
+    def end(self) -> None:
+        self._stop.set()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+    def check_books(self, station: str) -> dict[str, int]:
+        """Every sample is heard or told as lost, and time goes on; return the losses by reason."""
+        lost: Counter[str] = Counter()
+        for gap in self.of(station, Gap):
+            assert isinstance(gap, Gap)
+            lost[gap.reason] += gap.samples
+        status = self.of(station, Status)[-1]
+        assert isinstance(status, Status)
+        assert status.samples_lost == sum(lost.values())
+        heard_s = (status.samples + status.samples_lost) / RATE
+        assert 0 <= heard_s - status.stream_time < 1.1  # of the last hop only a part was there
+        updates = self.of(station, Update)
+        assert all(b.stream_time > a.stream_time for a, b in itertools.pairwise(updates))
+        # The lost samples are as many as the time away had: wall time is still true.
+        drifts = [e.time - e.stream_time for e in updates]
+        assert max(drifts) - min(drifts) < 0.5
+        return dict(lost)
+
+
+@pytest.fixture
+def running(
+    tmp_path_factory: pytest.TempPathFactory,
+    stateful_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Running]:
+    need("pulseaudio", "pactl", "paplay")
+    home = tmp_path_factory.mktemp("home")
+    servers = {name: SoundServer(tmp_path_factory.mktemp(name)) for name in ("left", "right")}
+    lines = [f"pcm.{name} {server.pcm}\n" for name, server in servers.items()]
+    (home / ".asoundrc").write_text("".join(lines))
+    monkeypatch.setenv("HOME", str(home))
+    for name in [key for key in os.environ if key.startswith("PULSE")]:
+        monkeypatch.delenv(name)
+    for server in servers.values():
+        server.start()
+    running = Running(stateful_folder, **servers)
+    try:
+        running.wait("left", "live")
+        running.wait("right", "live")
+        yield running
+    finally:
+        running.end()
+        for server in servers.values():
+            server.stop()
+
+
+@pytest.mark.timeout(180)
+def test_a_card_unplugged_twenty_times_costs_the_other_station_nothing(running: Running) -> None:
+    away_s = 0.0
+    for turn in range(20):
+        running.left.unplug()
+        began = time.monotonic()
+        running.wait("left", "lost")
+        running.left.plug()
+        running.wait("left", "live")
+        away_s += time.monotonic() - began
+        if turn % 5 == 4:
+            count = len(running.of("left", Update))
+            until(lambda count=count: len(running.of("left", Update)) > count)  # type: ignore[misc]
+    running.end()
+    states = [e.state for e in running.of("left", SourceChange) if isinstance(e, SourceChange)]
+    assert states.count("lost") == 20
+    assert states[-1] == "ended"
+    lost = running.check_books("left")
+    assert lost["reconnect"] / RATE == pytest.approx(away_s, rel=0.5)
+    assert running.check_books("right") == {}
+    told = [e.state for e in running.of("right", SourceChange) if isinstance(e, SourceChange)]
+    assert told == ["live", "ended"]
+    process = psutil.Process()
+    assert [p for p in process.children() if "capture.py" in " ".join(p.cmdline())] == []
+
+
+@pytest.mark.timeout(120)
+def test_a_sound_server_that_is_killed_is_waited_for(running: Running) -> None:
+    running.left.kill()
+    running.wait("left", "lost")
+    time.sleep(1)
+    running.left.start()
+    running.wait("left", "live")
+    time.sleep(2)
+    running.end()
+    assert set(running.check_books("left")) == {"reconnect"}
+    assert running.check_books("right") == {}
+
+
+@pytest.mark.timeout(120)
+def test_a_helper_that_stands_still_loses_what_is_told(running: Running) -> None:
+    """As when the whole machine stalls: nothing reads the card, and nobody tells of the loss."""
+    helpers = [p for p in psutil.Process().children() if "capture.py" in " ".join(p.cmdline())]
+    assert len(helpers) == 2
+    for helper in helpers:
+        helper.send_signal(signal.SIGSTOP)
+    time.sleep(1.2)
+    for helper in helpers:
+        helper.send_signal(signal.SIGCONT)
+    time.sleep(4)
+    running.end()
+    for station in ("left", "right"):
+        lost = running.check_books(station)
+        assert sum(lost.values()) / RATE <= 1.7
+
+
+@pytest.mark.timeout(120)
+def test_a_daemon_that_was_stopped_tells_what_it_did_not_hear(sound_server: SoundServer) -> None:
+    stopped_s = 8.0
+    heard: Heard = []
+    flags = ("--input", "pulse", "--publish", free_endpoint(), "--json")
+    with start("listen", *flags, env=sound_server.environment) as daemon:
+        collect(daemon, heard)
+        wait_for(heard, 20, type="update", seq=2)
+        daemon.send_signal(signal.SIGSTOP)
+        time.sleep(stopped_s)
+        daemon.send_signal(signal.SIGCONT)
+        gap = wait_for(heard, 20, type="gap")
+        until(lambda: heard[-1][1]["stream_time"] > gap["stream_time"] + 3, 20)
+        daemon.terminate()
+        assert daemon.wait(5) == 0
+    events = [e for _, e in heard]
+    assert [e["state"] for e in events if e["type"] == "source"] == ["live", "ended"]
+    gaps = [e for e in events if e["type"] == "gap"]
+    assert {gap["reason"] for gap in gaps} == {"overflow"}
+    # The helper process went on, and kept what the system lets it: one second, or five.
+    assert 1 < sum(gap["seconds"] for gap in gaps) < stopped_s + 0.5
+    status = [e for e in events if e["type"] == "status"][-1]
+    assert status["samples_lost"] == sum(gap["samples"] for gap in gaps)
+    assert status["clock_steps"] == 0
+    updates = [(at, e) for at, e in heard if e["type"] == "update"]
+    drifts = [e["time"] - e["stream_time"] for _, e in updates]
+    assert max(drifts) - min(drifts) < 0.5  # what was lost is as long as the time
+    at, last = updates[-1]
+    assert abs(at - last["time"]) < 0.5
+
+
+@pytest.mark.timeout(60)
+def test_a_system_clock_that_is_set_is_followed(tmp_path: Path) -> None:
+    """By an hour, and back: as at boot, where there is no battery, and by a wrong hand."""
+    shift = tmp_path / "shift"
+    shift.write_text("0")
+    clock = str(Path(__file__).parent.parent / "fake_clock")
+    path = os.pathsep.join([clock, os.environ.get("PYTHONPATH", "")])
+    flags = ("--input", "demo", "--publish", free_endpoint(), "--json")
+    heard: Heard = []
+    with start("listen", *flags, env={"PYTHONPATH": path, "CLOCK_SHIFT": str(shift)}) as daemon:
+        collect(daemon, heard)
+        for seq, hours in ((2, 1), (6, 0)):
+            wait_for(heard, 20, type="update", seq=seq)
+            draft = tmp_path / "new"
+            draft.write_text(str(3600 * hours))
+            draft.rename(shift)
+        wait_for(heard, 20, type="update", seq=9)
+        daemon.terminate()
+        assert daemon.wait(5) == 0
+    updates = [(at, e) for at, e in heard if e["type"] == "update"]
+    ahead = [e["time"] - at for at, e in updates]
+    for first, last, hours in ((0, 3, 0), (4, 7, 1), (8, 10, 0)):
+        assert ahead[first:last] == pytest.approx([3600 * hours] * (last - first), abs=0.5)
+    np.testing.assert_allclose(np.diff([e["stream_time"] for _, e in updates]), 1.0)
+    status = [e for _, e in heard if e["type"] == "status"][-1]
+    assert (status["clock_steps"], status["samples_lost"]) == (2, 0)
