@@ -96,15 +96,24 @@ def listen(server: SoundServer, folder: Path, minutes: float, model: str) -> dic
         rows: list[dict[str, float]] = []
         status: Any = None
         for _ in range(max(1, round(minutes))):
-            before, began = cpu_s(process), time.monotonic()
+            helpers = process.children()
+            before, began = (cpu_s(process), cpu_s(*helpers)), time.monotonic()
             while time.monotonic() - began < 60:
                 event = subscriber.receive(timeout=1)
                 if event is not None and event.TYPE == "update":
                     late.append(1000 * (time.time() - event.time))
                 elif event is not None and event.TYPE == "status":
                     status = event
-            used, elapsed = cpu_s(process) - before, time.monotonic() - began
-            rows.append({"cpu_percent": 100 * used / elapsed, "rss_mb": memory_mb(process)})
+            elapsed = time.monotonic() - began
+            own, helped = cpu_s(process) - before[0], cpu_s(*helpers) - before[1]
+            rows.append(
+                {
+                    "cpu_percent": 100 * (own + helped) / elapsed,
+                    "rss_mb": process.memory_info().rss / 1e6 + private_mb(*helpers),
+                    "helper_cpu_percent": 100 * helped / elapsed,
+                    "helper_mb": private_mb(*helpers),
+                }
+            )
         daemon.terminate()
         daemon.wait(10)
         player.kill()
@@ -112,6 +121,7 @@ def listen(server: SoundServer, folder: Path, minutes: float, model: str) -> dic
     return {
         "cpu_percent_by_minute": [round(row["cpu_percent"], 2) for row in rows],
         "rss_mb_by_minute": [round(row["rss_mb"], 1) for row in rows],
+        "helper": {key: round(rows[-1][f"helper_{key}"], 2) for key in ("cpu_percent", "mb")},
         "received_after_hop_ms": {
             "p50": round(late[len(late) // 2], 1),
             "p99": round(late[min(len(late) - 1, int(0.99 * len(late)))], 1),
@@ -123,26 +133,27 @@ def listen(server: SoundServer, folder: Path, minutes: float, model: str) -> dic
     }
 
 
-def cpu_s(daemon: psutil.Process) -> float:
-    """Return the CPU seconds of the daemon and its helper process so far."""
-    times = [process.cpu_times() for process in (daemon, *daemon.children())]
+def cpu_s(*processes: psutil.Process) -> float:
+    """Return the CPU seconds that processes have used."""
+    times = [process.cpu_times() for process in processes]
     return sum(t.user + t.system for t in times)
 
 
-def memory_mb(daemon: psutil.Process) -> float:
-    """Return the memory of the daemon, and what its helper process has for itself."""
-    own = sum(h.memory_info().rss - h.memory_info().shared for h in daemon.children())
-    return (daemon.memory_info().rss + own) / 1e6
+def private_mb(*processes: psutil.Process) -> float:
+    """Return the memory in MB that processes do not share."""
+    memory = [process.memory_info() for process in processes]
+    return sum(m.rss - m.shared for m in memory) / 1e6
 
 
 def table(result: dict[str, Any]) -> str:
     cpu, rss = result["cpu_percent_by_minute"], result["rss_mb_by_minute"]
     received, sent = result["received_after_hop_ms"], result["sent_after_arrival_ms"]
-    times = result["help_ms"]
+    times, helper = result["help_ms"], result["helper"]
     return "\n".join(
         [
             f"CPU of one core          median {statistics.median(cpu):.2f} %, by minute {cpu}",
             f"resident memory          last {rss[-1]:.1f} MB, by minute {rss}",
+            f"its helper process       {helper['cpu_percent']} %, {helper['mb']} MB of the above",
             f"update sent              p50 {sent['p50']:.0f} ms, p99 {sent['p99']:.0f} ms after "
             "the last sample of its hop arrived",
             f"update received          p50 {received['p50']:.0f} ms, p99 {received['p99']:.0f} ms "

@@ -10,6 +10,7 @@ all of them come too late for :data:`CONFIRM_S` (some are missing, and nobody sa
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections import deque
@@ -31,6 +32,8 @@ DRIFT_AFTER_S: Final = 300.0
 """Seconds without a loss after which the drift is told."""
 _DRIFT_WINDOWS: Final = 120
 """Windows over which the drift is measured: the last hour."""
+
+_log = logging.getLogger(__name__)
 
 
 def wall_offset() -> float:
@@ -89,6 +92,7 @@ class StreamClock:
         step, self._offset = offset - self._offset, offset
         if abs(step) > STEP_S:
             self.steps += 1
+            _log.warning("the system's clock was set by %+.1f s; times follow it", step)
             self._anchor += step
             self._smallest = self._least_late = math.inf
         late = anchor - self._anchor

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from streamgenre.errors import InputError
 from streamgenre.manifest import find_model
 from streamgenre.models import Model, load_model
 from streamgenre.sources.choose import is_device, is_played, name_of, open_input
@@ -76,7 +77,7 @@ class Lineup:
         self._config = config
         sources: list[Source] = []
         for settings, model in self._with_models(config.stations):
-            source = _open(settings) if at_once else _opening(settings)
+            source = _open_now(settings) if at_once else _opening(settings)
             name = settings.name or (source.name if at_once else name_of(settings.input))
             self._engine.add(name, source, model, settings.decision)
             self._names[settings] = name
@@ -139,6 +140,15 @@ def _open(settings: StationSettings) -> Source:
     if announcement:
         _log.info("%s", announcement)
     return source
+
+
+def _open_now(settings: StationSettings) -> Source:
+    try:
+        return _open(settings)
+    except InputError as error:
+        if is_device(settings.input):
+            raise InputError(f"{error}; --wait-for-device waits until it is there") from error
+        raise
 
 
 def _opening(settings: StationSettings) -> Source:

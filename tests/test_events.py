@@ -26,6 +26,15 @@ probability = st.floats(0, 1)
 source_states = st.sampled_from(get_args(events.SourceState))
 by_genre = st.dictionaries(names, probability, min_size=2, max_size=12)
 
+titles = st.fixed_dictionaries(
+    {
+        "artist": st.none() | st.text(max_size=12),
+        "title": st.none() | st.text(max_size=12),
+        "raw": st.text(max_size=12),
+        "since": seconds,
+    }
+)
+
 ENVELOPE: dict[str, st.SearchStrategy[Any]] = {
     "station": names,
     "session": names,
@@ -43,6 +52,10 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "probabilities": by_genre,
         "smoothed": by_genre,
         "level_dbfs": st.none() | st.floats(-200, 20),
+        "peak_dbfs": st.none() | st.floats(-200, 20),
+        "loudness_lufs": st.none() | st.floats(-70, 20),
+        "speech": st.none() | probability,
+        "now_playing": st.none() | titles,
     },
     "segment": {
         "state": st.sampled_from(get_args(events.State)),
@@ -52,6 +65,7 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "start_time": seconds,
         "mean_probability": st.none() | probability,
         "updates": st.integers(1, 2**53),
+        "titles": st.none() | st.lists(titles, max_size=20),
     },
     "gap": {
         "samples": st.integers(1, 2**53),
@@ -70,6 +84,12 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "artist": st.none() | st.text(max_size=12),
         "title": st.none() | st.text(max_size=12),
         "raw": st.text(max_size=12),
+    },
+    "dead_air": {
+        "active": st.booleans(),
+        "start": seconds,
+        "start_time": seconds,
+        "seconds": seconds,
     },
     "status": {
         "uptime_s": seconds,
@@ -124,6 +144,10 @@ def example(event_type: str) -> dict[str, Any]:
             "probabilities": {"blues": 0.25, "jazz": 0.75},
             "smoothed": {"blues": 0.17, "jazz": 0.83},
             "level_dbfs": -18.2,
+            "peak_dbfs": -6.1,
+            "loudness_lufs": -17.4,
+            "speech": 0.02,
+            "now_playing": None,
         },
         "segment": {
             "state": "music",
@@ -133,10 +157,12 @@ def example(event_type: str) -> dict[str, Any]:
             "start_time": 1767225570.25,
             "mean_probability": 0.8,
             "updates": 30,
+            "titles": None,
         },
         "gap": {"samples": 4410, "rate": 44100, "seconds": 0.1, "reason": "overflow"},
         "source": {"state": "live", "input": "hw:1", "detail": "", "rate": 44100, "channels": 2},
         "title": {"artist": "Nina Simone", "title": "Sinnerman", "raw": "Nina Simone - Sinnerman"},
+        "dead_air": {"active": True, "start": 2.0, "start_time": 1.8e9, "seconds": 10.0},
         "status": {
             "uptime_s": 50.0,
             "input": "hw:1",
@@ -274,7 +300,7 @@ def test_an_unknown_type_is_refused(kind: Any) -> None:
     with pytest.raises(BusError, match="unknown event type") as caught:
         from_dict(example("gap") | {"type": kind})
     assert repr(kind) in str(caught.value)
-    assert "update, segment, gap, source, title, status" in str(caught.value)
+    assert ", ".join(events.TYPES) in str(caught.value)
 
 
 def test_an_event_without_version_or_type_is_refused() -> None:

@@ -220,6 +220,23 @@ def test_hls_with_timed_titles_a_discontinuity_and_a_missing_segment(tmp_path: P
     assert samples / 44_100 == pytest.approx(10, abs=0.3)  # with those that are lost
 
 
+def test_a_live_hls_stream_waits_for_its_next_segment_and_stops_at_once(tmp_path: Path) -> None:
+    segment(tmp_path / "0.ts", 0, 2, {})
+    (tmp_path / "live.m3u8").write_text(
+        "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:10\n#EXTINF:2,\n0.ts\n"
+    )
+    with web(tmp_path) as url:
+        source = RadioSource(f"{url}/live.m3u8")
+        source.start()
+        until(lambda: source.state == "live")
+        time.sleep(1)
+        assert source.state == "live"
+        began = time.monotonic()
+        source.stop()
+        assert time.monotonic() - began < 1.5
+    assert source.notices[-1] == Notice("ended", "stopped")
+
+
 # ---- RTSP and SRT -------------------------------------------------------------------------------
 
 

@@ -68,8 +68,8 @@ def show(value: object) -> str:
 
 
 def config_files(given: str | None) -> list[Path]:
-    """Return the files to read, the weightier last: the given one, else those that exist of the
-    system's and the user's.
+    """Return the files to read, the weightier last: the given one, else those of the system's and
+    the user's that are there for us: the service's may be closed to other users.
     """
     if given is not None:
         return [Path(given).expanduser()]
@@ -77,8 +77,9 @@ def config_files(given: str | None) -> list[Path]:
     try:
         folder = Path(base) if base.startswith("/") else Path.home() / ".config"
     except RuntimeError:  # a user without an entry and without $HOME
-        return [path for path in (SYSTEM_FILE,) if path.exists()]
-    return [path for path in (SYSTEM_FILE, folder / "streamgenre" / "config.toml") if path.exists()]
+        return [path for path in (SYSTEM_FILE,) if os.access(path, os.R_OK)]
+    own = folder / "streamgenre" / "config.toml"
+    return [path for path in (SYSTEM_FILE, own) if os.access(path, os.R_OK)]
 
 
 def read_file(path: Path) -> Tree:

@@ -54,10 +54,7 @@ def open_input(settings: StationSettings) -> tuple[Source, str | None]:
     try:
         device = find_device(name)
     except InputError as error:
-        raise InputError(
-            f"--input {name!r} is no file here, and: {error}; "
-            "--wait-for-device waits until it is plugged in"
-        ) from error
+        raise InputError(f"--input {name!r} is no file here, and: {error}") from error
     return DeviceSource(Choice(name, device), settings.device), None
 
 

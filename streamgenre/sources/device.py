@@ -108,18 +108,18 @@ class DeviceSource(Source):
         """Capture until the device is lost; return why it is."""
         if still_hanging() >= _MAX_HANGING:
             return f"device {self.name!r}: its driver hangs; unplug it, or start the machine anew"
-        with Helper(self._stop.is_set) as helper:
-            try:
+        try:
+            with Helper(self._stop.is_set) as helper:
                 devices = described(helper.devices())
                 device = self._choice.among(devices)
-            except InputError as error:
-                return str(error)
-            try:
-                rate = self._open(helper, device)
-                self._choice.remember(device, devices)
-                return self._capture(helper, rate, device)
-            except InputError as error:
-                return f"device {device.name!r}: {error}"
+                try:
+                    rate = self._open(helper, device)
+                    self._choice.remember(device, devices)
+                    return self._capture(helper, rate, device)
+                except InputError as error:
+                    return f"device {device.name!r}: {error}"
+        except InputError as error:
+            return str(error)
 
     def _open(self, helper: Helper, device: Device) -> int:
         """Open the device as the ring has it where it can be, and return its rate."""

@@ -64,25 +64,22 @@ class Helper:
     Parameters
     ----------
     stopped
-        Asked while waiting; where it is true, the wait ends with :class:`Stopped`.
+        Asked while waiting; where it is true, the wait ends with an error.
+
+    Raises
+    ------
+    InputError
+        If the process cannot be started.
     """
 
     def __init__(self, stopped: Callable[[], bool] = lambda: False) -> None:
         self._stopped = stopped
         self._channels = 1
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _QUEUE_BYTES)
-        self._socket = ours
-        with theirs:
-            # In a process group of its own: Ctrl-C and Ctrl-Z in a terminal are not for it.
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", str(_PROGRAM), str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                process_group=0,
-            )
-
+        try:
+            self._socket, self._process = _start()
+        except OSError as error:
+            why = error.strerror or error
+            raise InputError(f"the helper process cannot be started ({why})") from error
         _running.add(self._process.pid)
 
     def __enter__(self) -> Helper:
@@ -180,6 +177,26 @@ class Helper:
         if message[:1] == b"E":
             raise InputError(json.loads(message[1:]))
         return message
+
+
+def _start() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """Return our end of the socket, and the process at the other end."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        try:
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _QUEUE_BYTES)
+            # In a process group of its own: Ctrl-C and Ctrl-Z in a terminal are not for it.
+            process = subprocess.Popen(
+                [sys.executable, "-P", str(_PROGRAM), str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                process_group=0,
+            )
+        except OSError:
+            ours.close()
+            raise
+    return ours, process
 
 
 def running() -> tuple[int, ...]:

@@ -92,7 +92,8 @@ class RadioSource(Source):
         if response is not None:
             response.abort()
         if self._thread.is_alive():
-            self._thread.join(timeout=1.5)  # FFmpeg may still wait for a server
+            self._thread.join(timeout=0.5)
+            self._end()  # where FFmpeg waits for a server, the thread is left to it
 
     def _supervise(self) -> None:
         try:
@@ -106,9 +107,12 @@ class RadioSource(Source):
         except Exception as error:  # noqa: BLE001 - handed to the engine, which raises it
             self.failure = error
         finally:
-            self.tell("ended", "stopped" if self.failure is None else str(self.failure))
-            if self.ring is not None:
-                self.ring.close()
+            self._end()
+
+    def _end(self) -> None:
+        self.tell("ended", "stopped" if self.failure is None else str(self.failure))
+        if self.ring is not None:
+            self.ring.close()
 
     def attempt(self) -> str:
         """Listen until the stream is lost; return why it is."""
@@ -199,6 +203,8 @@ class RadioSource(Source):
 
     def _hear(self, block: NDArray[np.float32]) -> bool:
         """Put decoded samples into the ring; False where the source was stopped."""
+        if self._stop.is_set():
+            return False
         now = time.monotonic()
         if self.ring is None:
             self.channels = block.shape[1]

@@ -102,12 +102,11 @@ def test_every_key_can_be_given_by_a_variable() -> None:
     for path, hint in keys().items():
         default = _value(Config(), path)
         text = {bool: "true", float: "0.31", int: "5000"}.get(type(default), "x")
-        if path[-1] in ("pace", "format", "keep", "ipc_mode", "channels", "duration_s", "max_mb"):
-            text = {
-                **{"pace": "fast", "format": "f32le", "ipc_mode": "660", "channels": "3"},
-                **{"duration_s": "3", "max_mb": "7"},
-                "keep": "all" if path[0] == "history" else "0.3",
-            }[path[-1]]
+        text = {
+            **{"pace": "fast", "format": "f32le", "ipc_mode": "660", "channels": "3"},
+            **{"duration_s": "3", "max_mb": "7", "shuffle": "5"},
+            "keep": "all" if path[0] == "history" else "0.3",
+        }.get(path[-1], text)
         if any(isinstance(limit, Range) and limit.high == 0 for limit in limits_of(hint)):
             text = "-3"
         loaded = load("/dev/null", {variable(path): text})

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 UNITS = ("streamgenre.service", "streamgenre@.service")
 EXPOSURE = 2.5
+PROGRAM = "/opt/streamgenre/bin/streamgenre"
+SERVICE_STATUS = (PROGRAM, "service", "status")
 SETTINGS = """
 [[station]]
 name = "kitchen"
@@ -129,6 +131,11 @@ def test_it_runs_in_its_sandbox_and_tells_how_it_is(service: Box) -> None:
     assert 5 < kitchen["threads"] < 50
     assert "kitchen: live" in service.must(*SERVICE_STATUS)
 
+    # The settings are the service's: others cannot read them, and do very well without.
+    nobody = ("runuser", "-u", "nobody", "--")
+    assert service.run(*nobody, "cat", "/etc/streamgenre/config.toml").returncode != 0
+    assert "no file" in service.must(*nobody, PROGRAM, "config", "show")
+
     (live,) = (e for e in service.log() if e.get("STREAMGENRE_EVENT") == "source")
     assert live["MESSAGE"].startswith("kitchen: live")
     assert (live["PRIORITY"], live["STREAMGENRE_STATION"]) == ("6", "kitchen")
@@ -138,9 +145,6 @@ def test_it_runs_in_its_sandbox_and_tells_how_it_is(service: Box) -> None:
     assert time.monotonic() - began < 3
     assert service.show("streamgenre", "Result") == "success"
     assert service.run(*SERVICE_STATUS).returncode == 3
-
-
-SERVICE_STATUS = ("/opt/streamgenre/bin/streamgenre", "service", "status")
 
 
 def test_a_hang_and_a_crash_end_in_a_restart(service: Box) -> None:

@@ -171,7 +171,7 @@ class Worker:
                 self._corpus,
                 ancestor.spec,
                 self._options.cache or default_cache(),
-                on_file=self._progress.file,
+                on_file=self._progress.step,
                 note=self._progress.note,
             )
             self._heard = (ancestor.spec, heard)

@@ -149,7 +149,7 @@ def _listing(options: argparse.Namespace, progress: Progress) -> Listing:
         columns=(options.clip_column, options.artist_column),
         fingerprints=options.fingerprints,
         on_begin=progress.files,
-        on_file=progress.file,
+        on_file=progress.step,
     )
 
 

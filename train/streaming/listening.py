@@ -88,7 +88,7 @@ def listen(
     def as_source_has_them() -> Iterator[Samples | Lost | Stall]:
         yield from blocks
 
-    engine = Engine(keep, EngineSettings(status_s=1e9))
+    engine = Engine(keep, EngineSettings())
     source = PacedSource("programme", RATE, 1, as_source_has_them(), pace="fast", real_time=False)
     engine.add("programme", source, model, decision)
     engine.run(lambda: False)

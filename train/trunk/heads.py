@@ -27,10 +27,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Ints = NDArray[np.integer[Any]]
 
-STRENGTH: Final = 1.0
+STRENGTH: Final = 0.3
 """Strength of the window head's regularisation; once chosen among 0.3, 1 and 3 on inner folds."""
-_THINNED: Final = 2
-"""Windows overlap by two seconds of three: one in so many is enough to fit a head."""
 _LEAST_STD: Final = 1e-3
 _ROUNDS: Final = 150
 MIN_AGE: Final = 2.0
@@ -124,7 +122,7 @@ def fit_linear(x: Floats, targets: Ints, weights: Floats, n_labels: int, strengt
 
 
 def row_weights(
-    seconds: Seconds, targets: Ints, artists: Sequence[str], *, least_age: float = MIN_AGE
+    seconds: Seconds, targets: Ints, artists: Sequence[str], *, thinned: int = 1
 ) -> Floats:
     """Weigh rows: genres alike, artists within a genre by the square root of their seconds.
 
@@ -134,11 +132,12 @@ def row_weights(
         The rows.
     targets, artists
         Genre and artist of every clip of the corpus.
-    least_age
-        Seconds that a clip must have played to count.
+    thinned
+        One row in so many counts; windows overlap by two seconds of three.
     """
     weights = np.zeros(len(seconds.clips))
-    usable = (seconds.clips >= 0) & (seconds.ages >= least_age)
+    usable = (seconds.clips >= 0) & (seconds.ages >= MIN_AGE)
+    usable &= np.arange(len(usable)) % thinned == 0
     _, of_artist = np.unique(np.array(artists), return_inverse=True)
     playing = seconds.clips[usable]
     count = np.bincount(of_artist[playing], minlength=len(of_artist))
@@ -196,7 +195,7 @@ def fit_window(
     crossed
         Whether to fit heads that leave a fold out, too.
     """
-    used = np.flatnonzero(weights > 0)[::_THINNED]
+    used = weights > 0
     x, genre, fold = seconds.embedding[used], targets[seconds.clips[used]], seconds.folds[used]
     weight = weights[used]
     without = {
