@@ -93,7 +93,8 @@ def _timeline(path: Path, heard: Heard, labels: Sequence[str]) -> None:
     import matplotlib.pyplot as plt
     from matplotlib.patches import Patch
 
-    palette = plt.get_cmap("tab10").colors
+    # Greys are for what is no music.
+    palette = [*plt.get_cmap("tab10").colors[:7], "#ffd92f", *plt.get_cmap("tab10").colors[8:]]
     colours: dict[str, Any] = dict(_GREYS) | dict(zip(labels, palette * 10, strict=False))
     on = [labels[g] if g >= 0 else KINDS[k]
           for g, k in zip(heard.genres, heard.kinds, strict=True)]  # fmt: skip
