@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _SHARES: Final = {SPEECH: 0.5, MUSIC: 0.15, NOISE: 0.1, "": 0.25}
 """How much each kind of file weighs in training; the clips of the genres are the last."""
-_STRENGTH: Final = 0.1
+_STRENGTH: Final = 0.003
 """Strength of the head's regularisation."""
 _PIECE_SECONDS: Final = 6
 """Every file is heard in pieces of so many seconds, as it is and augmented."""

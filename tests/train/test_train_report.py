@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
-
-from train import card, comparison
+from train import cardtext, comparison
 from train.cli import main
+
+if TYPE_CHECKING:
+    import pytest
 
 MODELS = Path(__file__).parents[2] / "models"
 
@@ -16,7 +18,7 @@ def test_the_report_and_the_cards_are_what_the_manifests_say() -> None:
     assert (MODELS / "README.md").read_text("utf-8") == comparison.text(MODELS)
     for path in sorted(MODELS.glob("*/manifest.json")):
         manifest = json.loads(path.read_text("utf-8"))
-        assert (path.parent / "README.md").read_text("utf-8") == card.card(manifest)
+        assert (path.parent / "README.md").read_text("utf-8") == cardtext.card(manifest)
 
 
 def test_what_was_not_measured_is_left_open(tmp_path: Path) -> None:
