@@ -137,6 +137,7 @@ def test_what_a_reload_can_and_cannot_change(configured: Configured) -> None:
         assert told["unchanged"] == ["a"]
         assert told["needs_restart"] == ["engine.hop_s", "bus.publish"]
         assert "needs a restart: engine.hop_s, bus.publish" in until(lambda: configured.said)[0]
+
         def sessions() -> dict[str, str]:
             return {s["station"]: s["session"] for s in _asks(configured, "stations")}
 
