@@ -86,9 +86,11 @@ def _listen(
     service = Service(Notifier.from_environment(), config.engine.hop_s)
     engine = Engine(publish, config.engine, lambda: publisher.traffic, on_failure, service.turn)
     lineup = Lineup(engine)
-    reloader = Reloader(read, lineup, engine, service.on_reload) if loaded.files else None
+    reloader = None
+    if loaded.files:
+        reloader = Reloader(read, lineup, engine, service.on_reload, named=loaded.named)
     with ExitStack() as stack:
-        alone = len(config.stations) == 1 and not loaded.from_file
+        alone = len(config.stations) == 1 and loaded.by_hand
         sources = lineup.begin(config, at_once=alone and not args.wait_for_device)
         # What is live must reach the bus in time, whether or not somebody reads our output.
         lossless = not any(source.real_time for source in sources)
