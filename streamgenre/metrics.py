@@ -70,6 +70,11 @@ class Metrics:
                 case Segment():
                     station.segments[event.state, event.genre or ""] += 1
 
+    def forget(self, station: str) -> None:
+        """Tell nothing of a station any more."""
+        with self._lock:
+            self._stations.pop(station, None)
+
     def collect(self) -> Iterable[Family]:
         """Yield what Prometheus asks for, as of now."""
         families: dict[str, Family] = {}
@@ -185,6 +190,7 @@ class MetricsServer:
             ) from error
         self.port: int = self._server.server_port
         self.take = self._metrics.take
+        self.forget = self._metrics.forget
 
     def __enter__(self) -> MetricsServer:
         return self

@@ -145,6 +145,13 @@ def test_what_a_reload_can_and_cannot_change(configured: Configured) -> None:
 
         until(lambda: sessions().get("b") not in (None, before["b"]))
         assert sessions()["a"] == before["a"]
+        configured.write("a")
+        assert request(configured.control, ask)["result"]["config"]["stopped"] == ["b"]
+        until(lambda: set(sessions()) == {"a"})
+        with Subscriber(configured.endpoint) as late:
+            until(lambda: (event := late.receive(timeout=1)) and event.TYPE == "update")
+            found = [event for _ in range(8) if (event := late.receive(timeout=0.5))]
+        assert {event.station for event in found} == {"a"}
         configured.write("c")
         with configured.file.open("a") as file:
             file.write('model = "lstn"\n')
@@ -156,7 +163,7 @@ def test_what_a_reload_can_and_cannot_change(configured: Configured) -> None:
             configured.file.write_text(emptied)
             answer = request(configured.control, ask)
             assert "no [[station]]" in answer["error"]["message"]
-        assert {s["station"] for s in _asks(configured, "stations")} == {"a", "b"}
+        assert {s["station"] for s in _asks(configured, "stations")} == {"a"}
         daemon.terminate()
         assert daemon.wait(10) == 0
 

@@ -73,7 +73,8 @@ def _listen(
     def publish(event: AnyEvent) -> None:
         event = keep(event, engine.keeps(event.station))
         publisher.send(event)
-        metrics(event)
+        if metrics is not None:
+            metrics.take(event)
         feed.put(event)
         service.take(event)
         log(event)
@@ -81,10 +82,23 @@ def _listen(
             heard[event.genre or event.state] += round(event.end - event.start)
 
     def on_failure(name: str, error: Exception) -> None:
-        _log.error("%s has failed: %s", name, error, extra={"station": name})
+        why = f"{error}".removeprefix(f"{name}: ")
+        _log.error("%s has failed: %s", name, why, extra={"station": name})
+
+    def on_removed(name: str) -> None:
+        publisher.forget(name)
+        if metrics is not None:
+            metrics.forget(name)
 
     service = Service(Notifier.from_environment(), config.engine.hop_s)
-    engine = Engine(publish, config.engine, lambda: publisher.traffic, on_failure, service.turn)
+    engine = Engine(
+        publish,
+        config.engine,
+        lambda: publisher.traffic,
+        on_failure,
+        on_turn=service.turn,
+        on_removed=on_removed,
+    )
     lineup = Lineup(engine)
     reloader = None
     if loaded.files:
