@@ -115,7 +115,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="streamgenre",
         description="Live music-genre classifier: audio in, genre probabilities every second out.",
         epilog="`streamgenre COMMAND --help` tells more of each command.",
