@@ -86,6 +86,8 @@ def limited() -> Iterator[tuple[str, Callable[[], None]]]:
 
 def _enter(group: Path | None) -> None:
     os.sched_setaffinity(0, {CORE})
+    with suppress(PermissionError):
+        os.nice(-5)  # as the unit has it
     if group is not None:
         group.write_text(str(os.getpid()))
     else:

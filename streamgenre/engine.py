@@ -16,9 +16,10 @@ from collections import deque
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre.batch import decide
 from streamgenre.deadair import DeadAirWatch
 from streamgenre.decision import Decider, DecisionSettings
-from streamgenre.errors import ControlError, InputError, ModelError, SettingsError, nearest
+from streamgenre.errors import ControlError, InputError, SettingsError, nearest
 from streamgenre.health import Health
 from streamgenre.models import MAX_ROWS
 from streamgenre.reports import StationReport
@@ -29,9 +30,6 @@ from streamgenre.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from streamgenre.config import EngineSettings
     from streamgenre.events import AnyEvent
@@ -126,8 +124,9 @@ class Engine:
         seat.then = then
         if seat.ended:
             self._forget(seat)
-        else:
-            seat.close(_REMOVE_S)
+            return
+        decide([seat])  # if a hop of it is complete
+        seat.close(_REMOVE_S)
 
     def keeps(self, name: str) -> bool:
         """Whether what a station delivers is heard once and will not come again."""
@@ -199,6 +198,7 @@ class Engine:
         seats = self._open()
         for seat in seats:
             seat.close(_STOP_S)
+        decide(seats)  # what is complete of them
         for seat in seats:
             seat.wait_closed()
         for seat in seats:
@@ -285,7 +285,7 @@ class Engine:
                 ready.append(seat)
         full = len(ready) >= MAX_ROWS
         if ready and (full or now >= self._gather_until or not self._others_soon(ready)):
-            self._decide(ready)
+            decide(ready)
             progressed = True
         return progressed and not (ready and ready[0].hop is not None)
 
@@ -299,46 +299,6 @@ class Engine:
             and seat.look_at < self._gather_until
             for seat in self._seats
         )
-
-    def _decide(self, seats: list[Seat]) -> None:
-        by_model: dict[int, list[Seat]] = {}
-        for seat in seats:
-            assert seat.hop is not None
-            # Silence is not shown to the model: it never learnt any.
-            if not seat.decider.is_silent(seat.hop.level_dbfs):
-                by_model.setdefault(id(seat.model), []).append(seat)
-        probabilities: dict[str, NDArray[np.float64]] = {}
-        speech: dict[str, float] = {}
-        for batch in by_model.values():
-            model = batch[0].model
-            frames = [seat.hop.frames for seat in batch if seat.hop is not None]
-            output = model.update([seat.name for seat in batch], frames)
-            for row, seat in enumerate(batch):
-                try:
-                    probabilities[seat.name] = model.probabilities(output.of(row))[0]
-                except ModelError as error:
-                    seat.fail(error)
-                    seat.hop = None
-            told = model.speech(output)
-            if told is not None:
-                speech |= dict(zip((seat.name for seat in batch), told.tolist(), strict=True))
-        for seat in seats:
-            hop, seat.hop = seat.hop, None
-            if hop is None:
-                continue
-            name = seat.name
-            decision = seat.decider.step(
-                probabilities.get(name), start=hop.start, end=hop.end, speech=speech.get(name)
-            )
-            silent = seat.decider.is_silent(hop.level_dbfs)
-            dead_air = seat.watch.step(silent, hop.start, hop.end, hop.wall)
-            if dead_air is not None:
-                seat.report.dead_air(dead_air)
-            if seat.decider.in_silence:
-                seat.model.reset(seat.name)  # what follows a silence is something new
-            if decision.finished is not None:
-                seat.report.segment(decision.finished)
-            seat.report.update(hop, decision)
 
     def _send_status(self, seats: list[Seat]) -> None:
         if not seats:

@@ -105,13 +105,11 @@ class Lineup:
         )
 
         def apply() -> None:
-            starting = {}
-            for (settings, model), name in zip(added, new, strict=True):
-                starting[name] = self._starting(name, settings, model)
             for name in removed:
-                self._engine.remove(name, starting.pop(name, lambda: None))
-            for start in starting.values():
-                start()
+                self._engine.remove(name)
+            for (settings, model), name in zip(added, new, strict=True):
+                # Behind the end of one of that name, should there be one that is still ending.
+                self._engine.remove(name, self._starting(name, settings, model))
 
         self._engine.call(apply)
         self._names = {s: name for s, name in before.items() if s in config.stations}

@@ -142,7 +142,6 @@ class Seat:
         """Begin to end it: its source gets so many seconds to stop, in a thread of its own."""
         if self._closing is not None:
             return
-        self.hop = None
         self._closing = threading.Thread(
             target=self.station.source.stop, name=f"stop-{self.name}", daemon=True
         )

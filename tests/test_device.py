@@ -223,12 +223,12 @@ def test_a_device_that_is_not_there_is_an_error_or_waited_for(world: World) -> N
     heard: Heard = []
     with start("listen", *flags, "--wait-for-device", env=env) as daemon:
         collect(daemon, heard)
-        first = wait_for(heard, 20, type="source")
+        first = wait_for(heard, 60, type="source")
         assert (first["state"], first["input"]) == ("connecting", name)
         assert "USB Audio Camera" in first["detail"]  # says what there is instead
         assert world.opened == []  # no device of a similar name is taken
         world.plug("USB Audio Camera: - (hw:2,0)", MIC)
-        wait_for(heard, 20, type="source", state="live", rate=RATE, channels=2)
+        wait_for(heard, 60, type="source", state="live", rate=RATE, channels=2)
         daemon.terminate()
         assert daemon.wait(5) == 0
     status = [e for _, e in heard if e["type"] == "status"][-1]

@@ -145,18 +145,18 @@ def test_nothing_to_play_is_an_error(tmp_path: Path, what: str) -> None:
 
 
 def test_shuffled_rounds_differ_and_come_again_with_the_seed(tmp_path: Path) -> None:
-    names = [f"{n}.wav" for n in range(8)]
+    names = [f"{n}.wav" for n in range(6)]
     short_files(tmp_path, *names, seconds=0.125)
 
     def order(seed: int) -> list[str]:
         source = open_playlist(tmp_path, pace="fast", order=Order(loop=True, shuffle=seed))
-        return [title for _, title in heard(source, 3.2)[1]][:24]
+        return [title for _, title in heard(source, 1.6)[1]][:12]
 
     first, again, other = order(1), order(1), order(2)
-    rounds = [first[n : n + 8] for n in (0, 8, 16)]
+    rounds = [first[:6], first[6:]]
     assert first == again != other
-    assert all(sorted(r) == [str(n) for n in range(8)] for r in rounds)
-    assert len({tuple(r) for r in rounds}) == 3
+    assert all(sorted(r) == [str(n) for n in range(6)] for r in rounds)
+    assert rounds[0] != rounds[1]
 
 
 def test_a_loop_in_which_nothing_plays_waits_and_comes_back(

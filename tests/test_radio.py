@@ -443,6 +443,13 @@ def drip(connection: socket.socket, _: bytes) -> None:
         time.sleep(0.3)
 
 
+def murmur(connection: socket.socket, _: bytes) -> None:
+    connection.sendall(OK)
+    while True:
+        connection.sendall(b"\0")
+        time.sleep(0.1)
+
+
 FAULTS: dict[str, tuple[Callable[[socket.socket, bytes], None], str]] = {
     "redirects": (lambda c, _: c.sendall(REDIRECT), "redirect"),
     "page": (lambda c, _: c.sendall(PAGE), "is a text/html page"),
@@ -452,6 +459,7 @@ FAULTS: dict[str, tuple[Callable[[socket.socket, bytes], None], str]] = {
     "silent": (lambda c, _: time.sleep(20), "no answer"),
     "half open": (half_open, "nothing for"),
     "drip": (drip, "no usable answer"),
+    "murmur": (murmur, "nothing for"),
     "trickle": (trickle, "s of audio in"),
     "refused": (lambda c, _: c.close(), "no usable answer"),
 }

@@ -54,7 +54,7 @@ _MAX_LISTS: Final = 4
 _HLS: Final = {"protocol_whitelist": "http,https,tcp,tls,crypto,hls"}
 """What FFmpeg may open for a playlist from the net: no file of this machine."""
 _OTHER: Final = {"rtsp_flags": "prefer_tcp", "protocol_whitelist": "rtsp,rtp,srtp,udp,tcp,tls,srt"}
-"""RTP goes through the connection where the server lets it: what UDP loses, nobody counts."""
+"""RTP goes through the connection where the server lets it: UDP loses datagrams."""
 
 
 class RadioSource(Source):

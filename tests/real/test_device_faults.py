@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RATE = 44_100
-QUICK = DeviceSettings(stall_s=2.0, backoff_first_s=0.05, backoff_longest_s=0.2)
+QUICK = DeviceSettings(backoff_first_s=0.05, backoff_longest_s=0.2)
 
 
 class Running:
@@ -58,10 +58,15 @@ class Running:
     def of(self, station: str, kind: type[AnyEvent]) -> list[AnyEvent]:
         return [e for e in list(self.events) if e.station == station and isinstance(e, kind)]
 
-    def wait(self, station: str, state: str, seconds: float = 15) -> None:
+    def wait(self, station: str, state: str, seconds: float = 60) -> None:
         until(lambda: self.sources[station].state == state, seconds)
 
     def end(self) -> None:
+        """Stop, after everything that came up to now was heard."""
+        if self._thread.is_alive():
+            for station in self.sources:
+                count = len(self.of(station, Update))
+                until(lambda s=station, n=count: len(self.of(s, Update)) > n + 1, 60)  # type: ignore[misc]
         self._stop.set()
         self._thread.join(10)
         assert not self._thread.is_alive()
@@ -124,7 +129,7 @@ def test_a_card_unplugged_twenty_times_costs_the_other_station_nothing(running: 
         away_s += time.monotonic() - began
         if turn % 5 == 4:
             count = len(running.of("left", Update))
-            until(lambda count=count: len(running.of("left", Update)) > count)  # type: ignore[misc]
+            until(lambda count=count: len(running.of("left", Update)) > count, 60)  # type: ignore[misc]
     running.end()
     states = [e.state for e in running.of("left", SourceChange) if isinstance(e, SourceChange)]
     assert states.count("lost") == 20
@@ -145,7 +150,6 @@ def test_a_sound_server_that_is_killed_is_waited_for(running: Running) -> None:
     time.sleep(1)
     running.left.start()
     running.wait("left", "live")
-    time.sleep(2)
     running.end()
     assert set(running.check_books("left")) == {"reconnect"}
     assert running.check_books("right") == {}
@@ -161,7 +165,7 @@ def test_a_helper_that_stands_still_loses_what_is_told(running: Running) -> None
     time.sleep(1.2)
     for helper in helpers:
         helper.send_signal(signal.SIGCONT)
-    time.sleep(4)
+    time.sleep(1.5)  # a loss that is not told is believed after a second
     running.end()
     for station in ("left", "right"):
         lost = running.check_books(station)
@@ -175,12 +179,12 @@ def test_a_daemon_that_was_stopped_tells_what_it_did_not_hear(sound_server: Soun
     flags = ("--input", "pulse", "--publish", free_endpoint(), "--json")
     with start("listen", *flags, env=sound_server.environment) as daemon:
         collect(daemon, heard)
-        wait_for(heard, 20, type="update", seq=2)
+        wait_for(heard, 60, type="update", seq=2)
         daemon.send_signal(signal.SIGSTOP)
         time.sleep(stopped_s)
         daemon.send_signal(signal.SIGCONT)
-        gap = wait_for(heard, 20, type="gap")
-        until(lambda: heard[-1][1]["stream_time"] > gap["stream_time"] + 3, 20)
+        gap = wait_for(heard, 60, type="gap")
+        until(lambda: heard[-1][1]["stream_time"] > gap["stream_time"] + 3, 60)
         daemon.terminate()
         assert daemon.wait(5) == 0
     events = [e for _, e in heard]
@@ -199,7 +203,7 @@ def test_a_daemon_that_was_stopped_tells_what_it_did_not_hear(sound_server: Soun
     assert abs(at - last["time"]) < 0.5
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_a_system_clock_that_is_set_is_followed(tmp_path: Path) -> None:
     """By an hour, and back: as at boot, where there is no battery, and by a wrong hand."""
     shift = tmp_path / "shift"
@@ -211,11 +215,11 @@ def test_a_system_clock_that_is_set_is_followed(tmp_path: Path) -> None:
     with start("listen", *flags, env={"PYTHONPATH": path, "CLOCK_SHIFT": str(shift)}) as daemon:
         collect(daemon, heard)
         for seq, hours in ((2, 1), (6, 0)):
-            wait_for(heard, 20, type="update", seq=seq)
+            wait_for(heard, 60, type="update", seq=seq)
             draft = tmp_path / "new"
             draft.write_text(str(3600 * hours))
             draft.rename(shift)
-        wait_for(heard, 20, type="update", seq=9)
+        wait_for(heard, 60, type="update", seq=9)
         daemon.terminate()
         assert daemon.wait(5) == 0
     updates = [(at, e) for at, e in heard if e["type"] == "update"]

@@ -98,7 +98,7 @@ def _page(found: dict[str, dict[str, Any]], table: str) -> str:
     parts = ["# The ancestors, trained again\n", _HOW]
     if found:
         corpus = next(iter(found.values()))["corpus"]
-        parts.append(_corpus(corpus))
+        parts += [_corpus(corpus), _run(found)]
     parts += [table, "What was changed, and what the authors' descriptions leave open:\n"]
     names_by_text: dict[str, list[str]] = defaultdict(list)
     for name, ancestor in ANCESTORS.items():
@@ -119,6 +119,18 @@ def _page(found: dict[str, dict[str, Any]], table: str) -> str:
         parts += ["|---|---|---|", *pictures]
     parts += ["\n" + _wishes(), _AGAIN]
     return "\n".join(parts)
+
+
+def _run(found: dict[str, dict[str, Any]]) -> str:
+    """Return how much of the table was trained."""
+    ran = [sum(protocol in of for of in found.values()) for protocol in ("authors", "artists")]
+    if min(ran) == len(ANCESTORS):
+        return ""
+    return (
+        f"Of {len(ANCESTORS)} rows {ran[0]} were trained under their authors' protocol and "
+        f"{ran[1]} on artist folds; what is marked as not run here is left open, not guessed, and "
+        "the same command trains it.\n"
+    )
 
 
 def _split(ancestor: Ancestor) -> str:
