@@ -126,8 +126,9 @@ def test_the_simulated_room_is_ten_decibels_above_its_noise(rng: np.random.Gener
         heard = sound.simulated_room(samples, rng)
         played, silence = heard[4000 : len(t)], heard[-room.RATE :]
         ratios.append(20 * np.log10(room.level(played) / room.level(silence)))
-    # Half of it is silent, so that the music is 3 dB above its own mean while it plays.
-    assert np.median(ratios) == pytest.approx(13, abs=2)
+    # Half of it is silent, so that the music is 3 dB above its own mean while it plays; the
+    # microphone takes the tone more or less loudly than the noise.
+    assert np.median(ratios) == pytest.approx(13, abs=3)
 
 
 def test_a_room_rings_for_as_long_as_it_says(rng: np.random.Generator) -> None:
