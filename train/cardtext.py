@@ -275,7 +275,9 @@ def _stream(figure: dict[str, Any] | None) -> str:
     genres = second["by_genre"]
     lines = [
         "## On the air\n",
-        f"{figure['method']} {hours:.1f} hours in all, seed {figure['seed']}.\n",
+        f"{figure['method']} {hours:.1f} hours in all, seed {figure['seed']}: `python -m train "
+        f"stream-eval FOLDS --corpus DIR --hours {figure['programme']['seconds'] / 3600:g}`, FOLDS "
+        "written by `fit --fold-models`.\n",
         "| | |",
         "|---|---|",
         *(f"| {name} | {value} |" for name, value in rows),
