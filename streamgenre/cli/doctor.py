@@ -56,7 +56,7 @@ def subject_of(args: argparse.Namespace) -> Subject:
     """Return the daemon that the flags and the settings mean."""
     given = Path(args.config).expanduser() if args.config else None
     try:
-        loaded = load(args.config, os.environ)
+        loaded = load(args.config, os.environ, models=False)  # they are looked at by themselves
     except SettingsError as error:
         return Subject(config=given, config_error=str(error), unit=args.unit)
     config = loaded.config

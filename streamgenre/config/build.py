@@ -66,7 +66,13 @@ class Loaded:
     """The files that were read, the weightier last."""
 
 
-def load(given: str | None, environment: Mapping[str, str], flags: Tree | None = None) -> Loaded:
+def load(
+    given: str | None,
+    environment: Mapping[str, str],
+    flags: Tree | None = None,
+    *,
+    models: bool = True,
+) -> Loaded:
     """Return the configuration: files, over them the environment, over that the flags.
 
     What environment and flags say of stations (a model, a threshold) holds for every one of them;
@@ -80,6 +86,8 @@ def load(given: str | None, environment: Mapping[str, str], flags: Tree | None =
         Variables by name.
     flags
         A tree of what the command line says; ``station`` in it is a list of inputs.
+    models
+        Whether a model that is not there is a fault.
 
     Raises
     ------
@@ -89,11 +97,17 @@ def load(given: str | None, environment: Mapping[str, str], flags: Tree | None =
     files = config_files(given)
     below = merge(*map(read_file, files))
     above = merge(read_environment(environment, keys()), flags or Tree())
-    return build(below, above, files, service=bool(environment.get("NOTIFY_SOCKET")))
+    service = bool(environment.get("NOTIFY_SOCKET"))
+    return build(below, above, files, service=service, models=models)
 
 
 def build(
-    below: Tree, above: Tree, files: list[Path] | None = None, *, service: bool = False
+    below: Tree,
+    above: Tree,
+    files: list[Path] | None = None,
+    *,
+    service: bool = False,
+    models: bool = True,
 ) -> Loaded:
     """Return the configuration of two trees, of which the second holds for every station.
 
@@ -119,7 +133,8 @@ def build(
     stations = [_table(StationSettings, tree, (), problems) for tree in trees]
     _check_names(listed, problems)
     _check_standard_input(trees, problems)
-    _check_models(trees, problems)
+    if models:
+        _check_models(trees, problems)
     if problems:
         raise SettingsError("\n".join(sorted(dict.fromkeys(problems), key=_place)))
     return Loaded(
