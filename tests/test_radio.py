@@ -106,7 +106,7 @@ def test_no_bytes_can_hurt_the_demuxer(data: bytes, interval: int) -> None:
         (b"StreamTitle=' - B';", Title("- B", None, "- B")),
         (b"StreamTitle='\x1b[2Jevil\x07\n - x\x00y';", Title("[2Jevil - x y", "[2Jevil", "x y")),
         (
-            b"StreamTitle='&#1063;&#x430;&#23376; &#128512; &#8238;- R&amp;B &#0;&amp;lt;';",
+            b"StreamTitle='&#1063;&#x430;&#23376; &#128512; &#8238;- R&amp;B &amp;lt;';",
             Title("Ча子 😀 - R&B &lt;", "Ча子 😀", "R&B &lt;"),
         ),
         (b"StreamUrl='http://x';", None),

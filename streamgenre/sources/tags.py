@@ -30,7 +30,8 @@ def file_title(path: Path, listed: Title | None = None) -> Title:
         tags = None
     title = None
     if tags is not None:
-        title = join_title(_joined(tags, "artist"), _joined(tags, "title"))
+        artist = _joined(tags, "artist") or _joined(tags, "TPE1")  # of WAV and AIFF
+        title = join_title(artist, _joined(tags, "title") or _joined(tags, "TIT2"))
     return title or listed or split_title(_TRACK.sub("", path.stem))
 
 
