@@ -219,6 +219,7 @@ def test_no_part_of_a_login_or_query_stands_in_an_error(
         ("http://usr:sek/ret@127.0.0.1:{port}/a.mp3", "percent-encoded"),
         ("http:/usr:sekret@127.0.0.1/x?token=sek", "expected http://"),
         ("usr:sekret@127.0.0.1:8000/x", "expected http://"),
+        ("http//usr:sekret@127.0.0.1/x?token=sek", "expected http://"),
         ("http://usr:sekret@127.0.0.1:1/é x.mp3?token=sek", "cannot be reached"),
     ],
 )

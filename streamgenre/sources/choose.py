@@ -95,9 +95,9 @@ def name_of(name: str | None) -> str:
 
 
 def _is_login(name: str) -> bool:
-    """Whether it is ``USER:PASSWORD@HOST``, a URL that lacks its begin, and no file."""
+    """Whether it is ``USER:PASSWORD@HOST``, a URL without a right begin, and no file."""
     exists = os.path.exists(name)  # noqa: PTH110 - Path's fails for long names
-    return not exists and re.match(r"[^/:\s]+:\S*@", name) is not None
+    return not exists and re.match(r"[^:\s]+:\S*@", name) is not None
 
 
 def _looks_like_path(name: str) -> bool:

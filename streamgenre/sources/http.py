@@ -82,7 +82,8 @@ def redacted(url: str) -> str:
     """
     scheme, divider, rest = url.strip().partition("://")
     if not (divider and re.fullmatch(r"[a-zA-Z][a-zA-Z0-9+.-]{0,30}", scheme)):
-        return "…"
+        typo = re.match(r"(?:https?|rtsps?|srt):", url.strip(), re.IGNORECASE)
+        return f"{typo[0]}…" if typo else "…"
     hidden = f"{scheme}://…"
     tail = re.sub(r"^[^/?#]*", "", rest)
     before, at, behind = tail.rpartition("@")
