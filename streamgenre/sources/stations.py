@@ -15,6 +15,8 @@ MAX_BYTES: Final = 65_536
 """Longer lists are cut: the first entry is wanted."""
 SCHEMES: Final = ("http", "https", "rtsp", "rtsps", "srt")
 """How the URL of a stream may begin."""
+_OTHER_SCHEMES: Final = ("ftp", "ftps", "icy", "mms", "rtmp", "rtp", "udp")
+"""How those begin that are not heard."""
 _TYPES: Final = frozenset(
     {
         *("audio/x-mpegurl", "audio/mpegurl", "application/x-mpegurl", "application/mpegurl"),
@@ -41,7 +43,7 @@ def is_stream(entry: str) -> bool:
 def looks_like_url(text: str) -> bool:
     """Whether an input can only be meant as a URL, be it a wrong one such as ``http:/HOST``."""
     scheme, colon, _ = text.strip().partition(":")
-    return "://" in text or bool(colon and scheme.lower() in SCHEMES)
+    return "://" in text or bool(colon and scheme.lower() in (*SCHEMES, *_OTHER_SCHEMES))
 
 
 def first_stream(text: str, base: str, shown: str) -> str:
