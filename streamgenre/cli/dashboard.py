@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
 
 from streamgenre.cli.connecting import shown, subscribe
 from streamgenre.cli.signals import ask_to_stop
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from streamgenre.link import Link
     from streamgenre.subscriber import Subscriber
 
+_PATIENCE_S: Final = 5.0
+"""Seconds without a single event after which the user is told what may be wrong."""
+
 
 def run(args: argparse.Namespace) -> int:
     """Show the events of one or more daemons until the user leaves."""
@@ -32,19 +35,22 @@ def run(args: argparse.Namespace) -> int:
         if link.detail:
             say(f"{link.detail}; trying again")
 
-    with (
-        ask_to_stop() as stop,
-        subscribe(args, on_link=tell) as subscriber,
-        # Those who ask for some stations only never hear of the others.
-        subscribe(args, types=["status"], stations=None) if args.station else nullcontext() as all_,
-    ):
-        missing = _Missing(set(args.station or ()), all_, shown(args))
+    with ExitStack() as stack:
+        stop = stack.enter_context(ask_to_stop())
+        everyone = None
+        if args.station:
+            # Who asks for some stations only never hears of the others: they are asked for apart,
+            # and tell whether the daemon is there at all.
+            every = subscribe(args, types=["status"], stations=None, on_link=tell)
+            everyone = stack.enter_context(every)
+        subscriber = stack.enter_context(subscribe(args, on_link=None if everyone else tell))
+        missing = _Missing(set(args.station or ()), everyone, shown(args))
 
         def events() -> Iterator[AnyEvent | None]:
             while True:
                 event = subscriber.receive(timeout=0.2)
                 yield event
-                words = missing.look(event)
+                words = missing.look(event, time.monotonic())
                 if words is not None:
                     say(words)
 
@@ -53,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _Missing:
-    """Finds out which stations there are while some that were asked for send nothing."""
+    """Finds out what there is while what was asked for sends nothing."""
 
     def __init__(self, wanted: set[str], everyone: Subscriber | None, where: str) -> None:
         self._wanted = wanted
@@ -61,19 +67,23 @@ class _Missing:
         self._where = where
         self._there: set[str] = set()
         self._told: set[str] = set()
+        self._patient_until: float | None = time.monotonic() + _PATIENCE_S
 
-    def look(self, event: AnyEvent | None) -> str | None:
+    def look(self, event: AnyEvent | None, now: float) -> str | None:
         """Take an event of those asked for; return what there is to say now."""
         if event is not None:
             self._wanted.discard(event.station)
-        if not self._wanted or self._everyone is None:
+            self._patient_until = None
+        if self._wanted and self._everyone is not None:
+            while (other := self._everyone.receive(timeout=0)) is not None:
+                self._there.add(other.station)
+                self._patient_until = None
+        if self._patient_until is not None and now > self._patient_until:
+            self._patient_until = None
+            return f"nothing from {self._where} yet: is `streamgenre listen` running there?"
+        # After an event more may be on its way.
+        if event is not None or not self._wanted or self._there <= self._told:
             return None
-        while (other := self._everyone.receive(timeout=0)) is not None:
-            self._there.add(other.station)
-        if event is not None or self._there <= self._told:
-            return None  # more may be on its way
         self._told |= self._there
-        return (
-            f"nothing of {listed(self._wanted)} yet; the stations at {self._where} are "
-            f"{listed(self._there)}"
-        )
+        wanted, there = listed(self._wanted), listed(self._there)
+        return f"nothing of {wanted} yet; the stations at {self._where} are {there}"

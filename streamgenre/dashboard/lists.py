@@ -21,9 +21,9 @@ def messages(view: DashboardView, frame: Frame, *, rows: int) -> list[Row]:
         stamp = f" {clock(one.time)}  "
         texts = wrapped(clean(one.text), frame.width - len(stamp) - 1)
         room = rows - len(lines)
+        if room < 1:
+            break
         if len(texts) > room:
-            if lines or room < 1:
-                break
             texts = [*texts[: room - 1], fit(" ".join(texts[room - 1 :]), frame.width - 12)]
         style = paint(palette.WARN, bold=True) if one.bad else paint()
         told = [

@@ -141,14 +141,14 @@ def _station(station: StationView, layout: Layout, frame: Frame) -> Row:
     row.to(layout.head)
     reason = clean(station.reason)
     if reason:
-        room = layout.body if layout.timeline else frame.width - layout.head
+        room = layout.body if layout.timeline and station.update else frame.width - layout.head
         row.add(fit(reason, room))
     elif station.update is None:
         if station.away_s(frame.now) is None:
             row.add(fit("waiting", layout.body), paint(dim=True))
     else:
         _decision(row, station, layout, frame)
-    if layout.timeline:
+    if layout.timeline and station.update is not None:
         row.to(layout.head + layout.body)
         # A margin of the strip is the second cell between the columns.
         cells = strip.single(station, replace(frame, width=layout.timeline + 2), axis=False)[0]

@@ -112,8 +112,10 @@ class StationView:
     @property
     def reason(self) -> str:
         """Why the station does not play, in words as sent; empty while it plays or is not told."""
-        away = self.source is not None and self.source_state in AWAY
-        return self.source.detail if self.source is not None and away else ""
+        if self.source is None or self.source_state not in AWAY:
+            return ""
+        # Which input it is stands elsewhere.
+        return self.source.detail.removeprefix(f"{self.source.input}: ")
 
     def away_s(self, now: float) -> float | None:
         """Return the seconds for which the source has not played; None while it does."""
