@@ -18,6 +18,7 @@ from streamgenre.connections import MAX_TOPIC, Connections
 from streamgenre.endpoints import IPC_MODE, bind, check_endpoint
 from streamgenre.errors import BusError
 from streamgenre.gate import OpenGate
+from streamgenre.link import KEEPALIVE
 from streamgenre.retained import LastValues
 from streamgenre.traffic import Traffic
 
@@ -33,12 +34,6 @@ SEND_QUEUE: Final = 1000
 """Events kept for a slow subscriber; it loses further ones, the daemon loses nothing."""
 LINGER_MS: Final = 500
 """How long closing waits for the last events to leave."""
-HEARTBEAT_MS: Final = 2500
-"""Time between two heartbeats of an idle connection."""
-DEAD_AFTER_MS: Final = 7500
-"""A peer that answers no heartbeat for so long is dropped."""
-STUCK_MS: Final = 60_000
-"""A peer whose machine takes no byte for so long is dropped, and its queue with it."""
 HANDSHAKE_MS: Final = 2000
 """A connection that is no ZeroMQ by then is dropped."""
 _HANDOVER: Final = 10_000
@@ -117,9 +112,8 @@ class Publisher:
         xpub.set(zmq.BACKLOG, _BACKLOG)
         xpub.set(zmq.MAXMSGSIZE, MAX_TOPIC)
         xpub.set(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
-        xpub.set(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
-        xpub.set(zmq.HEARTBEAT_TIMEOUT, DEAD_AFTER_MS)
-        xpub.set(zmq.TCP_MAXRT, STUCK_MS)
+        for option, value in KEEPALIVE.items():
+            xpub.set(option, value)
         # No subscription counts before we have looked at who asks; and a send to a full queue
         # is told to us before anything is lost.
         xpub.set(zmq.XPUB_MANUAL, 1)

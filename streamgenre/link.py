@@ -13,10 +13,15 @@ if TYPE_CHECKING:
 
 LinkState: TypeAlias = Literal["connecting", "live", "lost"]
 
-HEARTBEAT_MS: Final = 2000
-"""Time between two heartbeats of the transport."""
-DEAD_AFTER_MS: Final = 6000
-"""A daemon whose machine answers no heartbeat for so long is lost."""
+KEEPALIVE: Final = {
+    zmq.TCP_KEEPALIVE: 1,
+    zmq.TCP_KEEPALIVE_IDLE: 5,
+    zmq.TCP_KEEPALIVE_INTVL: 2,
+    zmq.TCP_KEEPALIVE_CNT: 3,
+}
+"""How a machine that is gone is noticed, in seconds and probes. TCP's own probes and not libzmq's
+heartbeats: a reader whose queue is full reads no heartbeats, is taken for dead by them and
+reconnected, and libzmq 4.3.5 then aborts the reader's process (libzmq issue 3937)."""
 SILENT_S: Final = 9.5
 """A daemon that sends nothing for so long is lost: it sends a status more than twice as often."""
 RECONNECT_MS: Final = 100
@@ -69,9 +74,9 @@ class Links:
         """How often a connection was lost."""
 
     def configure(self) -> None:
-        """Set the socket's heartbeats and reconnection."""
-        self._socket.set(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
-        self._socket.set(zmq.HEARTBEAT_TIMEOUT, DEAD_AFTER_MS)
+        """Set how the socket notices a machine that is gone, and how it reconnects."""
+        for option, value in KEEPALIVE.items():
+            self._socket.set(option, value)
         self._socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
         self._socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
         self._socket.set(zmq.CONNECT_TIMEOUT, 5000)

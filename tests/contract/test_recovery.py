@@ -85,14 +85,13 @@ def test_a_daemon_that_hangs_is_noticed_within_ten_seconds() -> None:
             psutil.Process(process.pid).resume()
             until(lambda: subscriber.link.state == "live", pump=lambda: subscriber.receive(0.1))
         assert [link.state for link in links] == ["live", "lost", "live"]
-        assert "broke" in links[1].detail  # the heartbeat told, before the silence would have
     finally:
         psutil.Process(process.pid).resume()
         end(process)
 
 
 def test_an_engine_that_hangs_behind_a_living_bus_is_noticed() -> None:
-    """Heartbeats go on, but no status comes."""
+    """The connection stands, but no status comes."""
     with Publisher("tcp://127.0.0.1:*") as publisher, Subscriber(publisher.endpoint) as subscriber:
         publisher.send(MadeUp().update())
         assert subscriber.receive(5) is not None
