@@ -7,7 +7,7 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from streamgenre import __version__
 from streamgenre.cli.arguments import add_arguments
@@ -116,8 +116,16 @@ def _say(line: str) -> None:
     print(level + shown.replace("\n", "\n<3>" if level == "<3>" else "\n"), file=sys.stderr)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells a mistake in one line, as all else that goes wrong, and not under the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        _say(f"error: {message}; see `{self.prog} --help`")
+        sys.exit(2)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="streamgenre",
         description="Live music-genre classifier: audio in, genre probabilities every second out.",
         epilog="`streamgenre COMMAND --help` tells more of each command.",

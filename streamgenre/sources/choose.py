@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from streamgenre.demo import open_demo
 from streamgenre.errors import InputError
@@ -24,6 +24,23 @@ if TYPE_CHECKING:
     from streamgenre.sources.base import Source
 
 
+DEFAULT_DEVICE: Final = "default"
+"""The input that is the default device, whatever it is called."""
+
+
+def input_fault(name: str) -> str:
+    """Return why nothing can be listened to by this name, wherever the daemon runs, or ""."""
+    if not name.strip():
+        return "expected a device, a path, a URL, -, demo or default"
+    if (looks_like_url(name) or _is_login(name)) and not is_stream(name):
+        return (
+            f"expected {'://, '.join(SCHEMES)}://; pipe in others: "
+            "`ffmpeg -loglevel error -i URL -f s16le -ac 2 -ar 44100 - | "
+            "streamgenre listen --input -`"
+        )
+    return ""
+
+
 def open_input(settings: StationSettings) -> tuple[Source, str | None]:
     """Return the source that the settings mean, and a line for the user where one was chosen.
 
@@ -35,27 +52,24 @@ def open_input(settings: StationSettings) -> tuple[Source, str | None]:
     name = settings.input
     if name is None:
         return _default(settings)
-    if not name.strip():
-        raise InputError("--input '': expected a device, a file, a URL, - or demo")
+    if fault := input_fault(name):
+        raise InputError(f"{redacted(name)}: {fault}")
     if name == "-":
         return open_stdin(settings.raw), None
     if name == "demo":
         return open_demo(pace=settings.pace), None
     if is_stream(name):
         return RadioSource(name), None
-    if looks_like_url(name) or _is_login(name):
-        raise InputError(
-            f"--input {redacted(name)}: expected {'://, '.join(SCHEMES)}://; pipe in others: "
-            "`ffmpeg -loglevel error -i URL -f s16le -ac 2 -ar 44100 - | "
-            "streamgenre listen --input -`"
-        )
     if _looks_like_path(name):
         return _open_path(name, settings), None
     try:
-        device = find_device(name)
+        device = find_device(None if name == DEFAULT_DEVICE else name)
     except InputError as error:
-        raise InputError(f"--input {name!r} is no file here, and: {error}") from error
-    return DeviceSource(Choice(name, device), settings.device), None
+        if name == DEFAULT_DEVICE:
+            raise
+        raise InputError(f"{name!r} is no file here, and: {error}") from error
+    chosen_by = device.name if name == DEFAULT_DEVICE else name
+    return DeviceSource(Choice(chosen_by, device), settings.device), None
 
 
 def _open_path(name: str, settings: StationSettings) -> Source:
@@ -87,7 +101,7 @@ def is_played(name: str | None) -> bool:
 
 def name_of(name: str | None) -> str:
     """Return what a station with this input is called that has no name: before it is opened."""
-    if name is None:
+    if name in (None, DEFAULT_DEVICE):
         return "default input"
     if looks_like_url(name) or _is_login(name):
         return redacted(name)

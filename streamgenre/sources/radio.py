@@ -110,7 +110,7 @@ class RadioSource(Source):
                 why = self.attempt()
                 if self._stop.is_set():
                     break
-                self.tell("connecting" if self._heard_at is None else "lost", why)
+                self.tell("lost", why)
                 self._stop.wait(self._backoff.next_s())
         except Exception as error:  # noqa: BLE001 - handed to the engine, which raises it
             self.failure = error
@@ -220,6 +220,7 @@ class RadioSource(Source):
         if self.state != "live":
             if self._heard_at is not None:
                 self.ring.mark_lost(int((now - self._heard_at) * self.rate), LossReason.RECONNECT)
+                self._title = None  # of the stream that was: the new one has to say it again
             self.tell("live")
             self._backoff.begin()
             self._live_since, self._brought_s = now, 0.0
