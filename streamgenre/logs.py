@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Write: TypeAlias = Callable[[logging.LogRecord, str], bool]
+    Watch: TypeAlias = Callable[[logging.LogRecord, str], None]
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 MAX_LINE: Final = 2000
@@ -34,7 +35,9 @@ _root = logging.getLogger("streamgenre")
 
 
 @contextmanager
-def logging_to_user(level: str | None = None, *, hold: bool = False) -> Iterator[bool]:
+def logging_to_user(
+    level: str | None = None, *, hold: bool = False, watch: Watch | None = None
+) -> Iterator[bool]:
     """Send the log of the package to the user; yields whether that is the journal.
 
     Parameters
@@ -43,9 +46,11 @@ def logging_to_user(level: str | None = None, *, hold: bool = False) -> Iterator
         Least level that is said, one of ``LEVELS``; None for ``info``.
     hold
         Whether lines wait for the end, since the dashboard has the terminal.
+    watch
+        Told of each line that waits, for the dashboard to show.
     """
     journal = leads_to_journal(sys.stderr)
-    handler = _Handler(_to_journal() if journal else (_Held() if hold else _to_stderr))
+    handler = _Handler(_to_journal() if journal else (_Held(watch) if hold else _to_stderr))
     before = _root.level, _root.propagate
     _root.setLevel((level or "info").upper())
     _root.propagate = False
@@ -105,10 +110,13 @@ class _Handler(logging.Handler):
 class _Held:
     """Lines that wait until the dashboard has given the terminal back."""
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Watch | None) -> None:
+        self._watch = watch
         self._records: dict[str, logging.LogRecord] = {}  # the same is said once
 
     def __call__(self, record: logging.LogRecord, text: str) -> bool:
+        if self._watch is not None:
+            self._watch(record, text)
         if text in self._records or len(self._records) < MAX_HELD:
             self._records[text] = record
             return True

@@ -124,6 +124,8 @@ def probe(
 
     def publish(event: AnyEvent) -> None:
         found.take(event)
+        if not source.live:
+            found.problem = None  # of files that cannot be played there is a line in the log
         progress(found.heard_s)
 
     def stopping() -> bool:

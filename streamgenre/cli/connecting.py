@@ -24,9 +24,9 @@ def keys_folder(args: argparse.Namespace) -> Path:
 
 def subscribe(args: argparse.Namespace, **more: Any) -> Subscriber:
     """Connect to the daemons that the flags name; ``more`` as of :class:`Subscriber`."""
+    more.setdefault("stations", args.station)
     return Subscriber(
         args.connect or DEFAULT,
-        stations=args.station,
         server_key=args.server_key,
         keys=keys_folder(args) if args.server_key else None,
         **more,

@@ -2,26 +2,88 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
 
-from streamgenre.cli.connecting import subscribe
+from streamgenre.cli.connecting import shown, subscribe
 from streamgenre.cli.signals import ask_to_stop
 from streamgenre.dashboard.app import run_dashboard
+from streamgenre.dashboard.messages import Message, Messages
+from streamgenre.dashboard.text import listed
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
     from streamgenre.events import AnyEvent
+    from streamgenre.link import Link
+    from streamgenre.subscriber import Subscriber
+
+_PATIENCE_S: Final = 5.0
+"""Seconds without a single event after which the user is told what may be wrong."""
 
 
 def run(args: argparse.Namespace) -> int:
     """Show the events of one or more daemons until the user leaves."""
-    with ask_to_stop() as stop, subscribe(args) as subscriber:
+    messages = Messages()
+
+    def say(text: str) -> None:
+        messages.put(Message(time.time(), text, bad=True))
+
+    def tell(link: Link) -> None:
+        if link.detail:
+            say(f"{link.detail}; trying again")
+
+    with ExitStack() as stack:
+        stop = stack.enter_context(ask_to_stop())
+        everyone = None
+        if args.station:
+            # Who asks for some stations only never hears of the others: they are asked for apart,
+            # and tell whether the daemon is there at all.
+            every = subscribe(args, types=["status"], stations=None, on_link=tell)
+            everyone = stack.enter_context(every)
+        subscriber = stack.enter_context(subscribe(args, on_link=None if everyone else tell))
+        missing = _Missing(set(args.station or ()), everyone, shown(args))
 
         def events() -> Iterator[AnyEvent | None]:
             while True:
-                yield subscriber.receive(timeout=0.2)
+                event = subscriber.receive(timeout=0.2)
+                yield event
+                words = missing.look(event, time.monotonic())
+                if words is not None:
+                    say(words)
 
-        run_dashboard(events(), stop=stop.is_set)
+        run_dashboard(events(), stop=stop.is_set, messages=messages)
     return 0
+
+
+class _Missing:
+    """Finds out what there is while what was asked for sends nothing."""
+
+    def __init__(self, wanted: set[str], everyone: Subscriber | None, where: str) -> None:
+        self._wanted = wanted
+        self._everyone = everyone
+        self._where = where
+        self._there: set[str] = set()
+        self._told: set[str] = set()
+        self._patient_until: float | None = time.monotonic() + _PATIENCE_S
+
+    def look(self, event: AnyEvent | None, now: float) -> str | None:
+        """Take an event of those asked for; return what there is to say now."""
+        if event is not None:
+            self._wanted.discard(event.station)
+            self._patient_until = None
+        if self._wanted and self._everyone is not None:
+            while (other := self._everyone.receive(timeout=0)) is not None:
+                self._there.add(other.station)
+                self._patient_until = None
+        if self._patient_until is not None and now > self._patient_until:
+            self._patient_until = None
+            return f"nothing from {self._where} yet: is `streamgenre listen` running there?"
+        # After an event more may be on its way.
+        if event is not None or not self._wanted or self._there <= self._told:
+            return None
+        self._told |= self._there
+        wanted, there = listed(self._wanted), listed(self._there)
+        return f"nothing of {wanted} yet; the stations at {self._where} are {there}"

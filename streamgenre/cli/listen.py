@@ -22,6 +22,7 @@ from streamgenre.cli.serving import open_bus, open_metrics
 from streamgenre.cli.signals import ask_to_stop
 from streamgenre.config.build import load
 from streamgenre.config.layers import open_secrets
+from streamgenre.dashboard.messages import Message, Messages
 from streamgenre.engine import Engine
 from streamgenre.event_log import log_event
 from streamgenre.events import Segment
@@ -48,13 +49,19 @@ def run(args: argparse.Namespace) -> int:
         return load(args.config, os.environ, flags)
 
     loaded = read()
+    messages = Messages()
+
+    def watch(record: logging.LogRecord, text: str) -> None:
+        messages.put(Message(record.created, text, record.levelno >= logging.WARNING))
+
     with (
         quiet_libraries(enabled=not args.debug),
-        logging_to_user(args.log_level, hold=_in_dashboard(args)) as journal,
+        logging_to_user(args.log_level, hold=_in_dashboard(args), watch=watch) as journal,
     ):
         # Elsewhere the output shows what happens to the inputs.
         log_events = journal or args.log_level is not None
-        return _listen(args, loaded, read, log_event if log_events else lambda event: None)
+        log = log_event if log_events else lambda event: None
+        return _listen(args, loaded, read, log, messages)
 
 
 def _listen(
@@ -62,9 +69,10 @@ def _listen(
     loaded: Loaded,
     read: Callable[[], Loaded],
     log: Callable[[AnyEvent], None],
+    messages: Messages,
 ) -> int:
     config = loaded.config
-    show = _presenter(args)
+    show = _presenter(args, messages)
     for file in loaded.files:
         if open_secrets(file):
             _log.warning("%s: has a password in a URL, and others may read it: chmod o-r", file)
@@ -169,7 +177,9 @@ def _run(
         raise failures[0]
 
 
-def _presenter(args: argparse.Namespace) -> Callable[[Feed, Callable[[], bool]], None]:
+def _presenter(
+    args: argparse.Namespace, messages: Messages
+) -> Callable[[Feed, Callable[[], bool]], None]:
     if args.json:
         return _show_json
     if args.quiet:
@@ -180,7 +190,7 @@ def _presenter(args: argparse.Namespace) -> Callable[[Feed, Callable[[], bool]],
     terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     if args.no_dashboard or not terminal:
         return lambda feed, stop: run_lines(feed, file=sys.stdout, stop=stop)
-    return lambda feed, stop: run_dashboard(feed, stop=stop)
+    return lambda feed, stop: run_dashboard(feed, stop=stop, messages=messages)
 
 
 def _show_json(feed: Feed, _stop: Callable[[], bool]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final
@@ -11,7 +12,9 @@ from rich.live import Live
 
 from streamgenre.dashboard.keys import press
 from streamgenre.dashboard.lines import run_lines
+from streamgenre.dashboard.messages import Messages
 from streamgenre.dashboard.render import render
+from streamgenre.dashboard.standing import standing
 from streamgenre.dashboard.terminal import Pause, orderly_end, quiet_keys
 from streamgenre.dashboard.view import DashboardView
 
@@ -29,6 +32,7 @@ def run_dashboard(
     *,
     console: Console | None = None,
     stop: Callable[[], bool],
+    messages: Messages | None = None,
 ) -> None:
     """Show events as they come, until they end or ``stop`` says so.
 
@@ -40,14 +44,15 @@ def run_dashboard(
     However it ends, the terminal is left as it was found. Ctrl-C propagates as KeyboardInterrupt,
     what ``events`` raises propagates, and SIGTERM becomes ``SystemExit(143)`` unless the program
     handles it itself. Ctrl-Z gives the terminal back until the process is continued. A terminal
-    that goes away ends the dashboard quietly.
+    that goes away ends the dashboard quietly. What is put into ``messages`` meanwhile, from any
+    thread, stands above the last row for a while.
     """
     if console is None:
         console = Console()
     if not console.is_terminal or console.is_dumb_terminal:
         run_lines(events, file=console.file, stop=stop)
         return
-    screen = _Screen(console)
+    screen = _Screen(console, messages or Messages())
     pause = Pause()
     with ExitStack() as stack:
         stack.enter_context(orderly_end())
@@ -68,8 +73,9 @@ def run_dashboard(
 class _Screen:
     """The view, and the terminal that shows it."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, messages: Messages) -> None:
         self._console = console
+        self._messages = messages
         # An empty NO_COLOR means nothing (no-color.org); rich has looked already.
         self._color = not console.no_color and console.color_system is not None
         self._view = DashboardView()
@@ -111,7 +117,9 @@ class _Screen:
 
     def take(self, event: AnyEvent) -> None:
         """Take in one event."""
-        self._view.apply(event, time.monotonic())
+        # A retained event tells of something that may have been long ago.
+        age = max(0.0, time.time() - event.time) if event.retained else 0.0
+        self._view.apply(event, time.monotonic() - (age if math.isfinite(age) else 0.0))
         self._changed = True
 
     def refresh(self) -> bool:
@@ -120,10 +128,11 @@ class _Screen:
         if now - self._drawn_at < REFRESH_S or self._live is None:
             return True
         self._changed |= press(self._view, self._typed())
+        self._changed |= self._messages.move(self._view.messages, time.time())
         width, height = self._console.size
-        # Apart from events, only the size and the seconds without an update change the picture.
-        stale = tuple(station.stale_s(now) for station in self._view.stations.values())
-        drawn = (width, height, stale)
+        # Apart from events, only the size and how long something has lasted change the picture.
+        lasting = tuple(standing(station, now) for station in self._view.stations.values())
+        drawn = (width, height, lasting)
         if not self._changed and drawn == self._drawn:
             return True
         picture = render(self._view, width=width, height=height, now=now, color=self._color)

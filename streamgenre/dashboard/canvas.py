@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
 from rich.style import Style
 
@@ -24,8 +24,8 @@ PLAIN: Final = Style()
 _ASCII: Final = str.maketrans(
     {
         "━": "=", "╸": "-", "╺": "-", "─": ".", "┃": "|", "│": "|", "◆": "o", "●": "*", "◌": "o",
-        "▲": "!", "■": "#", "▸": ">", "×": "x", "…": "~", "·": ".", "–": "-", "█": "#", "▀": '"',
-        "▄": "_", "╵": "'", "▁": "_", "▂": "_", "▃": "-", "▅": "=", "▆": "=", "▇": "#",
+        "○": "0", "▲": "^", "■": "#", "▸": ">", "×": "x", "…": "~", "·": ".", "–": "-", "█": "#",
+        "▀": '"', "▄": "_", "╵": "'", "▁": "_", "▂": "_", "▃": "-", "▅": "=", "▆": "=", "▇": "#",
     }
 )  # fmt: skip
 """What takes the place of each sign where the terminal's encoding has only ASCII."""
@@ -45,6 +45,21 @@ def fit(text: str, width: int) -> str:
             break
         kept.append(char)
     return "".join(kept) + "…"
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return a clean text broken into lines of at most ``width`` cells, between words if it can."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        if line and cell_len(line) + 1 + cell_len(word) <= width:
+            line += f" {word}"
+            continue
+        if line:
+            lines.append(line)
+        *whole, line = chop_cells(word, max(2, width))
+        lines += whole
+    return [*lines, line] if line else lines
 
 
 @lru_cache(maxsize=1024)

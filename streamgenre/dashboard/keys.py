@@ -22,7 +22,7 @@ def press(view: DashboardView, typed: bytes) -> bool:
     for key in _KEYS.findall(typed):
         if key in _NEXT or key in _BACK:
             # The table stands between the last station and the first.
-            round_ = [None, *sorted(view.stations)]
+            round_ = [None, *(station.name for station in view.in_order())]
             at = round_.index(view.selected) if view.selected in round_ else 0
             view.selected = round_[(at + (1 if key in _NEXT else -1)) % len(round_)]
         elif key in _ALL:

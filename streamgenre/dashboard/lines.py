@@ -23,7 +23,8 @@ def line(event: AnyEvent) -> str | None:
         case Update():
             what = f"{clean(event.genre or event.state)} {percent(event.confidence)}"
             if event.genre is None:
-                what = clean(event.state)
+                sure = f" {percent(event.speech)}" if event.speech is not None else ""
+                what = clean(event.state) + (sure if event.state == "speech" else "")
             words = f"{what}  {level(event.level_dbfs)}  (since {event.since:.1f} s)"
         case Segment():
             mean = event.mean_probability

@@ -5,12 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamgenre.dashboard import palette
-from streamgenre.dashboard.canvas import Row, fit
+from streamgenre.dashboard.canvas import Row, fit, wrapped
 from streamgenre.dashboard.text import clean, clock, duration, percent
 
 if TYPE_CHECKING:
     from streamgenre.dashboard.parts import Frame
-    from streamgenre.dashboard.view import StationView
+    from streamgenre.dashboard.view import DashboardView, StationView
+
+
+def messages(view: DashboardView, frame: Frame, *, rows: int) -> list[Row]:
+    """Return the newest messages in at most ``rows`` rows, newest last."""
+    paint = frame.paint
+    lines: list[Row] = []
+    for one in reversed(view.messages):
+        stamp = f" {clock(one.time)}  "
+        texts = wrapped(clean(one.text), frame.width - len(stamp) - 1)
+        room = rows - len(lines)
+        if room < 1:
+            break
+        if len(texts) > room:
+            texts = [*texts[: room - 1], fit(" ".join(texts[room - 1 :]), frame.width - 12)]
+        style = paint(palette.WARN, bold=True) if one.bad else paint()
+        told = [
+            Row().add(stamp if first else " " * len(stamp), paint(dim=True)).add(text, style)
+            for first, text in ((not i, text) for i, text in enumerate(texts))
+        ]
+        lines = told + lines
+    return lines
 
 
 def title(words: str, frame: Frame) -> Row:

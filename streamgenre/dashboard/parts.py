@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.dashboard import palette
 from streamgenre.dashboard.bigtext import big
-from streamgenre.dashboard.canvas import Paint, Row, fit
+from streamgenre.dashboard.canvas import Paint, Row, fit, wrapped
+from streamgenre.dashboard.standing import Standing, standing
 from streamgenre.dashboard.text import (
     clean,
     clock,
@@ -26,21 +28,16 @@ if TYPE_CHECKING:
     from rich.style import Style
 
     from streamgenre.dashboard.view import StationView
+    from streamgenre.events import Update
 
 FLOOR_DBFS: Final = -60.0
 """Left end of the level meter."""
 HOT_DBFS: Final = -6.0
 """RMS level in dBFS above which the meter warns: the peaks are clipped by then."""
+CLIPPED_DBFS: Final = -0.1
+"""Largest sample in dBFS from which on it has probably been clipped."""
 PEAK_UPDATES: Final = 10
 """Updates whose highest level is marked."""
-
-SOURCE_SIGNS: Final[dict[str, tuple[str, str]]] = {
-    "connecting": ("◌", palette.WARN),
-    "live": ("●", palette.GOOD),
-    "lost": ("▲", palette.BAD),
-    "ended": ("■", palette.STATE_COLORS["unknown"]),
-}
-"""Sign and colour of each source state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +51,22 @@ class Frame:
     paint: Paint
 
 
-def source_sign(station: StationView, paint: Paint) -> Row:
-    """Return the state of a station's source as sign and word."""
-    state = station.source_state
-    if state is None:
-        return Row().add("◌ no word yet", paint(dim=True))
-    sign, color = SOURCE_SIGNS.get(state, ("◌", palette.WARN))
-    return Row().add(f"{sign} {clean(state)}", paint(color, bold=True))
-
-
 def header(station: StationView, frame: Frame) -> Row:
-    """Return station, source and input, and at the right the time, or that it stands still."""
+    """Return station, how it stands and its input, and at the right the time of what is shown."""
     paint = frame.paint
-    stale = station.stale_s(frame.now)
+    stands = standing(station, frame.now)
     right = Row()
-    if stale is not None:
-        right.add(f"no update for {duration(stale)}", paint(palette.BAD, bold=True))
+    if stands.word in ("no update", "no word yet") and stands.seconds is not None:
+        right.add(f"no update for {duration(stands.seconds)}", paint(palette.BAD, bold=True))
     elif station.update is not None:
         right.add(clock(station.update.time), paint(dim=True))
     # The name may be long; what follows it must still be seen.
     name = fit(clean(station.name), max(8, frame.width // 3))
-    row = Row().add(" ").add(name, paint(bold=True))
-    row.add("   ").extend(source_sign(station, paint))
-    lost = station.source is not None and station.source_state == "lost" and station.source.detail
-    playing = station.title.raw if station.title is not None else ""
-    rest = clean(lost or playing or station.input)
+    row = Row().add(" ").add(name, paint(bold=True)).add("   ")
+    word = Standing(station.source_state or stands.word, None)
+    row.extend((word if stands.word == "no update" else stands).row(paint, "word"))
+    playing = station.title.raw if station.title is not None and not station.reason else ""
+    rest = clean(playing or station.input)
     room = frame.width - row.width - 3 - right.width - 3
     if rest and room >= 6:
         row.add("   ").add(fit(rest, room), paint(dim=True))
@@ -93,10 +81,43 @@ def decision_word(station: StationView) -> str:
     return clean(update.genre) if update.genre is not None else clean(update.state)
 
 
+def sureness(update: Update) -> str:
+    """Return the probability of what was decided; empty where there is none."""
+    if update.state == "speech":
+        return "" if update.speech is None else percent(update.speech)
+    return percent(update.confidence) if update.genre is not None else ""
+
+
+def absence(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
+    """Return that a station does not play, since when and why, in one row or in three."""
+    paint = frame.paint
+    ended = station.source_state == "ended"
+    if ended:
+        when = f"since {clock(station.source.time)}" if station.source else ""
+    else:
+        when = f"for {duration(station.away_s(frame.now) or 0.0)}"
+    why = clean(station.reason) or "no reason is known"
+    if rows < 3:
+        # The header has the word.
+        return [Row().add(f" {when}: {why}", paint(palette.WARN)).cut(frame.width)]
+    what = Row().add(" ").extend(standing(station, frame.now).row(paint, "word"))
+    what.add(f"   {when}")
+    lines = wrapped(why, frame.width - 2)
+    if len(lines) > 2:
+        lines = [lines[0], fit(" ".join(lines[1:]), frame.width - 2)]
+    told = [Row().add(f" {line}", paint(palette.WARN)) for line in lines]
+    if len(told) == 1:
+        after = "nothing more is to come" if ended else "it is tried again"
+        told.append(Row().add(f" {after}", paint(dim=True)))
+    return [what.cut(frame.width), *told]
+
+
 def decision(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
     """Return what is on since when, in one row or with large letters in three."""
     paint = frame.paint
     update = station.update
+    if station.away_s(frame.now) is not None:
+        return absence(station, frame, rows=rows)
     if update is None:
         words = Row().add(" waiting for the first update", paint(dim=True))
         return [words] if rows < 3 else [Row(), words, Row()]
@@ -104,13 +125,16 @@ def decision(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
     word = decision_word(station)
     color = palette.text_color(update.genre)
     style = paint(color, bold=True, dim=stale)
-    if update.state == "music":
-        sure = Row().add(percent(update.confidence), paint(bold=True))
+    if sureness(update):
+        sure = Row().add(sureness(update), paint(bold=True))
     else:
         likeliest = max(update.smoothed, key=lambda g: share(update.smoothed[g]), default="")
         sure = Row().add(f"likeliest {clean(likeliest)} {percent(update.confidence)}")
         if update.state == "silence":
             sure = Row().add("nothing heard", paint(dim=True))
+        dead = station.dead_air_s(frame.now)
+        if dead is not None:
+            sure = Row().add(f"dead air for {duration(dead)}", paint(palette.WARN, bold=True))
     held = Row().add(f"for {duration(station.held_s)}")
     since = Row().add(f"since {clock(update.time - station.held_s)}", paint(dim=True))
     letters = big(word) if rows >= 3 else None
@@ -160,10 +184,13 @@ def bars(station: StationView, frame: Frame, *, rows: int, spaced: bool) -> list
         return []
     paint = frame.paint
     signs = palette.letters(update.smoothed)
-    genres = shown_genres(update.smoothed, (rows + 1) // 2 if spaced else rows)
+    room = (rows + 1) // 2 if spaced else rows
+    genres = shown_genres(update.smoothed, room - (update.speech is not None))
     # 26 cells go to everything but name and bar.
     names = {genre: fit(clean(genre), max(4, (frame.width - 26) // 2)) for genre in genres}
+    least = 0 if update.speech is None else len("speech")
     name_width = max((Row().add(name).width for name in names.values()), default=0)
+    name_width = max(name_width, least)
     bar_width = max(0, frame.width - 26 - name_width)
     lines: list[Row] = []
     for genre in genres:
@@ -179,11 +206,21 @@ def bars(station: StationView, frame: Frame, *, rows: int, spaced: bool) -> list
         if spaced and lines:
             lines.append(Row())
         lines.append(row)
+    if update.speech is not None:
+        chosen = update.state == "speech"
+        color = palette.STATE_COLORS["speech"]
+        sign = palette.STATE_GLYPHS["speech"]
+        row = Row().add("▸" if chosen else " ", paint(color, bold=True))
+        row.add(f" {sign} ", paint(palette.ink(color), bg=color, bold=True))
+        row.add(" ").add(fit("speech", name_width), paint(bold=chosen)).to(6 + name_width)
+        row.extend(gauge(update.speech, None, bar_width, paint(color, bold=True), paint))
+        row.add(f" {percent(update.speech):>6}", paint(bold=chosen))
+        lines += [Row(), row] if spaced and lines else [row]
     return lines
 
 
 def meter(station: StationView, frame: Frame, *, scale: bool) -> list[Row]:
-    """Return the level with the peak of the last updates, and a scale in dBFS below."""
+    """Return the level with its highest of late; below a scale in dBFS, peak and loudness."""
     paint = frame.paint
     width = frame.width - 26
     dbfs = station.update.level_dbfs if station.update else None
@@ -202,12 +239,16 @@ def meter(station: StationView, frame: Frame, *, scale: bool) -> list[Row]:
     if not scale:
         return [row]
     ticks = Row().to(7)
+    update = station.update
+    lufs = update.loudness_lufs if update else None
     for tick in range(int(FLOOR_DBFS), 1, 10):
         at = 7 + min(width - 1, int(width * place(tick)))
         label = str(tick)
         start = at if tick == FLOOR_DBFS else at - len(label) + 1
         if start > ticks.width or tick == FLOOR_DBFS:
             ticks.to(start).add(label, paint(dim=True))
+    if lufs is not None and math.isfinite(lufs):
+        ticks.to(7 + width).add(f"  {f'{lufs:.1f} LUFS':>15}")
     return [row, ticks]
 
 
@@ -216,6 +257,9 @@ def footer(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
     status = station.status
     fields: list[tuple[str, str, bool]] = []
     fields.append(("lost", f"{number(station.samples_lost)} samples", station.samples_lost > 0))
+    peak = station.update.peak_dbfs if station.update else None
+    if peak is not None and math.isfinite(peak):
+        fields.append(("peak", f"{peak:.1f} dBFS", peak >= CLIPPED_DBFS))
     if station.missed:
         fields.append(("missed", f"{number(station.missed)} events", True))
     if status is not None:

@@ -56,19 +56,24 @@ def render(
     become a table.
     """
     frame = Frame(width, now, Paint(color))
+    said = lists.messages(view, frame, rows=max(1, height // 6))
+    room = height - len(said)
     if width < MIN_WIDTH or height < MIN_HEIGHT:
         rows = [Row().add("streamgenre"), Row().add(f"needs {MIN_WIDTH}×{MIN_HEIGHT}")]
     elif not view.stations:
-        rows = [Row() for _ in range(height // 2 - 1)]
+        rows = [Row() for _ in range(room // 2 - 1)]
         rows.append(Row().add(" waiting for events", frame.paint(dim=True)))
+        rows += [Row()] * (room - len(rows)) + said
     else:
         station = view.stations.get(view.selected) if view.selected is not None else None
         if station is None and len(view.stations) == 1:
             station = next(iter(view.stations.values()))
         if station is None:
-            rows = table.stations(view, frame, rows=height)
+            rows = table.stations(view, frame, rows=room)
         else:
-            rows = _single(station, frame, height)
+            rows = _single(station, frame, room)
+        # What was said stands above the last row: totals and counts.
+        rows[-1:-1] = said
     return Screenful(tuple(rows), width, height)
 
 
@@ -108,16 +113,21 @@ def plan(genres: int, width: int, height: int) -> Plan:
 
 def _single(station: StationView, frame: Frame, height: int) -> list[Row]:
     """Return the screen of one station."""
-    genres = len(station.update.smoothed) if station.update else 10
+    update = station.update
+    genres = len(update.smoothed) + (update.speech is not None) if update else 10
     layout = plan(genres, frame.width, height)
     blank = [[Row()] if i < layout.blanks else [] for i in range(5)]
     # The first blank rows go where they separate most: after bars, decision, header.
     after_bars, after_decision, after_header, after_timeline, after_meter = blank
     two_columns = frame.width >= TWO_COLUMNS
     left = replace(frame, width=frame.width * 5 // 8) if two_columns else frame
-    body = parts.decision(station, left, rows=3 if layout.big else 1) + after_decision
+    # Before the first update the bars leave their room to why there is none.
+    large = 3 if layout.big or update is None else 1
+    body = parts.decision(station, left, rows=large) + after_decision
+    body_rows = layout.bars + len(after_decision) + (3 if layout.big else 1)
     chart = parts.bars(station, left, rows=layout.bars, spaced=layout.spaced)
-    body += chart + [Row()] * (layout.bars - len(chart))
+    body += chart
+    body += [Row()] * (body_rows - len(body))
     if two_columns:
         side = replace(frame, width=frame.width - left.width - 2)
         half = (len(body) + 1) // 2

@@ -37,7 +37,8 @@ def edge(station: StationView, now: float) -> float:
     """Return the UNIX seconds of the right edge: the newest update, or later if it is overdue."""
     if station.update is None:
         return 0.0
-    overdue = station.quiet_s(now) if station.stale_s(now) is not None else 0.0
+    away = station.source_state in ("connecting", "lost")
+    overdue = station.quiet_s(now) if away or station.stale_s(now) is not None else 0.0
     return station.update.time + overdue
 
 

@@ -3,31 +3,67 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from rich.cells import cell_len
 
 from streamgenre.dashboard import palette, parts, strip
 from streamgenre.dashboard.canvas import Row, fit
 from streamgenre.dashboard.keys import HINT
-from streamgenre.dashboard.text import clean, duration, number, percent
+from streamgenre.dashboard.standing import SIGNS, standing
+from streamgenre.dashboard.text import clean, number
 
 if TYPE_CHECKING:
     from streamgenre.dashboard.parts import Frame
     from streamgenre.dashboard.view import DashboardView, StationView
 
-NAME: Final = 16
-"""Cells for the name of a station in a wide table."""
-TITLE: Final = 40
-"""Cells for what is playing in a very wide table."""
-MIN_TITLE: Final = 14
-"""Less room than this is left to the timeline."""
-GENRE: Final = 12
-"""Cells for the genre in a wide table."""
+TIMES: Final = len(" 59 min 59 s")
+"""Cells for how long something has lasted: the columns must not move with each second."""
+FIGURE: Final = 5
+"""Cells for the probability and for the level."""
+TITLE: Final = (14, 40)
+"""Fewest and most cells for what is playing."""
+TIMELINE: Final = 12
+"""Fewest cells for the last minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Cells of each column; 0 for one that is left out."""
+
+    name: int
+    state: int
+    form: Literal["sign", "word", "time"] = "sign"
+    """How the state is written."""
+    genre: int = 0
+    """For the word beside the letter."""
+    sure: int = 0
+    level: int = 0
+    title: int = 0
+    timeline: int = 0
+
+    @property
+    def head(self) -> int:
+        """Cells of name and state with what follows them."""
+        return 1 + self.name + 2 + self.state + 2
+
+    @property
+    def body(self) -> int:
+        """Cells between the state and the timeline."""
+        columns = (self.sure, self.level, self.title)
+        return 3 + (self.genre and 1 + self.genre) + sum(2 + one for one in columns if one)
+
+    @property
+    def width(self) -> int:
+        """Cells in all."""
+        return self.head + self.body + (self.timeline and 2 + self.timeline + 1)
 
 
 def stations(view: DashboardView, frame: Frame, *, rows: int) -> list[Row]:
-    """Return a heading, one row a station by name, and a summary, in at most ``rows`` rows."""
-    everyone = sorted(view.stations.values(), key=lambda one: one.name)
+    """Return a heading, one row a station, and a summary, in at most ``rows`` rows."""
+    everyone = view.in_order()
     # Heading, summary and a blank row around the table.
     room = max(1, rows - 4)
     pages = 1
@@ -37,8 +73,9 @@ def stations(view: DashboardView, frame: Frame, *, rows: int) -> list[Row]:
         pages = -(-len(everyone) // step)
         start = step * (view.page % pages)
         shown = everyone[start : start + step]
-    lines = [_heading(frame), Row()]
-    lines += [_station(one, frame) for one in shown]
+    layout = _layout(everyone, frame)
+    lines = [_heading(layout, frame), Row()]
+    lines += [_station(one, layout, frame) for one in shown]
     if pages > 1:
         lines += [Row()] * (step - len(shown))
         more = f" … and {len(everyone) - len(shown)} more (page {view.page % pages + 1} of {pages})"
@@ -47,98 +84,128 @@ def stations(view: DashboardView, frame: Frame, *, rows: int) -> list[Row]:
     return lines
 
 
-def _columns(frame: Frame) -> tuple[int, int, int, int]:
-    """Return the cells for name, genre, title and timeline."""
-    name = min(NAME, frame.width // 4)
-    genre = min(GENRE, frame.width // 5)
-    # Name, state (13 or 2), genre, 6 of confidence, 8 of level, and what lies between.
-    fixed = 1 + name + 1 + _state(frame) + 1 + 4 + genre + 1 + 6 + 2 + 6 + 2
-    rest = max(0, frame.width - fixed - 1)
-    title = min(TITLE, rest // 2 - 2) if rest >= 2 * MIN_TITLE else 0
-    return name, genre, title, rest - title - 2 * (title > 0)
+def _layout(everyone: list[StationView], frame: Frame) -> Layout:
+    """Return the columns that fit, the most needed first; none is shown in part."""
+    name = max(cell_len(clean(one.name)) for one in everyone)
+    labels = {label for one in everyone if one.update for label in one.update.smoothed}
+    genre = max((cell_len(clean(label)) for label in labels), default=0)
+    standings = [standing(one, frame.now) for one in everyone]
+    word = max(one.row(frame.paint, "word").width for one in standings)
+    lasts = any(one.seconds is not None for one in standings)
+    wishes: list[dict[str, Any]] = [
+        {"genre": min(12, max(len("unknown"), genre))},
+        {"name": min(16, max(len("station"), name))},
+        {"sure": FIGURE},
+        {"state": max(len("source"), word), "form": "word"},
+        {"level": FIGURE},
+        {"state": word + TIMES, "form": "time"} if lasts else {},
+        {"title": TITLE[0]} if any(one.title or one.reason for one in everyone) else {},
+        {"timeline": TIMELINE},
+        {"name": min(28, max(len("station"), name))},
+    ]
+    best = Layout(name=min(8, name), state=1)
+    for wish in wishes:
+        wished = replace(best, **wish)
+        if wished.width <= frame.width:
+            best = wished
+    rest = frame.width - best.width
+    if best.title:
+        best = replace(best, title=min(TITLE[1], best.title + rest // (2 if best.timeline else 1)))
+    if best.timeline:
+        best = replace(best, timeline=best.timeline + frame.width - best.width)
+    return best
 
 
-def _state(frame: Frame) -> int:
-    return 13 if frame.width >= 70 else 2
-
-
-def _heading(frame: Frame) -> Row:
-    name, genre, title, timeline = _columns(frame)
+def _heading(layout: Layout, frame: Frame) -> Row:
     dim = frame.paint(dim=True)
-    row = Row().add(" station", dim).to(name + 2)
-    if _state(frame) > 2:
-        row.add("source", dim)
-    row.to(name + 3 + _state(frame)).add("genre", dim).to(row.width + genre - 1)
-    row.add("   sure    dBFS", dim)
-    if title:
-        start = row.width
-        row.add("  playing", dim).to(start + 2 + title)
-    if timeline >= 8:
-        row.add("  last minutes", dim)
-    return row.cut(frame.width)
-
-
-def _station(station: StationView, frame: Frame) -> Row:
-    name, genre, title, timeline = _columns(frame)
-    paint = frame.paint
-    update = station.update
-    stale = station.stale_s(frame.now)
-    row = Row().add(" ").add(fit(clean(station.name), name), paint(bold=True)).to(name + 2)
-    start = row.width
-    state = parts.source_sign(station, paint)
-    if stale is not None and station.source_state != "lost":
-        words = f"▲ {duration(stale)}"
-        state = Row().add(words, paint(palette.BAD, bold=True))
-    row.extend(state.cut(_state(frame) - 1)).to(start + _state(frame) + 1)
-    start = row.width
-    if update is None:
-        row.add("waiting", paint(dim=True)).to(start + 4 + genre)
-    else:
-        color = palette.color(update.state, update.genre)
-        letters = palette.letters(update.smoothed)
-        sign = letters.get(update.genre or "") or palette.STATE_GLYPHS.get(update.state, "?")
-        row.add(f" {sign} ", paint(palette.ink(color), bg=color, bold=True)).add(" ")
-        row.add(
-            fit(parts.decision_word(station), genre),
-            paint(palette.text_color(update.genre), bold=True),
-        )
-        row.to(start + 4 + genre)
-        sure = percent(update.confidence) if update.genre is not None else ""
-        dbfs = update.level_dbfs
-        loud = "–" if dbfs is None or not math.isfinite(dbfs) else f"{dbfs:.1f}"
-        row.add(f" {sure:>6}").add(f"  {loud:>6}", paint(dim=True))
-        if title:
-            start = row.width
-            row.add("  ").add(fit(_playing(station), title), paint()).to(start + 2 + title)
-        if timeline >= 8:
-            cells = strip.single(station, replace(frame, width=timeline + 2), axis=False)[0]
-            row.add(" ").extend(cells)
+    row = Row().add(f" {fit('station', layout.name)}", dim).to(1 + layout.name + 2)
+    row.add("source" if layout.form != "sign" else "", dim).to(layout.head)
+    row.add("genre" if layout.genre else "", dim)
+    row.to(layout.head + 3 + (layout.genre and 1 + layout.genre))
+    if layout.sure:
+        row.add(f"  {'sure':>{layout.sure}}", dim)
+    if layout.level:
+        row.add(f"  {'dBFS':>{layout.level}}", dim)
+    if layout.title:
+        row.add("  playing", dim)
+    if layout.timeline:
+        row.to(layout.head + layout.body).add("  last minutes", dim)
     return row
 
 
-def _playing(station: StationView) -> str:
-    """Return what a station says is on; of one that is lost, why."""
-    if station.source is not None and station.source_state == "lost":
-        return clean(station.source.detail)
-    return clean(station.title.raw) if station.title is not None else ""
+def _station(station: StationView, layout: Layout, frame: Frame) -> Row:
+    paint = frame.paint
+    row = Row().add(" ").add(fit(clean(station.name), layout.name), paint(bold=True))
+    row.to(1 + layout.name + 2)
+    row.extend(standing(station, frame.now).row(paint, layout.form).cut(layout.state))
+    row.to(layout.head)
+    reason = clean(station.reason)
+    if reason:
+        room = layout.body if layout.timeline and station.update else frame.width - layout.head
+        row.add(fit(reason, room))
+    elif station.update is None:
+        if station.away_s(frame.now) is None:
+            row.add(fit("waiting", layout.body), paint(dim=True))
+    else:
+        _decision(row, station, layout, frame)
+    if layout.timeline and station.update is not None:
+        row.to(layout.head + layout.body)
+        # A margin of the strip is the second cell between the columns.
+        cells = strip.single(station, replace(frame, width=layout.timeline + 2), axis=False)[0]
+        row.add(" ").extend(cells)
+    return row
+
+
+def _decision(row: Row, station: StationView, layout: Layout, frame: Frame) -> None:
+    """Append the decision with its probability, the level and what is playing."""
+    update = station.update
+    assert update is not None
+    paint = frame.paint
+    color = palette.color(update.state, update.genre)
+    letters = palette.letters(update.smoothed)
+    sign = letters.get(update.genre or "") or palette.STATE_GLYPHS.get(update.state, "?")
+    row.add(f" {sign} ", paint(palette.ink(color), bg=color, bold=True))
+    if layout.genre:
+        word = fit(parts.decision_word(station), layout.genre)
+        row.add(" ").add(word, paint(palette.text_color(update.genre), bold=True))
+        row.to(layout.head + 4 + layout.genre)
+    if layout.sure:
+        row.add(f"  {parts.sureness(update):>{layout.sure}}")
+    if layout.level:
+        dbfs = update.level_dbfs
+        loud = "–" if dbfs is None or not math.isfinite(dbfs) else f"{max(-99.9, dbfs):.1f}"
+        row.add(f"  {fit(loud, layout.level):>{layout.level}}", paint(dim=True))
+    if layout.title and station.title is not None:
+        row.add("  ").add(fit(clean(station.title.raw), layout.title))
 
 
 def _summary(everyone: list[StationView], frame: Frame) -> Row:
+    """Return how many stations stand how, and what was lost, the weightiest first."""
     paint = frame.paint
-    states = [one.source_state or "no word yet" for one in everyone]
+    counts = Counter(standing(one, frame.now).word for one in everyone)
     row = Row().add(f" {len(everyone)} stations", paint(bold=True))
-    for state in ("live", "connecting", "lost", "ended"):
-        if state in states:
-            sign, color = parts.SOURCE_SIGNS[state]
-            row.add("   ").add(f"{sign} {states.count(state)} {state}", paint(color))
-    late = sum(one.stale_s(frame.now) is not None for one in everyone)
-    if late:
-        row.add("   ").add(f"▲ {late} without updates", paint(palette.BAD, bold=True))
+    tally = [
+        Row().add(f"{sign} {counts[word]} {word}", paint(color, bold=word in ("dead air", "lost")))
+        for word, (sign, color) in SIGNS.items()
+        if counts[word]
+    ]
+    between = 3
+    if row.width + sum(between + one.width for one in tally) > frame.width:
+        between = 1
+        tally = [
+            Row().add(f"{sign}{counts[word]}", paint(color))
+            for word, (sign, color) in SIGNS.items()
+            if counts[word]
+        ]
     lost = sum(one.samples_lost for one in everyone)
     style = paint(palette.WARN, bold=True) if lost else paint(dim=True)
-    row.add("   ").add(f"lost {number(lost)} samples", style)
+    tally.append(Row().add(f"lost {number(lost)} samples", style))
     missed = sum(one.missed for one in everyone)
     if missed:
-        row.add("   ").add(f"missed {number(missed)} events", paint(palette.WARN, bold=True))
-    row.add(f"   {HINT}", paint(dim=True))
+        style = paint(palette.WARN, bold=True)
+        tally.append(Row().add(f"missed {number(missed)} events", style))
+    tally.append(Row().add(HINT, paint(dim=True)))
+    for piece in tally:
+        if row.width + between + piece.width <= frame.width:
+            row.add(" " * between).extend(piece)
     return row.cut(frame.width)

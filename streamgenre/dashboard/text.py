@@ -6,7 +6,10 @@ import math
 import time
 import unicodedata
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_CLEAN: Final = 256
 """Characters of a text from outside that are looked at; no screen row shows more."""
@@ -40,6 +43,12 @@ def clean(text: str) -> str:
         if marks <= MAX_MARKS:
             kept.append(char)
     return " ".join("".join(kept).split())
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return up to 12 names in order, with commas between them."""
+    first, more = (ordered := sorted(map(clean, names)))[:12], len(ordered) - 12
+    return ", ".join(first) + (f" and {more} more" if more > 0 else "")
 
 
 def share(value: float) -> float:

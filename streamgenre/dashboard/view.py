@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from streamgenre.dashboard.messages import MAX_MESSAGES, Message
 from streamgenre.dashboard.text import clean, duration
 from streamgenre.dashboard.timeline import Key, Timeline
 from streamgenre.events import DeadAir, Gap, Segment, SourceChange, Status, Title, Update
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 STALE_S: Final = 3.0
 """Seconds without an update after which a station is marked."""
+AWAY: Final = ("connecting", "lost", "ended")
+"""States of a source that does not play."""
 MAX_STATIONS: Final = 256
 """Stations that are remembered; the one that was silent longest goes first."""
 MAX_LOG: Final = 50
@@ -28,6 +31,7 @@ MAX_KEYS: Final = 64
 """Different decisions whose time is summed up a station."""
 MAX_HOP_S: Final = 30.0
 """An update speaks for no more seconds than this."""
+_TRIED: Final = {"connecting", "lost"}
 
 
 class LogEntry(NamedTuple):
@@ -57,8 +61,12 @@ class StationView:
     """Newest status."""
     source: SourceChange | None = None
     """Newest change of the source."""
+    changed: float = 0.0
+    """When the source came to play, or ceased to, by the reader's clock; 0 without ``source``."""
     title: Title | None = None
     """Newest title that the station told."""
+    dead_air_from: float | None = None
+    """When the silence that is dead air began, by the reader's clock; None where there is none."""
     arrival: float = 0.0
     """When the newest update came (before the first: the first event), by the reader's clock."""
     hop: float = 1.0
@@ -101,6 +109,26 @@ class StationView:
         """Seconds for which state and genre hold; 0 before the first update."""
         return max(0.0, self.update.stream_time - self.update.since) if self.update else 0.0
 
+    @property
+    def reason(self) -> str:
+        """Why the station does not play, in words as sent; empty while it plays or is not told."""
+        if self.source is None or self.source_state not in AWAY:
+            return ""
+        # Which input it is stands elsewhere.
+        return self.source.detail.removeprefix(f"{self.source.input}: ")
+
+    def away_s(self, now: float) -> float | None:
+        """Return the seconds for which the source has not played; None while it does."""
+        if self.source is None or self.source_state not in AWAY:
+            return None
+        return max(0.0, now - self.changed)
+
+    def dead_air_s(self, now: float) -> float | None:
+        """Return the seconds of a silence that is dead air, else None."""
+        if self.dead_air_from is None or self.source_state in AWAY:
+            return None
+        return max(0.0, now - self.dead_air_from)
+
     def quiet_s(self, now: float) -> float:
         """Return the seconds since the newest update came; ``now`` by the reader's clock."""
         return max(0.0, now - self.arrival)
@@ -108,10 +136,10 @@ class StationView:
     def stale_s(self, now: float) -> int | None:
         """Return the whole seconds without an update, or None while updates are due or over.
 
-        A source that ended has no more updates to send; slower hops are given their time.
+        A source that does not play has none to send; slower hops are given their time.
         """
         quiet = self.quiet_s(now)
-        if self.source_state == "ended" or quiet <= max(STALE_S, 2.5 * self.hop):
+        if self.source_state in AWAY or quiet <= max(STALE_S, 2.5 * self.hop):
             return None
         return int(quiet)
 
@@ -126,6 +154,15 @@ class DashboardView:
     """Name of the station to show alone; None: the only one, or the table of all."""
     page: int = 0
     """Page of the table, where it has more than one; counted on, the first follows the last."""
+
+    messages: deque[Message] = field(default_factory=lambda: deque(maxlen=MAX_MESSAGES))
+    """What the program said beside the events, newest last."""
+
+    def in_order(self) -> list[StationView]:
+        """Return the stations by name, those that have ended for good last."""
+        return sorted(
+            self.stations.values(), key=lambda one: (one.source_state == "ended", one.name)
+        )
 
     def apply(self, event: AnyEvent, now: float | None = None) -> None:
         """Take in one event.
@@ -157,6 +194,10 @@ class DashboardView:
                 station.timeline.mark_gap(event.time, event.seconds)
                 _log(station, event, "gap", _gap_text(event), bad=True)
             case SourceChange():
+                before = station.source.state if station.source is not None else None
+                # One attempt after another is one absence.
+                if before != event.state and not {before, event.state} <= _TRIED:
+                    station.changed = arrival
                 station.source = event
                 detail = f": {clean(event.detail)}" if event.detail else ""
                 _log(station, event, "source", event.state + detail, bad=event.state == "lost")
@@ -164,6 +205,7 @@ class DashboardView:
                 station.title = event
                 _log(station, event, "title", clean(event.raw), bad=False)
             case DeadAir():
+                station.dead_air_from = arrival - event.seconds if event.active else None
                 over = "" if event.active else "over, "
                 text = f"{over}silent for {duration(event.seconds)}"
                 _log(station, event, "dead air", text, bad=event.active)

@@ -16,7 +16,7 @@ from streamgenre.sources.listing import AUDIO_SUFFIXES, is_playlist, list_files
 from streamgenre.sources.lists import SUFFIXES
 from streamgenre.sources.playlist import Order, open_file, open_playlist
 from streamgenre.sources.radio import RadioSource
-from streamgenre.sources.stations import SCHEMES, is_stream
+from streamgenre.sources.stations import SCHEMES, is_stream, looks_like_url
 from streamgenre.sources.stdin import open_stdin
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def input_fault(name: str) -> str:
     """Return why nothing can be listened to by this name, wherever the daemon runs, or ""."""
     if not name.strip():
         return "expected a device, a path, a URL, -, demo or default"
-    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", name) and not is_stream(name):
+    if (looks_like_url(name) or _is_login(name)) and not is_stream(name):
         return (
             f"expected {'://, '.join(SCHEMES)}://; pipe in others: "
             "`ffmpeg -loglevel error -i URL -f s16le -ac 2 -ar 44100 - | "
@@ -81,33 +81,43 @@ def _open_path(name: str, settings: StationSettings) -> Source:
     if not path.is_dir():
         listing = list_files(path)
         if listing.streams and not listing.files:
-            return RadioSource(listing.streams[0])
+            return RadioSource(listing.streams[0], path.name)
     return open_playlist(path, pace=settings.pace, order=order)
 
 
 def is_device(name: str | None) -> bool:
     """Whether an input can only be a device: such a one is waited for."""
-    return not (name is None or name in ("-", "demo") or "://" in name or _looks_like_path(name))
+    return not (
+        name is None or name in ("-", "demo") or looks_like_url(name) or _looks_like_path(name)
+    )
 
 
 def is_played(name: str | None) -> bool:
     """Whether an input is played, and not heard once and for all: a file or the demo."""
-    return name == "demo" or (name not in (None, "-") and "://" not in name and not is_device(name))
+    return name == "demo" or not (
+        name is None or name == "-" or looks_like_url(name) or is_device(name)
+    )
 
 
 def name_of(name: str | None) -> str:
     """Return what a station with this input is called that has no name: before it is opened."""
     if name in (None, DEFAULT_DEVICE):
         return "default input"
-    if "://" in name:
+    if looks_like_url(name) or _is_login(name):
         return redacted(name)
     return Path(name).name or name if is_played(name) else "stdin" if name == "-" else name
+
+
+def _is_login(name: str) -> bool:
+    """Whether it is ``USER:PASSWORD@HOST``, a URL without a right begin, and no file."""
+    exists = os.path.exists(name)  # noqa: PTH110 - Path's fails for long names
+    return not exists and re.match(r"[^:\s]+:\S*@", name) is not None
 
 
 def _looks_like_path(name: str) -> bool:
     path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's fails for unknown users
     ending = path.suffix.lower()
-    return "://" not in name and (
+    return not looks_like_url(name) and (
         "/" in name or ending in AUDIO_SUFFIXES or ending in SUFFIXES or path.exists()
     )
 

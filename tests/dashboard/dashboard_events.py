@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from streamgenre.events import Gap, Segment, SourceChange, Status, Update
+from streamgenre.events import DeadAir, Gap, Segment, SourceChange, Status, Update
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +76,24 @@ def source(
         detail=detail,
         rate=44100,
         channels=2,
+    )
+
+
+def dead_air(
+    seq: int,
+    t: float,
+    *,
+    station: str = "kitchen",
+    active: bool = True,
+    seconds: float | None = None,
+) -> DeadAir:
+    seconds = t if seconds is None else seconds
+    return DeadAir(
+        **base(station, seq, t),
+        active=active,
+        start=t - seconds,
+        start_time=T0 + t - seconds,
+        seconds=seconds,
     )
 
 

@@ -11,6 +11,7 @@ from dashboard.dashboard_events import (
     GENRES,
     T0,
     base,
+    dead_air,
     gap,
     programme,
     segment,
@@ -25,6 +26,7 @@ from rich.console import Console
 
 from streamgenre.dashboard.bigtext import big
 from streamgenre.dashboard.keys import press
+from streamgenre.dashboard.messages import Message
 from streamgenre.dashboard.picture import save_picture
 from streamgenre.dashboard.render import render
 from streamgenre.dashboard.text import clean, duration
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from streamgenre.events import AnyEvent
+    from streamgenre.events import AnyEvent, SourceState
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m[red]x[/red]\u202e\ud800\r\n\x9b2Jé\u0301\u0301\u0301\u0301"
 
@@ -162,6 +164,119 @@ def test_several_stations_become_a_table_and_one_can_be_selected() -> None:
     view.selected = "bar"
     assert "stations" not in written(view, now)
     assert "bar" in written(view, now)
+
+
+def mixed() -> Iterable[AnyEvent]:
+    """Six stations, each of which stands otherwise; the time is 100."""
+    for name, state in (
+        ("alpha", "live"), ("bravo", "lost"), ("delta", "ended"), ("hotel", "connecting"),
+        ("india", "live"), ("tango", "live"),
+    ):  # fmt: skip
+        if state == "connecting":
+            yield source(0, 0, "connecting", station=name, detail="404 Not Found: no such mount")
+        else:
+            yield source(0, 0, "live", station=name)
+        for i in range(0 if state == "connecting" else 20 if name == "tango" else 100):
+            yield update(i, "classical", station=name)
+        if state in ("lost", "ended"):
+            why = {"lost": "the server hung up", "ended": "end of the file"}[state]
+            yield source(1, 100, state, station=name, detail=why)  # type: ignore[arg-type]
+    yield dead_air(0, 100, station="india", seconds=80)
+
+
+STANDINGS = {
+    "alpha": "● live", "bravo": "▲ lost", "delta": "■ ended", "hotel": "◌ connecting",
+    "india": "! dead air", "tango": "○ no update",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 70, 80, 100, 120, 160, 250])
+def test_columns_are_shown_whole_or_not_at_all(width: int) -> None:
+    view, now = viewed(mixed())
+    lines = written(view, now, width, 15).split("\n")
+    assert "…" not in lines[0]
+    assert lines[0].split()[:1] == ["station"] or lines[0].startswith(" stat")
+    for heading, least in (("genre", 40), ("sure", 40), ("source", 60), ("dBFS", 60)):
+        assert width < least or heading in lines[0], heading
+    for name, words in STANDINGS.items():
+        row = next(line for line in lines if line.startswith(f" {name} "))
+        assert row.split()[1] == words.split()[0], "the sign is always there"
+        if "source" in lines[0]:
+            assert words in row
+        if words in ("● live", "! dead air", "○ no update"):
+            assert "classical" in row
+            assert "83 %" in row
+            if "dBFS" in lines[0]:
+                assert "-18.2" in row
+    if width >= 100:
+        text = "\n".join(lines)
+        for words in ("dead air 1 min 20 s", "connecting 1 min 40 s", "no update 1 min 20 s"):
+            assert words in text
+        assert "last minutes" in lines[0]
+    # What is away gives its room to the reason.
+    assert "404 Not Fo" in "\n".join(lines)
+    assert "the server" in "\n".join(lines)
+    assert lines[7].startswith(" delta"), "what has ended comes last"
+
+
+def test_the_totals_name_every_standing_and_lose_whole_parts_only() -> None:
+    view, now = viewed(mixed())
+    wide = written(view, now, 160, 15).split("\n")[-1]
+    for words in STANDINGS.values():
+        sign, word = words.split(" ", 1)
+        assert f"{sign} 1 {word}" in wide
+    narrow = written(view, now, 40, 15).split("\n")[-1]
+    assert narrow.strip() == "6 stations ●1 !1 ○1 ◌1 ▲1 ■1"
+
+
+@pytest.mark.parametrize("size", [(40, 10), (60, 15), (100, 30), (160, 45)])
+def test_one_station_says_why_it_does_not_play(size: tuple[int, int]) -> None:
+    reason = "404 Not Found: the server has no such mount"
+    states: tuple[SourceState, ...] = ("connecting", "lost", "ended")
+    for state in states:
+        view, now = viewed([source(0, 100, state, detail=reason)])
+        text = written(view, now + 373, *size)
+        assert "404 Not Found" in text
+        assert "waiting for the first update" not in text
+        assert ("since 00:01:40" if state == "ended" else "for 6 min 13 s") in text
+    view, now = viewed([replace(source(0, 100, "lost"), detail="word " * 60)])
+    assert "word word" in written(view, now, *size)
+
+
+def test_speech_is_named_and_has_a_bar_of_its_own() -> None:
+    event = replace(
+        update(0, None, state="speech"), speech=0.92, loudness_lufs=-17.3, peak_dbfs=-3.1
+    )
+    view, now = viewed([event])
+    text = written(view, now, 80, 24)
+    row = next(line for line in text.split("\n") if line.startswith("▸"))
+    assert row.split()[:3] == ["▸", "s", "speech"]
+    assert "92 %" in row
+    assert "-17.3 LUFS" in text
+    assert "peak -3.1 dBFS" in text
+    assert "likeliest" not in text
+    view.apply(replace(event, station="other"))
+    view.apply(source(0, 1, "live", station="other"))
+    row = next(line for line in written(view, now, 80, 24).split("\n") if "other" in line)
+    assert row.split()[3:7] == ["s", "speech", "92", "%"]
+
+
+@pytest.mark.parametrize("stations", [0, 1, 3])
+@pytest.mark.parametrize("size", [(40, 10), (60, 15), (160, 45)])
+def test_messages_stand_above_the_last_row(stations: int, size: tuple[int, int]) -> None:
+    view, now = viewed(update(0, station=f"s{i}") for i in range(stations))
+    last = written(view, now, *size).split("\n")[-1].rstrip()
+    view.messages.append(Message(T0 + 5, "old", False))
+    view.messages.append(
+        Message(T0 + 7, "the configuration stays as it was: \x1b[2Jx.toml: " * 4, True)
+    )
+    lines = written(view, now, *size).split("\n")
+    assert len(lines) <= size[1]
+    at = next(i for i, line in enumerate(lines) if line.startswith(" 00:00:07  the config"))
+    assert lines[-1].rstrip() == last or stations == 0
+    assert at >= size[1] // 2 or stations == 3
+    assert "\x1b" not in "".join(lines)
+    assert (" 00:00:05  old" in "\n".join(lines)) == (size[1] > 15)
 
 
 def test_more_stations_than_rows_are_counted() -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from commands import free_endpoint, start
+from live import end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,15 +84,13 @@ class Terminal:
             assert time.monotonic() < deadline, self.screen()
             time.sleep(0.05)
 
-    def process(self) -> tuple[int, str]:
+    def process(self, command: str = "feeder.py") -> tuple[int, str]:
         """Number and state of the Python process."""
         done = subprocess.run(
             ["ps", "-ww", "-t", self.show("#{pane_tty}"), "-o", "pid=,state=,args="],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-        number, state = next(
-            row.split()[:2] for row in done.stdout.splitlines() if "feeder.py" in row
-        )
+        number, state = next(row.split()[:2] for row in done.stdout.splitlines() if command in row)
         return int(number), state
 
     def assert_lent(self) -> None:
@@ -201,6 +201,40 @@ def test_keys_show_one_station_and_all_again(terminal: Terminal) -> None:
     terminal.wait(lambda: "2 stations" in terminal.screen())
     terminal.type("C-c")
     terminal.assert_restored(130)
+
+
+def test_what_is_logged_is_shown_at_once_and_told_again_at_the_end(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    config = tmp_path / "radio.toml"
+    config.write_text('[[station]]\nname = "a"\ninput = "demo"\n')
+    command = f"{sys.executable} -m streamgenre listen --config {config}"
+    command += f" --publish ipc://{tmp_path}/bus"
+    terminal.type(command, "Enter")
+    terminal.wait(lambda: "● live" in terminal.screen())
+    config.write_text("nonsense")
+    os.kill(terminal.process("streamgenre listen")[0], signal.SIGHUP)
+    terminal.wait(lambda: "the configuration stays as it was" in terminal.screen())
+    assert "● live" in terminal.screen().split("\n")[0], "nothing was scrolled"
+    assert terminal.show("#{alternate_on}") == "1"
+    terminal.type("C-c")
+    terminal.assert_lent()
+    terminal.wait(lambda: "streamgenre: the configuration stays as it was" in terminal.screen())
+
+
+def test_who_asks_for_a_station_that_is_not_there_is_told_which_are(terminal: Terminal) -> None:
+    endpoint = free_endpoint()
+    daemon = start(
+        "listen", "--quiet", "--publish", endpoint, "--input", "a=demo", "--input", "b=demo"
+    )  # fmt: skip
+    try:
+        command = f"{sys.executable} -m streamgenre dashboard --connect {endpoint} --station"
+        terminal.type(f"{command} nosuch", "Enter")
+        told = f"nothing of nosuch yet; the stations at {endpoint} are a, b"
+        terminal.wait(lambda: told in " ".join(terminal.screen().split()))
+        assert "waiting for events" in terminal.screen()
+    finally:
+        end(daemon)
 
 
 def test_no_color_is_obeyed(terminal: Terminal) -> None:

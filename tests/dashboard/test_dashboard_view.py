@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from dashboard.dashboard_events import T0, gap, segment, source, status, update
+from dashboard.dashboard_events import T0, dead_air, gap, segment, source, status, update
 
 from streamgenre.dashboard.timeline import MAX_RUNS, SPAN_S, Key, Timeline
 from streamgenre.dashboard.view import MAX_LOG, MAX_SEGMENTS, MAX_STATIONS, DashboardView
@@ -80,11 +80,50 @@ def test_a_station_is_stale_after_three_seconds_by_the_readers_clock() -> None:
     assert station.stale_s(109.0) is None
 
 
-def test_a_station_that_never_sent_an_update_becomes_stale() -> None:
+def test_a_live_station_that_never_sent_an_update_becomes_stale() -> None:
     view = DashboardView()
-    view.apply(source(0, 0, "connecting"), now=50.0)
+    view.apply(source(0, 0, "live"), now=50.0)
     assert view.stations["kitchen"].stale_s(52.0) is None
     assert view.stations["kitchen"].stale_s(60.0) == 10
+
+
+def test_one_attempt_after_another_is_one_absence_with_its_reason() -> None:
+    view = DashboardView()
+    view.apply(source(0, 0, "connecting", detail="404 Not Found"), now=50.0)
+    station = view.stations["kitchen"]
+    assert (station.away_s(60.0), station.stale_s(60.0)) == (10.0, None)
+    view.apply(source(1, 20, "lost", detail="the server hung up"), now=70.0)
+    assert (station.away_s(80.0), station.reason) == (30.0, "the server hung up")
+    view.apply(source(2, 40, "live"), now=90.0)
+    assert (station.away_s(95.0), station.reason) == (None, "")
+    view.apply(source(3, 50, "lost"), now=100.0)
+    assert station.away_s(101.0) == 1.0
+    view.apply(source(4, 60, "ended", detail="stopped"), now=110.0)
+    assert (station.away_s(111.0), station.reason) == (1.0, "stopped")
+
+
+def test_dead_air_lasts_from_the_first_silent_hop_to_its_end() -> None:
+    view = DashboardView()
+    view.apply(source(0, 0, "live"), now=0.0)
+    view.apply(dead_air(0, 30), now=30.0)
+    station = view.stations["kitchen"]
+    assert station.dead_air_s(45.0) == 45.0
+    view.apply(source(1, 50, "lost"), now=50.0)
+    assert station.dead_air_s(51.0) is None, "a source that is away is no dead air"
+    view.apply(source(2, 60, "live"), now=60.0)
+    view.apply(dead_air(1, 70, active=False), now=70.0)
+    assert station.dead_air_s(71.0) is None
+
+
+def test_stations_that_have_ended_come_last() -> None:
+    view = folded(
+        source(0, 0, "ended", station="a"),
+        source(0, 0, "lost", station="b"),
+        update(0, station="c"),
+    )
+    assert [station.name for station in view.in_order()] == ["b", "c", "a"]
+    view.apply(source(1, 1, "live", station="a"))
+    assert [station.name for station in view.in_order()] == ["a", "b", "c"]
 
 
 def test_an_ended_source_and_a_long_hop_are_not_stale() -> None:
