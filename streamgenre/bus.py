@@ -81,7 +81,7 @@ class Publisher:
         self._context.set(zmq.MAX_SOCKETS, 8192)  # sockets and pending handshakes
         self._gate = gate or OpenGate()
         self._control = control
-        self._queue: deque[tuple[bytes, bytes]] = deque()
+        self._queue: deque[tuple[bytes, bytes] | str] = deque()  # a name: to be forgotten
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._failure: Exception | None = None
         self._closing = False
@@ -136,6 +136,11 @@ class Publisher:
             self._dropped += 1
             return
         self._queue.append(message)
+        self.wake()
+
+    def forget(self, station: str) -> None:
+        """Keep nothing of a station for late subscribers any more, behind what was sent so far."""
+        self._queue.append(station)
         self.wake()
 
     def wake(self) -> None:
@@ -225,7 +230,11 @@ class Publisher:
 
     def _send_queued(self) -> None:
         while self._queue:
-            topic, body = self._queue.popleft()
+            item = self._queue.popleft()
+            if isinstance(item, str):
+                self._last.forget(item)
+                continue
+            topic, body = item
             self._send(topic, body)
             self._last.keep(topic, body)
 

@@ -22,8 +22,9 @@ class Silence:
 class DeadAirWatch:
     """Finds dead air from the hops of one station.
 
-    Silence is measured in stream time, lost audio included: a source that drops out in a silence
-    and comes back silent has been silent all the time.
+    Silence is measured in stream time, and short losses in it are part of it. Of a source that is
+    away for longer, nobody knows whether it is silent: whoever feeds the hops closes the silence
+    there, and what comes back silent begins a new one.
 
     Parameters
     ----------

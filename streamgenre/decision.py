@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class DecisionSettings:
     """Knobs of the decision stage."""
 
-    smoothing_s: Annotated[float, Range(0, 3600, "seconds")] = 4.0
+    smoothing_s: Annotated[float, Range(0, 3600, "seconds")] = 2.0
     """Time constant of the smoothing in seconds, 0 for none."""
     enter: Annotated[float, Range(0, 1)] = 0.35
     """A genre is decided on when its smoothed probability reaches this, 0 to 1."""

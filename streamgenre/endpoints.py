@@ -20,8 +20,32 @@ if TYPE_CHECKING:
 
 IPC_MODE: Final = 0o600
 """Who may connect to an ``ipc://`` endpoint: its owner."""
+_MAX_PORT: Final = 65_535
 _MAX_PATH: Final = 107
 """Bytes of a Unix socket's path."""
+
+
+def endpoint_fault(endpoint: str) -> str:
+    """Return why this is no endpoint that can be bound, or ""."""
+    if endpoint.startswith("ipc://"):
+        return _ipc_fault(endpoint.removeprefix("ipc://"))
+    match = re.fullmatch(r"tcp://(\[[^\]]+\]|[^:\[\]]+):(\*|\d{1,5})", endpoint)
+    if match is None or (match[2] != "*" and int(match[2]) > _MAX_PORT):
+        return "expected tcp://127.0.0.1:PORT or ipc://PATH, or with keys tcp://0.0.0.0:PORT"
+    return ""
+
+
+def http_address(where: str) -> tuple[str, int] | None:
+    """Return host and port of ``HOST:PORT`` or ``:PORT``, on loopback then; None for others."""
+    match = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\[\]]*):(\d{1,5})", where)
+    if match is None or int(match[2]) > _MAX_PORT:
+        return None
+    return match[1].strip("[]") or "127.0.0.1", int(match[2])
+
+
+def address_fault(where: str) -> str:
+    """Return why this is no place to serve HTTP on, or ""."""
+    return "" if http_address(where) else "expected :PORT or HOST:PORT, such as :9757"
 
 
 def needs_keys(endpoint: str) -> bool:
@@ -32,16 +56,11 @@ def needs_keys(endpoint: str) -> bool:
     BusError
         If it is no endpoint that can be bound.
     """
+    if fault := endpoint_fault(endpoint):
+        raise BusError(f"cannot bind {endpoint!r}: {fault}")
     if endpoint.startswith("ipc://"):
-        _check_ipc(endpoint)
         return False
-    match = re.fullmatch(r"tcp://(\[[^\]]+\]|[^:\[\]]+):(\*|\d{1,5})", endpoint)
-    if match is None or (match[2] != "*" and int(match[2]) > 65_535):
-        raise BusError(
-            f"cannot bind {endpoint!r}: expected tcp://127.0.0.1:PORT or ipc://PATH, or with keys "
-            "tcp://0.0.0.0:PORT"
-        )
-    host = match[1].strip("[]")
+    host = endpoint.removeprefix("tcp://").rpartition(":")[0].strip("[]")
     try:
         return not ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -99,18 +118,15 @@ def bind(bound: zmq.Socket[bytes], endpoint: str, *, flag: str, mode: int = IPC_
     return bound.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
 
-def _check_ipc(endpoint: str) -> None:
-    path = endpoint.removeprefix("ipc://")
+def _ipc_fault(path: str) -> str:
     if path.startswith("@"):
-        raise BusError(
-            f"cannot bind {endpoint!r}: an abstract socket has no file mode and is open to every "
-            "user of this machine; expected ipc:///PATH/OF/A/FILE"
+        return (
+            "an abstract socket has no file mode and is open to every user of this machine; "
+            "expected ipc:///PATH/OF/A/FILE"
         )
     if not path or len(os.fsencode(path)) > _MAX_PATH:
-        raise BusError(
-            f"cannot bind {endpoint!r}: expected ipc:// and the path of a socket, of 1 to "
-            f"{_MAX_PATH} bytes"
-        )
+        return f"expected ipc:// and the path of a socket, of 1 to {_MAX_PATH} bytes"
+    return ""
 
 
 def _free_path(path: Path) -> None:

@@ -62,6 +62,8 @@ class Engine:
     on_turn
         Called with every turn of the loop, several times a second, from when all stations are
         started.
+    on_removed
+        Told of the name of a station that was removed, behind its last event.
     """
 
     def __init__(
@@ -71,11 +73,13 @@ class Engine:
         traffic: Callable[[], Traffic] = Traffic,
         on_failure: Callable[[str, Exception], None] = lambda name, error: None,
         on_turn: Callable[[], None] = lambda: None,
+        on_removed: Callable[[str], None] = lambda name: None,
     ) -> None:
         self._publish = publish
         self._traffic = traffic
         self._on_failure = on_failure
         self._on_turn = on_turn
+        self._on_removed = on_removed
         self._calls: deque[Callable[[], None]] = deque()
         self._settings = settings
         self._seats: list[Seat] = []
@@ -106,7 +110,7 @@ class Engine:
             decider=Decider(model.manifest.labels, decision or DecisionSettings()),
             watch=DeadAirWatch(self._settings.dead_air_s or None),
             report=StationReport(station, model.manifest, self._publish),
-            hop_s=self._settings.hop_s,
+            settings=self._settings,
         )
         self._seats.append(seat)
         if self._running:
@@ -134,6 +138,7 @@ class Engine:
 
     def _forget(self, seat: Seat) -> None:
         self._seats.remove(seat)
+        self._on_removed(seat.name)
         if seat.then is not None:
             seat.then()
 

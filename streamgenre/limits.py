@@ -11,11 +11,13 @@ import re
 import sys
 from dataclasses import fields
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args, get_origin, get_type_hints
 
 from streamgenre.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from _typeshed import DataclassInstance
 
 
@@ -28,14 +30,17 @@ class Range:
     def __init__(self, low: float, high: float, unit: str = "", *, above: bool = False) -> None:
         self.low, self.high, self.above, self._unit = low, high, above, unit
 
-    def holds(self, value: Any) -> bool:
-        """Whether the value is one of them; NaN is none."""
-        return bool((self.low < value if self.above else self.low <= value) and value <= self.high)
+    def fault(self, value: Any) -> str:
+        """Return what was expected where the value is none of them, as NaN is; else ""."""
+        above = self.low < value if self.above else self.low <= value
+        return "" if above and value <= self.high else f"expected {self.expected}"
 
     @property
     def expected(self) -> str:
         """What is expected, in words."""
         unit = f" {self._unit}" if self._unit else ""
+        if math.isinf(self.high):
+            return f"{self.low:g}{unit} or more"
         if math.isinf(self.low):
             return f"at most {self.high:g}{unit}"
         if self.above:
@@ -49,9 +54,20 @@ class Like:
     def __init__(self, pattern: str, expected: str) -> None:
         self.pattern, self.expected = pattern, expected
 
-    def holds(self, value: Any) -> bool:
-        """Whether the value fits."""
-        return isinstance(value, str) and re.fullmatch(self.pattern, value) is not None
+    def fault(self, value: Any) -> str:
+        """Return what was expected where the value does not fit; else ""."""
+        fits = isinstance(value, str) and re.fullmatch(self.pattern, value) is not None
+        return "" if fits else f"expected {self.expected}"
+
+
+class Checked:
+    """Values that a function finds no fault with: it returns what is wrong in words, else ""."""
+
+    def __init__(self, fault: Callable[[Any], str]) -> None:
+        self.fault = fault
+
+
+Limit: TypeAlias = Range | Like | Checked
 
 
 @cache
@@ -60,10 +76,10 @@ def hints(cls: type) -> dict[str, Any]:
     return get_type_hints(cls, vars(sys.modules[cls.__module__]), include_extras=True)
 
 
-def limits_of(hint: Any) -> list[Range | Like]:
+def limits_of(hint: Any) -> list[Limit]:
     """Return what a type is limited to."""
     if get_origin(hint) is Annotated:
-        return [limit for limit in get_args(hint)[1:] if isinstance(limit, Range | Like)]
+        return [limit for limit in get_args(hint)[1:] if isinstance(limit, Limit)]
     return [limit for part in get_args(hint) for limit in limits_of(part)]
 
 
@@ -72,5 +88,5 @@ def check(settings: DataclassInstance) -> None:
     for field in fields(settings):
         value = getattr(settings, field.name)
         for limit in limits_of(hints(type(settings))[field.name]):
-            if value is not None and not limit.holds(value):
-                raise SettingsError(f"{field.name} {value}: expected {limit.expected}")
+            if value is not None and (fault := limit.fault(value)):
+                raise SettingsError(f"{field.name} {value}: {fault}")

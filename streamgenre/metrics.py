@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from streamgenre.endpoints import address_fault, http_address
 from streamgenre.errors import SettingsError
 from streamgenre.events import DeadAir, Gap, Segment, SourceChange, Status, Update
 
@@ -69,6 +69,11 @@ class Metrics:
                     station.dead_air = event.active
                 case Segment():
                     station.segments[event.state, event.genre or ""] += 1
+
+    def forget(self, station: str) -> None:
+        """Tell nothing of a station any more."""
+        with self._lock:
+            self._stations.pop(station, None)
 
     def collect(self) -> Iterable[Family]:
         """Yield what Prometheus asks for, as of now."""
@@ -168,23 +173,24 @@ class MetricsServer:
     """
 
     def __init__(self, where: str, warn: Callable[[str], None]) -> None:
-        match = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\[\]]*):(\d{1,5})", where)
-        if match is None or int(match[2]) > 65_535:
-            raise SettingsError(f"--metrics {where}: expected :PORT or HOST:PORT, such as :9757")
-        host = match[1].strip("[]") or "127.0.0.1"
+        address = http_address(where)
+        if address is None:
+            raise SettingsError(f"--metrics {where}: {address_fault(where)}")
+        host, port = address
         if host not in ("127.0.0.1", "::1", "localhost"):
             warn(f"--metrics {where}: whoever reaches this port can read the metrics")
         self._metrics = Metrics()
         registry = CollectorRegistry(auto_describe=False)
         registry.register(self._metrics)
         try:
-            self._server, self._thread = start_http_server(int(match[2]), host, registry)
+            self._server, self._thread = start_http_server(port, host, registry)
         except OSError as error:
             raise SettingsError(
                 f"--metrics {where}: {error.strerror or error}; take another port"
             ) from error
         self.port: int = self._server.server_port
         self.take = self._metrics.take
+        self.forget = self._metrics.forget
 
     def __enter__(self) -> MetricsServer:
         return self

@@ -124,6 +124,8 @@ def probe(
 
     def publish(event: AnyEvent) -> None:
         found.take(event)
+        if not source.live:
+            found.problem = None  # of files that cannot be played there is a line in the log
         progress(found.heard_s)
 
     def stopping() -> bool:
@@ -134,7 +136,8 @@ def probe(
     engine.run(stopping)
     found.info = source.info or found.info
     if not found.heard_s:
-        raise InputError(found.problem or f"{source.name}: no audio in {seconds + timeout_s:g} s")
+        why = found.problem or f"no audio in {seconds + timeout_s:g} s"
+        raise InputError(f"{source.name}: {why}")
     return found
 
 

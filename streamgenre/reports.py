@@ -22,6 +22,7 @@ from streamgenre.events import (
     rounded,
 )
 from streamgenre.health import Latencies
+from streamgenre.sources.titles import split_title
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +130,7 @@ class StationReport:
                 **self._head("source", self._station.stream_time, self._now()),
                 state=notice.state,
                 input=source.name,
-                detail=notice.detail,
+                detail=notice.detail.removeprefix(f"{source.name}: "),  # the input says that
                 rate=source.rate or None,
                 channels=source.channels or None,
             )
@@ -152,6 +153,12 @@ class StationReport:
                 raw=title.raw,
             )
         )
+
+    def nothing_playing(self) -> None:
+        """Tell that it is not known any more what is playing, where it was."""
+        if self._playing is not None:
+            self._played.clear()  # it was carried over from the segment that the loss has ended
+            self.title(split_title(""))
 
     def dead_air(self, silence: Silence) -> None:
         """Tell that dead air was found, or is over."""

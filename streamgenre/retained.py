@@ -55,6 +55,14 @@ class LastValues:
             self._asked.pop(oldest, None)
             self._sent.pop(oldest, None)
 
+    def forget(self, station: str) -> None:
+        """Forget what a station sent, for there is none of that name any more."""
+        for kind in RETAINED_TYPES:
+            topic = f"{kind}/{station}".encode()
+            self._bodies.pop(topic, None)
+            self._asked.pop(topic, None)
+            self._sent.pop(topic, None)
+
     def ask(self, prefix: bytes) -> None:
         """Note that someone has subscribed to all topics that begin with ``prefix``."""
         for topic in self._bodies:

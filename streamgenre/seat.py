@@ -7,11 +7,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from streamgenre.ring import LossReason
 from streamgenre.station import Break, Hop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streamgenre.config import EngineSettings
     from streamgenre.deadair import DeadAirWatch
     from streamgenre.decision import Decider
     from streamgenre.models import Model
@@ -36,8 +38,8 @@ class Seat:
     decider: Decider
     watch: DeadAirWatch
     report: StationReport
-    hop_s: float
-    """Time between two updates in seconds of audio."""
+    settings: EngineSettings
+    """What holds for every station."""
     hop: Hop | None = None
     """Complete, and waiting for its turn in the model."""
     look_at: float = 0.0
@@ -50,6 +52,7 @@ class Seat:
     """To be done behind its end, where it is to be removed."""
     _closing: threading.Thread | None = None
     _close_by: float = 0.0
+    _lost_at: float | None = None  # monotonic seconds
     _pulled: float = field(default_factory=time.monotonic)
     _eager_until: float = 0.0
 
@@ -78,7 +81,7 @@ class Seat:
             self.fail(error)
             return True
         if self.hop is not None:
-            if now - self._pulled < self.hop_s / 2:
+            if now - self._pulled < self.settings.hop_s / 2:
                 self._eager_until = now + EAGER_S
             self._pulled = now
         pause = POLL_S if now < self._eager_until else max(due, POLL_S)
@@ -98,13 +101,32 @@ class Seat:
             else:
                 self.report.title(item)
         if self.station.source.state == "lost":
-            self.end_segment(self.station.stream_time)  # it may stay away for hours
+            self._bear_loss()
+        else:
+            self._lost_at = None
         return progressed
+
+    def _bear_loss(self) -> None:
+        """End what was, of a source that may stay away for hours."""
+        now = self.station.stream_time
+        self.end_segment(now)
+        self._lost_at = self._lost_at or time.monotonic()
+        if time.monotonic() - self._lost_at >= self.settings.reset_gap_s:
+            self._end_dead_air(now)
 
     def _pass(self, gap: Break) -> None:
         if gap.resets:
+            self._end_dead_air(gap.start)
             self.begin_anew(gap.start)
         self.report.gap(gap)
+        if gap.lost.reason is LossReason.RECONNECT and not self.station.title_due:
+            self.report.nothing_playing()  # until the new stream says what is
+
+    def _end_dead_air(self, end: float) -> None:
+        """End a silence at a stream time in seconds, and tell it where it was dead air."""
+        silence = self.watch.close(end)
+        if silence is not None:
+            self.report.dead_air(silence)
 
     def tell_source(self) -> None:
         """Tell what the source noted."""
@@ -164,9 +186,7 @@ class Seat:
         """Tell the end, behind :attr:`closed`."""
         station = self.station
         self.end_segment(station.stream_time)
-        dead_air = self.watch.close(station.stream_time)
-        if dead_air is not None:
-            self.report.dead_air(dead_air)
+        self._end_dead_air(station.stream_time)
         station.finished = self.ended = True
         if self.failure is not None:
             station.source.notices.clear()

@@ -163,9 +163,9 @@ class Station:
         its time.
         """
         while not self.finished:
-            title_at = self._next_title()
-            if title_at is not None and title_at <= self._position:
+            if self.title_due:
                 return self.source.cues.popleft().title
+            title_at = self._next_title()
             if not self._waiting:
                 if self._read():
                     continue  # what was read may still be in the resampler
@@ -194,6 +194,12 @@ class Station:
                 if hop is not None:
                     return hop
         return None
+
+    @property
+    def title_due(self) -> bool:
+        """Whether a title holds from right here on."""
+        at = self._next_title()
+        return at is not None and at <= self._position
 
     def _next_title(self) -> int | None:
         """Return the position of the next title; None where there is none to come."""

@@ -416,3 +416,9 @@ def test_a_traceback_only_with_debug(stateful_folder: Path) -> None:
 def test_no_command_is_wrong_usage() -> None:
     assert streamgenre().returncode == 2
     assert streamgenre("lisen").returncode == 2
+    for flags in (("--shuffle", "x"), ("--json", "--quiet")):
+        done = streamgenre("listen", *flags)
+        assert done.returncode == 2
+        (line,) = done.stderr.splitlines()
+        assert flags[-2] in line
+        assert line.endswith("see `streamgenre listen --help`")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from streamgenre.config import EngineSettings
 from streamgenre.deadair import DeadAirWatch
 from streamgenre.engine import Engine
 from streamgenre.errors import SettingsError
-from streamgenre.events import AnyEvent, DeadAir, Segment, Update, schema
+from streamgenre.events import AnyEvent, DeadAir, Segment, Title, Update, schema
 from streamgenre.models import load_model
 from streamgenre.ring import LossReason, Lost
 from streamgenre.sources.titles import split_title
@@ -63,10 +64,29 @@ def test_a_short_silence_is_none_and_neither_is_any_where_it_is_not_wanted(
     assert told(run(stateful_folder, fed, dead_air_s=0)) == []
 
 
-def test_lost_audio_in_a_silence_is_silence_too(stateful_folder: Path) -> None:
-    gap = Lost(4 * RATE, LossReason.RECONNECT)
-    fed = FedSource().feed([silence(2), gap, silence(2), music(3, rate=RATE)]).end()
-    assert told(run(stateful_folder, fed)) == [(True, 0.0, 7.0), (False, 0.0, 8.0)]
+def test_a_short_loss_in_a_silence_is_silence_and_a_long_one_ends_it(stateful_folder: Path) -> None:
+    short, long = (Lost(seconds * RATE, LossReason.RECONNECT) for seconds in (1, 4))
+    fed = FedSource().feed([silence(3), short, silence(2), music(3, rate=RATE)]).end()
+    assert told(run(stateful_folder, fed)) == [(True, 0.0, 5.0), (False, 0.0, 6.0)]
+    fed = FedSource().feed([silence(6), long, silence(4), music(3, rate=RATE)]).end()
+    assert told(run(stateful_folder, fed)) == [(True, 0.0, 5.0), (False, 0.0, 6.0)]
+
+
+def test_a_source_that_is_away_is_not_known_to_be_silent(stateful_folder: Path) -> None:
+    events: list[AnyEvent] = []
+    engine = Engine(events.append, EngineSettings(dead_air_s=5, reset_gap_s=0.3))
+    source = FedSource().feed([silence(7)])
+    engine.add(source.name, source, load_model(str(stateful_folder)))
+    ends = time.monotonic() + 20
+
+    def stopping() -> bool:
+        if told(events) and source.state == "live":
+            source.tell("lost", "the server is down")
+        return len(told(events)) == 2 or time.monotonic() > ends
+
+    engine.run(stopping)  # nothing comes back
+    assert time.monotonic() < ends  # it was not the end that ended it
+    assert told(events) == [(True, 0.0, 5.0), (False, 0.0, 7.0)]
 
 
 def test_the_end_of_the_station_ends_it(stateful_folder: Path) -> None:
@@ -115,3 +135,19 @@ def test_what_is_playing_rides_on_updates_and_segments(stateful_folder: Path) ->
     assert all(e.titles == [playing] for e in segments)
     for event in events:
         Draft7Validator(schema(event.TYPE)).validate(event.as_dict())
+
+
+def test_what_was_playing_is_unknown_behind_a_reconnect(stateful_folder: Path) -> None:
+    before, after = split_title("Parker - Ko-Ko"), split_title("Monk - Misterioso")
+    away, late = (Lost(seconds * RATE, LossReason.RECONNECT) for seconds in (4, 1))
+    part = music(3, rate=RATE)
+    source = FedSource().feed([before, part, away, part, after, part, late, before, part]).end()
+    events = run(stateful_folder, source)
+    titles = [(e.raw, e.stream_time) for e in events if isinstance(e, Title)]
+    # The second time the new stream says at once what it plays.
+    assert titles == [(before.raw, 0), ("", 7), (after.raw, 10), (before.raw, 14)]
+    playing = [e.now_playing and e.now_playing["raw"] for e in events if isinstance(e, Update)]
+    assert playing == [before.raw] * 3 + [None] * 3 + [after.raw] * 3 + [before.raw] * 3
+    first, *rest = [e.titles or [] for e in events if isinstance(e, Segment)]
+    assert [t["raw"] for t in first] == [before.raw]
+    assert "Ko-Ko" not in str(rest[0]) or len(rest) == 1

@@ -10,10 +10,12 @@ import sys
 import sysconfig
 import tomllib
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
+from streamgenre.cli import extra_for
 from streamgenre.manifest import shipped_models
 
 ROOT = Path(__file__).parent.parent
@@ -76,7 +78,32 @@ def test_no_audio_is_in_the_repository() -> None:
     assert not [name for name in files if name.lower().endswith(audio)]
 
 
-RUN_TIME_EXTRAS = ("listen", "mqtt", "metrics", "dashboard")
+def test_every_package_that_is_missing_is_advised_by_the_extra_that_has_it() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    brought = {
+        extra: {re.split(r"[^\w-]", wanted)[0].replace("-", "_") for wanted in all_wanted}
+        for extra, all_wanted in extras.items()
+    }
+    imported = {
+        match.partition(".")[0]
+        for path in (ROOT / "streamgenre").rglob("*.py")
+        for match in re.findall(
+            r"^ *(?:import|from) ([\w.]+)", path.read_text("utf-8"), re.MULTILINE
+        )
+    }
+    others = imported - set(sys.stdlib_module_names) - {"streamgenre", "zmq", "_typeshed"}
+    assert {"av", "prometheus_client", "paho"} < others
+    for module in others & set(packages_distributions()):
+        (distribution,) = set(packages_distributions()[module])
+        for command in ("listen", "dashboard"):
+            extra = extra_for(module, command)
+            assert extra is not None, module
+            assert distribution.replace("-", "_") in brought[extra], module
+
+
+RUN_TIME_EXTRAS = ("listen", "mqtt", "dashboard")
 PI = [
     # What Raspberry Pi OS of Debian 12 takes: its C library is 2.36.
     *(f"manylinux_2_{minor}_aarch64" for minor in range(36, 16, -1)),

@@ -8,7 +8,7 @@ import subprocess
 import time
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,6 +17,8 @@ from commands import events_of, free_endpoint, streamgenre
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from live import until
+from mutagen.id3 import TIT2
+from mutagen.wave import WAVE
 from needs import need
 
 from streamgenre.config import StationSettings
@@ -140,6 +142,10 @@ def test_nothing_to_play_is_an_error(tmp_path: Path, what: str) -> None:
         (tmp_path / "a.m3u").write_text("music/1.mp3\nmusic/none.mp3\n")
         path = tmp_path / "a.m3u"
     message = "leads to no file" if what == "empty" else r"none of its 2 files.*1\.mp3: cannot"
+    one = tmp_path / "one.m3u"
+    one.write_text("none.mp3\n")
+    with pytest.raises(InputError, match=r"its only file cannot be played: .*no such file"):
+        open_playlist(one)
     with pytest.raises(InputError, match=message):
         open_playlist(path, order=Order(loop=True))
 
@@ -208,6 +214,20 @@ def test_playlists_on_the_command_line(tmp_path: Path, stateful_folder: Path) ->
     assert "Traceback" not in done.stderr
 
 
+def test_a_stream_among_files_is_told_once(tmp_path: Path, stateful_folder: Path) -> None:
+    short_files(tmp_path, "1.wav", seconds=1.5)
+    path = tmp_path / "a.m3u"
+    path.write_text("1.wav\nhttp://u:secret@radio.example/x?k=secret\nhttp:/u:secret@h/y\n")
+    told = "passed over: http://radio.example/x?…: a stream among files"
+    done = streamgenre("probe", path, "--seconds", "3", "--model", stateful_folder)
+    assert done.returncode == 0
+    assert done.stderr.count(told) == 1
+    assert "secret" not in done.stderr + done.stdout
+    source = open_playlist(path, pace="fast", order=Order(loop=True))
+    heard(source, 4.0)
+    assert [notice.detail for notice in source.notices].count(told) == 1
+
+
 # ---- lists --------------------------------------------------------------------------------------
 
 XSPF = """<?xml version="1.0"?><playlist><trackList>
@@ -238,6 +258,47 @@ def test_every_kind_of_list(tmp_path: Path, name: str, text: str, charset: str) 
     assert listing.problems == []
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.m3u", '#EXTM3U\n#EXTINF:3 logo="a,b",Björk - Jóga, live\n1.wav\n\n2.wav\n'),
+        ("a.pls", "[playlist]\nFile1=1.wav\nTitle1=Björk - Jóga, live\nFile2=2.wav\n"),
+        (
+            "a.xspf",
+            "<playlist><title>No</title><trackList><track><creator>Björk</creator>"
+            "<title>Jóga, live</title><location>1.wav</location></track>"
+            "<track><location>2.wav</location></track></trackList></playlist>",
+        ),
+    ],
+)
+@pytest.mark.parametrize("charset", ["utf-8", "cp1252"])
+def test_titles_of_the_list_come_before_names_and_behind_tags(
+    tmp_path: Path, name: str, text: str, charset: str
+) -> None:
+    short_files(tmp_path, "1.wav", "2.wav")
+    (tmp_path / name).write_bytes(text.encode(charset))
+    _, titles = heard(open_playlist(tmp_path / name, pace="fast"))
+    assert [title for _, title in titles] == ["Björk - Jóga, live", "2"]
+    tagged: Any = WAVE(tmp_path / "1.wav")  # type: ignore[no-untyped-call]
+    tagged.add_tags()
+    tagged.tags.add(TIT2(encoding=3, text="Of the tag"))  # type: ignore[no-untyped-call]
+    tagged.save()
+    _, titles = heard(open_playlist(tmp_path / name, pace="fast"))
+    assert [title for _, title in titles] == ["Of the tag", "2"]
+
+
+def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
+    short_files(tmp_path / "disk", "1.wav")
+    (tmp_path / "disk" / "up").symlink_to(tmp_path)
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / "a").symlink_to(tmp_path / "disk")
+    (tmp_path / "music" / "b").symlink_to("a")
+    (tmp_path / "music" / "gone").symlink_to("nowhere")
+    found = list_files(tmp_path / "music")
+    assert found.files == [tmp_path / "music" / "a" / "1.wav"]
+    assert found.problems == []
+
+
 def test_lists_in_lists_and_what_is_no_file(tmp_path: Path) -> None:
     short_files(tmp_path / "album", "1.wav", "2.wav")
     (tmp_path / "inner.pls").write_text("[playlist]\nFile1=outer.m3u\nFile2=album/2.wav\n")
@@ -260,7 +321,7 @@ def test_a_list_of_stations_on_disk_is_a_radio(tmp_path: Path) -> None:
     path.write_text("#EXTM3U\nhttp://user:secret@radio.example/jazz\n")
     source, _ = open_input(StationSettings(input=str(path)))
     assert isinstance(source, RadioSource)
-    assert source.name == "http://radio.example/jazz"
+    assert source.name == "jazz.m3u"
 
 
 def test_lists_without_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,8 @@ def station(mp3: Path) -> Iterator[Misbehaving]:
         audio = mp3.read_bytes()
         title = b"StreamTitle='N - S';".ljust(32, b"\0")
         connection.sendall(head + audio[:16_000] + b"\2" + title)
-        for start in range(16_000, len(audio), 16_000):
+        connection.sendall(audio[16_000:32_000] + b"\1" + b"StreamTitle='';".ljust(16, b"\0"))
+        for start in range(32_000, len(audio), 16_000):
             connection.sendall(audio[start : start + 16_000] + b"\0")
         time.sleep(5)
 
@@ -89,12 +90,13 @@ def test_what_a_station_is(station: Misbehaving, stateful_folder: Path) -> None:
     assert (told["codec"], told["bit_rate"]) == ("mp3", 128_000)
     assert (told["name"], told["genre"]) == ("Radio Zürich [2J", "Jazz")
     assert told["description"] == "all day"
-    assert [t["raw"] for t in result["titles"]] == ["Björk - Jóga", "N - S"]
+    assert [t["raw"] for t in result["titles"]] == ["Björk - Jóga", "N - S", ""]
     shown = streamgenre("probe", station.url, "--seconds", "3", "--model", stateful_folder)
     assert shown.returncode == 0
     for words in ("Radio Zürich", "128 kb/s", "44100 Hz, 2 channels", "N - S", "heard", "dBFS"):
         assert words in shown.stdout
     assert "\x1b" not in shown.stdout
+    assert shown.stdout.count("title ") == 2  # the empty one has no line
 
 
 def test_one_attempt_and_not_for_ever(stateful_folder: Path) -> None:

@@ -128,7 +128,9 @@ def test_what_a_reload_can_and_cannot_change(configured: Configured) -> None:
         until(lambda: daemon.poll() is None and _asks(configured, "stations"))
         before = {s["station"]: s["session"] for s in _asks(configured, "stations")}
         configured.file.write_text(
-            configured.head.replace("hop_s = 0.5", "hop_s = 0.6").replace(configured.endpoint, "x")
+            configured.head.replace("hop_s = 0.5", "hop_s = 0.6").replace(
+                configured.endpoint, "ipc://x"
+            )
             + '[[station]]\nname = "a"\ninput = "demo"\n'
             + '[[station]]\nname = "b"\ninput = "demo"\ndecision.enter = 0.9\n'
         )
@@ -143,11 +145,25 @@ def test_what_a_reload_can_and_cannot_change(configured: Configured) -> None:
 
         until(lambda: sessions().get("b") not in (None, before["b"]))
         assert sessions()["a"] == before["a"]
-        configured.file.write_text(configured.head + '[[station]]\nname="c"\nmodel="lstn"\n')
+        configured.write("a")
+        assert request(configured.control, ask)["result"]["config"]["stopped"] == ["b"]
+        until(lambda: set(sessions()) == {"a"})
+        with Subscriber(configured.endpoint) as late:
+            until(lambda: (event := late.receive(timeout=1)) and event.TYPE == "update")
+            found = [event for _ in range(8) if (event := late.receive(timeout=0.5))]
+        assert {event.station for event in found} == {"a"}
+        configured.write("c")
+        with configured.file.open("a") as file:
+            file.write('model = "lstn"\n')
         answer = request(configured.control, ask)
         assert not answer["ok"]
-        assert "did you mean 'lstm'" in answer["error"]["message"]
-        assert {s["station"] for s in _asks(configured, "stations")} == {"a", "b"}
+        line = configured.file.read_text().count("\n")
+        assert f"{configured.file}:{line}: no model 'lstn'" in answer["error"]["message"]
+        for emptied in ("", configured.head):
+            configured.file.write_text(emptied)
+            answer = request(configured.control, ask)
+            assert "no [[station]]" in answer["error"]["message"]
+        assert {s["station"] for s in _asks(configured, "stations")} == {"a"}
         daemon.terminate()
         assert daemon.wait(10) == 0
 
@@ -226,8 +242,17 @@ def test_several_inputs_on_the_command_line(stateful_folder: Path, tmp_path: Pat
     assert "all 2 stations have failed" in done.stderr
     done = streamgenre("listen", *flags, "--input", "x=demo", "--station", "y")
     assert done.returncode == 2
-    done = streamgenre("listen", *flags, "--input", "x=demo", "--input", "x=demo")
-    assert "two stations of one name" in done.stderr
+    for inputs, words in (
+        (("x=demo", "x=demo"), "two stations of one name"),
+        (("a=-", "b=-"), "two stations of standard input"),
+        (("a=",), "nothing after the ="),
+        (("=demo",), "nothing before the ="),
+        (("a=foo://h/x", "b=demo"), "--input 'foo://h/x': expected http://"),
+    ):
+        given = [flag for each in inputs for flag in ("--input", each)]
+        done = streamgenre("listen", *flags, *given)
+        assert done.returncode == 2
+        assert words in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -238,8 +263,6 @@ def test_several_inputs_on_the_command_line(stateful_folder: Path, tmp_path: Pat
         ("http://h/x?a=b", None, "http://h/x?a=b"),
         ("./a=b.wav", None, "./a=b.wav"),
         ("a=b=c.wav", "a", "b=c.wav"),
-        ("=x", None, "=x"),
-        ("a=", None, "a="),
         ("USB Audio", None, "USB Audio"),
         ("-", None, "-"),
     ],

@@ -17,7 +17,7 @@ import av
 import numpy as np
 import pytest
 from audio import music, write_wav
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from live import until
 from mutagen import id3
@@ -288,6 +288,7 @@ def test_what_ffmpeg_was_built_without_is_said() -> None:
     st.integers(0, 40),
     st.integers(1, 64),
 )
+@settings(deadline=None)  # a read waits for more to come
 def test_no_bytes_can_hurt_the_way_to_the_decoder(
     pieces: list[bytes], interval: int, size: int
 ) -> None:

@@ -215,11 +215,11 @@ def _room(figure: dict[str, Any]) -> str:
 
 def _programmes(figures: dict[str, dict[str, Any]]) -> str:
     lines = [
-        "Augmented programmes of held-out clips, one endless stream a fold with a change every 5 "
-        "to 13 s: other loudspeakers, rooms, codecs, noise from 0 to 30 dB below the music, talk, "
-        "clipping, other tempi; a kind of programme that the head was trained on too, with other "
-        "artists (before the decision stage; every second counts, the first after a change too; a "
-        "piece that is never recognised has no lag):\n",
+        "Programmes of held-out clips, one endless stream a fold with a change every 5 to 13 s; "
+        "`levels` has other levels only, `augmented` other loudspeakers, rooms, codecs, noise from "
+        "0 to 30 dB below the music, talk, clipping, other tempi: kinds of programme that the head "
+        "was trained on too, with other artists (before the decision stage; every second counts, "
+        "the first after a change too; a piece that is never recognised has no lag):\n",
         "| programme | accuracy by second | lag, median | lag, 90 % | wrong flips a minute |",
         "|---|---|---|---|---|",
     ]
@@ -275,7 +275,9 @@ def _stream(figure: dict[str, Any] | None) -> str:
     genres = second["by_genre"]
     lines = [
         "## On the air\n",
-        f"{figure['method']} {hours:.1f} hours in all, seed {figure['seed']}.\n",
+        f"{figure['method']} {hours:.1f} hours in all, seed {figure['seed']}: `python -m train "
+        f"stream-eval FOLDS --corpus DIR --hours {figure['programme']['seconds'] / 3600:g}`, FOLDS "
+        "written by `fit --fold-models`.\n",
         "| | |",
         "|---|---|",
         *(f"| {name} | {value} |" for name, value in rows),

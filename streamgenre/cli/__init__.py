@@ -7,7 +7,7 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from streamgenre import __version__
 from streamgenre.cli.arguments import add_arguments
@@ -22,11 +22,21 @@ COMMANDS: Final = (
 )
 EXTRAS: Final = {
     **dict.fromkeys(
-        ("listen", "devices", "probe", "models", "history", "report", "config", "doctor"), "listen"
+        (
+            *("numpy", "onnxruntime", "sounddevice", "soxr", "av", "mutagen", "rich", "psutil"),
+            *("fastjsonschema", "prometheus_client"),
+        ),
+        "listen",
     ),
-    **{"dashboard": "dashboard", "bridge": "mqtt"},
+    **{"paho": "mqtt", "matplotlib": "report", "pyarrow": "parquet"},
 }
-"""What a command needs beyond the base install: ``pip install 'streamgenre[EXTRA]'``."""
+"""Which extra brings a module that the base install lacks: ``pip install 'streamgenre[EXTRA]'``."""
+
+
+def extra_for(module: str, command: str) -> str | None:
+    """Return the extra that brings a module to a command; None for a module of no extra."""
+    package = module.partition(".")[0]
+    return "dashboard" if (package, command) == ("rich", "dashboard") else EXTRAS.get(package)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(f"error: {error}")
         return error.exit_code
     except ModuleNotFoundError as error:
-        extra = EXTRAS.get(args.command)
-        if args.debug or extra is None or (error.name or "").startswith("streamgenre"):
+        extra = extra_for(error.name or "", args.command)
+        if args.debug or extra is None:
             raise
         _say(
             f"error: `streamgenre {args.command}` needs {error.name}, which is not installed; "
@@ -106,8 +116,16 @@ def _say(line: str) -> None:
     print(level + shown.replace("\n", "\n<3>" if level == "<3>" else "\n"), file=sys.stderr)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells a mistake in one line, as all else that goes wrong, and not under the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        _say(f"error: {message}; see `{self.prog} --help`")
+        sys.exit(2)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="streamgenre",
         description="Live music-genre classifier: audio in, genre probabilities every second out.",
         epilog="`streamgenre COMMAND --help` tells more of each command.",

@@ -132,7 +132,7 @@ def _listen(commands: Commands) -> None:
         "--smoothing",
         type=float,
         metavar="SECONDS",
-        help="time constant of the smoothing; longer is calmer and later (default: 4)",
+        help="time constant of the smoothing; longer is calmer and later (default: 2)",
     )
     decision.add_argument(
         "--threshold",

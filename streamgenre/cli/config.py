@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 from streamgenre.config.build import load
 from streamgenre.config.describe import example, listing, schema, settings_in_use
 from streamgenre.config.layers import config_files, open_secrets
-from streamgenre.errors import SettingsError, StreamgenreError
-from streamgenre.manifest import find_model
+from streamgenre.errors import SettingsError
 
 if TYPE_CHECKING:
     import argparse
-
-    from streamgenre.config.build import Loaded
+    from collections.abc import Mapping
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,17 +40,18 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> int:
     """Say what is wrong with the configuration; exit code 1 where something is."""
     given = args.file or args.config
-    problems: list[str] = []
-    try:
-        # A file that is named is checked by itself; else all that the daemon would read.
-        loaded = load(given, {} if given else os.environ)
-    except SettingsError as error:
-        problems = str(error).splitlines()
-    else:
-        problems = _bad_models(loaded)
+    problems: dict[str, None] = {}
+    # By itself too: a variable may stand over what is wrong in the file.
+    environments: tuple[Mapping[str, str], ...] = ({}, os.environ)
+    for environment in environments:
+        try:
+            loaded = load(given, environment)
+        except SettingsError as error:
+            problems |= dict.fromkeys(str(error).splitlines())
     files = [str(path) for path in config_files(given)]
     if args.json:
-        print(json.dumps({"files": files, "problems": problems}, indent=2, ensure_ascii=False))
+        told = {"files": files, "problems": list(problems)}
+        print(json.dumps(told, indent=2, ensure_ascii=False))
         return int(bool(problems))
     for line in problems:
         print(f"streamgenre: error: {line}", file=sys.stderr)
@@ -63,17 +62,7 @@ def _check(args: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
     if not problems:
-        count = f"{len(loaded.config.stations)} stations" if loaded.from_file else "no stations"
-        print(f"{', '.join(files) or 'no file'}: fine, {count}")
+        count = len(loaded.config.stations)
+        stations = f"{count} station{'' if count == 1 else 's'}" if loaded.named else "no stations"
+        print(f"{', '.join(files) or 'no file'}: fine, {stations}")
     return int(bool(problems))
-
-
-def _bad_models(loaded: Loaded) -> list[str]:
-    problems = []
-    for settings, tree in zip(loaded.config.stations, loaded.stations, strict=True):
-        try:
-            find_model(settings.model)
-        except StreamgenreError as error:
-            where = f"{tree['model'].where}: " if "model" in tree else ""
-            problems.append(f"{where}{error}")
-    return list(dict.fromkeys(problems))

@@ -69,6 +69,9 @@ def _stations(inputs: list[str], station: str | None) -> list[Tree]:
     listed: list[Tree] = []
     for text in inputs:
         name, what = split_name(text)
+        if name is None and re.fullmatch(r"[^=/:?\\]+=\s*|=.*", text) and not Path(text).exists():
+            side = "before" if text.startswith("=") else "after"
+            raise SettingsError(f"--input {text}: nothing {side} the =; expected NAME=INPUT")
         tree = Tree(input=Given(what, "--input"))
         if len(inputs) > 1 and name is None:
             name = name_of(what)

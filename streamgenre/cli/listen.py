@@ -81,7 +81,8 @@ def _listen(
     def publish(event: AnyEvent) -> None:
         event = keep(event, engine.keeps(event.station))
         publisher.send(event)
-        metrics(event)
+        if metrics is not None:
+            metrics.take(event)
         feed.put(event)
         service.take(event)
         log(event)
@@ -89,14 +90,29 @@ def _listen(
             heard[event.genre or event.state] += round(event.end - event.start)
 
     def on_failure(name: str, error: Exception) -> None:
-        _log.error("%s has failed: %s", name, error, extra={"station": name})
+        why = f"{error}".removeprefix(f"{name}: ")
+        _log.error("%s has failed: %s", name, why, extra={"station": name})
+
+    def on_removed(name: str) -> None:
+        publisher.forget(name)
+        if metrics is not None:
+            metrics.forget(name)
 
     service = Service(Notifier.from_environment(), config.engine.hop_s)
-    engine = Engine(publish, config.engine, lambda: publisher.traffic, on_failure, service.turn)
+    engine = Engine(
+        publish,
+        config.engine,
+        lambda: publisher.traffic,
+        on_failure,
+        on_turn=service.turn,
+        on_removed=on_removed,
+    )
     lineup = Lineup(engine)
-    reloader = Reloader(read, lineup, engine, service.on_reload) if loaded.files else None
+    reloader = None
+    if loaded.files:
+        reloader = Reloader(read, lineup, engine, service.on_reload, named=loaded.named)
     with ExitStack() as stack:
-        alone = len(config.stations) == 1 and not loaded.from_file
+        alone = len(config.stations) == 1 and loaded.by_hand
         sources = lineup.begin(config, at_once=alone and not args.wait_for_device)
         # What is live must reach the bus in time, whether or not somebody reads our output.
         lossless = not any(source.real_time for source in sources)

@@ -72,7 +72,11 @@ def _show(found: Probe) -> None:
         ("length", info.seconds and f"{info.seconds:.1f} s"),
         ("files", info.files and str(info.files)),
         ("level", _level(found)),
-        *(("title", f"{t['raw']}  (at {t['stream_time']:.1f} s)") for t in found.titles),
+        *(
+            ("title", f"{t['raw']}  (at {t['stream_time']:.1f} s)")
+            for t in found.titles
+            if t["raw"]
+        ),
         ("heard", f"{found.heard_s:.1f} s: {_verdict(found)}, says {found.model}"),
         ("problem", found.problem),
     ]

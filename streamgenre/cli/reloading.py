@@ -35,6 +35,9 @@ class Reloader:
         The stations at work.
     on_reload
         Told before and after, for whoever watches over the daemon.
+    named
+        Whether there are stations that somebody named, and not the default input alone: a
+        configuration that has none any more was damaged or emptied, and is refused then.
     """
 
     def __init__(
@@ -43,11 +46,14 @@ class Reloader:
         lineup: Lineup,
         engine: Engine,
         on_reload: OnReload = lambda phase: None,
+        *,
+        named: bool = True,
     ) -> None:
         self._load = load
         self._lineup = lineup
         self._engine = engine
         self._on_reload = on_reload
+        self._named = named
         self._lock = threading.Lock()
         self._wanted = threading.Event()
         self._ended = False
@@ -82,7 +88,11 @@ class Reloader:
                 loaded = self._load()
                 if not loaded.files:
                     raise SettingsError("there is no configuration file any more")
+                if self._named and not loaded.named:
+                    files = ", ".join(map(str, loaded.files))
+                    raise SettingsError(f"{files}: no [[station]]; expected at least one")
                 changes = self._lineup.change(loaded.config)
+                self._named = loaded.named
                 applied = threading.Event()
                 self._engine.call(applied.set)
                 applied.wait(_APPLIED_S)

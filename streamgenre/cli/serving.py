@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from streamgenre.config import BusSettings
     from streamgenre.engine import Engine
-    from streamgenre.events import AnyEvent
+    from streamgenre.metrics import MetricsServer
 
 _log = logging.getLogger(__name__)
 
@@ -58,12 +58,12 @@ def open_bus(
 
 
 @contextmanager
-def open_metrics(where: str | None) -> Iterator[Callable[[AnyEvent], None]]:
-    """Serve metrics, and yield what takes the events that they are made of."""
+def open_metrics(where: str | None) -> Iterator[MetricsServer | None]:
+    """Serve metrics where that is asked for."""
     if where is None:
-        yield lambda event: None
+        yield None
         return
     from streamgenre.metrics import MetricsServer
 
     with MetricsServer(where, warn=_log.warning) as server:
-        yield server.take
+        yield server

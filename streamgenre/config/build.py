@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import types
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.config.layers import (
     Given,
@@ -25,13 +23,17 @@ from streamgenre.config.settings import (
     MetricsSettings,
     StationSettings,
 )
+from streamgenre.config.values import WrongError, convert, expected_of
 from streamgenre.decision import DecisionSettings
-from streamgenre.errors import SettingsError, nearest
+from streamgenre.errors import ModelError, SettingsError, nearest
 from streamgenre.history.settings import HistorySettings
-from streamgenre.limits import Range, hints, limits_of
+from streamgenre.limits import hints
+from streamgenre.manifest import find_model
+from streamgenre.sources.choose import DEFAULT_DEVICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 TABLES: Final[dict[str, type]] = {
     "engine": EngineSettings,
@@ -42,13 +44,9 @@ TABLES: Final[dict[str, type]] = {
 """Tables of the daemon as a whole; beside them stands what holds for every station."""
 OWN: Final = ("name", "input")
 """What each station has for itself alone."""
-_KINDS: Final[dict[type, str]] = {
-    str: "text",
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    Path: "a path",
-}
+_AN_INPUT: Final = (
+    'input = "…", with a device, a path, a URL, "-", "demo", or "default" for the default device'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +54,16 @@ class Loaded:
     """A configuration, and what it was made of."""
 
     config: Config
-    from_file: bool
-    """Whether the stations are those of a file."""
+    named: bool
+    """Whether inputs were given; else it is the default one."""
+    by_hand: bool
+    """Whether the inputs are those of the command line, or of nobody: no file has a say in them."""
     tree: Tree
     """All that was given, merged, without the stations."""
     stations: tuple[Tree, ...]
     """What was given for each station."""
     files: tuple[Path, ...]
     """The files that were read, the weightier last."""
-
-
-class _WrongError(Exception):
-    """A value is not usable; the message says what was expected."""
 
 
 def load(given: str | None, environment: Mapping[str, str], flags: Tree | None = None) -> Loaded:
@@ -92,13 +88,23 @@ def load(given: str | None, environment: Mapping[str, str], flags: Tree | None =
     """
     files = config_files(given)
     below = merge(*map(read_file, files))
-    return build(below, merge(read_environment(environment, keys()), flags or Tree()), files)
+    above = merge(read_environment(environment, keys()), flags or Tree())
+    return build(below, above, files, service=bool(environment.get("NOTIFY_SOCKET")))
 
 
-def build(below: Tree, above: Tree, files: list[Path] | None = None) -> Loaded:
-    """Return the configuration of two trees, of which the second holds for every station."""
+def build(
+    below: Tree, above: Tree, files: list[Path] | None = None, *, service: bool = False
+) -> Loaded:
+    """Return the configuration of two trees, of which the second holds for every station.
+
+    Where nobody names an input it is the default device. The demo in place of one that is missing
+    is for who tries ``listen`` by hand: not for a service, nor where there is a file.
+    """
     problems: list[str] = []
-    listed = _station_trees(below, above, problems)
+    listed = _station_trees(below, above, problems) or [Tree()]
+    named = any("input" in tree for tree in listed)
+    by_hand = "station" in above or "input" in above or not (files or service)
+    default = Tree() if by_hand else Tree(input=Given(DEFAULT_DEVICE, "default"))
     both = merge(below, above)
     for key in ("station", *OWN):
         if key in above or key == "station":
@@ -109,17 +115,17 @@ def build(below: Tree, above: Tree, files: list[Path] | None = None) -> Loaded:
     known = (*TABLES, *_COMMON, "station")
     problems += [_unknown(key, both[key], known) for key in both if key not in known]
     common = [Tree({key: tree[key] for key in tree if key in _COMMON}) for tree in (below, above)]
-    trees = [merge(common[0], own, common[1]) for own in listed]
+    trees = [merge(default, common[0], own, common[1]) for own in listed]
     stations = [_table(StationSettings, tree, (), problems) for tree in trees]
-    if not listed:
-        trees = [merge(*common)]
-        stations = [_table(StationSettings, trees[0], (), problems)]
     _check_names(listed, problems)
+    _check_standard_input(trees, problems)
+    _check_models(trees, problems)
     if problems:
         raise SettingsError("\n".join(sorted(dict.fromkeys(problems), key=_place)))
     return Loaded(
         config=Config(tuple(stations), **parts),
-        from_file=bool(listed) and listed == below.get("station"),
+        named=named,
+        by_hand=by_hand,
         tree=both,
         stations=tuple(trees),
         files=tuple(files or ()),
@@ -149,11 +155,11 @@ def _station_trees(below: Tree, above: Tree, problems: list[str]) -> list[Tree]:
         if not isinstance(listed, list):
             problems.append(f"{_at(listed)}expected stations as [[station]], in double brackets")
             return []
-        problems += [
-            f'{_at(tree)}a [[station]] without a name: expected name = "…"'
-            for tree in listed
-            if "name" not in tree
-        ]
+        for tree in listed:
+            if "name" not in tree:
+                problems.append(f'{_at(tree)}a [[station]] without a name: expected name = "…"')
+            if "input" not in tree:
+                problems.append(f"{_at(tree)}a [[station]] without an input: expected {_AN_INPUT}")
     if len(listed) > MAX_STATIONS:
         problems.append(f"{len(listed)} stations: expected at most {MAX_STATIONS}")
         return []
@@ -172,6 +178,24 @@ def _check_names(trees: list[Tree], problems: list[str]) -> None:
             problems.append(f"{given}: two stations of one name{also}; expected each its own")
 
 
+def _check_standard_input(trees: list[Tree], problems: list[str]) -> None:
+    given = [tree["input"] for tree in trees if isinstance(tree.get("input"), Given)]
+    problems += [
+        f"{second}: two stations of standard input, which one alone can read; expected another"
+        for second in [each for each in given if each.value == "-"][1:]
+    ]
+
+
+def _check_models(trees: list[Tree], problems: list[str]) -> None:
+    for tree in trees:
+        given = tree.get("model")
+        if isinstance(given, Given) and isinstance(given.value, str) and given.value.strip():
+            try:
+                find_model(given.value)
+            except ModelError as error:
+                problems.append(f"{given.where}: {error}")
+
+
 def _table(cls: Any, tree: Any, path: tuple[str, ...], problems: list[str]) -> Any:
     """Return the settings of a tree; faults are added to ``problems``."""
     if isinstance(tree, Given):
@@ -179,6 +203,7 @@ def _table(cls: Any, tree: Any, path: tuple[str, ...], problems: list[str]) -> A
         return None
     values: dict[str, Any] = {}
     types_of = hints(cls)
+    before = len(problems)
     for key, given in tree.items():
         if key not in types_of:
             problems.append(_unknown(key, given, types_of, path))
@@ -186,12 +211,12 @@ def _table(cls: Any, tree: Any, path: tuple[str, ...], problems: list[str]) -> A
             values[key] = _table(types_of[key], given, (*path, key), problems)
         elif not isinstance(given, Given):
             dotted = ".".join((*path, key))
-            problems.append(f"{_at(given)}{dotted} is a table: expected {_expected(types_of[key])}")
+            problems.append(f"{_at(given)}{dotted} is a table: {expected_of(types_of[key])}")
         else:
             try:
-                values[key] = _convert(types_of[key], given)
-            except _WrongError as wrong:
-                problems.append(f"{given}: expected {wrong}")
+                values[key] = convert(types_of[key], given)
+            except WrongError as wrong:
+                problems.append(f"{given}: {wrong}")
     if cls is DecisionSettings:
         # Whoever lowers the one without a word of the other means both.
         for enter, keep in (("enter", "keep"), ("speech_enter", "speech_keep")):
@@ -200,7 +225,7 @@ def _table(cls: Any, tree: Any, path: tuple[str, ...], problems: list[str]) -> A
     try:
         return cls(**values)
     except (ValueError, SettingsError) as error:
-        if None not in values.values():
+        if len(problems) == before:  # else it may be about a default beside what is wrong
             problems.append(f"{_at(tree)}[{'.'.join(path) or 'station'}] {error}")
         return None
     except TypeError:
@@ -219,68 +244,6 @@ def _at(given: Any) -> str:
         given = next(iter(given.values())) if isinstance(given, dict) else given[0]
     where = getattr(given, "where", "")
     return f"{where}: " if where else ""
-
-
-# ---- values -------------------------------------------------------------------------------------
-
-
-def bare(hint: Any) -> Any:
-    """Return a type without its limits and without None."""
-    if get_origin(hint) is Annotated:
-        return bare(get_args(hint)[0])
-    if get_origin(hint) in (Union, types.UnionType):
-        return bare(next(part for part in get_args(hint) if part is not type(None)))
-    return hint
-
-
-def _expected(hint: Any) -> str:
-    """Return in words what is expected."""
-    limits, kind = limits_of(hint), bare(hint)
-    if limits:
-        return limits[0].expected
-    if get_origin(kind) is Literal:
-        return "one of " + ", ".join(get_args(kind))
-    return _KINDS.get(kind, "a value")
-
-
-def _convert(hint: Any, given: Given) -> Any:
-    kind = bare(hint)
-    value = _read(kind, given.value) if given.text else given.value
-    if get_origin(kind) is Literal:
-        if not isinstance(value, str) or value not in get_args(kind):
-            hint_text = nearest(value, get_args(kind)) if isinstance(value, str) else ""
-            raise _WrongError(_expected(hint) + hint_text)
-        return value
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value) if abs(value) < 1e300 else float("nan")
-    if kind is Path:
-        if not isinstance(value, str) or not value.strip() or "\0" in value:
-            raise _WrongError(_expected(hint))
-        try:
-            return Path(value).expanduser()
-        except RuntimeError:
-            return Path(value)
-    if type(value) is not kind or (kind is str and "\0" in value):
-        raise _WrongError(_expected(hint))
-    limits = limits_of(hint)
-    if kind is float and not limits:
-        limits = [Range(-1e12, 1e12)]  # neither NaN nor infinity
-    if not all(limit.holds(value) for limit in limits):
-        raise _WrongError(limits[0].expected)
-    if kind is str and not value.strip():
-        raise _WrongError("text that is not empty")
-    return value
-
-
-def _read(kind: type, text: str) -> Any:
-    """Return the text of a variable as a value of a kind; as it is where it is none."""
-    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    try:
-        if kind is bool:
-            return words.get(text.strip().lower(), text)
-        return kind(text) if kind in (int, float) else text
-    except ValueError:
-        return text
 
 
 # ---- keys ---------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import ast
 import inspect
 import json
 import math
+import os
 import re
 import textwrap
 from dataclasses import MISSING, fields, is_dataclass
@@ -13,10 +14,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
-from streamgenre.config.build import OWN, TABLES, bare, keys
+from streamgenre.config.build import OWN, TABLES, keys
 from streamgenre.config.layers import Given
 from streamgenre.config.settings import MAX_STATIONS, StationSettings
-from streamgenre.limits import Range, hints, limits_of
+from streamgenre.config.values import bare
+from streamgenre.limits import Like, Range, hints, limits_of
 from streamgenre.sources.http import redacted
 
 if TYPE_CHECKING:
@@ -36,8 +38,9 @@ _HEAD: Final = """\
 _STATIONS: Final = """
 
 # ---- the stations ----
-# Without any, the default input device is listened to. A station takes every key from above that
-# holds for stations, for itself alone.
+# Each has a name and an input: a device by name or id, a path, a URL, "-" for standard input,
+# "demo", or "default" for the default input device, which is also listened to where there is no
+# station at all. A station takes every key from above that holds for stations, for itself alone.
 
 [[station]]
 name = "line-in"
@@ -135,7 +138,7 @@ def listing(rows: list[dict[str, Any]]) -> str:
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 7) of the configuration file, for editors."""
     station = _object(StationSettings)
-    station["required"] = ["name"]
+    station["required"] = ["name", "input"]
     common = {name: part for name, part in station["properties"].items() if name not in OWN}
     properties: dict[str, Any] = dict(common)
     properties |= {name: _object(cls) for name, cls in TABLES.items()}
@@ -170,8 +173,9 @@ def _type(hint: Any) -> dict[str, Any]:
     names = {str: "string", Path: "string", bool: "boolean", int: "integer", float: "number"}
     found: dict[str, Any] = {"type": names[kind]}
     for limit in limits_of(hint):
-        if not isinstance(limit, Range):
+        if isinstance(limit, Like):
             found["pattern"] = f"^(?:{limit.pattern})$"
+        if not isinstance(limit, Range):
             continue
         if math.isfinite(limit.low):
             found["exclusiveMinimum" if limit.above else "minimum"] = limit.low
@@ -210,11 +214,17 @@ def _entry(field: Any, cls: Any) -> str:
     kind = bare(hint)
     line = f"{field.name} = {_toml(default)}"
     if default is None or isinstance(default, Path):
-        shown = default if isinstance(default, Path) else 0 if kind in (int, float) else "…"
+        shown = _short(default) if isinstance(default, Path) else 0 if kind in (int, float) else "…"
         line = f"# {field.name} = {_toml(shown)}"
     elif get_origin(kind) is Literal:
         line += "  # " + ", ".join(get_args(kind))
     return f"\n{comment}\n{line}\n"
+
+
+def _short(path: Path) -> str:
+    """Return a path with ``~`` for the home of who asks: an example may be handed on."""
+    home = os.path.expanduser("~")  # noqa: PTH111 - Path's fails for unknown users
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
 
 def _toml(value: Any) -> str:

@@ -6,15 +6,17 @@ their docstrings are what ``streamgenre config edit-example`` and ``schema`` say
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003 - the types are read
 from typing import Annotated, Final
 
 from streamgenre.decision import DecisionSettings
-from streamgenre.errors import SettingsError
+from streamgenre.endpoints import address_fault, endpoint_fault
 from streamgenre.history.settings import HistorySettings
-from streamgenre.limits import Like, Range, check
+from streamgenre.limits import Checked, Like, Range, check
 from streamgenre.manifest import DEFAULT_MODEL
+from streamgenre.sources.choose import input_fault
 from streamgenre.sources.device import DeviceSettings
 from streamgenre.sources.paced import Pace  # noqa: TC001 - the types are read
 from streamgenre.sources.stdin import RawFormat
@@ -24,6 +26,11 @@ MAX_NAME: Final = 200
 """Characters of a station's name."""
 MAX_STATIONS: Final = 256
 """Stations of one daemon."""
+_NAME: Final = Like(rf"(?=.*\S).{{1,{MAX_NAME}}}", "a name of printable characters")
+
+
+def _name_fault(name: str) -> str:
+    return "" if name.isprintable() else f"expected {_NAME.expected}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class EngineSettings:
 class BusSettings:
     """Where the events go, and who may read and ask."""
 
-    publish: str = DEFAULT_ENDPOINT
+    publish: Annotated[str, Checked(endpoint_fault)] = DEFAULT_ENDPOINT
     """ZeroMQ endpoint to publish on; beyond loopback only with keys."""
     encrypt: bool = False
     """Whether only allowed keys are let in on loopback too; beyond it they always are."""
@@ -60,7 +67,7 @@ class BusSettings:
         Like("(0|0o)?[67][0-7]{2}", "three octal digits that let the owner read and write: 660"),
     ] = "600"
     """File mode of an ``ipc://`` endpoint, three octal digits."""
-    control: str | None = None
+    control: Annotated[str, Checked(endpoint_fault)] | None = None
     """ZeroMQ endpoint to take requests on; None for none."""
 
     def __post_init__(self) -> None:
@@ -71,20 +78,21 @@ class BusSettings:
 class MetricsSettings:
     """Metrics for Prometheus."""
 
-    listen: str | None = None
+    listen: Annotated[str, Checked(address_fault)] | None = None
     """``HOST:PORT`` or ``:PORT`` to serve them on; None for none."""
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True, slots=True)
 class StationSettings:
     """One audio input and how it is heard."""
 
-    input: str | None = None
-    """Device name, path, URL, ``-`` or ``demo``; None for the default input device, else the
-    demo."""
-    name: Annotated[str, Like(rf"(?=.*\S).{{1,{MAX_NAME}}}", "a name of printable characters")] | (
-        None
-    ) = None
+    input: Annotated[str, Checked(input_fault)] | None = None
+    """Device name or id, path, URL, ``-`` for standard input, ``demo``, or ``default`` for the
+    default input device. None only where nobody named one: the default device, else the demo."""
+    name: Annotated[str, _NAME, Checked(_name_fault)] | None = None
     """Name of the station in every event; None to take it from the input."""
     model: str = DEFAULT_MODEL
     """Name of a shipped model, or a model folder."""
@@ -92,7 +100,7 @@ class StationSettings:
     """How files and the demo are played: as a clock would, or as fast as can be."""
     loop: bool = False
     """Whether a file, folder or list is played again and again."""
-    shuffle: int | None = None
+    shuffle: Annotated[int, Range(0, math.inf)] | None = None
     """Seed of the order of chance in which a folder or list is played, another one each time; None
     for its own order."""
     raw: RawFormat = field(default_factory=RawFormat)
@@ -104,8 +112,6 @@ class StationSettings:
 
     def __post_init__(self) -> None:
         check(self)
-        if self.name is not None and not self.name.isprintable():
-            raise SettingsError(f"name {self.name!r}: expected a name of printable characters")
 
 
 @dataclass(frozen=True, slots=True)

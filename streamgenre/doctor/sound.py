@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.doctor.finding import note, ok, problem
 from streamgenre.errors import InputError
-from streamgenre.sources.choose import is_device
+from streamgenre.sources.choose import DEFAULT_DEVICE, is_device
 from streamgenre.sources.devices import find_device
 from streamgenre.sources.http import open_url, redacted
 
@@ -77,7 +77,8 @@ def _group_of(path: Path) -> str:
 def inputs(subject: Subject) -> Iterator[Finding]:
     """Whether each input is there and can be opened."""
     for name in dict.fromkeys(subject.inputs):
-        shown = "the default input device" if name is None else repr(redacted_input(name))
+        default = name in (None, DEFAULT_DEVICE)
+        shown = "the default input device" if default else repr(redacted_input(name or ""))
         if name in ("-", "demo"):
             yield ok("input", f"{shown} needs nothing")
         elif name is None or is_device(name):
@@ -100,7 +101,7 @@ def redacted_input(name: str) -> str:
 def _device(name: str | None, shown: str) -> Iterator[Finding]:
     do = "`streamgenre devices` lists what there is; the daemon waits for one that is away"
     try:
-        device = find_device(name)
+        device = find_device(None if name == DEFAULT_DEVICE else name)
     except InputError as error:
         if name is None:
             yield note("input", f"{error}: the demo would play", "name an input in the settings")

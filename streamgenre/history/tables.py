@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from streamgenre.history.times import Zone
 
 Cells = tuple[str, ...]
+_SONG: Final = 80
+"""Characters of a song that are shown; --json and CSV have all."""
 _WIDTHS: Final[dict[type[Any], tuple[tuple[str, int], ...]]] = {
     SegmentFound: (
         *(("station", 16), ("start", 19), ("end", 8), ("lasted", 12), ("genre", 12)),
@@ -80,7 +82,8 @@ def _ending(ending: str) -> str:
 
 
 def _song(artist: str | None, title: str | None) -> str:
-    return clean(" – ".join(part for part in (artist, title) if part))
+    song = clean(" – ".join(part for part in (artist, title) if part))
+    return song if len(song) <= _SONG else song[: _SONG - 1].rstrip() + "…"
 
 
 def _segment(row: SegmentFound, tz: Zone) -> Cells:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from streamgenre.demo import open_demo
 from streamgenre.errors import InputError
@@ -16,12 +16,29 @@ from streamgenre.sources.listing import AUDIO_SUFFIXES, is_playlist, list_files
 from streamgenre.sources.lists import SUFFIXES
 from streamgenre.sources.playlist import Order, open_file, open_playlist
 from streamgenre.sources.radio import RadioSource
-from streamgenre.sources.stations import SCHEMES, is_stream
+from streamgenre.sources.stations import SCHEMES, is_stream, looks_like_url
 from streamgenre.sources.stdin import open_stdin
 
 if TYPE_CHECKING:
     from streamgenre.config import StationSettings
     from streamgenre.sources.base import Source
+
+
+DEFAULT_DEVICE: Final = "default"
+"""The input that is the default device, whatever it is called."""
+
+
+def input_fault(name: str) -> str:
+    """Return why nothing can be listened to by this name, wherever the daemon runs, or ""."""
+    if not name.strip():
+        return "expected a device, a path, a URL, -, demo or default"
+    if (looks_like_url(name) or _is_login(name)) and not is_stream(name):
+        return (
+            f"expected {'://, '.join(SCHEMES)}://; pipe in others: "
+            "`ffmpeg -loglevel error -i URL -f s16le -ac 2 -ar 44100 - | "
+            "streamgenre listen --input -`"
+        )
+    return ""
 
 
 def open_input(settings: StationSettings) -> tuple[Source, str | None]:
@@ -35,27 +52,24 @@ def open_input(settings: StationSettings) -> tuple[Source, str | None]:
     name = settings.input
     if name is None:
         return _default(settings)
-    if not name.strip():
-        raise InputError("--input '': expected a device, a file, a URL, - or demo")
+    if fault := input_fault(name):
+        raise InputError(f"{redacted(name)}: {fault}")
     if name == "-":
         return open_stdin(settings.raw), None
     if name == "demo":
         return open_demo(pace=settings.pace), None
     if is_stream(name):
         return RadioSource(name), None
-    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", name):
-        raise InputError(
-            f"--input {redacted(name)}: expected {'://, '.join(SCHEMES)}://; pipe in others: "
-            "`ffmpeg -loglevel error -i URL -f s16le -ac 2 -ar 44100 - | "
-            "streamgenre listen --input -`"
-        )
     if _looks_like_path(name):
         return _open_path(name, settings), None
     try:
-        device = find_device(name)
+        device = find_device(None if name == DEFAULT_DEVICE else name)
     except InputError as error:
-        raise InputError(f"--input {name!r} is no file here, and: {error}") from error
-    return DeviceSource(Choice(name, device), settings.device), None
+        if name == DEFAULT_DEVICE:
+            raise
+        raise InputError(f"{name!r} is no file here, and: {error}") from error
+    chosen_by = device.name if name == DEFAULT_DEVICE else name
+    return DeviceSource(Choice(chosen_by, device), settings.device), None
 
 
 def _open_path(name: str, settings: StationSettings) -> Source:
@@ -67,33 +81,43 @@ def _open_path(name: str, settings: StationSettings) -> Source:
     if not path.is_dir():
         listing = list_files(path)
         if listing.streams and not listing.files:
-            return RadioSource(listing.streams[0])
+            return RadioSource(listing.streams[0], path.name)
     return open_playlist(path, pace=settings.pace, order=order)
 
 
 def is_device(name: str | None) -> bool:
     """Whether an input can only be a device: such a one is waited for."""
-    return not (name is None or name in ("-", "demo") or "://" in name or _looks_like_path(name))
+    return not (
+        name is None or name in ("-", "demo") or looks_like_url(name) or _looks_like_path(name)
+    )
 
 
 def is_played(name: str | None) -> bool:
     """Whether an input is played, and not heard once and for all: a file or the demo."""
-    return name == "demo" or (name not in (None, "-") and "://" not in name and not is_device(name))
+    return name == "demo" or not (
+        name is None or name == "-" or looks_like_url(name) or is_device(name)
+    )
 
 
 def name_of(name: str | None) -> str:
     """Return what a station with this input is called that has no name: before it is opened."""
-    if name is None:
+    if name in (None, DEFAULT_DEVICE):
         return "default input"
-    if "://" in name:
+    if looks_like_url(name) or _is_login(name):
         return redacted(name)
     return Path(name).name or name if is_played(name) else "stdin" if name == "-" else name
+
+
+def _is_login(name: str) -> bool:
+    """Whether it is ``USER:PASSWORD@HOST``, a URL without a right begin, and no file."""
+    exists = os.path.exists(name)  # noqa: PTH110 - Path's fails for long names
+    return not exists and re.match(r"[^:\s]+:\S*@", name) is not None
 
 
 def _looks_like_path(name: str) -> bool:
     path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's fails for unknown users
     ending = path.suffix.lower()
-    return "://" not in name and (
+    return not looks_like_url(name) and (
         "/" in name or ending in AUDIO_SUFFIXES or ending in SUFFIXES or path.exists()
     )
 

@@ -30,7 +30,8 @@ class Damage:
     packets: int = 0
 
     def __str__(self) -> str:
-        return f" ({self.packets} damaged packets passed over)" if self.packets else ""
+        plural = "s" * (self.packets != 1)
+        return f" ({self.packets} damaged packet{plural} passed over)" if self.packets else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import http.client
+import re
 import socket
+import string
 import threading
 import time
 import urllib.error
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 HEAD_S: Final = 15.0
 """Seconds in which the whole head of an answer has to come."""
+MAX_REDIRECTS: Final = 10
+"""Redirects that are followed one after another."""
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _WEB_PAGE: Final = ("text/html", "application/xhtml+xml", "application/json")
 
 
@@ -71,15 +76,45 @@ def _shut(connection: socket.socket) -> None:
 
 
 def redacted(url: str) -> str:
-    """Return a URL without user, password and query: fit for events, logs and screens."""
+    """Return a URL without user, password, parameters and query: fit for events, logs and screens.
+
+    Where it cannot be told what belongs to a password, nothing of that part is shown.
+    """
+    scheme, divider, rest = url.strip().partition("://")
+    if not (divider and re.fullmatch(r"[a-zA-Z][a-zA-Z0-9+.-]{0,30}", scheme)):
+        typo = re.match(r"(?:https?|rtsps?|srt):", url.strip(), re.IGNORECASE)
+        return f"{typo[0]}…" if typo else "…"
+    hidden = f"{scheme}://…"
+    tail = re.sub(r"^[^/?#]*", "", rest)
+    before, at, behind = tail.rpartition("@")
+    if "?" in before or "#" in before:
+        return hidden
+    if at:  # all before it may be a password with a slash
+        return f"{hidden}@{redacted(f'{scheme}://{behind}').partition('://')[2]}"
     try:
-        parts = urllib.parse.urlsplit(url)
+        parts = urllib.parse.urlsplit(f"{scheme}://{rest}")
         port = f":{parts.port}" if parts.port else ""
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     except ValueError:
-        return url.split(":", 1)[0] + "://…"
+        return hidden
     query = "?…" if parts.query else ""
-    return f"{parts.scheme}://{host or ''}{port}{parts.path}{query}"
+    path = re.sub(r";[^/]*", ";…", parts.path)
+    return f"{parts.scheme}://{host or ''}{port}{path}{query}"
+
+
+def require_usable(url: str) -> None:
+    """Raise :class:`InputError` where a URL cannot be understood."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        usable = bool(parts.hostname or parts.scheme == "srt")  # an SRT listener has no host
+        parts.port  # noqa: B018 - raises for what is none
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InputError(
+            f"{redacted(url)}: is no usable URL; expected SCHEME://[USER:PASSWORD@]HOST[:PORT]/PATH"
+            f" (/ ? # @ : in user or password percent-encoded: %2F %3F %23 %40 %3A)"
+        )
 
 
 def open_url(url: str, *, timeout_s: float) -> Response:
@@ -90,12 +125,34 @@ def open_url(url: str, *, timeout_s: float) -> Response:
     InputError
         If it cannot be reached, is refused, redirects for ever, or is no audio.
     """
-    shown = redacted(url)
+    require_usable(url)
+    shown = first = redacted(url)
+    for _ in range(MAX_REDIRECTS + 1):
+        answer = _open(url, shown, timeout_s)
+        if isinstance(answer, str):
+            url = _target(url, answer, shown)
+            shown = f"{first} (redirected to {redacted(url)})"
+            continue
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        kind = headers.get("content-type", "").split(";")[0].strip().lower()
+        if kind in _WEB_PAGE:
+            answer.close()
+            raise InputError(
+                f"{shown}: is a {kind} page, not audio; look there for the stream's URL"
+            )
+        return Response(answer, headers, redacted(answer.url))
+    raise InputError(f"{first}: redirects in a circle (more than {MAX_REDIRECTS} times)")
+
+
+def _open(url: str, shown: str, timeout_s: float) -> Any:
+    """Return the answer, or as a text where it redirects to."""
     try:
-        request = _request(url)
-        body = _OPENER.open(request, timeout=timeout_s)
+        return _OPENER.open(_request(url), timeout=timeout_s)
     except urllib.error.HTTPError as error:
         error.close()
+        target = error.headers.get("location")
+        if error.code in _REDIRECTS and target:
+            return str(target)
         reason = " ".join(str(error.reason).split())[:100]
         raise InputError(f"{shown}: the server answers {error.code} {reason}") from None
     except urllib.error.URLError as error:
@@ -103,29 +160,43 @@ def open_url(url: str, *, timeout_s: float) -> Response:
         raise InputError(f"{shown}: cannot be reached ({cause})") from None
     except TimeoutError:
         raise InputError(f"{shown}: no answer in {timeout_s:g} s") from None
-    except (http.client.HTTPException, OSError, ValueError) as error:
-        what = f"{type(error).__name__}: {error}"[:100]
-        raise InputError(f"{shown}: no usable answer ({what})") from None
-    headers = {name.lower(): value for name, value in body.headers.items()}
-    kind = headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind in _WEB_PAGE:
-        body.close()
-        raise InputError(f"{shown}: is a {kind} page, not audio; look there for the stream's URL")
-    return Response(body, headers, redacted(body.url))
+    except OSError as error:
+        raise InputError(f"{shown}: no usable answer ({str(error)[:100]})") from None
+    except (http.client.HTTPException, ValueError) as error:
+        # Not its words: they quote the request or what the server sent.
+        raise InputError(f"{shown}: no usable answer ({type(error).__name__})") from None
+
+
+def _target(url: str, target: str, shown: str) -> str:
+    """Return where a redirect leads; the credentials of ``url`` go along on the same host only."""
+    try:
+        url = urllib.parse.urljoin(url, target.strip())
+    except ValueError:
+        url = ""
+    if not url.lower().startswith(("http://", "https://")):
+        # Neither ftp:// nor file://, nor what was not made for us.
+        raise InputError(f"{shown}: redirects to {redacted(url)}; expected http:// or https://")
+    try:
+        require_usable(url)
+    except InputError:
+        raise InputError(f"{shown}: redirects to {redacted(url)}, which is no usable URL") from None
+    return url
 
 
 def _request(url: str) -> urllib.request.Request:
+    """Return the request for a usable URL, its credentials in a header."""
     parts = urllib.parse.urlsplit(url)
-    if not parts.hostname:
-        raise InputError(f"{redacted(url)}: has no host; expected http://HOST[:PORT]/PATH")
-    bare = urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    path, query = (
+        urllib.parse.quote(part, safe=string.punctuation) for part in (parts.path, parts.query)
+    )
+    netloc = parts.netloc.rpartition("@")[2]
+    bare = urllib.parse.urlunsplit((parts.scheme, netloc, path, query, ""))
     headers = {"User-Agent": f"streamgenre/{__version__}", "Icy-MetaData": "1", "Accept": "*/*"}
     request = urllib.request.Request(bare, headers=headers)
     if parts.username is not None:
         pair = ":".join(urllib.parse.unquote(p or "") for p in (parts.username, parts.password))
         token = base64.b64encode(pair.encode()).decode()
-        # Not passed on to where a redirect leads.
-        request.add_unredirected_header("Authorization", f"Basic {token}")
+        request.add_header("Authorization", f"Basic {token}")
     return request
 
 
@@ -176,12 +247,11 @@ class _SecureHandler(urllib.request.HTTPSHandler):
         return self.do_open(_SecureConnection, request)
 
 
-# Only these two: a redirect must not lead to ftp:// or file://.
+# Redirects are followed by open_url: urllib would read their bodies without end.
 _OPENER: Final = urllib.request.OpenerDirector()
 for _handler in (
     _Handler(),
     _SecureHandler(),
-    urllib.request.HTTPRedirectHandler(),
     urllib.request.HTTPErrorProcessor(),
     urllib.request.HTTPDefaultErrorHandler(),
     urllib.request.UnknownHandler(),

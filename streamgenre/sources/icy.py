@@ -7,6 +7,7 @@ specification but what stations send, in whatever charset: everything here is ho
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 MAX_INTERVAL: Final = 1 << 20
 """Larger intervals (bytes) are taken for nonsense: real ones are 8,000 to 64,000."""
 _TITLE: Final = re.compile(rb"StreamTitle='(.*?)'\s*(?:;|$)", re.DOTALL)
+# Icecast sends so what is not in Latin-1, to all who listen to mp3.
+_ENTITY: Final = re.compile(r"&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|amp|lt|gt|quot|apos);", re.IGNORECASE)
 
 
 class IcyDemuxer:
@@ -71,7 +74,9 @@ class IcyDemuxer:
 def parse_title(block: bytes) -> Title | None:
     """Return the title in a metadata block; None where it has none."""
     match = _TITLE.search(block.rstrip(b"\0"))
-    return None if match is None else split_title(_decode(match[1]))
+    if match is None:
+        return None
+    return split_title(_ENTITY.sub(lambda found: html.unescape(found[0]), _decode(match[1])))
 
 
 def _decode(data: bytes) -> str:

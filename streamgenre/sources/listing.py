@@ -7,12 +7,16 @@ import re
 import urllib.parse
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import InputError
 from streamgenre.sources.decoding import words
+from streamgenre.sources.http import redacted
 from streamgenre.sources.lists import SUFFIXES, entries, is_hls
-from streamgenre.sources.stations import is_stream
+from streamgenre.sources.stations import is_stream, looks_like_url
+
+if TYPE_CHECKING:
+    from streamgenre.sources.titles import Title
 
 AUDIO_SUFFIXES: Final = (
     *(".aac", ".aif", ".aiff", ".ape", ".au", ".flac", ".m4a", ".mka", ".mp3", ".mp4"),
@@ -23,6 +27,8 @@ MAX_ENTRIES: Final = 100_000
 """Entries of folders and lists that are looked at; further ones are left out."""
 MAX_BYTES: Final = 1 << 24
 """Bytes of a list that are read."""
+_MAX_STREAMS: Final = 32
+"""URLs of streams that are kept: they are only told of."""
 _MAX_DEPTH: Final = 8
 """Lists that may lead to each other."""
 
@@ -33,6 +39,8 @@ class Listing:
 
     files: list[Path] = field(default_factory=list)
     """Files in their order; they need not exist."""
+    titles: dict[Path, Title] = field(default_factory=dict)
+    """What lists say that files are."""
     streams: list[str] = field(default_factory=list)
     """URLs of streams, which are not played in between files."""
     problems: list[str] = field(default_factory=list)
@@ -75,14 +83,35 @@ def _add_folder(folder: Path, listing: Listing) -> None:
     def failed(error: OSError) -> None:
         listing.problems.append(f"{error.filename}: {words(error)}")
 
-    for place, folders, names in os.walk(folder, onerror=failed):  # links to folders: not followed
-        folders[:] = sorted((name for name in folders if name[0] != "."), key=_natural)
+    seen = {_identity(folder)}
+
+    def is_new(path: str) -> bool:
+        """Links to folders are followed, but each folder once: they may lead back."""
+        identity = _identity(path)
+        new = identity not in seen
+        seen.add(identity)
+        return new
+
+    for place, folders, names in os.walk(folder, onerror=failed, followlinks=True):
+        if not listing.count():
+            return
+        shown = sorted((name for name in folders if name[0] != "."), key=_natural)
+        folders[:] = (name for name in shown if is_new(os.path.join(place, name)))  # noqa: PTH118
         for name in sorted(names, key=_natural):
             if not listing.count():
                 return
             file = Path(place, name)
             if name[0] != "." and file.suffix.lower() in AUDIO_SUFFIXES:
                 listing.files.append(file)
+
+
+def _identity(folder: str | Path) -> tuple[int, int] | str:
+    """Return the device and inode of a folder; what cannot be looked at is itself."""
+    try:
+        found = os.stat(folder)  # noqa: PTH116 - of what os.walk gives
+    except OSError:
+        return str(folder)
+    return found.st_dev, found.st_ino
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
@@ -99,17 +128,18 @@ def _add_list(path: Path, listing: Listing, outer: tuple[str, ...]) -> None:
     if len(outer) == _MAX_DEPTH:
         listing.problems.append(f"{path}: more than {_MAX_DEPTH} lists in each other")
         return
-    for entry in entries(_text(path)):
+    for entry, title in entries(_text(path)):
         if not listing.count():
             return
         if is_stream(entry):
-            if len(listing.streams) < 10:
+            if len(listing.streams) < _MAX_STREAMS:
                 listing.streams.append(entry)
             continue
         file = _place(entry, path.parent)
         if file is None or file.is_dir():
             # Not whole folders either: one entry might mean the whole disk.
-            listing.problems.append(f"{path}: leads to {entry[:80]!r}, which is no file")
+            shown = redacted(entry) if looks_like_url(entry) else entry
+            listing.problems.append(f"{path}: leads to {shown[:80]!r}, which is no file")
         elif file.suffix.lower() in SUFFIXES:
             try:
                 _add_list(file, listing, (*outer, here))
@@ -117,6 +147,8 @@ def _add_list(path: Path, listing: Listing, outer: tuple[str, ...]) -> None:
                 listing.problems.append(str(error))
         else:
             listing.files.append(file)
+            if title is not None:
+                listing.titles[file] = title
 
 
 def _text(path: Path) -> str:
@@ -138,7 +170,7 @@ def _place(entry: str, folder: Path) -> Path | None:
             named = [urllib.parse.unquote(urllib.parse.urlsplit(entry).path)]
         except ValueError:  # half an IPv6 address and the like
             return None
-    elif "://" in entry:
+    elif looks_like_url(entry):
         return None
     named += [
         named[0].encode(errors="surrogateescape").decode("cp1252", errors="replace"),

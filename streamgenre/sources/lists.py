@@ -10,14 +10,20 @@ import html
 import re
 from typing import TYPE_CHECKING, Final
 
+from streamgenre.sources.titles import join_title
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from streamgenre.sources.titles import Title
 
 SUFFIXES: Final = (".m3u", ".m3u8", ".pls", ".xspf", ".asx", ".wax")
 """Endings of the names of lists."""
 # None of these can look at a place of the text more than a few times.
-_PLS: Final = re.compile(r"file\d{0,9}[ \t]{0,9}=(.*)", re.IGNORECASE)
-_XSPF: Final = re.compile(r"<location>([^<]*)<", re.IGNORECASE)
+_EXTINF: Final = re.compile(r"#EXTINF:(?:\"[^\"]*\"|[^,\"])*,(.*)", re.IGNORECASE)
+_PLS: Final = re.compile(r"(file|title)(\d{0,9})[ \t]{0,9}=(.*)", re.IGNORECASE)
+_XSPF: Final = re.compile(r"<(location|creator|title)>([^<]*)<", re.IGNORECASE)
+_XSPF_TRACK: Final = re.compile(r"<track\b", re.IGNORECASE)
 _ASX: Final = re.compile(r"<(?:ref|entryref)\s([^<>]*)", re.IGNORECASE)
 _HREF: Final = re.compile(r"href\s?=\s?[\"']([^\"']*)", re.IGNORECASE)
 
@@ -27,24 +33,61 @@ def is_hls(text: str) -> bool:
     return text.lstrip("\ufeff \r\n\t").startswith("#EXTM3U") and "#EXT-X-" in text
 
 
-def entries(text: str) -> Iterator[str]:
-    """Yield what a list of any kind leads to, as it stands there, without blanks around it."""
+def entries(text: str) -> Iterator[tuple[str, Title | None]]:
+    """Yield what a list of any kind leads to, as it stands there, with the title it gives.
+
+    There are no blanks around it; the title is None where the list says none.
+    """
     text = text.lstrip("\ufeff \r\n\t")
     if text.startswith("<"):
-        found = (html.unescape(entry) for entry in _of_xml(text))
+        found = _of_xml(text)
     elif text[:10].lower() == "[playlist]":
-        found = (match[1] for line in text.splitlines() if (match := _PLS.match(line.strip())))
+        found = _of_pls(text)
     else:
-        found = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
-    for entry in found:
+        found = _of_m3u(text)
+    for entry, title in found:
         if entry.strip():
-            yield entry.strip()
+            yield entry.strip(), title
 
 
-def _of_xml(text: str) -> Iterator[str]:
-    for match in _XSPF.finditer(text):
-        yield match[1]
+def _of_m3u(text: str) -> Iterator[tuple[str, Title | None]]:
+    title = None
+    for line in map(str.strip, text.splitlines()):
+        if match := _EXTINF.match(line):
+            title = _title(match[1])
+        elif line and not line.startswith("#"):
+            yield line, title
+            title = None
+
+
+def _of_pls(text: str) -> Iterator[tuple[str, Title | None]]:
+    lines = [match for line in text.splitlines() if (match := _PLS.match(line.strip()))]
+    titles = {match[2]: match[3] for match in lines if match[1].lower() == "title"}
+    for match in lines:
+        if match[1].lower() == "file":
+            yield match[3], _title(titles.get(match[2], ""))
+
+
+def _of_xml(text: str) -> Iterator[tuple[str, Title | None]]:
+    for number, track in enumerate(_XSPF_TRACK.split(text)):
+        fields = [(match[1].lower(), html.unescape(match[2])) for match in _XSPF.finditer(track)]
+        told = dict(reversed(fields)) if number else {}  # before the first is the list's own title
+        title = _title(told.get("title", ""), told.get("creator", ""))
+        yield from ((value, title) for name, value in fields if name == "location")
     for match in _ASX.finditer(text):
         href = _HREF.search(match[1])
         if href is not None:
-            yield href[1]
+            yield html.unescape(href[1]), None
+
+
+def _title(title: str, artist: str = "") -> Title | None:
+    """Return a title of a list, in whatever charset it is: see :func:`os.fsdecode`."""
+    return join_title(_text(artist), _text(title))
+
+
+def _text(part: str) -> str:
+    try:
+        part.encode()
+    except UnicodeEncodeError:
+        return part.encode(errors="surrogateescape").decode("cp1252", errors="replace")
+    return part

@@ -14,6 +14,7 @@ from streamgenre.errors import InputError
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.decoding import Damage, Format, cut
 from streamgenre.sources.file import decode, describe
+from streamgenre.sources.http import redacted
 from streamgenre.sources.listing import AUDIO_SUFFIXES, Listing, list_files
 from streamgenre.sources.paced import Pace, PacedSource, Remark, Stall
 from streamgenre.sources.tags import file_title
@@ -155,11 +156,12 @@ class _Programme:
                 raise
             listing = Listing(problems=[str(error)])
         self._files = len(listing.files)
-        yield from self._tell(listing.problems)
+        streams = (f"passed over: {redacted(url)}: a stream among files" for url in listing.streams)
+        yield from self._tell([*listing.problems, *streams])
         first_error = ""
         for file in self._order.of(listing.files, round_):
             try:
-                yield from self._play(file)
+                yield from self._play(file, listing.titles.get(file))
             except InputError as error:
                 first_error = first_error or str(error)
                 if not (self._single and self._first is None):
@@ -167,14 +169,14 @@ class _Programme:
         if self._first is None:
             raise InputError(first_error if self._single else self._nothing(listing, first_error))
 
-    def _play(self, file: Path) -> Iterator[Item]:
+    def _play(self, file: Path, listed: Title | None) -> Iterator[Item]:
         if not self._single and file.exists() and not file.is_file():
             raise InputError(f"{file}: is no regular file")
         title: Title | None = None
         for wanted, block in decode(file, self._damage, self.format):
             if title is None:
                 self.format, self._first = wanted, self._first or file
-                title = file_title(file)
+                title = file_title(file, listed)
                 yield title
             self._samples += len(block)
             yield from cut(block, int(wanted.rate * _BLOCK_S))
@@ -193,6 +195,8 @@ class _Programme:
             yield Remark(told)
 
     def _nothing(self, listing: Listing, first_error: str) -> str:
+        if len(listing.files) == 1:
+            return f"{self._path}: its only file cannot be played: {first_error}"
         if listing.files:
             return (
                 f"{self._path}: none of its {len(listing.files)} files can be played; "

@@ -26,7 +26,7 @@ from streamgenre.sources.decoding import (
     cut,
     words,
 )
-from streamgenre.sources.http import Response, open_url, redacted
+from streamgenre.sources.http import Response, open_url, redacted, require_usable
 from streamgenre.sources.lists import is_hls
 from streamgenre.sources.stations import MAX_BYTES, first_stream, is_list
 from streamgenre.sources.stream_info import stream_info
@@ -58,13 +58,21 @@ _OTHER: Final = {"rtsp_flags": "prefer_tcp", "protocol_whitelist": "rtsp,rtp,srt
 
 
 class RadioSource(Source):
-    """Listens to a stream by its URL for as long as the daemon lives."""
+    """Listens to a stream by its URL for as long as the daemon lives.
+
+    Parameters
+    ----------
+    url
+        Of the stream, or of a list of stations.
+    name
+        Name of the input; None for the URL without credentials.
+    """
 
     real_time = True
     live = True
 
-    def __init__(self, url: str) -> None:
-        super().__init__(redacted(url))
+    def __init__(self, url: str, name: str | None = None) -> None:
+        super().__init__(name or redacted(url))
         self._url = url
         self._stop = threading.Event()
         self._response: Response | None = None
@@ -102,7 +110,7 @@ class RadioSource(Source):
                 why = self.attempt()
                 if self._stop.is_set():
                     break
-                self.tell("connecting" if self._heard_at is None else "lost", why)
+                self.tell("lost", why)
                 self._stop.wait(self._backoff.next_s())
         except Exception as error:  # noqa: BLE001 - handed to the engine, which raises it
             self.failure = error
@@ -212,6 +220,7 @@ class RadioSource(Source):
         if self.state != "live":
             if self._heard_at is not None:
                 self.ring.mark_lost(int((now - self._heard_at) * self.rate), LossReason.RECONNECT)
+                self._title = None  # of the stream that was: the new one has to say it again
             self.tell("live")
             self._backoff.begin()
             self._live_since, self._brought_s = now, 0.0
@@ -257,9 +266,10 @@ def _some(title: Title | None) -> list[Title]:
 
 
 def _require(url: str) -> None:
-    """Raise :class:`InputError` where this FFmpeg does not know how to open such a URL at all."""
+    """Raise :class:`InputError` where a URL can never be opened, by this FFmpeg or at all."""
     import av
 
+    require_usable(url)
     scheme = url.split(":", 1)[0].lower()
     known = True
     if scheme.startswith("rtsp"):

@@ -15,6 +15,8 @@ MAX_BYTES: Final = 65_536
 """Longer lists are cut: the first entry is wanted."""
 SCHEMES: Final = ("http", "https", "rtsp", "rtsps", "srt")
 """How the URL of a stream may begin."""
+_OTHER_SCHEMES: Final = ("ftp", "ftps", "icy", "mms", "rtmp", "rtp", "udp")
+"""How those begin that are not heard."""
 _TYPES: Final = frozenset(
     {
         *("audio/x-mpegurl", "audio/mpegurl", "application/x-mpegurl", "application/mpegurl"),
@@ -38,6 +40,12 @@ def is_stream(entry: str) -> bool:
     return entry.split("://", 1)[0].lower() in SCHEMES and "://" in entry
 
 
+def looks_like_url(text: str) -> bool:
+    """Whether an input can only be meant as a URL, be it a wrong one such as ``http:/HOST``."""
+    scheme, colon, _ = text.strip().partition(":")
+    return "://" in text or bool(colon and scheme.lower() in (*SCHEMES, *_OTHER_SCHEMES))
+
+
 def first_stream(text: str, base: str, shown: str) -> str:
     """Return the URL of a list's first stream, relative ones taken from ``base``.
 
@@ -46,7 +54,7 @@ def first_stream(text: str, base: str, shown: str) -> str:
     InputError
         If the list has none; ``shown`` is what the message calls the list.
     """
-    for entry in entries(text):
+    for entry, _ in entries(text):
         if entry.split() != [entry] or not ("/" in entry or "." in entry):
             continue  # what is no list at all
         try:

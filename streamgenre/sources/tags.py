@@ -20,8 +20,8 @@ _TRACK: Final = re.compile(r"^\d{1,3}(?:\.|\s+-)\s+")
 """The number of the track before a file's name: ``07 - ``, ``7. ``."""
 
 
-def file_title(path: Path) -> Title:
-    """Return what a file's tags say of it, else what its name ``Artist - Title.ext`` does."""
+def file_title(path: Path, listed: Title | None = None) -> Title:
+    """Return what a file's tags say of it, else its list, else its name ``Artist - Title.ext``."""
     import mutagen
 
     try:
@@ -30,8 +30,9 @@ def file_title(path: Path) -> Title:
         tags = None
     title = None
     if tags is not None:
-        title = join_title(_joined(tags, "artist"), _joined(tags, "title"))
-    return title or split_title(_TRACK.sub("", path.stem))
+        artist = _joined(tags, "artist") or _joined(tags, "TPE1")  # of WAV and AIFF
+        title = join_title(artist, _joined(tags, "title") or _joined(tags, "TIT2"))
+    return title or listed or split_title(_TRACK.sub("", path.stem))
 
 
 def stream_title(metadata: Mapping[str, str]) -> Title | None:

@@ -7,7 +7,8 @@ import math
 import re
 import tempfile
 import tomllib
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import streamgenre
@@ -22,9 +23,6 @@ from streamgenre.config.layers import Given, Tree, put, variable
 from streamgenre.config.lines import lines
 from streamgenre.errors import SettingsError
 from streamgenre.limits import Range, limits_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -49,6 +47,7 @@ def wrong(path: Path, environment: dict[str, str] | None = None, flags: Tree | N
 
 def test_the_example_is_whole_and_holds_the_defaults(write: Any) -> None:
     text = example()
+    assert str(Path.home()) not in text
     loaded = load(str(write(text)), {})
     assert [s.name for s in loaded.config.stations] == ["line-in", "jazz"]
     defaults = Config()
@@ -104,7 +103,8 @@ def test_every_key_can_be_given_by_a_variable() -> None:
         text = {bool: "true", float: "0.31", int: "5000"}.get(type(default), "x")
         text = {
             **{"pace": "fast", "format": "f32le", "ipc_mode": "660", "channels": "3"},
-            **{"duration_s": "3", "max_mb": "7", "shuffle": "5"},
+            **{"duration_s": "3", "max_mb": "7", "shuffle": "5", "model": "lite"},
+            **{"listen": ":9757", "publish": "ipc:///tmp/x", "control": "tcp://[::1]:*"},
             "keep": "all" if path[0] == "history" else "0.3",
         }.get(path[-1], text)
         if any(isinstance(limit, Range) and limit.high == 0 for limit in limits_of(hint)):
@@ -157,15 +157,17 @@ def test_the_commands_agree_with_each_other(tmp_path: Path) -> None:
     told = json.loads(streamgenre("config", "schema").stdout)
     Draft7Validator.check_schema(told)
     assert told == schema()
-    path.write_text('[decision]\nentre = 0.5\n[[station]]\nname="x"\nmodel = "lstn"\n')
-    done = streamgenre("config", "check", path, "--json")
+    path.write_text('[decision]\nentre = 0.5\n[[station]]\nname="x"\ninput="y"\nmodel = "lstn"\n')
+    # A variable is not allowed to hide what is wrong in the file, nor to be wrong itself.
+    variables = {"STREAMGENRE_BUS_NOSUCH": "3", "STREAMGENRE_INPUT": "demo"}
+    done = streamgenre("config", "check", path, "--json", env=variables)
     assert done.returncode == 1
-    assert json.loads(done.stdout)["problems"][0].startswith(f"{path}:2: no key 'entre'")
-    path.write_text('[[station]]\nname="x"\nmodel = "lstn"\n')
-    done = streamgenre("config", "check", path)
-    assert done.returncode == 1
-    assert f"{path}:3: " in done.stderr
-    assert "did you mean 'lstm'" in done.stderr
+    told = "\n".join(json.loads(done.stdout)["problems"])
+    assert f"{path}:2: no key 'entre'" in told
+    assert f"{path}:6: no model 'lstn'" in told
+    assert "$STREAMGENRE_BUS_NOSUCH: no key 'nosuch'" in told
+    path.write_text('[[station]]\nname="x"\ninput="y"\n')
+    assert streamgenre("config", "check", path).stdout == f"{path}: fine, 1 station\n"
 
 
 # ---- bad ones -----------------------------------------------------------------------------------
@@ -197,11 +199,20 @@ def test_the_commands_agree_with_each_other(tmp_path: Path) -> None:
         ("station = [1]", 1, ["double brackets"]),
         ("station = 'a'", 1, ["double brackets"]),
         ("[[station]]\ninput = 'x'", 1, ["without a name"]),
-        ("[[station]]\nname = 'a'\n[[station]]\nname = 'a'", 4, ["two stations", ":2 has it too"]),
-        ("[[station]]\nname = \"a\\nb\"", 2, ["printable"]),
-        ("[[station]]\nname = ' '", 2, ["printable"]),
-        ("[[station]]\nname = 'a'\nmodel = ''", 3, ["not empty"]),
-        ("[[station]]\nname='a'\nimput='http://u:hush@h/x'", 3, ["did you mean 'input'"]),
+        ("[[station]]\nname = 'x'", 1, ["without an input", '"default" for the default device']),
+        ("station = [{name='a', input='a'},\n {name='a', input='b'}]", 2, [":1 has it too"]),
+        ("station = [{name='a', input='-'},\n {name='b', input='-'}]", 2, ["one alone"]),
+        ("[[station]]\ninput = 'x'\nname = \"a\\nb\"", 3, ["printable"]),
+        ("[[station]]\ninput = 'x'\nname = ' '", 3, ["printable"]),
+        ("[[station]]\nname = 'a'\ninput = ' '", 3, ["a device, a path, a URL"]),
+        ("[[station]]\nname = 'a'\ninput = 'x'\nmodel = ''", 4, ["not empty"]),
+        ("[[station]]\nname='a'\ninput=''\nimput='http://u:hush@h/x'", 3, ["mean 'input'"]),
+        ("[[station]]\nname='a'\ninput='foo://u:hush@h/x'", 3, ["expected http://", "pipe in"]),
+        ("model = 'lstn'", 1, ["no model 'lstn'", "did you mean 'lstm'"]),
+        ("shuffle = -1", 1, ["shuffle = -1", "expected 0 or more"]),
+        ("[bus]\npublish = 'bogus'", 2, ["'bogus'", "expected tcp://127.0.0.1:PORT"]),
+        ("[bus]\ncontrol = 'tcp://127.0.0.1:99999'", 2, ["expected tcp://127.0.0.1:PORT"]),
+        ("[metrics]\nlisten = 'zork'", 2, ["expected :PORT or HOST:PORT"]),
         ("a = 1\nb = ", 2, ["no TOML"]),
         ("a = [", 1, ["no TOML"]),
         ("ok = 1\n\xff", 2, ["UTF-8"]),
@@ -222,17 +233,40 @@ def test_all_faults_are_told_at_once_in_their_order(write: Any) -> None:
     path = write("modl = 1\n[bus]\npublish = 1\n[[station]]\nname = 'a'\nraw.rate = 1\n")
     told = wrong(path, {"STREAMGENRE_BUS_PUBLSH": "x", "STREAMGENRE_ENGINE_HOP_S": "abc"})
     found = [line.split(": ")[0] for line in told.splitlines()]
-    assert found[2:] == [f"{path}:{line}" for line in (1, 3, 6)]
+    assert found[2:] == [f"{path}:{line}" for line in (1, 3, 4, 6)]
     assert set(found[:2]) == {"$STREAMGENRE_BUS_PUBLSH", "$STREAMGENRE_ENGINE_HOP_S 'abc'"} or (
         set(found[:2]) == {"$STREAMGENRE_BUS_PUBLSH", "$STREAMGENRE_ENGINE_HOP_S abc"}
     )
+
+
+def test_no_fault_hides_another_and_none_is_made_up(write: Any) -> None:
+    path = write(
+        "pace = 'slow'\n[[station]]\nname = 'a'\ninptu = 'x'\nmodel = 'lstn'\n"
+        "[decision]\nenter = 1.5\nkeep = 0.9\n"
+    )
+    told = [line.removeprefix(f"{path}:").split(":")[0] for line in wrong(path).splitlines()]
+    assert told == ["1", "2", "4", "5", "7"]  # and not that keep is more than the default of enter
+
+
+def test_an_input_that_nobody_names_is_the_demo_only_by_hand(write: Any, tmp_path: Path) -> None:
+    file = str(write("[bus]\nencrypt = false\n"))
+    nobody = {"XDG_CONFIG_HOME": str(tmp_path)}
+    for path, environment, expected in (
+        (None, nobody, None),
+        (None, {**nobody, "NOTIFY_SOCKET": "/x"}, "default"),
+        (file, {}, "default"),
+        (file, {"STREAMGENRE_INPUT": "demo"}, "demo"),
+    ):
+        loaded = load(path, environment)
+        assert loaded.config.stations[0].input == expected
+        assert loaded.named == (expected == "demo")
 
 
 def test_files_that_cannot_be_read(write: Any, tmp_path: Path) -> None:
     assert "No such file" in wrong(tmp_path / "none.toml")
     assert "Is a directory" in wrong(tmp_path)
     assert "longer than" in wrong(write(b"#" * (1 << 21)))
-    assert "expected at most 256" in wrong(write("[[station]]\nname='a'\n" * 300))
+    assert "expected at most 256" in wrong(write("[[station]]\nname='a'\ninput='a'\n" * 300))
 
 
 def test_variables_of_other_commands_are_left_alone(write: Any) -> None:

@@ -61,6 +61,17 @@ def test_a_plain_subscriber_gets_the_last_of_each_type_of_every_station() -> Non
     assert {e["seq"] for e in told if e["type"] == "update"} == {4}
 
 
+def test_a_station_that_was_removed_is_forgotten_behind_its_last_event() -> None:
+    with Publisher(ANY) as publisher, plain(publisher.endpoint, "") as early:
+        received(early, 0.3)
+        publish_one_of_each(publisher, "stays", "goes", "goes on")
+        publisher.forget("goes")
+        told = received(early)
+        assert {e["type"] for e in told if e["station"] == "goes"} == set(TYPES)
+        with plain(publisher.endpoint, "") as late:
+            assert {e["station"] for e in received(late)} == {"stays", "goes on"}
+
+
 def test_only_what_was_asked_for_comes() -> None:
     with Publisher(ANY) as publisher:
         publish_one_of_each(publisher, "kitchen", "bath")

@@ -342,6 +342,17 @@ def test_hostile_titles_reach_no_terminal_and_no_spreadsheet(hostile: Path) -> N
     assert {"=1+1", 'say "hi", all\nof you', "<b>&amp;"} <= titles  # JSON has them as they are
 
 
+def test_a_long_title_is_cut_in_the_table_only(tmp_path: Path) -> None:
+    maker = Programme("a", "x")
+    long = "long " * 90 + "end"  # stations send up to 500 characters
+    record(tmp_path / "h", [maker.title("Artist", long), *maker.stretch("music", "jazz", 30)])
+    lines = ask(tmp_path / "h", "titles", *DAY).stdout.splitlines()
+    assert lines[-1].endswith("long…")
+    assert max(map(len, lines)) < 140
+    assert answer(tmp_path / "h", "titles", *DAY)[0]["title"] == long
+    assert long in ask(tmp_path / "h", "export", "--what", "titles", *DAY).stdout
+
+
 def test_a_playlist_as_csv_and_cue(path: Path, tmp_path: Path, hostile: Path) -> None:
     out = tmp_path / "log.csv"
     assert ask(path, "playlist", *DAY, "--station", "hall", "--out", out).returncode == 0

@@ -43,11 +43,12 @@ def test_programmes_keep_folds_apart(heard: material.Heard) -> None:
     for seconds in heard.kinds.values():
         playing = seconds.clips >= 0
         assert (folds[seconds.clips[playing]] == seconds.folds[playing]).all()
-    assert sorted(heard.kinds) == [kinds.ROOM, kinds.ALONE, 1]
+    assert sorted(heard.kinds) == [kinds.ROOM, kinds.ALONE, kinds.LEVELS, 1]
     for kind in (kinds.ALONE, kinds.ROOM):
         assert set(heard.kinds[kind].clips) == set(range(18))
         assert heard.kinds[kind].begins.sum() == 18
-    assert heard.kinds[1].begins.sum() == 3
+    for kind in (kinds.LEVELS, 1):
+        assert heard.kinds[kind].begins.sum() == 3
     of_files = np.array([file.fold for file in heard.talk])
     for seconds in heard.of_talk:
         assert set(seconds.clips) == set(range(len(heard.talk)))
@@ -80,7 +81,7 @@ def test_heads_tell_tones_that_they_never_heard(heard: material.Heard) -> None:
         figures = transfer.figures(measured, heard)
         assert figures["clip"]["accuracy"] > 0.6, name  # chance is 1/3
         assert figures["clips"] == 18
-        assert set(figures["programmes"]) == {"augmented 1"}
+        assert set(figures["programmes"]) == {"levels", "augmented 1"}
         assert figures["speech"]["against_music"]["accuracy"] > 0.8  # chance is 1/2
         assert max(figures["speech"]["called_speech"][genre] for genre in GENRES) < 0.3
         both = transfer.temperatures(measured)
@@ -125,8 +126,9 @@ def test_the_simulated_room_is_ten_decibels_above_its_noise(rng: np.random.Gener
         heard = sound.simulated_room(samples, rng)
         played, silence = heard[4000 : len(t)], heard[-room.RATE :]
         ratios.append(20 * np.log10(room.level(played) / room.level(silence)))
-    # Half of it is silent, so that the music is 3 dB above its own mean while it plays.
-    assert np.median(ratios) == pytest.approx(13, abs=2)
+    # Half of it is silent, so that the music is 3 dB above its own mean while it plays; the
+    # microphone takes the tone more or less loudly than the noise.
+    assert np.median(ratios) == pytest.approx(13, abs=3)
 
 
 def test_a_room_rings_for_as_long_as_it_says(rng: np.random.Generator) -> None:

@@ -14,3 +14,5 @@ OTHERS: Final = -2
 """Other recordings of the clips, each by itself; never trained on."""
 ALONE: Final = -1
 """Every clip by itself, as it is."""
+LEVELS: Final = 0
+"""A programme with nothing changed but levels."""

@@ -15,9 +15,9 @@ from train.frames import file_hash, joint_hash
 from train.talk import NOISE, SPEECH, TalkFile
 from train.trunk.graph import embedding_graph
 from train.trunk.heads import Seconds, embedding
-from train.trunk.kinds import ALONE, OTHERS, ROOM
+from train.trunk.kinds import ALONE, LEVELS, OTHERS, ROOM
 from train.trunk.programmes import Embedded, Job, embed
-from train.trunk.sound import Sound
+from train.trunk.sound import LEVEL_ONLY, Sound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,6 +84,7 @@ def jobs_of(
 
         jobs[ALONE, fold] = job(ALONE, clips, style="alone")
         jobs[ROOM, fold] = job(ROOM, clips, style="room", noises=noises[1::2])
+        jobs[LEVELS, fold] = job(LEVELS, clips, style="programme", sound=LEVEL_ONLY)
         for way in way_of:
             jobs[way, fold] = job(
                 way, clips, style="programme", sound=sound, noises=noises[::2], talks=talks

@@ -56,7 +56,7 @@ class Sound:
 
 
 LEVEL_ONLY: Final = Sound(
-    gain_db=(-12.0, 3.0), equaliser_probability=0, speed=0, codec_probability=0,
+    gain_db=(-20.0, 0.0), equaliser_probability=0, speed=0, codec_probability=0,
     noise_probability=0, room_probability=0, clip_probability=0,
 )  # fmt: skip
 """A line signal: nothing but its level changes."""

@@ -1,0 +1,93 @@
+"""One value: from what was given to what its setting takes, or why not."""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+from streamgenre.errors import nearest
+from streamgenre.limits import Checked, Range, limits_of
+
+if TYPE_CHECKING:
+    from streamgenre.config.layers import Given
+
+_KINDS: Final[dict[type, str]] = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    Path: "a path",
+}
+
+
+class WrongError(Exception):
+    """A value is not usable; the message says why, and what was expected."""
+
+
+def bare(hint: Any) -> Any:
+    """Return a type without its limits and without None."""
+    if get_origin(hint) is Annotated:
+        return bare(get_args(hint)[0])
+    if get_origin(hint) in (Union, types.UnionType):
+        return bare(next(part for part in get_args(hint) if part is not type(None)))
+    return hint
+
+
+def expected_of(hint: Any) -> str:
+    """Return in words what is expected of every value."""
+    limits, kind = limits_of(hint), bare(hint)
+    described = [limit.expected for limit in limits if not isinstance(limit, Checked)]
+    if described:
+        return f"expected {described[0]}"
+    if get_origin(kind) is Literal:
+        return "expected one of " + ", ".join(get_args(kind))
+    return f"expected {_KINDS.get(kind, 'a value')}"
+
+
+def convert(hint: Any, given: Given) -> Any:
+    """Return what was given as a value of a type.
+
+    Raises
+    ------
+    WrongError
+        If it is none.
+    """
+    kind = bare(hint)
+    value = _read(kind, given.value) if given.text else given.value
+    if get_origin(kind) is Literal:
+        if not isinstance(value, str) or value not in get_args(kind):
+            hint_text = nearest(value, get_args(kind)) if isinstance(value, str) else ""
+            raise WrongError(expected_of(hint) + hint_text)
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value) if abs(value) < 1e300 else float("nan")
+    if kind is Path:
+        if not isinstance(value, str) or not value.strip() or "\0" in value:
+            raise WrongError(expected_of(hint))
+        try:
+            return Path(value).expanduser()
+        except RuntimeError:
+            return Path(value)
+    if type(value) is not kind or (kind is str and "\0" in value):
+        raise WrongError(expected_of(hint))
+    if kind is str and not value.strip() and not limits_of(hint):
+        raise WrongError("expected text that is not empty")
+    limits = limits_of(hint)
+    if kind is float and not limits:
+        limits = [Range(-1e12, 1e12)]  # neither NaN nor infinity
+    for limit in limits:
+        if fault := limit.fault(value):
+            raise WrongError(fault)
+    return value
+
+
+def _read(kind: type, text: str) -> Any:
+    """Return the text of a variable as a value of a kind; as it is where it is none."""
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    try:
+        if kind is bool:
+            return words.get(text.strip().lower(), text)
+        return kind(text) if kind in (int, float) else text
+    except ValueError:
+        return text
