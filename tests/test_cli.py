@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -300,7 +301,8 @@ def test_a_reader_that_sleeps_does_not_keep_it_from_ending(
     wav = write_wav(tmp_path / "long.wav", np.tile(music(50, rate=8_000), 20), 8_000)
     flags = ("--input", wav, "--pace", "fast", "--json", "--publish", free_endpoint())
     with start("listen", "--model", stateful_folder, *flags) as daemon:
-        time.sleep(1.5)  # nobody reads: the pipe is full by now
+        assert select.select([daemon.stdout], [], [], 20)[0]  # it has begun to write
+        time.sleep(1)  # nobody reads: the pipe is full by now
         daemon.send_signal(number)
         assert daemon.wait(4) == 0
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 MP3 = ("-c:a", "libmp3lame", "-b:a", "128k", "-content_type", "audio/mpeg", "-f", "mp3")
 SONG = "Björk - Чайка 子 😀"
-OGG = ("-content_type", "application/ogg", "-f", "ogg")
+# Pages of a quarter of a second: ffmpeg's own, of a whole one, hold every title back by as much.
+OGG = ("-page_duration", "250000", "-content_type", "application/ogg", "-f", "ogg")
 OTHER_RATE = ("-c:a", "aac", "-ar", "22050", "-ac", "2", "-content_type", "audio/aac", "-f", "adts")
 CODECS = {
     "mp3": MP3,
