@@ -301,6 +301,7 @@ def test_a_reader_that_sleeps_does_not_keep_it_from_ending(
     wav = write_wav(tmp_path / "long.wav", np.tile(music(50, rate=8_000), 20), 8_000)
     flags = ("--input", wav, "--pace", "fast", "--json", "--publish", free_endpoint())
     with start("listen", "--model", stateful_folder, *flags) as daemon:
+        assert daemon.stdout is not None
         assert select.select([daemon.stdout], [], [], 20)[0]  # it has begun to write
         time.sleep(1)  # nobody reads: the pipe is full by now
         daemon.send_signal(number)
