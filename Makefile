@@ -25,9 +25,10 @@ lint: $(VENV)/.test
 types: $(VENV)/.test
 	$(BIN)/mypy
 
-# Everything that a test may need is installed above, so a part that is missing is a failure.
+# Everything that a test may need is installed above, so a part that is missing is a failure. Files run
+# two at a time: many tests wait for sound, which takes its time and no processor.
 check: $(VENV)/.test
-	STREAMGENRE_TEST_ALL=1 $(BIN)/pytest -q
+	STREAMGENRE_TEST_ALL=1 $(BIN)/pytest -q -n 2 --dist loadfile
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

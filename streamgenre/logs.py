@@ -83,7 +83,7 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         more = getattr(record, "repeated", 0)
-        text = redact(record.getMessage())
+        text = "; ".join(redact(record.getMessage()).splitlines())
         text = "".join(c if c.isprintable() else "\ufffd" for c in text)[:MAX_LINE]
         lost = f" ({self._lost} lines before it were lost)" if self._lost else ""
         if self._write(record, text + (f" (and {more} more like it)" if more else "") + lost):

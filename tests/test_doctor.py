@@ -15,7 +15,7 @@ from commands import free_endpoint, start, streamgenre
 from history.small_disk import small_disk
 
 from streamgenre.doctor import Finding, Subject, examine, files, machine
-from streamgenre.doctor.bundle import write_bundle
+from streamgenre.doctor.bundle import _without_comments, write_bundle
 from streamgenre.errors import StreamgenreError
 from streamgenre.keys import new_pair
 from streamgenre.subscriber import Subscriber
@@ -200,3 +200,32 @@ def test_a_bundle_overwrites_nothing(tmp_path: Path) -> None:
     with pytest.raises(StreamgenreError, match="is there already"):
         write_bundle(path, Subject(), [Finding("a", "ok", "b")])
     assert path.read_text() == "mine"
+
+
+def test_what_faulty_settings_name_is_not_said_to_be_well(tmp_path: Path) -> None:
+    told = examine(Subject(config=tmp_path / "c.toml", config_error="a\nb"))
+    by_check = {finding.check: finding for finding in told}
+    for check in ("inputs", "history", "disk", "ports"):
+        assert (by_check[check].verdict, by_check[check].says[:11]) == ("note", "not checked")
+
+
+def test_a_history_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (only,) = files.history(Subject(history=tmp_path / "file" / "h.sqlite3"))
+    assert only.verdict == "problem"
+    assert f"{tmp_path / 'file'} cannot be written" in only.says
+
+
+@pytest.mark.parametrize(
+    ("toml", "left"),
+    [
+        ("# password hunter2\na = 1 # and a key\n", "\na = 1 \n"),
+        ('a = "x # y" # z\n', 'a = "x # y" \n'),
+        ("a = 'x # y' # z\n", "a = 'x # y' \n"),
+        ('a = """x\n# y""" # z\n', 'a = """x\n# y""" \n'),
+        ('a = "\\" # y" # z', 'a = "\\" # y" '),
+        ('a = "open # z\n', 'a = "open \n'),
+    ],
+)
+def test_comments_of_the_settings_stay_at_home(toml: str, left: str) -> None:
+    assert _without_comments(toml) == left

@@ -80,5 +80,6 @@ def _history(path: Path) -> Path:
 
 
 def _told(found: Finding) -> str:
-    line = f"{_MARKS[found.verdict]}{found.check}: {found.says}"
+    says = found.says.replace("\n", "\n        ")
+    line = f"{_MARKS[found.verdict]}{found.check}: {says}"
     return f"{line}\n        -> {found.do}" if found.do else line

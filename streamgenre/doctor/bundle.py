@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import tarfile
 import time
@@ -38,6 +39,9 @@ MAX_BYTES: Final = 1 << 20
 _VARIABLES: Final = ("STREAMGENRE_", "XDG_", "PULSE_", "ALSA_", "LANG", "LC_", "TZ", "PYTHON")
 _SHORTEST: Final = 4
 """Shorter secrets are left to their looks: taken out everywhere they would spoil all text."""
+_STRING_OR_COMMENT: Final = re.compile(
+    r"""\"{3}[\s\S]*?\"{3}|'{3}[\s\S]*?'{3}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*"""
+)
 _PATIENCE_S: Final = 10.0
 _LISTEN_S: Final = 3.0
 
@@ -73,7 +77,7 @@ def _parts(subject: Subject, findings: list[Finding]) -> Iterator[tuple[str, str
     yield "versions.txt", "".join(f"{name} {version_of(name)}\n" for name in LISTENING)
     yield "environment.txt", _environment()
     if subject.config is not None:
-        yield "config.toml", _read(subject.config)
+        yield "config.toml", _without_comments(_read(subject.config))
     yield "keys.txt", _keys(subject)
     yield "events.jsonl", _events(subject)
     log = ("--unit", subject.unit, "--lines", str(LOG_LINES), "--no-pager", "--output", "short-iso")
@@ -81,6 +85,11 @@ def _parts(subject: Subject, findings: list[Finding]) -> Iterator[tuple[str, str
     yield "unit.txt", _run("systemctl", "cat", "--no-pager", "--", subject.unit)
     yield "unit-state.txt", _run("systemctl", "show", "--no-pager", "--", subject.unit)
     yield "sound-cards.txt", _read(Path("/proc/asound/cards")) + _run("arecord", "--list-devices")
+
+
+def _without_comments(toml: str) -> str:
+    """Return the settings without what somebody wrote beside them: it may be anything."""
+    return _STRING_OR_COMMENT.sub(lambda m: "" if m[0].startswith("#") else m[0], toml)
 
 
 def _secrets(subject: Subject) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import time
@@ -26,12 +27,16 @@ _DAY_MB: Final = 1.1
 """What a station adds in a day, measured; see docs/history.md."""
 _CHECK_S: Final = 30.0
 """Longest check of the history."""
+_AS_DAEMON: Final = "run this as the daemon's user: `sudo -u streamgenre streamgenre doctor`"
 
 
 def config(subject: Subject) -> Iterator[Finding]:
     """Whether the settings can be used."""
     if subject.config_error is not None:
         do = "correct it; `streamgenre config check` says when it is right"
+        path = subject.config
+        if path is not None and path.exists() and not os.access(path, os.R_OK):
+            do = _AS_DAEMON
         yield problem("settings", subject.config_error, do)
     elif subject.config is None:
         yield ok("settings", "no file; the defaults hold")
@@ -55,8 +60,21 @@ def models(subject: Subject) -> Iterator[Finding]:
 def history(subject: Subject) -> Iterator[Finding]:
     """Whether the history can be read and is whole."""
     path = subject.history
-    if path is None or not path.exists():
-        yield ok("history", "none is kept" if path is None else f"none yet at {path}")
+    if path is None:
+        yield ok("history", "none is kept")
+        return
+    try:
+        there = path.exists()
+    except PermissionError:
+        yield problem("history", f"{path}: you may not look in there", _AS_DAEMON)
+        return
+    if not there:
+        folder = next(parent for parent in path.parents if parent.exists())
+        if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+            yield ok("history", f"none yet at {path}")
+        else:
+            words = f"none yet at {path}, and {folder} cannot be written by this user"
+            yield problem("history", words, f"choose another path, or {_AS_DAEMON}")
         return
     do = "the daemon sets a damaged file aside by itself and begins anew; copy it away before"
     try:
@@ -83,7 +101,10 @@ def disk(subject: Subject) -> Iterator[Finding]:
     """Whether there is room for the history."""
     if subject.history is None:
         return
-    folder = next(path for path in [subject.history, *subject.history.parents] if path.exists())
+    try:
+        folder = next(path for path in [subject.history, *subject.history.parents] if path.exists())
+    except PermissionError:
+        return  # told of by `history`
     free_mb = shutil.disk_usage(folder).free / 1e6
     days = free_mb / (_DAY_MB * max(1, len(subject.inputs)))
     words = f"{free_mb / 1000:.1f} GB free at {folder}: about {days:.0f} days of history"

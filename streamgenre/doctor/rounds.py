@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.doctor import files, machine, network, sound
-from streamgenre.doctor.finding import Finding, problem
+from streamgenre.doctor.finding import Finding, note, problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,10 +22,17 @@ _ROUNDS: Final = (
 )
 
 
+_OF_SETTINGS: Final = (sound.inputs, files.history, files.disk, network.ports)
+"""What looks at things that the settings name."""
+
+
 def examine(subject: Subject) -> Iterator[Finding]:
     """Yield the findings of every check; a check that fails itself is a finding too."""
     for check in _ROUNDS:
-        yield from _made(check, subject)
+        if subject.config_error is not None and check in _OF_SETTINGS:
+            yield note(check.__name__, "not checked: the settings have faults")
+        else:
+            yield from _made(check, subject)
 
 
 def _made(check: Check, subject: Subject) -> Iterator[Finding]:
