@@ -25,10 +25,12 @@ lint: $(VENV)/.test
 types: $(VENV)/.test
 	$(BIN)/mypy
 
-# Everything that a test may need is installed above, so a part that is missing is a failure. Files run
-# two at a time: many tests wait for sound, which takes its time and no processor.
+# Everything that a test may need is installed above, so a part that is missing is a failure. What only
+# computes runs two files at a time; what listens to real parts, by the clock, runs alone.
+COMPUTING := tests/config tests/dashboard tests/history tests/train
 check: $(VENV)/.test
-	STREAMGENRE_TEST_ALL=1 $(BIN)/pytest -q -n 2 --dist loadfile
+	STREAMGENRE_TEST_ALL=1 $(BIN)/pytest -q -n 2 --dist loadfile $(COMPUTING)
+	STREAMGENRE_TEST_ALL=1 $(BIN)/pytest -q $(addprefix --ignore=,$(COMPUTING))
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
