@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args, get_origin, get_type_hints
 
 from streamgenre.errors import SettingsError
+from streamgenre.sources.addresses import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,4 +90,5 @@ def check(settings: DataclassInstance) -> None:
         value = getattr(settings, field.name)
         for limit in limits_of(hints(type(settings))[field.name]):
             if value is not None and (fault := limit.fault(value)):
-                raise SettingsError(f"{field.name} {value}: {fault}")
+                given = shown(value) if isinstance(value, str) else value
+                raise SettingsError(f"{field.name} {given}: {fault}")

@@ -6,7 +6,7 @@ import re
 import urllib.parse
 from typing import Final
 
-from streamgenre.sources.http import redacted
+from streamgenre.sources.addresses import redacted
 
 HIDDEN: Final = "…"
 """What stands where a secret was."""

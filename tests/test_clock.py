@@ -36,8 +36,8 @@ def test_three_days_of_a_card_that_is_100_ppm_fast(rng: np.random.Generator) -> 
 @given(
     ppm=st.floats(-500, 500),
     jitter_s=st.floats(0, 0.05),
-    steps=st.lists(st.tuples(st.integers(60, 7000), st.floats(-90_000, 90_000)), max_size=4),
-    stalls=st.lists(st.tuples(st.integers(60, 7000), st.integers(1, 30)), max_size=4),
+    steps=st.lists(st.tuples(st.integers(60, 3500), st.floats(-90_000, 90_000)), max_size=4),
+    stalls=st.lists(st.tuples(st.integers(60, 3500), st.integers(1, 30)), max_size=4),
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=15, deadline=None)
@@ -48,15 +48,15 @@ def test_wall_time_is_within_half_a_second_whatever_happens(
     stalls: list[tuple[int, int]],
     seed: int,
 ) -> None:
-    """Two hours of a wrong card, late blocks, a daemon that is held up and a clock that is set."""
+    """An hour of a wrong card, late blocks, a daemon that is held up and a clock that is set."""
     rng = np.random.default_rng(seed)
     clock = StreamClock(RATE)
     offset, before, slew, set_anew = EPOCH, 0.0, 0.0, 0
-    for second in range(0, 7200, 2):
+    for second in np.arange(0, 3600, 0.25):
         arrived = second + float(rng.exponential(jitter_s))
-        for began, length in stalls:  # what came meanwhile is all taken at its end
-            if began <= second < began + length:
-                arrived = max(arrived, float(began + length))
+        for began, length in sorted(stalls):  # what came meanwhile is all taken at its end
+            if began <= arrived < began + length:
+                arrived = float(began + length)
         arrived = max(arrived, before)
         stepped = sum(by for at, by in steps if at <= arrived)
         position = int(second * RATE * (1 + ppm * 1e-6))
@@ -69,7 +69,7 @@ def test_wall_time_is_within_half_a_second_whatever_happens(
             slew += abs(clock.time_of(0) - offset - anchor)
         before = arrived
     assert clock.steps == set_anew
-    assert slew <= MAX_SLEW_S * (7200 / WINDOW_S + 1) + 0.1 * len(steps)  # beside the steps: slowly
+    assert slew <= MAX_SLEW_S * (3600 / WINDOW_S + 1) + 0.1 * len(steps)  # beside the steps: slowly
 
 
 def test_a_clock_that_is_set_is_followed_at_once_and_told() -> None:

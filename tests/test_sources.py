@@ -246,7 +246,7 @@ def test_an_error_in_a_capture_thread_is_kept_for_the_engine() -> None:
 
 
 def test_streams_say_how_to_be_heard() -> None:
-    with pytest.raises(InputError, match="ffmpeg") as error:
+    with pytest.raises(SettingsError, match="ffmpeg") as error:
         open_input(StationSettings(input="rtmp://user:secret@radio.example/live?token=secret"))
     assert "secret" not in str(error.value)
 

@@ -19,7 +19,7 @@ from streamgenre.config.layers import Given
 from streamgenre.config.settings import MAX_STATIONS, StationSettings
 from streamgenre.config.values import bare
 from streamgenre.limits import Like, Range, hints, limits_of
-from streamgenre.sources.http import redacted
+from streamgenre.sources.addresses import shown as safe
 
 if TYPE_CHECKING:
     from streamgenre.config.build import Loaded
@@ -111,8 +111,8 @@ def _row(path: tuple[str, ...], value: Any, tree: Tree) -> dict[str, Any]:
     for name in path:
         place = place.get(name, {}) if isinstance(place, dict) else {}
     shown = str(value) if isinstance(value, Path) else value
-    if isinstance(shown, str) and "://" in shown and path[-1] == "input":
-        shown = redacted(shown)
+    if isinstance(shown, str):
+        shown = safe(shown)
     if isinstance(shown, float) and not math.isfinite(shown):
         shown = str(shown)
     where = place.where if isinstance(place, Given) else "default"

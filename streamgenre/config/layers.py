@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.config.lines import lines
 from streamgenre.errors import SettingsError
-from streamgenre.sources.http import redacted
+from streamgenre.sources.addresses import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,7 +53,7 @@ class Given:
 def show(value: object) -> str:
     """Return a value as a message may show it: short, and without credentials."""
     if isinstance(value, str):
-        text = redacted(value) if "://" in value else value
+        text = shown(value)
         return ascii(text) if len(text) <= 80 else ascii(text[:77]) + "…"
     if isinstance(value, dict | list):
         return "a table" if isinstance(value, dict) else "an array"

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.doctor.finding import note, ok, problem
 from streamgenre.errors import InputError
+from streamgenre.sources.addresses import redacted
+from streamgenre.sources.addresses import shown as shown_input
 from streamgenre.sources.choose import DEFAULT_DEVICE, is_device
 from streamgenre.sources.devices import find_device
-from streamgenre.sources.http import open_url, redacted
+from streamgenre.sources.http import open_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +80,7 @@ def inputs(subject: Subject) -> Iterator[Finding]:
     """Whether each input is there and can be opened."""
     for name in dict.fromkeys(subject.inputs):
         default = name in (None, DEFAULT_DEVICE)
-        shown = "the default input device" if default else repr(redacted_input(name or ""))
+        shown = "the default input device" if default else repr(shown_input(name or ""))
         if name in ("-", "demo"):
             yield ok("input", f"{shown} needs nothing")
         elif name is None or is_device(name):
@@ -91,11 +93,6 @@ def inputs(subject: Subject) -> Iterator[Finding]:
             yield problem("input", f"{shown} may not be read", f"`chmod +r {name}`")
         else:
             yield ok("input", f"{shown} can be read")
-
-
-def redacted_input(name: str) -> str:
-    """Return an input as it may be shown."""
-    return redacted(name) if "://" in name else name
 
 
 def _device(name: str | None, shown: str) -> Iterator[Finding]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.demo import open_demo
 from streamgenre.errors import InputError
+from streamgenre.sources.addresses import (
+    SCHEMES,
+    is_stream,
+    looks_like_login,
+    looks_like_url,
+    redacted,
+)
 from streamgenre.sources.device import DeviceSource
 from streamgenre.sources.devices import Choice, find_device, list_devices
-from streamgenre.sources.http import redacted
 from streamgenre.sources.listing import AUDIO_SUFFIXES, is_playlist, list_files
 from streamgenre.sources.lists import SUFFIXES
 from streamgenre.sources.playlist import Order, open_file, open_playlist
 from streamgenre.sources.radio import RadioSource
-from streamgenre.sources.stations import SCHEMES, is_stream, looks_like_url
 from streamgenre.sources.stdin import open_stdin
 
 if TYPE_CHECKING:
@@ -32,7 +36,7 @@ def input_fault(name: str) -> str:
     """Return why nothing can be listened to by this name, wherever the daemon runs, or ""."""
     if not name.strip():
         return "expected a device, a path, a URL, -, demo or default"
-    if (looks_like_url(name) or _is_login(name)) and not is_stream(name):
+    if (looks_like_url(name) or looks_like_login(name)) and not is_stream(name):
         return (
             f"expected {'://, '.join(SCHEMES)}://; pipe in others: "
             "`ffmpeg -loglevel error -i URL -f s16le -ac 2 -ar 44100 - | "
@@ -103,15 +107,9 @@ def name_of(name: str | None) -> str:
     """Return what a station with this input is called that has no name: before it is opened."""
     if name in (None, DEFAULT_DEVICE):
         return "default input"
-    if looks_like_url(name) or _is_login(name):
+    if looks_like_url(name) or looks_like_login(name):
         return redacted(name)
     return Path(name).name or name if is_played(name) else "stdin" if name == "-" else name
-
-
-def _is_login(name: str) -> bool:
-    """Whether it is ``USER:PASSWORD@HOST``, a URL without a right begin, and no file."""
-    exists = os.path.exists(name)  # noqa: PTH110 - Path's fails for long names
-    return not exists and re.match(r"[^:\s]+:\S*@", name) is not None
 
 
 def _looks_like_path(name: str) -> bool:

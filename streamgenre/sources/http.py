@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import http.client
-import re
 import socket
 import string
 import threading
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre import __version__
 from streamgenre.errors import InputError
+from streamgenre.sources.addresses import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,33 +73,6 @@ class Response:
 def _shut(connection: socket.socket) -> None:
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
-
-
-def redacted(url: str) -> str:
-    """Return a URL without user, password, parameters and query: fit for events, logs and screens.
-
-    Where it cannot be told what belongs to a password, nothing of that part is shown.
-    """
-    scheme, divider, rest = url.strip().partition("://")
-    if not (divider and re.fullmatch(r"[a-zA-Z][a-zA-Z0-9+.-]{0,30}", scheme)):
-        typo = re.match(r"(?:https?|rtsps?|srt):", url.strip(), re.IGNORECASE)
-        return f"{typo[0]}…" if typo else "…"
-    hidden = f"{scheme}://…"
-    tail = re.sub(r"^[^/?#]*", "", rest)
-    before, at, behind = tail.rpartition("@")
-    if "?" in before or "#" in before:
-        return hidden
-    if at:  # all before it may be a password with a slash
-        return f"{hidden}@{redacted(f'{scheme}://{behind}').partition('://')[2]}"
-    try:
-        parts = urllib.parse.urlsplit(f"{scheme}://{rest}")
-        port = f":{parts.port}" if parts.port else ""
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    except ValueError:
-        return hidden
-    query = "?…" if parts.query else ""
-    path = re.sub(r";[^/]*", ";…", parts.path)
-    return f"{parts.scheme}://{host or ''}{port}{path}{query}"
 
 
 def require_usable(url: str) -> None:

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import InputError
+from streamgenre.sources.addresses import is_stream, looks_like_url, redacted
 from streamgenre.sources.decoding import words
-from streamgenre.sources.http import redacted
 from streamgenre.sources.lists import SUFFIXES, entries, is_hls
-from streamgenre.sources.stations import is_stream, looks_like_url
 
 if TYPE_CHECKING:
     from streamgenre.sources.titles import Title

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import InputError
+from streamgenre.sources.addresses import redacted
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.decoding import Damage, Format, cut
 from streamgenre.sources.file import decode, describe
-from streamgenre.sources.http import redacted
 from streamgenre.sources.listing import AUDIO_SUFFIXES, Listing, list_files
 from streamgenre.sources.paced import Pace, PacedSource, Remark, Stall
 from streamgenre.sources.tags import file_title

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import InputError
 from streamgenre.ring import LossReason, Ring
+from streamgenre.sources.addresses import redacted
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.base import RING_SECONDS, Source
 from streamgenre.sources.body import Body
@@ -26,7 +27,7 @@ from streamgenre.sources.decoding import (
     cut,
     words,
 )
-from streamgenre.sources.http import Response, open_url, redacted, require_usable
+from streamgenre.sources.http import Response, open_url, require_usable
 from streamgenre.sources.lists import is_hls
 from streamgenre.sources.stations import MAX_BYTES, first_stream, is_list
 from streamgenre.sources.stream_info import stream_info

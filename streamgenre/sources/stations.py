@@ -6,6 +6,7 @@ import urllib.parse
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import InputError
+from streamgenre.sources.addresses import is_stream
 from streamgenre.sources.lists import SUFFIXES, entries
 
 if TYPE_CHECKING:
@@ -13,10 +14,6 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 65_536
 """Longer lists are cut: the first entry is wanted."""
-SCHEMES: Final = ("http", "https", "rtsp", "rtsps", "srt")
-"""How the URL of a stream may begin."""
-_OTHER_SCHEMES: Final = ("ftp", "ftps", "icy", "mms", "rtmp", "rtp", "udp")
-"""How those begin that are not heard."""
 _TYPES: Final = frozenset(
     {
         *("audio/x-mpegurl", "audio/mpegurl", "application/x-mpegurl", "application/mpegurl"),
@@ -33,17 +30,6 @@ def is_list(url: str, headers: Mapping[str, str]) -> bool:
         not kind.startswith(("audio/", "video/", "application/ogg"))
         and urllib.parse.urlsplit(url).path.lower().endswith(SUFFIXES)
     )
-
-
-def is_stream(entry: str) -> bool:
-    """Whether the entry of a list, or an input, is the URL of a stream."""
-    return entry.split("://", 1)[0].lower() in SCHEMES and "://" in entry
-
-
-def looks_like_url(text: str) -> bool:
-    """Whether an input can only be meant as a URL, be it a wrong one such as ``http:/HOST``."""
-    scheme, colon, _ = text.strip().partition(":")
-    return "://" in text or bool(colon and scheme.lower() in (*SCHEMES, *_OTHER_SCHEMES))
 
 
 def first_stream(text: str, base: str, shown: str) -> str:

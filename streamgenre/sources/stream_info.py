@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from streamgenre.sources.http import redacted
+from streamgenre.sources.addresses import redacted
 from streamgenre.sources.titles import clean
 
 if TYPE_CHECKING:

@@ -105,7 +105,7 @@ def test_who_never_reads_is_seen_counted_and_bounded(publisher: Publisher) -> No
                 received += 1
         assert kind.missed == 0  # one that reads loses nothing through one that does not
         until(lambda: publisher.traffic.subscribers_slow == 1)
-        assert publisher.traffic.events_dropped > 10_000
+        assert publisher.traffic.events_dropped > 5_000
         grown = psutil.Process().memory_info().rss - before
         assert grown < 20e6  # the queue of 1000 and no more
     until(lambda: publisher.traffic.subscribers == 0)
