@@ -16,6 +16,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 import zmq
@@ -235,7 +236,8 @@ def _check_mode(path: Path, found: os.stat_result, mode: int) -> None:
     if stat.S_IMODE(found.st_mode) & 0o077:
         raise KeysError(
             f"{path} is open to other users (mode {stat.S_IMODE(found.st_mode):04o}): refusing to "
-            f"use it. `chmod {mode:o} {path}`, and make new keys where others may have read them"
+            f"use it. `chmod {mode:o} {quote(str(path))}`, and make new keys where others may have "
+            "read them"
         )
 
 

@@ -7,8 +7,11 @@ import os
 import socket
 import sqlite3
 import stat
+import subprocess
 import tarfile
-from typing import TYPE_CHECKING, Any
+import tomllib
+from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import free_endpoint, start, streamgenre
@@ -19,9 +22,6 @@ from streamgenre.doctor.bundle import _without_comments, write_bundle
 from streamgenre.errors import StreamgenreError
 from streamgenre.keys import new_pair
 from streamgenre.subscriber import Subscriber
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SECRET = "hunter2-geheim"
 
@@ -120,6 +120,43 @@ def test_a_full_disk_and_a_damaged_history(tmp_path: Path) -> None:
     assert other.verdict == "problem"
 
 
+def test_advice_holds_for_odd_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in backquotes is run by a shell as it stands there."""
+    odd = "it's $HOME; a `b`"
+
+    def advised(history: Path) -> str:
+        (found,) = files.history(Subject(history=history))
+        return found.do or found.verdict
+
+    blocking = tmp_path / f"{odd} file"
+    blocking.write_text("in the way")
+    do = advised(blocking / "h.sqlite3")
+    command = do.removeprefix("`").removesuffix("`, or name another path under [history]")
+    subprocess.run(["sh", "-c", command], check=True)
+    assert (tmp_path / f"{odd} file.old").read_text() == "in the way"
+    assert advised(blocking / "h.sqlite3") == "ok"
+    assert advised(tmp_path / "none" / "at" / "all.sqlite3") == "ok"
+    monkeypatch.chdir(tmp_path)
+    assert advised(Path("relative.sqlite3")) == "ok"
+    blocking.mkdir()
+    do = advised(blocking)
+    setting = do.removeprefix("name a file in it: `").removesuffix("` under [history]")
+    assert tomllib.loads(setting) == {"path": str(blocking / "history.sqlite3")}
+
+
+def test_what_fills_a_disk_of_an_odd_name_is_shown(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "it's a `disk`") as disk:
+        (disk.folder / "large").mkdir()
+        (disk.folder / "large" / "file").write_bytes(bytes(1_500_000))
+        (full,) = files.disk(Subject(history=disk.folder / "new folder" / "h.sqlite3"))
+        assert full.do.startswith("free some (`sudo du ")
+        command = full.do.removeprefix("free some (`sudo ").partition("` shows ")[0]
+        done = subprocess.run(
+            ["sh", "-c", command], capture_output=True, text=True, check=True, timeout=60
+        )
+    assert str(disk.folder / "large") in done.stdout
+
+
 def test_a_check_that_fails_itself_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: 1 / 0)
     told = {finding.check: finding for finding in examine(Subject(inputs=("demo",)))}
@@ -213,7 +250,7 @@ def test_a_history_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (only,) = files.history(Subject(history=tmp_path / "file" / "h.sqlite3"))
     assert only.verdict == "problem"
-    assert f"{tmp_path / 'file'} cannot be written" in only.says
+    assert f"{tmp_path / 'file'} is no folder" in only.says
 
 
 @pytest.mark.parametrize(

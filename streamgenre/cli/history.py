@@ -6,6 +6,7 @@ import sys
 from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import HistoryError, SettingsError
@@ -71,7 +72,8 @@ def asking_failed(path: Path, error: sqlite3.Error) -> HistoryError:
     if is_corruption(error):
         return HistoryError(
             f"{path}: damaged ({error}). The daemon sets it aside and begins a new one as it meets "
-            f"the damage; what can be saved: `sqlite3 {path} .recover | sqlite3 saved.sqlite3`"
+            "the damage; what can be saved: "
+            f"`sqlite3 {quote(str(path))} .recover | sqlite3 saved.sqlite3`"
         )
     return HistoryError(f"{path}: cannot be read: {error}; try again")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -10,9 +11,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.doctor.finding import note, ok, problem
+from streamgenre.doctor.finding import command, note, ok, problem
 from streamgenre.errors import HistoryError, ModelError
 from streamgenre.history.database import open_to_read
+from streamgenre.history.settings import FILE_NAME
 from streamgenre.manifest import read_manifest, shipped_folder, shipped_models
 
 if TYPE_CHECKING:
@@ -59,36 +61,63 @@ def models(subject: Subject) -> Iterator[Finding]:
 
 def history(subject: Subject) -> Iterator[Finding]:
     """Whether the history can be read and is whole."""
-    path = subject.history
-    if path is None:
+    if subject.history is None:
         yield ok("history", "none is kept")
         return
+    path = subject.history.expanduser().absolute()
     try:
-        there = path.exists()
+        if not path.exists() or path.stat().st_size == 0:
+            yield _to_be_made(path)
+        elif path.is_dir():
+            do = f"name a file in it: `path = {json.dumps(str(path / FILE_NAME))}` under [history]"
+            yield problem("history", f"{path} is a folder, where a file is needed", do)
+        else:
+            yield from _kept(path)
     except PermissionError:
         yield problem("history", f"{path}: you may not look in there", _AS_DAEMON)
-        return
-    if not there:
-        folder = next(parent for parent in path.parents if parent.exists())
-        if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
-            yield ok("history", f"none yet at {path}")
-        else:
-            words = f"none yet at {path}, and {folder} cannot be written by this user"
-            yield problem("history", words, f"choose another path, or {_AS_DAEMON}")
-        return
-    do = "the daemon sets a damaged file aside by itself and begins anew; copy it away before"
+    except OSError as error:
+        do = "name another file as path under [history]"
+        yield problem("history", f"{path}: {error.strerror}", do)
+
+
+def _to_be_made(path: Path) -> Finding:
+    """Return whether a history that is not there yet can be made."""
+    there = _nearest(path)
+    if not there.is_dir() and there != path:
+        words = f"none yet at {path}, and {there} is no folder: nothing can be written in there"
+        aside = command("mv", there, f"{there}.old")
+        return problem("history", words, f"{aside}, or name another path under [history]")
+    where = there if there.is_dir() else there.parent
+    if os.access(where, os.W_OK | os.X_OK):
+        return ok("history", f"none yet at {path}")
+    words = f"none yet at {path}, and {where} cannot be written by this user"
+    return problem("history", words, f"name another path under [history], or {_AS_DAEMON}")
+
+
+def _nearest(path: Path) -> Path:
+    """Return a path, or what is there of the way to it."""
+    whole = Path(os.path.realpath(path))
+    return next(part for part in (whole, *whole.parents) if part.exists())
+
+
+def _kept(path: Path) -> Iterator[Finding]:
+    """Whether a file of history can be read and is whole."""
+    aside = command("cp", path, f"{path}.damaged")
+    do = f"{aside}, to keep it: the daemon sets a damaged file aside by itself and begins anew"
     try:
         with closing(open_to_read(path)) as connection:
             ends = time.monotonic() + _CHECK_S
             connection.set_progress_handler(lambda: time.monotonic() > ends, 100_000)
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.OperationalError as error:
-        if "interrupted" not in str(error):
+    except HistoryError as error:  # it names the path, and says what to do
+        denied = isinstance(error.__cause__, PermissionError)
+        other = "let the daemon do so, or name another path under [history]"
+        yield problem("history", str(error), _AS_DAEMON if denied else other)
+    except sqlite3.Error as error:
+        if "interrupted" in str(error):
+            yield note("history", f"{path} is too large to be checked within {_CHECK_S:.0f} s")
+        else:
             yield problem("history", f"{path}: {error}", do)
-            return
-        yield note("history", f"{path} is so large that it is not checked within {_CHECK_S:.0f} s")
-    except (sqlite3.Error, HistoryError) as error:
-        yield problem("history", f"{path}: {error}", do)
     else:
         size = path.stat().st_size / 1e6
         if verdict == "ok":
@@ -102,13 +131,16 @@ def disk(subject: Subject) -> Iterator[Finding]:
     if subject.history is None:
         return
     try:
-        folder = next(path for path in [subject.history, *subject.history.parents] if path.exists())
-    except PermissionError:
+        there = _nearest(subject.history.expanduser().absolute())
+        folder = there if there.is_dir() else there.parent
+        free_mb = shutil.disk_usage(folder).free / 1e6
+    except OSError:
         return  # told of by `history`
-    free_mb = shutil.disk_usage(folder).free / 1e6
     days = free_mb / (_DAY_MB * max(1, len(subject.inputs)))
     words = f"{free_mb / 1000:.1f} GB free at {folder}: about {days:.0f} days of history"
-    do = "free some, or lower max_mb of the history"
+    whole = next(part for part in (folder, *folder.parents) if part.is_mount())
+    largest = command("sudo", "du", "-xh", "-d2", "-t1M", whole)
+    do = f"free some ({largest} shows what takes room), or lower max_mb under [history]"
     if free_mb < ROOM_MB:
         yield problem("disk", words, do)
     elif free_mb < ENOUGH_MB:

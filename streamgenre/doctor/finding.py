@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -62,3 +63,8 @@ def note(check: str, says: str, do: str = "") -> Finding:
 def problem(check: str, says: str, do: str) -> Finding:
     """Return a finding that something does not work, with what to do."""
     return Finding(check, "problem", says, do)
+
+
+def command(*words: object) -> str:
+    """Return a command as advice shows it: what stands in it can be given to a shell."""
+    return f"`{shlex.join(map(str, words))}`"

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.doctor.finding import note, ok, problem
+from streamgenre.doctor.finding import command, note, ok, problem
 from streamgenre.errors import InputError
 from streamgenre.sources.addresses import redacted
 from streamgenre.sources.addresses import shown as shown_input
@@ -89,8 +89,8 @@ def inputs(subject: Subject) -> Iterator[Finding]:
             yield from _stream(name)
         elif not Path(name).expanduser().exists():
             yield problem("input", f"{shown}: no such file", "correct its path")
-        elif not os.access(Path(name).expanduser(), os.R_OK):
-            yield problem("input", f"{shown} may not be read", f"`chmod +r {name}`")
+        elif not os.access(path := Path(name).expanduser(), os.R_OK):
+            yield problem("input", f"{shown} may not be read", command("chmod", "+r", path))
         else:
             yield ok("input", f"{shown} can be read")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import sqlite3
 import time
+from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import HistoryError
@@ -111,7 +112,7 @@ def _checked(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
             raise HistoryError(
                 f"{path}: written by an older streamgenre (version {version} of the tables, now "
                 f"{VERSION}). The daemon brings it up to date when it is started: `streamgenre "
-                f"listen --history {path}`"
+                f"listen --history {quote(str(path))}`"
             )
         connection.execute("PRAGMA query_only = ON")
     except BaseException:
@@ -232,5 +233,6 @@ def _rename(path: Path) -> Path:
 def _broken(path: Path, error: Exception) -> str:
     return (
         f"{path}: damaged ({error}). The daemon sets it aside and begins a new one when it is "
-        f"started; what can be saved of it: `sqlite3 {path} .recover | sqlite3 saved.sqlite3`"
+        "started; what can be saved of it: "
+        f"`sqlite3 {quote(str(path))} .recover | sqlite3 saved.sqlite3`"
     )
