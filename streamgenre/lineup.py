@@ -133,8 +133,8 @@ class Lineup:
         return loaded
 
 
-def _open(settings: StationSettings) -> Source:
-    source, announcement = open_input(settings)
+def _open(settings: StationSettings, *, waits: bool = True) -> Source:
+    source, announcement = open_input(settings, waits=waits)
     if announcement:
         _log.info("%s", announcement)
     return source
@@ -142,7 +142,7 @@ def _open(settings: StationSettings) -> Source:
 
 def _open_now(settings: StationSettings) -> Source:
     try:
-        return _open(settings)
+        return _open(settings, waits=False)
     except InputError as error:
         if is_device(settings.input):
             raise InputError(f"{error}; --wait-for-device waits until it is there") from error

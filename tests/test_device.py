@@ -311,6 +311,25 @@ def test_a_busy_device_is_tried_again(world: World) -> None:
     source.stop()
 
 
+def test_one_that_cannot_be_opened_at_first_is_a_failure_where_nobody_waits(world: World) -> None:
+    device = find_device("line in")
+    world.set(open_error="Device unavailable")
+    source = DeviceSource(Choice("line in", device), QUICK, waits=False)
+    source.start()
+    until(lambda: source.failure is not None)
+    assert str(source.failure).startswith(f"device '{MIC}': cannot be opened (Device unavailable)")
+    world.set(open_error="")
+    source = DeviceSource(Choice("line in", device), QUICK, waits=False)
+    source.start()
+    until(lambda: source.state == "live")
+    world.set(open_error="Device unavailable", frozen=True)
+    until(lambda: "cannot be opened" in told(source)[-1].detail)
+    assert source.state == "lost"  # it was open: now it is waited for
+    world.set(open_error="", frozen=False)
+    until(lambda: source.state == "live")
+    source.stop()
+
+
 # ---- faults of a stream -------------------------------------------------------------------------
 
 

@@ -146,7 +146,13 @@ def _capture(connection: socket.socket, sounddevice: Any, choice: dict[str, Any]
 
 
 def _words(error: Exception) -> str:
-    return str(error.args[0]) if error.args else str(error)
+    """Return what PortAudio says, or where that is nothing, what the sound system said to it."""
+    match error.args:
+        case (_, _, (_, _, str(cause))) if cause:
+            return f"the sound system says: {cause}"
+        case (str(words), *_):
+            return words.removeprefix("Error opening RawInputStream: ")
+    return str(error)
 
 
 if __name__ == "__main__":

@@ -45,8 +45,15 @@ def input_fault(name: str) -> str:
     return ""
 
 
-def open_input(settings: StationSettings) -> tuple[Source, str | None]:
+def open_input(settings: StationSettings, *, waits: bool = True) -> tuple[Source, str | None]:
     """Return the source that the settings mean, and a line for the user where one was chosen.
+
+    Parameters
+    ----------
+    settings
+        Of the station.
+    waits
+        Whether a device that is there but cannot be opened is waited for; else the source fails.
 
     Raises
     ------
@@ -55,7 +62,7 @@ def open_input(settings: StationSettings) -> tuple[Source, str | None]:
     """
     name = settings.input
     if name is None:
-        return _default(settings)
+        return _default(settings, waits=waits)
     if fault := input_fault(name):
         raise InputError(f"{redacted(name)}: {fault}")
     if name == "-":
@@ -73,7 +80,7 @@ def open_input(settings: StationSettings) -> tuple[Source, str | None]:
             raise
         raise InputError(f"{name!r} is no file here, and: {error}") from error
     chosen_by = device.name if name == DEFAULT_DEVICE else name
-    return DeviceSource(Choice(chosen_by, device), settings.device), None
+    return DeviceSource(Choice(chosen_by, device), settings.device, waits=waits), None
 
 
 def _open_path(name: str, settings: StationSettings) -> Source:
@@ -120,7 +127,7 @@ def _looks_like_path(name: str) -> bool:
     )
 
 
-def _default(settings: StationSettings) -> tuple[Source, str]:
+def _default(settings: StationSettings, *, waits: bool) -> tuple[Source, str]:
     """Return the default input device, or the demo where there is none."""
     try:
         devices = list_devices()
@@ -134,5 +141,5 @@ def _default(settings: StationSettings) -> tuple[Source, str]:
         )
     device = next((d for d in devices if d.default), devices[0])
     which = "the default input device" if device.default else "the first input device"
-    source = DeviceSource(Choice(device.name, device), settings.device)
+    source = DeviceSource(Choice(device.name, device), settings.device, waits=waits)
     return source, f"listening to {device.name!r}, {which}"

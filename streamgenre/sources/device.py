@@ -64,14 +64,20 @@ class DeviceSource(Source):
         Which device.
     settings
         How it is watched and waited for.
+    waits
+        Whether a device that cannot be opened at first is waited for; else that is a failure. One
+        that was open is always waited for.
     """
 
     real_time = True
     live = True
 
-    def __init__(self, choice: Choice, settings: DeviceSettings | None = None) -> None:
+    def __init__(
+        self, choice: Choice, settings: DeviceSettings | None = None, *, waits: bool = True
+    ) -> None:
         super().__init__(choice.name)
         self._choice = choice
+        self._waits = waits
         self._settings = settings or DeviceSettings()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._supervise, name="device", daemon=True)
@@ -95,6 +101,12 @@ class DeviceSource(Source):
                 why = self._attempt()
                 if self._stop.is_set():
                     break
+                if not self._waits:
+                    raise InputError(
+                        f"{why}; is another program using it, or is its sound server away? "
+                        "`streamgenre doctor` looks into it; --wait-for-device waits until it can "
+                        "be opened"
+                    )
                 self.tell("connecting" if self._ended_at is None else "lost", why)
                 self._stop.wait(backoff.next_s())
         except Exception as error:  # noqa: BLE001 - handed to the engine, which raises it
@@ -114,6 +126,7 @@ class DeviceSource(Source):
                 device = self._choice.among(devices)
                 try:
                     rate = self._open(helper, device)
+                    self._waits = True
                     self._choice.remember(device, devices)
                     return self._capture(helper, rate, device)
                 except InputError as error:
@@ -123,12 +136,15 @@ class DeviceSource(Source):
 
     def _open(self, helper: Helper, device: Device) -> int:
         """Open the device as the ring has it where it can be, and return its rate."""
-        return helper.open(
-            device.index,
-            rates=list(dict.fromkeys([self.rate or device.rate, device.rate])),
-            channels=min(device.channels, self.channels or MAX_CHANNELS),
-            block_s=BLOCK_S,
-        )
+        try:
+            return helper.open(
+                device.index,
+                rates=list(dict.fromkeys([self.rate or device.rate, device.rate])),
+                channels=min(device.channels, self.channels or MAX_CHANNELS),
+                block_s=BLOCK_S,
+            )
+        except InputError as error:
+            raise InputError(f"cannot be opened ({error})") from error
 
     def _capture(self, helper: Helper, rate: int, device: Device) -> str:
         continuity = Continuity(rate)

@@ -128,3 +128,26 @@ def test_an_unplugged_card_is_waited_for(sound_server: SoundServer, song: Path) 
     states = [e["state"] for _, e in heard if e["type"] == "source"]
     assert states[0] == "live"
     assert states[-2:] == ["live", "ended"]
+
+
+@pytest.mark.timeout(120)
+def test_a_card_that_cannot_be_opened_is_an_error_or_is_waited_for(
+    sound_server: SoundServer, tmp_path: Path
+) -> None:
+    (tmp_path / ".asoundrc").write_text(f"pcm.closed {sound_server.pcm}\n")
+    env = sound_server.environment | {"HOME": str(tmp_path)}
+    flags = ("listen", "--input", "closed", "--publish", free_endpoint(), "--json")
+    sound_server.unplug()  # the server still lists it
+    done = streamgenre(*flags, env=env, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith("streamgenre: error: device 'closed': cannot be opened (")
+    assert "--wait-for-device waits" in done.stderr
+    heard: Heard = []
+    with start(*flags, "--wait-for-device", env=env) as daemon:
+        collect(daemon, heard)
+        told = wait_for(heard, 20, type="source", state="connecting")
+        assert "cannot be opened" in told["detail"]
+        sound_server.plug()
+        wait_for(heard, 40, type="update")
+        daemon.terminate()
+        assert daemon.wait(5) == 0
