@@ -160,7 +160,9 @@ def test_devices_are_chosen_by_name_or_by_what_they_are(world: World) -> None:
         find_device("usb", there)
     with pytest.raises(InputError, match="did you mean 'USB Camera"):
         find_device("USB Kamera: -", there)
-    with pytest.raises(InputError, match=r"did you mean 'usb:1-1\.2'"):
+    with pytest.raises(
+        InputError, match=r"has the id 'usb:1-1\.4' now; did you mean 'usb:1-1\.2'\? \(there are: "
+    ):
         find_device("usb:1-1.4", there)
     with pytest.raises(InputError, match="no input device 'HDMI'"):
         find_device("HDMI", there)

@@ -92,9 +92,9 @@ def _listen(commands: Commands) -> None:
     source.add_argument(
         "--wait-for-device",
         action="store_true",
-        help="wait for a device that is not there at the start, instead of an error; what a "
-        "configuration names is always waited for, and so is a device that was heard and is "
-        "unplugged",
+        help="wait for a device that is not there or cannot be opened at the start, instead of an "
+        "error; what a configuration names is always waited for, and so is a device that was "
+        "heard and is unplugged",
     )
     source.add_argument("--station", metavar="NAME", help="name of the station in every event")
     source.add_argument(

@@ -16,7 +16,7 @@ from streamgenre.sources.addresses import (
     redacted,
 )
 from streamgenre.sources.device import DeviceSource
-from streamgenre.sources.devices import Choice, find_device, list_devices
+from streamgenre.sources.devices import Choice, find_device, is_id, list_devices
 from streamgenre.sources.listing import AUDIO_SUFFIXES, is_playlist, list_files
 from streamgenre.sources.lists import SUFFIXES
 from streamgenre.sources.playlist import Order, open_file, open_playlist
@@ -76,7 +76,7 @@ def open_input(settings: StationSettings, *, waits: bool = True) -> tuple[Source
     try:
         device = find_device(None if name == DEFAULT_DEVICE else name)
     except InputError as error:
-        if name == DEFAULT_DEVICE:
+        if name == DEFAULT_DEVICE or is_id(name):
             raise
         raise InputError(f"{name!r} is no file here, and: {error}") from error
     chosen_by = device.name if name == DEFAULT_DEVICE else name

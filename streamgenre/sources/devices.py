@@ -119,7 +119,7 @@ def find_device(text: str | None, devices: list[Device] | None = None) -> Device
         matches = [device for device in devices if device.default]
         if not matches:
             raise InputError("no default input device; `streamgenre devices` lists what there is")
-    elif text.startswith((CARD, USB)):
+    elif is_id(text):
         matches = [device for device in devices if _is_called(device.identity, text)]
     else:
         matches = _named(devices, text)
@@ -129,7 +129,18 @@ def find_device(text: str | None, devices: list[Device] | None = None) -> Device
         raise InputError(f"{text!r} could be {_listed(matches)}; give the whole name or the id")
     names = [name for d in devices for name in (d.name, d.id) if name]
     there = _listed(devices) or "none at all"
+    if text is not None and is_id(text):
+        forms = [form for d in devices if d.identity for form in _forms(d.identity)]
+        raise InputError(
+            f"no input device has the id {text!r} now{nearest(text, forms)} (there are: {there}); "
+            "`streamgenre devices --help` tells the forms of an id"
+        )
     raise InputError(f"no input device {text!r}{nearest(text or '', names)} (there are: {there})")
+
+
+def is_id(text: str) -> bool:
+    """Whether a device is named by an id that outlasts its number, and not by its name."""
+    return text.startswith((CARD, USB))
 
 
 def _listed(devices: list[Device]) -> str:
@@ -187,7 +198,7 @@ class Choice:
             If it is not there, or cannot be told from another.
         """
         known = self._known
-        if self._text.startswith((CARD, USB)):
+        if is_id(self._text):
             return find_device(self._text, devices)
         matches = [d for d in devices if _alike(known, d)]
         in_place = [d for d in matches if _port(d) == _port(known)]
