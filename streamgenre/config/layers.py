@@ -54,7 +54,9 @@ def show(value: object) -> str:
     """Return a value as a message may show it: short, and without credentials."""
     if isinstance(value, str):
         text = shown(value)
-        return ascii(text) if len(text) <= 80 else ascii(text[:77]) + "…"
+        # repr keeps what can be printed and escapes the rest, so that no control character gets to
+        # the terminal.
+        return repr(text) if len(text) <= 80 else repr(text[:77]) + "…"
     if isinstance(value, dict | list):
         return "a table" if isinstance(value, dict) else "an array"
     if isinstance(value, bool):

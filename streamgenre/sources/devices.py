@@ -130,9 +130,9 @@ def find_device(text: str | None, devices: list[Device] | None = None) -> Device
     names = [name for d in devices for name in (d.name, d.id) if name]
     there = _listed(devices) or "none at all"
     if text is not None and is_id(text):
-        forms = [form for d in devices if d.identity for form in _forms(d.identity)]
+        ids = [d.id for d in devices if d.id]
         raise InputError(
-            f"no input device has the id {text!r} now{nearest(text, forms)} (there are: {there}); "
+            f"no input device has the id {text!r} now{nearest(text, ids)} (there are: {there}); "
             "`streamgenre devices --help` tells the forms of an id"
         )
     raise InputError(f"no input device {text!r}{nearest(text or '', names)} (there are: {there})")
