@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.config.lines import lines
+from streamgenre.config.no_toml import explained
 from streamgenre.errors import SettingsError
 from streamgenre.sources.addresses import shown
 
@@ -110,9 +111,7 @@ def read_file(path: Path) -> Tree:
     except RecursionError as error:
         raise SettingsError(f"{path}: nested too deeply; expected tables and values") from error
     except ValueError as error:
-        words = re.sub(r" \(at (line \d+, column \d+|end of document)\)$", "", str(error))
-        found = re.search(r"\(at line (\d+),", str(error))
-        line = int(found[1]) if found else text.count("\n") + 1
+        line, words = explained(text, error)
         raise SettingsError(f"{path}:{line}: no TOML: {words}") from error
     tree: Tree = _given(document, path, where, (), ())
     return tree

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import tempfile
 import tomllib
@@ -213,8 +214,20 @@ def test_the_commands_agree_with_each_other(tmp_path: Path) -> None:
         ("[bus]\npublish = 'bogus'", 2, ["'bogus'", "expected tcp://127.0.0.1:PORT"]),
         ("[bus]\ncontrol = 'tcp://127.0.0.1:99999'", 2, ["expected tcp://127.0.0.1:PORT"]),
         ("[metrics]\nlisten = 'zork'", 2, ["expected :PORT or HOST:PORT"]),
-        ("a = 1\nb = ", 2, ["no TOML"]),
-        ("a = [", 1, ["no TOML"]),
+        ("a = 1\nb = ", 2, ["no TOML: found nothing as a value", "expected text in quotes"]),
+        ("a = [1", 1, ["no TOML: found nothing in an array", "expected a comma"]),
+        ("a = 1\nb = \"x\x01y\"", 2, ["no TOML: found the control character U+0001; expected"]),
+        ("b = \"kitchen\nc = 'd'\n", 1, ["no TOML: found a text without its closing quote"]),
+        ("a = 1 # it's\nb = 'kitchen\nc = 3\n", 2, ["a text without its closing quote"]),
+        ("a = 1\nb = \"\"\"kitchen\n\nc = ''\n", 2, ["a text without its closing quote"]),
+        ("a = 'it's'\n", 1, ["found \"s'\" behind a value; expected the end of the line"]),
+        ("\n\na =\xc2\xa03\n", 3, ["found U+00A0 (no-break space); expected a plain blank"]),
+        ("input = http://joe:hush@h/x?t=hush", 1, ["found 'http://h/x?…' without quotes"]),
+        ("a = True", 1, ["found True; expected true"]),
+        ("a: 3", 1, ["found ': 3' behind a key; expected = and a value"]),
+        ("a = \"C:\\new\\users\"", 1, ["found a backslash", "single quotes"]),
+        ("[bus]\n[bus]", 2, ["found the table [bus] for the second time"]),
+        ("[[station]\n", 1, ["expected its closing bracket"]),
         ("ok = 1\n\xff", 2, ["UTF-8"]),
         ("a = " + "[" * 5000, 0, ["nested too deeply"]),
         ("a = " + "9" * 5000, 0, ["no TOML"]),
@@ -227,6 +240,19 @@ def test_a_fault_is_told_with_its_line(write: Any, text: str, line: int, words: 
     for word in words:
         assert word in told
     assert "hush" not in told
+
+
+def test_typographic_quotes_are_called_so(write: Any) -> None:
+    assert ":2: no TOML: found the typographic quote “; expected" in wrong(write("\na = “x”\n"))
+    assert "and the typographic quote ”; expected" in wrong(write('a = "kitchen”\n'))
+
+
+def test_a_value_is_shown_as_it_is_but_for_what_cannot_be_printed() -> None:
+    url = "rtmp://u:hush@radio.example/ö\x1b[31m\u202e?token=hush"
+    env = {**os.environ, "LC_ALL": "C"}
+    done = streamgenre("listen", "--input", url, env=env)
+    assert done.returncode == 2
+    assert "'rtmp://radio.example/ö\\x1b[31m\\u202e?…'" in done.stderr
 
 
 def test_all_faults_are_told_at_once_in_their_order(write: Any) -> None:
