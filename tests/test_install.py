@@ -160,7 +160,8 @@ def test_the_service_is_installed_below_a_folder_and_taken_away(
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    make("install-service")
+    told = make("install-service")
+    assert re.search(r"systemctl is not called.*no user is made", told, re.DOTALL)
     for unit in ("streamgenre.service", "streamgenre@.service"):
         placed = to / "usr/local/lib/systemd/system" / unit
         assert placed.read_text() == (ROOT / "systemd" / unit).read_text()
@@ -184,6 +185,7 @@ def test_the_service_is_installed_below_a_folder_and_taken_away(
     data.write_text("mine")
     assert "kept" in make("install-service")
     said = make("uninstall-service")
+    assert re.search(r"systemctl is not called.*no user is removed", said, re.DOTALL)
     assert f"{to}/etc/streamgenre" in said
     assert f"{to}/var/lib/streamgenre" in said
     left = {path.relative_to(to).as_posix() for path in to.rglob("*") if not path.is_dir()}
