@@ -56,10 +56,17 @@ class Corpus:
     """Genres, sorted."""
     folds_by: str
     """How the folds were made: ``clips.csv``, ``artist``, ``file`` or ``split`` (a split file)."""
-    warnings: tuple[str, ...]
-    """What a reader of figures from this corpus has to know."""
+    faults: tuple[str, ...] = ()
+    """What is wrong with the corpus, whatever it is used for."""
+    doubts: tuple[str, ...] = ()
+    """What its folds may hide, since artists are not known."""
     held_out: tuple[int, ...] = ()
     """Folds that are measured on, such as a published test list; empty for all."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of figures from this corpus has to know."""
+        return (*self.faults, *self.doubts)
 
     @property
     def measured(self) -> tuple[int, ...]:
@@ -83,18 +90,13 @@ def read_corpus(folder: Path) -> Corpus:
     if not folder.is_dir():
         raise TrainError(f"no corpus at {folder}: expected a folder of genre sub-folders")
     table = folder / CSV_NAME
-    if table.is_file():
-        clips, folds_by, warnings = _from_table(folder, table)
-    else:
-        clips, folds_by, warnings = _from_folders(folder)
-    labels = tuple(sorted({clip.genre for clip in clips}))
-    if len(labels) < 2:
+    corpus = _from_table(folder, table) if table.is_file() else _from_folders(folder)
+    if len(corpus.labels) < 2:
         raise TrainError(
-            f"{folder}: {len(clips)} clips of {len(labels)} genre; training needs at least two "
-            "genres, each a sub-folder of audio files"
+            f"{folder}: {len(corpus.clips)} clips of {len(corpus.labels)} genre; training needs at "
+            "least two genres, each a sub-folder of audio files"
         )
-    warnings += _leaks(clips)
-    return Corpus(tuple(sorted(clips, key=lambda c: c.name)), labels, folds_by, tuple(warnings))
+    return corpus
 
 
 def make_folds(
@@ -143,7 +145,19 @@ def audio_files(folder: Path) -> list[Path]:
     )
 
 
-def _from_table(folder: Path, table: Path) -> tuple[list[Clip], str, list[str]]:
+def _corpus(
+    clips: Sequence[Clip], folds_by: str, faults: Sequence[str], doubts: Sequence[str]
+) -> Corpus:
+    return Corpus(
+        tuple(sorted(clips, key=lambda clip: clip.name)),
+        tuple(sorted({clip.genre for clip in clips})),
+        folds_by,
+        (*faults, *_leaks(clips)),
+        tuple(doubts),
+    )
+
+
+def _from_table(folder: Path, table: Path) -> Corpus:
     try:
         with table.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
@@ -161,16 +175,16 @@ def _from_table(folder: Path, table: Path) -> tuple[list[Clip], str, list[str]]:
     names = Counter(row["clip"] for row in known)
     if names and (twice := names.most_common(1)[0])[1] > 1:
         raise TrainError(f"{table}: clip {twice[0]} stands there {twice[1]} times")
-    warnings = []
+    faults = []
     if len(known) < len(rows):
         missing = next(r["clip"] for r in rows if (r["genre"], r["clip"]) not in files)
-        warnings.append(
+        faults.append(
             f"{len(rows) - len(known)} clips of {table.name} have no audio file "
             f"(the first: {missing})"
         )
     if not known:
         raise TrainError(f"{table}: none of its {len(rows)} clips has a file GENRE/CLIP.* below it")
-    folds, folds_by = _folds_of_rows(table, known, warnings)
+    folds, folds_by, doubts = _folds_of_rows(table, known)
     clips = [
         Clip(
             row["clip"],
@@ -182,15 +196,14 @@ def _from_table(folder: Path, table: Path) -> tuple[list[Clip], str, list[str]]:
         )
         for row, fold in zip(known, folds, strict=True)
     ]
-    return clips, folds_by, warnings
+    return _corpus(clips, folds_by, faults, doubts)
 
 
-def _folds_of_rows(
-    table: Path, rows: Sequence[dict[str, str]], warnings: list[str]
-) -> tuple[list[int], str]:
+def _folds_of_rows(table: Path, rows: Sequence[dict[str, str]]) -> tuple[list[int], str, list[str]]:
+    """Return the folds, how they were made, and what is doubtful about them."""
     if "fold" in rows[0]:
         try:
-            return [int(row["fold"]) for row in rows], table.name
+            return [int(row["fold"]) for row in rows], table.name, []
         except (TypeError, ValueError) as error:
             raise TrainError(
                 f"{table}: every clip needs a whole number in the column fold ({error}); "
@@ -199,10 +212,11 @@ def _folds_of_rows(
     artists = [(row.get("artist") or "").strip() for row in rows]
     unknown = artists.count("")
     if unknown == len(rows):
-        warnings.append(_NO_ARTISTS)
-        return make_folds([r["genre"] for r in rows], [r["clip"] for r in rows]), "file"
+        folds = make_folds([r["genre"] for r in rows], [r["clip"] for r in rows])
+        return folds, "file", [_NO_ARTISTS]
+    doubts = []
     if unknown:
-        warnings.append(
+        doubts.append(
             f"{unknown} clips have no artist: each was taken for an artist of its own, so artists "
             "may stand on both sides of a fold"
         )
@@ -210,7 +224,7 @@ def _folds_of_rows(
         f"artist:{a.casefold()}" if a else f"clip:{row['clip']}"
         for a, row in zip(artists, rows, strict=True)
     ]
-    return make_folds([row["genre"] for row in rows], groups), "artist"
+    return make_folds([row["genre"] for row in rows], groups), "artist", doubts
 
 
 _NO_ARTISTS: Final = (
@@ -219,7 +233,7 @@ _NO_ARTISTS: Final = (
 )
 
 
-def _from_folders(folder: Path) -> tuple[list[Clip], str, list[str]]:
+def _from_folders(folder: Path) -> Corpus:
     found = [
         (path, genre.name)
         for genre in sorted(folder.iterdir())
@@ -237,7 +251,7 @@ def _from_folders(folder: Path) -> tuple[list[Clip], str, list[str]]:
         Clip(name, path, genre, "", fold)
         for name, (path, genre), fold in zip(names, found, folds, strict=True)
     ]
-    return clips, "file", [_NO_ARTISTS]
+    return _corpus(clips, "file", [], [_NO_ARTISTS])
 
 
 def _leaks(clips: Iterable[Clip]) -> list[str]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,18 @@ def test_inspect_tells_what_is_there(
     assert "cannot be read: 1" in page
 
 
+def test_inspect_doubts_no_folds_that_it_does_not_make(
+    corpus: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["inspect", str(corpus), "--cache", str(cache), "--json", "--quiet"]
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out)["warnings"] == []
+    assert main([*command, "--tags"]) == 0  # the copy has none
+    (warning,) = json.loads(capsys.readouterr().out)["warnings"]
+    assert warning.startswith("1 of 13 clips have no artist")
+    assert "fold" not in warning
+
+
 def test_no_artist_and_no_copy_is_on_two_sides(corpus: Path, cache: Path, tmp_path: Path) -> None:
     held = split(corpus, cache, tmp_path / "s.json")
     assert all(len(sides) == 1 for sides in sides_by(held, "artist").values())
@@ -85,6 +98,22 @@ def test_no_artist_and_no_copy_is_on_two_sides(corpus: Path, cache: Path, tmp_pa
     assert len(side) == 13
     again = split(corpus, cache, tmp_path / "again.json")
     assert again == held
+
+
+def test_more_folds_than_a_genre_can_fill_are_refused(
+    corpus: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["split", str(corpus), "--cache", str(cache), "--out", str(tmp_path / "s.json")]
+    assert main([*command, "--folds", "4"]) == 1
+    error = capsys.readouterr().err
+    # The copy joins the two artists that it is by.
+    assert "folk has 7 clips of 3 artists, polka has 6 clips of 3 artists; --folds 3 can" in error
+    assert not (tmp_path / "s.json").exists()
+    table = (corpus / "clips.csv").read_text()
+    alone = tmp_path / "alone.csv"
+    alone.write_text(re.sub("polka artist .", "all", table))
+    assert main([*command, "--table", str(alone)]) == 1
+    assert "polka has 6 clips of 1 artist; not even 2 folds can" in capsys.readouterr().err
 
 
 def test_artists_from_tags(corpus: Path, cache: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from train.corpora import splitfile, splitting
 from train.corpora.listing import Listing, read_listing
+from train.corpus import CSV_NAME
 from train.errors import TrainError
 from train.frames import default_cache
 
@@ -198,8 +199,20 @@ def _told(listing: Listing) -> dict[str, Any]:
             }
             for copy in listing.copies
         ],
-        "warnings": list(listing.corpus.warnings),
+        "warnings": [*listing.corpus.faults, *_doubts(listing)],
     }
+
+
+def _doubts(listing: Listing) -> list[str]:
+    """Return what can go wrong where artists are not known: nothing is split here yet."""
+    unknown = sum(not item.artist for item in listing.items)
+    if not unknown:
+        return []
+    return [
+        f"{unknown} of {len(listing.items)} clips have no artist: `train split` would take each "
+        "for one by an artist of its own, so that an artist may be on two sides; a column artist "
+        f"in {CSV_NAME} or --tags tells them"
+    ]
 
 
 def _show(listing: Listing) -> None:

@@ -120,7 +120,8 @@ def read(path: Path, folder: Path) -> Corpus:
         labels=tuple(sorted({clip.genre for clip in chosen})),
         # Without artists, folds are by file, whatever file they stand in.
         folds_by="split" if held["artists_from"] else "file",
-        warnings=(told, *unknown),
+        faults=(told,),
+        doubts=tuple(unknown),
         held_out=(1 + PARTS.index("test"),) if parts else (),
     )
 

@@ -5,7 +5,7 @@ A split is a number of folds, each to be held out once, or named parts (train, v
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +26,8 @@ _WORDS: Final = {
     "test": "test", "testing": "test", "eval": "test",
 }  # fmt: skip
 """What lists and columns call the parts."""
+_TOLD: Final = 5
+"""So many genres are named that have too few clips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +48,63 @@ class Split:
 
 
 def by_artist(listing: Listing, n_folds: int) -> Split:
-    """Deal clips out to folds, keeping artists and copies together."""
-    items = listing.items
+    """Deal clips out to folds, keeping artists and copies together.
+
+    Raises
+    ------
+    TrainError
+        If a fold would be without a genre: nothing of it could be measured there.
+    """
     groups = _groups(listing)
-    folds = make_folds(
-        [item.genre for item in items], [groups[item.clip] for item in items], n_folds=n_folds
-    )
+    apart: dict[str, set[str]] = {genre: set() for genre in listing.corpus.labels}
+    for item in listing.items:
+        apart[item.genre].add(groups[item.clip])
+    fewest = min(map(len, apart.values()))
+    dealt = (_dealt(listing, groups, n) for n in range(min(n_folds, fewest), 1, -1))
+    folds = next((folds for folds in dealt if _in_every_fold(listing, folds)), [])
+    most = max(folds, default=0)
+    if most < n_folds:
+        raise TrainError(_too_few(listing, apart, n_folds, most))
     what = f"artist ({listing.artists_from})" if listing.artists_from else "file, artists unknown"
     return Split(
-        {item.clip: str(fold) for item, fold in zip(items, folds, strict=True)},
+        {item.clip: str(fold) for item, fold in zip(listing.items, folds, strict=True)},
         {},
         f"{n_folds} folds made by {what}, copies of a recording together",
     )
+
+
+def _dealt(listing: Listing, groups: Mapping[str, str], n_folds: int) -> list[int]:
+    items = listing.items
+    return make_folds(
+        [item.genre for item in items], [groups[item.clip] for item in items], n_folds=n_folds
+    )
+
+
+def _in_every_fold(listing: Listing, folds: list[int]) -> bool:
+    there = {(item.genre, fold) for item, fold in zip(listing.items, folds, strict=True)}
+    return len(there) == len({genre for genre, _ in there}) * max(folds)
+
+
+def _too_few(listing: Listing, apart: Mapping[str, set[str]], n_folds: int, most: int) -> str:
+    """Return what is said where so many folds cannot be had, only ``most`` or, at 0, none."""
+    clips = Counter(item.genre for item in listing.items)
+    what = "artist" if listing.artists_from else "recording"
+    scarce = sorted(apart, key=lambda genre: (len(apart[genre]), genre))
+    short = [genre for genre in scarce if len(apart[genre]) < n_folds] or scarce
+    told = [
+        f"{genre} has {_number(clips[genre], 'clip')} of {_number(len(apart[genre]), what)}"
+        for genre in short[:_TOLD]
+    ]
+    more = [f"{len(short) - _TOLD} more genres have too few"] if len(short) > _TOLD else []
+    had = f"--folds {most} can be had" if most else "not even 2 folds can be had"
+    return (
+        f"{n_folds} folds with every genre in each cannot be had: {', '.join(told + more)}; "
+        f"{had}, more with clips of more {what}s"
+    )
+
+
+def _number(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def by_column(listing: Listing, column: str) -> Split:
