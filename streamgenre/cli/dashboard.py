@@ -86,4 +86,4 @@ class _Missing:
             return None
         self._told |= self._there
         wanted, there = listed(self._wanted), listed(self._there)
-        return f"nothing of {wanted} yet; the stations at {self._where} are {there}"
+        return f"nothing of {wanted} yet, still waiting; the stations at {self._where} are {there}"

@@ -45,12 +45,12 @@ def run_dashboard(
     what ``events`` raises propagates, and SIGTERM becomes ``SystemExit(143)`` unless the program
     handles it itself. Ctrl-Z gives the terminal back until the process is continued. A terminal
     that goes away ends the dashboard quietly. What is put into ``messages`` meanwhile, from any
-    thread, stands above the last row for a while.
+    thread, stands above the last row for a while, or goes to standard error with the lines.
     """
     if console is None:
         console = Console()
     if not console.is_terminal or console.is_dumb_terminal:
-        run_lines(events, file=console.file, stop=stop)
+        run_lines(events, file=console.file, stop=stop, messages=messages)
         return
     screen = _Screen(console, messages or Messages())
     pause = Pause()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from streamgenre.dashboard.text import clean, clock, duration, level, percent
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import IO
 
+    from streamgenre.dashboard.messages import Message, Messages
     from streamgenre.events import AnyEvent
 
 
@@ -49,12 +53,17 @@ def line(event: AnyEvent) -> str | None:
 
 
 def run_lines(
-    events: Iterable[AnyEvent | None], *, file: IO[str], stop: Callable[[], bool]
+    events: Iterable[AnyEvent | None],
+    *,
+    file: IO[str],
+    stop: Callable[[], bool],
+    messages: Messages | None = None,
 ) -> None:
     """Write a line for each event, and one when a station's updates fail to come.
 
     Each line is flushed, so that a reader of a pipe sees it at once. Returns when ``events`` end,
-    when ``stop`` says so, or, without a word, when nobody reads any more.
+    when ``stop`` says so, or, without a word, when nobody reads any more. What is put into
+    ``messages`` meanwhile, from any thread, goes to standard error.
     """
     view = DashboardView()
     stale: set[str] = set()
@@ -65,6 +74,8 @@ def run_lines(
                 view.apply(event, now)
                 _write(file, line(event))
             _tell_stale(view, stale, now, file)
+            if messages is not None:
+                _say(messages)
             if stop():
                 return
     except BrokenPipeError:
@@ -83,6 +94,14 @@ def _tell_stale(view: DashboardView, told: set[str], now: float, file: IO[str]) 
             _write(file, f"{clock(when)}  {clean(name)}  no update for {duration(quiet)}")
     # Stations that were forgotten for want of room.
     told.intersection_update(view.stations)
+
+
+def _say(messages: Messages) -> None:
+    told: deque[Message] = deque()
+    messages.move(told, time.time())
+    for message in told:
+        with suppress(OSError):  # nobody reads it
+            _write(sys.stderr, f"streamgenre: {clean(message.text)}")
 
 
 def _write(file: IO[str], text: str | None) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from commands import free_endpoint, start
 from dashboard.dashboard_events import gap, segment, source, status, update
 from rich.console import Console
 
@@ -87,3 +88,21 @@ def test_an_encoding_without_the_letters_is_no_error() -> None:
     file = io.TextIOWrapper(raw, encoding="latin-1")
     lines.run_lines([replace(update(0), station="音楽")], file=file, stop=lambda: False)
     assert b"  ??  jazz" in raw.getvalue()
+
+
+def test_who_asks_for_a_station_that_is_not_there_is_told_which_are() -> None:
+    endpoint = free_endpoint()
+    flags = ("--publish", endpoint, "--input", "a=demo", "--input", "b=demo", "--no-history")
+    watch = ("dashboard", "--connect", endpoint, "--station", "nosuch")
+    with start("listen", "--quiet", *flags) as daemon, start(*watch) as dashboard:
+        assert dashboard.stderr is not None
+        told = [dashboard.stderr.readline()]
+        while "stations" not in told[-1] and told[-1]:  # before it: nobody has answered yet
+            told.append(dashboard.stderr.readline())
+        dashboard.terminate()
+        assert dashboard.stdout is not None
+        assert dashboard.stdout.read() == ""
+        daemon.terminate()
+    assert told[-1].startswith(
+        f"streamgenre: nothing of nosuch yet, still waiting; the stations at {endpoint} are a"
+    )

@@ -230,7 +230,7 @@ def test_who_asks_for_a_station_that_is_not_there_is_told_which_are(terminal: Te
     try:
         command = f"{sys.executable} -m streamgenre dashboard --connect {endpoint} --station"
         terminal.type(f"{command} nosuch", "Enter")
-        told = f"nothing of nosuch yet; the stations at {endpoint} are a, b"
+        told = f"nothing of nosuch yet, still waiting; the stations at {endpoint} are a, b"
         terminal.wait(lambda: told in " ".join(terminal.screen().split()))
         assert "waiting for events" in terminal.screen()
     finally:
