@@ -10,29 +10,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamgenre.clock import StreamClock, wall_offset
 from streamgenre.features import MfccStream
-from streamgenre.level import LevelMeter, sanitise
-from streamgenre.loudness import LoudnessMeter
-from streamgenre.resample import Resampler
-from streamgenre.ring import Lost
+from streamgenre.intake import Gap, Intake
+from streamgenre.level import LevelMeter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from streamgenre.clock import StreamClock
     from streamgenre.config import EngineSettings
     from streamgenre.features import MfccSpec
+    from streamgenre.ring import Lost
     from streamgenre.sources.base import Source
     from streamgenre.sources.titles import Title
-
-_READ_S: Final = 1.0
-"""Most seconds taken from the ring at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +68,6 @@ class Break:
     """Whether it is so long that model and decision begin anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Gap:
-    """A loss on its way to the hops."""
-
-    lost: Lost
-    end: int
-    """Position behind it."""
-
-
 class Station:
     """The stages of one station up to the features.
 
@@ -99,8 +85,6 @@ class Station:
 
     def __init__(self, name: str, source: Source, spec: MfccSpec, settings: EngineSettings) -> None:
         self.name = name
-        self.source = source
-        self.replaced = 0  # samples that were no numbers
         self.finished = False
         self._settings = settings
         self._rate = spec.samplerate
@@ -108,14 +92,9 @@ class Station:
         self._limit = (
             None if settings.duration_s is None else max(1, round(settings.duration_s * self._rate))
         )
-        self.clock = StreamClock(self._rate)
-        self._resampler: Resampler | None = None
+        self._intake = Intake(source, self._rate)
         self._mfcc = MfccStream(spec)
         self._meter = LevelMeter()
-        self._loudness: LoudnessMeter | None = None
-        self._waiting: deque[NDArray[np.float32] | _Gap] = deque()
-        self._stored = 0  # samples taken from the ring, at the rate of the source
-        self._taken = 0  # the same with the lost ones
         self._position = 0
         self._passed_lost = 0  # lost samples before the position, at the rate of the source
         self._hop_start = 0
@@ -123,7 +102,25 @@ class Station:
         self._hops = 0
         self._heard: list[NDArray[np.float32]] = []  # samples of this hop
         self._frames: list[NDArray[np.float32]] = []  # frames of this hop, where a gap is in it
-        self._drained = False
+
+    @property
+    def source(self) -> Source:
+        """Where the samples come from; may be replaced before its first one."""
+        return self._intake.source
+
+    @source.setter
+    def source(self, source: Source) -> None:
+        self._intake.source = source
+
+    @property
+    def clock(self) -> StreamClock:
+        """What tells the wall time of a position."""
+        return self._intake.clock
+
+    @property
+    def replaced(self) -> int:
+        """Number of samples that were no numbers and were replaced by 0."""
+        return self._intake.replaced
 
     @property
     def stream_time(self) -> float:
@@ -133,7 +130,7 @@ class Station:
     @property
     def wall(self) -> float:
         """UNIX seconds of the present position; of now before the first sample."""
-        return self.clock.time_of(self._position) if self._taken else time.time()
+        return self.clock.time_of(self._position) if self._intake.begun else time.time()
 
     def wall_of(self, stream_time: float) -> float:
         """Return the UNIX seconds of a stream time in seconds."""
@@ -166,27 +163,28 @@ class Station:
             if self.title_due:
                 return self.source.cues.popleft().title
             title_at = self._next_title()
-            if not self._waiting:
-                if self._read():
+            waiting = self._intake.waiting
+            if not waiting:
+                if self._intake.read():
                     continue  # what was read may still be in the resampler
-                if self._drained:
+                if self._intake.drained:
                     return self._finish()
                 # Nothing more will come of this hop: what was heard of it is told now.
                 return self._close_hop() if self.source.state == "lost" else None
-            item = self._waiting[0]
-            if isinstance(item, _Gap):
+            item = waiting[0]
+            if isinstance(item, Gap):
                 # What was heard of a hop that the gap breaks off is an update before the gap.
                 hop = self._close_hop() if item.end >= self._hop_end else None
                 if hop is not None:
                     return hop
-                self._waiting.popleft()
+                waiting.popleft()
                 return self._pass(item)
             room = min(self._hop_end, title_at or self._hop_end) - self._position
             self._hear(item[:room])
             if len(item) > room:
-                self._waiting[0] = item[room:]
+                waiting[0] = item[room:]
             else:
-                self._waiting.popleft()
+                waiting.popleft()
             if self._position == self._limit:
                 return self._finish()
             if self._position == self._hop_end:
@@ -204,58 +202,7 @@ class Station:
     def _next_title(self) -> int | None:
         """Return the position of the next title; None where there is none to come."""
         cues = self.source.cues
-        return cues[0].at * self._rate // self.source.rate if cues and self._taken else None
-
-    # ---- samples in -----------------------------------------------------------------------------
-
-    def _read(self) -> bool:
-        """Add what the ring has to the waiting samples; False where it has nothing now."""
-        source, ring = self.source, self.source.ring
-        if ring is None:
-            self._drained = source.state == "ended"
-            return False
-        if self._resampler is None:
-            self._resampler = Resampler(source.rate, self._rate)
-            self._loudness = LoudnessMeter(source.rate, source.channels)
-            if not source.real_time:
-                self.clock.observe(0, time.monotonic(), wall_offset())
-        item = ring.read(round(_READ_S * source.rate))
-        if item is None:
-            if ring.exhausted:
-                self._drained = True
-            if self._drained or source.state == "lost":
-                self._queue(self._resampler.flush())
-            return bool(self._waiting)
-        assert self._loudness is not None
-        if isinstance(item, Lost):
-            self._loudness.reset()
-            self._queue(self._resampler.flush())
-            self._taken += item.samples
-            self.clock.interrupted()
-            if not self.clock.anchored:  # the very first thing is a loss
-                position = self._taken * self._rate // source.rate
-                self.clock.observe(position, time.monotonic(), wall_offset())
-            self._waiting.append(_Gap(item, self._taken * self._rate // source.rate))
-            return True
-        self.replaced += sanitise(item)
-        self._loudness.push(item)
-        self._stored += len(item)
-        self._taken += len(item)
-        if source.real_time:
-            self._observe_arrival()
-        self._queue(self._resampler.push(_mixed(item)))
-        return True
-
-    def _queue(self, samples: NDArray[np.float32]) -> None:
-        if len(samples):
-            self._waiting.append(samples)
-
-    def _observe_arrival(self) -> None:
-        assert self.source.ring is not None
-        arrived = self.source.ring.arrival_time(self._stored - 1)
-        if arrived is not None:
-            position = self._taken * self._rate // self.source.rate
-            self.clock.observe(position, arrived, wall_offset())
+        return cues[0].at * self._rate // self.source.rate if cues and self._intake.begun else None
 
     # ---- hops out -------------------------------------------------------------------------------
 
@@ -280,7 +227,7 @@ class Station:
         start, self._hop_start = self._hop_start, self._position
         self._hop_end = self._end_of_hop()
         self._digest()
-        level = self._meter.read()
+        level, loudness = self._meter.read(), self._intake.loudness
         parts, self._frames = self._frames, []
         if not any(map(len, parts)):
             return None
@@ -288,8 +235,8 @@ class Station:
         return Hop(
             frames=np.concatenate(parts),
             level_dbfs=level,
-            peak_dbfs=self._loudness.peak() if self._loudness else -math.inf,
-            loudness_lufs=self._loudness.loudness() if self._loudness else None,
+            peak_dbfs=loudness.peak() if loudness else -math.inf,
+            loudness_lufs=loudness.loudness() if loudness else None,
             start=start / self._rate,
             end=self._position / self._rate,
             wall=self.clock.time_of(self._position),
@@ -301,7 +248,7 @@ class Station:
         end = (self._position // self._hop + 1) * self._hop
         return end if self._limit is None else min(end, self._limit)
 
-    def _pass(self, gap: _Gap) -> Break:
+    def _pass(self, gap: Gap) -> Break:
         """Move on behind a gap."""
         start = self._position
         self._digest()
@@ -327,7 +274,7 @@ class Station:
         if heard == 0 or (2 * heard < self._hop and self._hops):
             return None
         self._digest()
-        if self._drained:
+        if self._intake.drained:
             self._frames.append(self._mfcc.flush())
         return self._close_hop()
 
@@ -338,16 +285,3 @@ class Station:
             return None
         taken = -(-self._position * self.source.rate // self._rate)
         return ring.arrival_time(taken - 1 - self._passed_lost)
-
-
-def _mixed(block: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean of the channels, shape ``(n,)``.
-
-    Column by column: numpy's own mean over so short an axis costs twenty times as much.
-    """
-    mono: NDArray[np.float32] = block[:, 0].copy()
-    for column in block.T[1:]:
-        mono += column
-    if block.shape[1] > 1:
-        mono *= np.float32(1 / block.shape[1])
-    return mono
