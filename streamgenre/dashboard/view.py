@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 STALE_S: Final = 3.0
 """Seconds without an update after which a station is marked."""
+MAX_QUIET_S: Final = 1e9
+"""More is not told: times out of an event may be anything."""
 AWAY: Final = ("connecting", "lost", "ended")
 """States of a source that does not play."""
 MAX_STATIONS: Final = 256
@@ -141,7 +143,7 @@ class StationView:
         quiet = self.quiet_s(now)
         if self.source_state in AWAY or quiet <= max(STALE_S, 2.5 * self.hop):
             return None
-        return int(quiet)
+        return int(min(quiet, MAX_QUIET_S))
 
 
 @dataclass(slots=True)

@@ -60,7 +60,8 @@ class Terminal:
             if condition(screen):
                 return screen
             if time.monotonic() > ends:
-                pytest.fail(f"not on the screen in {seconds} s:\n{screen}")
+                size = self.ask("#{pane_width} × #{pane_height}")
+                pytest.fail(f"not on the screen ({size}) in {seconds} s:\n{screen}")
             time.sleep(0.1)
 
     def kill(self) -> None:
