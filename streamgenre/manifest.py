@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from streamgenre.errors import ModelError, nearest
-from streamgenre.features import MfccSpec
+from streamgenre.mfcc import MfccSpec
 
 MANIFEST_VERSION: Final = 1
 DEFAULT_MODEL: Final = "lstm"
