@@ -6,12 +6,13 @@ import getpass
 import grp
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from streamgenre.doctor.finding import command, note, ok, problem
 from streamgenre.errors import InputError
 from streamgenre.sources.addresses import redacted
 from streamgenre.sources.addresses import shown as shown_input
+from streamgenre.sources.capture import in_words
 from streamgenre.sources.choose import DEFAULT_DEVICE, is_device
 from streamgenre.sources.devices import find_device
 from streamgenre.sources.http import open_url
@@ -114,7 +115,8 @@ def _device(name: str | None, shown: str) -> Iterator[Finding]:
         yield note(
             "input",
             f"{device.name!r} is there but cannot be opened now ({refusal})",
-            "is another program using it? (`sudo fuser -v /dev/snd/*`; the daemon itself counts)",
+            "is another program using it (`sudo fuser -v /dev/snd/*`; the daemon itself counts), or "
+            "is its sound server away (`pactl info`)?",
         )
 
 
@@ -133,14 +135,10 @@ def _rates(device: Device) -> tuple[list[int], str]:
             channels = min(device.channels, 2)
             sounddevice.check_input_settings(index, channels, "float32", None, rate)
         except (sounddevice.PortAudioError, ValueError) as error:
-            refusal = _words(error)
+            refusal = in_words(error)
         else:
             taken.append(rate)
     return taken, refusal
-
-
-def _words(error: Any) -> str:
-    return str(error.args[0]) if error.args else str(error)
 
 
 def _stream(url: str) -> Iterator[Finding]:

@@ -76,7 +76,7 @@ def _serve(connection: socket.socket, said: queue.SimpleQueue[bytes]) -> str:
         choice = json.loads(said.get())
         return _capture(connection, sounddevice, choice)
     except sounddevice.PortAudioError as error:
-        return _words(error)
+        return in_words(error)
 
 
 def _devices(sounddevice: Any) -> list[dict[str, Any]]:
@@ -145,7 +145,7 @@ def _capture(connection: socket.socket, sounddevice: Any, choice: dict[str, Any]
     return f"{type(errors[0]).__name__}: {errors[0]}" if errors else "stopped"
 
 
-def _words(error: Exception) -> str:
+def in_words(error: Exception) -> str:
     """Return what PortAudio says, or where that is nothing, what the sound system said to it."""
     match error.args:
         case (_, _, (_, _, str(cause))) if cause:

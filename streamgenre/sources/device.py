@@ -104,8 +104,8 @@ class DeviceSource(Source):
                 if not self._waits:
                     raise InputError(
                         f"{why}; is another program using it, or is its sound server away? "
-                        "`streamgenre doctor` looks into it; --wait-for-device waits until it can "
-                        "be opened"
+                        "`streamgenre doctor` looks into it; --input names another (`demo` needs "
+                        "none), and --wait-for-device waits until it can be opened"
                     )
                 self.tell("connecting" if self._ended_at is None else "lost", why)
                 self._stop.wait(backoff.next_s())
