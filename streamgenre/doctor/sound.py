@@ -115,8 +115,8 @@ def _device(name: str | None, shown: str) -> Iterator[Finding]:
         yield note(
             "input",
             f"{device.name!r} is there but cannot be opened now ({refusal})",
-            "is another program using it (`sudo fuser -v /dev/snd/*`; the daemon itself counts), or "
-            "is its sound server away (`pactl info`)?",
+            "is another program using it (`sudo fuser -v /dev/snd/*`; the daemon itself counts), "
+            "or is its sound server away (`pactl info`)?",
         )
 
 
