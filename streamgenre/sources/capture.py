@@ -146,7 +146,7 @@ def _capture(connection: socket.socket, sounddevice: Any, choice: dict[str, Any]
 
 
 def in_words(error: Exception) -> str:
-    """Return what PortAudio says, or where that is nothing, what the sound system said to it."""
+    """Return what the sound system said to PortAudio where it told, else what PortAudio says."""
     match error.args:
         case (_, _, (_, _, str(cause))) if cause:
             return f"the sound system says: {cause}"
