@@ -15,16 +15,17 @@ from streamgenre.manifest import MANIFEST_VERSION
 from streamgenre.models import load_model
 from train import card, talk
 from train.frames import decode, frames_of
+from train.record import method_of
 from train.trunk import adapter, checkpoint, network, shipped, transfer
 from train.trunk.graph import NEXT
 from train.trunk.material import Heard, hear
-from train.workflow import Reporter, method_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from train.corpus import Corpus
     from train.trunk.memory import Settings
+    from train.workflow import Reporter
 
 _CHECK_SECONDS: Final = 8
 
