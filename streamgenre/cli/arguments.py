@@ -132,13 +132,13 @@ def _listen(commands: Commands) -> None:
         "--smoothing",
         type=float,
         metavar="SECONDS",
-        help="time constant of the smoothing; longer is calmer and later (default: 2)",
+        help="time constant of the smoothing; longer is calmer and later (default: 1)",
     )
     decision.add_argument(
         "--threshold",
         type=float,
         metavar="P",
-        help="decide on a genre from this smoothed probability on; else `unknown` (default: 0.35)",
+        help="decide on a genre from this smoothed probability on; else `unknown` (default: 0.3)",
     )
     decision.add_argument(
         "--silence",

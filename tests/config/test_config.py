@@ -22,6 +22,7 @@ from streamgenre.config.build import keys, load
 from streamgenre.config.describe import example, schema, settings_in_use
 from streamgenre.config.layers import Given, Tree, put, variable
 from streamgenre.config.lines import lines
+from streamgenre.decision import DecisionSettings
 from streamgenre.errors import SettingsError
 from streamgenre.limits import Range, limits_of
 
@@ -92,7 +93,7 @@ def test_later_layers_stand_over_earlier_ones(
     put(flags, ("decision", "enter"), Given(0.1, "--threshold"))
     (station,) = load(str(user), {"STREAMGENRE_MODEL": "lite"}, flags).config.stations
     assert (station.model, station.decision.enter, station.decision.keep) == ("lite", 0.1, 0.1)
-    assert station.decision.margin == 0.1
+    assert station.decision.margin == DecisionSettings().margin
     (station,) = load(str(user), {"STREAMGENRE_INPUT": "demo"}).config.stations
     assert (station.input, station.name) == ("demo", None)
 
@@ -194,7 +195,7 @@ def test_the_commands_agree_with_each_other(tmp_path: Path) -> None:
         ("[raw]\nrate = true", 2, ["raw.rate = true"]),
         ("raw = { rate = 8000, chanels = 2 }", 1, ["did you mean 'channels'"]),
         ("pace = 'rael'", 1, ["one of real, fast", "did you mean 'real'"]),
-        ("[decision]\nkeep = 0.5\n", 1, ["keep 0.5, enter 0.35", "expected keep at most"]),
+        ("[decision]\nkeep = 0.5\n", 1, ["keep 0.5, enter 0.3", "expected keep at most"]),
         ("[history]\npath = ''", 2, ["history.path", "expected a path"]),
         ("[station]\nname = 'a'", 1, ["[[station]]", "double brackets"]),
         ("station = [1]", 1, ["double brackets"]),
