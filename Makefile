@@ -28,7 +28,7 @@ types: $(VENV)/.test
 # Everything that a test may need is installed above, so a part that is missing is a failure. Much of
 # what is tested waits for real parts, by the clock: three files at a time keep two cores busy.
 check: $(VENV)/.test
-	STREAMGENRE_TEST_ALL=1 $(BIN)/pytest -q -n 3 --dist loadfile
+	STREAMGENRE_TEST_ALL=1 $(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

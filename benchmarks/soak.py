@@ -185,7 +185,7 @@ class SoakSource(Source):
         """Play one file, at most so many samples of it; return how many they were."""
         played = 0
         gain = np.float32(10 ** self._rng.uniform(-1, 0))
-        for _, decoded in decode(files[self._rng.integers(len(files))]):
+        for _, decoded in decode(files[int(self._rng.integers(len(files)))]):
             for block in cut(decoded, BLOCK):
                 played += self._write(gain * block[: at_most - played])
             if played >= at_most or self._stop.is_set():

@@ -161,7 +161,7 @@ def test_a_storm_of_a_megabyte_a_second_costs_a_few_lines(
     with logging_to(pipe):
         began = time.monotonic()
         engine.run(lambda: time.monotonic() - began > 2)
-    assert storm.told > 1_000_000
+    assert storm.told > 100_000
     changes = [event for event in events if isinstance(event, SourceChange)]
     said = pipe.lines()
     assert len(changes) > 100

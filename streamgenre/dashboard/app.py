@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final
@@ -48,7 +49,9 @@ def run_dashboard(
     thread, stands above the last row for a while, or goes to standard error with the lines.
     """
     if console is None:
-        console = Console()
+        # Exported sizes are those of some moment; the terminal's own is asked before every picture.
+        sizes = ("COLUMNS", "LINES")
+        console = Console(_environ={k: v for k, v in os.environ.items() if k not in sizes})
     if not console.is_terminal or console.is_dumb_terminal:
         run_lines(events, file=console.file, stop=stop, messages=messages)
         return

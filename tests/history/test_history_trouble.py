@@ -99,11 +99,13 @@ def test_a_full_disk(tmp_path: Path) -> None:
         assert rows(path, SEGMENTS)[0][1] == watched.updates
         assert watched.writer.state()["lost"] == 0
         check_whole(path)
-        # Said once as it began and once as it was over.
+        # Said as it began and as it was over; a small transaction may have found room in between.
+        times = len(watched.said) // 2
+        assert 1 <= times <= 3
         assert [("cannot be written" in s, "again" in s) for s in watched.said] == [
             (True, False),
             (False, True),
-        ]
+        ] * times
 
 
 def test_a_read_only_disk(tmp_path: Path) -> None:

@@ -77,8 +77,8 @@ def terminal(tmux: str) -> Iterator[Terminal]:
 
 def listen(folder: Path, wav: Path, endpoint: str) -> str:
     return (
-        f"{sys.executable} -m streamgenre listen --model {folder} --input {wav} "
-        f"--publish {endpoint} --threshold 0.05; echo code=$?"
+        f"COLUMNS=80 LINES=24 {sys.executable} -m streamgenre listen --model {folder} "
+        f"--input {wav} --publish {endpoint} --threshold 0.05; echo code=$?"
     )
 
 
