@@ -25,7 +25,7 @@ LONG = ("train", "real")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files: several run side by side, and none should be left at the end."""
+    """Begin with the longest files: several run side by side, none should be left at the end."""
     items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
