@@ -185,7 +185,8 @@ class Engine:
         times = [seat.look_at for seat in self._seats if not seat.ended and seat.hop is None]
         if any(seat.hop is not None for seat in self._seats):
             times.append(self._gather_until)
-        return max(POLL_S, min([LONGEST_POLL_S, *(at - now for at in times)]))
+        least = min((seat.poll_s for seat in self._open()), default=POLL_S)
+        return max(least, min([LONGEST_POLL_S, *(at - now for at in times)]))
 
     def _see_to_end(self, seat: Seat) -> None:
         if seat.station.finished and seat.hop is None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 POLL_S: Final = 0.01
 """Pause where a hop is due and its last block is about to arrive."""
+FAST_POLL_S: Final = 0.001
+"""The same for sources that play as fast as they are heard."""
 EAGER_S: Final = 0.05
 """So long after a hop that came faster than time passes, the next one is looked for at once: a file
 or pipe may bring more."""
@@ -61,6 +63,11 @@ class Seat:
         """Name of the station."""
         return self.station.name
 
+    @property
+    def poll_s(self) -> float:
+        """Shortest pause between two looks in seconds."""
+        return POLL_S if self.station.source.real_time else FAST_POLL_S
+
     def start(self) -> None:
         """Begin to capture."""
         try:
@@ -84,8 +91,11 @@ class Seat:
             if now - self._pulled < self.settings.hop_s / 2:
                 self._eager_until = now + EAGER_S
             self._pulled = now
-        pause = POLL_S if now < self._eager_until else max(due, POLL_S)
-        self.look_at = now + min(pause, LONGEST_POLL_S)
+        if self.hop is not None and (due <= 0 or not self.station.source.real_time):
+            self.look_at = now  # once it is decided: the next one may be complete already
+        else:
+            pause = self.poll_s if now < self._eager_until else max(due, self.poll_s)
+            self.look_at = now + min(pause, LONGEST_POLL_S)
         return progressed
 
     def _pull(self) -> bool:
