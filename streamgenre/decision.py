@@ -42,7 +42,7 @@ class DecisionSettings:
     """The decided genre is given up (``unknown``) below this; at most ``enter``."""
     margin: Annotated[float, Range(0, 1)] = 0.25
     """Another genre takes over when its smoothed probability leads by this."""
-    speech_enter: Annotated[float, Range(0, 2)] = 0.7
+    speech_enter: Annotated[float, Range(0, 2)] = 0.8
     """It is speech when its smoothed probability reaches this; a single second of it does not. Over
     1 for never."""
     speech_keep: Annotated[float, Range(0, 2)] = 0.3
