@@ -30,7 +30,7 @@ EXTRAS: Final = {
     ),
     **{"paho": "mqtt", "matplotlib": "report", "pyarrow": "parquet"},
 }
-"""Which extra brings a module that the base install lacks: ``pip install 'streamgenre[EXTRA]'``."""
+"""Which extra brings a module that the base install lacks: ``pip install '.[EXTRA]'``."""
 
 
 def extra_for(module: str, command: str) -> str | None:
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         _say(
             f"error: `streamgenre {args.command}` needs {error.name}, which is not installed; "
-            f"`pip install 'streamgenre[{extra}]'`"
+            f"`pip install '.[{extra}]'` in the folder of streamgenre's source"
         )
         return 1
     except KeyboardInterrupt:

@@ -141,7 +141,7 @@ def _report(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> N
             "  streamgenre report --station kitchen --day yesterday --out report.html\n"
             "  streamgenre report --day 2026-07-01 --out day.pdf --theme light\n\n"
             "The HTML file needs nothing else and no network. PNG and PDF need matplotlib:\n"
-            "pip install 'streamgenre[report]'"
+            "pip install '.[report]'"
         ),
     )
     _history_path(parser)

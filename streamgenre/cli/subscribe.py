@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from streamgenre.link import Link
 
-_PATIENCE_S: Final = 5.0
+_PATIENCE_S: Final = 2.0
 """Seconds without a single event after which the user is told what may be wrong."""
 
 

@@ -71,7 +71,7 @@ def docs(cls: type) -> dict[str, str]:
             and isinstance(after.value, ast.Constant)
         ):
             text = str(after.value.value).replace("``", "`")
-            text = re.sub(r"\bNone (for|to)\b", r"leave it out \1", text)
+            text = re.sub(r"\bNone\s+(for|to)\b", r"leave it out \1", text)
             found[field.target.id] = " ".join(text.split())
     return found
 

@@ -134,7 +134,8 @@ def write_parquet(file: IO[bytes], rows: Iterable[dict[str, Any]], columns: Sequ
         from pyarrow import parquet
     except ImportError as error:
         raise HistoryError(
-            "Parquet needs pyarrow: install it with `pip install 'streamgenre[parquet]'`, or take "
+            "Parquet needs pyarrow: `pip install '.[parquet]'` in the folder of streamgenre's "
+            "source, or take "
             "--format csv or json"
         ) from error
     schema = arrow.schema([(name, _arrow_type(arrow, name)) for name in columns])

@@ -47,7 +47,8 @@ def draw(data: DayData, theme: Theme, file_format: str) -> bytes:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise HistoryError(
-            "PNG and PDF need matplotlib: install it with `pip install 'streamgenre[report]'`, or "
+            "PNG and PDF need matplotlib: `pip install '.[report]'` in the folder of streamgenre's "
+            "source, or "
             "take --out report.html, which needs nothing"
         ) from error
     settings: Any = {
