@@ -59,14 +59,16 @@ class StationReport:
         self._sequence = Sequence()
         self._latencies = Latencies()
         self._updates = 0
-        self._since: tuple[float, float] = (-1.0, 0.0)  # of the decision: stream and wall time
+        # Of the decision: stream time, wall time, and how often the system's clock had been set.
+        self._since: tuple[float, float, int] = (-1.0, 0.0, 0)
         self._playing: dict[str, Any] | None = None
         self._played: deque[dict[str, Any]] = deque(maxlen=MAX_TITLES)  # since the last segment
 
     def update(self, hop: Hop, decision: Decision) -> None:
         """Tell what was heard in a hop and what is decided."""
         if decision.since != self._since[0]:
-            self._since = (decision.since, hop.wall - (hop.end - hop.start))
+            began = hop.wall - (hop.end - hop.start)
+            self._since = (decision.since, began, self._station.clock.steps)
         self._publish(
             Update(
                 **self._head("update", hop.end, hop.wall),
@@ -89,8 +91,11 @@ class StationReport:
 
     def segment(self, stretch: Stretch) -> None:
         """Tell that a stretch of one decision is over."""
-        # The clock may have been set meanwhile: the start is what was said when it began.
-        started = self._since[1]
+        # The burst that a radio server begins with moves the times of all samples, those before it
+        # too. But where the system's clock was set, the start is what was said when it began.
+        _, said, steps = self._since
+        was_set = steps != self._station.clock.steps
+        started = said if was_set else self._station.wall_of(stretch.start)
         ended = max(started, self._station.wall_of(stretch.end))
         self._publish(
             Segment(
