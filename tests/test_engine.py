@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -166,6 +167,20 @@ def test_latency_is_not_that_of_a_gap_behind(stateful_folder: Path) -> None:
     status = [e for e in run(stateful_folder, source) if isinstance(e, Status)][-1]
     assert status.latency_ms is not None
     assert status.latency_ms["max"] < 900
+
+
+def test_what_comes_in_a_burst_lasts_as_long_as_it_plays(stateful_folder: Path) -> None:
+    """As from a radio server: eight seconds at once are eight seconds of what was on."""
+    source = FedSource()
+    source.real_time = True
+    source.feed([music(8, rate=RATE)[at : at + RATE // 4] for at in range(0, 8 * RATE, RATE // 4)])
+    before = time.time()
+    segments = [e for e in run(stateful_folder, source.end()) if isinstance(e, Segment)]
+    assert sum(e.end - e.start for e in segments) == pytest.approx(8, abs=0.1)
+    assert segments[0].start_time == pytest.approx(before - 8, abs=2)
+    for segment in segments:
+        lasted = segment.time - segment.start_time
+        assert lasted == pytest.approx(segment.end - segment.start, abs=0.01)
 
 
 def test_a_short_gap_keeps_the_state(stateful_folder: Path) -> None:
