@@ -57,6 +57,26 @@ def test_a_machine_that_is_well_is_told_so(tmp_path: Path) -> None:
     assert shown.stdout.rstrip().endswith("all is well")
 
 
+def test_a_daemon_with_keys_is_no_stranger_on_its_port(tmp_path: Path) -> None:
+    keys, endpoint = tmp_path / "keys", free_endpoint()
+    new_pair(keys)
+    config = settings(
+        tmp_path,
+        f'[bus]\npublish = "{endpoint}"\nencrypt = true\nkeys = "{keys}"\n'
+        '[[station]]\nname = "a"\ninput = "demo"\nmodel = "lite"\n',
+    )
+    with start("listen", "--config", config, "--no-history", "-q") as daemon:
+        try:
+            for _ in range(20):
+                told = json.loads(streamgenre("doctor", "--config", config, "--json").stdout)
+                (found,) = (f for f in told["findings"] if f["check"] == "publish")
+                if "is free" not in found["says"]:
+                    break
+        finally:
+            daemon.terminate()
+    assert (found["verdict"], "only lets keys in" in found["says"]) == ("note", True)
+
+
 def test_what_is_wrong_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
     damaged = tmp_path / "h.sqlite3"

@@ -54,12 +54,16 @@ def _free(endpoint: str) -> bool:
 def _who_publishes(endpoint: str) -> Finding:
     with Subscriber(_reachable(endpoint), types=GLANCED) as subscriber:
         stations = glance(subscriber)
+        refused = "does not let this client in" in subscriber.link.detail
     owner = _owner(endpoint)
+    if not stations and refused:
+        said = f"{endpoint} is in use{owner}: by a daemon that only lets keys in, it seems"
+        return note("publish", said, "`streamgenre subscribe --server-key KEY` asks it")
     if not stations:
         return problem(
             "publish",
             f"{endpoint} is in use{owner}, and no streamgenre answers there",
-            "end what uses it, or publish elsewhere; a daemon with keys does not answer here",
+            "end what uses it, or publish elsewhere",
         )
     told = ", ".join(
         f"{name} {station.get('source_state', '?')}" for name, station in sorted(stations.items())
