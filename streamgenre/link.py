@@ -34,6 +34,8 @@ _FAILED: Final = (
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 )
 _EVENTS: Final = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | _FAILED
+REFUSED: Final = "does not let this client in"
+"""Words of every :attr:`Link.detail` that tells of a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +122,12 @@ class Links:
     def _refusal(self, endpoint: str) -> str:
         if self._encrypted:
             return (
-                f"{endpoint} does not let this client in: either its key is not allowed there "
+                f"{endpoint} {REFUSED}: either its key is not allowed there "
                 "(`streamgenre keys show` here, `streamgenre keys allow NAME PUBKEY` there), or "
                 "--server-key is not that daemon's key, or the daemon uses no keys"
             )
         return (
-            f"{endpoint} does not let this client in: it seems to ask for keys; give its public "
+            f"{endpoint} {REFUSED}: it seems to ask for keys; give its public "
             "key as --server-key (there: `streamgenre keys show`)"
         )
 

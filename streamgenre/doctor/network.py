@@ -13,6 +13,7 @@ from streamgenre.doctor.finding import note, ok, problem
 from streamgenre.endpoints import needs_keys
 from streamgenre.glance import GLANCED, glance
 from streamgenre.keys import SECRET, default_folder
+from streamgenre.link import REFUSED
 from streamgenre.subscriber import Subscriber
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _free(endpoint: str) -> bool:
 def _who_publishes(endpoint: str) -> Finding:
     with Subscriber(_reachable(endpoint), types=GLANCED) as subscriber:
         stations = glance(subscriber)
-        refused = "does not let this client in" in subscriber.link.detail
+        refused = REFUSED in subscriber.link.detail
     owner = _owner(endpoint)
     if not stations and refused:
         said = f"{endpoint} is in use{owner}: by a daemon that only lets keys in, it seems"

@@ -135,8 +135,7 @@ def write_parquet(file: IO[bytes], rows: Iterable[dict[str, Any]], columns: Sequ
     except ImportError as error:
         raise HistoryError(
             "Parquet needs pyarrow: `pip install '.[parquet]'` in the folder of streamgenre's "
-            "source, or take "
-            "--format csv or json"
+            "source, or take --format csv or json"
         ) from error
     schema = arrow.schema([(name, _arrow_type(arrow, name)) for name in columns])
     with parquet.ParquetWriter(file, schema) as writer:
