@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 
+# What ends at once ends within this on a machine that has much else to do; a hang lasts far longer.
+PROMPT_S = 6.0
+
 
 def until(
     condition: Callable[[], Any], seconds: float = 10, *, pump: Callable[[], object] | None = None

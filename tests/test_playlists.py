@@ -351,7 +351,7 @@ def test_reading_takes_time_in_proportion_to_the_text(piece: str) -> None:
         began = time.monotonic()
         for _ in entries(text * (MAX_BYTES // 16 // len(text))):
             pass
-        assert time.monotonic() - began < 5  # a quadratic reader takes hours
+        assert time.monotonic() - began < 20  # a quadratic reader takes hours
 
 
 PIECES = (
