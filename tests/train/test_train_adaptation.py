@@ -114,7 +114,8 @@ def test_the_fold_held_out_is_not_used(weights: Any, heard: fronts.Fronts, tmp_p
     )
     expected = adapted(weights, heard, quick, tmp_path, without=fold)
     found = adapt(weights, spoilt, quick, without=fold)
-    kept = adapted(weights, replace(spoilt, features=spoilt.features[:0]), quick, tmp_path, without=fold)
+    gone = replace(spoilt, features=spoilt.features[:0])
+    kept = adapted(weights, gone, quick, tmp_path, without=fold)
     other = adapt(weights, spoilt, quick)
     kernel = "dense/kernel"
     np.testing.assert_allclose(found[kernel], expected[kernel], atol=1e-5)
