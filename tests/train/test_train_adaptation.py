@@ -22,7 +22,7 @@ from train.trunk.sound import through_a_microphone
 if TYPE_CHECKING:
     from pathlib import Path
 
-SETTINGS = Settings(versions=2, epochs=20, batch=8, learning_rate=2e-4)
+SETTINGS = Settings(versions=2, epochs=20, batch=8, mix=1.0, learning_rate=2e-4)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +104,11 @@ def test_changed_windows_come_closer_to_clean_ones(weights: Any, heard: fronts.F
     for version in (1, 2):
         assert apart(trained, version) < 0.9 * apart(weights, version)
     assert apart(trained, 0) < apart(weights, 1)
+    # Half of the way there.
+    half = adapt(weights, heard, replace(SETTINGS, mix=0.5), without=fold)
+    for kernel in ("conv2d_6/kernel", "dense/kernel"):
+        middle = (weights[kernel] + trained[kernel]) / 2
+        np.testing.assert_allclose(half[kernel], middle, atol=1e-3)
 
 
 def test_the_fold_held_out_is_not_used(weights: Any, heard: fronts.Fronts, tmp_path: Path) -> None:
