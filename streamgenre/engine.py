@@ -46,6 +46,10 @@ _STOP_S: Final = 1.2
 """Patience with all sources together at the end."""
 
 
+def _nothing() -> None:
+    """Take the place of a station that is removed."""
+
+
 class Engine:
     """Drives stations from their sources to events.
 
@@ -116,10 +120,11 @@ class Engine:
         if self._running:
             seat.start()
 
-    def remove(self, name: str, then: Callable[[], None] = lambda: None) -> None:
+    def remove(self, name: str, then: Callable[[], None] = _nothing) -> None:
         """Stop a station, tell its end and forget it; in the engine's thread.
 
-        ``then`` is called as soon as its source has stopped, in the engine's thread too.
+        ``then`` puts another into its place: it is called as soon as the source has stopped, in the
+        engine's thread too. Without it the station's last status says that it was removed.
         """
         seat = next((seat for seat in self._seats if seat.name == name), None)
         if seat is None:
@@ -127,6 +132,7 @@ class Engine:
             return
         seat.then = then
         if seat.ended:
+            self._send_status([seat])
             self._forget(seat)
             return
         decide([seat])  # if a hop of it is complete
@@ -311,4 +317,5 @@ class Engine:
             return
         vitals, traffic = self._health.measure(), self._traffic()
         for seat in seats:
-            seat.report.status(vitals, traffic)
+            removed = seat.ended and seat.then is _nothing
+            seat.report.status(vitals, traffic, removed=removed)

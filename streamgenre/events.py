@@ -245,6 +245,8 @@ class Status(Event):
     history: dict[str, Any] | None = None
     """How the history is doing; None where none is kept. ``state`` (``recording`` or ``failing``),
     ``problem`` in words, ``buffered`` and ``lost`` rows, ``set_aside`` (name of a broken file)."""
+    removed: bool = False
+    """Whether the station was taken out of the daemon, as by a reload: then nothing follows."""
 
 
 AnyEvent: TypeAlias = Update | Segment | Gap | SourceChange | Title | DeadAir | Status

@@ -28,12 +28,14 @@ def run(args: argparse.Namespace) -> int:
     """Show the events of one or more daemons until the user leaves."""
     messages = Messages()
 
-    def say(text: str) -> None:
-        messages.put(Message(time.time(), text, bad=True))
+    def say(text: str, about: str) -> None:
+        messages.put(Message(time.time(), text, bad=True, about=about))
 
     def tell(link: Link) -> None:
         if link.detail:
-            say(f"{link.detail}; trying again")
+            say(f"{link.detail}; trying again", "connection")
+        else:
+            messages.mended("connection")
 
     with ExitStack() as stack:
         stop = stack.enter_context(ask_to_stop())
@@ -52,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
                 yield event
                 words = missing.look(event, time.monotonic())
                 if words is not None:
-                    say(words)
+                    say(words, "missing")
+                elif missing.none:
+                    messages.mended("missing")
 
         run_dashboard(events(), stop=stop.is_set, messages=messages)
     return 0
@@ -67,11 +71,18 @@ class _Missing:
         self._where = where
         self._there: set[str] = set()
         self._told: set[str] = set()
+        self._heard = False
         self._patient_until: float | None = time.monotonic() + _PATIENCE_S
+
+    @property
+    def none(self) -> bool:
+        """Whether all that was asked for has been heard of."""
+        return self._heard and not self._wanted
 
     def look(self, event: AnyEvent | None, now: float) -> str | None:
         """Take an event of those asked for; return what there is to say now."""
         if event is not None:
+            self._heard = True
             self._wanted.discard(event.station)
             self._patient_until = None
         if self._wanted and self._everyone is not None:
