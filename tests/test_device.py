@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from commands import free_endpoint, start, streamgenre
+from commands import events_of, free_endpoint, start, streamgenre
 from heard import Heard, collect, wait_for
 from live import PROMPT_S, until
 
@@ -374,6 +374,19 @@ def test_one_that_cannot_be_opened_at_first_is_a_failure_where_nobody_waits(worl
     world.set(open_error="", frozen=False)
     until(lambda: source.state == "live")
     source.stop()
+
+
+def test_what_keeps_a_station_from_beginning_is_told_as_an_event_first(world: World) -> None:
+    world.set(open_error="Device unavailable")
+    flags = ("--publish", free_endpoint(), "--json", "--no-history")
+    done = streamgenre("listen", "--input", "pulse", *flags, env=dict(os.environ))
+    assert done.returncode == 1
+    source, status = events_of(done.stdout)
+    assert (source["state"], status["source_state"]) == ("ended", "ended")
+    assert "cannot be opened (Device unavailable)" in source["detail"]
+    assert source["detail"] in done.stderr
+    done = streamgenre("listen", "--input", "nothing", *flags, env=dict(os.environ))
+    assert (done.returncode, done.stdout) == (1, "")
 
 
 # ---- faults of a stream -------------------------------------------------------------------------
