@@ -259,17 +259,24 @@ def test_what_a_reload_removes_or_mends_is_gone_here_and_in_another_process(
         other.close()
 
 
-def test_who_asks_for_a_station_that_is_not_there_is_told_which_are(terminal: Terminal) -> None:
+def test_who_asks_for_a_station_that_is_not_there_is_told_which_are_until_it_comes(
+    terminal: Terminal,
+) -> None:
     endpoint = free_endpoint()
-    daemon = start(
-        "listen", "--quiet", "--publish", endpoint, "--input", "a=demo", "--input", "b=demo"
-    )  # fmt: skip
+    flags = ("listen", "--quiet", "--no-history", "--publish", endpoint, "--input", "a=demo")
+    daemon = start(*flags, "--input", "b=demo")
     try:
         command = f"{sys.executable} -m streamgenre dashboard --connect {endpoint} --station"
         terminal.type(f"{command} nosuch", "Enter")
         told = f"nothing of nosuch yet, still waiting; the stations at {endpoint} are a, b"
         terminal.wait(lambda: told in " ".join(terminal.screen().split()))
         assert "waiting for events" in terminal.screen()
+        end(daemon)
+        terminal.wait(lambda: "trying again" in terminal.screen())
+        daemon = start(*flags, "--input", "nosuch=demo")
+        terminal.wait(lambda: "nosuch" in terminal.screen() and "● live" in terminal.screen())
+        terminal.wait(lambda: "trying again" not in terminal.screen())
+        terminal.wait(lambda: "still waiting" not in terminal.screen())
     finally:
         end(daemon)
 
