@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+import signal
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Shows what is going on; use it as a context manager."""
+    """Shows what is going on; use it as a context manager, in the main thread.
+
+    An interrupt from the keyboard ends the work at the next step at the latest: where it arrives
+    within a callback of TensorFlow's, Python prints the exception and goes on.
+    """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
@@ -33,9 +38,12 @@ class Progress:
         self._task: TaskID | None = None
         self._title = ""
         self._total = 0
+        self._interrupted = False
+        self._handler: Any = None
 
     def __enter__(self) -> Self:
         """Start showing."""
+        self._handler = signal.signal(signal.SIGINT, self._interrupt)
         self._bars.start()
         return self
 
@@ -47,8 +55,18 @@ class Progress:
     ) -> None:
         """Leave the terminal as it was."""
         self._bars.stop()
+        signal.signal(signal.SIGINT, self._handler)
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        self._interrupted = True
+        raise KeyboardInterrupt
+
+    def _go_on(self) -> None:
+        if self._interrupted:
+            raise KeyboardInterrupt
 
     def _begin(self, title: str, total: int) -> None:
+        self._go_on()
         self._title, self._total = title, total
         self._task = self._bars.add_task(title, total=total, last="")
 
@@ -64,6 +82,7 @@ class Progress:
 
     def step(self) -> None:
         """One more step of what was begun was done."""
+        self._go_on()
         if self._task is not None:
             self._bars.advance(self._task)
 
@@ -73,6 +92,7 @@ class Progress:
 
     def epoch(self, epoch: Epoch) -> None:
         """Show that an epoch ended."""
+        self._go_on()
         if self._task is not None:
             self._bars.update(self._task, completed=epoch.number, last=f"loss {epoch.loss:.3f}")
         self._line(

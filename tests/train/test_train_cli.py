@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from streamgenre.models import load_model
 from train import export, workflow
 from train.cli import main
 from train.frames import SPEC, frames_of
+from train.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -354,3 +356,13 @@ def test_the_same_features_as_the_daemon() -> None:
 
     module: ModuleType = train.frames
     assert module.MfccStream.__module__ == "streamgenre.features"
+
+
+def test_an_interrupt_that_a_callback_swallowed_ends_the_work_at_its_next_step() -> None:
+    with Progress(quiet=True) as progress:
+        progress.stage("training", 2)
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            progress.step()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
