@@ -11,6 +11,7 @@ from streamgenre.cli.signals import ask_to_stop
 from streamgenre.dashboard.app import run_dashboard
 from streamgenre.dashboard.messages import Message, Messages
 from streamgenre.dashboard.text import listed
+from streamgenre.events import Status
 
 if TYPE_CHECKING:
     import argparse
@@ -66,6 +67,7 @@ class _Missing:
     """Finds out what there is while what was asked for sends nothing."""
 
     def __init__(self, wanted: set[str], everyone: Subscriber | None, where: str) -> None:
+        self._asked = frozenset(wanted)
         self._wanted = wanted
         self._everyone = everyone
         self._where = where
@@ -84,17 +86,26 @@ class _Missing:
         if event is not None:
             self._heard = True
             self._wanted.discard(event.station)
+            if event.station in self._asked and _removed(event):
+                self._wanted.add(event.station)
+                self._told.clear()
             self._patient_until = None
-        if self._wanted and self._everyone is not None:
+        if self._everyone is not None:
+            # All the time: it tells of the connection, too.
             while (other := self._everyone.receive(timeout=0)) is not None:
-                self._there.add(other.station)
+                (self._there.discard if _removed(other) else self._there.add)(other.station)
                 self._patient_until = None
         if self._patient_until is not None and now > self._patient_until:
             self._patient_until = None
             return f"nothing from {self._where} yet: is `streamgenre listen` running there?"
         # After an event more may be on its way.
-        if event is not None or not self._wanted or self._there <= self._told:
+        others = self._there - self._wanted
+        if event is not None or not self._wanted or others <= self._told:
             return None
-        self._told |= self._there
-        wanted, there = listed(self._wanted), listed(self._there)
+        self._told |= others
+        wanted, there = listed(self._wanted), listed(others)
         return f"nothing of {wanted} yet, still waiting; the stations at {self._where} are {there}"
+
+
+def _removed(event: AnyEvent) -> bool:
+    return isinstance(event, Status) and event.removed

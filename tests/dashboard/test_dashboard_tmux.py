@@ -255,6 +255,15 @@ def test_what_a_reload_removes_or_mends_is_gone_here_and_in_another_process(
         terminal.wait(lambda: "configuration read again" in terminal.screen())
         terminal.wait(lambda: "stays as it was" not in terminal.screen())
         terminal.wait(lambda: "faulty has failed" not in terminal.screen())
+        other.type("C-c")
+        other.assert_lent()
+        other.type(f"{streamgenre} dashboard --connect {bus} --station faulty", "Enter")
+        other.wait(lambda: "● live" in other.screen())
+        write(stays="demo")
+        reload()
+        other.wait(lambda: "nothing of faulty yet, still waiting" in other.screen())
+        assert other.screen().endswith("are stays")
+        assert "waiting for events" in other.screen()
     finally:
         other.close()
 
