@@ -30,7 +30,15 @@ import numpy as np
 from streamgenre.models import FRAMES
 from train.recipes.base import State
 from train.trunk import adapter
-from train.trunk.network import BANDS, CHANNELS, RHYTHM, TIMBRE, convolution, normalisation
+from train.trunk.network import (
+    BANDS,
+    CHANNELS,
+    FRONT,
+    RHYTHM,
+    TIMBRE,
+    convolution,
+    normalisation,
+)
 from train.trunk.network import FRAMES as WINDOW
 
 if TYPE_CHECKING:
@@ -95,11 +103,8 @@ def trunk_nodes(weights: Weights, b: Builder) -> str:
     Returns the name of the pooled features, shape ``(batch, 1506)``, interleaved and normalised as
     the trunk's dense layer takes them.
     """
-    mel, new = _mel(weights, b)
-    window = b.last(mel, WINDOW)
-    of_heard, heard = _heard(b, new)
-    front = b.add("Concat", _timbre(weights, b, mel, new), *_rhythm(weights, b, window), axis=1)
-    features = [b.add("Mul", front, of_heard)]
+    front, of_heard, heard = _front(weights, b)
+    features = [front]
     for number in (5, 6, 7):
         kernel, bias = convolution(weights, number)
         scale, shift = normalisation(weights, number + 1)
@@ -116,6 +121,15 @@ def trunk_nodes(weights: Weights, b: Builder) -> str:
             y = b.add("Add", y, features[-1])
         features.append(b.add("Mul", y, of_heard))
     return _pooled(weights, b, features, of_heard, heard)
+
+
+def _front(weights: Weights, b: Builder) -> tuple[str, str, str]:
+    """Return what all filters find in the window, ``(batch, 561, 187)``, and :func:`_heard`."""
+    mel, new = _mel(weights, b)
+    window = b.last(mel, WINDOW)
+    of_heard, heard = _heard(b, new)
+    front = b.add("Concat", _timbre(weights, b, mel, new), *_rhythm(weights, b, window), axis=1)
+    return b.add("Mul", front, of_heard), of_heard, heard
 
 
 def _mel(weights: Weights, b: Builder) -> tuple[str, str]:
@@ -246,3 +260,11 @@ def embedding_graph(weights: Weights) -> Any:
     for name, to in ((pooled, "pooled"), (units, "units"), (tags, "tags")):
         b.add("Identity", name, to=to)
     return assembled(b, STATES, {"pooled": (2 * CHANNELS,), "units": (200,), "tags": (50,)})
+
+
+def front_graph(weights: Weights) -> Any:
+    """Return adapter and front alone: ``front`` of the last 187 frames, ``(batch, 187, 561)``."""
+    b = Builder()
+    front, _, _ = _front(weights, b)
+    b.add("Transpose", front, perm=[0, 2, 1], to="front")
+    return assembled(b, STATES, {"front": (WINDOW, FRONT)})

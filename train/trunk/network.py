@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 
 FRAMES: Final = 187
 BANDS: Final = 96
+FRONT: Final = 561
+"""Features a frame of the vertical and the horizontal filters."""
 CHANNELS: Final = 753
-"""Features a frame before the pooling over time: 561 of the front, 3 × 64 of the residual layers"""
+"""Features a frame before the pooling over time: those of the front, 3 × 64 of the residual layers.
+"""
+TRAINED: Final = ("conv2d_5", "conv2d_6", "conv2d_7", "dense")
+"""Layers behind the front that can be trained on, by their names in the checkpoint."""
 UNITS: Final = 200
 TAGS: Final = 50
 TIMBRE: Final = ((7, 38), (7, 67))
@@ -57,15 +62,9 @@ def convolution(weights: Weights, number: int) -> tuple[Floats, Floats]:
 def build(weights: Weights) -> Any:
     """Build the trunk in Keras, with its weights.
 
-    Maps mel bands, shape ``(batch, frames, 96)``, to four outputs: the features before pooling
-    ``(batch, frames, 753)``, the pooled ones ``(batch, 1506)``, the 200 units and the 50 tags'
-    logits.
+    Maps mel bands, shape ``(batch, frames, 96)``, to the four outputs of :func:`back`.
     """
     from keras import Input, Model, layers, ops
-
-    def normed(x: Any, number: int) -> Any:
-        scale, shift = normalisation(weights, number)
-        return x * scale + shift
 
     def conv(x: Any, number: int, padding: str) -> Any:
         kernel, bias = convolution(weights, number)
@@ -75,25 +74,59 @@ def build(weights: Weights) -> Any:
         )  # fmt: skip
         y = layer(x)
         layer.set_weights([kernel, bias])
-        return y
+        return ops.max(_normed(weights, y, number + 1), axis=2)
 
     mel = Input((None, BANDS), name="mel")
-    x = normed(mel[..., None], 0)
-    around = layers.ZeroPadding2D(((3, 3), (0, 0)))
-    front = [ops.max(normed(conv(around(x), n, "valid"), n + 1), axis=2) for n in (0, 1)]
-    front += [ops.max(normed(conv(x, n, "same"), n + 1), axis=2) for n in (2, 3, 4)]
-    features = [layers.Concatenate()(front)]
-    for n in (5, 6, 7):
-        y = normed(conv(around(features[-1][..., None]), n, "valid")[:, :, 0], n + 1)
+    x = _normed(weights, mel[..., None], 0)
+    around = layers.ZeroPadding2D(((3, 3), (0, 0)))(x)
+    front = [conv(around, n, "valid") for n in (0, 1)] + [conv(x, n, "same") for n in (2, 3, 4)]
+    return Model(mel, back(weights)(layers.Concatenate()(front)), name="trunk")
+
+
+def back(weights: Weights) -> Any:
+    """Build what follows the front in Keras: the residual layers, the pooling, the dense layers.
+
+    Maps the front's features, shape ``(batch, frames, 561)``, to four outputs: the features before
+    pooling ``(batch, frames, 753)``, the pooled ones ``(batch, 1506)``, the 200 units and the 50
+    tags' logits. The layers in :data:`TRAINED` can be trained.
+    """
+    from keras import Input, Model, layers, ops
+
+    front = Input((None, FRONT), name="front")
+    features = [front]
+    for n, name in zip((5, 6, 7), TRAINED, strict=False):
+        kernel, bias = convolution(weights, n)
+        layer = layers.Conv1D(
+            kernel.shape[-1], len(kernel), padding="same", activation="relu",
+            name=f"trunk_{name.replace('2d', '')}",
+        )  # fmt: skip
+        y = _normed(weights, layer(features[-1]), n + 1)
+        layer.set_weights([kernel[:, :, 0], bias])
         features.append(y if n == 5 else features[-1] + y)
     of_frames = layers.Concatenate()(features)
     # Interleaved in the checkpoint: maximum and mean of feature 0, of feature 1, ...
     pooled = ops.stack([ops.max(of_frames, axis=1), ops.mean(of_frames, axis=1)], axis=-1)
     pooled = ops.reshape(pooled, (-1, 2 * CHANNELS))
-    units = ops.relu(ops.matmul(normed(pooled, 9), weights["dense/kernel"]) + weights["dense/bias"])
-    units = normed(units, 10)
+    dense = layers.Dense(UNITS, activation="relu", name="trunk_dense")
+    units = _normed(weights, dense(_normed(weights, pooled, 9)), 10)
+    dense.set_weights([weights["dense/kernel"], weights["dense/bias"]])
     tags = ops.matmul(units, weights["dense_1/kernel"]) + weights["dense_1/bias"]
-    return Model(mel, [of_frames, pooled, units, tags], name="trunk")
+    return Model(front, [of_frames, pooled, units, tags], name="trunk_back")
+
+
+def weights_of(back: Any) -> dict[str, Floats]:
+    """Return the trained weights of what :func:`back` built, under the checkpoint's names."""
+    found = {}
+    for name in TRAINED:
+        kernel, bias = back.get_layer(f"trunk_{name.replace('2d', '')}").get_weights()
+        found[f"{name}/kernel"] = kernel if name == "dense" else kernel[:, :, None]
+        found[f"{name}/bias"] = bias
+    return found
+
+
+def _normed(weights: Weights, x: Any, number: int) -> Any:
+    scale, shift = normalisation(weights, number)
+    return x * scale + shift
 
 
 def check(weights: Weights, meta: bytes, mel: Floats) -> float:

@@ -93,7 +93,7 @@ def loudspeaker(rng: np.random.Generator) -> NDArray[np.float64]:
     curve = smooth_curve(4.0, rng)
     curve = curve * _high_pass(rng.uniform(60, 400), rng.uniform(1, 4))
     if rng.random() < 0.6:
-        curve = curve * _low_pass(rng.uniform(2000, 7000), rng.uniform(1, 6))
+        curve = curve * low_pass(rng.uniform(2000, 7000), rng.uniform(1, 6))
     for _ in range(int(rng.integers(0, 5))):
         centre = 150 * 2 ** rng.uniform(0, 5.5)
         octaves = np.log2(np.maximum(_CURVE_HERTZ, 20) / centre)
@@ -159,7 +159,8 @@ def smooth_curve(decibels: float, rng: np.random.Generator) -> NDArray[np.float6
     return curve
 
 
-def _low_pass(hertz: float, order: float) -> NDArray[np.float64]:
+def low_pass(hertz: float, order: float) -> NDArray[np.float64]:
+    """Return the gain over 0 to 8 kHz of a low-pass of some order."""
     curve: NDArray[np.float64] = 1 / np.sqrt(1 + (_CURVE_HERTZ / hertz) ** (2 * order))
     return curve
 

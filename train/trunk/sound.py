@@ -60,6 +60,11 @@ LEVEL_ONLY: Final = Sound(
     noise_probability=0, room_probability=0, clip_probability=0,
 )  # fmt: skip
 """A line signal: nothing but its level changes."""
+MICROPHONE: Final = Sound(
+    gain_db=(0.0, 0.0), equaliser_probability=0.6, equaliser_db=3.0, speed=0,
+    codec_probability=0.25, noise_probability=0.15, room_probability=0.5, room_noise_db=(3.0, 30.0),
+)  # fmt: skip
+"""A loudspeaker, a room and a microphone; tempo and pitch stay."""
 
 
 def change(
@@ -110,6 +115,38 @@ def change(
     gain = rng.uniform(*s.gain_db)
     changed: Samples = np.clip(out * 10 ** (gain / 20), -1, 1).astype(np.float32)
     return changed
+
+
+def through_a_microphone(
+    samples: Samples, rng: np.random.Generator, noises: Sequence[Samples] = ()
+) -> Samples:
+    """Return a copy such as a cheap microphone may give: much noise, most of it low, at any level.
+
+    Beside :data:`MICROPHONE`, every other copy gets the noise of a place or of an amplifier, 22 dB
+    quieter to 8 dB louder than the music, often without its treble. The length is kept.
+
+    Parameters
+    ----------
+    samples
+        Shape ``(n,)``, in [-1, 1].
+    rng
+        Source of everything drawn.
+    noises
+        Recordings of noise to choose from; without any, coloured noise is synthesised.
+    """
+    out = change(samples, rng, MICROPHONE, noises)
+    if rng.random() < 0.55:
+        floor = room.noise(len(out), 1.0, rng, (0, 0), noises)
+        curve = room.smooth_curve(5.0, rng)
+        if rng.random() < 0.7:
+            curve = curve * room.low_pass(rng.uniform(1000, 7000), rng.uniform(0.5, 3))
+        floor = room.filtered(floor, curve)
+        wanted = room.level(out) * 10 ** (-rng.uniform(-8, 22) / 20)
+        out = out + floor * np.float32(wanted / max(room.level(floor), 1e-9))
+    if rng.random() < 0.7:
+        out = out * np.float32(10 ** (rng.uniform(-45, -12) / 20) / max(room.level(out), 1e-9))
+    heard: Samples = np.clip(out, -1, 1).astype(np.float32)
+    return heard
 
 
 def simulated_room(

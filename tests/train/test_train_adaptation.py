@@ -1,0 +1,140 @@
+"""The trunk made used to microphones, on tones and with random weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from train_tones import write_corpus, write_talk
+from train_trunk import random_trunk
+
+from train import talk
+from train.corpus import read_corpus
+from train.frames import decode, frames_of
+from train.trunk import adapter, fronts, network
+from train.trunk.adaptation import Settings, adapt, adapted
+from train.trunk.heads import embedding
+from train.trunk.room import RATE
+from train.trunk.sound import through_a_microphone
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SETTINGS = Settings(versions=2, epochs=20, batch=8, learning_rate=2e-4)
+
+
+@pytest.fixture(scope="module")
+def weights() -> Any:
+    return random_trunk()
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fronts")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = write_corpus(tmp_path_factory.mktemp("corpus"), per_genre=3)
+    write_talk(folder)
+    found = read_corpus(folder)
+    return found, talk.read_talk(folder, found.folds)
+
+
+@pytest.fixture(scope="module")
+def heard(corpus: Any, weights: Any, cache: Path) -> fronts.Fronts:
+    clips, files = corpus
+    return fronts.hear(clips, weights, cache, versions=2, seed=1, talk=files)
+
+
+def units(weights: Any, features: Any) -> Any:
+    """Units of the trunk, shape ``(n, 200)``."""
+    _, pooled, *_ = network.back(weights)(features.astype(np.float32), training=False)
+    scale, shift = network.normalisation(weights, 9)
+    return embedding(weights, np.asarray(pooled) * scale + shift)[:, -250:-50]
+
+
+def test_front_and_back_are_the_trunk(corpus: Any, weights: Any, heard: fronts.Fronts) -> None:
+    short, long = corpus[0].clips[:2]
+    assert short.path.stat().st_size < 3 * 2 * RATE  # one window
+    first = frames_of(decode(long.path, RATE), adapter.SPEC)[None, : network.FRAMES]
+    whole = network.build(weights)(adapter.mel_bands(first), training=False)
+    parts = network.back(weights)(heard.features[1:2, 0].astype(np.float32), training=False)
+    for one, other in zip(parts, whole, strict=True):
+        scale = np.abs(np.asarray(other)).max()
+        np.testing.assert_allclose(one / scale, other / scale, atol=2e-3)  # kept in 16 bits
+
+
+def test_windows_are_those_of_clips_and_of_music(corpus: Any, heard: fronts.Fronts) -> None:
+    clips, files = corpus
+    music = [file.fold for file in files if file.kind == talk.MUSIC]
+    for fold in clips.folds:
+        least = sum(clip.fold == fold for clip in clips.clips) + music.count(fold)
+        assert (heard.folds == fold).sum() >= least
+    clean, first, second = (heard.features[:, version] for version in range(3))
+    assert np.isfinite(heard.features).all()
+    assert not np.array_equal(clean, first)
+    assert not np.array_equal(first, second)
+
+
+def test_they_come_from_the_cache_and_from_the_seed(
+    corpus: Any, weights: Any, cache: Path, heard: fronts.Fronts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips, files = corpus
+    monkeypatch.setattr(fronts, "_fronts", None)
+    again = fronts.hear(clips, weights, cache, versions=2, seed=1, talk=files)
+    assert np.array_equal(again.features, heard.features)
+    assert fronts._key(b"", [], [], (2, 1)) != fronts._key(b"", [], [], (2, 2))
+
+
+def test_changed_windows_come_closer_to_clean_ones(weights: Any, heard: fronts.Fronts) -> None:
+    fold = int(heard.folds[0])
+    shown = heard.folds != fold
+    trained = adapt(weights, heard, SETTINGS, without=fold)
+    assert {name for name in weights if not np.array_equal(weights[name], trained[name])} == {
+        f"{layer}/{part}" for layer in network.TRAINED for part in ("kernel", "bias")
+    }
+    wanted = units(weights, heard.features[shown, 0])
+
+    def apart(trunk: Any, version: int) -> float:
+        return float(np.abs(units(trunk, heard.features[shown, version]) - wanted).mean())
+
+    for version in (1, 2):
+        assert apart(trained, version) < 0.9 * apart(weights, version)
+    assert apart(trained, 0) < apart(weights, 1)
+
+
+def test_the_fold_held_out_is_not_used(weights: Any, heard: fronts.Fronts, tmp_path: Path) -> None:
+    quick = replace(SETTINGS, epochs=1)
+    fold = int(heard.folds[0])
+    spoilt = replace(
+        heard, features=np.where((heard.folds == fold)[:, None, None, None], 0, heard.features)
+    )
+    expected = adapted(weights, heard, quick, tmp_path, without=fold)
+    found = adapt(weights, spoilt, quick, without=fold)
+    gone = replace(spoilt, features=spoilt.features[:0])
+    kept = adapted(weights, gone, quick, tmp_path, without=fold)
+    other = adapt(weights, spoilt, quick)
+    kernel = "dense/kernel"
+    np.testing.assert_allclose(found[kernel], expected[kernel], atol=1e-5)
+    np.testing.assert_array_equal(kept[kernel], expected[kernel])
+    assert np.abs(other[kernel] - expected[kernel]).max() > 1e-4
+
+
+def test_a_microphone_hears_what_was_played() -> None:
+    t = np.arange(5 * RATE) / RATE
+    song = (0.2 * np.sin(2 * np.pi * 1500 * t)).astype(np.float32)
+    levels = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        copy = through_a_microphone(song, rng)
+        assert copy.shape == song.shape
+        assert copy.dtype == np.float32
+        assert np.abs(copy).max() <= 1
+        spectrum = np.abs(np.fft.rfft(copy))
+        levels.append(float(np.sqrt(np.mean(np.square(copy)))))
+        around = spectrum[4000:15_000]  # 800 to 3000 Hz
+        assert abs(around.argmax() / 5 + 800 - 1500) < 5
+    assert max(levels) > 8 * min(levels)
