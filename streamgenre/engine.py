@@ -1,9 +1,7 @@
 """The one loop between the rings and the bus, for all stations at once.
 
-A round takes at most one hop from every station, runs each model once over those that share it,
-decides, and sends the events. Stations are out of step with each other; hops that are complete wait
-up to ``GATHER_S`` for others, or until a batch is full, so that the model is run for several at a
-time. Between rounds the loop sleeps until the next hop can be complete.
+It goes from round to round (``rounds.py``), sees to the ends of stations, and does between two
+rounds what others ask for.
 
 A station that fails is told and ends; the others do not notice. Starting and stopping a source, and
 whatever else may take time, is done by other threads.
@@ -21,9 +19,9 @@ from streamgenre.deadair import DeadAirWatch
 from streamgenre.decision import Decider, DecisionSettings
 from streamgenre.errors import ControlError, InputError, SettingsError, nearest
 from streamgenre.health import Health
-from streamgenre.models import MAX_ROWS
 from streamgenre.reports import StationReport
-from streamgenre.seat import LONGEST_POLL_S, POLL_S, Seat
+from streamgenre.rounds import Rounds
+from streamgenre.seat import Seat
 from streamgenre.sources import helper
 from streamgenre.station import Station
 from streamgenre.traffic import Traffic
@@ -36,14 +34,16 @@ if TYPE_CHECKING:
     from streamgenre.models import Model
     from streamgenre.sources.base import Source
 
-GATHER_S: Final = 0.1
-"""Longest time that a complete hop waits for those of other stations."""
 _FIRST_STATUS_S: Final = 1.0
 """The first status comes early, but not so early that it tells of the start-up alone."""
 _REMOVE_S: Final = 3.0
 """Patience with the source of a station that is removed."""
 _STOP_S: Final = 1.2
 """Patience with all sources together at the end."""
+
+
+def _nothing() -> None:
+    """Take the place of a station that is removed."""
 
 
 class Engine:
@@ -83,8 +83,8 @@ class Engine:
         self._calls: deque[Callable[[], None]] = deque()
         self._settings = settings
         self._seats: list[Seat] = []
+        self._rounds = Rounds(self._seats)
         self._running = False
-        self._gather_until = 0.0
         self._health = Health(helper.running)
 
     # ---- stations -------------------------------------------------------------------------------
@@ -116,10 +116,11 @@ class Engine:
         if self._running:
             seat.start()
 
-    def remove(self, name: str, then: Callable[[], None] = lambda: None) -> None:
+    def remove(self, name: str, then: Callable[[], None] = _nothing) -> None:
         """Stop a station, tell its end and forget it; in the engine's thread.
 
-        ``then`` is called as soon as its source has stopped, in the engine's thread too.
+        ``then`` puts another into its place: it is called as soon as the source has stopped, in the
+        engine's thread too. Without it the station's last status says that it was removed.
         """
         seat = next((seat for seat in self._seats if seat.name == name), None)
         if seat is None:
@@ -127,6 +128,7 @@ class Engine:
             return
         seat.then = then
         if seat.ended:
+            self._send_status([seat])
             self._forget(seat)
             return
         decide([seat])  # if a hop of it is complete
@@ -163,14 +165,14 @@ class Engine:
                 self._on_turn()
                 while self._calls:
                     self._calls.popleft()()
-                progressed = self._round()
+                progressed = self._rounds.take()
                 for seat in self._open():
                     self._see_to_end(seat)
                 if self._health.age_s >= status_after:
                     status_after = self._settings.status_s
                     self._send_status(self._open())
                 if not progressed:
-                    time.sleep(self._pause())
+                    time.sleep(self._rounds.pause_s())
         finally:
             self._running = False
             self._end_all()
@@ -178,15 +180,6 @@ class Engine:
 
     def _open(self) -> list[Seat]:
         return [seat for seat in self._seats if not seat.ended]
-
-    def _pause(self) -> float:
-        """Return how long nothing can be due, in seconds."""
-        now = time.monotonic()
-        times = [seat.look_at for seat in self._seats if not seat.ended and seat.hop is None]
-        if any(seat.hop is not None for seat in self._seats):
-            times.append(self._gather_until)
-        least = min((seat.poll_s for seat in self._open()), default=POLL_S)
-        return max(least, min([LONGEST_POLL_S, *(at - now for at in times)]))
 
     def _see_to_end(self, seat: Seat) -> None:
         if seat.station.finished and seat.hop is None:
@@ -199,6 +192,14 @@ class Engine:
             self._on_failure(seat.name, seat.failure)
         if seat.then is not None:
             self._forget(seat)
+
+    def _send_status(self, seats: list[Seat]) -> None:
+        if not seats:
+            return
+        vitals, traffic = self._health.measure(), self._traffic()
+        for seat in seats:
+            removed = seat.ended and seat.then is _nothing
+            seat.report.status(vitals, traffic, removed=removed)
 
     def _end_all(self) -> None:
         seats = self._open()
@@ -272,43 +273,3 @@ class Engine:
             seat.model = model
             seat.decider = Decider(model.manifest.labels, seat.decider.settings)
             seat.report.manifest = model.manifest
-
-    # ---- one round ------------------------------------------------------------------------------
-
-    def _round(self) -> bool:
-        """Take at most one hop of every station; return whether there was anything to do."""
-        now = time.monotonic()
-        progressed = False
-        ready = [seat for seat in self._seats if seat.hop is not None]
-        if not ready:
-            self._gather_until = now + GATHER_S
-        due = [seat for seat in self._seats if seat.listening and seat.look_at <= now]
-        for seat in sorted(due, key=lambda seat: seat.look_at):
-            if len(ready) >= MAX_ROWS:
-                break  # a run of the model is full: nobody in it waits for the others
-            progressed |= seat.look(now)
-            if seat.hop is not None:
-                ready.append(seat)
-        full = len(ready) >= MAX_ROWS
-        if ready and (full or now >= self._gather_until or not self._others_soon(ready)):
-            decide(ready)
-            progressed = True
-        return progressed and not (ready and ready[0].hop is not None)
-
-    def _others_soon(self, ready: list[Seat]) -> bool:
-        """Whether it is worth waiting for the hops of other stations."""
-        if any(not seat.station.source.real_time or seat.station.due_s() <= 0 for seat in ready):
-            return False  # behind this hop the next one is complete already
-        return any(
-            seat.listening
-            and seat.station.source.state == "live"
-            and seat.look_at < self._gather_until
-            for seat in self._seats
-        )
-
-    def _send_status(self, seats: list[Seat]) -> None:
-        if not seats:
-            return
-        vitals, traffic = self._health.measure(), self._traffic()
-        for seat in seats:
-            seat.report.status(vitals, traffic)

@@ -105,7 +105,7 @@ class Lineup:
         )
 
         def apply() -> None:
-            for name in removed:
+            for name in changes.stopped:
                 self._engine.remove(name)
             for (settings, model), name in zip(added, new, strict=True):
                 # Behind the end of one of that name, should there be one that is still ending.

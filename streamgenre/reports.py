@@ -177,8 +177,8 @@ class StationReport:
             )
         )
 
-    def status(self, vitals: Vitals, traffic: Traffic) -> None:
-        """Tell how daemon, bus and station are doing."""
+    def status(self, vitals: Vitals, traffic: Traffic, *, removed: bool = False) -> None:
+        """Tell how daemon, bus and station are doing; ``removed`` for the last time."""
         source, ring = self._station.source, self._station.source.ring
         arrived = ring.last_arrival if ring else None
         self._publish(
@@ -201,6 +201,7 @@ class StationReport:
                 model_sha256=self.manifest.sha256,
                 clock_drift_ppm=self._station.clock.drift_ppm,
                 clock_steps=self._station.clock.steps,
+                removed=removed,
                 **asdict(traffic),
             )
         )

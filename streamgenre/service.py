@@ -151,7 +151,7 @@ class Service:
         """Say that the stations have ended, and the rest will soon."""
         self._notifier.send("STOPPING=1", "STATUS=ending: the last events are being written")
 
-    def on_reload(self, phase: Literal["begin", "end"]) -> None:
+    def on_reload(self, phase: Literal["begin", "done", "refused"]) -> None:
         """Say that settings are read anew, and that this is over; whatever came of it."""
         if phase == "begin":
             now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000

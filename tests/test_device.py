@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from commands import free_endpoint, start, streamgenre
+from commands import events_of, free_endpoint, start, streamgenre
 from heard import Heard, collect, wait_for
 from live import PROMPT_S, until
 
 from streamgenre.config import StationSettings
+from streamgenre.doctor import Subject
+from streamgenre.doctor.inputs import inputs
+from streamgenre.doctor.sound import portaudio
 from streamgenre.errors import InputError, SettingsError
 from streamgenre.ring import LossReason, Lost
 from streamgenre.sources import choose, devices, helper
@@ -210,6 +213,47 @@ def test_a_sound_system_that_hangs_is_given_up(
     until(lambda: not helpers())
 
 
+def test_the_doctor_survives_whatever_portaudio_does(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "c.toml"
+    tables = (f'[[station]]\nname = "{name}"\ninput = "{name}"\n' for name in (MIC, "pulse"))
+    config.write_text(f'[bus]\npublish = "{free_endpoint()}"\n' + "".join(tables))
+
+    def told() -> list[tuple[str, str, str]]:
+        done = streamgenre("doctor", "--config", config, "--json", env=dict(os.environ))
+        found = json.loads(done.stdout)["findings"]
+        assert {"program", "disk"} <= {f["check"] for f in found}
+        return [
+            (f["check"], f["verdict"], f["says"])
+            for f in found
+            if f["check"] in ("PortAudio", "input")
+        ]
+
+    world.set(rates=[48_000])
+    library, mic, pulse = told()
+    assert library == ("PortAudio", "ok", "PortAudio that misbehaves on purpose")
+    assert mic[1:] == ("ok", f"{MIC!r}: 48000 Hz, 2 channels; opens at 48000 Hz")
+    assert pulse[1:] == ("ok", "'pulse': 48000 Hz, 32 channels; opens at 48000 Hz")
+    world.set(open_error="Device unavailable")
+    words = f"{MIC!r} is there but cannot be opened now (Device unavailable)"
+    assert told()[1] == ("input", "note", words)
+    world.set(dies=True)
+    gone = "the helper process is gone"
+    assert [(verdict, gone in says) for _, verdict, says in told()] == [("problem", True)] * 3
+    world.set(dies=False, open_hangs=True)
+    monkeypatch.setattr(helper, "ANSWER_S", 1.0)
+    (found,) = inputs(Subject(inputs=(MIC,)))
+    assert (found.verdict, "does not answer for 1 s" in found.says) == ("note", True)
+    world.set(init_hangs=True)
+    both = [*portaudio(Subject(inputs=(MIC,))), *inputs(Subject(inputs=(MIC, "pulse")))]
+    hangs = "the sound system does not answer for 1 s"
+    assert [(f.verdict, hangs in f.says) for f in both] == [("problem", True)] * 3
+    monkeypatch.setenv("FAKE_PORTAUDIO", "/nonexistent")
+    library = told()[0]
+    assert library[1:] == ("problem", "not installed: no sound card can be heard")
+
+
 # ---- there, away and back -----------------------------------------------------------------------
 
 
@@ -330,6 +374,19 @@ def test_one_that_cannot_be_opened_at_first_is_a_failure_where_nobody_waits(worl
     world.set(open_error="", frozen=False)
     until(lambda: source.state == "live")
     source.stop()
+
+
+def test_what_keeps_a_station_from_beginning_is_told_as_an_event_first(world: World) -> None:
+    world.set(open_error="Device unavailable")
+    flags = ("--publish", free_endpoint(), "--json", "--no-history")
+    done = streamgenre("listen", "--input", "pulse", *flags, env=dict(os.environ))
+    assert done.returncode == 1
+    source, status = events_of(done.stdout)
+    assert (source["state"], status["source_state"]) == ("ended", "ended")
+    assert "cannot be opened (Device unavailable)" in source["detail"]
+    assert source["detail"] in done.stderr
+    done = streamgenre("listen", "--input", "nothing", *flags, env=dict(os.environ))
+    assert (done.returncode, done.stdout) == (1, "")
 
 
 # ---- faults of a stream -------------------------------------------------------------------------

@@ -114,6 +114,7 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "threads": counts,
         "clock_drift_ppm": st.none() | st.floats(-1e6, 1e6),
         "clock_steps": counts,
+        "removed": st.booleans(),
         "history": st.none()
         | st.fixed_dictionaries(
             {
@@ -186,6 +187,7 @@ def example(event_type: str) -> dict[str, Any]:
             "clock_drift_ppm": -12.5,
             "clock_steps": 0,
             "history": None,
+            "removed": True,
         },
     }
     return common | times | own[event_type]

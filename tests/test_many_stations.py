@@ -107,9 +107,13 @@ def test_stations_come_and_go_and_the_others_do_not_notice(stateful_folder: Path
         daemon.call(lambda: daemon.engine.remove("goes"))
         daemon.call(lambda: daemon.engine.add("comes", playing("comes"), daemon.model))
         until(lambda: len(daemon.updates("comes")) > 3)
-        again = lambda: daemon.engine.add("comes", playing("comes"), daemon.model)  # noqa: E731
-        daemon.call(lambda: daemon.engine.remove("comes"))
-        daemon.call(lambda: daemon.engine.remove("comes", again))  # while it is ending
+
+        def replace() -> None:
+            again = lambda: daemon.engine.add("comes", playing("comes"), daemon.model)  # noqa: E731
+            daemon.engine.remove("comes")
+            daemon.engine.remove("comes", again)  # while it is ending
+
+        daemon.call(replace)
         until(lambda: len({u.session for u in daemon.updates("comes")}) == 2)
         assert daemon.states("goes") == ["live", "ended"]
         gone = len(daemon.updates("goes"))
@@ -119,6 +123,11 @@ def test_stations_come_and_go_and_the_others_do_not_notice(stateful_folder: Path
     ends = [e.TYPE for e in daemon.events if e.station == "goes"][-3:]
     assert ends == ["segment", "source", "status"]
     assert daemon.states("comes") == ["live", "ended", "live", "ended"]
+    last = {e.session: e for e in daemon.events if isinstance(e, Status)}.values()
+    # Who is replaced, or ends with the daemon, was not removed.
+    told = sorted((status.station, status.removed) for status in last)
+    assert told == [("comes", False), ("comes", False), ("goes", True), ("stays", False)]
+    assert [e.removed for e in daemon.events if isinstance(e, Status)].count(True) == 1
 
 
 class Stubborn(FedSource):

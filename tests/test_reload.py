@@ -176,7 +176,7 @@ def test_a_configuration_that_vanishes_changes_nothing() -> None:
     reloader = Reloader(lambda: replace(nothing, files=()), Lineup(engine), engine, phases.append)
     with pytest.raises(SettingsError, match="no configuration file"):
         reloader.reload()
-    assert phases == ["begin", "end"]
+    assert phases == ["begin", "refused"]
 
 
 def _asks(configured: Configured, what: str) -> Any:

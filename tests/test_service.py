@@ -265,7 +265,7 @@ def test_reloading_is_told_with_the_time_and_ends_in_ready(manager: Manager) -> 
     service = Service(Notifier(manager.address), 1.0)
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     service.on_reload("begin")
-    service.on_reload("end")
+    service.on_reload("done")
     reloading, ready = manager.listen(0.3)
     assert reloading.fields["RELOADING"] == "1"
     now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000

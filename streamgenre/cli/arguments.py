@@ -296,7 +296,15 @@ def _config(commands: Commands) -> None:
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     show = actions.add_parser("show", help="every setting in use, and where it comes from")
-    check = actions.add_parser("check", help="look for faults; exit code 1 where there are any")
+    check = actions.add_parser(
+        "check",
+        help="look for faults; exit code 1 where there are any",
+        description=(
+            "Say every fault at once: what `listen` would refuse, and files that are not there. "
+            "A sound card that is away is told too, but is no fault: the daemon waits for it. "
+            "Streams are not called."
+        ),
+    )
     check.add_argument("file", nargs="?", metavar="FILE", help="the one file to check")
     actions.add_parser("schema", help="a JSON Schema of the file, for editors")
     actions.add_parser("edit-example", help="a whole file with comments, to be edited")

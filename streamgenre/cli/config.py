@@ -8,14 +8,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamgenre.cli.noise import quiet_libraries
 from streamgenre.config.build import load
 from streamgenre.config.describe import example, listing, schema, settings_in_use
-from streamgenre.config.layers import config_files, open_secrets
+from streamgenre.config.layers import Given, config_files, open_secrets
+from streamgenre.doctor.inputs import Lookout
 from streamgenre.errors import SettingsError
+from streamgenre.redact import redact
+from streamgenre.sources.addresses import is_stream
+from streamgenre.sources.choose import input_fault, is_device
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
+
+    from streamgenre.config.layers import Tree
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,24 +44,59 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+class _Inputs:
+    """Looks whether the inputs of stations are there; without network, and without opening any.
+
+    A file that is not there ends its station: a fault. A device that is away is waited for: a note.
+    """
+
+    def __init__(self) -> None:
+        self.notes: dict[str, None] = {}
+        self._lookout = Lookout()
+
+    def look(self, stations: list[Tree]) -> list[str]:
+        """Return the faults in what was given for each station; notes are kept."""
+        faults = []
+        for given in (tree.get("input") for tree in stations):
+            # What is no input at all is told elsewhere, and so is the default of nobody's choice.
+            if not isinstance(given, Given) or not isinstance(given.value, str):
+                continue
+            name = given.value
+            if given.where == "default" or input_fault(name) or is_stream(name):
+                continue
+            found = self._lookout.at(name)
+            if found.verdict == "ok":
+                continue
+            told = redact(f"{given.where}: {found.check} {found.says}")
+            if is_device(name):
+                self.notes[f"{told}; the daemon waits for it"] = None
+            else:
+                faults.append(f"{told}; {found.do}")
+        return faults
+
+
 def _check(args: argparse.Namespace) -> int:
     """Say what is wrong with the configuration; exit code 1 where something is."""
     given = args.file or args.config
     problems: dict[str, None] = {}
+    inputs = _Inputs()
     # By itself too: a variable may stand over what is wrong in the file.
     environments: tuple[Mapping[str, str], ...] = ({}, os.environ)
     for environment in environments:
         try:
-            loaded = load(given, environment)
+            with quiet_libraries(enabled=not args.debug):
+                loaded = load(given, environment, look=inputs.look)
         except SettingsError as error:
             problems |= dict.fromkeys(str(error).splitlines())
     files = [str(path) for path in config_files(given)]
     if args.json:
-        told = {"files": files, "problems": list(problems)}
+        told = {"files": files, "problems": list(problems), "notes": list(inputs.notes)}
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return int(bool(problems))
     for line in problems:
         print(f"streamgenre: error: {line}", file=sys.stderr)
+    for line in inputs.notes:
+        print(f"streamgenre: {line}", file=sys.stderr)
     for path in map(Path, files):
         if open_secrets(path):
             print(

@@ -11,6 +11,7 @@ from streamgenre.cli.signals import ask_to_stop
 from streamgenre.dashboard.app import run_dashboard
 from streamgenre.dashboard.messages import Message, Messages
 from streamgenre.dashboard.text import listed
+from streamgenre.events import Status
 
 if TYPE_CHECKING:
     import argparse
@@ -28,12 +29,14 @@ def run(args: argparse.Namespace) -> int:
     """Show the events of one or more daemons until the user leaves."""
     messages = Messages()
 
-    def say(text: str) -> None:
-        messages.put(Message(time.time(), text, bad=True))
+    def say(text: str, about: str) -> None:
+        messages.put(Message(time.time(), text, bad=True, about=about))
 
     def tell(link: Link) -> None:
         if link.detail:
-            say(f"{link.detail}; trying again")
+            say(f"{link.detail}; trying again", "connection")
+        else:
+            messages.mended("connection")
 
     with ExitStack() as stack:
         stop = stack.enter_context(ask_to_stop())
@@ -52,7 +55,9 @@ def run(args: argparse.Namespace) -> int:
                 yield event
                 words = missing.look(event, time.monotonic())
                 if words is not None:
-                    say(words)
+                    say(words, "missing")
+                elif missing.none:
+                    messages.mended("missing")
 
         run_dashboard(events(), stop=stop.is_set, messages=messages)
     return 0
@@ -62,28 +67,45 @@ class _Missing:
     """Finds out what there is while what was asked for sends nothing."""
 
     def __init__(self, wanted: set[str], everyone: Subscriber | None, where: str) -> None:
+        self._asked = frozenset(wanted)
         self._wanted = wanted
         self._everyone = everyone
         self._where = where
         self._there: set[str] = set()
         self._told: set[str] = set()
+        self._heard = False
         self._patient_until: float | None = time.monotonic() + _PATIENCE_S
+
+    @property
+    def none(self) -> bool:
+        """Whether all that was asked for has been heard of."""
+        return self._heard and not self._wanted
 
     def look(self, event: AnyEvent | None, now: float) -> str | None:
         """Take an event of those asked for; return what there is to say now."""
         if event is not None:
+            self._heard = True
             self._wanted.discard(event.station)
+            if event.station in self._asked and _removed(event):
+                self._wanted.add(event.station)
+                self._told.clear()
             self._patient_until = None
-        if self._wanted and self._everyone is not None:
+        if self._everyone is not None:
+            # All the time: it tells of the connection, too.
             while (other := self._everyone.receive(timeout=0)) is not None:
-                self._there.add(other.station)
+                (self._there.discard if _removed(other) else self._there.add)(other.station)
                 self._patient_until = None
         if self._patient_until is not None and now > self._patient_until:
             self._patient_until = None
             return f"nothing from {self._where} yet: is `streamgenre listen` running there?"
         # After an event more may be on its way.
-        if event is not None or not self._wanted or self._there <= self._told:
+        others = self._there - self._wanted
+        if event is not None or not self._wanted or others <= self._told:
             return None
-        self._told |= self._there
-        wanted, there = listed(self._wanted), listed(self._there)
+        self._told |= others
+        wanted, there = listed(self._wanted), listed(others)
         return f"nothing of {wanted} yet, still waiting; the stations at {self._where} are {there}"
+
+
+def _removed(event: AnyEvent) -> bool:
+    return isinstance(event, Status) and event.removed

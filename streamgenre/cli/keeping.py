@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+def _say(text: str) -> None:
+    _log.warning(text, extra={"about": "history"})
+
+
 @contextmanager
 def keep_history(
     settings: HistorySettings, *, lossless: bool
@@ -45,7 +49,7 @@ def keep_history(
         if writer is None:
             from streamgenre.history.writer import HistoryWriter
 
-            writer = HistoryWriter(settings, lossless=lossless, say=_log.warning)
+            writer = HistoryWriter(settings, lossless=lossless, say=_say)
             writer.start()
         if isinstance(event, Status):
             event = dataclasses.replace(event, history=writer.state())

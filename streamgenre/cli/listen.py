@@ -12,12 +12,12 @@ import sys
 import threading
 from collections import Counter
 from contextlib import ExitStack, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from streamgenre.cli.flags import flag_tree
 from streamgenre.cli.keeping import keep_history
 from streamgenre.cli.noise import quiet_libraries
-from streamgenre.cli.reloading import Reloader
+from streamgenre.cli.reloading import ABOUT, Reloader
 from streamgenre.cli.serving import open_bus, open_metrics
 from streamgenre.cli.signals import ask_to_stop
 from streamgenre.config.build import load
@@ -25,7 +25,7 @@ from streamgenre.config.layers import open_secrets
 from streamgenre.dashboard.messages import Message, Messages
 from streamgenre.engine import Engine
 from streamgenre.event_log import log_event
-from streamgenre.events import Segment
+from streamgenre.events import Segment, SourceChange
 from streamgenre.feed import Feed
 from streamgenre.lineup import Lineup
 from streamgenre.logs import logging_to_user
@@ -52,7 +52,9 @@ def run(args: argparse.Namespace) -> int:
     messages = Messages()
 
     def watch(record: logging.LogRecord, text: str) -> None:
-        messages.put(Message(record.created, text, record.levelno >= logging.WARNING))
+        station = getattr(record, "station", None)
+        about = _about(station) if station is not None else getattr(record, "about", "")
+        messages.put(Message(record.created, text, record.levelno >= logging.WARNING, about))
 
     with (
         quiet_libraries(enabled=not args.debug),
@@ -85,6 +87,8 @@ def _listen(
             metrics.take(event)
         feed.put(event)
         service.take(event)
+        if isinstance(event, SourceChange) and event.state == "live":
+            messages.mended(_about(event.station))
         log(event)
         if isinstance(event, Segment):
             heard[event.genre or event.state] += round(event.end - event.start)
@@ -95,8 +99,14 @@ def _listen(
 
     def on_removed(name: str) -> None:
         publisher.forget(name)
+        messages.mended(_about(name))
         if metrics is not None:
             metrics.forget(name)
+
+    def on_reload(phase: Literal["begin", "done", "refused"]) -> None:
+        service.on_reload(phase)
+        if phase == "done":
+            messages.mended(ABOUT["about"])
 
     service = Service(Notifier.from_environment(), config.engine.hop_s)
     engine = Engine(
@@ -110,7 +120,7 @@ def _listen(
     lineup = Lineup(engine)
     reloader = None
     if loaded.files:
-        reloader = Reloader(read, lineup, engine, service.on_reload, named=loaded.named)
+        reloader = Reloader(read, lineup, engine, on_reload, named=loaded.named)
     with ExitStack() as stack:
         alone = len(config.stations) == 1 and loaded.by_hand
         sources = lineup.begin(config, at_once=alone and not args.wait_for_device)
@@ -131,6 +141,11 @@ def _listen(
     if feed.dropped:
         _log.warning("%d events were not shown: the output was too slow", feed.dropped)
     return 0
+
+
+def _about(station: str) -> str:
+    """Return what a message about a station is about."""
+    return f"station {station}"
 
 
 def _in_dashboard(args: argparse.Namespace) -> bool:

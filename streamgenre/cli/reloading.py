@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from streamgenre.engine import Engine
     from streamgenre.lineup import Lineup
 
-    OnReload = Callable[[Literal["begin", "end"]], None]
+    OnReload = Callable[[Literal["begin", "done", "refused"]], None]
 
 _APPLIED_S: Final = 5.0
 """Seconds within which the engine has surely had its turn."""
+ABOUT: Final = {"about": "configuration"}
+"""What the log says of its lines: what they are about."""
 _log = logging.getLogger(__name__)
 
 
@@ -84,6 +86,7 @@ class Reloader:
         """
         with self._lock:
             self._on_reload("begin")
+            done = False
             try:
                 loaded = self._load()
                 if not loaded.files:
@@ -96,12 +99,13 @@ class Reloader:
                 applied = threading.Event()
                 self._engine.call(applied.set)
                 applied.wait(_APPLIED_S)
+                done = True
             except StreamgenreError as error:
-                _log.error("the configuration stays as it was: %s", error)
+                _log.error("the configuration stays as it was: %s", error, extra=ABOUT)
                 raise
             finally:
-                self._on_reload("end")
-        _log.info("configuration read again: %s", changes)
+                self._on_reload("done" if done else "refused")
+        _log.info("configuration read again: %s", changes, extra=ABOUT)
         return {name: list(names) for name, names in asdict(changes).items()}
 
     def _serve(self) -> None:

@@ -32,7 +32,7 @@ from streamgenre.manifest import find_model
 from streamgenre.sources.choose import DEFAULT_DEVICE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 TABLES: Final[dict[str, type]] = {
@@ -72,6 +72,7 @@ def load(
     flags: Tree | None = None,
     *,
     models: bool = True,
+    look: Callable[[list[Tree]], list[str]] = lambda stations: [],
 ) -> Loaded:
     """Return the configuration: files, over them the environment, over that the flags.
 
@@ -88,6 +89,8 @@ def load(
         A tree of what the command line says; ``station`` in it is a list of inputs.
     models
         Whether a model that is not there is a fault.
+    look
+        Told what was given for each station, whatever else is wrong; returns further faults.
 
     Raises
     ------
@@ -98,7 +101,7 @@ def load(
     below = merge(*map(read_file, files))
     above = merge(read_environment(environment, keys()), flags or Tree())
     service = bool(environment.get("NOTIFY_SOCKET"))
-    return build(below, above, files, service=service, models=models)
+    return build(below, above, files, service=service, models=models, look=look)
 
 
 def build(
@@ -108,6 +111,7 @@ def build(
     *,
     service: bool = False,
     models: bool = True,
+    look: Callable[[list[Tree]], list[str]] = lambda stations: [],
 ) -> Loaded:
     """Return the configuration of two trees, of which the second holds for every station.
 
@@ -135,6 +139,7 @@ def build(
     _check_standard_input(trees, problems)
     if models:
         _check_models(trees, problems)
+    problems += look(trees)
     if problems:
         raise SettingsError("\n".join(sorted(dict.fromkeys(problems), key=_place)))
     return Loaded(

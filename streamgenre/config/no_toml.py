@@ -19,6 +19,12 @@ _TEXT: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_BARE: Final = re.compile(  # a number with its dot at one end, and nothing behind it
+    r"(?P<sign>[+-]?)(?:(?P<whole>\d[\d_]*)\.|\.(?P<part>\d[\d_]*))(?P<power>(?:[eE][+-]?\d+)?)"
+    r"(?=\s*(?:[,\]}#]|$))"
+)
+_DIGITS: Final = re.compile(r"(?<![\w.:+-])[+-]?\d[\d_]*$")
+_KEY: Final = re.compile(r"([\w.-]+)\s*=\s*(?:\[[^=]*)?$")
 _LONGEST: Final = 40
 _QUOTES: Final = "expected plain quotes, \" or '"
 _VALUES: Final = 'expected text in quotes, a number, true or false, [ ], or { }, as in "kitchen"'
@@ -38,17 +44,18 @@ def explained(text: str, error: ValueError) -> tuple[int, str]:
     place = _AT.search(said)
     words = said[: place.start()] if place else said
     if place is None or place[1] is None:
-        line, rest = text.count("\n") + 1, ""
+        line, before, rest = text.count("\n") + 1, "", ""
     else:
-        line = int(place[1])
-        rest = text.split("\n")[line - 1][int(place[2]) - 1 :]
+        line, column = int(place[1]), int(place[2]) - 1
+        whole = text.split("\n")[line - 1]
+        before, rest = whole[:column], whole[column:]
     if words.startswith(("Illegal character", "Found invalid character")):
         return line, _character(rest, text.split("\n")[line - 1])
     if words.startswith("Unterminated string") or (not rest and words.startswith("Expected ")):
         opened = _first_open(text)
         if opened is not None:
             return opened, _unclosed(text.split("\n")[opened - 1])
-    return line, _odd(rest) or _by_rule(words, rest)
+    return line, _odd(rest) or _bare_dot(before, rest) or _by_rule(words, rest)
 
 
 def _first_open(document: str) -> int | None:
@@ -91,6 +98,20 @@ def _odd(rest: str) -> str:
         name = unicodedata.name(first, "a control character").lower()
         return f"found U+{ord(first):04X} ({name}); expected a plain blank, or nothing"
     return ""
+
+
+def _bare_dot(before: str, rest: str) -> str:
+    """Return the words for a number that begins or ends with its dot, as ``.3``, or ""."""
+    # The reader has taken the digits of `3.` for the whole number.
+    digits = _DIGITS.search(before) if rest.startswith(".") else None
+    start = digits.start() if digits else len(before)
+    number = _BARE.match(before[start:] + rest)
+    if number is None:
+        return ""
+    key = _KEY.search(before[:start])
+    where = f" as the value of {key[1]}" if key else ""
+    full = f"{number['sign']}{number['whole'] or 0}.{number['part'] or 0}{number['power']}"
+    return f"found {number[0]}{where}; write {full}: a dot needs a digit on either side"
 
 
 def _by_rule(words: str, rest: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from streamgenre.dashboard.messages import Message
 from streamgenre.dashboard.text import clean, clock, duration, level, percent
 from streamgenre.dashboard.view import DashboardView
 from streamgenre.events import DeadAir, Gap, Segment, SourceChange, Title, Update
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import IO
 
-    from streamgenre.dashboard.messages import Message, Messages
+    from streamgenre.dashboard.messages import Messages
     from streamgenre.events import AnyEvent
 
 
@@ -97,11 +97,10 @@ def _tell_stale(view: DashboardView, told: set[str], now: float, file: IO[str]) 
 
 
 def _say(messages: Messages) -> None:
-    told: deque[Message] = deque()
-    messages.move(told, time.time())
-    for message in told:
-        with suppress(OSError):  # nobody reads it
-            _write(sys.stderr, f"streamgenre: {clean(message.text)}")
+    for one in messages.take():
+        if isinstance(one, Message):
+            with suppress(OSError):  # nobody reads it
+                _write(sys.stderr, f"streamgenre: {clean(one.text)}")
 
 
 def _write(file: IO[str], text: str | None) -> None:

@@ -159,6 +159,8 @@ class DashboardView:
 
     messages: deque[Message] = field(default_factory=lambda: deque(maxlen=MAX_MESSAGES))
     """What the program said beside the events, newest last."""
+    _removed: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_STATIONS))
+    """Sessions that are over for good: what is repeated of them comes too late."""
 
     def in_order(self) -> list[StationView]:
         """Return the stations by name, those that have ended for good last."""
@@ -172,8 +174,11 @@ class DashboardView:
         ``now`` is when it arrived, by the same clock that later readers pass as ``now`` (any zero,
         in seconds); by default the time of the event itself. Repeated and overtaken events change
         nothing, nor do events without a finite time; events missing by their ``seq`` are counted.
+        A station that its daemon has removed is forgotten.
         """
         if not (math.isfinite(event.time) and math.isfinite(event.stream_time)):
+            return
+        if event.session in self._removed:
             return
         arrival = event.time if now is None else now
         station = self.stations.get(event.station)
@@ -211,6 +216,11 @@ class DashboardView:
                 over = "" if event.active else "over, "
                 text = f"{over}silent for {duration(event.seconds)}"
                 _log(station, event, "dead air", text, bad=event.active)
+            case Status(removed=True):
+                self._removed.append(event.session)
+                del self.stations[event.station]
+                if self.selected == event.station:
+                    self.selected = None
             case Status():
                 station.status = event
                 station.samples_lost = event.samples_lost

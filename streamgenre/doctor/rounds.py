@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamgenre.doctor import files, machine, network, sound
 from streamgenre.doctor.finding import Finding, note, problem
+from streamgenre.doctor.inputs import inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
 
 _ROUNDS: Final = (
     *(machine.program, machine.libraries, machine.limits, machine.time_sync),
-    *(sound.portaudio, sound.sound_cards, sound.inputs),
+    *(sound.portaudio, sound.sound_cards, inputs),
     *(files.config, files.models, files.history, files.disk),
     *(network.ports, network.service),
 )
 
 
-_OF_SETTINGS: Final = (sound.inputs, files.history, files.disk, network.ports)
+_OF_SETTINGS: Final = (inputs, files.history, files.disk, network.ports)
 """What looks at things that the settings name."""
 
 

@@ -5,10 +5,12 @@ A program of its own that imports nothing of the package, so that it is small an
     python -P capture.py FD
 
 FD is a Unix socket that keeps messages whole. Each begins with a byte that says what it is: the
-helper sends ``D`` with the list of devices, is answered with the choice (JSON: index, rates to try,
-channels, length of a block in seconds), sends ``O`` with the rate that it was opened at, and then
-an ``A`` a block: a header and the samples. ``E`` says in words why it ends. It ends at once when
-the socket is closed, without closing the stream: that may hang, and the system does it better.
+helper sends ``D`` with its PortAudio and the list of devices, is answered with the choice (JSON:
+index, rates to try, channels, length of a block in seconds), sends ``O`` with the rate that it was
+opened at, and then an ``A`` a block: a header and the samples. A choice without a length of blocks
+is a question only: ``R`` tells at which of the rates the device opens, and it may choose again.
+``E`` says in words why it ends. It ends at once when the socket is closed, without closing the
+stream: that may hang, and the system does it better.
 """
 
 from __future__ import annotations
@@ -28,6 +30,10 @@ HEADER: Final = struct.Struct("<c3xd?3xq")
 """Of a block: ``A``, monotonic seconds of its arrival, whether PortAudio says that samples are
 missing before it, number of samples before it that the daemon was too slow to take. Padded, so that
 the samples behind it are aligned."""
+MISSING: Final = (
+    "sound cards need the PortAudio library, which is not installed: "
+    "`sudo apt install libportaudio2` (files and pipes work without it)"
+)
 _LOOK_S: Final = 0.1
 """Seconds between two looks at the stream."""
 
@@ -67,13 +73,12 @@ def _serve(connection: socket.socket, said: queue.SimpleQueue[bytes]) -> str:
     try:
         import sounddevice
     except OSError:
-        return (
-            "sound cards need the PortAudio library, which is not installed: "
-            "`sudo apt install libportaudio2` (files and pipes work without it)"
-        )
+        return MISSING
     try:
-        _say(connection, b"D", _devices(sounddevice))
-        choice = json.loads(said.get())
+        _, library = sounddevice.get_portaudio_version()
+        _say(connection, b"D", {"library": library, "devices": _devices(sounddevice)})
+        while "block_s" not in (choice := json.loads(said.get())):
+            _say(connection, b"R", _openable(sounddevice, choice))
         return _capture(connection, sounddevice, choice)
     except sounddevice.PortAudioError as error:
         return in_words(error)
@@ -94,6 +99,21 @@ def _devices(sounddevice: Any) -> list[dict[str, Any]]:
         for index, info in enumerate(sounddevice.query_devices())
         if info["max_input_channels"] > 0
     ]
+
+
+def _openable(sounddevice: Any, choice: dict[str, Any]) -> dict[str, Any]:
+    """Return the rates at which a device opens, and why it does not at the last of the others."""
+    rates, refusal = [], ""
+    for rate in choice["rates"]:
+        try:
+            sounddevice.check_input_settings(
+                choice["index"], choice["channels"], "float32", None, rate
+            )
+        except (sounddevice.PortAudioError, ValueError) as error:
+            refusal = in_words(error)
+        else:
+            rates.append(rate)
+    return {"rates": rates, "refusal": refusal}
 
 
 def _capture(connection: socket.socket, sounddevice: Any, choice: dict[str, Any]) -> str:

@@ -54,6 +54,31 @@ def list_devices() -> list[Device]:
         return described(helper.devices())
 
 
+def portaudio_version() -> str:
+    """Return what PortAudio calls itself; errors as :func:`list_devices`."""
+    with Helper() as helper:
+        helper.devices()
+        return helper.library
+
+
+def rates_of(name: str, rates: Iterable[int], *, channels: int) -> tuple[list[int], str]:
+    """Return at which rates in Hz a device opens now, and why not at the others.
+
+    Its own rate is tried beside those asked for.
+
+    Raises
+    ------
+    InputError
+        If the sound system does not answer, or the device is gone.
+    """
+    with Helper() as helper:
+        device = next((d for d in described(helper.devices()) if d.name == name), None)
+        if device is None:
+            raise InputError("it is gone")
+        wanted = sorted({*rates, device.rate})
+        return helper.rates(device.index, rates=wanted, channels=min(device.channels, channels))
+
+
 def described(found: Iterable[dict[str, Any]]) -> list[Device]:
     """Return the devices that a helper tells of, each name once, with what the system knows."""
     by_name: dict[str, Device] = {}

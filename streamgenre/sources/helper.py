@@ -73,6 +73,8 @@ class Helper:
     """
 
     def __init__(self, stopped: Callable[[], bool] = lambda: False) -> None:
+        self.library = ""
+        """Version of PortAudio, once the devices are listed."""
         self._stopped = stopped
         self._channels = 1
         try:
@@ -96,8 +98,25 @@ class Helper:
         InputError
             If PortAudio is missing, fails or hangs.
         """
-        devices: list[dict[str, Any]] = self._answer(b"D", "the sound system does not answer")
+        told = self._answer(b"D", "the sound system does not answer")
+        self.library = told["library"]
+        devices: list[dict[str, Any]] = told["devices"]
         return devices
+
+    def rates(self, index: int, *, rates: list[int], channels: int) -> tuple[list[int], str]:
+        """Return at which of some rates a device opens now, and why not at the others.
+
+        Parameters as of :meth:`open`, before which it may be asked.
+
+        Raises
+        ------
+        InputError
+            If the device does not answer.
+        """
+        question = {"index": index, "rates": rates, "channels": channels}
+        self._socket.send(json.dumps(question).encode())
+        told = self._answer(b"R", "the device does not answer")
+        return told["rates"], told["refusal"]
 
     def open(self, index: int, *, rates: list[int], channels: int, block_s: float) -> int:
         """Begin to capture a device; return the rate that it was opened at.

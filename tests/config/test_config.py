@@ -154,8 +154,9 @@ def test_show_says_where_each_value_comes_from_and_hides_credentials(write: Any)
 def test_the_commands_agree_with_each_other(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text(streamgenre("config", "edit-example").stdout)
-    done = streamgenre("config", "check", path)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = streamgenre("config", "check", path, "--json")
+    (note,) = json.loads(done.stdout)["notes"]  # the sound card of its station is not here
+    assert (done.returncode, done.stderr, "input 'USB Audio'" in note) == (0, "", True)
     told = json.loads(streamgenre("config", "schema").stdout)
     Draft7Validator.check_schema(told)
     assert told == schema()
@@ -170,6 +171,29 @@ def test_the_commands_agree_with_each_other(tmp_path: Path) -> None:
     assert "$STREAMGENRE_BUS_NOSUCH: no key 'nosuch'" in told
     path.write_text('[[station]]\nname="x"\ninput="y"\n')
     assert streamgenre("config", "check", path).stdout == f"{path}: fine, 1 station\n"
+
+
+def test_what_a_station_names_is_looked_for(tmp_path: Path) -> None:
+    """A file that is not there is a fault; a device is waited for, and a stream is tried again."""
+    path, song = tmp_path / "c.toml", tmp_path / "song.wav"
+    inputs = (song, "No Such Card", "http://127.0.0.1:1/x", "demo", "default")
+    tables = (f'[[station]]\nname = "{n}"\ninput = "{each}"\n' for n, each in enumerate(inputs))
+    path.write_text("modl = 1\n" + "".join(tables))
+    done = streamgenre("config", "check", path, "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    told = json.loads(done.stdout)
+    unknown, missing = told["problems"]  # one fault does not hide the other
+    assert unknown.startswith(f"{path}:1: no key 'modl'")
+    assert missing == f"{path}:4: input '{song}': no such file; correct its path"
+    card, default = told["notes"]
+    assert card.startswith(f"{path}:7: input 'No Such Card': no input device")
+    assert card.endswith("the daemon waits for it")
+    assert default.startswith(f"{path}:16: input the default input device: no ")
+    path.write_text(path.read_text().replace("modl = 1\n", "\n"))
+    song.touch()
+    done = streamgenre("config", "check", path)
+    assert (done.returncode, done.stdout) == (0, f"{path}: fine, 5 stations\n")
+    assert done.stderr == "".join(f"streamgenre: {note}\n" for note in (card, default))
 
 
 # ---- bad ones -----------------------------------------------------------------------------------
@@ -224,6 +248,14 @@ def test_the_commands_agree_with_each_other(tmp_path: Path) -> None:
         ("a = 'it's'\n", 1, ["found \"s'\" behind a value; expected the end of the line"]),
         ("\n\na =\xc2\xa03\n", 3, ["found U+00A0 (no-break space); expected a plain blank"]),
         ("input = http://joe:hush@h/x?t=hush", 1, ["found 'http://h/x?…' without quotes"]),
+        ("[decision]\nenter = .3", 2, ["found .3 as the value of enter; write 0.3: a dot needs"]),
+        ("[engine]\nhop_s = 3.  # s\nx = 1", 2, ["found 3. as the value of hop_s; write 3.0:"]),
+        ("raw = { gain = -.5e3 }", 1, ["found -.5e3 as the value of gain; write -0.5e3:"]),
+        ("a = [1.5,\n  2., 3]", 2, ["found 2.; write 2.0:"]),
+        ("a = ['x?token=hush', .3]", 1, ["found .3; write 0.3:"]),
+        ("a = .5.3", 1, ["found '.5.3' without quotes"]),
+        ("a = 1.2.", 1, ["found '.' behind a value"]),
+        ("a = 1979-05-27.", 1, ["found '.' behind a value"]),
         ("a = True", 1, ["found True; expected true"]),
         ("a: 3", 1, ["found ': 3' behind a key; expected = and a value"]),
         ("a = \"C:\\new\\users\"", 1, ["found a backslash", "single quotes"]),

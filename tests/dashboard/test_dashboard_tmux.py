@@ -222,17 +222,70 @@ def test_what_is_logged_is_shown_at_once_and_told_again_at_the_end(
     terminal.wait(lambda: "streamgenre: the configuration stays as it was" in terminal.screen())
 
 
-def test_who_asks_for_a_station_that_is_not_there_is_told_which_are(terminal: Terminal) -> None:
+def test_what_a_reload_removes_or_mends_is_gone_here_and_in_another_process(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    config, bus = tmp_path / "radio.toml", f"ipc://{tmp_path}/bus"
+
+    def write(**stations: str) -> None:
+        tables = (f'[[station]]\nname = "{n}"\ninput = "{i}"\n' for n, i in stations.items())
+        config.write_text("model = 'lite'\n" + "".join(tables))
+
+    def reload() -> None:
+        os.kill(terminal.process("streamgenre listen")[0], signal.SIGHUP)
+
+    write(stays="demo", goes="demo", faulty=f"{tmp_path}/no.wav")
+    streamgenre = f"{sys.executable} -m streamgenre"
+    terminal.type(f"{streamgenre} listen --no-history --config {config} --publish {bus}", "Enter")
+    terminal.wait(lambda: "faulty has failed" in terminal.screen() and "goes" in terminal.screen())
+    other = Terminal(80, 24, tmp_path)
+    try:
+        other.type(f"{streamgenre} dashboard --connect {bus}", "Enter")
+        other.wait(lambda: "3 stations" in other.screen() and "goes" in other.screen())
+        config.write_text("nonsense")
+        reload()
+        terminal.wait(lambda: "stays as it was" in terminal.screen())
+        write(stays="demo", faulty="demo")
+        reload()
+        for seen in (terminal, other):
+            seen.wait(lambda: "2 stations   ● 2 live" in seen.screen())  # noqa: B023 - called here
+            assert re.findall(r"^ (\w+) +● live", seen.screen(), re.MULTILINE) == [
+                "faulty", "stays",
+            ]  # fmt: skip
+        terminal.wait(lambda: "configuration read again" in terminal.screen())
+        terminal.wait(lambda: "stays as it was" not in terminal.screen())
+        terminal.wait(lambda: "faulty has failed" not in terminal.screen())
+        other.type("C-c")
+        other.assert_lent()
+        other.type(f"{streamgenre} dashboard --connect {bus} --station faulty", "Enter")
+        other.wait(lambda: "● live" in other.screen())
+        write(stays="demo")
+        reload()
+        other.wait(lambda: "nothing of faulty yet, still waiting" in other.screen())
+        assert other.screen().endswith("are stays")
+        assert "waiting for events" in other.screen()
+    finally:
+        other.close()
+
+
+def test_who_asks_for_a_station_that_is_not_there_is_told_which_are_until_it_comes(
+    terminal: Terminal,
+) -> None:
     endpoint = free_endpoint()
-    daemon = start(
-        "listen", "--quiet", "--publish", endpoint, "--input", "a=demo", "--input", "b=demo"
-    )  # fmt: skip
+    flags = ("listen", "--quiet", "--no-history", "--publish", endpoint, "--input", "a=demo")
+    daemon = start(*flags, "--input", "b=demo")
     try:
         command = f"{sys.executable} -m streamgenre dashboard --connect {endpoint} --station"
         terminal.type(f"{command} nosuch", "Enter")
         told = f"nothing of nosuch yet, still waiting; the stations at {endpoint} are a, b"
         terminal.wait(lambda: told in " ".join(terminal.screen().split()))
         assert "waiting for events" in terminal.screen()
+        end(daemon)
+        terminal.wait(lambda: "trying again" in terminal.screen())
+        daemon = start(*flags, "--input", "nosuch=demo")
+        terminal.wait(lambda: "nosuch" in terminal.screen() and "● live" in terminal.screen())
+        terminal.wait(lambda: "trying again" not in terminal.screen())
+        terminal.wait(lambda: "still waiting" not in terminal.screen())
     finally:
         end(daemon)
 

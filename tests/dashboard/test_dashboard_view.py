@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from dashboard.dashboard_events import T0, dead_air, gap, segment, source, status, update
 
+from streamgenre.dashboard.messages import MAX_MESSAGES, Message, Messages
 from streamgenre.dashboard.timeline import MAX_RUNS, SPAN_S, Key, Timeline
 from streamgenre.dashboard.view import MAX_LOG, MAX_SEGMENTS, MAX_STATIONS, DashboardView
 
@@ -124,6 +126,35 @@ def test_stations_that_have_ended_come_last() -> None:
     assert [station.name for station in view.in_order()] == ["b", "c", "a"]
     view.apply(source(1, 1, "live", station="a"))
     assert [station.name for station in view.in_order()] == ["a", "b", "c"]
+
+
+def test_a_station_that_was_removed_is_forgotten_whatever_comes_too_late() -> None:
+    view = folded(update(0), update(0, station="bar", session="s2"))
+    view.selected = "kitchen"
+    view.apply(replace(status(0, 2), removed=True))
+    view.apply(replace(update(0), retained=True))
+    assert list(view.stations) == ["bar"]
+    assert view.selected is None
+    view.apply(update(0, session="s3"))  # it has come back
+    assert set(view.stations) == {"bar", "kitchen"}
+
+
+def test_a_message_goes_when_what_it_tells_of_is_mended_or_told_anew() -> None:
+    messages, shown = Messages(), deque[Message](maxlen=MAX_MESSAGES)
+    messages.mended("a")  # nothing was said of it
+    for number, about in enumerate(("a", "b", "", "a", "")):
+        messages.put(Message(T0, str(number), True, about))
+    assert messages.move(shown, T0)
+    assert [one.text for one in shown] == ["1", "2", "3", "4"]
+    messages.mended("a")
+    messages.put(Message(T0, "5", True, "a"))  # broken again
+    messages.mended("b")
+    assert messages.move(shown, T0)
+    assert [one.text for one in shown] == ["2", "4", "5"]
+    messages.mended("a")
+    assert messages.move(shown, T0)
+    assert not messages.move(shown, T0)
+    assert [one.text for one in shown] == ["2", "4"]
 
 
 def test_an_ended_source_and_a_long_hop_are_not_stale() -> None:

@@ -33,6 +33,8 @@ def _world() -> dict[str, Any]:
     return world
 
 
+if _world().get("dies"):
+    os._exit(7)  # as where a driver takes its process with it
 if _world().get("init_hangs"):
     time.sleep(60)
 
@@ -40,6 +42,23 @@ if _world().get("init_hangs"):
 def query_devices() -> list[dict[str, Any]]:
     devices: list[dict[str, Any]] = _world()["devices"]
     return devices
+
+
+def get_portaudio_version() -> tuple[int, str]:
+    return 0, "PortAudio that misbehaves on purpose"
+
+
+def check_input_settings(
+    device: int, channels: int, dtype: str, extra_settings: None, samplerate: float
+) -> None:
+    world = _world()
+    if world.get("open_hangs"):
+        time.sleep(60)
+    if world.get("open_error"):
+        raise PortAudioError(world["open_error"])
+    info = world["devices"][device]
+    if samplerate not in info.get("rates", [info["default_samplerate"]]):
+        raise PortAudioError("Invalid sample rate")
 
 
 def query_hostapis() -> list[dict[str, Any]]:

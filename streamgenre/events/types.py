@@ -1,30 +1,22 @@
-"""The events that leave the daemon: one typed, versioned contract for every reader.
+"""The types of events and their fields: the contract of the JSON Schemas as classes.
 
-An event travels as two parts, the topic ``<type>/<station>`` and one JSON object. The JSON Schemas
-in ``streamgenre/schemas`` describe the objects; the classes here are the same contract for Python.
-Readers must ignore fields that they do not know: fields may be added within version 1, and those
-that were added have a default here, so that an older daemon can still be read.
+Fields may be added within a version. One that was added has a default here, so that an older daemon
+can still be read.
 """
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from dataclasses import MISSING, dataclass, fields
-from importlib import resources
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Final, Literal, TypeAlias
-
-from streamgenre.errors import BusError
 
 VERSION: Final = 1
 
 State: TypeAlias = Literal["music", "speech", "silence", "unknown"]
 SourceState: TypeAlias = Literal["connecting", "live", "lost", "ended"]
 
-SEQ_MODULUS: Final = 2**53
-"""Numbers go from 0 to one less, the largest integer that every JSON reader holds; then from 0."""
-PROBABILITY_DIGITS: Final = 8
-"""Ten probabilities rounded to this still sum to 1 within 1e-7."""
+# Made once: json.dumps would make one a call, which costs a fifth of the encoding.
+_encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +46,7 @@ class Event:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON object as a dictionary."""
-        values = {name: getattr(self, name) for name in _FIELDS[type(self)]}
+        values = {name: getattr(self, name) for name in FIELDS[type(self)]}
         if not self.retained:
             del values["retained"]
         return {"v": VERSION, "type": self.TYPE, **values}
@@ -245,6 +237,8 @@ class Status(Event):
     history: dict[str, Any] | None = None
     """How the history is doing; None where none is kept. ``state`` (``recording`` or ``failing``),
     ``problem`` in words, ``buffered`` and ``lost`` rows, ``set_aside`` (name of a broken file)."""
+    removed: bool = False
+    """Whether the station was taken out of the daemon, as by a reload: then nothing follows."""
 
 
 AnyEvent: TypeAlias = Update | Segment | Gap | SourceChange | Title | DeadAir | Status
@@ -255,80 +249,7 @@ EVENT_CLASSES: Final[dict[str, type[AnyEvent]]] = {
 TYPES: Final = tuple(EVENT_CLASSES)
 RETAINED_TYPES: Final = tuple(name for name in TYPES if name != "gap")
 """Types whose last event a new subscriber receives at once; a gap is over when it is told."""
-_FIELDS: Final[dict[type[Event], tuple[str, ...]]] = {
+FIELDS: Final[dict[type[Event], tuple[str, ...]]] = {
     cls: tuple(f.name for f in fields(cls)) for cls in EVENT_CLASSES.values()
 }
-_REQUIRED: Final[dict[type[Event], tuple[str, ...]]] = {
-    cls: tuple(f.name for f in fields(cls) if f.default is MISSING)
-    for cls in EVENT_CLASSES.values()
-}
-# Made once: json.dumps would make one a call, which costs a fifth of the encoding.
-_encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-
-
-def from_dict(data: dict[str, Any]) -> AnyEvent:
-    """Return the typed event of a JSON object; unknown fields are ignored.
-
-    Raises
-    ------
-    BusError
-        If it is no event of a version and type known here.
-    """
-    if not isinstance(data, dict) or data.get("v") != VERSION:
-        found = data.get("v") if isinstance(data, dict) else type(data).__name__
-        raise BusError(
-            f"not an event of version {VERSION} (found {found!r}); "
-            "update streamgenre on the side that is older"
-        )
-    event_type = data.get("type")
-    cls = EVENT_CLASSES.get(event_type) if isinstance(event_type, str) else None
-    if cls is None:
-        raise BusError(f"unknown event type {event_type!r}; known are {', '.join(TYPES)}")
-    missing = [name for name in _REQUIRED[cls] if name not in data]
-    if missing:
-        raise BusError(f"{cls.TYPE} event without {', '.join(missing)}")
-    return cls(**{name: data[name] for name in _FIELDS[cls] if name in data})
-
-
-def from_json(text: str | bytes) -> AnyEvent:
-    """Return the typed event of one JSON line; errors as :func:`from_dict`."""
-    try:
-        data = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise BusError(f"not JSON: {error}") from error
-    return from_dict(data)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def schema(event_type: str) -> dict[str, Any]:
-    """Return the JSON Schema (draft 7) of an event type."""
-    text = (resources.files("streamgenre") / "schemas" / f"{event_type}.json").read_text("utf-8")
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
-
-
-class Sequence:
-    """Hands out ``seq`` numbers for one station: per event type, from 0, no holes.
-
-    Parameters
-    ----------
-    first
-        Number of the first event of each type.
-    """
-
-    def __init__(self, first: int = 0) -> None:
-        self._next: defaultdict[str, int] = defaultdict(lambda: first)
-
-    def next(self, event_type: str) -> int:
-        """Return the next number of this type."""
-        number = self._next[event_type]
-        self._next[event_type] = (number + 1) % SEQ_MODULUS
-        return number
-
-
-def rounded(probabilities: dict[str, float]) -> dict[str, float]:
-    """Return probabilities with as many digits as are sent."""
-    return {label: round(p, PROBABILITY_DIGITS) for label, p in probabilities.items()}
+"""Names of the fields of each type, in their order; asking for them anew costs at every event."""

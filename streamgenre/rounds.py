@@ -1,0 +1,79 @@
+"""Rounds of the engine: which hops are complete, and when the models are run over them.
+
+A round takes at most one hop from every station, runs each model once over those that share it,
+decides, and sends the events. Stations are out of step with each other; hops that are complete wait
+up to ``GATHER_S`` for others, or until a batch is full, so that the model is run for several at a
+time. Between rounds there is a pause until the next hop can be complete.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from streamgenre.batch import decide
+from streamgenre.models import MAX_ROWS
+from streamgenre.seat import LONGEST_POLL_S, POLL_S
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamgenre.seat import Seat
+
+GATHER_S: Final = 0.1
+"""Longest time that a complete hop waits for those of other stations."""
+
+
+class Rounds:
+    """Takes rounds, in the engine's thread.
+
+    Parameters
+    ----------
+    seats
+        The stations at work, as they are at any time: they come and go.
+    """
+
+    def __init__(self, seats: Sequence[Seat]) -> None:
+        self._seats = seats
+        self._gather_until = 0.0
+
+    def take(self) -> bool:
+        """Take at most one hop of every station; return whether there was anything to do."""
+        now = time.monotonic()
+        progressed = False
+        ready = [seat for seat in self._seats if seat.hop is not None]
+        if not ready:
+            self._gather_until = now + GATHER_S
+        due = [seat for seat in self._seats if seat.listening and seat.look_at <= now]
+        for seat in sorted(due, key=lambda seat: seat.look_at):
+            if len(ready) >= MAX_ROWS:
+                break  # a run of the model is full: nobody in it waits for the others
+            progressed |= seat.look(now)
+            if seat.hop is not None:
+                ready.append(seat)
+        full = len(ready) >= MAX_ROWS
+        if ready and (full or now >= self._gather_until or not self._others_soon(ready)):
+            decide(ready)
+            progressed = True
+        return progressed and not (ready and ready[0].hop is not None)
+
+    def _others_soon(self, ready: list[Seat]) -> bool:
+        """Whether it is worth waiting for the hops of other stations."""
+        if any(not seat.station.source.real_time or seat.station.due_s() <= 0 for seat in ready):
+            return False  # behind this hop the next one is complete already
+        return any(
+            seat.listening
+            and seat.station.source.state == "live"
+            and seat.look_at < self._gather_until
+            for seat in self._seats
+        )
+
+    def pause_s(self) -> float:
+        """Return how long nothing can be due, in seconds."""
+        now = time.monotonic()
+        at_work = [seat for seat in self._seats if not seat.ended]
+        times = [seat.look_at for seat in at_work if seat.hop is None]
+        if len(times) < len(at_work):
+            times.append(self._gather_until)
+        least = min((seat.poll_s for seat in at_work), default=POLL_S)
+        return max(least, min([LONGEST_POLL_S, *(at - now for at in times)]))
