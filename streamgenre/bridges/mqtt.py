@@ -101,7 +101,7 @@ class MqttBridge:
         self._discovery = discovery_prefix.strip("/")
         self._warn = warn
         self._lock = threading.Lock()
-        self._stations: set[str] = set()
+        self._stations: dict[str, set[str]] = {}  # their retained topics
         self._last: dict[str, str] = {}  # retained payloads by topic
         self._connected = False
         self._told = ""
@@ -134,18 +134,27 @@ class MqttBridge:
         self._client.loop_start()
 
     def take(self, event: AnyEvent, text: str) -> None:
-        """Hand on an event; ``text`` is its JSON. Never waits for the broker."""
+        """Hand on an event; ``text`` is its JSON. Never waits for the broker.
+
+        Of a station that its daemon has removed nothing is left at the broker.
+        """
+        if isinstance(event, Status) and event.removed:
+            self._take_back(self._stations.pop(event.station, set()))
+            return
         if event.station not in self._stations:
             if len(self._stations) >= MAX_STATIONS:
                 return
-            self._stations.add(event.station)
+            self._stations[event.station] = set()
             self._announce(event.station)
         if isinstance(event, SourceChange):
             self._set_available(event.station, event.state)
         elif isinstance(event, Status):
             self._set_available(event.station, event.source_state)
-        retain = event.TYPE != "gap"
-        self._publish(self.topic(event.TYPE, event.station), text, retain=retain)
+        topic = self.topic(event.TYPE, event.station)
+        if event.TYPE == "gap":
+            self._publish(topic, text, retain=False)
+        else:
+            self._retain(event.station, topic, text)
 
     def daemon_is(self, there: bool) -> None:
         """Say whether the daemon is there."""
@@ -169,15 +178,22 @@ class MqttBridge:
 
     def _set_available(self, station: str, source_state: str) -> None:
         live = source_state in ("live", "connecting")
-        self._publish(
-            self.topic("availability", station), "online" if live else "offline", retain=True
-        )
+        self._retain(station, self.topic("availability", station), "online" if live else "offline")
 
     def _announce(self, station: str) -> None:
         if self._discovery:
             both = (self.availability, self.topic("availability", station))
             for topic, payload in discovery(self._discovery, station, self.topic, both):
-                self._publish(topic, payload, retain=True)
+                self._retain(station, topic, payload)
+
+    def _retain(self, station: str, topic: str, payload: str) -> None:
+        self._stations[station].add(topic)
+        self._publish(topic, payload, retain=True)
+
+    def _take_back(self, topics: set[str]) -> None:
+        """Empty retained topics: by an empty payload a broker forgets what it kept."""
+        for topic in sorted(topics):
+            self._publish(topic, "", retain=True)
 
     def _publish(self, topic: str, payload: str, *, retain: bool) -> None:
         with self._lock:
@@ -186,6 +202,8 @@ class MqttBridge:
                 self._last[topic] = payload
             if not self._connected or (known == payload and topic.endswith("availability")):
                 return
+            if not payload:
+                self._last.pop(topic)
         self._client.publish(topic, payload, qos=0, retain=retain)
 
     def _on_connect(self, client: paho.Client, _u: Any, _f: Any, code: Any, _p: Any) -> None:
@@ -195,6 +213,7 @@ class MqttBridge:
         with self._lock:
             self._connected = True
             last = dict(self._last)
+            self._last = {topic: payload for topic, payload in last.items() if payload}
         self._tell(f"connected to the broker {self._place()}")
         for topic, payload in last.items():
             client.publish(topic, payload, qos=0, retain=True)

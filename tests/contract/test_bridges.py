@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 import urllib.request
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from prometheus_client.parser import text_string_to_metric_families
 
 from streamgenre.bridges.deadair import DeadAirWatch
-from streamgenre.bridges.homeassistant import identifier
-from streamgenre.bridges.mqtt import parse_broker
+from streamgenre.bridges.homeassistant import SENSORS, identifier
+from streamgenre.bridges.mqtt import MqttBridge, parse_broker
 from streamgenre.bridges.webhook import Webhook, checked
 from streamgenre.errors import SettingsError
 from streamgenre.events import from_dict
@@ -31,6 +32,8 @@ from streamgenre.metrics import MetricsServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from streamgenre.events import AnyEvent
 
 ANY = "tcp://127.0.0.1:*"
 
@@ -162,6 +165,46 @@ def test_mqtt_with_home_assistant_discovery_and_availability(broker: Mosquitto) 
         listener.close()
         end(bridge)
         end(process)
+
+
+def test_of_a_station_that_is_removed_nothing_is_left_at_the_broker(
+    broker: Mosquitto, warned: list[str]
+) -> None:
+    parsed = parse_broker(f"mqtt://house@127.0.0.1:{broker.port}", password="s3cret")
+    bridge = MqttBridge(parsed, "gone", "homeassistant", warned.append)
+    goes, stays = MadeUp("goes"), MadeUp("stays")
+
+    def take(*events: AnyEvent) -> None:
+        for event in events:
+            bridge.take(event, event.to_json())
+
+    def left() -> int:
+        """Topics of the station that a late subscriber finds."""
+        late = Listener(broker.port)
+        until(lambda: "gone/stays/update" in late.last)
+        time.sleep(0.3)
+        late.close()
+        return sum("goes" in topic for topic, payload in late.last.items() if payload)
+
+    bridge.start()
+    try:
+        take(goes.update(), stays.update(), goes.status())
+        until(lambda: left() == 3 + len(SENSORS))
+        removed = replace(goes.status(), removed=True)
+        take(removed)
+        until(lambda: left() == 0)
+        take(removed)  # repeated by the bus
+        # It comes back, and goes for good while the broker is away.
+        take(goes.update())
+        until(lambda: left() == 1 + len(SENSORS))
+        broker.stop()
+        until(lambda: "lost the broker" in warned[-1])
+        take(replace(goes.status(), removed=True))
+        broker.start()
+        until(lambda: "connected" in warned[-1], 20)
+        assert left() == 0
+    finally:
+        bridge.close()
 
 
 def test_mqtt_ends_in_order_and_says_it_is_gone(broker: Mosquitto) -> None:
