@@ -50,18 +50,24 @@ def card(manifest: dict[str, Any]) -> str:
 def _trunk(manifest: dict[str, Any]) -> str:
     """Return what a model on the trunk owes to others, and how it is to be run."""
     trunk = manifest["training"]["trunk"]
+    further = trunk.get("trained_on")
+    weights = "its weights are in this model unchanged"
+    if further:
+        weights = (
+            "its convolutions over the mel bands are in this model unchanged. What follows them "
+            "was made used to rooms, microphones and noise: trained on for "
+            f"{further['epochs']} epochs to give for {further['versions']} changed copies of every "
+            "three seconds what the published trunk gives for the clean ones, without a genre told "
+            "and without the fold that is measured; the weights are the mean of the published and "
+            f"the new ones, {further['mix']:.0%} of it new"
+        )
     return (
         "## The trunk\n\n"
         f"{trunk['name']} from the package `{trunk['package']}` (wheel SHA-256 "
         f"`{trunk['sha256'][:16]}…`), by Jordi Pons and Xavier Serra, "
         "“musicnn: pre-trained convolutional neural networks for music audio tagging”, ISMIR 2019 "
         f"late-breaking demo. Licence: {trunk['licence']}; its text is in the file NOTICE. Its "
-        "authors trained it on the Million Song Dataset. Its convolutions over the mel bands are "
-        "in this model unchanged; what follows them was made used to rooms, microphones and noise: "
-        f"trained for {trunk['adaptation']['epochs']} epochs to give for "
-        f"{trunk['adaptation']['versions']} changed copies of every three seconds what the "
-        "published trunk gives for the clean ones. No genre is told in that, and nothing of the "
-        "fold that is measured.\n"
+        f"authors trained it on the Million Song Dataset; {weights}.\n"
         "\nIt is reached from MFCC frames: with as many cepstra as filters, an inverse transform "
         "and an exponential give the energies of 160 filters back, and non-negative sums of these "
         "are the trunk's 96 bands (0.8 % off; its units at cosine 0.997 of those of its own "

@@ -65,6 +65,8 @@ def _fit(options: argparse.Namespace, progress: Progress, arguments: list[str]) 
         _print_manifest(options, _fit_transfer(options, progress, arguments))
         return
     recipe = RECIPES[options.recipe]
+    if options.microphone:
+        raise TrainError(f"--microphone means nothing to the recipe {recipe.name}; use lstm or cnn")
     names = ("seed", "epochs", "steps", "batch", "units", "dropout", "learning_rate")
     chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     settings: Settings = replace(recipe.defaults, **chosen)
@@ -123,6 +125,7 @@ def _fit_transfer(
         folds=options.folds,
         fold_models=options.fold_models,
         replace=options.replace,
+        microphone=options.microphone,
         note=_read_note(options.note) if options.note else "",
         reporter=workflow.Reporter(
             stage=lambda title: progress.note(f"{recipe.name}, {title}"), note=progress.note

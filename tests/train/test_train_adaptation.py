@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +12,12 @@ import pytest
 from train_tones import write_corpus, write_talk
 from train_trunk import random_trunk
 
+from streamgenre.models import load_model
 from train import talk
+from train.cli import main
 from train.corpus import read_corpus
 from train.frames import decode, frames_of
-from train.trunk import adapter, fronts, network
+from train.trunk import adaptation, adapter, checkpoint, fronts, network, shipped
 from train.trunk.adaptation import Settings, adapt, adapted
 from train.trunk.heads import embedding
 from train.trunk.room import RATE
@@ -143,3 +147,35 @@ def test_a_microphone_hears_what_was_played() -> None:
         around = spectrum[4000:15_000]  # 800 to 3000 Hz
         assert abs(around.argmax() / 5 + 800 - 1500) < 5
     assert max(levels) > 8 * min(levels)
+
+
+def test_fit_makes_the_trunk_used_to_microphones_where_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Random weights bear less than trained ones, and blow rounding up.
+    monkeypatch.setattr(shipped, "TOLERANCE", 1e-3)
+    monkeypatch.setattr(adaptation, "Settings", partial(Settings, learning_rate=2e-5))
+    folder = write_corpus(tmp_path / "corpus", per_genre=2, seconds=(3.2, 4.0))
+    checkpoint.save(random_trunk(), tmp_path / "trunk")
+    common = [
+        *("fit", "--corpus", str(folder), "--cache", str(tmp_path / "cache")),
+        *("--out", str(tmp_path / "model"), "--no-folds", "--microphone"),
+    ]
+    assert main([*common, "--recipe", "lite"]) == 1
+    assert "--microphone means nothing to the recipe lite" in capsys.readouterr().err
+    done = main([*common, "--recipe", "cnn", "--trunk", str(tmp_path / "trunk")])
+    said = capsys.readouterr().err
+    assert done == 0, said
+    assert "trunk: epoch 12 of 12, loss" in said
+    model = load_model(str(tmp_path / "model"))
+    trunk = json.loads((tmp_path / "model" / "manifest.json").read_text())["training"]["trunk"]
+    assert trunk["trained_on"]["mix"] == Settings().mix
+    assert model.manifest.name == "model"
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "used to rooms, microphones and noise: trained on for 12 epochs" in card
+    assert "75% of it new" in card
+    # The published weights of what was trained are not in it any more.
+    graph = (tmp_path / "model" / "model.onnx").read_bytes()
+    published = random_trunk()
+    for name, there in (("dense_1/bias", True), ("dense/bias", False)):
+        assert (published[name].tobytes() in graph) is there

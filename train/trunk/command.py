@@ -49,6 +49,8 @@ class Order:
     fold_models: Path | None
     """Folder to keep the folds' models in; None to drop them."""
     replace: bool
+    microphone: bool
+    """Whether the trunk is made used to rooms and microphones first."""
     note: str
     reporter: Reporter
 
@@ -103,43 +105,56 @@ def train_model(order: Order) -> dict[str, Any]:
 
 
 class _Material:
-    """The trunk made used to microphones, and what it hears; without the fold that is measured."""
+    """The trunk, and what it hears."""
 
     def __init__(self, order: Order) -> None:
         self._order = order
         self._talk = talk.read_talk(order.folder, order.corpus.folds)
         self._published = checkpoint.load(order.trunk)
-        self._settings = adaptation.Settings(seed=order.settings.seed)
-        self._fronts = fronts.hear(
-            order.corpus, self._published, order.trunk, talk=self._talk,
-            versions=self._settings.versions, seed=self._settings.seed,
-            on_job=lambda done, total: order.reporter.note(f"windows heard: {done} of {total}"),
-        )  # fmt: skip
+        self._heard: Heard | None = None
+        self._fronts: fronts.Fronts | None = None
+        if order.microphone:
+            settings = adaptation.Settings(seed=order.settings.seed)
+            self._fronts = fronts.hear(
+                order.corpus, self._published, order.trunk, talk=self._talk,
+                versions=settings.versions, seed=settings.seed,
+                on_job=lambda done, total: order.reporter.note(f"windows heard: {done} of {total}"),
+            )  # fmt: skip
 
     def without(self, fold: int | None) -> tuple[Weights, Heard]:
-        """Return a trunk that never heard a fold, and all that it hears, that fold too."""
+        """Return a trunk that was not trained on with a fold, and all that it hears, of that too.
+
+        The published trunk is the same for every fold.
+        """
         order = self._order
-        weights = adaptation.adapted(
-            self._published, self._fronts, self._settings, order.trunk, without=fold,
-            on_epoch=lambda number, loss: order.reporter.note(
-                f"trunk: epoch {number} of {self._settings.epochs}, loss {loss:.3f}"
-            ),
+        if self._fronts is not None:
+            settings = adaptation.Settings(seed=order.settings.seed)
+            weights = adaptation.adapted(
+                self._published, self._fronts, settings, order.trunk, without=fold,
+                on_epoch=lambda number, loss: order.reporter.note(
+                    f"trunk: epoch {number} of {settings.epochs}, loss {loss:.3f}"
+                ),
+            )  # fmt: skip
+            return weights, self._hear(weights)
+        if self._heard is None:
+            self._heard = self._hear(self._published)
+        return self._published, self._heard
+
+    def _hear(self, weights: Weights) -> Heard:
+        note = self._order.reporter.note
+        return hear(
+            self._order.corpus, weights, self._order.trunk, talk=self._talk,
+            on_job=lambda done, total: note(f"programmes heard: {done} of {total}"),
         )  # fmt: skip
-        heard = hear(
-            order.corpus, weights, order.trunk, talk=self._talk,
-            on_job=lambda done, total: order.reporter.note(f"programmes heard: {done} of {total}"),
-        )  # fmt: skip
-        return weights, heard
 
 
 _METHOD: Final = (
-    "In detail: the trunk, trained on without the fold that is measured, and its adapter were run "
-    "as ONNX, second by second as the daemon runs them; the heads were run in Keras on what came "
-    "out (the exporter has proven the whole graph equal to 1e-5). A 3 s window is the third second "
-    "of a clip's stretch with nothing remembered by the head. The strength of the regularisation, "
-    "what the LSTM is given, how much of the training is augmented and how far the trunk is "
-    "trained on were settled after a look at figures on these very folds, so that they are a "
-    "little too good."
+    "In detail: the trunk (where it was trained on, without the fold that is measured) and its "
+    "adapter were run as ONNX, second by second as the daemon runs them; the heads were run in "
+    "Keras on what came out (the exporter has proven the whole graph equal to 1e-5). A 3 s window "
+    "is the third second of a clip's stretch with nothing remembered by the head. The strength of "
+    "the regularisation, what the LSTM is given and how much of the training is augmented were "
+    "settled after a look at figures on these very folds, so that they are a little too good."
 )
 
 
@@ -190,7 +205,9 @@ def _manifest(
                 "package": checkpoint.PACKAGE,
                 "sha256": checkpoint.WHEEL_SHA256,
                 "licence": "ISC, Music Technology Group, Universitat Pompeu Fabra",
-                "adaptation": asdict(adaptation.Settings(seed=order.settings.seed)),
+                "trained_on": asdict(adaptation.Settings(seed=order.settings.seed))
+                if order.microphone
+                else None,
             },
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "corpus": {
