@@ -25,6 +25,7 @@ from streamgenre.seat import Seat
 from streamgenre.sources import helper
 from streamgenre.station import Station
 from streamgenre.traffic import Traffic
+from streamgenre.turns import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +84,7 @@ class Engine:
         self._calls: deque[Callable[[], None]] = deque()
         self._settings = settings
         self._seats: list[Seat] = []
+        self._turn = Turn(urgent=True)
         self._rounds = Rounds(self._seats)
         self._running = False
         self._health = Health(helper.running)
@@ -165,7 +167,8 @@ class Engine:
                 self._on_turn()
                 while self._calls:
                     self._calls.popleft()()
-                progressed = self._rounds.take()
+                with self._turn:
+                    progressed = self._rounds.take()
                 for seat in self._open():
                     self._see_to_end(seat)
                 if self._health.age_s >= status_after:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from streamgenre.seat import Seat
 
-GATHER_S: Final = 0.1
+GATHER_S: Final = 0.05
 """Longest time that a complete hop waits for those of other stations."""
 
 

@@ -27,6 +27,10 @@ FAST_POLL_S: Final = 0.001
 EAGER_S: Final = 0.05
 """So long after a hop that came faster than time passes, the next one is looked for at once: a file
 or pipe may bring more."""
+CHUNK_S: Final = 0.25
+"""Seconds of audio that a source may bring at a go."""
+NEAR_S: Final = 0.05
+"""Longest pause where a hop lacks less than that."""
 LONGEST_POLL_S: Final = 0.25
 """Longest pause: changes of a source are seen within it."""
 
@@ -94,7 +98,9 @@ class Seat:
         if self.hop is not None and (due <= 0 or not self.station.source.real_time):
             self.look_at = now  # once it is decided: the next one may be complete already
         else:
-            pause = self.poll_s if now < self._eager_until else max(due, self.poll_s)
+            # What is due may come earlier, with much else at a go.
+            wait = max(min(due, NEAR_S), due - CHUNK_S)
+            pause = self.poll_s if now < self._eager_until else max(wait, self.poll_s)
             self.look_at = now + min(pause, LONGEST_POLL_S)
         return progressed
 

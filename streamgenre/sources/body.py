@@ -10,14 +10,14 @@ from streamgenre.errors import InputError
 from streamgenre.sources.base import MAX_CUES
 from streamgenre.sources.icy import IcyDemuxer
 from streamgenre.sources.ogg import OggChain
-from streamgenre.sources.turns import Turn
+from streamgenre.turns import Turn
 
 if TYPE_CHECKING:
     from streamgenre.sources.http import Response
     from streamgenre.sources.titles import Title
 
 _READ: Final = 65_536
-_EVERY_S: Final = 0.15
+_EVERY_S: Final = 0.2
 """Seconds between two reads: a few large ones cost much less than many small ones."""
 
 

@@ -32,7 +32,7 @@ from streamgenre.sources.lists import is_hls
 from streamgenre.sources.stations import MAX_BYTES, first_stream, is_list
 from streamgenre.sources.stream_info import stream_info
 from streamgenre.sources.tags import id3_title, stream_title
-from streamgenre.sources.turns import Turn
+from streamgenre.turns import Turn
 
 if TYPE_CHECKING:
     import numpy as np
