@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from streamgenre.sources.titles import Title
 
 _READ: Final = 65_536
-_EVERY_S: Final = 0.2
+_EVERY_S: Final = 0.15
 """Seconds between two reads: a few large ones cost much less than many small ones."""
 
 
