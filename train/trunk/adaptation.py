@@ -23,7 +23,6 @@ import numpy as np
 
 from train.errors import TrainError
 from train.trunk import network
-from train.trunk.heads import embedding
 from train.trunk.network import FRONT, TAGS, UNITS
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def adapted(
     with suppress(OSError, ValueError, EOFError, zipfile.BadZipFile), np.load(path) as kept:
         return {**weights, **kept}
     found = adapt(weights, fronts, settings, without=without, on_epoch=on_epoch)
-    trained = {name: found[name] for name in network.weights_of(network.back(weights))}
+    trained = {name: value for name, value in found.items() if value is not weights[name]}
     try:
         np.savez(path, allow_pickle=False, **trained)
     except OSError as error:
@@ -118,15 +117,11 @@ def adapt(
     keras.utils.set_random_seed(settings.seed)
     rows = np.flatnonzero(fronts.folds != without)
     back = network.back(weights)
-    wanted = np.concatenate(
-        [
-            embedding(weights, _pooled(back, weights, fronts.features[part, 0]))
-            for part in np.array_split(rows, -(-len(rows) // settings.batch))
-        ]
-    )
-    steps = max(1, len(rows) // settings.batch)
-    rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * steps)
     model = _with_units(back, weights)
+    steps = max(1, len(rows) // settings.batch)
+    clean = (fronts.features[part, 0].astype(np.float32) for part in np.array_split(rows, steps))
+    wanted = np.concatenate([np.asarray(model(batch, training=False)) for batch in clean])
+    rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * steps)
     model.compile(
         keras.optimizers.Adam(rate, global_clipnorm=1.0), loss=_distance(wanted.std(axis=0) + 1e-3)
     )
@@ -147,21 +142,16 @@ def adapt(
     return {**weights, **trained}
 
 
-def _pooled(back: Any, weights: Weights, features: Any) -> Floats:
-    """Return pooled and normalised features, shape ``(n, 1506)``."""
-    _, pooled, *_ = back(features.astype(np.float32), training=False)
-    scale, shift = network.normalisation(weights, 9)
-    normed: Floats = np.asarray(pooled) * scale + shift
-    return normed
-
-
 def _with_units(back: Any, weights: Weights) -> Any:
-    """Return a network from the front's features to what :func:`.heads.embedding` gives."""
+    """Return a network from the front's features, ``(n, 187, 561)``, to the heads', ``(n, 1756)``.
+
+    Those are the pooled and normalised features, the units and the tags.
+    """
     from keras import Model, ops
 
     _, pooled, units, tags = back.outputs
     scale, shift = network.normalisation(weights, 9)
-    return Model(back.inputs, ops.concatenate([pooled * scale + shift, units, tags], axis=-1))
+    return Model(back.inputs[0], ops.concatenate([pooled * scale + shift, units, tags], axis=-1))
 
 
 def _distance(spread: Floats) -> Callable[[Any, Any], Any]:
