@@ -19,6 +19,7 @@ from history.small_disk import small_disk
 
 from streamgenre.doctor import Finding, Subject, examine, files, machine
 from streamgenre.doctor.bundle import _without_comments, write_bundle
+from streamgenre.doctor.inputs import Lookout
 from streamgenre.errors import StreamgenreError
 from streamgenre.keys import new_pair
 from streamgenre.subscriber import Subscriber
@@ -183,6 +184,21 @@ def test_a_check_that_fails_itself_is_a_finding(monkeypatch: pytest.MonkeyPatch)
     assert told["libraries"].verdict == "problem"
     assert "ZeroDivisionError" in told["libraries"].says
     assert told["models"].verdict == "ok"  # the others are made all the same
+
+
+def test_what_leads_to_no_audio_is_a_problem(tmp_path: Path) -> None:
+    empty = tmp_path / "music"
+    empty.mkdir()
+    (empty / "cover.jpg").touch()
+    (tmp_path / "gone.m3u").write_text("gone.mp3\n")
+    look = Lookout()
+    assert "no audio file" in look.at(str(empty)).says
+    assert "none of its files" in look.at(str(tmp_path / "gone.m3u")).says
+    assert {look.at(str(empty)).verdict, look.at(str(tmp_path / "gone.m3u")).verdict} == {"problem"}
+    (empty / "a.flac").touch()
+    assert look.at(str(empty)).verdict == "ok"
+    (tmp_path / "radio.m3u").write_text("http://radio.example/jazz\n")
+    assert look.at(str(tmp_path / "radio.m3u")).verdict == "ok"
 
 
 def test_few_open_files_are_a_problem() -> None:

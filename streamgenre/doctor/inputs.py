@@ -12,6 +12,7 @@ from streamgenre.sources.addresses import redacted, shown
 from streamgenre.sources.choose import DEFAULT_DEVICE, is_device
 from streamgenre.sources.devices import find_device, list_devices, rates_of
 from streamgenre.sources.http import open_url
+from streamgenre.sources.listing import is_playlist, list_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +57,8 @@ class Lookout:
         if not os.access(path, os.R_OK):
             do = command("chmod", "+r", path)
             return problem("input", f"{shown(name)!r} may not be read", do)
+        if is_playlist(path):
+            return _listed(name, path)
         return ok("input", f"{shown(name)!r} can be read")
 
     def _at_device(self, name: str | None) -> Finding:
@@ -86,6 +89,19 @@ class Lookout:
         if isinstance(self._devices, InputError):
             raise self._devices
         return find_device(None if name == DEFAULT_DEVICE else name, self._devices)
+
+
+def _listed(name: str, path: Path) -> Finding:
+    """Return whether a folder or a list leads to anything that can be played."""
+    try:
+        listing = list_files(path)
+    except InputError as error:
+        return problem("input", f"{shown(name)!r}: {error}", "correct its path, or what it holds")
+    if not listing.files and not listing.streams:
+        return problem("input", f"{shown(name)!r}: holds no audio file", "put some into it")
+    if listing.files and not any(file.exists() for file in listing.files):
+        return problem("input", f"{shown(name)!r}: none of its files is there", "correct the list")
+    return ok("input", f"{shown(name)!r} can be read; files: {len(listing.files)}")
 
 
 def _opened(device: Device) -> Finding:
