@@ -35,7 +35,7 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> material.Heard:
     write_talk(folder)
     corpus = read_corpus(folder)
     files = talk.read_talk(folder, corpus.folds)
-    return material.hear(corpus, random_trunk(), cache, talk=files, programmes=1)
+    return material.hear(corpus, [random_trunk()], cache, talk=files, programmes=1)[0]
 
 
 def test_programmes_keep_folds_apart(heard: material.Heard) -> None:
@@ -58,16 +58,16 @@ def test_programmes_keep_folds_apart(heard: material.Heard) -> None:
 
 def test_a_programme_comes_from_its_seed_and_from_the_cache(tmp_path: Path) -> None:
     corpus = read_corpus(write_corpus(tmp_path / "corpus", per_genre=2))
-    jobs = material.jobs_of(corpus, random_trunk(), "0" * 64, (), 1)
+    jobs = material.jobs_of(corpus, [random_trunk()], "0" * 64, (), 1)
     job = jobs[1, corpus.folds[0]]
-    first = programmes.embed(job, tmp_path / "one")
-    again = programmes.embed(job, tmp_path / "two")
-    other = programmes.embed(replace(job, seed=77), tmp_path / "two")
+    first = programmes.embed(job, tmp_path / "one")[0]
+    again = programmes.embed(job, tmp_path / "two")[0]
+    other = programmes.embed(replace(job, seed=77), tmp_path / "two")[0]
     np.testing.assert_array_equal(first.pooled, again.pooled)
     assert first.pooled.shape != other.pooled.shape or (first.pooled != other.pooled).any()
     # Read back, even where the audio is gone.
     gone = replace(job, paths=tuple(path.with_suffix(".gone") for path in job.paths))
-    np.testing.assert_array_equal(programmes.embed(gone, tmp_path / "one").clips, first.clips)
+    np.testing.assert_array_equal(programmes.embed(gone, tmp_path / "one")[0].clips, first.clips)
 
 
 def test_heads_tell_tones_that_they_never_heard(heard: material.Heard) -> None:

@@ -83,7 +83,7 @@ def run_embedding(session: Any, hops: list[Any]) -> tuple[list[Any], dict[str, A
     for hop in hops:
         row, *after = session.run(names, states | {"frames": hop})
         states = dict(zip(states, after, strict=True))
-        rows.append(row)
+        rows.append(row if row.shape[1] > 1 else row[:, 0])
     return rows, states
 
 
@@ -104,7 +104,7 @@ def test_digital_silence_is_zero_for_the_trunk() -> None:
 def test_the_graph_is_the_trunk_on_the_last_three_seconds(
     weights: dict[str, Any], frames: Any
 ) -> None:
-    session = session_of(graph.embedding_graph(weights))
+    session = session_of(graph.embedding_graph([weights]))
     first = frames[:, : network.FRAMES]
     _, pooled, *_ = network.build(weights)(adapter.mel_bands(first), training=False)
     scale, shift = network.normalisation(weights, 9)
@@ -117,11 +117,21 @@ def test_the_graph_is_the_trunk_on_the_last_three_seconds(
     np.testing.assert_allclose(found, np.asarray(pooled) * scale + shift, rtol=1e-4, atol=1e-3)
 
 
+def test_trunks_with_one_front_are_what_each_is_alone(weights: dict[str, Any], frames: Any) -> None:
+    other = weights | {name: 0.5 * weights[name] for name in ("conv2d_6/kernel", "conv2d_7/bias")}
+    hops = np.split(frames[:, :200], [63, 125], axis=1)
+    both, _ = run_embedding(session_of(graph.embedding_graph([weights, other])), hops)
+    for n, one in enumerate((weights, other)):
+        alone, _ = run_embedding(session_of(graph.embedding_graph([one])), hops)
+        np.testing.assert_allclose(both[-1][:, n], alone[-1], rtol=1e-5, atol=1e-5)
+    assert np.abs(both[-1][:, 0] - both[-1][:, 1]).max() > 0.01
+
+
 @pytest.mark.parametrize("hops", [[62, 63] * 3, [1, 2, 3, 100, 90], [374, 1]])
 def test_however_the_frames_are_cut_the_embedding_is_the_same(
     weights: dict[str, Any], frames: Any, hops: list[int]
 ) -> None:
-    session = session_of(graph.embedding_graph(weights))
+    session = session_of(graph.embedding_graph([weights]))
     used = frames[:, : sum(hops)]
     (whole,), whole_states = run_embedding(session, [used])
     rows, states = run_embedding(session, np.split(used, np.cumsum(hops)[:-1], axis=1))

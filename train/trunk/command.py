@@ -71,11 +71,11 @@ def fetch_trunk(folder: Path) -> float:
 def train_model(order: Order) -> dict[str, Any]:
     """Measure a recipe on folds, train it on everything, write the folder; return the manifest."""
     card.check_out(order.out, replace=order.replace)
-    material = _Material(order)
+    material = _material(order)
     measured, of_folds = transfer.Measured(), {}
     for fold in order.corpus.measured if order.folds else ():
         order.reporter.stage(f"without fold {fold}")
-        weights, heard = material.without(fold)
+        weights, heard = material[fold]
         others = tuple(one for one in heard.corpus.folds if one != fold)
         fitted = transfer.fit(heard, order.recipe, order.settings, others)
         transfer.listen(fitted, heard, fold, measured)
@@ -86,7 +86,7 @@ def train_model(order: Order) -> dict[str, Any]:
         manifest = _manifest(order, heard, fitted, model, temperatures)
         card.write_fold_model(order.fold_models, fold, manifest, model)
     order.reporter.stage("all clips")
-    weights, heard = material.without(None)
+    weights, heard = material[None]
     fitted = transfer.fit(heard, order.recipe, order.settings, heard.corpus.folds)
     model = shipped.export(weights, fitted, _frames(heard))
     manifest = _manifest(
@@ -104,48 +104,40 @@ def train_model(order: Order) -> dict[str, Any]:
     return manifest
 
 
-class _Material:
-    """The trunk, and what it hears."""
+def _material(order: Order) -> dict[int | None, tuple[Weights, Heard]]:
+    """Return by fold a trunk that was not trained on with it, and what that hears, of the fold too.
 
-    def __init__(self, order: Order) -> None:
-        self._order = order
-        self._talk = talk.read_talk(order.folder, order.corpus.folds)
-        self._published = checkpoint.load(order.trunk)
-        self._heard: Heard | None = None
-        self._fronts: fronts.Fronts | None = None
-        if order.microphone:
-            settings = adaptation.Settings(seed=order.settings.seed)
-            self._fronts = fronts.hear(
-                order.corpus, self._published, order.trunk, talk=self._talk,
-                versions=settings.versions, seed=settings.seed,
-                on_job=lambda done, total: order.reporter.note(f"windows heard: {done} of {total}"),
-            )  # fmt: skip
-
-    def without(self, fold: int | None) -> tuple[Weights, Heard]:
-        """Return a trunk that was not trained on with a fold, and all that it hears, of that too.
-
-        The published trunk is the same for every fold.
-        """
-        order = self._order
-        if self._fronts is not None:
-            settings = adaptation.Settings(seed=order.settings.seed)
-            weights = adaptation.adapted(
-                self._published, self._fronts, settings, order.trunk, without=fold,
-                on_epoch=lambda number, loss: order.reporter.note(
-                    f"trunk: epoch {number} of {settings.epochs}, loss {loss:.3f}"
-                ),
-            )  # fmt: skip
-            return weights, self._hear(weights)
-        if self._heard is None:
-            self._heard = self._hear(self._published)
-        return self._published, self._heard
-
-    def _hear(self, weights: Weights) -> Heard:
-        note = self._order.reporter.note
-        return hear(
-            self._order.corpus, weights, self._order.trunk, talk=self._talk,
-            on_job=lambda done, total: note(f"programmes heard: {done} of {total}"),
+    The published trunk is the same for every fold, and for none, which stands for all clips.
+    """
+    reporter, seed = order.reporter, order.settings.seed
+    published = checkpoint.load(order.trunk)
+    files = talk.read_talk(order.folder, order.corpus.folds)
+    folds = (*(order.corpus.measured if order.folds else ()), None)
+    trunks = [published]
+    if order.microphone:
+        settings = adaptation.Settings(seed=seed)
+        windows = fronts.hear(
+            order.corpus, published, order.trunk, talk=files, versions=settings.versions, seed=seed,
+            on_job=lambda done, total: reporter.note(f"windows heard: {done} of {total}"),
         )  # fmt: skip
+        trunks = []
+        for fold in folds:
+            reporter.stage("trunk" if fold is None else f"trunk without fold {fold}")
+            trunks.append(
+                adaptation.adapted(
+                    published, windows, settings, order.trunk, without=fold,
+                    on_epoch=lambda number, loss: reporter.note(
+                        f"epoch {number} of {settings.epochs}, loss {loss:.3f}"
+                    ),
+                )
+            )  # fmt: skip
+    reporter.stage("programmes")
+    heard = hear(
+        order.corpus, trunks, order.trunk, talk=files,
+        on_job=lambda done, total: reporter.note(f"programmes heard: {done} of {total}"),
+    )  # fmt: skip
+    pairs = list(zip(trunks, heard, strict=True))
+    return dict(zip(folds, pairs if order.microphone else pairs * len(folds), strict=True))
 
 
 _METHOD: Final = (

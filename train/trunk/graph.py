@@ -42,6 +42,8 @@ from train.trunk.network import (
 from train.trunk.network import FRAMES as WINDOW
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from train.trunk.checkpoint import Weights
 
 _AHEAD: Final = 3
@@ -103,7 +105,11 @@ def trunk_nodes(weights: Weights, b: Builder) -> str:
     Returns the name of the pooled features, shape ``(batch, 1506)``, interleaved and normalised as
     the trunk's dense layer takes them.
     """
-    front, of_heard, heard = _front(weights, b)
+    return _back(weights, b, *_front(weights, b))
+
+
+def _back(weights: Weights, b: Builder, front: str, of_heard: str, heard: str) -> str:
+    """Return the pooled features of what :func:`_front` returned."""
     features = [front]
     for number in (5, 6, 7):
         kernel, bias = convolution(weights, number)
@@ -252,14 +258,16 @@ def assembled(
     )  # fmt: skip
 
 
-def embedding_graph(weights: Weights) -> Any:
-    """Return the trunk alone: ``pooled``, ``units`` and ``tags`` after the last frame."""
+def embedding_graph(trunks: Sequence[Weights]) -> Any:
+    """Return trunks with one front, no heads: ``pooled``, ``(batch, trunks, 1506)``, after a call.
+
+    The front, nine tenths of the work, is done once for all of them.
+    """
     b = Builder()
-    pooled = trunk_nodes(weights, b)
-    units, tags = units_and_tags(weights, b, pooled)
-    for name, to in ((pooled, "pooled"), (units, "units"), (tags, "tags")):
-        b.add("Identity", name, to=to)
-    return assembled(b, STATES, {"pooled": (2 * CHANNELS,), "units": (200,), "tags": (50,)})
+    front = _front(trunks[0], b)
+    found = [b.add("Unsqueeze", _back(weights, b, *front), b.whole(1)) for weights in trunks]
+    b.add("Concat", *found, to="pooled", axis=1)
+    return assembled(b, STATES, {"pooled": (len(trunks), 2 * CHANNELS)})
 
 
 def front_graph(weights: Weights) -> Any:

@@ -56,7 +56,7 @@ class Heard:
 
 def jobs_of(
     corpus: Corpus,
-    weights: Weights,
+    trunks: Sequence[Weights],
     sha256: str,
     talk: Sequence[TalkFile],
     programmes: int,
@@ -66,10 +66,8 @@ def jobs_of(
     Of the recordings of noise every other one goes into the augmentation, the rest into the
     simulated room. Whoever talks over the music of a fold is of that fold too.
     """
-    digest = hashlib.sha256(sha256.encode())
-    for name in sorted(weights):
-        digest.update(weights[name].tobytes())
-    graph, key = embedding_graph(weights).SerializeToString(), digest.hexdigest()
+    graph = embedding_graph(trunks).SerializeToString()
+    keys = tuple(_key(sha256, weights) for weights in trunks)
     noises = tuple(file.path for file in talk if file.kind == NOISE)
     sound, way_of = Sound(), range(1, programmes + 1)
     jobs: dict[tuple[int, int], Job] = {}
@@ -80,7 +78,7 @@ def jobs_of(
 
         def job(kind: int, items: list[tuple[Path, int]], fold: int = fold, **more: Any) -> Job:
             paths, indices = (tuple(column) for column in zip(*items, strict=True))
-            return Job(graph, paths, indices, key, 1000 * (kind + 10) + fold, **more)
+            return Job(graph, paths, indices, keys, 1000 * (kind + 10) + fold, **more)
 
         jobs[ALONE, fold] = job(ALONE, clips, style="alone")
         jobs[ROOM, fold] = job(ROOM, clips, style="room", noises=noises[1::2])
@@ -98,27 +96,36 @@ def jobs_of(
     others = [(path, i) for i, clip in enumerate(corpus.clips) for path in clip.variants]
     if others:
         paths, indices = (tuple(column) for column in zip(*others, strict=True))
-        jobs[OTHERS, 0] = Job(graph, paths, indices, key + " others", 0, "alone")
+        of_others = tuple(f"{key} others" for key in keys)
+        jobs[OTHERS, 0] = Job(graph, paths, indices, of_others, 0, "alone")
     return jobs
+
+
+def _key(sha256: str, weights: Weights) -> str:
+    """Return a hash of the corpus and a trunk."""
+    digest = hashlib.sha256(sha256.encode())
+    for name in sorted(weights):
+        digest.update(weights[name].tobytes())
+    return digest.hexdigest()
 
 
 def hear(
     corpus: Corpus,
-    weights: Weights,
+    trunks: Sequence[Weights],
     cache: Path,
     *,
     talk: Sequence[TalkFile] = (),
     programmes: int = 1,
     on_job: Callable[[int, int], None] = lambda done, total: None,
-) -> Heard:
-    """Embed the corpus, on all cores, or read it from the cache.
+) -> list[Heard]:
+    """Embed the corpus by each of some trunks, on all cores, or read it from the cache.
 
     Parameters
     ----------
     corpus
         The corpus.
-    weights
-        The trunk's weights.
+    trunks
+        The weights of the trunks; they differ behind the front only.
     cache
         Folder for the embeddings.
     talk
@@ -134,8 +141,8 @@ def hear(
         If a file cannot be read.
     """
     sha256 = joint_hash(file_hash(clip.path) for clip in corpus.clips)
-    jobs = jobs_of(corpus, weights, sha256, talk, programmes)
-    done: dict[tuple[int, int], Embedded] = {}
+    jobs = jobs_of(corpus, trunks, sha256, talk, programmes)
+    done: dict[tuple[int, int], list[Embedded]] = {}
     # Spawned: TensorFlow's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count() or 1, mp_context=context) as pool:
@@ -143,6 +150,19 @@ def hear(
         for future in as_completed(waiting):
             done[waiting[future]] = future.result()
             on_job(len(done), len(jobs))
+    return [
+        _of_trunk(corpus, weights, sha256, talk, {name: of[n] for name, of in done.items()})
+        for n, weights in enumerate(trunks)
+    ]
+
+
+def _of_trunk(
+    corpus: Corpus,
+    weights: Weights,
+    sha256: str,
+    talk: Sequence[TalkFile],
+    done: dict[tuple[int, int], Embedded],
+) -> Heard:
     of_clips = np.array([clip.fold for clip in corpus.clips])
     of_files = np.array([file.fold for file in talk])
     kinds = {

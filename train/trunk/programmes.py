@@ -68,13 +68,13 @@ class Job:
     """What :func:`embed` makes; small enough to be sent to another process."""
 
     graph: bytes
-    """The embedding graph, serialised."""
+    """The embedding graph of one or more trunks, serialised."""
     paths: tuple[Path, ...]
     """The fold's audio files."""
     indices: tuple[int, ...]
     """Their numbers in the corpus."""
-    key: str
-    """Hash of the trunk and of the audio files."""
+    keys: tuple[str, ...]
+    """For every trunk a hash of it and of the audio files."""
     seed: int
     """Seed of all that is drawn."""
     style: Style
@@ -88,7 +88,7 @@ class Job:
     """Recordings of speech, to be talked over the music."""
 
 
-class Trunk:
+class Trunks:
     """The embedding graph in use, for one endless signal."""
 
     def __init__(self, graph: bytes) -> None:
@@ -109,7 +109,7 @@ class Trunk:
         self._states = [np.zeros((1, *s.shape), np.float32) for s in STATES]
 
     def push(self, samples: Floats) -> Floats | None:
-        """Take the next samples; return the pooled features, ``(1506,)``, if there were frames."""
+        """Take the next samples; return ``pooled``, ``(trunks, 1506)``, if there were frames."""
         frames = self._stream.push(samples)
         if not len(frames):
             return None
@@ -119,34 +119,39 @@ class Trunk:
         return row
 
 
-def embed(job: Job, cache: Path) -> Embedded:
-    """Return a programme's embeddings, from the cache if they are there.
+def embed(job: Job, cache: Path) -> list[Embedded]:
+    """Return a programme's embeddings by each of the trunks, from the cache if they are there.
 
     Raises
     ------
     TrainError
         If a clip cannot be decoded or the cache not be written.
     """
+    entries = [cache / f"programme-{_digest(job, key)}.npz" for key in job.keys]
+    kept = [found for found in map(_read, entries) if found is not None]
+    if len(kept) == len(entries):
+        return kept
+    found = _programme(job) if job.style == "programme" else _alone(job)
+    for entry, embedded in zip(entries, found, strict=True):
+        _write(entry, embedded)
+    return found
+
+
+def _digest(job: Job, key: str) -> str:
     about = [
-        _VERSION, job.key, job.indices, job.seed, job.style, job.sound and asdict(job.sound),
+        _VERSION, key, job.indices, job.seed, job.style, job.sound and asdict(job.sound),
         [path.name for path in (*job.noises, *job.talks)],
     ]  # fmt: skip
-    digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
-    entry = cache / f"programme-{digest}.npz"
-    kept = _read(entry)
-    if kept is None:
-        kept = _programme(job) if job.style == "programme" else _alone(job)
-        _write(entry, kept)
-    return kept
+    return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
 
 
-def _alone(job: Job) -> Embedded:
+def _alone(job: Job) -> list[Embedded]:
     """Play every file by itself."""
-    trunk = Trunk(job.graph)
+    trunks = Trunks(job.graph)
     noises, talks = ([decode(path, RATE) for path in paths] for paths in (job.noises, job.talks))
     rows: list[tuple[Floats, int, float]] = []
     for path, index in zip(job.paths, job.indices, strict=True):
-        trunk.reset()
+        trunks.reset()
         samples = decode(path, RATE)
         if job.style != "alone":
             rng = np.random.default_rng([job.seed, index])
@@ -158,18 +163,18 @@ def _alone(job: Job) -> Embedded:
                 samples = change(samples, rng, job.sound or LEVEL_ONLY, noises, talks)
         for start in range(0, len(samples), RATE):
             second = samples[start : start + RATE]
-            row = trunk.push(second)
+            row = trunks.push(second)
             # What is left over at the end counts as a second if most of it is there.
             if row is not None and (len(second) > RATE // 2 or start == 0):
                 rows.append((row, index, (start + len(second)) / RATE))
     return _gathered(rows)
 
 
-def _programme(job: Job) -> Embedded:
+def _programme(job: Job) -> list[Embedded]:
     rng = np.random.default_rng(job.seed)
     noises, talks = ([decode(path, RATE) for path in paths] for paths in (job.noises, job.talks))
     sound = job.sound or LEVEL_ONLY
-    trunk = Trunk(job.graph)
+    trunks = Trunks(job.graph)
     rows: list[tuple[Floats, int, float]] = []
     waiting = np.zeros(0, np.float32)
     playing = np.zeros(0, np.int32)  # the clip of every waiting sample
@@ -198,7 +203,7 @@ def _programme(job: Job) -> Embedded:
         ages = np.concatenate([ages, age])
         # Enough is kept back for the next crossfade.
         while len(waiting) > 5 * RATE:
-            row = trunk.push(waiting[:RATE])
+            row = trunks.push(waiting[:RATE])
             if row is not None:
                 rows.append((row, int(playing[RATE - 1]), float(ages[RATE - 1])))
             waiting, playing, ages = waiting[RATE:], playing[RATE:], ages[RATE:]
@@ -242,16 +247,14 @@ def _pieces(
         yield change(samples, rng, sound, noises, talks), job.indices[n]
 
 
-def _gathered(rows: Sequence[tuple[Floats, int, float]]) -> Embedded:
+def _gathered(rows: Sequence[tuple[Floats, int, float]]) -> list[Embedded]:
     if not rows:
         raise TrainError("a fold holds no second of audio")
     pooled, clips, ages = zip(*rows, strict=True)
     # The features of music lie far within what 16 bits hold; a click's may not.
-    return Embedded(
-        np.clip(np.stack(pooled), -60_000, 60_000).astype(np.float16),
-        np.array(clips, np.int32),
-        np.array(ages, np.float32),
-    )
+    of_trunks = np.clip(np.stack(pooled, axis=1), -60_000, 60_000).astype(np.float16)
+    about = np.array(clips, np.int32), np.array(ages, np.float32)
+    return [Embedded(of_trunk, *about) for of_trunk in of_trunks]
 
 
 def _read(entry: Path) -> Embedded | None:
@@ -272,4 +275,4 @@ def _write(entry: Path, embedded: Embedded) -> None:
         raise TrainError(f"cannot write the cache {entry.parent}: {error.strerror}") from error
 
 
-__all__ = ["LEVEL_ONLY", "Embedded", "Job", "Trunk", "embed"]
+__all__ = ["LEVEL_ONLY", "Embedded", "Job", "Trunks", "embed"]
