@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -17,11 +18,12 @@ from train import talk
 from train.cli import main
 from train.corpus import read_corpus
 from train.frames import decode, frames_of
-from train.trunk import adaptation, adapter, checkpoint, fronts, network, shipped
+from train.trunk import adaptation, adapter, checkpoint, command, fronts, network, shipped
 from train.trunk.adaptation import Settings, adapt, adapted
 from train.trunk.heads import embedding
 from train.trunk.room import RATE
 from train.trunk.sound import through_a_microphone
+from train.workflow import Reporter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,6 +149,33 @@ def test_a_microphone_hears_what_was_played() -> None:
         around = spectrum[4000:15_000]  # 800 to 3000 Hz
         assert abs(around.argmax() / 5 + 800 - 1500) < 5
     assert max(levels) > 8 * min(levels)
+
+
+@pytest.mark.parametrize("microphone", [True, False])
+def test_every_fold_is_heard_by_a_trunk_that_was_not_trained_on_with_it(
+    corpus: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, microphone: bool
+) -> None:
+    clips, _ = corpus
+
+    def heard_by(corpus: Any, trunks: Any, *_: Any, **more: Any) -> list[str]:
+        return [f"heard by {trunk}" for trunk in trunks]
+
+    def trunk_without(*_: Any, without: int | None, **more: Any) -> str:
+        return f"trunk without {without}"
+
+    monkeypatch.setattr(command.checkpoint, "load", lambda folder: "published")
+    monkeypatch.setattr(command.fronts, "hear", lambda *_, **more: None)
+    monkeypatch.setattr(command.adaptation, "adapted", trunk_without)
+    monkeypatch.setattr(command, "hear", heard_by)
+    order = SimpleNamespace(
+        corpus=clips, folder=tmp_path, trunk=tmp_path, folds=True, microphone=microphone,
+        settings=SimpleNamespace(seed=1), reporter=Reporter(),
+    )  # fmt: skip
+    found = command._material(cast("command.Order", order))
+    assert set(found) == {*clips.measured, None}
+    for fold, (trunk, heard) in found.items():
+        assert trunk == (f"trunk without {fold}" if microphone else "published")
+        assert heard == f"heard by {trunk}"
 
 
 def test_fit_makes_the_trunk_used_to_microphones_where_asked(

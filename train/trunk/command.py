@@ -127,7 +127,7 @@ def _material(order: Order) -> dict[int | None, tuple[Weights, Heard]]:
                 adaptation.adapted(
                     published, windows, settings, order.trunk, without=fold,
                     on_epoch=lambda number, loss: reporter.note(
-                        f"epoch {number} of {settings.epochs}, loss {loss:.3f}"
+                        f"trunk: epoch {number} of {settings.epochs}, loss {loss:.3f}"
                     ),
                 )
             )  # fmt: skip
