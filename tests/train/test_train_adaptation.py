@@ -163,15 +163,15 @@ def test_every_fold_is_heard_by_a_trunk_that_was_not_trained_on_with_it(
     def trunk_without(*_: Any, without: int | None, **more: Any) -> str:
         return f"trunk without {without}"
 
-    monkeypatch.setattr(command.checkpoint, "load", lambda folder: "published")
-    monkeypatch.setattr(command.fronts, "hear", lambda *_, **more: None)
-    monkeypatch.setattr(command.adaptation, "adapted", trunk_without)
+    monkeypatch.setattr(checkpoint, "load", lambda folder: "published")
+    monkeypatch.setattr(fronts, "hear", lambda *_, **more: None)
+    monkeypatch.setattr(adaptation, "adapted", trunk_without)
     monkeypatch.setattr(command, "hear", heard_by)
     order = SimpleNamespace(
         corpus=clips, folder=tmp_path, trunk=tmp_path, folds=True, microphone=microphone,
         settings=SimpleNamespace(seed=1), reporter=Reporter(),
     )  # fmt: skip
-    found = command._material(cast("command.Order", order))
+    found: dict[Any, Any] = dict(command._material(cast("command.Order", order)))
     assert set(found) == {*clips.measured, None}
     for fold, (trunk, heard) in found.items():
         assert trunk == (f"trunk without {fold}" if microphone else "published")
