@@ -37,3 +37,11 @@ def wait_for(heard: Heard, seconds: float, **wanted: object) -> dict[str, Any]:
                 return event
         time.sleep(0.05)
     pytest.fail(f"no event with {wanted} in {seconds} s; last were {heard[-3:]}")
+
+
+def off_by(updates: Heard) -> float:
+    """Return how far the ``time`` of the last updates is off, in seconds: the least of three.
+
+    Where the machine stood still for a moment one of them comes late, and its time is right.
+    """
+    return float(min(abs(at - event["time"]) for at, event in updates[-3:]))

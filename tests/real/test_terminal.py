@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from audio import music, write_wav
 from commands import events_of, free_endpoint, start
+from live import PROMPT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,8 +100,8 @@ def test_listen_shows_resizes_and_leaves_a_sane_terminal(
         terminal.until(lambda s: "song.wav" in s and len(s.splitlines()) <= 15)
         asked = time.monotonic()
         terminal.key("C-c")
-        screen = terminal.until(lambda s: "code=0" in s, seconds=3)
-        assert time.monotonic() - asked < 2.5
+        screen = terminal.until(lambda s: "code=0" in s, seconds=PROMPT_S + 2)
+        assert time.monotonic() - asked < PROMPT_S
         assert "heard: " in screen
         assert terminal.ask("#{alternate_on}") == "0"
         assert terminal.ask("#{cursor_flag}") == "1"
