@@ -32,8 +32,8 @@ class DecisionSettings:
     The values for genres were chosen on recorded answers of the three shipped models to half-hour
     programmes of artists that they had not heard: little smoothing, and another genre has to lead
     clearly. With more smoothing and a smaller lead, decisions were later and flipped more often.
-    Those for speech were chosen there too, for the mean over the ten genres and talk: lower, more
-    rap and solo singing is taken for talk than talk is missed.
+    Those for speech were chosen there too, for the best mean over the ten genres and talk: entered
+    lower, it takes more rap and solo singing for talk than it finds of talk.
     """
 
     smoothing_s: Annotated[float, Range(0, 3600, "seconds")] = 1.0
@@ -45,8 +45,8 @@ class DecisionSettings:
     margin: Annotated[float, Range(0, 1)] = 0.25
     """Another genre takes over when its smoothed probability leads by this."""
     speech_enter: Annotated[float, Range(0, 2)] = 0.95
-    """It is speech when its smoothed probability reaches this; a single second of it does not. Over
-    1 for never."""
+    """It is speech when its smoothed probability reaches this; after music that takes three seconds
+    or four. Over 1 for never."""
     speech_keep: Annotated[float, Range(0, 2)] = 0.3
     """It is no longer speech below this; at most ``speech_enter``."""
     silence_dbfs: Annotated[float, Range(-math.inf, 0, "dBFS")] = -60.0

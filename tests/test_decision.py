@@ -176,7 +176,7 @@ def test_talk_between_two_pieces_is_speech_and_then_the_genre_begins_anew() -> N
     )
     found = [(d.state, d.genre) for d in decisions]
     first = found.index(("speech", None))
-    assert 10 < first <= 14
+    assert 12 <= first <= 13  # the third or fourth second of it
     assert found[9] == ("music", "jazz")
     assert found[19] == ("speech", None)
     back = next(i for i in range(20, 30) if found[i] != ("speech", None))

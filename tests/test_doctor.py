@@ -192,7 +192,7 @@ def test_what_leads_to_no_audio_is_a_problem(tmp_path: Path) -> None:
     (empty / "cover.jpg").touch()
     (tmp_path / "gone.m3u").write_text("gone.mp3\n")
     look = Lookout()
-    assert "no audio file" in look.at(str(empty)).says
+    assert "leads to no file" in look.at(str(empty)).says
     assert "none of its files" in look.at(str(tmp_path / "gone.m3u")).says
     assert {look.at(str(empty)).verdict, look.at(str(tmp_path / "gone.m3u")).verdict} == {"problem"}
     (empty / "a.flac").touch()

@@ -102,6 +102,7 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Show a line, on a terminal as in a log."""
+        self._go_on()
         self._console.print(text, markup=False)
 
     def _line(self, text: str) -> None:

@@ -12,7 +12,7 @@ from streamgenre.sources.addresses import redacted, shown
 from streamgenre.sources.choose import DEFAULT_DEVICE, is_device
 from streamgenre.sources.devices import find_device, list_devices, rates_of
 from streamgenre.sources.http import open_url
-from streamgenre.sources.listing import is_playlist, list_files
+from streamgenre.sources.listing import is_playlist, list_files, no_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ def _listed(name: str, path: Path) -> Finding:
     except InputError as error:
         return problem("input", f"{shown(name)!r}: {error}", "correct its path, or what it holds")
     if not listing.files and not listing.streams:
-        return problem("input", f"{shown(name)!r}: holds no audio file", "put some into it")
+        return problem("input", no_files(path, listing), "put some there, or correct its path")
     if listing.files and not any(file.exists() for file in listing.files):
         return problem("input", f"{shown(name)!r}: none of its files is there", "correct the list")
     return ok("input", f"{shown(name)!r} can be read; files: {len(listing.files)}")

@@ -62,6 +62,15 @@ def is_playlist(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.is_file() and not is_hls(_text(path))
 
 
+def no_files(path: Path, listing: Listing) -> str:
+    """Return what is to be said of a folder or list that leads to no file."""
+    why = f" ({listing.problems[0]})" if listing.problems else ""
+    return (
+        f"{path}: leads to no file{why}; expected a folder with files such as "
+        f"{', '.join(AUDIO_SUFFIXES[:6])}, or a list of them"
+    )
+
+
 def list_files(path: Path) -> Listing:
     """Return what a folder (with all below it) or a list leads to.
 

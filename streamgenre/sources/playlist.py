@@ -15,7 +15,7 @@ from streamgenre.sources.addresses import redacted
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.decoding import Damage, Format, cut
 from streamgenre.sources.file import decode, describe
-from streamgenre.sources.listing import AUDIO_SUFFIXES, Listing, list_files
+from streamgenre.sources.listing import Listing, list_files, no_files
 from streamgenre.sources.paced import Pace, PacedSource, Remark, Stall
 from streamgenre.sources.tags import file_title
 from streamgenre.sources.titles import Title, clean
@@ -202,8 +202,4 @@ class _Programme:
                 f"{self._path}: none of its {len(listing.files)} files can be played; "
                 f"the first: {first_error}"
             )
-        why = f" ({listing.problems[0]})" if listing.problems else ""
-        return (
-            f"{self._path}: leads to no file{why}; expected a folder with files such as "
-            f"{', '.join(AUDIO_SUFFIXES[:6])}, or a list of them"
-        )
+        return no_files(self._path, listing)

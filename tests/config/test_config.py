@@ -329,7 +329,9 @@ def test_files_that_cannot_be_read(write: Any, tmp_path: Path) -> None:
 
 
 def test_variables_of_other_commands_are_left_alone(write: Any) -> None:
-    load(str(write("")), {"STREAMGENRE_MQTT_PASSWORD": "x", "STREAMGENRE_TEST_ALL": "1"})
+    path = str(write(""))
+    others = {"STREAMGENRE_MQTT_PASSWORD": "x", "STREAMGENRE_TEST_ALL": "1"}
+    assert load(path, others) == load(path, {})
 
 
 # ---- fuzz ---------------------------------------------------------------------------------------
