@@ -300,10 +300,9 @@ def _config(commands: Commands) -> None:
         "check",
         help="look for faults; exit code 1 where there are any",
         description=(
-            "Say every fault at once: what `listen` would refuse, files that are not there, folders "
-            "and lists without any. "
-            "A sound card that is away is told too, but is no fault: the daemon waits for it. "
-            "Streams are not called."
+            "Say every fault at once: what `listen` would refuse, files that are not there, and "
+            "folders and lists without any. A sound card that is away is told too, but is no "
+            "fault: the daemon waits for it. Streams are not called."
         ),
     )
     check.add_argument("file", nargs="?", metavar="FILE", help="the one file to check")
