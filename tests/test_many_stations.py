@@ -249,7 +249,8 @@ def test_an_input_that_is_not_there_is_waited_for(
 
 
 def test_hops_are_gathered_into_common_runs_of_the_model(stateful_folder: Path) -> None:
-    sources = [playing(f"s{i:02}", delay=i * 0.037, seconds=5) for i in range(20)]
+    # A hop every 20 ms: two or three within a gathering; without one nearly each is alone.
+    sources = [playing(f"s{i:02}", delay=i * 0.02, seconds=5) for i in range(20)]
     with Running(stateful_folder, sources, hop_s=1.0, duration_s=4) as daemon:
         batches: list[int] = []
         update = daemon.model.update
