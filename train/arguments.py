@@ -46,12 +46,16 @@ example:
 
 _EVALUATE: Final = """\
 Measure a model folder (or a shipped model by name) on a corpus: 3 s windows, whole
-clips, single updates, and updates of one endless programme with no reset.
+clips, single updates, updates of one endless programme with no reset, the clips in a
+simulated room, further recordings of them, and speech against music where there is some.
 
-The figures mean something only on artists that the model was not trained on.
+The figures mean something only on artists that the model was not trained on: on other
+music, or with a folder that `fit --fold-models` wrote, of which every model hears the
+fold that it was trained without. Ensembles of those, one a fold, are measured alike.
 
-example:
+examples:
   python -m train evaluate lstm --corpus ~/other-music --json
+  python -m train evaluate FOLDS --corpus ~/music
 """
 
 
@@ -123,7 +127,7 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="keep the models of the folds, each trained without its fold, as DIR/fold-1 and so on "
-        "(for stream-eval)",
+        "(for evaluate and stream-eval)",
     )
     fit.add_argument(
         "--note", type=Path, metavar="FILE", help="Markdown on the corpus, for the model card"
@@ -147,7 +151,11 @@ def parser() -> argparse.ArgumentParser:
     )
     trunk.add_argument("--quiet", action="store_true", help="no progress on stderr")
     trunk.add_argument("--debug", action="store_true", help="tracebacks of errors")
-    evaluate.add_argument("model", metavar="MODEL", help="model folder, or name of a shipped model")
+    evaluate.add_argument(
+        "model",
+        metavar="MODEL",
+        help="folder of fold models, model folder, or name of a shipped model",
+    )
     streaming.add_parser(commands, output, formatter_class=raw)
     comparison.add_parser(commands, output, formatter_class=raw)
     corpora.add_parsers(commands, output, formatter_class=raw)

@@ -19,10 +19,9 @@ from train.corpora import splitfile
 from train.corpus import read_corpus
 from train.ensemble import command as ensemble
 from train.errors import TrainError
-from train.frames import SPEC, default_cache, load_recordings
+from train.frames import SPEC, default_cache
 from train.progress import Progress
 from train.streaming import command as streaming
-from train.talk import read_talk
 
 if TYPE_CHECKING:
     import argparse
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
 
     from streamgenre.features import MfccSpec
     from train.corpus import Corpus
+    from train.data import Data
     from train.recipes.base import Settings
-    from train.workflow import Data
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,7 +71,7 @@ def _fit(options: argparse.Namespace, progress: Progress, arguments: list[str]) 
     settings: Settings = replace(recipe.defaults, **chosen)
     card.check_out(options.out, replace=options.replace)
     note = _read_note(options.note) if options.note else ""
-    data = _data(options, progress, SPEC, with_talk=True)
+    data = _data(options, progress, SPEC)
     order = workflow.Order(
         recipe=recipe,
         settings=settings,
@@ -154,43 +153,41 @@ def _corpus(options: argparse.Namespace, progress: Progress) -> Corpus:
 
 def _evaluate(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
     from streamgenre.models import load_model
-    from train import workflow
+    from train import heldout
 
-    folder = find_model(options.model)
-    manifest = read_manifest(folder)
-    data = _data(options, progress, manifest.features)
-    corpus = manifest.raw["training"].get("corpus", {})
-    if data.sha256 == corpus.get("sha256"):
+    folders: dict[int | None, Path] = {**(streaming.fold_models(options.model) or {})}
+    held_out = bool(folders)
+    if not held_out:
+        folders = {None: find_model(options.model)}
+    manifests = [read_manifest(folder) for folder in folders.values()]
+    data = _data(options, progress, manifests[0].features)
+    heard = manifests[0].raw["training"].get("corpus", {}).get("sha256")
+    if not held_out and data.sha256 == heard:
         progress.note(
             "warning: the model was trained on this very corpus; the figures say nothing about "
             "music that it has not heard"
         )
-    figures = workflow.evaluate_model(load_model(str(folder)), data)
+    models = {fold: load_model(str(folder)) for fold, folder in folders.items()}
+    progress.models(len(models))
+    figures = heldout.evaluate(models, data, on_model=progress.step)
     if options.json:
         print(json.dumps(figures, indent=2, ensure_ascii=False))
     else:
         _print_figures(figures)
 
 
-def _data(
-    options: argparse.Namespace, progress: Progress, spec: MfccSpec, *, with_talk: bool = False
-) -> Data:
-    from train import workflow
+def _data(options: argparse.Namespace, progress: Progress, spec: MfccSpec) -> Data:
+    from train.data import load_data
 
-    corpus = _corpus(options, progress)
-    files = read_talk(options.corpus, corpus.folds) if with_talk else ()
-    paths = [path for clip in corpus.clips for path in (clip.path, *clip.variants)]
-    paths += [file.path for file in files]
-    progress.files(len(paths))
-    cache = options.cache or default_cache()
-    recordings, problems = load_recordings(paths, spec, cache, on_file=progress.step)
-    for problem in problems:
-        progress.note(f"skipped: {problem}")
-    clips = tuple(clip for clip in corpus.clips if clip.path in recordings)
-    if not clips:
-        raise TrainError(f"{options.corpus}: none of its {len(paths)} files could be read")
-    talk = tuple(file for file in files if file.path in recordings)
-    return workflow.Data(corpus, clips, recordings, spec, talk)
+    return load_data(
+        _corpus(options, progress),
+        options.corpus,
+        spec,
+        options.cache or default_cache(),
+        on_total=progress.files,
+        on_file=progress.step,
+        on_problem=lambda problem: progress.note(f"skipped: {problem}"),
+    )
 
 
 def _read_note(path: Path) -> str:
@@ -232,10 +229,19 @@ def _print_figures(figures: dict[str, Any]) -> None:
         if key in figures:
             low, high = figures[key]["ci95"]
             print(f"{title:20} {figures[key]['accuracy']:8.3f}  {low:.3f} to {high:.3f}")
-    if "variants" in figures:
-        clip = figures["variants"]["clip"]
-        low, high = clip["ci95"]
-        print(f"{'other recordings':20} {clip['accuracy']:8.3f}  {low:.3f} to {high:.3f}")
+    for key, of, title in (
+        ("variants", "clip", "other recordings"), ("room", "window", "windows in a room"),
+    ):  # fmt: skip
+        if key in figures:
+            low, high = figures[key][of]["ci95"]
+            print(f"{title:20} {figures[key][of]['accuracy']:8.3f}  {low:.3f} to {high:.3f}")
+    if "speech" in figures:
+        told = figures["speech"]["against_music"]
+        low, high = told["ci95"]
+        print(
+            f"{'speech or music':20} {told['accuracy']:8.3f}  {low:.3f} to {high:.3f}   "
+            f"(chance {figures['speech']['chance']:.2f})"
+        )
     calibration = figures["calibration"]
     print(
         f"calibration error    {calibration['ece_at_1']:8.3f}  before, {calibration['ece']:.3f} "

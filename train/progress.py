@@ -75,6 +75,11 @@ class Progress:
         self._begin("frames", total)
         self._line(f"reading {total} files")
 
+    def models(self, total: int) -> None:
+        """Begin to play all clips to models."""
+        self._begin("models", total)
+        self._line(f"playing the clips to {total} model{'s' if total > 1 else ''}")
+
     def seconds(self, title: str, total: int) -> None:
         """Begin with a programme of so many seconds."""
         self._begin(title, total)

@@ -12,8 +12,9 @@ import numpy as np
 
 if TYPE_CHECKING:
     from train.corpus import Corpus
+    from train.data import Data
     from train.recipes.base import Network
-    from train.workflow import Data, Order
+    from train.workflow import Order
 
 
 def record_of(order: Order, data: Data, network: Network) -> dict[str, Any]:

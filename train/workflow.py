@@ -12,10 +12,11 @@ import numpy as np
 from streamgenre.models import load_model
 from train import card, evaluation, speech, talk
 from train.batches import Material, material_of
-from train.errors import TrainError
+from train.data import check_data
 from train.export import export
 from train.fitting import Epoch, fit
-from train.frames import Recording, corpus_hash, log_mel
+from train.frames import log_mel
+from train.heldout import HeldOut
 from train.record import method_of, record_of
 
 if TYPE_CHECKING:
@@ -23,38 +24,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from streamgenre.features import MfccSpec
     from streamgenre.models import Model
-    from train.corpus import Clip, Corpus
+    from train.corpus import Clip
+    from train.data import Data
     from train.recipes.base import Network, Recipe, Settings
-    from train.talk import TalkFile
 
 
 _CHECK_FRAMES: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """A corpus with the frames of all clips that could be read."""
-
-    corpus: Corpus
-    clips: tuple[Clip, ...]
-    """The clips that could be read."""
-    recordings: dict[Path, Recording]
-    """Frames by audio file, variants included."""
-    spec: MfccSpec
-    talk: tuple[TalkFile, ...] = ()
-    """Files of speech, music and noise without a genre that could be read."""
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the clips, see :func:`train.frames.corpus_hash`; variants do not count."""
-        return corpus_hash(self.recordings[clip.path] for clip in self.clips)
-
-    @property
-    def seconds(self) -> float:
-        """Length of all clips in seconds."""
-        return sum(self.recordings[clip.path].seconds for clip in self.clips)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,25 +65,6 @@ class Order:
     reporter: Reporter = field(default_factory=Reporter)
 
 
-def check_data(data: Data, *, folds: bool = True) -> None:
-    """Check that there is enough to train with.
-
-    Raises
-    ------
-    TrainError
-        Naming the genre or the fold that is short.
-    """
-    for label in data.corpus.labels:
-        of_genre = [clip for clip in data.clips if clip.genre == label]
-        if not of_genre:
-            raise TrainError(f"genre {label}: none of its files could be read")
-        if folds and len({clip.fold for clip in of_genre}) < 2:
-            raise TrainError(
-                f"genre {label}: all of its {len(of_genre)} clips are in one fold, so that holding "
-                "it out leaves nothing to train on; add artists, or train with --no-folds"
-            )
-
-
 def train_model(order: Order, data: Data) -> dict[str, Any]:
     """Measure a recipe on folds, train it on everything, write the folder; return the manifest."""
     check_data(data, folds=order.folds)
@@ -118,24 +75,16 @@ def train_model(order: Order, data: Data) -> dict[str, Any]:
     weights = export(network, _sample(order, data))
     manifest = _manifest(order, data, network, weights, measured)
     if measured is not None:
-        manifest["evaluation"] = _figures(data, measured)
+        figures = measured.figures(data.corpus.labels, evaluation.temperature_of(measured.clips))
+        manifest["evaluation"] = {"method": method_of(data.corpus), **figures}
     with card.new_folder(order.out, replace=order.replace) as folder:
         card.write_folder(folder, manifest, weights, order.recipe)
         load_model(str(folder))  # what the daemon would refuse is not written
     return manifest
 
 
-@dataclass(slots=True)
-class _Measured:
-    """What the models of the folds said to what they had not heard."""
-
-    clips: list[evaluation.Outcome] = field(default_factory=list)
-    variants: list[evaluation.Outcome] = field(default_factory=list)
-    speech: talk.Measured = field(default_factory=talk.Measured)
-
-
 def _manifest(
-    order: Order, data: Data, network: Network, weights: bytes, measured: _Measured | None,
+    order: Order, data: Data, network: Network, weights: bytes, measured: HeldOut | None,
     *, without: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the manifest, its temperatures fitted on the folds but the one left out."""
@@ -156,58 +105,16 @@ def _manifest(
     )
 
 
-def _figures(data: Data, measured: _Measured) -> dict[str, Any]:
-    labels = data.corpus.labels
-    temperature = evaluation.temperature_of(measured.clips)
-    figures: dict[str, Any] = {"method": method_of(data.corpus)}
-    figures |= evaluation.figures(measured.clips, labels, temperature)
-    if measured.variants:
-        figures["variants"] = evaluation.figures(measured.variants, labels, temperature)
-    if measured.speech.logits:
-        figures["speech"] = talk.figures(measured.speech)
-    return figures
-
-
-def evaluate_model(model: Model, data: Data) -> dict[str, Any]:
-    """Return the figures of a model folder on a corpus; every clip counts as held out.
-
-    Raises
-    ------
-    TrainError
-        If the corpus has a genre that the model does not know.
-    """
-    labels = model.manifest.labels
-    strange = sorted(set(data.corpus.labels) - set(labels))
-    if strange:
-        raise TrainError(
-            f"the corpus has genres that the model does not know: {', '.join(strange)}; "
-            f"it knows {', '.join(labels)}"
-        )
-    one_fold = [(clip, 1) for clip in data.clips if clip.fold in data.corpus.measured]
-    outcomes, variants = _hear(model, data, one_fold, labels)
-    temperature = model.manifest.temperature
-    figures = evaluation.figures(outcomes, labels, temperature)
-    if variants:
-        figures["variants"] = evaluation.figures(variants, labels, temperature)
-    figures["corpus"] = {"clips": len(one_fold), "sha256": data.sha256}
-    return figures
-
-
-def _measure(order: Order, data: Data) -> _Measured:
+def _measure(order: Order, data: Data) -> HeldOut:
     """Train a model a fold, and run each over what it has not heard."""
-    measured = _Measured()
+    measured = HeldOut()
     kept: dict[int, tuple[Network, bytes]] = {}
     for fold in data.corpus.measured:
         order.reporter.stage(f"without fold {fold}")
         network = _fit(order, data, without=fold)
         weights = export(network, _sample(order, data))
         model = _loaded(_manifest(order, data, network, weights, None), weights)
-        held_out = [(clip, fold) for clip in data.clips if clip.fold == fold]
-        of_clips, of_variants = _hear(model, data, held_out, data.corpus.labels)
-        measured.clips += of_clips
-        measured.variants += of_variants
-        if network.speech is not None:
-            speech.listen(model, _of_fold(data, fold), measured.speech)
+        of_clips = measured.hear(model, data, fold)
         if order.fold_models is not None:
             kept[fold] = (network, weights)
         heard = evaluation.figures(of_clips, data.corpus.labels, 1.0)
@@ -220,16 +127,6 @@ def _measure(order: Order, data: Data) -> _Measured:
         assert order.fold_models is not None
         card.write_fold_model(order.fold_models, fold, manifest, weights)
     return measured
-
-
-def _of_fold(data: Data, fold: int) -> list[tuple[int, str, int, NDArray[np.float32]]]:
-    """Return what the speech output of a fold's model is measured on."""
-    files = [(file.path, file.kind) for file in data.talk if file.fold == fold]
-    files += [(clip.path, clip.genre) for clip in data.clips if clip.fold == fold]
-    return [
-        (number, what, fold, data.recordings[path].frames)
-        for number, (path, what) in enumerate(files)
-    ]
 
 
 def _fit(order: Order, data: Data, *, without: int | None = None) -> Network:
@@ -274,29 +171,3 @@ def _loaded(manifest: dict[str, Any], weights: bytes) -> Model:
     with tempfile.TemporaryDirectory(prefix="streamgenre-") as folder:
         card.write_folder(Path(folder), manifest, weights)
         return load_model(folder)
-
-
-def _hear(
-    model: Model, data: Data, clips: Sequence[tuple[Clip, int]], labels: Sequence[str]
-) -> tuple[list[evaluation.Outcome], list[evaluation.Outcome]]:
-    """Run a model over clips and over their variants."""
-    of_clips = [(clip.path, clip, fold, n) for n, (clip, fold) in enumerate(clips)]
-    of_variants = [
-        (path, clip, fold, n)
-        for n, (clip, fold) in enumerate(clips)
-        for path in clip.variants
-        if path in data.recordings
-    ]
-    results = []
-    for items, endless in ((of_clips, True), (of_variants, False)):
-        outcomes = evaluation.hear(
-            model,
-            [data.recordings[path].frames for path, *_ in items],
-            [labels.index(clip.genre) for _, clip, *_ in items],
-            [fold for *_, fold, _ in items],
-            [n for *_, n in items],
-            rng=np.random.default_rng(0),
-            endless=endless,
-        )
-        results.append(outcomes)
-    return results[0], results[1]

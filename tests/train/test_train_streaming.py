@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -168,6 +169,49 @@ def test_fold_models_are_those_that_were_measured(models: Path) -> None:
     assert shipped["evaluation"]["speech"]["against_music"]["accuracy"] > 0.8
     for path in models.glob("folds/fold-*"):
         assert load_model(str(path)).manifest.speech_temperature is not None
+
+
+def test_evaluate_measures_fold_models_as_fit_did(
+    models: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["evaluate", str(models / "folds"), "--corpus", str(corpus)]
+    assert main([*command, "--cache", str(models / "cache"), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "trained on this very corpus" not in err
+    figures = json.loads(out)
+    measured = json.loads((models / "tones" / "manifest.json").read_text())["evaluation"]
+    assert figures.pop("corpus")["clips"] == figures["clips"]
+    for what in ("window", "hop", "endless_hop", "hop_after_10_s"):
+        assert figures[what] == measured[what]
+    assert figures["room"]["window"] == measured["room"]["window"]
+    assert figures["speech"] == measured["speech"]
+    # Through a small noisy room tones are still tones; a clip has 12 s of it at most.
+    assert 1 / 3 < figures["room"]["window"]["accuracy"] <= 1
+    assert figures["room"]["window"]["items"] <= figures["window"]["items"]
+
+
+def test_an_ensemble_of_fold_models_is_measured_on_what_both_left_out(
+    models: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for fold in ("fold-1", "fold-2", "fold-3"):
+        members = [str(models / "folds" / fold)] * 2
+        assert main(["ensemble", *members, "--out", str(tmp_path / fold), "--quiet"]) == 0
+    command = ["evaluate", "--corpus", str(corpus), "--cache", str(models / "cache"), "--quiet"]
+    assert main([*command, str(tmp_path)]) == 0
+    together = capsys.readouterr().out.splitlines()
+    assert main([*command, str(models / "folds")]) == 0
+    alone = capsys.readouterr().out.splitlines()
+    # A model averaged with itself says what it said.
+    assert together[-8:-2] == alone[-8:-2]
+    assert together[-8].startswith("3 s windows")
+
+
+def test_evaluate_says_which_fold_is_not_there(
+    models: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(models / "folds" / "fold-1", tmp_path / "fold-7")
+    assert main(["evaluate", str(tmp_path), "--corpus", str(corpus), "--quiet"]) == 1
+    assert "a model for fold 7, but the corpus has only 1, 2, 3" in capsys.readouterr().err
 
 
 def test_the_benchmark_goes_through_the_engine_into_the_card(

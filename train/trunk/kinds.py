@@ -16,3 +16,8 @@ ALONE: Final = -1
 """Every clip by itself, as it is."""
 LEVELS: Final = 0
 """A programme with nothing changed but levels."""
+
+
+def seed_of(kind: int, fold: int) -> int:
+    """Return the seed of all that is drawn for a kind of material of a fold."""
+    return 1000 * (kind + 10) + fold

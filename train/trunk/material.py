@@ -15,7 +15,7 @@ from train.frames import file_hash, joint_hash
 from train.talk import NOISE, SPEECH, TalkFile
 from train.trunk.graph import embedding_graph
 from train.trunk.heads import Seconds, embedding
-from train.trunk.kinds import ALONE, LEVELS, OTHERS, ROOM
+from train.trunk.kinds import ALONE, LEVELS, OTHERS, ROOM, seed_of
 from train.trunk.programmes import Embedded, Job, embed
 from train.trunk.sound import LEVEL_ONLY, Sound
 
@@ -39,7 +39,7 @@ class Heard:
     kinds: dict[int, Seconds]
     """Seconds by kind of material, all folds one after the other."""
     sha256: str
-    """Hash of the clips, as :attr:`train.workflow.Data.sha256`."""
+    """Hash of the clips, as :attr:`train.data.Data.sha256`."""
     talk: tuple[TalkFile, ...] = ()
     """Files of speech, music and noise without genres."""
     of_talk: tuple[Seconds, ...] = ()
@@ -78,7 +78,7 @@ def jobs_of(
 
         def job(kind: int, items: list[tuple[Path, int]], fold: int = fold, **more: Any) -> Job:
             paths, indices = (tuple(column) for column in zip(*items, strict=True))
-            return Job(graph, paths, indices, keys, 1000 * (kind + 10) + fold, **more)
+            return Job(graph, paths, indices, keys, seed_of(kind, fold), **more)
 
         jobs[ALONE, fold] = job(ALONE, clips, style="alone")
         jobs[ROOM, fold] = job(ROOM, clips, style="room", noises=noises[1::2])

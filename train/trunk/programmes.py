@@ -27,7 +27,7 @@ from train.frames import decode
 from train.trunk import adapter
 from train.trunk.graph import NEXT, STATES
 from train.trunk.room import RATE
-from train.trunk.sound import LEVEL_ONLY, Sound, change, simulated_room
+from train.trunk.sound import LEVEL_ONLY, Sound, change, excerpt_of, simulated_room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +41,6 @@ _VERSION: Final = 3
 _SHORTEST: Final = 5.0
 _LONGEST: Final = 30.0
 """Seconds of one stretch of a clip; shorter clips are played again until it is full."""
-_CHANGED_S: Final = 12.0
-"""Seconds of a file that are changed or put into a room, where it is played by itself."""
 _CROSSFADE: Final = 0.35
 _SILENCE: Final = 0.06
 """Share of the changes that are a crossfade, or a silence."""
@@ -155,8 +153,7 @@ def _alone(job: Job) -> list[Embedded]:
         samples = decode(path, RATE)
         if job.style != "alone":
             rng = np.random.default_rng([job.seed, index])
-            start = int(rng.integers(max(1, len(samples) - int(_CHANGED_S * RATE))))
-            samples = samples[start : start + int(_CHANGED_S * RATE)]
+            samples = excerpt_of(samples, rng)
             if job.style == "room":
                 samples = simulated_room(samples, rng, noises)
             else:

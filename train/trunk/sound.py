@@ -55,6 +55,8 @@ class Sound:
     """Music against talk, in decibels."""
 
 
+_EXCERPT_S: Final = 12.0
+
 LEVEL_ONLY: Final = Sound(
     gain_db=(-20.0, 0.0), equaliser_probability=0, speed=0, codec_probability=0,
     noise_probability=0, room_probability=0, clip_probability=0,
@@ -147,6 +149,13 @@ def through_a_microphone(
         out = out * np.float32(10 ** (rng.uniform(-45, -12) / 20) / max(room.level(out), 1e-9))
     heard: Samples = np.clip(out, -1, 1).astype(np.float32)
     return heard
+
+
+def excerpt_of(samples: Samples, rng: np.random.Generator) -> Samples:
+    """Return the 12 s of a file that are changed or put into a room, where it is heard alone."""
+    length = int(_EXCERPT_S * RATE)
+    start = int(rng.integers(max(1, len(samples) - length)))
+    return samples[start : start + length]
 
 
 def simulated_room(

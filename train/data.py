@@ -1,0 +1,129 @@
+"""What is trained on and measured with: a corpus and the frames of all its audio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streamgenre.resample import Resampler
+from train.errors import TrainError
+from train.frames import Recording, corpus_hash, decode, frames_of, load_recordings
+from train.talk import NOISE, read_talk
+from train.trunk.kinds import ROOM, seed_of
+from train.trunk.room import RATE
+from train.trunk.sound import excerpt_of, simulated_room
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from streamgenre.features import MfccSpec
+    from train.corpus import Clip, Corpus
+    from train.talk import TalkFile
+
+    Frames = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A corpus with the frames of all clips that could be read."""
+
+    corpus: Corpus
+    clips: tuple[Clip, ...]
+    """The clips that could be read."""
+    recordings: dict[Path, Recording]
+    """Frames by audio file, variants included."""
+    spec: MfccSpec
+    talk: tuple[TalkFile, ...] = ()
+    """Files of speech, music and noise without a genre that could be read."""
+    rooms: dict[Path, Frames] = field(default_factory=dict)
+    """Frames of every clip in a simulated room, by audio file."""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the clips, see :func:`train.frames.corpus_hash`; variants do not count."""
+        return corpus_hash(self.recordings[clip.path] for clip in self.clips)
+
+    @property
+    def seconds(self) -> float:
+        """Length of all clips in seconds."""
+        return sum(self.recordings[clip.path].seconds for clip in self.clips)
+
+
+def load_data(
+    corpus: Corpus,
+    folder: Path,
+    spec: MfccSpec,
+    cache: Path,
+    *,
+    on_total: Callable[[int], None] = lambda total: None,
+    on_file: Callable[[], None] = lambda: None,
+    on_problem: Callable[[str], None] = lambda text: None,
+) -> Data:
+    """Read a corpus's audio, and play every clip in a room.
+
+    Parameters
+    ----------
+    corpus, folder
+        The clips, and where they are.
+    spec
+        What a frame is.
+    cache
+        Folder to keep frames in.
+    on_total, on_file, on_problem
+        Told how many files there are, of each that is done, and of each that cannot be read.
+
+    Raises
+    ------
+    TrainError
+        If no clip can be read.
+    """
+    files = read_talk(folder, corpus.folds)
+    paths = [path for clip in corpus.clips for path in (clip.path, *clip.variants)]
+    paths += [file.path for file in files]
+    on_total(len(paths) + len(corpus.clips))
+    recordings, problems = load_recordings(paths, spec, cache, on_file=on_file)
+    for problem in problems:
+        on_problem(problem)
+    clips = tuple(clip for clip in corpus.clips if clip.path in recordings)
+    if not clips:
+        raise TrainError(f"{folder}: none of its {len(paths)} files could be read")
+    # The same rooms as for the recipes on the trunk: see train.trunk.material.
+    talk = tuple(file for file in files if file.path in recordings)
+    noises = [decode(file.path, RATE) for file in talk if file.kind == NOISE][1::2]
+    rooms = {}
+    for number, clip in enumerate(corpus.clips):
+        if clip.path in recordings:
+            rooms[clip.path] = _in_a_room(clip, number, noises, spec)
+        on_file()
+    return Data(corpus, clips, recordings, spec, talk, rooms)
+
+
+def _in_a_room(clip: Clip, number: int, noises: list[Frames], spec: MfccSpec) -> Frames:
+    rng = np.random.default_rng([seed_of(ROOM, clip.fold), number])
+    heard = simulated_room(excerpt_of(decode(clip.path, RATE), rng), rng, noises)
+    resampler = Resampler(RATE, spec.samplerate)
+    return frames_of(np.concatenate([resampler.push(heard), resampler.flush()]), spec)
+
+
+def check_data(data: Data, *, folds: bool = True) -> None:
+    """Check that there is enough to train with.
+
+    Raises
+    ------
+    TrainError
+        Naming the genre or the fold that is short.
+    """
+    for label in data.corpus.labels:
+        of_genre = [clip for clip in data.clips if clip.genre == label]
+        if not of_genre:
+            raise TrainError(f"genre {label}: none of its files could be read")
+        if folds and len({clip.fold for clip in of_genre}) < 2:
+            raise TrainError(
+                f"genre {label}: all of its {len(of_genre)} clips are in one fold, so that holding "
+                "it out leaves nothing to train on; add artists, or train with --no-folds"
+            )

@@ -1,0 +1,143 @@
+"""What models say to clips that they were not trained on: as they are, and in a room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from train import evaluation, speech, talk
+from train.errors import TrainError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from streamgenre.models import Model
+    from train.corpus import Clip
+    from train.data import Data
+
+    Frames = NDArray[np.float32]
+
+
+@dataclass(slots=True)
+class HeldOut:
+    """What was said so far, by one model or by the models of the folds."""
+
+    clips: list[evaluation.Outcome] = field(default_factory=list)
+    variants: list[evaluation.Outcome] = field(default_factory=list)
+    """Further recordings of the clips."""
+    room: list[evaluation.Outcome] = field(default_factory=list)
+    """The clips in a simulated room."""
+    speech: talk.Measured = field(default_factory=talk.Measured)
+
+    def hear(self, model: Model, data: Data, fold: int | None) -> list[evaluation.Outcome]:
+        """Run a model over a fold's clips and files of speech; None for all that is measured on.
+
+        Returns
+        -------
+        What it said to the clips as they are.
+        """
+        folds = data.corpus.measured if fold is None else (fold,)
+        number = 1 if fold is None else fold
+        clips = [clip for clip in data.clips if clip.fold in folds]
+        files = [file for file in data.talk if file.fold in folds]
+
+        def outcomes(
+            items: Sequence[tuple[int, Clip, Frames]], *, endless: bool = False
+        ) -> list[evaluation.Outcome]:
+            return evaluation.hear(
+                model,
+                [frames for *_, frames in items],
+                [model.manifest.labels.index(clip.genre) for _, clip, _ in items],
+                [number] * len(items),
+                [n for n, *_ in items],
+                rng=np.random.default_rng(0),
+                endless=endless,
+            )
+
+        heard = outcomes(
+            [(n, clip, data.recordings[clip.path].frames) for n, clip in enumerate(clips)],
+            endless=True,
+        )
+        self.clips += heard
+        self.variants += outcomes(
+            [
+                (n, clip, data.recordings[path].frames)
+                for n, clip in enumerate(clips)
+                for path in clip.variants
+                if path in data.recordings
+            ]
+        )
+        self.room += outcomes([(n, clip, data.rooms[clip.path]) for n, clip in enumerate(clips)])
+        if files and model.manifest.speech_temperature is not None:
+            spoken = [(file.path, file.kind) for file in files]
+            spoken += [(clip.path, clip.genre) for clip in clips]
+            speech.listen(
+                model,
+                [
+                    (n, what, number, data.recordings[path].frames)
+                    for n, (path, what) in enumerate(spoken)
+                ],
+                self.speech,
+            )
+        return heard
+
+    def figures(self, labels: Sequence[str], temperature: float) -> dict[str, Any]:
+        """Sum up."""
+        result = evaluation.figures(self.clips, labels, temperature)
+        for name, outcomes in (("variants", self.variants), ("room", self.room)):
+            if outcomes:
+                result[name] = evaluation.figures(outcomes, labels, temperature)
+        if self.speech.logits:
+            result["speech"] = talk.figures(self.speech)
+        return result
+
+
+def evaluate(
+    models: Mapping[int | None, Model],
+    data: Data,
+    *,
+    on_model: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Return the figures of models on a corpus.
+
+    Parameters
+    ----------
+    models
+        The models by the fold that each left out; None for one to which every clip counts as held
+        out.
+    data
+        What to run them over.
+    on_model
+        Called when a model has heard its part.
+
+    Raises
+    ------
+    TrainError
+        If the corpus has a genre that a model does not know, or no clip for one.
+    """
+    held_out = HeldOut()
+    labels: tuple[str, ...] = ()
+    for fold, model in models.items():
+        labels = model.manifest.labels
+        strange = sorted(set(data.corpus.labels) - set(labels))
+        if strange:
+            raise TrainError(
+                f"the corpus has genres that the model does not know: {', '.join(strange)}; "
+                f"it knows {', '.join(labels)}"
+            )
+        if fold is not None and fold not in {clip.fold for clip in data.clips}:
+            folds = ", ".join(map(str, data.corpus.folds))
+            raise TrainError(
+                f"there is a model for fold {fold}, but the corpus has only {folds}; give the "
+                "corpus or split file that the models were made with"
+            )
+        held_out.hear(model, data, fold)
+        on_model()
+    # The temperatures of folds hardly differ; each was fitted without its fold.
+    temperature = float(np.mean([model.manifest.temperature for model in models.values()]))
+    corpus = {"clips": len(held_out.clips), "sha256": data.sha256}
+    return held_out.figures(labels, temperature) | {"corpus": corpus}
