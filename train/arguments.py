@@ -33,7 +33,7 @@ examples:
   python -m train fit --recipe cnn --corpus ~/music --out /tmp/try --no-folds --epochs 2
 """
 
-_RECIPES: Final = ("lstm", "cnn", "lite", "lite-cnn")
+_RECIPES: Final = ("lstm", "cnn", "lite", "lite-lstm", "lite-cnn")
 
 _TRUNK: Final = """\
 Fetch the pretrained trunk that the recipes lstm and cnn stand on: the checkpoint

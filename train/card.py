@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.manifest import MANIFEST_VERSION
 from train.cardtext import card
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from streamgenre.features import MfccSpec
-    from train.recipes.base import Network, Recipe
+    from train.recipes.base import Network
+
+FOLD: Final = "fold-"
+"""The folder of a fold's model is named so, and by the fold's number."""
 
 
 def manifest_of(
@@ -99,14 +102,12 @@ def check_out(out: Path, *, replace: bool) -> None:
 
 
 def write_folder(
-    folder: Path, manifest: dict[str, Any], weights: bytes, recipe: Recipe | None = None
+    folder: Path, manifest: dict[str, Any], weights: bytes, *, with_card: bool = False
 ) -> None:
-    """Write the files of a model folder; with a recipe, the model card too."""
+    """Write the files of a model folder, the model card too if it is wanted."""
     (folder / "model.onnx").write_bytes(weights)
-    if recipe is not None:
-        manifest["training"]["description"] = recipe.description
     (folder / "manifest.json").write_text(_as_json(manifest), "utf-8")
-    if recipe is None:
+    if not with_card:
         return
     (folder / "README.md").write_text(card(manifest), "utf-8")
     evaluation = manifest.get("evaluation")
@@ -128,8 +129,20 @@ def write_fold_model(folds: Path, fold: int, manifest: dict[str, Any], weights: 
         "name": f"{manifest['name']} without fold {fold}",
         "training": manifest["training"] | {"without_fold": fold},
     }
-    with new_folder(folds / f"fold-{fold}", replace=True) as folder:
+    with new_folder(folds / f"{FOLD}{fold}", replace=True) as folder:
         write_folder(folder, named, weights)
+
+
+def fold_models(model: str) -> dict[int, Path] | None:
+    """Return the models of a folder written by ``fit --fold-models``, by the fold held out.
+
+    None where the name or folder is a single model.
+    """
+    folder = Path(model).expanduser()
+    found = sorted(folder.glob(f"{FOLD}*/manifest.json")) if folder.is_dir() else []
+    if not found or (folder / "manifest.json").is_file():
+        return None
+    return {int(path.parent.name.removeprefix(FOLD)): path.parent for path in found}
 
 
 def read(folder: Path) -> dict[str, Any]:

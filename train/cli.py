@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import StreamgenreError
 from streamgenre.manifest import find_model, read_manifest
-from train import comparison
+from train import card, comparison
 from train.ancestors import command as ancestors
 from train.arguments import parser
 from train.corpora import commands as corpora
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from streamgenre.features import MfccSpec
     from train.corpus import Corpus
     from train.data import Data
-    from train.recipes.base import Settings
+    from train.recipes.base import Recipe, Settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,37 +57,47 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fit(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
-    from train import card, workflow
+    from train import workflow
+    from train.ensemble import fitting
     from train.recipes import RECIPES
 
     if options.recipe not in RECIPES:
         _print_manifest(options, _fit_transfer(options, progress, arguments))
         return
-    recipe = RECIPES[options.recipe]
     if options.microphone:
-        raise TrainError(f"--microphone means nothing to the recipe {recipe.name}; use lstm or cnn")
+        raise TrainError(
+            f"--microphone means nothing to the recipe {options.recipe}; use lstm or cnn"
+        )
     names = ("seed", "epochs", "steps", "batch", "units", "dropout", "learning_rate")
     chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    settings: Settings = replace(recipe.defaults, **chosen)
     card.check_out(options.out, replace=options.replace)
     note = _read_note(options.note) if options.note else ""
     data = _data(options, progress, SPEC)
-    order = workflow.Order(
-        recipe=recipe,
-        settings=settings,
-        out=options.out,
-        command=_recorded(arguments, options),
-        folds=options.folds,
-        fold_models=options.fold_models,
-        replace=options.replace,
-        note=note,
-        reporter=workflow.Reporter(
-            stage=lambda title: progress.stage(f"{recipe.name}, {title}", settings.epochs),
-            epoch=progress.epoch,
-            note=progress.note,
-        ),
-    )
-    _print_manifest(options, workflow.train_model(order, data))
+
+    def order(recipe: Recipe) -> workflow.Order:
+        settings: Settings = replace(recipe.defaults, **chosen)
+        return workflow.Order(
+            recipe=recipe,
+            settings=settings,
+            out=options.out,
+            command=_recorded(arguments, options),
+            folds=options.folds,
+            fold_models=options.fold_models,
+            replace=options.replace,
+            note=note,
+            reporter=workflow.Reporter(
+                stage=lambda title: progress.stage(f"{recipe.name}, {title}", settings.epochs),
+                epoch=progress.epoch,
+                note=progress.note,
+            ),
+        )
+
+    orders = [order(recipe) for recipe in RECIPES[options.recipe]]
+    if len(orders) == 1:
+        manifest = workflow.train_model(orders[0], data)
+    else:
+        manifest = fitting.train_ensemble(orders, options.recipe, data)
+    _print_manifest(options, manifest)
 
 
 def _print_manifest(options: argparse.Namespace, manifest: dict[str, Any]) -> None:
@@ -103,7 +113,7 @@ def _fit_transfer(
     options: argparse.Namespace, progress: Progress, arguments: list[str]
 ) -> dict[str, Any]:
     """Train a head on the trunk."""
-    from train import card, workflow
+    from train import workflow
     from train.trunk import checkpoint, command, transfer
 
     recipe = transfer.RECIPES[options.recipe]
@@ -155,7 +165,7 @@ def _evaluate(options: argparse.Namespace, progress: Progress, arguments: list[s
     from streamgenre.models import load_model
     from train import heldout
 
-    folders: dict[int | None, Path] = {**(streaming.fold_models(options.model) or {})}
+    folders: dict[int | None, Path] = {**(card.fold_models(options.model) or {})}
     held_out = bool(folders)
     if not held_out:
         folders = {None: find_model(options.model)}

@@ -23,6 +23,7 @@ def record_of(order: Order, data: Data, network: Network) -> dict[str, Any]:
     return {
         "command": order.command,
         "recipe": order.recipe.name,
+        "description": order.recipe.description,
         "seed": order.settings.seed,
         "settings": asdict(order.settings),
         "parameters": int(sum(np.prod(w.shape) for w in network.whole.trainable_weights)),

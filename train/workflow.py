@@ -78,7 +78,7 @@ def train_model(order: Order, data: Data) -> dict[str, Any]:
         figures = measured.figures(data.corpus.labels, evaluation.temperature_of(measured.clips))
         manifest["evaluation"] = {"method": method_of(data.corpus), **figures}
     with card.new_folder(order.out, replace=order.replace) as folder:
-        card.write_folder(folder, manifest, weights, order.recipe)
+        card.write_folder(folder, manifest, weights, with_card=True)
         load_model(str(folder))  # what the daemon would refuse is not written
     return manifest
 

@@ -38,7 +38,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.fixture(scope="module", params=["lite", "lite-cnn"])
+@pytest.fixture(scope="module", params=["lite-lstm", "lite-cnn"])
 def fitted(
     request: pytest.FixtureRequest,
     corpus_folder: Path,

@@ -97,15 +97,42 @@ def test_an_ensemble_can_be_a_member(tmp_path: Path) -> None:
     assert len(json.loads((out / "manifest.json").read_text())["training"]["members"]) == 2
 
 
-def test_a_member_that_cannot_tell_speech_takes_it_from_all(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_those_members_tell_speech_that_can(
+    tmp_path: Path, rng: np.random.Generator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one = member(tmp_path / "one", "stateful", speech=True)
     other = member(tmp_path / "other", "50")
     out = tmp_path / "out"
     assert main(["ensemble", str(one), str(other), "--out", str(out)]) == 0
     assert "only one can tell speech" in capsys.readouterr().err
-    assert load_model(str(out)).manifest.speech_temperature is None
+    together, alone = load_model(str(out)), load_model(str(one))
+    for n in HOPS:
+        frames = [some_frames(rng, n)]
+        told = together.speech(together.update(["a"], frames))
+        expected = alone.speech(alone.update(["a"], frames))
+        assert told is not None
+        assert expected is not None
+        np.testing.assert_allclose(told, expected, atol=1e-6)
+
+
+def test_folders_of_fold_models_are_averaged_fold_by_fold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, folds in (("a", (1, 2)), ("b", (1, 2)), ("c", (1, 3))):
+        for fold in folds:
+            member(tmp_path / name / f"fold-{fold}", "50", seed=fold)
+    out = tmp_path / "out"
+    folders = [str(tmp_path / name) for name in "ab"]
+    assert main(["ensemble", *folders, "--out", str(out), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 2
+    for fold in (1, 2):
+        members = load_model(str(out / f"fold-{fold}")).manifest.raw["training"]["members"]
+        weights = {m["sha256"] for m in members}
+        assert weights == {load_model(str(tmp_path / "a" / f"fold-{fold}")).manifest.sha256}
+    for other in (str(tmp_path / "c"), str(tmp_path / "a" / "fold-1")):
+        assert main(["ensemble", folders[0], other, "--out", str(tmp_path / "no")]) == 1
+        assert "every member must have a model of the same folds: " in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ import numpy as np
 import onnx
 import pytest
 
+from train.augment import DECIBEL
 from train.errors import TrainError
 from train.export import TOLERANCE, check, export
-from train.frames import SPEC, cepstra
+from train.frames import SPEC, cepstra, log_mel
 from train.recipes import RECIPES
 from train.recipes.base import Normalisation
 
@@ -25,7 +26,8 @@ def small_network(name: str, units: int = 8) -> Any:
     normalisation = Normalisation(
         np.linspace(-3, -8, SPEC.nfilt).astype(np.float32), np.full(SPEC.nfilt, 3, np.float32)
     )
-    return RECIPES[name].build(replace(RECIPES[name].defaults, units=units), SPEC, 4, normalisation)
+    (recipe,) = RECIPES[name]
+    return recipe.build(replace(recipe.defaults, units=units), SPEC, 4, normalisation)
 
 
 def some_frames(network: Any) -> Any:
@@ -34,7 +36,7 @@ def some_frames(network: Any) -> Any:
     return cepstra(energies.astype(np.float32), SPEC)
 
 
-@pytest.fixture(scope="module", params=["lite", "lite-cnn"])
+@pytest.fixture(scope="module", params=["lite-lstm", "lite-cnn"])
 def exported(request: pytest.FixtureRequest) -> Exported:
     network = small_network(request.param)
     frames = some_frames(network)
@@ -44,6 +46,22 @@ def exported(request: pytest.FixtureRequest) -> Exported:
 def test_outputs_are_keras_outputs(exported: Exported) -> None:
     network, frames, model = exported
     assert check(network, model, frames) <= TOLERANCE
+
+
+def test_how_loud_it_is_changes_nothing(exported: Exported) -> None:
+    network, frames, _ = exported
+    energies = log_mel(frames, SPEC).clip(-9, 0)
+    states = [np.zeros((3, *state.shape), np.float32) for state in network.states]
+
+    def logits(decibels: float) -> Any:
+        heard = cepstra(energies + np.float32(decibels * DECIBEL), SPEC)
+        said = network.whole([heard, *states] if states else heard)
+        return np.asarray(said[0] if states else said)
+
+    aloud = logits(0)
+    assert np.ptp(aloud) > 0.1
+    for decibels in (-25, -6, 12):  # the floor is 30 dB below the quietest band
+        np.testing.assert_allclose(logits(decibels), aloud, atol=1e-4)
 
 
 def test_the_lstm_is_one_fused_operator(exported: Exported) -> None:
@@ -99,7 +117,7 @@ def test_a_weight_that_is_no_number_is_refused(exported: Exported) -> None:
 
 
 def test_a_state_that_is_not_carried_is_refused() -> None:
-    network = small_network("lite")
+    network = small_network("lite-lstm")
     frames = some_frames(network)
     model = onnx.load_from_string(export(network, frames))
     for node in model.graph.node:
@@ -151,7 +169,7 @@ def test_an_lstm_too_many_or_too_few_is_refused(exported: Exported) -> None:
 
 
 def test_logits_do_not_depend_on_what_comes_later() -> None:
-    network = small_network("lite")
+    network = small_network("lite-lstm")
     frames = some_frames(network)
     zeros = [np.zeros((3, *s.shape), np.float32) for s in network.states]
     before = np.asarray(network.whole([frames, *zeros], training=False)[0])

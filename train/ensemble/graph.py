@@ -62,9 +62,9 @@ def is_windowed(members: Sequence[Manifest]) -> bool:
     )
 
 
-def speaks(members: Sequence[Manifest]) -> bool:
-    """Return whether the ensemble tells speech: all members do."""
-    return all(member.speech_temperature is not None for member in members)
+def telling(members: Sequence[Manifest]) -> list[Manifest]:
+    """Return the members that tell speech: their mean is what the ensemble says of it."""
+    return [member for member in members if member.speech_temperature is not None]
 
 
 def merged(members: Sequence[Manifest]) -> tuple[Any, tuple[State, ...]]:
@@ -105,7 +105,7 @@ def merged(members: Sequence[Manifest]) -> tuple[Any, tuple[State, ...]]:
             b.add("Identity", FRAMES, to=prefix + FRAMES)
         else:
             states += _past(b, prefix, member)
-        for name, temperature in _heads(member, speaks(members)):
+        for name, temperature in _heads(member):
             output = prefix + name
             if member.kind == "stateful":  # the last frame's row is what the daemon reads
                 output = b.add("Gather", output, b.whole(-1), axis=1)
@@ -121,10 +121,10 @@ def merged(members: Sequence[Manifest]) -> tuple[Any, tuple[State, ...]]:
     return _assembled(b, members, states, windowed, opsets, models), tuple(states)
 
 
-def _heads(member: Manifest, speech: bool) -> list[tuple[str, float]]:
+def _heads(member: Manifest) -> list[tuple[str, float]]:
     """Return a member's outputs and their temperatures."""
     heads = [(LOGITS, member.temperature)]
-    if speech and member.speech_temperature is not None:
+    if member.speech_temperature is not None:
         heads.append((SPEECH, member.speech_temperature))
     return heads
 
@@ -184,7 +184,7 @@ def _assembled(
     steps = [] if windowed else ["steps"]
     inputs = [tensor(FRAMES, time, first.features.numcep)]
     outputs = [tensor(LOGITS, *steps, len(first.labels))]
-    if speaks(members):
+    if telling(members):
         outputs.append(tensor(SPEECH, *steps, 1))
     for state in states:
         inputs.append(tensor(state.name, *state.shape))

@@ -9,4 +9,9 @@ from train.recipes import cnn, lstm
 if TYPE_CHECKING:
     from train.recipes.base import Recipe
 
-RECIPES: Final[dict[str, Recipe]] = {"lite": lstm.RECIPE, "lite-cnn": cnn.RECIPE}
+RECIPES: Final[dict[str, tuple[Recipe, ...]]] = {
+    "lite": (lstm.RECIPE, cnn.RECIPE),
+    "lite-lstm": (lstm.RECIPE,),
+    "lite-cnn": (cnn.RECIPE,),
+}
+"""Where there are several networks the model is the mean of them."""

@@ -67,6 +67,15 @@ class Normalisation:
     std: NDArray[np.float32]
     """Standard deviation of each band, shape ``(bands,)``."""
 
+    @property
+    def level(self) -> NDArray[np.float32]:
+        """What turns normalised bands into the level in each of them, shape ``(bands, bands)``.
+
+        The level is the mean over the bands before they were normalised. Bands less their level
+        are the same however loud the music is.
+        """
+        return np.outer(self.std / len(self.std), 1 / self.std).astype(np.float32)
+
     @classmethod
     def of(cls, energies: Sequence[NDArray[np.float32]]) -> Normalisation:
         """Measure the training clips, each of which counts alike whatever its length."""

@@ -37,6 +37,7 @@ def build(
 
     frames = Input((settings.frames, spec.numcep), name="frames")
     x = normalised_log_mel(frames, spec, normalisation)
+    x = x - ops.matmul(ops.mean(x, axis=1, keepdims=True), normalisation.level)
     of_bands = [ops.mean(x, axis=1), _log_spread(x)]
     of_bands += [_log_spread(x[:, lag:] - x[:, :-lag]) for lag in _LAGS]
 

@@ -87,7 +87,11 @@ def build(
         before = with_past[:, CONTEXT_FRAMES - lag : -lag]
         changes.append(ops.abs(x - before[..., :bands]) * before[..., bands:])
     spreads = running(layers.Concatenate()(changes), spread)
-    statistics = layers.Concatenate()([means / heards, ops.log(spreads / heards + 0.1)])
+    # How loud it is says nothing of the genre, and whoever turns a knob changes it: the level of
+    # the last seconds is taken away from everything but the changes, in which there is none.
+    level = ops.matmul(means / heards, normalisation.level)
+    x = x - level
+    statistics = layers.Concatenate()([means / heards - level, ops.log(spreads / heards + 0.1)])
     statistics = layers.BatchNormalization(momentum=0.9, name="norm_statistics")(statistics)
     direct = layers.Dropout(settings.dropout)(statistics)
     features = layers.Concatenate()([layers.Dropout(settings.dropout / 2)(x), direct])
@@ -125,7 +129,7 @@ def build(
 
 
 RECIPE: Final = Recipe(
-    name="lite",
+    name="lite-lstm",
     kind="stateful",
     description=(
         "running statistics of log-mel energies (mean, spread and spread of change by band, "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.manifest import find_model
 from streamgenre.models import load_model
+from train import card
 from train.corpus import read_corpus
 from train.errors import TrainError
 from train.frames import decode, file_hash, joint_hash
@@ -46,7 +47,6 @@ examples:
 """
 LEAST_SECONDS: Final = 10.0
 """Shorter clips are excerpts; they are not played."""
-FOLD: Final = "fold-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def stream_eval(order: Order) -> dict[str, Any]:
     TrainError
         If a fold has no music that the model was not trained on, or no clip is long enough.
     """
-    models = fold_models(order.model)
+    models = card.fold_models(order.model)
     held_out = models is not None
     if models is None:
         models = dict.fromkeys(order.corpus.folds, find_model(order.model))
@@ -136,18 +136,6 @@ _METHOD: Final = (
     "little too good."
 )
 _HEARD: Final = "**The model may have heard these very clips in training.**"
-
-
-def fold_models(model: str) -> dict[int, Path] | None:
-    """Return the models of a folder written by ``fit --fold-models``, by the fold held out.
-
-    None where the name or folder is a single model.
-    """
-    folder = Path(model).expanduser()
-    found = sorted(folder.glob(f"{FOLD}*/manifest.json")) if folder.is_dir() else []
-    if not found or (folder / "manifest.json").is_file():
-        return None
-    return {int(path.parent.name.removeprefix(FOLD)): path.parent for path in found}
 
 
 def _material(order: Order, fold: int, labels: tuple[str, ...]) -> tuple[list[Clip], list[Any]]:
@@ -211,8 +199,6 @@ def add_parser(commands: Any, output: argparse.ArgumentParser, **more: Any) -> N
 
 def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
     """Run the command."""
-    from train import card
-
     corpus = read_corpus(options.corpus)
     if options.card is not None:
         card.read(options.card)  # what is wrong with it is told before the hours

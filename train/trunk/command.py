@@ -99,7 +99,7 @@ def train_model(order: Order) -> dict[str, Any]:
             **transfer.figures(measured, heard),
         }
     with card.new_folder(order.out, replace=order.replace) as folder:
-        card.write_folder(folder, manifest, model, order.recipe)
+        card.write_folder(folder, manifest, model, with_card=True)
         load_model(str(folder))  # what the daemon would refuse is not written
     return manifest
 
@@ -188,6 +188,7 @@ def _manifest(
         "training": {
             "command": order.command,
             "recipe": order.recipe.name,
+            "description": order.recipe.description,
             "seed": order.settings.seed,
             "settings": asdict(order.settings),
             "parameters": own,

@@ -1,0 +1,167 @@
+"""The mean of models as a model folder of its own."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import platform
+from dataclasses import asdict
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from streamgenre.errors import ModelError
+from streamgenre.features import MfccStream
+from streamgenre.manifest import MANIFEST_VERSION
+from streamgenre.models import SPEECH, load_model
+from train import card
+from train.ensemble import graph
+from train.errors import TrainError
+from train.export import NEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from streamgenre.manifest import Manifest
+    from train.recipes.base import State
+
+TOLERANCE: Final = 1e-5
+"""Largest difference of a probability from the members' mean that is let pass."""
+_SECONDS: Final = 12
+
+
+def average(
+    members: Sequence[Manifest],
+    out: Path,
+    command: str,
+    *,
+    name: str | None = None,
+    replace: bool = False,
+    more: Mapping[str, Any] | None = None,
+) -> tuple[dict[str, Any], float]:
+    """Write the ensemble of models as a model folder.
+
+    Parameters
+    ----------
+    members
+        The models.
+    out
+        The folder.
+    command
+        The command line for the record.
+    name
+        The ensemble's name, if it is not the folder's.
+    replace
+        Whether a model folder may be replaced.
+    more
+        What else goes into the manifest: ``evaluation`` and ``calibration``, and entries of
+        ``training``.
+
+    Returns
+    -------
+    The manifest, and the largest difference of a probability from the members' mean.
+
+    Raises
+    ------
+    TrainError
+        If the members do not fit together, or the graph does not give their mean.
+    """
+    graph.fits(members)
+    model, states = graph.merged(members)
+    weights = model.SerializeToString()
+    manifest = _manifest(name or out.name, members, states, weights, command)
+    with card.new_folder(out, replace=replace) as folder:
+        card.write_folder(folder, manifest, weights)
+        try:
+            difference = _difference(members, folder)
+        except ModelError as error:
+            raise TrainError(f"the ensemble cannot be run: {error}") from error
+        # "not <=" so that NaN is refused too.
+        if not difference <= TOLERANCE:
+            raise TrainError(
+                f"the ensemble differs from the mean of its members by {difference:.1e}, more than "
+                f"{TOLERANCE:.0e}; nothing was written"
+            )
+        added = dict(more or {})
+        manifest["training"] |= added.pop("training", {})
+        manifest |= added
+        card.write_folder(folder, manifest, weights, with_card=True)
+    return manifest, difference
+
+
+def _difference(members: Sequence[Manifest], folder: Path) -> float:
+    """Run ensemble and members over noise as two stations, one of them younger."""
+    spec = members[0].features
+    rng = np.random.default_rng(0)
+    samples = (0.1 * rng.normal(size=_SECONDS * spec.samplerate)).astype(np.float32)
+    samples *= np.repeat(rng.uniform(0.05, 1, 4 * _SECONDS), spec.samplerate // 4)[: len(samples)]
+    stream = MfccStream(spec)
+    cuts = np.arange(1, _SECONDS) * spec.samplerate
+    hops = [np.asarray(stream.push(part), np.float32) for part in np.split(samples, cuts)]
+    together, alone = load_model(str(folder)), [load_model(str(m.folder)) for m in members]
+    worst = 0.0
+    for number, hop in enumerate(hops):
+        if not len(hop):
+            continue
+        stations = ["old"] if number < _SECONDS // 2 else ["old", "young"]
+        frames = [hop] * len(stations)
+        said = together.update(stations, frames)
+        each = [(model, model.update(stations, frames)) for model in alone]
+        mean = np.mean([model.probabilities(output) for model, output in each], axis=0)
+        worst = max(worst, float(np.abs(together.probabilities(said) - mean).max()))
+        if (speech := together.speech(said)) is not None:
+            told = [model.speech(output) for model, output in each]
+            mean = np.mean([p for p in told if p is not None], axis=0)
+            worst = max(worst, float(np.abs(speech - mean).max()))
+    return worst
+
+
+def _manifest(
+    name: str,
+    members: Sequence[Manifest],
+    states: Sequence[State],
+    weights: bytes,
+    command: str,
+) -> dict[str, Any]:
+    first = members[0]
+    windowed = graph.is_windowed(members)
+    manifest: dict[str, Any] = {
+        "manifest_version": MANIFEST_VERSION,
+        "name": name,
+        "kind": "windowed" if windowed else "stateful",
+        "labels": list(first.labels),
+        "features": asdict(first.features),
+        "calibration": {"temperature": 1.0},
+        "sha256": {"model.onnx": hashlib.sha256(weights).hexdigest()},
+        "training": {
+            "command": command,
+            "recipe": "ensemble",
+            "description": "the mean of the calibrated probabilities of its members, in one graph",
+            "seed": 0,
+            "members": [
+                {
+                    "name": member.name,
+                    "sha256": member.sha256,
+                    "temperature": member.temperature,
+                    "training": member.raw["training"],
+                }
+                for member in members
+            ],
+            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "versions": {"python": platform.python_version(), "onnx": metadata.version("onnx")},
+        },
+    }
+    if windowed:
+        manifest["window_frames"] = first.window_frames
+    else:
+        manifest["states"] = [
+            {"input": s.name, "output": s.name + NEXT, "shape": list(s.shape)} for s in states
+        ]
+    if graph.telling(members):
+        manifest[SPEECH] = {"temperature": 1.0}
+    steps = [member.raw["steps"] for member in members if "steps" in member.raw]
+    if steps:
+        manifest["steps"] = "; ".join(dict.fromkeys(steps))
+    return manifest
