@@ -120,3 +120,11 @@ def test_absurd_times_are_refused() -> None:
     done = streamgenre("probe", "demo", "--seconds", "0")
     assert done.returncode == 2
     assert "--seconds 0: expected" in done.stderr
+
+
+def test_an_input_that_is_too_quiet_is_told(tmp_path: Path, stateful_folder: Path) -> None:
+    for name, gain, told in (("usual", 1.0, False), ("quiet", 0.02, True)):
+        file = write_wav(tmp_path / f"{name}.wav", gain * music(3))
+        done = streamgenre("probe", file, "--seconds", "2", "--model", stateful_folder)
+        assert done.returncode == 0
+        assert ("too quiet: most music is at about -15 dBFS" in done.stdout) is told

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from streamgenre.cli.noise import quiet_libraries
 from streamgenre.config import StationSettings
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
+USUAL_DBFS: Final = -15.0
+"""Usual level of music on CD, and of most of what the shipped models were trained on."""
+QUIET_DBFS: Final = -35.0
+"""The quietest that they were trained on; at 30 dB below the usual level half is lost."""
 _LONGEST_S = 3600.0
 
 
@@ -94,7 +98,13 @@ def _level(found: Probe) -> str:
         return "digital silence"
     peak = "" if found.peak_dbfs is None else f", peak {found.peak_dbfs:.1f} dBFS"
     loudness = "" if found.loudness_lufs is None else f", {found.loudness_lufs:.1f} LUFS"
-    return f"{found.level_dbfs:.1f} dBFS RMS{peak}{loudness}"
+    level = f"{found.level_dbfs:.1f} dBFS RMS{peak}{loudness}"
+    if found.level_dbfs < QUIET_DBFS:
+        level += (
+            f"\n{'':14}too quiet: most music is at about {USUAL_DBFS:.0f} dBFS, and below "
+            f"{QUIET_DBFS:.0f} genres are mistaken; turn it up if you can"
+        )
+    return level
 
 
 def _verdict(found: Probe) -> str:
