@@ -60,21 +60,15 @@ def _corpus(corpus: dict[str, Any], labels: list[str]) -> str:
 
 def _members(manifest: dict[str, Any]) -> str:
     """Return what an ensemble was made of."""
-    rows = [
-        f"| {m['name']} | `{m['sha256'][:16]}…` | {m['temperature']} | "
-        f"`{m['training']['command']}` |"
-        for m in manifest["training"]["members"]
-    ]
-    lines = ["## Members\n"]
-    if "corpus" not in manifest["training"]:
-        lines.append(
-            "What they owe to others and what they were trained on is in their own cards.\n"
-        )
-    lines += [
-        "| member | SHA-256 of its graph | temperature | made by |",
-        "|---|---|---|---|",
-        *rows,
-    ]
+    training = manifest["training"]
+    lines = ["## Members\n", "| member | SHA-256 of its graph | temperature |", "|---|---|---|"]
+    if "corpus" not in training:
+        owed = "What they owe to others and what they were trained on is in their own cards.\n"
+        lines = [lines[0], owed, lines[1] + " made by |", lines[2] + "---|"]
+    for member in training["members"]:
+        row = f"| {member['name']} | `{member['sha256'][:16]}…` | {member['temperature']} |"
+        made_by = f" `{member['training']['command']}` |"
+        lines.append(row if "corpus" in training else row + made_by)
     if "steps" in manifest:
         lines.append(f"\nOne call: {manifest['steps']}.")
     return "\n".join(lines) + "\n"
