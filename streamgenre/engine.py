@@ -92,11 +92,12 @@ class Engine:
     # ---- stations -------------------------------------------------------------------------------
 
     def add(
-        self, name: str, source: Source, model: Model, decision: DecisionSettings | None = None
-    ) -> None:
+        self, name: str, source: Source, model: Model, decision: DecisionSettings | None = None,
+        *, gain_db: float = 0.0,
+    ) -> None:  # fmt: skip
         """Add a station, before :meth:`run` or in the engine's thread (see :meth:`call`).
 
-        Stations that are given the same model share it.
+        Stations that are given the same model share it; ``gain_db`` is put on the input.
 
         Raises
         ------
@@ -105,7 +106,7 @@ class Engine:
         """
         if any(seat.name == name for seat in self._seats):
             raise SettingsError(f"two stations are called {name!r}; give each a name of its own")
-        station = Station(name, source, model.manifest.features, self._settings)
+        station = Station(name, source, model.manifest.features, self._settings, gain_db)
         seat = Seat(
             station=station,
             model=model,

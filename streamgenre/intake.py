@@ -1,6 +1,7 @@
 """The way in: from a source's ring to samples at the model's rate, in order, with the gaps between.
 
-Loudness and the stream's clock are fed on the way, with the samples as they were captured.
+Loudness and the stream's clock are fed on the way, with the samples as they were captured but for
+the gain that was asked for.
 """
 
 from __future__ import annotations
@@ -45,9 +46,12 @@ class Intake:
         Where they come from; may be replaced by its successor before the first of them.
     rate
         Samples a second that are wanted; positions count those, lost ones included.
+    gain_db
+        Put on the samples before anything is done with them; what is louder than full scale then is
+        not clipped.
     """
 
-    def __init__(self, source: Source, rate: int) -> None:
+    def __init__(self, source: Source, rate: int, gain_db: float = 0.0) -> None:
         self.source = source
         self.clock = StreamClock(rate)
         self.replaced = 0
@@ -59,6 +63,7 @@ class Intake:
         self.drained = False
         """Whether nothing more will come."""
         self._rate = rate
+        self._gain = np.float32(10 ** (gain_db / 20))
         self._resampler: Resampler | None = None
         self._stored = 0  # samples taken from the ring, at the rate of the source
         self._taken = 0  # the same with the lost ones
@@ -97,6 +102,8 @@ class Intake:
             self.waiting.append(Gap(item, self._position))
             return True
         self.replaced += sanitise(item)
+        if self._gain != 1:
+            item *= self._gain
         self.loudness.push(item)
         self._stored += len(item)
         self._taken += len(item)

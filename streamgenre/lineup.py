@@ -79,7 +79,7 @@ class Lineup:
         for settings, model in self._with_models(config.stations):
             source = _open_now(settings) if at_once else _opening(settings)
             name = settings.name or (source.name if at_once else name_of(settings.input))
-            self._engine.add(name, source, model, settings.decision)
+            self._engine.add(name, source, model, settings.decision, gain_db=settings.gain_db)
             self._names[settings] = name
             sources.append(source)
         return sources
@@ -117,7 +117,9 @@ class Lineup:
         return changes
 
     def _starting(self, name: str, settings: StationSettings, model: Model) -> Any:
-        return lambda: self._engine.add(name, _opening(settings), model, settings.decision)
+        return lambda: self._engine.add(
+            name, _opening(settings), model, settings.decision, gain_db=settings.gain_db
+        )
 
     def _with_models(
         self, stations: tuple[StationSettings, ...] | list[StationSettings]

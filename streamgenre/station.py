@@ -81,9 +81,14 @@ class Station:
         What an MFCC frame is for the station's model.
     settings
         Hop, gap rule and duration.
+    gain_db
+        Put on the input.
     """
 
-    def __init__(self, name: str, source: Source, spec: MfccSpec, settings: EngineSettings) -> None:
+    def __init__(
+        self, name: str, source: Source, spec: MfccSpec, settings: EngineSettings,
+        gain_db: float = 0.0,
+    ) -> None:  # fmt: skip
         self.name = name
         self.finished = False
         self._settings = settings
@@ -92,7 +97,7 @@ class Station:
         self._limit = (
             None if settings.duration_s is None else max(1, round(settings.duration_s * self._rate))
         )
-        self._intake = Intake(source, self._rate)
+        self._intake = Intake(source, self._rate, gain_db)
         self._mfcc = MfccStream(spec)
         self._meter = LevelMeter()
         self._position = 0

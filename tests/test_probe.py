@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from audio import music, write_wav
-from commands import streamgenre
+from commands import free_endpoint, streamgenre
 from needs import need
 from radio_server import Misbehaving
 
@@ -128,3 +128,15 @@ def test_an_input_that_is_too_quiet_is_told(tmp_path: Path, stateful_folder: Pat
         done = streamgenre("probe", file, "--seconds", "2", "--model", stateful_folder)
         assert done.returncode == 0
         assert ("too quiet: most music is at about -15 dBFS" in done.stdout) is told
+        assert ("listen with --gain 40" in done.stdout) is told
+    listened = streamgenre(
+        "listen", "--input", tmp_path / "quiet.wav", "--gain", "34", "--pace", "fast", "--json",
+        "--no-history", "--publish", free_endpoint(), "--model", stateful_folder,
+    )  # fmt: skip
+    levels = [
+        e["level_dbfs"]
+        for e in map(json.loads, listened.stdout.splitlines())
+        if e["type"] == "update"
+    ]
+    usual = found(tmp_path / "usual.wav", "--seconds", "2", "--model", stateful_folder)
+    assert np.mean(levels) == pytest.approx(usual["level_dbfs"], abs=1.5)

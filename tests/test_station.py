@@ -62,6 +62,24 @@ def test_the_cutting_into_blocks_does_not_matter(cuts: list[int]) -> None:
         np.testing.assert_allclose(a.frames, b.frames, atol=2e-3)
 
 
+def test_a_gain_is_as_if_the_input_were_louder() -> None:
+    signal = music(3, rate=44_100)
+    source = (
+        FedSource(rate=44_100)
+        .feed([0.01 * signal, Lost(44_100, LossReason.OVERFLOW), 0.01 * signal])
+        .end()
+    )
+    station = Station("test", source, SPEC, EngineSettings(), gain_db=40)
+    louder, plain = (
+        drain(station),
+        listen(signal, Lost(44_100, LossReason.OVERFLOW), signal, rate=44_100)[0],
+    )
+    for a, b in zip(hops_of(louder), hops_of(plain), strict=True):
+        assert a.level_dbfs == pytest.approx(b.level_dbfs, abs=1e-3)
+        assert a.peak_dbfs == pytest.approx(b.peak_dbfs, abs=1e-3)
+        np.testing.assert_allclose(a.frames, b.frames, atol=2e-3)
+
+
 def test_stereo_is_mixed_down_by_the_mean() -> None:
     signal = music(2, rate=RATE)
     source = FedSource(channels=2).feed([np.stack([signal, 0.5 * signal], axis=1)]).end()

@@ -98,6 +98,13 @@ def _listen(commands: Commands) -> None:
     )
     source.add_argument("--station", metavar="NAME", help="name of the station in every event")
     source.add_argument(
+        "--gain",
+        type=float,
+        metavar="DB",
+        help="put so many decibels on the input, such as on a quiet microphone's; most music is at "
+        "about -15 dBFS, and `streamgenre probe` says what there is (default: 0)",
+    )
+    source.add_argument(
         "--pace",
         choices=("real", "fast"),
         help="play files as a clock would, or as fast as they can be classified (default: real)",

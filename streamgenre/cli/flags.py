@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 KEYS: Final[dict[str, tuple[str, ...]]] = {
     "model": ("model",),
+    "gain": ("gain_db",),
     "pace": ("pace",),
     "loop": ("loop",),
     "shuffle": ("shuffle",),

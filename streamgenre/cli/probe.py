@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -102,7 +103,8 @@ def _level(found: Probe) -> str:
     if found.level_dbfs < QUIET_DBFS:
         level += (
             f"\n{'':14}too quiet: most music is at about {USUAL_DBFS:.0f} dBFS, and below "
-            f"{QUIET_DBFS:.0f} genres are mistaken; turn it up if you can"
+            f"{QUIET_DBFS:.0f} genres are mistaken; turn it up, or listen with --gain "
+            f"{math.ceil((USUAL_DBFS - found.level_dbfs) / 5) * 5}"
         )
     return level
 

@@ -96,6 +96,8 @@ class StationSettings:
     """Name of the station in every event; None to take it from the input."""
     model: str = DEFAULT_MODEL
     """Name of a shipped model, or a model folder."""
+    gain_db: Annotated[float, Range(-60, 60, "dB")] = 0.0
+    """Decibels put on the input before all else, such as on that of a quiet microphone."""
     pace: Pace = "real"
     """How files and the demo are played: as a clock would, or as fast as can be."""
     loop: bool = False
