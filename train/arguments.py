@@ -24,6 +24,9 @@ so the figures are taken on folds that never put one artist on two sides.
 _FIT: Final = """\
 Train a model and write a model folder: model.onnx, manifest.json, a model card.
 
+Recipes: lstm and cnn stand on a pretrained trunk. lite is trained from nothing: two
+small networks, lite-lstm and lite-cnn, each also a recipe of its own, averaged.
+
 First the recipe is measured: for each fold a model is trained without it and run
 over it. Then the model that is written is trained on all clips. Nothing is written
 before it was exported, compared with Keras to 1e-5 and loaded as the daemon loads it.
