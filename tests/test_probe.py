@@ -129,6 +129,10 @@ def test_an_input_that_is_too_quiet_is_told(tmp_path: Path, stateful_folder: Pat
         assert done.returncode == 0
         assert ("too quiet: most music is at about -15 dBFS" in done.stdout) is told
         assert ("listen with --gain 40" in done.stdout) is told
+    hiss = write_wav(tmp_path / "hiss.wav", 1e-4 * np.sin(np.arange(3 * 44_100)))
+    idle = streamgenre("probe", hiss, "--seconds", "3", "--model", stateful_folder)
+    assert "silence" in idle.stdout  # a line with nothing on it is not to be amplified
+    assert "too quiet" not in idle.stdout
     listened = streamgenre(
         "listen", "--input", tmp_path / "quiet.wav", "--gain", "34", "--pace", "fast", "--json",
         "--no-history", "--publish", free_endpoint(), "--model", stateful_folder,

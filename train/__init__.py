@@ -18,7 +18,8 @@ loop), ``export`` (ONNX, checked against Keras), ``measure`` (statistics), ``eva
 a model folder over clips), ``data`` and ``heldout`` (what it is run over, and what it says to music
 that it has not heard), ``talk`` and ``speech`` (speech against everything else), ``card``,
 ``cardtext`` and ``cardfigures`` (manifest and model card), ``comparison`` (models beside each
-other), ``workflow`` (all of it in order). ``trunk`` holds what stands on a pretrained network (recipes ``lstm`` and ``cnn``),
-``streaming`` plays hours of programme through the daemon's engine, ``corpora`` looks at corpora and
-splits them, ``ensemble`` averages models, ``ancestors`` trains published ones again.
+other), ``workflow`` (all of it in order).
+``trunk`` holds what stands on a pretrained network (recipes ``lstm`` and ``cnn``), ``streaming``
+plays hours of programme through the daemon's engine, ``corpora`` looks at corpora and splits them,
+``ensemble`` averages models, ``ancestors`` trains published ones again.
 """

@@ -25,7 +25,8 @@ _FIT: Final = """\
 Train a model and write a model folder: model.onnx, manifest.json, a model card.
 
 Recipes: lstm and cnn stand on a pretrained trunk. lite is trained from nothing: two
-small networks, lite-lstm and lite-cnn, each also a recipe of its own, averaged.
+small networks, lite-lstm and lite-cnn, each also a recipe of its own, averaged;
+--units, --batch and so on then hold for both.
 
 First the recipe is measured: for each fold a model is trained without it and run
 over it. Then the model that is written is trained on all clips. Nothing is written

@@ -139,10 +139,14 @@ def fold_models(model: str) -> dict[int, Path] | None:
     None where the name or folder is a single model.
     """
     folder = Path(model).expanduser()
-    found = sorted(folder.glob(f"{FOLD}*/manifest.json")) if folder.is_dir() else []
-    if not found or (folder / "manifest.json").is_file():
+    if not folder.is_dir() or (folder / "manifest.json").is_file():
         return None
-    return {int(path.parent.name.removeprefix(FOLD)): path.parent for path in found}
+    found = {
+        int(path.parent.name.removeprefix(FOLD)): path.parent
+        for path in folder.glob(f"{FOLD}*/manifest.json")
+        if path.parent.name.removeprefix(FOLD).isdecimal()
+    }
+    return dict(sorted(found.items())) or None
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -159,7 +163,8 @@ def read(folder: Path) -> dict[str, Any]:
         raise TrainError(f"{folder}: no model folder with a manifest: {error}") from error
     if "evaluation" not in manifest:
         raise TrainError(
-            f"{folder}: was trained with --no-folds; its card has no figures to add to"
+            f"{folder}: its card has no figures to add to: it was trained with --no-folds, or "
+            "averaged by `train ensemble`, which measures nothing"
         )
     return manifest
 

@@ -37,12 +37,19 @@ def card(manifest: dict[str, Any]) -> str:
         stream(evaluation["stream"]) if "stream" in evaluation else "",
         "## Again\n",
         f"```\n{training['command']}\n```\n",
-        f"Seed {training['seed']}, {training['date']}; "
+        (f"Seed {training['seed']}, " if training["seed"] else "")
+        + f"{training['date']}; "
         + ", ".join(f"{name} {version}" for name, version in training["versions"].items())
-        + ". The same seed gives the same batches and first weights; the weights at the end may "
-        "differ in their last digits from machine to machine.\n",
+        + ".\n"
+        + ("" if "members" in training and "corpus" not in training else _SEED),
     ]
     return "\n".join(part for part in parts if part)
+
+
+_SEED: Final = (
+    "\nThe same seed gives the same batches and first weights; the weights at the end may differ "
+    "in their last digits from machine to machine.\n"
+)
 
 
 def _corpus(corpus: dict[str, Any], labels: list[str]) -> str:

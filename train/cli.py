@@ -25,7 +25,7 @@ from train.streaming import command as streaming
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from streamgenre.features import MfccSpec
@@ -72,7 +72,8 @@ def _fit(options: argparse.Namespace, progress: Progress, arguments: list[str]) 
     chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     card.check_out(options.out, replace=options.replace)
     note = _read_note(options.note) if options.note else ""
-    data = _data(options, progress, SPEC)
+    corpus = _corpus(options, progress)
+    data = _data(options, progress, corpus, SPEC, corpus.measured if options.folds else ())
 
     def order(recipe: Recipe) -> workflow.Order:
         settings: Settings = replace(recipe.defaults, **chosen)
@@ -166,17 +167,16 @@ def _evaluate(options: argparse.Namespace, progress: Progress, arguments: list[s
     from train import heldout
 
     folders: dict[int | None, Path] = {**(card.fold_models(options.model) or {})}
-    held_out = bool(folders)
-    if not held_out:
+    if not folders:
         folders = {None: find_model(options.model)}
-    manifests = [read_manifest(folder) for folder in folders.values()]
-    data = _data(options, progress, manifests[0].features)
-    heard = manifests[0].raw["training"].get("corpus", {}).get("sha256")
-    if not held_out and data.sha256 == heard:
-        progress.note(
-            "warning: the model was trained on this very corpus; the figures say nothing about "
-            "music that it has not heard"
-        )
+    manifests = {fold: read_manifest(folder) for fold, folder in folders.items()}
+    corpus = _corpus(options, progress)
+    heldout.check(manifests, corpus)
+    spec = next(iter(manifests.values())).features
+    measured = corpus.measured if None in folders else [fold for fold in folders if fold]
+    data = _data(options, progress, corpus, spec, measured)
+    if doubt := heldout.doubt(manifests, data):
+        progress.note(f"warning: {doubt}")
     models = {fold: load_model(str(folder)) for fold, folder in folders.items()}
     progress.models(len(models))
     figures = heldout.evaluate(models, data, on_model=progress.step)
@@ -186,14 +186,18 @@ def _evaluate(options: argparse.Namespace, progress: Progress, arguments: list[s
         _print_figures(figures)
 
 
-def _data(options: argparse.Namespace, progress: Progress, spec: MfccSpec) -> Data:
+def _data(
+    options: argparse.Namespace, progress: Progress, corpus: Corpus, spec: MfccSpec,
+    rooms_of: Collection[int],
+) -> Data:  # fmt: skip
     from train.data import load_data
 
     return load_data(
-        _corpus(options, progress),
+        corpus,
         options.corpus,
         spec,
         options.cache or default_cache(),
+        rooms_of=rooms_of,
         on_total=progress.files,
         on_file=progress.step,
         on_problem=lambda problem: progress.note(f"skipped: {problem}"),

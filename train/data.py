@@ -16,7 +16,7 @@ from train.trunk.room import RATE
 from train.trunk.sound import excerpt_of, simulated_room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -41,7 +41,7 @@ class Data:
     talk: tuple[TalkFile, ...] = ()
     """Files of speech, music and noise without a genre that could be read."""
     rooms: dict[Path, Frames] = field(default_factory=dict)
-    """Frames of every clip in a simulated room, by audio file."""
+    """Frames of clips that are measured on in a simulated room, by audio file."""
 
     @property
     def sha256(self) -> str:
@@ -60,6 +60,7 @@ def load_data(
     spec: MfccSpec,
     cache: Path,
     *,
+    rooms_of: Collection[int],
     on_total: Callable[[int], None] = lambda total: None,
     on_file: Callable[[], None] = lambda: None,
     on_problem: Callable[[str], None] = lambda text: None,
@@ -74,8 +75,11 @@ def load_data(
         What a frame is.
     cache
         Folder to keep frames in.
+    rooms_of
+        Folds whose clips are played in a room too.
     on_total, on_file, on_problem
-        Told how many files there are, of each that is done, and of each that cannot be read.
+        Told how many files and rooms there are, of each that is done, and of each file that cannot
+        be read.
 
     Raises
     ------
@@ -85,7 +89,7 @@ def load_data(
     files = read_talk(folder, corpus.folds)
     paths = [path for clip in corpus.clips for path in (clip.path, *clip.variants)]
     paths += [file.path for file in files]
-    on_total(len(paths) + len(corpus.clips))
+    on_total(len(paths) + sum(clip.fold in rooms_of for clip in corpus.clips))
     recordings, problems = load_recordings(paths, spec, cache, on_file=on_file)
     for problem in problems:
         on_problem(problem)
@@ -97,9 +101,10 @@ def load_data(
     noises = [decode(file.path, RATE) for file in talk if file.kind == NOISE][1::2]
     rooms = {}
     for number, clip in enumerate(corpus.clips):
-        if clip.path in recordings:
-            rooms[clip.path] = _in_a_room(clip, number, noises, spec)
-        on_file()
+        if clip.fold in rooms_of:
+            if clip.path in recordings:
+                rooms[clip.path] = _in_a_room(clip, number, noises, spec)
+            on_file()
     return Data(corpus, clips, recordings, spec, talk, rooms)
 
 

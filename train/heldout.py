@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from streamgenre.manifest import Manifest
     from streamgenre.models import Model
-    from train.corpus import Clip
+    from train.corpus import Clip, Corpus
     from train.data import Data
 
     Frames = NDArray[np.float32]
@@ -91,9 +92,53 @@ class HeldOut:
         for name, outcomes in (("variants", self.variants), ("room", self.room)):
             if outcomes:
                 result[name] = evaluation.figures(outcomes, labels, temperature)
-        if self.speech.logits:
+        told = {str(kind) for kinds in self.speech.what for kind in kinds}
+        if {talk.SPEECH, talk.MUSIC} <= told:
             result["speech"] = talk.figures(self.speech)
         return result
+
+
+def check(models: Mapping[int | None, Manifest], corpus: Corpus) -> None:
+    """Check that models can be measured on a corpus.
+
+    Raises
+    ------
+    TrainError
+        If the corpus has a genre that a model does not know, or no such fold.
+    """
+    for fold, manifest in models.items():
+        strange = sorted(set(corpus.labels) - set(manifest.labels))
+        if strange:
+            raise TrainError(
+                f"the corpus has genres that the model does not know: {', '.join(strange)}; "
+                f"it knows {', '.join(manifest.labels)}"
+            )
+        if fold is not None and fold not in corpus.folds:
+            raise TrainError(
+                f"there is a model for fold {fold}, but the corpus has only "
+                f"{', '.join(map(str, corpus.folds))}; give the corpus or split file that the "
+                "models were made with"
+            )
+
+
+def doubt(models: Mapping[int | None, Manifest], data: Data) -> str:
+    """Return why figures would say nothing about music that was not heard; empty if they do."""
+    for fold, manifest in models.items():
+        training = manifest.raw["training"]
+        made = [training, *(member["training"] for member in training.get("members", ()))]
+        for corpus in (one["corpus"] for one in made if "corpus" in one):
+            same = data.sha256 == corpus.get("sha256")
+            if fold is None and same:
+                return (
+                    "the model was trained on this very corpus; the figures say nothing about "
+                    "music that it has not heard"
+                )
+            if fold is not None and not (same and corpus["folds_by"] == data.corpus.folds_by):
+                return (
+                    f"the model for fold {fold} was made with another corpus or other folds; it "
+                    "may have heard what it is measured on"
+                )
+    return ""
 
 
 def evaluate(
@@ -113,31 +158,13 @@ def evaluate(
         What to run them over.
     on_model
         Called when a model has heard its part.
-
-    Raises
-    ------
-    TrainError
-        If the corpus has a genre that a model does not know, or no clip for one.
     """
     held_out = HeldOut()
-    labels: tuple[str, ...] = ()
     for fold, model in models.items():
-        labels = model.manifest.labels
-        strange = sorted(set(data.corpus.labels) - set(labels))
-        if strange:
-            raise TrainError(
-                f"the corpus has genres that the model does not know: {', '.join(strange)}; "
-                f"it knows {', '.join(labels)}"
-            )
-        if fold is not None and fold not in {clip.fold for clip in data.clips}:
-            folds = ", ".join(map(str, data.corpus.folds))
-            raise TrainError(
-                f"there is a model for fold {fold}, but the corpus has only {folds}; give the "
-                "corpus or split file that the models were made with"
-            )
         held_out.hear(model, data, fold)
         on_model()
     # The temperatures of folds hardly differ; each was fitted without its fold.
     temperature = float(np.mean([model.manifest.temperature for model in models.values()]))
     corpus = {"clips": len(held_out.clips), "sha256": data.sha256}
+    labels = next(iter(models.values())).manifest.labels
     return held_out.figures(labels, temperature) | {"corpus": corpus}

@@ -73,7 +73,7 @@ class Progress:
     def files(self, total: int) -> None:
         """Begin with the reading of files."""
         self._begin("frames", total)
-        self._line(f"reading {total} files")
+        self._line(f"reading {total} files and rooms")
 
     def models(self, total: int) -> None:
         """Begin to play all clips to models."""

@@ -119,7 +119,7 @@ def _measure(order: Order, data: Data) -> HeldOut:
             kept[fold] = (network, weights)
         heard = evaluation.figures(of_clips, data.corpus.labels, 1.0)
         order.reporter.note(
-            f"fold {fold}: windows {heard['window']['accuracy']:.3f}, "
+            f"{order.recipe.name}, fold {fold}: windows {heard['window']['accuracy']:.3f}, "
             f"clips {heard['clip']['accuracy']:.3f} (chance {heard['chance']:.2f})"
         )
     for fold, (network, weights) in kept.items():

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 USUAL_DBFS: Final = -15.0
-"""Usual level of music on CD, and of most of what the shipped models were trained on."""
+"""Usual level of music on CD, and of most of what the shipped models were trained on, RMS."""
 QUIET_DBFS: Final = -35.0
-"""The quietest that they were trained on; at 30 dB below the usual level half is lost."""
+"""The quietest that `lstm` and `cnn` were trained on; see their cards."""
 _LONGEST_S = 3600.0
 
 
@@ -100,11 +100,11 @@ def _level(found: Probe) -> str:
     peak = "" if found.peak_dbfs is None else f", peak {found.peak_dbfs:.1f} dBFS"
     loudness = "" if found.loudness_lufs is None else f", {found.loudness_lufs:.1f} LUFS"
     level = f"{found.level_dbfs:.1f} dBFS RMS{peak}{loudness}"
-    if found.level_dbfs < QUIET_DBFS:
+    if found.level_dbfs < QUIET_DBFS and found.state != "silence":
+        gain = min(60, math.ceil((USUAL_DBFS - found.level_dbfs) / 5) * 5)
         level += (
-            f"\n{'':14}too quiet: most music is at about {USUAL_DBFS:.0f} dBFS, and below "
-            f"{QUIET_DBFS:.0f} genres are mistaken; turn it up, or listen with --gain "
-            f"{math.ceil((USUAL_DBFS - found.level_dbfs) / 5) * 5}"
+            f"\n{'':14}too quiet: most music is at about {USUAL_DBFS:.0f} dBFS, and lstm and cnn "
+            f"mistake genres below {QUIET_DBFS:.0f}; turn it up, or listen with --gain {gain}"
         )
     return level
 

@@ -76,7 +76,8 @@ class Update(Event):
     smoothed: dict[str, float]
     """Probabilities after smoothing by genre, sum 1."""
     level_dbfs: float | None
-    """RMS level of the hop in dB relative to full scale; None for digital silence."""
+    """RMS level of the hop in dB relative to full scale, with the gain that was asked for; None for
+    digital silence."""
     peak_dbfs: float | None = None
     """Largest sample of any channel since the last update, in dB relative to full scale, before
     resampling; None for digital silence."""

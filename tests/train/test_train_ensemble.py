@@ -118,21 +118,48 @@ def test_those_members_tell_speech_that_can(
 def test_folders_of_fold_models_are_averaged_fold_by_fold(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, folds in (("a", (1, 2)), ("b", (1, 2)), ("c", (1, 3))):
+    for seed, (name, folds) in enumerate((("a", (1, 2)), ("b", (1, 2)), ("c", (1, 3)))):
         for fold in folds:
-            member(tmp_path / name / f"fold-{fold}", "50", seed=fold)
+            member(tmp_path / name / f"fold-{fold}", "50", seed=10 * seed + fold)
     out = tmp_path / "out"
     folders = [str(tmp_path / name) for name in "ab"]
     assert main(["ensemble", *folders, "--out", str(out), "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 2
     for fold in (1, 2):
         members = load_model(str(out / f"fold-{fold}")).manifest.raw["training"]["members"]
-        weights = {m["sha256"] for m in members}
-        assert weights == {load_model(str(tmp_path / "a" / f"fold-{fold}")).manifest.sha256}
-    for other in (str(tmp_path / "c"), str(tmp_path / "a" / "fold-1")):
-        assert main(["ensemble", folders[0], other, "--out", str(tmp_path / "no")]) == 1
-        assert "every member must have a model of the same folds: " in capsys.readouterr().err
-    assert not (tmp_path / "no").exists()
+        assert [m["sha256"] for m in members] == [
+            load_model(str(tmp_path / name / f"fold-{fold}")).manifest.sha256 for name in "ab"
+        ]
+        training = load_model(str(out / f"fold-{fold}")).manifest.raw["training"]
+        assert training["without_fold"] == fold
+        assert training["command"] == "python -m train ensemble FOLDS FOLDS --out FOLDS"
+
+
+@pytest.mark.parametrize(
+    ("other", "out", "more", "message"),
+    [
+        ("c", "no", (), "every member must have a model of the same folds: "),
+        ("a/fold-1", "no", (), "is one model, and others are folders of fold models"),
+        ("typo", "no", (), "typo"),
+        ("b", "a/fold-1", (), "is a model folder; fold models need a folder of their own"),
+        ("b", "c", ("--replace",), "has models of further folds: 3"),
+        ("b", "b", (), "is there already"),
+    ],
+)
+def test_folders_of_fold_models_that_do_not_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], other: str, out: str,
+    more: tuple[str, ...], message: str,
+) -> None:  # fmt: skip
+    for name, folds in (("a", (1, 2)), ("b", (1, 2)), ("c", (1, 3))):
+        for fold in folds:
+            member(tmp_path / name / f"fold-{fold}", "50", seed=fold)
+    (tmp_path / "a" / "fold-old").mkdir()
+    (tmp_path / "a" / "fold-old" / "manifest.json").touch()  # not a fold's number: left alone
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    command = ["ensemble", str(tmp_path / "a"), str(tmp_path / other), "--out", str(tmp_path / out)]
+    assert main([*command, *more]) == 1
+    assert message in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize(

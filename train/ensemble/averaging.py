@@ -40,6 +40,7 @@ def average(
     name: str | None = None,
     replace: bool = False,
     more: Mapping[str, Any] | None = None,
+    with_card: bool = True,
 ) -> tuple[dict[str, Any], float]:
     """Write the ensemble of models as a model folder.
 
@@ -58,6 +59,8 @@ def average(
     more
         What else goes into the manifest: ``evaluation`` and ``calibration``, and entries of
         ``training``.
+    with_card
+        Whether to write the model card too.
 
     Returns
     -------
@@ -87,7 +90,7 @@ def average(
         added = dict(more or {})
         manifest["training"] |= added.pop("training", {})
         manifest |= added
-        card.write_folder(folder, manifest, weights, with_card=True)
+        card.write_folder(folder, manifest, weights, with_card=with_card)
     return manifest, difference
 
 

@@ -16,7 +16,9 @@ from train.errors import TrainError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
+    from streamgenre.manifest import Manifest
     from train.progress import Progress
 
 DESCRIPTION: Final = """\
@@ -45,14 +47,19 @@ def add_parser(commands: Any, output: argparse.ArgumentParser, **settings: Any) 
         **settings,
     )
     parser.add_argument(
-        "models", nargs="+", metavar="MODEL", help="model folder, or name of a shipped model"
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help="model folder, name of a shipped model, or folder of fold models",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="model folder to write"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="model folder to write, or folder of fold models",
     )
-    parser.add_argument(
-        "--replace", action="store_true", help="replace the model folder if it is there"
-    )
+    parser.add_argument("--replace", action="store_true", help="replace what is there")
 
 
 def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
@@ -61,50 +68,83 @@ def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -
         raise TrainError(f"an ensemble needs at least two models, not {len(options.models)}")
     of_folds = [fold_models(name) for name in options.models]
     if any(of_folds):
-        manifests = _average_folds(options, of_folds, progress)
+        manifests: Any = _average_folds(options, of_folds, progress)
     else:
-        manifests = [
-            _average(options, [find_model(m) for m in options.models], options.out, progress)
-        ]
+        card.check_out(options.out, replace=options.replace)
+        members = [read_manifest(find_model(model)) for model in options.models]
+        manifests = _average(options, members, options.out, progress)
     if options.json:
-        whole = manifests if any(of_folds) else manifests[0]
-        print(json.dumps(whole, indent=2, ensure_ascii=False))
+        print(json.dumps(manifests, indent=2, ensure_ascii=False))
 
 
 def _average_folds(
     options: argparse.Namespace, of_folds: list[dict[int, Path] | None], progress: Progress
 ) -> list[dict[str, Any]]:
     """Average the members' models of every fold."""
-    folds = [found.keys() if found else set() for found in of_folds]
-    if any(found != folds[0] for found in folds):
+    for name, found in zip(options.models, of_folds, strict=True):
+        if not found:
+            raise TrainError(
+                f"{find_model(name)} is one model, and others are folders of fold models; "
+                "give either models or folders of fold models"
+            )
+    by_fold = [found for found in of_folds if found]
+    folds = by_fold[0].keys()
+    if any(found.keys() != folds for found in by_fold):
         has = "; ".join(
-            f"{name} has {', '.join(map(str, sorted(found))) or 'none'}"
-            for name, found in zip(options.models, folds, strict=True)
+            f"{name} has {', '.join(map(str, found))}"
+            for name, found in zip(options.models, by_fold, strict=True)
         )
         raise TrainError(f"every member must have a model of the same folds: {has}")
+    _check_folds_out(options.out, folds, replace=options.replace)
     return [
         _average(
             options,
-            [found[fold] for found in of_folds if found],
+            [read_manifest(found[fold]) for found in by_fold],
             options.out / f"{FOLD}{fold}",
             progress,
+            without=fold,
         )
-        for fold in sorted(folds[0])
+        for fold in folds
     ]
 
 
+def _check_folds_out(out: Path, folds: Iterable[int], *, replace: bool) -> None:
+    """Refuse before anything is written what would leave a mixture behind."""
+    if (out / "manifest.json").exists():
+        raise TrainError(f"{out} is a model folder; fold models need a folder of their own")
+    others = sorted((fold_models(str(out)) or {}).keys() - set(folds))
+    if others:
+        raise TrainError(
+            f"{out} has models of further folds: {', '.join(map(str, others))}; remove them, or "
+            "give another --out"
+        )
+    for fold in folds:
+        card.check_out(out / f"{FOLD}{fold}", replace=replace)
+
+
 def _average(
-    options: argparse.Namespace, folders: list[Path], out: Path, progress: Progress
+    options: argparse.Namespace,
+    members: list[Manifest],
+    out: Path,
+    progress: Progress,
+    *,
+    without: int | None = None,
 ) -> dict[str, Any]:
-    card.check_out(out, replace=options.replace)
-    members = [read_manifest(folder) for folder in folders]
     names = [member.name for member in members]
     telling = graph.telling(members)
     if telling and len(telling) < len(members):
         progress.note(f"only {', '.join(m.name for m in telling)} can tell speech")
-    command = shlex.join(["ensemble", *names, "--out", f"models/{options.out.name}"])
+    if without is None:
+        words = ["ensemble", *names, "--out", f"models/{out.name}"]
+    else:
+        words = ["ensemble", *["FOLDS"] * len(names), "--out", "FOLDS"]
     manifest, difference = average(
-        members, out, f"python -m train {command}", replace=options.replace
+        members,
+        out,
+        "python -m train " + shlex.join(words),
+        name=out.name if without is None else f"{options.out.name} without fold {without}",
+        replace=options.replace,
+        more=None if without is None else {"training": {"without_fold": without}},
     )
     if not options.json:
         print(f"{out}: {' + '.join(names)}, {difference:.1e} from the mean of these")

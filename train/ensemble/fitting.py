@@ -53,7 +53,7 @@ def train_ensemble(orders: Sequence[Order], name: str, data: Data) -> dict[str, 
         members = [read_manifest(work / order.recipe.name) for order in orders]
         more = _about(name, members)
         if whole.folds:
-            more |= _measured(whole, data, work, more)
+            more |= _measured(orders, data, work, more)
         manifest, _ = average(members, whole.out, whole.command, replace=whole.replace, more=more)
     return manifest
 
@@ -75,32 +75,44 @@ def _about(name: str, members: Sequence[Manifest]) -> dict[str, Any]:
     }
 
 
-def _measured(order: Order, data: Data, work: Path, more: dict[str, Any]) -> dict[str, Any]:
+def _measured(
+    orders: Sequence[Order], data: Data, work: Path, more: dict[str, Any]
+) -> dict[str, Any]:
     """Average the models of every fold, and run each over what it has not heard."""
+    whole = orders[0]
     held_out = HeldOut()
     of_folds = {
-        fold: [read_manifest(path) for path in sorted(work.glob(f"folds/*/{card.FOLD}{fold}"))]
+        fold: [
+            read_manifest(work / "folds" / order.recipe.name / f"{card.FOLD}{fold}")
+            for order in orders
+        ]
         for fold in data.corpus.measured
     }
     for fold, members in of_folds.items():
+        whole.reporter.note(f"playing fold {fold} to the mean of its models")
         out = work / "averaged" / f"{fold}"
-        average(members, out, order.command)
+        average(members, out, whole.command, with_card=False)
         held_out.hear(load_model(str(out)), data, fold)
 
     def calibration(without: int | None = None) -> dict[str, Any]:
         clips = [outcome for outcome in held_out.clips if outcome.fold != without]
-        return {"calibration": {"temperature": round(evaluation.temperature_of(clips), 4)}}
+        return {"temperature": round(evaluation.temperature_of(clips), 4)}
 
-    for fold, members in of_folds.items() if order.fold_models is not None else ():
-        assert order.fold_models is not None
-        average(
-            members,
-            order.fold_models / f"{card.FOLD}{fold}",
-            order.command,
-            name=f"{order.out.name} without fold {fold}",
-            replace=True,
-            more=calibration(fold) | {"training": more["training"] | {"without_fold": fold}},
-        )
-    whole = calibration()
-    figures = held_out.figures(data.corpus.labels, whole["calibration"]["temperature"])
-    return whole | {"evaluation": {"method": method_of(data.corpus), **figures}}
+    if whole.fold_models is not None:
+        for fold, members in of_folds.items():
+            training = more["training"] | {"without_fold": fold}
+            average(
+                members,
+                whole.fold_models / f"{card.FOLD}{fold}",
+                whole.command,
+                name=f"{whole.out.name} without fold {fold}",
+                replace=True,
+                more={"calibration": calibration(fold), "training": training},
+                with_card=False,
+            )
+    fitted = calibration()
+    figures = held_out.figures(data.corpus.labels, fitted["temperature"])
+    return {
+        "calibration": fitted,
+        "evaluation": {"method": method_of(data.corpus), **figures},
+    }
