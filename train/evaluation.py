@@ -144,7 +144,12 @@ def _endless(
 
 
 def temperature_of(outcomes: Sequence[Outcome]) -> float:
-    """Fit the calibration temperature on the updates that a daemon would have sent."""
+    """Fit the calibration temperature on the updates that a daemon would have sent.
+
+    It is 1 where there are none: where the only fold that is measured was left out.
+    """
+    if not outcomes:
+        return 1.0
     logits, targets, *_ = _flat(outcomes, "hops")
     return measure.fit_temperature(logits, targets, measure.genre_weights(targets))
 

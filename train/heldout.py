@@ -133,7 +133,7 @@ def doubt(models: Mapping[int | None, Manifest], data: Data) -> str:
                     "the model was trained on this very corpus; the figures say nothing about "
                     "music that it has not heard"
                 )
-            if fold is not None and not (same and corpus["folds_by"] == data.corpus.folds_by):
+            if fold is not None and not (same and corpus.get("folds_by") == data.corpus.folds_by):
                 return (
                     f"the model for fold {fold} was made with another corpus or other folds; it "
                     "may have heard what it is measured on"

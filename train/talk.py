@@ -102,9 +102,14 @@ def _pairs(logits: Floats) -> Floats:
 
 
 def temperature_of(measured: Measured, *, without: int | None = None) -> float:
-    """Fit the temperature on windows of speech and music; a fold may be left out."""
+    """Fit the temperature on windows of speech and music; a fold may be left out.
+
+    It is 1 where none are left.
+    """
     logits, clear, folds, _ = measured.plain()
     rows = folds != (-1 if without is None else without)
+    if not rows.any():
+        return 1.0
     return measure.fit_temperature(
         _pairs(logits[rows]), clear[rows], measure.genre_weights(clear[rows])
     )

@@ -230,7 +230,8 @@ def test_fit_measures_on_the_test_part_alone(
     out = tmp_path / "model"
     command = ["--corpus", str(corpus), "--split", str(path), "--cache", str(cache), "--quiet"]
     small = ["--epochs", "1", "--steps", "1", "--batch", "4", "--units", "4"]
-    assert main(["fit", "--recipe", "lite-cnn", "--out", str(out), *command, *small]) == 0
+    small += ["--fold-models", str(tmp_path / "folds")]
+    assert main(["fit", "--recipe", "lite", "--out", str(out), *command, *small]) == 0
     manifest = json.loads((out / "manifest.json").read_text("utf-8"))
     assert manifest["evaluation"]["clips"] == 4
     assert len(manifest["evaluation"]["window"]["by_fold"]) == 1
@@ -240,3 +241,8 @@ def test_fit_measures_on_the_test_part_alone(
     capsys.readouterr()
     assert main(["evaluate", str(out), *command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["corpus"]["clips"] == 4
+    # The one fold that is measured leaves nothing to calibrate its model on.
+    assert main(["evaluate", str(tmp_path / "folds"), *command, "--json"]) == 0
+    of_fold = json.loads(capsys.readouterr().out)
+    assert of_fold["calibration"]["temperature"] == 1
+    assert of_fold["window"] == manifest["evaluation"]["window"]
