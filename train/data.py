@@ -65,7 +65,7 @@ def load_data(
     on_file: Callable[[], None] = lambda: None,
     on_problem: Callable[[str], None] = lambda text: None,
 ) -> Data:
-    """Read a corpus's audio, and play every clip in a room.
+    """Read a corpus's audio, and play the clips of some folds in a room.
 
     Parameters
     ----------
@@ -96,7 +96,6 @@ def load_data(
     clips = tuple(clip for clip in corpus.clips if clip.path in recordings)
     if not clips:
         raise TrainError(f"{folder}: none of its {len(paths)} files could be read")
-    # The same rooms as for the recipes on the trunk: see train.trunk.material.
     talk = tuple(file for file in files if file.path in recordings)
     noises = [decode(file.path, RATE) for file in talk if file.kind == NOISE][1::2]
     rooms = {}
@@ -109,6 +108,7 @@ def load_data(
 
 
 def _in_a_room(clip: Clip, number: int, noises: list[Frames], spec: MfccSpec) -> Frames:
+    """Return a clip's frames in the room that :mod:`train.trunk.material` plays it in too."""
     rng = np.random.default_rng([seed_of(ROOM, clip.fold), number])
     heard = simulated_room(excerpt_of(decode(clip.path, RATE), rng), rng, noises)
     resampler = Resampler(RATE, spec.samplerate)

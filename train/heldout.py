@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from streamgenre.models import LOGITS, SPEECH
 from train import evaluation, speech, talk
 from train.errors import TrainError
 
@@ -85,6 +86,14 @@ class HeldOut:
                 self.speech,
             )
         return heard
+
+    def temperatures(self, *, without: int | None = None) -> dict[str, float]:
+        """Fit the temperatures by output of the graph; a fold may be left out."""
+        clips = [outcome for outcome in self.clips if outcome.fold != without]
+        fitted = {LOGITS: evaluation.temperature_of(clips)}
+        if self.speech.logits:
+            fitted[SPEECH] = talk.temperature_of(self.speech, without=without)
+        return fitted
 
     def figures(self, labels: Sequence[str], temperature: float) -> dict[str, Any]:
         """Sum up."""

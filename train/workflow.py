@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.models import load_model
-from train import card, evaluation, speech, talk
+from streamgenre.models import LOGITS, SPEECH, load_model
+from train import card, evaluation, speech
 from train.batches import Material, material_of
 from train.data import check_data
 from train.export import export
@@ -75,7 +75,7 @@ def train_model(order: Order, data: Data) -> dict[str, Any]:
     weights = export(network, _sample(order, data))
     manifest = _manifest(order, data, network, weights, measured)
     if measured is not None:
-        figures = measured.figures(data.corpus.labels, evaluation.temperature_of(measured.clips))
+        figures = measured.figures(data.corpus.labels, measured.temperatures()[LOGITS])
         manifest["evaluation"] = {"method": method_of(data.corpus), **figures}
     with card.new_folder(order.out, replace=order.replace) as folder:
         card.write_folder(folder, manifest, weights, with_card=True)
@@ -88,18 +88,14 @@ def _manifest(
     *, without: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the manifest, its temperatures fitted on the folds but the one left out."""
-    temperature, of_speech = 1.0, 1.0
-    if measured is not None:
-        temperature = evaluation.temperature_of([o for o in measured.clips if o.fold != without])
-        if measured.speech.logits:
-            of_speech = talk.temperature_of(measured.speech, without=without)
+    fitted = {} if measured is None else measured.temperatures(without=without)
     return card.manifest_of(
         name=order.out.name,
         network=network,
         labels=data.corpus.labels,
         spec=data.spec,
-        temperature=temperature,
-        speech_temperature=None if network.speech is None else of_speech,
+        temperature=fitted.get(LOGITS, 1.0),
+        speech_temperature=None if network.speech is None else fitted.get(SPEECH, 1.0),
         weights=weights,
         training=record_of(order, data, network),
     )

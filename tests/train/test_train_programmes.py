@@ -84,7 +84,7 @@ def test_heads_tell_tones_that_they_never_heard(heard: material.Heard) -> None:
         assert set(figures["programmes"]) == {"levels", "augmented 1"}
         assert figures["speech"]["against_music"]["accuracy"] > 0.8  # chance is 1/2
         assert max(figures["speech"]["called_speech"][genre] for genre in GENRES) < 0.3
-        both = transfer.temperatures(measured)
+        both = measured.temperatures()
         assert both["logits"] > 0
         assert both["speech"] > 0
 

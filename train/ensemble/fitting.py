@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamgenre.manifest import read_manifest
-from streamgenre.models import load_model
-from train import card, evaluation
+from streamgenre.models import LOGITS, load_model
+from train import card
 from train.data import check_data
 from train.ensemble.averaging import average
 from train.heldout import HeldOut
@@ -95,8 +95,7 @@ def _measured(
         held_out.hear(load_model(str(out)), data, fold)
 
     def calibration(without: int | None = None) -> dict[str, Any]:
-        clips = [outcome for outcome in held_out.clips if outcome.fold != without]
-        return {"temperature": round(evaluation.temperature_of(clips), 4)}
+        return {"temperature": round(held_out.temperatures(without=without)[LOGITS], 4)}
 
     if whole.fold_models is not None:
         for fold, members in of_folds.items():

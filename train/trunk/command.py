@@ -82,7 +82,7 @@ def train_model(order: Order) -> dict[str, Any]:
         if order.fold_models is not None:
             of_folds[fold] = (fitted, shipped.export(weights, fitted, _frames(heard)))
     for fold, (fitted, model) in of_folds.items():
-        temperatures = transfer.temperatures(measured, without=fold)
+        temperatures = measured.temperatures(without=fold)
         manifest = _manifest(order, heard, fitted, model, temperatures)
         card.write_fold_model(order.fold_models, fold, manifest, model)
     order.reporter.stage("all clips")
@@ -90,7 +90,7 @@ def train_model(order: Order) -> dict[str, Any]:
     fitted = transfer.fit(heard, order.recipe, order.settings, heard.corpus.folds)
     model = shipped.export(weights, fitted, _frames(heard))
     manifest = _manifest(
-        order, heard, fitted, model, transfer.temperatures(measured) if order.folds else {}
+        order, heard, fitted, model, measured.temperatures() if order.folds else {}
     )
     if order.folds:
         method = method_of(heard.corpus).replace("as exported ONNX over", "over")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from train import evaluation, measure, talk
+from streamgenre.models import LOGITS
+from train import evaluation, measure
+from train.heldout import HeldOut
 from train.trunk import heads, memory
 from train.trunk import speech as speech_head
 from train.trunk.kinds import ALONE, LEVELS, OTHERS, ROOM
@@ -161,13 +163,9 @@ def _keys(heard: Heard) -> tuple[NDArray[np.int64], list[str]]:
 
 
 @dataclass(slots=True)
-class Measured:
-    """What models said to clips that they had not been trained on."""
+class Measured(HeldOut):
+    """What models said to clips and programmes that they had not been trained on."""
 
-    clips: list[evaluation.Outcome] = field(default_factory=list)
-    others: list[evaluation.Outcome] = field(default_factory=list)
-    room: list[evaluation.Outcome] = field(default_factory=list)
-    speech: talk.Measured = field(default_factory=talk.Measured)
     programmes: dict[int, list[tuple[Seconds, Floats]]] = field(default_factory=dict)
     """By kind: seconds of a fold held out and their logits."""
 
@@ -181,7 +179,7 @@ def listen(fitted: Fitted, heard: Heard, fold: int, into: Measured) -> None:
             into.programmes.setdefault(kind, []).append((held, fitted.logits(held)))
     if fitted.speech is not None:
         speech_head.listen(fitted.speech, heard, fold, into.speech)
-    for kind, outcomes in ((ALONE, into.clips), (OTHERS, into.others), (ROOM, into.room)):
+    for kind, outcomes in ((ALONE, into.clips), (OTHERS, into.variants), (ROOM, into.room)):
         if kind in heard.kinds:
             seconds = heard.kinds[kind]
             held = heads.subset(seconds, seconds.folds == fold)
@@ -209,24 +207,10 @@ def _outcomes(fitted: Fitted, held: Seconds, targets: Any, fold: int) -> list[ev
     return outcomes
 
 
-def temperatures(measured: Measured, *, without: int | None = None) -> dict[str, float]:
-    """Fit the temperatures by output of the graph; a fold may be left out."""
-    fitted = {"logits": evaluation.temperature_of([o for o in measured.clips if o.fold != without])}
-    if measured.speech.logits:
-        fitted["speech"] = talk.temperature_of(measured.speech, without=without)
-    return fitted
-
-
 def figures(measured: Measured, heard: Heard) -> dict[str, Any]:
     """Sum up what was measured on all folds."""
-    labels = heard.corpus.labels
-    temperature = evaluation.temperature_of(measured.clips)
-    result = evaluation.figures(measured.clips, labels, temperature)
-    for name, outcomes in (("variants", measured.others), ("room", measured.room)):
-        if outcomes:
-            result[name] = evaluation.figures(outcomes, labels, temperature)
-    if measured.speech.logits:
-        result["speech"] = talk.figures(measured.speech)
+    temperature = measured.temperatures()[LOGITS]
+    result = measured.figures(heard.corpus.labels, temperature)
     targets, _ = _keys(heard)
     result["programmes"] = {
         "levels" if kind == LEVELS else f"augmented {kind}": programme_figures(parts, targets)
