@@ -8,6 +8,7 @@ import pytest
 from train_tones import GENRES, write_corpus, write_talk
 from train_trunk import random_trunk
 
+from streamgenre.models import softmax
 from train import talk
 from train.corpus import read_corpus
 from train.trunk import (
@@ -35,7 +36,7 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> material.Heard:
     write_talk(folder)
     corpus = read_corpus(folder)
     files = talk.read_talk(folder, corpus.folds)
-    return material.hear(corpus, [random_trunk()], cache, talk=files, programmes=1)[0]
+    return material.hear(corpus, [random_trunk()], cache, talk=files, programmes=1, strays=20)[0]
 
 
 def test_programmes_keep_folds_apart(heard: material.Heard) -> None:
@@ -58,7 +59,7 @@ def test_programmes_keep_folds_apart(heard: material.Heard) -> None:
 
 def test_a_programme_comes_from_its_seed_and_from_the_cache(tmp_path: Path) -> None:
     corpus = read_corpus(write_corpus(tmp_path / "corpus", per_genre=2))
-    jobs = material.jobs_of(corpus, [random_trunk()], "0" * 64, (), 1)
+    jobs = material.jobs_of(corpus, [random_trunk()], "0" * 64, (), 1, 1)
     job = jobs[1, corpus.folds[0]]
     first = programmes.embed(job, tmp_path / "one")[0]
     again = programmes.embed(job, tmp_path / "two")[0]
@@ -170,6 +171,58 @@ def test_a_linear_head_is_at_its_optimum(rng: np.random.Generator) -> None:
     assert (head(x).argmax(axis=1) == targets).mean() > 0.8  # the most frequent is 0.5
     strong = heads.fit_linear(x, targets, weights, 3, 100.0)
     assert np.abs(strong.kernel).max() < 0.05 * np.abs(head.kernel).max()
+
+
+def test_rows_without_a_genre_get_all_of_them_alike(rng: np.random.Generator) -> None:
+    music = rng.normal(size=(300, 5)).astype(np.float32)
+    noise = rng.normal(4, 1, (100, 5)).astype(np.float32)
+    genres = (music[:, 0] > 0).astype(int)
+    targets = np.append(genres, np.full(100, heads.NO_GENRE))
+    every = np.concatenate([music, noise])
+
+    def surest(weight_of_noise: float) -> tuple[float, float]:
+        weights = np.repeat(np.array([1, weight_of_noise], np.float32), [300, 100])
+        head = heads.fit_linear(every, targets, weights, 2, 0.01)
+        told = softmax(head(every)).max(axis=1)
+        return float(told[300:].mean()), float((head(music).argmax(axis=1) == genres).mean())
+
+    sure, right = surest(0)
+    unsure, still_right = surest(1)
+    assert sure > 0.9
+    assert unsure < 0.75
+    assert min(right, still_right) > 0.75
+
+
+def test_noise_without_music_is_given_no_genre(
+    heard: material.Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strays = heard.strays
+    assert (strays.clips == -1).all()
+    assert not np.isin(strays.folds, heard.corpus.folds).any()
+    np.testing.assert_array_equal(strays.ages[:4], [1, 2, 3, 4])
+    assert strays.begins.sum() * 4 == len(strays.ages)
+    sure = []
+    for weight in (0.0, 0.2):
+        monkeypatch.setattr(transfer, "_STRAY", weight)
+        head = transfer.fit(heard, transfer.RECIPES["cnn"], memory.Settings(), (1, 2, 3)).window
+        full = strays.embedding[strays.ages > 2.5]
+        sure.append(float(softmax(head(full)).max(axis=1).mean()))
+    assert sure[1] < sure[0] - 0.05  # of 1/3 to 1
+
+
+def test_noise_without_music_has_every_level_and_colour() -> None:
+    levels, low = [], []
+    for seed in range(40):
+        noise = sound.stray_noise(room.RATE, np.random.default_rng(seed))
+        assert noise.shape == (room.RATE,)
+        assert np.abs(noise).max() <= 1
+        levels.append(20 * np.log10(room.level(noise)))
+        power = np.square(np.abs(np.fft.rfft(noise)))
+        low.append(power[:1000].sum() / power.sum())
+    assert -51 < min(levels) < -40
+    assert -22 < max(levels) < -11
+    assert min(low) < 0.3
+    assert max(low) > 0.8
 
 
 def test_a_recording_is_played_on_until_its_time_is_up(rng: np.random.Generator) -> None:

@@ -31,6 +31,8 @@ STRENGTH: Final = 0.3
 """Strength of the window head's regularisation; once chosen among 0.3, 1 and 3 on inner folds."""
 _LEAST_STD: Final = 1e-3
 _ROUNDS: Final = 150
+NO_GENRE: Final = -1
+"""Target of rows to which all genres are to be equally likely."""
 MIN_AGE: Final = 2.0
 """Seconds that a clip must have played for its window to count: two thirds of it."""
 
@@ -86,7 +88,7 @@ def fit_linear(x: Floats, targets: Ints, weights: Floats, n_labels: int, strengt
     x
         Embeddings, shape ``(n, d)``; they are standardised here.
     targets
-        Genres, shape ``(n,)``.
+        Genres, shape ``(n,)``; :data:`NO_GENRE` where all are to be equally likely.
     weights
         Weight of each row, shape ``(n,)``.
     n_labels
@@ -102,12 +104,13 @@ def fit_linear(x: Floats, targets: Ints, weights: Floats, n_labels: int, strengt
     scaled = (x - mean) / std
     d = x.shape[1]
     wanted = np.eye(n_labels, dtype=np.float32)[targets]
+    wanted[targets == NO_GENRE] = 1 / n_labels
 
     def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         kernel = flat[: d * n_labels].reshape(d, n_labels).astype(np.float32)
         p = softmax(scaled @ kernel + flat[d * n_labels :]).astype(np.float32)
-        right = np.maximum((p * wanted).sum(axis=1), 1e-12)
-        value = -(share * np.log(right)).sum() + 0.5 * strength * np.square(kernel).sum()
+        surprise = -(wanted * np.log(np.maximum(p, 1e-12))).sum(axis=1)
+        value = (share * surprise).sum() + 0.5 * strength * np.square(kernel).sum()
         error = (p - wanted) * share[:, None]
         slope = scaled.T @ error + strength * kernel
         gradient = np.concatenate([slope.ravel(), error.sum(axis=0)]).astype(np.float64)
@@ -185,7 +188,7 @@ def fit_window(
     Parameters
     ----------
     seconds
-        The rows.
+        The rows; those without a clip have no genre.
     targets
         Genre of every clip.
     weights
@@ -196,12 +199,13 @@ def fit_window(
         Whether to fit heads that leave a fold out, too.
     """
     used = weights > 0
-    x, genre, fold = seconds.embedding[used], targets[seconds.clips[used]], seconds.folds[used]
+    x, clip, fold = seconds.embedding[used], seconds.clips[used], seconds.folds[used]
+    genre = np.where(clip >= 0, targets[clip], NO_GENRE)
     weight = weights[used]
     without = {
         int(one): fit_linear(
             x[fold != one], genre[fold != one], weight[fold != one], n_labels, STRENGTH
         )
-        for one in (np.unique(fold) if crossed else ())
+        for one in (np.unique(fold[clip >= 0]) if crossed else ())
     }
     return Window(fit_linear(x, genre, weight, n_labels, STRENGTH), without)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+STRAY: Final = -4
+"""Noise without any music, at every level and of every colour: it has no genre."""
 ROOM: Final = -3
 """Every clip by itself in a simulated room, 10 dB above its noise; never trained on, and with other
 recordings of noise than the augmentation."""

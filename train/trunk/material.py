@@ -15,7 +15,7 @@ from train.frames import file_hash, joint_hash
 from train.talk import NOISE, SPEECH, TalkFile
 from train.trunk.graph import embedding_graph
 from train.trunk.heads import Seconds, embedding
-from train.trunk.kinds import ALONE, LEVELS, OTHERS, ROOM, seed_of
+from train.trunk.kinds import ALONE, LEVELS, OTHERS, ROOM, STRAY, seed_of
 from train.trunk.programmes import Embedded, Job, embed
 from train.trunk.sound import LEVEL_ONLY, Sound
 
@@ -38,6 +38,8 @@ class Heard:
     clips: tuple[Clip, ...]
     kinds: dict[int, Seconds]
     """Seconds by kind of material, all folds one after the other."""
+    strays: Seconds
+    """Seconds of noise without music, in no fold, with -1 for the clip."""
     sha256: str
     """Hash of the clips, as :attr:`train.data.Data.sha256`."""
     talk: tuple[TalkFile, ...] = ()
@@ -60,11 +62,13 @@ def jobs_of(
     sha256: str,
     talk: Sequence[TalkFile],
     programmes: int,
+    strays: int,
 ) -> dict[tuple[int, int], Job]:
     """Return what is to be embedded, by kind and fold.
 
-    Of the recordings of noise every other one goes into the augmentation, the rest into the
-    simulated room. Whoever talks over the music of a fold is of that fold too.
+    Of the recordings of noise every other one goes into the augmentation and is heard without
+    music, the rest goes into the simulated room. Whoever talks over the music of a fold is of that
+    fold too.
     """
     graph = embedding_graph(trunks).SerializeToString()
     keys = tuple(_key(sha256, weights) for weights in trunks)
@@ -93,6 +97,8 @@ def jobs_of(
                 jobs[_TALK + way, fold] = job(
                     _TALK + way, files, style="changed", sound=sound, noises=noises[::2]
                 )
+    drawn = seed_of(STRAY, 0)
+    jobs[STRAY, 0] = Job(graph, (), (), keys, drawn, "stray", noises=noises[::2], strays=strays)
     others = [(path, i) for i, clip in enumerate(corpus.clips) for path in clip.variants]
     if others:
         paths, indices = (tuple(column) for column in zip(*others, strict=True))
@@ -116,6 +122,7 @@ def hear(
     *,
     talk: Sequence[TalkFile] = (),
     programmes: int = 1,
+    strays: int = 300,
     on_job: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Heard]:
     """Embed the corpus by each of some trunks, on all cores, or read it from the cache.
@@ -132,6 +139,8 @@ def hear(
         Files of speech, music and noise without genres.
     programmes
         Number of augmented programmes of every fold.
+    strays
+        Number of stretches of noise without music, 4 s each.
     on_job
         Called with the number of jobs done and their number.
 
@@ -141,7 +150,7 @@ def hear(
         If a file cannot be read.
     """
     sha256 = joint_hash(file_hash(clip.path) for clip in corpus.clips)
-    jobs = jobs_of(corpus, trunks, sha256, talk, programmes)
+    jobs = jobs_of(corpus, trunks, sha256, talk, programmes, strays)
     done: dict[tuple[int, int], list[Embedded]] = {}
     # Spawned: TensorFlow's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
@@ -172,12 +181,18 @@ def _of_trunk(
             weights,
             endless=ALONE < kind < _TALK,
         )
-        for kind in sorted({kind for kind, _ in done})
+        for kind in sorted({kind for kind, _ in done if kind != STRAY})
     }
+    stray = done[STRAY, 0]
+    strays = Seconds(
+        embedding(weights, stray.pooled), stray.clips, stray.ages, np.zeros(len(stray.clips), int),
+        stray.ages == stray.ages.min(),
+    )  # fmt: skip
     return Heard(
         corpus,
         corpus.clips,
         {kind: seconds for kind, seconds in kinds.items() if kind < _TALK},
+        strays,
         sha256,
         tuple(talk),
         tuple(seconds for kind, seconds in kinds.items() if kind >= _TALK),

@@ -27,7 +27,7 @@ from train.frames import decode
 from train.trunk import adapter
 from train.trunk.graph import NEXT, STATES
 from train.trunk.room import RATE
-from train.trunk.sound import LEVEL_ONLY, Sound, change, excerpt_of, simulated_room
+from train.trunk.sound import LEVEL_ONLY, Sound, change, excerpt_of, simulated_room, stray_noise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,9 +44,11 @@ _LONGEST: Final = 30.0
 _CROSSFADE: Final = 0.35
 _SILENCE: Final = 0.06
 """Share of the changes that are a crossfade, or a silence."""
+_STRAY_S: Final = 4
+"""Seconds of a stretch of noise without music."""
 
 
-Style = Literal["alone", "changed", "room", "programme"]
+Style = Literal["alone", "changed", "room", "programme", "stray"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +79,16 @@ class Job:
     """Seed of all that is drawn."""
     style: Style
     """``programme``: one endless programme. Else every file by itself, with a reset before each:
-    ``alone`` as it is, ``changed`` augmented, ``room`` in a simulated room."""
+    ``alone`` as it is, ``changed`` augmented, ``room`` in a simulated room. ``stray``: no files,
+    but noise without music."""
     sound: Sound | None = None
     """The augmentation of a programme or of changed files."""
     noises: tuple[Path, ...] = ()
     """Recordings of noise."""
     talks: tuple[Path, ...] = ()
     """Recordings of speech, to be talked over the music."""
+    strays: int = 0
+    """Stretches of noise without music."""
 
 
 class Trunks:
@@ -129,7 +134,8 @@ def embed(job: Job, cache: Path) -> list[Embedded]:
     kept = [found for found in map(_read, entries) if found is not None]
     if len(kept) == len(entries):
         return kept
-    found = _programme(job) if job.style == "programme" else _alone(job)
+    make = {"programme": _programme, "stray": _strays}.get(job.style, _alone)
+    found = make(job)
     for entry, embedded in zip(entries, found, strict=True):
         _write(entry, embedded)
     return found
@@ -137,8 +143,8 @@ def embed(job: Job, cache: Path) -> list[Embedded]:
 
 def _digest(job: Job, key: str) -> str:
     about = [
-        _VERSION, key, job.indices, job.seed, job.style, job.sound and asdict(job.sound),
-        [path.name for path in (*job.noises, *job.talks)],
+        _VERSION, key, job.indices or job.strays, job.seed, job.style,
+        job.sound and asdict(job.sound), [path.name for path in (*job.noises, *job.talks)],
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
 
@@ -164,6 +170,22 @@ def _alone(job: Job) -> list[Embedded]:
             # What is left over at the end counts as a second if most of it is there.
             if row is not None and (len(second) > RATE // 2 or start == 0):
                 rows.append((row, index, (start + len(second)) / RATE))
+    return _gathered(rows)
+
+
+def _strays(job: Job) -> list[Embedded]:
+    """Play stretches of noise without music, with a reset before each."""
+    rng = np.random.default_rng(job.seed)
+    trunks = Trunks(job.graph)
+    noises = [decode(path, RATE) for path in job.noises]
+    rows: list[tuple[Floats, int, float]] = []
+    for _ in range(job.strays):
+        trunks.reset()
+        samples = stray_noise(_STRAY_S * RATE, rng, noises)
+        for second in range(_STRAY_S):
+            row = trunks.push(samples[second * RATE : (second + 1) * RATE])
+            assert row is not None  # a second holds 62 frames
+            rows.append((row, -1, float(second + 1)))
     return _gathered(rows)
 
 

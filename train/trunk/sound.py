@@ -151,6 +151,27 @@ def through_a_microphone(
     return heard
 
 
+def stray_noise(n: int, rng: np.random.Generator, noises: Sequence[Samples] = ()) -> Samples:
+    """Return noise without music, shape ``(n,)``, of any colour, at -50 to -12 dB full scale.
+
+    Parameters
+    ----------
+    n
+        Number of samples.
+    rng
+        Source of everything drawn.
+    noises
+        Recordings of noise to choose from; without any, coloured noise is synthesised.
+    """
+    curve = room.smooth_curve(5.0, rng)
+    if rng.random() < 0.5:
+        curve = curve * room.low_pass(rng.uniform(1000, 7500), rng.uniform(0.5, 4))
+    floor = room.filtered(room.noise(n, 1.0, rng, (0, 0), noises), curve)
+    floor = floor * np.float32(10 ** (rng.uniform(-50, -12) / 20) / max(room.level(floor), 1e-9))
+    heard: Samples = np.clip(floor, -1, 1).astype(np.float32)
+    return heard
+
+
 def excerpt_of(samples: Samples, rng: np.random.Generator) -> Samples:
     """Return the 12 s of a file that are changed or put into a room, where it is heard alone."""
     length = int(_EXCERPT_S * RATE)

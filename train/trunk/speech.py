@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from train.trunk.material import Heard
 
 _SHARES: Final = {SPEECH: 0.5, MUSIC: 0.15, NOISE: 0.1}
-"""How much each kind of file weighs in training."""
+"""How much each kind of file weighs in training; noise by itself (:attr:`Heard.strays`) as much as
+recordings of it."""
 _OF_GENRES: Final = 0.25
 """How much the clips of the genres weigh."""
 _STRENGTH: Final = 1.0
@@ -56,6 +57,10 @@ def fit(heard: Heard, folds: Sequence[int]) -> Linear:
         parts.append(seconds.embedding[rows])
         share = np.float32(_OF_GENRES * len(heard.of_talk) / len(of_genres))
         weights.append((np.zeros(len(rows), np.bool_), np.full(len(rows), share / len(rows))))
+    full = heard.strays.ages >= heads.MIN_AGE
+    parts.append(heard.strays.embedding[full])
+    share = np.float32(_SHARES[NOISE] / full.sum())
+    weights.append((np.zeros(full.sum(), np.bool_), np.full(full.sum(), share)))
     targets, weight = (np.concatenate(column) for column in zip(*weights, strict=True))
     both = heads.fit_linear(
         np.concatenate(parts), targets.astype(np.int64), weight.astype(np.float32), 2, _STRENGTH
