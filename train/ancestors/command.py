@@ -26,13 +26,14 @@ table beside the published figures, confusion matrices, and a model folder each.
 
 It takes clips of 30 s. What was finished is kept, so that a run that was broken off
 goes on where it was; all of it takes hours on one core, the eight of nycu-lstm most.
-Where the cores are shared with other work, TF_NUM_INTRAOP_THREADS=1 makes it many times
-faster: TensorFlow's threads then do not wait for each other.
+Where the cores are shared with other work, a core of its own makes it many times faster
+(the last example): TensorFlow's threads then do not wait for each other.
 
 examples:
   python -m train reproduce --list
   python -m train reproduce --corpus ~/gtzan --only knn-psf bud-cnn
   python -m train reproduce --corpus ~/gtzan --out models/ancestors
+  TF_NUM_INTRAOP_THREADS=1 taskset -c 0 python -m train reproduce --corpus ~/gtzan
 """
 
 
