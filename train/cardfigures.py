@@ -41,6 +41,7 @@ def figures(evaluation: dict[str, Any]) -> str:
     ]
     for key, write in (
         ("speech", _speech),
+        ("noise", _noise),
         ("room", _room),
         ("variants", _variants),
         ("programmes", _programmes),
@@ -138,6 +139,14 @@ def _room(figure: dict[str, Any]) -> str:
         f"to {high:.3f}; {by_genre})"
         + (f", the update after 10 s {later['accuracy']:.3f}" if later else "")
         + ".\n"
+    )
+
+
+def _noise(figure: dict[str, Any]) -> str:
+    return (
+        f"Noise without music, recordings that no genre was trained with ({figure['windows']} "
+        f"windows of 3 s): the likeliest genre has {figure['likeliest']:.2f} on average, in "
+        f"{figure['unknown']:.0%} of the windows too little to be decided on.\n"
     )
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from streamgenre.resample import Resampler
 from train.errors import TrainError
 from train.frames import Recording, corpus_hash, decode, frames_of, load_recordings
-from train.talk import NOISE, read_talk
+from train.talk import noises as split_noises
+from train.talk import read_talk
 from train.trunk.kinds import ROOM, seed_of
 from train.trunk.room import RATE
 from train.trunk.sound import excerpt_of, simulated_room
@@ -97,7 +98,7 @@ def load_data(
     if not clips:
         raise TrainError(f"{folder}: none of its {len(paths)} files could be read")
     talk = tuple(file for file in files if file.path in recordings)
-    noises = [decode(file.path, RATE) for file in talk if file.kind == NOISE][1::2]
+    noises = [decode(file.path, RATE) for file in split_noises(talk)[1]]
     rooms = {}
     for number, clip in enumerate(corpus.clips):
         if clip.fold in rooms_of:

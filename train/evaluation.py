@@ -73,7 +73,7 @@ def hear(
     """
     rate = model.manifest.features.frame_rate
     window, hop = round(WINDOW_SECONDS * rate), round(HOP_SECONDS * rate)
-    of_windows = _windows(model, frames, window)
+    of_windows = windows(model, frames)
     of_hops = _hops(model, frames, window, hop)
     of_endless = _endless(model, frames, window, hop, rng) if endless else [f[:0] for f in of_hops]
     return [
@@ -84,7 +84,12 @@ def hear(
     ]  # fmt: skip
 
 
-def _windows(model: Model, frames: Sequence[Frames], window: int) -> list[Frames]:
+def windows(model: Model, frames: Sequence[Frames]) -> list[Frames]:
+    """Return the logits of every clip's 3 s windows, each with nothing heard before.
+
+    One entry a clip, shape ``(windows, labels)``; a shorter clip is one window.
+    """
+    window = round(WINDOW_SECONDS * model.manifest.features.frame_rate)
     pieces = [
         (clip, of_clip[start : start + window])
         for clip, of_clip in enumerate(frames)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streamgenre.models import LOGITS, SPEECH
+from streamgenre.decision import DecisionSettings
+from streamgenre.models import LOGITS, SPEECH, softmax
 from train import evaluation, speech, talk
 from train.errors import TrainError
 
@@ -34,6 +35,8 @@ class HeldOut:
     room: list[evaluation.Outcome] = field(default_factory=list)
     """The clips in a simulated room."""
     speech: talk.Measured = field(default_factory=talk.Measured)
+    noise: list[Frames] = field(default_factory=list)
+    """Logits of 3 s windows of noise without music, in recordings that nothing was trained on."""
 
     def hear(self, model: Model, data: Data, fold: int | None) -> list[evaluation.Outcome]:
         """Run a model over a fold's clips and files of speech; None for all that is measured on.
@@ -74,6 +77,8 @@ class HeldOut:
             ]
         )
         self.room += outcomes([(n, clip, data.rooms[clip.path]) for n, clip in enumerate(clips)])
+        noises = [file for file in talk.noises(data.talk)[1] if file.fold in folds]
+        self.noise += evaluation.windows(model, [data.recordings[f.path].frames for f in noises])
         if files and model.manifest.speech_temperature is not None:
             spoken = [(file.path, file.kind) for file in files]
             spoken += [(clip.path, clip.genre) for clip in clips]
@@ -101,10 +106,22 @@ class HeldOut:
         for name, outcomes in (("variants", self.variants), ("room", self.room)):
             if outcomes:
                 result[name] = evaluation.figures(outcomes, labels, temperature)
+        if self.noise:
+            result["noise"] = _of_noise(softmax(np.concatenate(self.noise) / temperature))
         told = {str(kind) for kinds in self.speech.what for kind in kinds}
         if {talk.SPEECH, talk.MUSIC} <= told:
             result["speech"] = talk.figures(self.speech)
         return result
+
+
+def _of_noise(probabilities: NDArray[np.float64]) -> dict[str, Any]:
+    """Return how sure a model is of noise."""
+    likeliest = probabilities.max(axis=1)
+    return {
+        "windows": len(likeliest),
+        "likeliest": round(float(likeliest.mean()), 4),
+        "unknown": round(float((likeliest < DecisionSettings().enter).mean()), 4),
+    }
 
 
 def check(models: Mapping[int | None, Manifest], corpus: Corpus) -> None:

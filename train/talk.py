@@ -68,6 +68,12 @@ def read_talk(folder: Path, folds: Sequence[int]) -> tuple[TalkFile, ...]:
     )
 
 
+def noises(files: Sequence[TalkFile]) -> tuple[tuple[TalkFile, ...], tuple[TalkFile, ...]]:
+    """Return the recordings of noise that are trained with, and those only measured with."""
+    of_noise = tuple(file for file in files if file.kind == NOISE)
+    return of_noise[::2], of_noise[1::2]
+
+
 @dataclass(slots=True)
 class Measured:
     """What heads said to windows of folds that they were not trained on."""

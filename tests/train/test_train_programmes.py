@@ -83,6 +83,8 @@ def test_heads_tell_tones_that_they_never_heard(heard: material.Heard) -> None:
         assert figures["clip"]["accuracy"] > 0.6, name  # chance is 1/3
         assert figures["clips"] == 18
         assert set(figures["programmes"]) == {"levels", "augmented 1"}
+        assert figures["noise"]["windows"] > 0
+        assert 1 / len(GENRES) < figures["noise"]["likeliest"] < 1
         assert figures["speech"]["against_music"]["accuracy"] > 0.8  # chance is 1/2
         assert max(figures["speech"]["called_speech"][genre] for genre in GENRES) < 0.3
         both = measured.temperatures()

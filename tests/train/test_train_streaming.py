@@ -199,6 +199,8 @@ def test_evaluate_measures_fold_models_as_fit_did(
         assert figures[what] == measured[what]
     assert figures["room"]["window"] == measured["room"]["window"]
     assert figures["speech"] == measured["speech"]
+    assert figures["noise"] == measured["noise"]
+    assert figures["noise"]["windows"] > 0
 
 
 def test_a_room_is_the_same_for_every_recipe_and_no_line_signal(

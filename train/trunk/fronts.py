@@ -22,7 +22,8 @@ import numpy as np
 from streamgenre.models import FRAMES
 from train.errors import TrainError
 from train.frames import decode, file_hash, frames_of, joint_hash
-from train.talk import MUSIC, NOISE
+from train.talk import MUSIC
+from train.talk import noises as split_noises
 from train.trunk import adapter
 from train.trunk.graph import STATES, front_graph
 from train.trunk.network import FRAMES as WINDOW
@@ -108,7 +109,7 @@ def hear(
     """
     files = [(clip.path, clip.fold) for clip in corpus.clips]
     files += [(file.path, file.fold) for file in talk if file.kind == MUSIC]
-    noises = tuple(file.path for file in talk if file.kind == NOISE)[::2]
+    noises = tuple(file.path for file in split_noises(talk)[0])
     graph = front_graph(weights).SerializeToString()
     key = _key(graph, [path for path, _ in files], noises, (versions, seed))
     with suppress(OSError, ValueError):

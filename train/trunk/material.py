@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from train.frames import file_hash, joint_hash
-from train.talk import NOISE, SPEECH, TalkFile
+from train.talk import SPEECH, TalkFile
+from train.talk import noises as split_noises
 from train.trunk.graph import embedding_graph
 from train.trunk.heads import Seconds, embedding
 from train.trunk.kinds import ALONE, LEVELS, OTHERS, ROOM, STRAY, seed_of
@@ -72,7 +73,7 @@ def jobs_of(
     """
     graph = embedding_graph(trunks).SerializeToString()
     keys = tuple(_key(sha256, weights) for weights in trunks)
-    noises = tuple(file.path for file in talk if file.kind == NOISE)
+    noises, unheard = (tuple(file.path for file in part) for part in split_noises(talk))
     sound, way_of = Sound(), range(1, programmes + 1)
     jobs: dict[tuple[int, int], Job] = {}
     for fold in corpus.folds:
@@ -85,20 +86,20 @@ def jobs_of(
             return Job(graph, paths, indices, keys, seed_of(kind, fold), **more)
 
         jobs[ALONE, fold] = job(ALONE, clips, style="alone")
-        jobs[ROOM, fold] = job(ROOM, clips, style="room", noises=noises[1::2])
+        jobs[ROOM, fold] = job(ROOM, clips, style="room", noises=unheard)
         jobs[LEVELS, fold] = job(LEVELS, clips, style="programme", sound=LEVEL_ONLY)
         for way in way_of:
             jobs[way, fold] = job(
-                way, clips, style="programme", sound=sound, noises=noises[::2], talks=talks
+                way, clips, style="programme", sound=sound, noises=noises, talks=talks
             )
         if files:
             jobs[_TALK, fold] = job(_TALK, files, style="alone")
             for way in way_of:
                 jobs[_TALK + way, fold] = job(
-                    _TALK + way, files, style="changed", sound=sound, noises=noises[::2]
+                    _TALK + way, files, style="changed", sound=sound, noises=noises
                 )
     drawn = seed_of(STRAY, 0)
-    jobs[STRAY, 0] = Job(graph, (), (), keys, drawn, "stray", noises=noises[::2], strays=strays)
+    jobs[STRAY, 0] = Job(graph, (), (), keys, drawn, "stray", noises=noises, strays=strays)
     others = [(path, i) for i, clip in enumerate(corpus.clips) for path in clip.variants]
     if others:
         paths, indices = (tuple(column) for column in zip(*others, strict=True))

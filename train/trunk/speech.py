@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from train.talk import MUSIC, NOISE, SPEECH, WINDOW_SECONDS, Measured
+from train.talk import MUSIC, NOISE, SPEECH, WINDOW_SECONDS, Measured, noises
 from train.trunk import heads
 from train.trunk.heads import Linear
 from train.trunk.kinds import ALONE, OTHERS, ROOM
@@ -74,12 +74,24 @@ def _kinds(heard: Heard) -> NDArray[np.str_]:
     return np.array([file.kind for file in heard.talk])
 
 
+def _windows(seconds: Seconds, fold: int) -> NDArray[np.bool_]:
+    """Return which seconds of a fold end a 3 s window."""
+    whole = np.round(seconds.ages).astype(int) % WINDOW_SECONDS == 0
+    return (seconds.folds == fold) & whole & (seconds.ages > WINDOW_SECONDS / 2)
+
+
+def unheard_noise(heard: Heard, fold: int) -> Seconds:
+    """Return the 3 s windows of a fold's noise that no genre was trained with."""
+    of_files = heard.of_talk[0]
+    unheard = [heard.talk.index(file) for file in noises(heard.talk)[1]]
+    return heads.subset(of_files, _windows(of_files, fold) & np.isin(of_files.clips, unheard))
+
+
 def listen(head: Linear, heard: Heard, fold: int, into: Measured) -> None:
     """Run a head over the 3 s windows of a fold held out."""
 
     def windows(seconds: Seconds, names: Any) -> None:
-        whole = np.round(seconds.ages).astype(int) % WINDOW_SECONDS == 0
-        rows = (seconds.folds == fold) & whole & (seconds.ages > WINDOW_SECONDS / 2)
+        rows = _windows(seconds, fold)
         into.add(
             head(seconds.embedding[rows])[:, 0],
             names[seconds.clips[rows]],

@@ -195,6 +195,10 @@ def listen(fitted: Fitted, heard: Heard, fold: int, into: Measured) -> None:
             into.programmes.setdefault(kind, []).append((held, fitted.logits(held)))
     if fitted.speech is not None:
         speech_head.listen(fitted.speech, heard, fold, into.speech)
+    if heard.of_talk:
+        noise = speech_head.unheard_noise(heard, fold)
+        if len(noise.clips):
+            into.noise.append(fitted.logits(noise, np.ones(len(noise.clips), np.bool_)))
     for kind, outcomes in ((ALONE, into.clips), (OTHERS, into.variants), (ROOM, into.room)):
         if kind in heard.kinds:
             seconds = heard.kinds[kind]
