@@ -31,7 +31,7 @@ class DecisionSettings:
 
     The values for genres were chosen on recorded answers of the three shipped models to half-hour
     programmes of artists that they had not heard: little smoothing, and another genre has to lead
-    clearly. With more smoothing and a smaller lead, decisions were later and flipped more often.
+    clearly. With more smoothing decisions were later, with a smaller lead they flipped more often.
     Those for speech were chosen there too, for the best mean over the ten genres and talk: entered
     lower, it takes more rap and solo singing for talk than it finds of talk.
     """
@@ -42,7 +42,7 @@ class DecisionSettings:
     """A genre is decided on when its smoothed probability reaches this, 0 to 1."""
     keep: Annotated[float, Range(0, 1)] = 0.15
     """The decided genre is given up (``unknown``) below this; at most ``enter``."""
-    margin: Annotated[float, Range(0, 1)] = 0.25
+    margin: Annotated[float, Range(0, 1)] = 0.35
     """Another genre takes over when its smoothed probability leads by this."""
     speech_enter: Annotated[float, Range(0, 2)] = 0.95
     """It is speech when its smoothed probability reaches this; after music that takes three seconds
