@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 RAMP_FRAMES: Final = 38
 """After a change of the music the loss fades in over 1.5 s: nobody knows a genre at once."""
 MIX_PROBABILITY: Final = 0.5
+_NOISE_PROBABILITY: Final = 0.1
+"""Share of segments that are noise without music, where there is any."""
 _SHORTEST: Final = 50
 _LONGEST: Final = 500
 
@@ -40,6 +42,8 @@ class Material:
     """Artist; a name of its own where unknown."""
     n_labels: int
     """Number of genres."""
+    noises: tuple[Energies, ...] = ()
+    """Log-mel energies of noise without music, to which all genres are to be equally likely."""
 
 
 class Sampler:
@@ -81,15 +85,26 @@ class Sampler:
 
     def segment(self, length: int) -> tuple[Energies, NDArray[np.float32]]:
         """Draw a segment of ``length`` frames, shape ``(length, bands)``, and its label."""
-        clip = self.clip()
-        return self._mixed(clip, length)
+        if self._is_noise():
+            return self._noise(length)
+        return self._mixed(self.clip(), length)
 
     def programme_item(self) -> tuple[Energies, NDArray[np.float32]]:
         """Draw a segment of a length of its own: what a station plays next."""
+        if self._is_noise():
+            return self._noise(int(self.rng.integers(_SHORTEST, _LONGEST)))
         clip = self.clip()
         longest = min(_LONGEST, max(len(self.material.energies[clip]), _SHORTEST))
         length = int(np.exp(self.rng.uniform(np.log(_SHORTEST), np.log(longest + 1))))
         return self._mixed(clip, length)
+
+    def _is_noise(self) -> bool:
+        return bool(self.material.noises) and self.rng.random() < _NOISE_PROBABILITY
+
+    def _noise(self, length: int) -> tuple[Energies, NDArray[np.float32]]:
+        noise = self.material.noises[int(self.rng.integers(len(self.material.noises)))]
+        alike = np.full(self.material.n_labels, 1 / self.material.n_labels, np.float32)
+        return augment(crop(noise, length, self.rng), self.rng, self._settings), alike
 
     def _mixed(self, clip: int, length: int) -> tuple[Energies, NDArray[np.float32]]:
         segment = self._augmented(clip, length)
@@ -182,7 +197,11 @@ class Programmes:
 
 
 def material_of(
-    energies: Sequence[Energies], targets: Sequence[int], artists: Sequence[str], n_labels: int
+    energies: Sequence[Energies],
+    targets: Sequence[int],
+    artists: Sequence[str],
+    n_labels: int,
+    noises: Sequence[Energies] = (),
 ) -> Material:
     """Gather training material; an unknown artist becomes one of his own."""
     return Material(
@@ -190,4 +209,5 @@ def material_of(
         tuple(targets),
         tuple(artist or f"unknown {index}" for index, artist in enumerate(artists)),
         n_labels,
+        tuple(noises),
     )

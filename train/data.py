@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -12,9 +12,9 @@ from train.errors import TrainError
 from train.frames import Recording, corpus_hash, decode, frames_of, load_recordings
 from train.talk import noises as split_noises
 from train.talk import read_talk
-from train.trunk.kinds import ROOM, seed_of
+from train.trunk.kinds import ROOM, STRAY, seed_of
 from train.trunk.room import RATE
-from train.trunk.sound import excerpt_of, simulated_room
+from train.trunk.sound import excerpt_of, simulated_room, stray_noise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from train.talk import TalkFile
 
     Frames = NDArray[np.float32]
+
+
+_STRAYS: Final = 100
+"""Stretches of noise without music."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +115,19 @@ def load_data(
 def _in_a_room(clip: Clip, number: int, noises: list[Frames], spec: MfccSpec) -> Frames:
     """Return a clip's frames in the room that :mod:`train.trunk.material` plays it in too."""
     rng = np.random.default_rng([seed_of(ROOM, clip.fold), number])
-    heard = simulated_room(excerpt_of(decode(clip.path, RATE), rng), rng, noises)
+    return _frames(simulated_room(excerpt_of(decode(clip.path, RATE), rng), rng, noises), spec)
+
+
+def stray_noise_of(data: Data) -> list[Frames]:
+    """Return frames of noise without music: stretches of 4 s, recorded and synthesised."""
+    rng = np.random.default_rng(seed_of(STRAY, 0))
+    noises = [decode(file.path, RATE) for file in split_noises(data.talk)[0]]
+    return [_frames(stray_noise(4 * RATE, rng, noises), data.spec) for _ in range(_STRAYS)]
+
+
+def _frames(samples: NDArray[np.float32], spec: MfccSpec) -> Frames:
     resampler = Resampler(RATE, spec.samplerate)
-    return frames_of(np.concatenate([resampler.push(heard), resampler.flush()]), spec)
+    return frames_of(np.concatenate([resampler.push(samples), resampler.flush()]), spec)
 
 
 def check_data(data: Data, *, folds: bool = True) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from streamgenre.models import LOGITS, SPEECH, load_model
 from train import card, evaluation, speech
 from train.batches import Material, material_of
-from train.data import check_data
+from train.data import check_data, stray_noise_of
 from train.export import export
 from train.fitting import Epoch, fit
 from train.frames import log_mel
@@ -151,6 +151,7 @@ def _material(data: Data, clips: Sequence[Clip]) -> Material:
         [labels.index(clip.genre) for clip in clips],
         [clip.artist.casefold() for clip in clips],
         len(labels),
+        [log_mel(frames, data.spec) for frames in stray_noise_of(data)],
     )
 
 

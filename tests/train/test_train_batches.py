@@ -100,6 +100,21 @@ def test_mixed_windows_have_mixed_labels() -> None:
     assert len(np.unique(windows)) > 4
 
 
+def test_noise_without_music_is_of_every_genre_alike() -> None:
+    noises = (np.full((100, 40), 9, np.float32),)
+    sampler = Sampler(
+        replace(material(), noises=noises), np.random.default_rng(0), NONE, mix_probability=0
+    )
+    drawn = [sampler.segment(75) for _ in range(600)]
+    drawn += [sampler.programme_item() for _ in range(600)]
+    is_noise = np.array([bool((segment == 9).all()) for segment, _ in drawn])
+    assert 0.06 < is_noise.mean() < 0.14
+    for noisy, (segment, label) in zip(is_noise, drawn, strict=True):
+        assert 50 <= len(segment) <= 500
+        assert label.max() == pytest.approx(0.5 if noisy else 1)
+        assert label.sum() == pytest.approx(1)
+
+
 def test_programmes_go_on_from_chunk_to_chunk() -> None:
     sampler = Sampler(material(), np.random.default_rng(5), NONE, mix_probability=0)
     programmes = Programmes(sampler, 6, fresh_probability=0.2)
