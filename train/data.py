@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 _STRAYS: Final = 100
-"""Stretches of noise without music."""
+"""Stretches of noise without music, and no more than there are clips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,10 @@ def stray_noise_of(data: Data) -> list[Frames]:
     """Return frames of noise without music: stretches of 4 s, recorded and synthesised."""
     rng = np.random.default_rng(seed_of(STRAY, 0))
     noises = [decode(file.path, RATE) for file in split_noises(data.talk)[0]]
-    return [_frames(stray_noise(4 * RATE, rng, noises), data.spec) for _ in range(_STRAYS)]
+    return [
+        _frames(stray_noise(4 * RATE, rng, noises), data.spec)
+        for _ in range(min(_STRAYS, len(data.clips)))
+    ]
 
 
 def _frames(samples: NDArray[np.float32], spec: MfccSpec) -> Frames:

@@ -36,7 +36,7 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> material.Heard:
     write_talk(folder)
     corpus = read_corpus(folder)
     files = talk.read_talk(folder, corpus.folds)
-    return material.hear(corpus, [random_trunk()], cache, talk=files, programmes=1, strays=20)[0]
+    return material.hear(corpus, [random_trunk()], cache, talk=files, programmes=1)[0]
 
 
 def test_programmes_keep_folds_apart(heard: material.Heard) -> None:
@@ -59,7 +59,7 @@ def test_programmes_keep_folds_apart(heard: material.Heard) -> None:
 
 def test_a_programme_comes_from_its_seed_and_from_the_cache(tmp_path: Path) -> None:
     corpus = read_corpus(write_corpus(tmp_path / "corpus", per_genre=2))
-    jobs = material.jobs_of(corpus, [random_trunk()], "0" * 64, (), 1, 1)
+    jobs = material.jobs_of(corpus, [random_trunk()], "0" * 64, (), 1)
     job = jobs[1, corpus.folds[0]]
     first = programmes.embed(job, tmp_path / "one")[0]
     again = programmes.embed(job, tmp_path / "two")[0]

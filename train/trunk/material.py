@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from train.corpus import Clip, Corpus
     from train.trunk.checkpoint import Weights
 
+_STRAYS: Final = 300
+"""Stretches of noise without music, and no more than there are clips."""
 _TALK: Final = 500
 """Kinds from here on are files without a genre: as they are, then changed."""
 
@@ -63,7 +65,6 @@ def jobs_of(
     sha256: str,
     talk: Sequence[TalkFile],
     programmes: int,
-    strays: int,
 ) -> dict[tuple[int, int], Job]:
     """Return what is to be embedded, by kind and fold.
 
@@ -98,7 +99,7 @@ def jobs_of(
                 jobs[_TALK + way, fold] = job(
                     _TALK + way, files, style="changed", sound=sound, noises=noises
                 )
-    drawn = seed_of(STRAY, 0)
+    drawn, strays = seed_of(STRAY, 0), min(_STRAYS, len(corpus.clips))
     jobs[STRAY, 0] = Job(graph, (), (), keys, drawn, "stray", noises=noises, strays=strays)
     others = [(path, i) for i, clip in enumerate(corpus.clips) for path in clip.variants]
     if others:
@@ -123,7 +124,6 @@ def hear(
     *,
     talk: Sequence[TalkFile] = (),
     programmes: int = 1,
-    strays: int = 300,
     on_job: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Heard]:
     """Embed the corpus by each of some trunks, on all cores, or read it from the cache.
@@ -140,8 +140,6 @@ def hear(
         Files of speech, music and noise without genres.
     programmes
         Number of augmented programmes of every fold.
-    strays
-        Number of stretches of noise without music, 4 s each.
     on_job
         Called with the number of jobs done and their number.
 
@@ -151,7 +149,7 @@ def hear(
         If a file cannot be read.
     """
     sha256 = joint_hash(file_hash(clip.path) for clip in corpus.clips)
-    jobs = jobs_of(corpus, trunks, sha256, talk, programmes, strays)
+    jobs = jobs_of(corpus, trunks, sha256, talk, programmes)
     done: dict[tuple[int, int], list[Embedded]] = {}
     # Spawned: TensorFlow's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
