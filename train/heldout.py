@@ -36,7 +36,7 @@ class HeldOut:
     """The clips in a simulated room."""
     speech: talk.Measured = field(default_factory=talk.Measured)
     noise: list[Frames] = field(default_factory=list)
-    """Logits of 3 s windows of noise without music, in recordings that nothing was trained on."""
+    """Logits of 3 s windows of noise without music; no genre was trained with these recordings."""
 
     def hear(self, model: Model, data: Data, fold: int | None) -> list[evaluation.Outcome]:
         """Run a model over a fold's clips and files of speech; None for all that is measured on.
