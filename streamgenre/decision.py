@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 class DecisionSettings:
     """Knobs of the decision stage.
 
-    The values for genres were chosen on recorded answers of the three shipped models to half-hour
-    programmes of artists that they had not heard: little smoothing, and another genre has to lead
-    clearly. With more smoothing decisions were later, with a smaller lead they flipped more often.
+    The values for genres were chosen on recorded answers of the shipped models to programmes of
+    half an hour (the margin: an hour) of artists that they had not heard: little smoothing, and
+    another genre has to lead clearly. With more smoothing decisions were later, with a smaller lead
+    they flipped more often.
     Those for speech were chosen there too, for the best mean over the ten genres and talk: entered
     lower, it takes more rap and solo singing for talk than it finds of talk.
     """

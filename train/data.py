@@ -119,12 +119,14 @@ def _in_a_room(clip: Clip, number: int, noises: list[Frames], spec: MfccSpec) ->
 
 
 def stray_noise_of(data: Data) -> list[Frames]:
-    """Return frames of noise without music: stretches of 4 s, recorded and synthesised."""
+    """Return frames of noise without music: stretches of 4 s, recorded and synthesised.
+
+    Each has the shape ``(n, numcep)``.
+    """
     rng = np.random.default_rng(seed_of(STRAY, 0))
     noises = [decode(file.path, RATE) for file in split_noises(data.talk)[0]]
     return [
-        _frames(stray_noise(4 * RATE, rng, noises), data.spec)
-        for _ in range(min(_STRAYS, len(data.clips)))
+        _frames(stray_noise(rng, noises), data.spec) for _ in range(min(_STRAYS, len(data.clips)))
     ]
 
 

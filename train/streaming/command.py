@@ -132,8 +132,8 @@ _METHOD: Final = (
     "to 6 s, digital silence, lost samples, talk. Every second with music counts, the first after "
     "a change too, and a second without a genre counts as wrong. Accuracies are means over the "
     "folds of the mean over the genres; intervals come from drawing clips anew. The settings of "
-    "the decision stage were chosen on half hours made the same way, so that these figures are a "
-    "little too good."
+    "the decision stage were chosen on shorter programmes made the same way, so that these figures "
+    "are a little too good."
 )
 _HEARD: Final = "**The model may have heard these very clips in training.**"
 

@@ -27,7 +27,15 @@ from train.frames import decode
 from train.trunk import adapter
 from train.trunk.graph import NEXT, STATES
 from train.trunk.room import RATE
-from train.trunk.sound import LEVEL_ONLY, Sound, change, excerpt_of, simulated_room, stray_noise
+from train.trunk.sound import (
+    LEVEL_ONLY,
+    STRAY_S,
+    Sound,
+    change,
+    excerpt_of,
+    simulated_room,
+    stray_noise,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +52,6 @@ _LONGEST: Final = 30.0
 _CROSSFADE: Final = 0.35
 _SILENCE: Final = 0.06
 """Share of the changes that are a crossfade, or a silence."""
-_STRAY_S: Final = 4
-"""Seconds of a stretch of noise without music."""
 
 
 Style = Literal["alone", "changed", "room", "programme", "stray"]
@@ -143,7 +149,7 @@ def embed(job: Job, cache: Path) -> list[Embedded]:
 
 def _digest(job: Job, key: str) -> str:
     about = [
-        _VERSION, key, job.indices or job.strays, job.seed, job.style,
+        _VERSION, key, job.indices, job.strays, job.seed, job.style,
         job.sound and asdict(job.sound), [path.name for path in (*job.noises, *job.talks)],
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
@@ -181,8 +187,8 @@ def _strays(job: Job) -> list[Embedded]:
     rows: list[tuple[Floats, int, float]] = []
     for _ in range(job.strays):
         trunks.reset()
-        samples = stray_noise(_STRAY_S * RATE, rng, noises)
-        for second in range(_STRAY_S):
+        samples = stray_noise(rng, noises)
+        for second in range(STRAY_S):
             row = trunks.push(samples[second * RATE : (second + 1) * RATE])
             assert row is not None  # a second holds 62 frames
             rows.append((row, -1, float(second + 1)))

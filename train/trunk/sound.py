@@ -56,6 +56,8 @@ class Sound:
 
 
 _EXCERPT_S: Final = 12.0
+STRAY_S: Final = 4
+"""Seconds of a stretch of noise without music."""
 
 LEVEL_ONLY: Final = Sound(
     gain_db=(-20.0, 0.0), equaliser_probability=0, speed=0, codec_probability=0,
@@ -151,18 +153,19 @@ def through_a_microphone(
     return heard
 
 
-def stray_noise(n: int, rng: np.random.Generator, noises: Sequence[Samples] = ()) -> Samples:
-    """Return noise without music, shape ``(n,)``, of any colour, at -50 to -12 dB full scale.
+def stray_noise(rng: np.random.Generator, noises: Sequence[Samples] = ()) -> Samples:
+    """Return 4 s of noise without music, shape ``(64_000,)``, in [-1, 1].
+
+    It has any colour, and a level of -50 to -12 dB full scale.
 
     Parameters
     ----------
-    n
-        Number of samples.
     rng
         Source of everything drawn.
     noises
         Recordings of noise to choose from; without any, coloured noise is synthesised.
     """
+    n = STRAY_S * RATE
     curve = room.smooth_curve(5.0, rng)
     if rng.random() < 0.5:
         curve = curve * room.low_pass(rng.uniform(1000, 7500), rng.uniform(0.5, 4))
