@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre.cli import drop_output
 from streamgenre.errors import StreamgenreError
 from streamgenre.manifest import find_model, read_manifest
 from train import card, comparison
@@ -45,11 +46,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with Progress(quiet=options.quiet) as progress:
             _COMMANDS[options.command](options, progress, arguments)
+        sys.stdout.flush()
     except StreamgenreError as error:
         if options.debug:
             raise
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:  # the reader has left (`| head`): nothing to complain of
+        drop_output()
     except KeyboardInterrupt:
         print("interrupted; nothing was written", file=sys.stderr)
         return 130

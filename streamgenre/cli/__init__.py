@@ -70,16 +70,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     except KeyboardInterrupt:
-        _drop_output()  # its reader may be asleep
+        drop_output()  # its reader may be asleep
         return 0
     except BrokenPipeError:
-        _drop_output()  # the reader has left (`| head`): nothing to complain of
+        drop_output()  # the reader has left (`| head`): nothing to complain of
         return 0
     except OSError as error:
         if args.debug:
             raise
         _say(f"error: {error.filename or 'output'}: {error.strerror or error}")
-        _drop_output()
+        drop_output()
         return 1
     except Exception as error:
         if args.debug:
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _drop_output() -> None:
+def drop_output() -> None:
     """Send what is still in stdout's buffer to nowhere: Python would try again at its exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)

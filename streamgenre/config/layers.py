@@ -132,7 +132,7 @@ def _given(
         for key, part in value.items():
             tree[key] = _given(part, file, where, (*path, key), (*names, key))
         return tree
-    if names == ("station",) and isinstance(value, list):
+    if path == ("station",) and isinstance(value, list):
         return [_given(part, file, where, (*path, i), ()) for i, part in enumerate(value)]
     return Given(value, line, ".".join(names) or "station")
 

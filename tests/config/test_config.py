@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from commands import streamgenre
 from hypothesis import HealthCheck, given, settings
+from hypothesis import example as always
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
@@ -377,6 +378,7 @@ def attempt(path: str, environment: dict[str, str]) -> tuple[Config | None, list
 
 
 @given(st.one_of(_documents.map(str.encode), st.binary(max_size=200)))
+@always(b'[[station]]\nname = "a"\ninput = "demo"\nstation = []')
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_file_can_do_more_than_be_refused(document: bytes) -> None:
     with tempfile.NamedTemporaryFile(suffix=".toml") as file:

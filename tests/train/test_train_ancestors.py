@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -206,6 +209,15 @@ def test_the_command_makes_table_figures_and_model_folders(
     assert main(short) == 0
     assert "epoch" not in capsys.readouterr().err
     assert (out / "README.md").read_text("utf-8") == page
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    leaving, writing = os.pipe()
+    os.close(leaving)
+    command = [sys.executable, "-m", "train", "reproduce", "--list", "--json"]
+    with os.fdopen(writing, "w") as out:
+        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_what_cannot_be_reproduced_is_told(
