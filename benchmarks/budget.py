@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from commands import free_endpoint, start
 from daemon import WARM_UP_S, write_programme
-from sound_server import SoundServer
+from support.commands import free_endpoint, start
+from support.sound_server import SoundServer
 
-from streamgenre.subscriber import Subscriber
+from streamgenre.client.subscriber import Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -25,12 +25,12 @@ import numpy as np
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from commands import free_endpoint, start
-from sound_server import SoundServer
+from support.commands import free_endpoint, start
+from support.sound_server import SoundServer
 
-from streamgenre.demo import RATE, programme
-from streamgenre.ring import Lost
-from streamgenre.subscriber import Subscriber
+from streamgenre.audio.ring import Lost
+from streamgenre.client.subscriber import Subscriber
+from streamgenre.sources.demo import RATE, programme
 
 WARM_UP_S = 15.0
 

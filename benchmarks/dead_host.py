@@ -12,7 +12,7 @@ import socket
 import time
 
 from streamgenre.sources.backoff import Backoff
-from streamgenre.sources.radio import BACKOFF_S, RadioSource
+from streamgenre.sources.stream.radio import BACKOFF_S, RadioSource
 
 HOUR_S = 3600.0
 

@@ -30,13 +30,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import zmq
-from made_up import MadeUp
+from support.made_up import MadeUp
 
 from streamgenre import Subscriber
-from streamgenre.bus import Publisher
-from streamgenre.gate import Gate
-from streamgenre.keys import new_pair, read_pair
-from streamgenre.subscriber import use_keys
+from streamgenre.bus.auth import Authenticator
+from streamgenre.bus.keys import new_pair, read_pair
+from streamgenre.bus.publisher import Publisher
+from streamgenre.client.subscriber import use_keys
 
 STATIONS = 100
 SUBSCRIBERS = 100
@@ -45,7 +45,9 @@ SUBSCRIBERS = 100
 def publish(seconds: float, keys: str, spread: bool) -> None:
     """Publish until the time is over, then print the CPU share of this process."""
     stations = [MadeUp(f"station-{n:03}", "s") for n in range(STATIONS)]
-    with Publisher("tcp://127.0.0.1:*", gate=Gate(Path(keys), print) if keys else None) as bus:
+    with Publisher(
+        "tcp://127.0.0.1:*", gate=Authenticator(Path(keys), print) if keys else None
+    ) as bus:
         print(bus.endpoint, flush=True)
         sys.stdin.readline()  # everyone is there
         cpu, wall = time.process_time(), time.monotonic()

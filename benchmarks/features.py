@@ -36,8 +36,8 @@ import python_speech_features as psf
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from streamgenre import features
-from streamgenre.features import MfccSpec, MfccStream, mel_filterbank
+from streamgenre.audio import features
+from streamgenre.audio.features import MfccSpec, MfccStream, mel_filterbank
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -28,20 +28,20 @@ import psutil
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from history_programme import GENRES, Programme
+from support.history_programme import GENRES, Programme
 
 from streamgenre.history import query
-from streamgenre.history.batch import Batch, DetailRow
+from streamgenre.history.airplay_log import playlist
 from streamgenre.history.database import open_to_read, open_to_write
 from streamgenre.history.detail import encode
 from streamgenre.history.ids import fold
-from streamgenre.history.playlist import playlist
-from streamgenre.history.quarters import spread
 from streamgenre.history.recorder import Recorder
-from streamgenre.history.runs import RunLock
+from streamgenre.history.rows import Batch, DetailRow
+from streamgenre.history.run_locks import RunLock
 from streamgenre.history.settings import HistorySettings
 from streamgenre.history.shares import shares
 from streamgenre.history.store import Store
+from streamgenre.history.time_bins import spread
 from streamgenre.history.times import Span
 from streamgenre.history.writer import HistoryWriter
 

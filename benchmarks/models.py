@@ -30,9 +30,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from streamgenre.features import MfccStream
-from streamgenre.manifest import shipped_models
-from streamgenre.models import load_model
+from streamgenre.audio.features import MfccStream
+from streamgenre.inference.manifest import shipped_models
+from streamgenre.inference.models import load_model
 
 ROUNDS = 60
 WINDOW_S = 3

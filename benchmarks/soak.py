@@ -32,18 +32,18 @@ import av
 import numpy as np
 import psutil
 
-from streamgenre.bus import Publisher
+from streamgenre.audio.ring import LossReason, Lost, Ring
+from streamgenre.bus.publisher import Publisher
 from streamgenre.config import EngineSettings
-from streamgenre.demo import RATE, programme
-from streamgenre.engine import Engine
+from streamgenre.engine.engine import Engine
 from streamgenre.events import AnyEvent, Gap, Status, Update
 from streamgenre.history.settings import HistorySettings
 from streamgenre.history.writer import HistoryWriter
-from streamgenre.models import Model, Output, StatefulModel, load_model
-from streamgenre.ring import LossReason, Lost, Ring
+from streamgenre.inference.models import Model, Output, StatefulModel, load_model
 from streamgenre.sources.base import Source
 from streamgenre.sources.decoding import cut
-from streamgenre.sources.file import decode
+from streamgenre.sources.demo import RATE, programme
+from streamgenre.sources.files.file import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

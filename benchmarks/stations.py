@@ -30,11 +30,11 @@ import numpy as np
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from commands import free_endpoint
+from support.commands import free_endpoint
 
-from streamgenre.demo import RATE, programme
-from streamgenre.ring import Lost
-from streamgenre.subscriber import Subscriber
+from streamgenre.audio.ring import Lost
+from streamgenre.client.subscriber import Subscriber
+from streamgenre.sources.demo import RATE, programme
 
 BYTES_S = 16_000
 """128 kb/s."""
@@ -123,9 +123,10 @@ def radio(folder: Path, counts: list[int], model: str, minutes: float) -> list[d
 
 def listen(config: str, out: str) -> None:
     """Run the command in this process, and note the CPU time of its stages."""
-    from streamgenre import health, seat
     from streamgenre.cli import main as command
-    from streamgenre.models import StatefulModel, WindowedModel
+    from streamgenre.engine import health
+    from streamgenre.engine import runner as seat
+    from streamgenre.inference.models import StatefulModel, WindowedModel
 
     spent = {"features": 0.0, "model": 0.0, "runs": 0.0}
 
@@ -142,7 +143,7 @@ def listen(config: str, out: str) -> None:
 
         setattr(cls, name, outer)
 
-    timed(seat.Seat, "_pull", "features")
+    timed(seat.StationRunner, "_pull", "features")
     timed(StatefulModel, "update", "model")
     timed(WindowedModel, "update", "model")
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from streamgenre.subscriber import Subscriber
+    from streamgenre.client.subscriber import Subscriber
 
 __version__ = "0.1.0"
 __all__ = ["Subscriber", "__version__"]
@@ -22,7 +22,7 @@ __all__ = ["Subscriber", "__version__"]
 def __getattr__(name: str) -> object:
     # Loaded on first use: `streamgenre --help` must not wait for ZeroMQ.
     if name == "Subscriber":
-        from streamgenre.subscriber import Subscriber
+        from streamgenre.client.subscriber import Subscriber
 
         return Subscriber
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args, get_origin, get_type_hints
 
 from streamgenre.errors import SettingsError
-from streamgenre.sources.addresses import shown
+from streamgenre.urls import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

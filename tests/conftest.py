@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from hypothesis import settings
-from model_factory import write_stateful_model, write_windowed_model
-from needs import need
-from sound_server import SoundServer
+from support.model_factory import write_stateful_model, write_windowed_model
+from support.needs import need
+from support.sound_server import SoundServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.manifest import MANIFEST_VERSION
+from streamgenre.inference.manifest import MANIFEST_VERSION
 from train.cardtext import card
 from train.errors import TrainError
 from train.export import NEXT
@@ -20,7 +20,7 @@ from train.picture import confusion_svg
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from streamgenre.features import MfccSpec
+    from streamgenre.audio.features import MfccSpec
     from train.recipes.base import Network
 
 FOLD: Final = "fold-"
@@ -39,7 +39,7 @@ def manifest_of(
     training: dict[str, Any],
     evaluation: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return a manifest as :mod:`streamgenre.manifest` reads it."""
+    """Return a manifest as :mod:`streamgenre.inference.manifest` reads it."""
     manifest: dict[str, Any] = {
         "manifest_version": MANIFEST_VERSION,
         "name": name,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.cli import drop_output
 from streamgenre.errors import StreamgenreError
-from streamgenre.manifest import find_model, read_manifest
+from streamgenre.inference.manifest import find_model, read_manifest
 from train import card, comparison
 from train.ancestors import command as ancestors
 from train.arguments import parser
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from streamgenre.features import MfccSpec
+    from streamgenre.audio.features import MfccSpec
     from train.corpus import Corpus
     from train.data import Data
     from train.recipes.base import Recipe, Settings
@@ -167,7 +167,7 @@ def _corpus(options: argparse.Namespace, progress: Progress) -> Corpus:
 
 
 def _evaluate(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
-    from streamgenre.models import load_model
+    from streamgenre.inference.models import load_model
     from train import heldout
 
     folders: dict[int | None, Path] = {**(card.fold_models(options.model) or {})}

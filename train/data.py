@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from streamgenre.resample import Resampler
+from streamgenre.audio.resample import Resampler
 from train.errors import TrainError
 from train.frames import Recording, corpus_hash, decode, frames_of, load_recordings
 from train.talk import noises as split_noises
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from streamgenre.features import MfccSpec
+    from streamgenre.audio.features import MfccSpec
     from train.corpus import Clip, Corpus
     from train.talk import TalkFile
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.models import softmax
+from streamgenre.inference.models import softmax
 from train import measure
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from streamgenre.models import Model
+    from streamgenre.inference.models import Model
 
     Frames = NDArray[np.float32]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.models import FRAMES, LOGITS, SPEECH
+from streamgenre.inference.models import FRAMES, LOGITS, SPEECH
 from train.errors import TrainError
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ def prefixed(model: Any, prefix: str, names: dict[str, str]) -> Any:
 def _assembled(
     network: Network, nodes: list[Any], initializers: list[Any], parts: list[Any]
 ) -> Any:
-    """Build the model with the inputs and outputs of the contract in ``streamgenre.models``."""
+    """Build the model with the inputs and outputs that ``streamgenre.inference.models`` expects."""
     from onnx import TensorProto, helper
 
     _, *given = network.whole.inputs[0].shape

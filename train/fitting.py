@@ -16,7 +16,7 @@ from train.recipes.base import Network, Normalisation, Recipe, Settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streamgenre.features import MfccSpec
+    from streamgenre.audio.features import MfccSpec
     from train.batches import Material
 
 

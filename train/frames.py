@@ -1,7 +1,7 @@
 """From audio files to MFCC frames, computed once and kept in a cache.
 
-The frames come from the :class:`streamgenre.features.MfccStream` that the daemon uses, in float32,
-so that training and listening cannot differ.
+The frames come from the :class:`streamgenre.audio.features.MfccStream` that the daemon uses, in
+float32, so that training and listening cannot differ.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from streamgenre.audio.features import MfccSpec, MfccStream, cepstral_matrix
+from streamgenre.audio.resample import Resampler
 from streamgenre.errors import StreamgenreError
-from streamgenre.features import MfccSpec, MfccStream, cepstral_matrix
-from streamgenre.resample import Resampler
-from streamgenre.sources.file import decode as daemon_decode
+from streamgenre.sources.files.file import decode as daemon_decode
 from train.errors import TrainError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streamgenre.decision import DecisionSettings
-from streamgenre.models import LOGITS, SPEECH, softmax
+from streamgenre.inference.decision import DecisionSettings
+from streamgenre.inference.models import LOGITS, SPEECH, softmax
 from train import evaluation, speech, talk
 from train.errors import TrainError
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from streamgenre.manifest import Manifest
-    from streamgenre.models import Model
+    from streamgenre.inference.manifest import Manifest
+    from streamgenre.inference.models import Model
     from train.corpus import Clip, Corpus
     from train.data import Data
 

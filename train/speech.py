@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from streamgenre.features import MfccSpec
-    from streamgenre.models import Model
+    from streamgenre.audio.features import MfccSpec
+    from streamgenre.inference.models import Model
     from train.recipes.base import Network, Settings
 
     Frames = NDArray[np.float32]

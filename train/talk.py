@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.models import softmax
+from streamgenre.inference.models import softmax
 from train import measure
 from train.corpus import audio_files, make_folds
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.models import LOGITS, SPEECH, load_model
+from streamgenre.inference.models import LOGITS, SPEECH, load_model
 from train import card, evaluation, speech
 from train.batches import Material, material_of
 from train.data import check_data, stray_noise_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from streamgenre.models import Model
+    from streamgenre.inference.models import Model
     from train.corpus import Clip
     from train.data import Data
     from train.recipes.base import Network, Recipe, Settings

@@ -110,7 +110,7 @@ def _say(line: str) -> None:
     shown = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in line)
     level = "streamgenre: "
     if "JOURNAL_STREAM" in os.environ:
-        from streamgenre.journal import leads_to_journal
+        from streamgenre.system.journal import leads_to_journal
 
         level = "<3>" if leads_to_journal(sys.stderr) else level  # the journal takes it as `error`
     print(level + shown.replace("\n", "\n<3>" if level == "<3>" else "\n"), file=sys.stderr)

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.cli.arguments_bus import add_bus_arguments, add_connecting, add_publishing
-from streamgenre.cli.history_arguments import add_commands, add_listen_flags
+from streamgenre.cli.arguments_history import add_commands, add_listen_flags
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]

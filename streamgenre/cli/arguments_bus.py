@@ -194,7 +194,10 @@ def _service(parser: argparse.ArgumentParser) -> None:
         "comes from its bus; 1: systemd cannot be asked.",
     )
     status.add_argument(
-        "--unit", default="streamgenre.service", metavar="UNIT", help="default: streamgenre.service"
+        "--unit",
+        default="streamgenre.service",
+        metavar="UNIT",
+        help="default: streamgenre.service",
     )
     add_connecting(status)
     status.add_argument("--json", action="store_true", help="print one JSON object")
@@ -219,7 +222,10 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
         "--config", metavar="FILE", help="settings of the daemon (default: as `listen` finds them)"
     )
     parser.add_argument(
-        "--unit", default="streamgenre.service", metavar="UNIT", help="default: streamgenre.service"
+        "--unit",
+        default="streamgenre.service",
+        metavar="UNIT",
+        help="default: streamgenre.service",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--bundle", metavar="FILE", help="also write a support bundle, a .tar.gz")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.cli.connecting import subscribe
-from streamgenre.cli.signals import ask_to_stop
 from streamgenre.errors import SettingsError
 from streamgenre.events import Segment, from_json
+from streamgenre.system.signals import ask_to_stop
 
 if TYPE_CHECKING:
     import argparse

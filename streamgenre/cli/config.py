@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamgenre.cli.noise import quiet_libraries
 from streamgenre.config.build import load
 from streamgenre.config.describe import example, listing, schema, settings_in_use
 from streamgenre.config.layers import Given, config_files, open_secrets
 from streamgenre.doctor.inputs import Lookout
 from streamgenre.errors import SettingsError
-from streamgenre.redact import redact
-from streamgenre.sources.addresses import is_stream
-from streamgenre.sources.choose import input_fault, is_device
+from streamgenre.sources.factory import input_fault, is_device
+from streamgenre.system.quiet_libraries import quiet_libraries
+from streamgenre.system.redact import redact
+from streamgenre.urls import is_stream
 
 if TYPE_CHECKING:
     import argparse

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamgenre.keys import check_public, default_folder, read_pair
-from streamgenre.subscriber import Subscriber, use_keys
+from streamgenre.bus.keys import check_public, default_folder, read_pair
+from streamgenre.client.subscriber import Subscriber, use_keys
 
 if TYPE_CHECKING:
     import argparse

@@ -6,8 +6,8 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from streamgenre.bus.control import request
 from streamgenre.cli.connecting import key_setter
-from streamgenre.control import request
 from streamgenre.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -7,19 +7,19 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.cli.connecting import shown, subscribe
-from streamgenre.cli.signals import ask_to_stop
 from streamgenre.dashboard.app import run_dashboard
 from streamgenre.dashboard.messages import Message, Messages
-from streamgenre.dashboard.text import listed
+from streamgenre.display.text import listed
 from streamgenre.events import Status
+from streamgenre.system.signals import ask_to_stop
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from streamgenre.client.link import Link
+    from streamgenre.client.subscriber import Subscriber
     from streamgenre.events import AnyEvent
-    from streamgenre.link import Link
-    from streamgenre.subscriber import Subscriber
 
 _PATIENCE_S: Final = 5.0
 """Seconds without a single event after which the user is told what may be wrong."""

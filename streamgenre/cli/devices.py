@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from streamgenre.cli.noise import quiet_libraries
-from streamgenre.sources.devices import list_devices
+from streamgenre.sources.device.devices import list_devices
+from streamgenre.system.quiet_libraries import quiet_libraries
 
 if TYPE_CHECKING:
     import argparse

@@ -8,13 +8,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.cli.noise import quiet_libraries
 from streamgenre.config.build import load
 from streamgenre.doctor import Subject, examine
 from streamgenre.errors import SettingsError
 from streamgenre.history.settings import default_path
-from streamgenre.manifest import shipped_models
-from streamgenre.redact import redact
+from streamgenre.inference.manifest import shipped_models
+from streamgenre.system.quiet_libraries import quiet_libraries
+from streamgenre.system.redact import redact
 
 if TYPE_CHECKING:
     import argparse

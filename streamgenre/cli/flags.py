@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamgenre.config.layers import Given, Tree, put
 from streamgenre.errors import SettingsError
-from streamgenre.sources.choose import name_of
+from streamgenre.sources.factory import name_of
 
 if TYPE_CHECKING:
     import argparse

@@ -10,7 +10,9 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import HistoryError, SettingsError
-from streamgenre.history import found, query
+from streamgenre.history import query
+from streamgenre.history import records as found
+from streamgenre.history.airplay_log import Line, clipped, playlist
 from streamgenre.history.database import is_corruption, open_to_read
 from streamgenre.history.export import (
     atomic,
@@ -21,10 +23,9 @@ from streamgenre.history.export import (
     write_json,
     write_parquet,
 )
-from streamgenre.history.playlist import Line, clipped, playlist
 from streamgenre.history.settings import default_path
 from streamgenre.history.shares import Share, shares
-from streamgenre.history.tables import print_rows
+from streamgenre.history.text_tables import print_rows
 from streamgenre.history.times import Span, day_span, parse_day, span, zone
 
 if TYPE_CHECKING:
@@ -36,11 +37,11 @@ if TYPE_CHECKING:
 
 _DAY_S: Final = 86_400.0
 _PLAIN: Final = {
-    "segments": (query.segments, found.SegmentFound),
-    "titles": (query.titles, found.TitleFound),
-    "gaps": (query.gaps, found.GapFound),
-    "dead-air": (query.dead_air, found.DeadAirFound),
-    "sources": (query.sources, found.SourceFound),
+    "segments": (query.segments, found.SegmentRecord),
+    "titles": (query.titles, found.TitleRecord),
+    "gaps": (query.gaps, found.GapRecord),
+    "dead-air": (query.dead_air, found.DeadAirRecord),
+    "sources": (query.sources, found.SourceRecord),
 }
 
 
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         with closing(open_to_read(path)) as connection:
             ids = query.stations(connection, args.station)
             if args.listing == "now":
-                return _print(args, query.now(connection, ids, path), found.NowFound, tz)
+                return _print(args, query.now(connection, ids, path), found.NowRecord, tz)
             if args.listing == "playlist":
                 return _playlist(args, connection, ids, tz)
             if args.listing == "export":
@@ -112,7 +113,7 @@ def _rows(
         return shares(connection, ids, _asked_span(args, tz), by=args.by, tz=tz), Share
     if what == "search":
         within = _asked_span(args, tz, default_s=None)
-        return query.search(connection, ids, within, args.text), found.TitleFound
+        return query.search(connection, ids, within, args.text), found.TitleRecord
     ask, kind = _PLAIN[what]
     return ask(connection, ids, _asked_span(args, tz)), kind
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streamgenre.bus.keys import allow, new_pair, read_clients, read_pair, revoke
 from streamgenre.cli.connecting import keys_folder
-from streamgenre.keys import allow, new_pair, read_clients, read_pair, revoke
 
 if TYPE_CHECKING:
     import argparse

@@ -15,21 +15,21 @@ from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, Literal
 
 from streamgenre.cli.flags import flag_tree
-from streamgenre.cli.keeping import keep_history
-from streamgenre.cli.noise import quiet_libraries
-from streamgenre.cli.reloading import ABOUT, Reloader
-from streamgenre.cli.serving import open_bus, open_metrics
-from streamgenre.cli.signals import ask_to_stop
 from streamgenre.config.build import load
 from streamgenre.config.layers import open_secrets
+from streamgenre.daemon.event_log import log_event
+from streamgenre.daemon.history import keep_history
+from streamgenre.daemon.reload import ABOUT, Reloader
+from streamgenre.daemon.serving import open_bus, open_metrics
+from streamgenre.daemon.stations import StationSet
+from streamgenre.daemon.watchdog import Notifier, Watchdog
 from streamgenre.dashboard.messages import Message, Messages
-from streamgenre.engine import Engine
-from streamgenre.event_log import log_event
+from streamgenre.engine.engine import Engine
 from streamgenre.events import Segment, SourceChange
-from streamgenre.feed import Feed
-from streamgenre.lineup import Lineup
-from streamgenre.logs import logging_to_user
-from streamgenre.service import Notifier, Service
+from streamgenre.events.queue import EventQueue
+from streamgenre.system.logs import logging_to_user
+from streamgenre.system.quiet_libraries import quiet_libraries
+from streamgenre.system.signals import ask_to_stop
 
 if TYPE_CHECKING:
     import argparse
@@ -108,7 +108,7 @@ def _listen(
         if phase == "done":
             messages.mended(ABOUT["about"])
 
-    service = Service(Notifier.from_environment(), config.engine.hop_s)
+    service = Watchdog(Notifier.from_environment(), config.engine.hop_s)
     engine = Engine(
         publish,
         config.engine,
@@ -117,7 +117,7 @@ def _listen(
         on_turn=service.turn,
         on_removed=on_removed,
     )
-    lineup = Lineup(engine)
+    lineup = StationSet(engine)
     reloader = None
     if loaded.files:
         reloader = Reloader(read, lineup, engine, on_reload, named=loaded.named)
@@ -126,7 +126,7 @@ def _listen(
         sources = lineup.begin(config, at_once=alone and not args.wait_for_device)
         # What is live must reach the bus in time, whether or not somebody reads our output.
         lossless = not any(source.real_time for source in sources)
-        feed = Feed(lossless=lossless)
+        feed = EventQueue(lossless=lossless)
         keep = stack.enter_context(keep_history(config.history, lossless=lossless))
         metrics = stack.enter_context(open_metrics(config.metrics.listen))
         publisher = stack.enter_context(
@@ -161,8 +161,8 @@ def _summary(heard: Counter[str]) -> str:
 
 def _run(
     engine: Engine,
-    feed: Feed,
-    show: Callable[[Feed, Callable[[], bool]], None],
+    feed: EventQueue,
+    show: Callable[[EventQueue, Callable[[], bool]], None],
     reloader: Reloader | None,
 ) -> None:
     """Run the engine in its thread and the presenter in this one until both are done."""
@@ -194,7 +194,7 @@ def _run(
 
 def _presenter(
     args: argparse.Namespace, messages: Messages
-) -> Callable[[Feed, Callable[[], bool]], None]:
+) -> Callable[[EventQueue, Callable[[], bool]], None]:
     if args.json:
         return _show_json
     if args.quiet:
@@ -208,13 +208,13 @@ def _presenter(
     return lambda feed, stop: run_dashboard(feed, stop=stop, messages=messages)
 
 
-def _show_json(feed: Feed, _stop: Callable[[], bool]) -> None:
+def _show_json(feed: EventQueue, _stop: Callable[[], bool]) -> None:
     for event in feed:
         if event is not None:
             sys.stdout.write(event.to_json() + "\n")
             sys.stdout.flush()
 
 
-def _show_nothing(feed: Feed, _stop: Callable[[], bool]) -> None:
+def _show_nothing(feed: EventQueue, _stop: Callable[[], bool]) -> None:
     for _ in feed:
         pass

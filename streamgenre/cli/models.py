@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from streamgenre.manifest import DEFAULT_MODEL, read_manifest, shipped_folder, shipped_models
+from streamgenre.inference.manifest import (
+    DEFAULT_MODEL,
+    read_manifest,
+    shipped_folder,
+    shipped_models,
+)
 
 if TYPE_CHECKING:
     import argparse

@@ -8,12 +8,12 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.cli.noise import quiet_libraries
 from streamgenre.config import StationSettings
+from streamgenre.engine.probe import Probe, probe
 from streamgenre.errors import SettingsError
-from streamgenre.models import load_model
-from streamgenre.probe import Probe, probe
-from streamgenre.sources.choose import open_input
+from streamgenre.inference.models import load_model
+from streamgenre.sources.factory import open_input
+from streamgenre.system.quiet_libraries import quiet_libraries
 
 if TYPE_CHECKING:
     import argparse

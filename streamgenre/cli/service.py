@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre import systemd
 from streamgenre.cli.connecting import shown, subscribe
-from streamgenre.glance import GLANCED, glance
+from streamgenre.client.snapshot import GLANCED, glance
+from streamgenre.system import systemctl as systemd
 
 if TYPE_CHECKING:
     import argparse

@@ -12,7 +12,7 @@ from streamgenre.errors import BusError, SettingsError
 if TYPE_CHECKING:
     import argparse
 
-    from streamgenre.link import Link
+    from streamgenre.client.link import Link
 
 _PATIENCE_S: Final = 2.0
 """Seconds without a single event after which the user is told what may be wrong."""

@@ -24,12 +24,12 @@ from streamgenre.config.settings import (
     StationSettings,
 )
 from streamgenre.config.values import WrongError, convert, expected_of
-from streamgenre.decision import DecisionSettings
 from streamgenre.errors import ModelError, SettingsError, nearest
 from streamgenre.history.settings import HistorySettings
+from streamgenre.inference.decision import DecisionSettings
+from streamgenre.inference.manifest import find_model
 from streamgenre.limits import hints
-from streamgenre.manifest import find_model
-from streamgenre.sources.choose import DEFAULT_DEVICE
+from streamgenre.sources.factory import DEFAULT_DEVICE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -19,7 +19,7 @@ from streamgenre.config.layers import Given
 from streamgenre.config.settings import MAX_STATIONS, StationSettings
 from streamgenre.config.values import bare
 from streamgenre.limits import Like, Range, hints, limits_of
-from streamgenre.sources.addresses import shown as safe
+from streamgenre.urls import shown as safe
 
 if TYPE_CHECKING:
     from streamgenre.config.build import Loaded

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.config.lines import lines
-from streamgenre.config.no_toml import explained
+from streamgenre.config.toml_errors import explained
+from streamgenre.config.toml_lines import lines
 from streamgenre.errors import SettingsError
-from streamgenre.sources.addresses import shown
+from streamgenre.urls import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003 - the types are read
 from typing import Annotated, Final
 
-from streamgenre.decision import DecisionSettings
-from streamgenre.endpoints import address_fault, endpoint_fault
+from streamgenre.bus.endpoints import address_fault, endpoint_fault
 from streamgenre.history.settings import HistorySettings
+from streamgenre.inference.decision import DecisionSettings
+from streamgenre.inference.manifest import DEFAULT_MODEL
 from streamgenre.limits import Checked, Like, Range, check
-from streamgenre.manifest import DEFAULT_MODEL
-from streamgenre.sources.choose import input_fault
-from streamgenre.sources.device import DeviceSettings
+from streamgenre.sources.device.source import DeviceSettings
+from streamgenre.sources.factory import input_fault
+from streamgenre.sources.files.stdin import RawFormat
 from streamgenre.sources.paced import Pace  # noqa: TC001 - the types are read
-from streamgenre.sources.stdin import RawFormat
 
 DEFAULT_ENDPOINT: Final = "tcp://127.0.0.1:5757"
 MAX_NAME: Final = 200

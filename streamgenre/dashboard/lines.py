@@ -9,8 +9,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from streamgenre.dashboard.messages import Message
-from streamgenre.dashboard.text import clean, clock, duration, level, percent
 from streamgenre.dashboard.view import DashboardView
+from streamgenre.display.text import clean, clock, duration, level, percent
 from streamgenre.events import DeadAir, Gap, Segment, SourceChange, Title, Update
 
 if TYPE_CHECKING:

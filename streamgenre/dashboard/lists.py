@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamgenre.dashboard import palette
 from streamgenre.dashboard.canvas import Row, fit, wrapped
-from streamgenre.dashboard.text import clean, clock, duration, percent
+from streamgenre.display import palette
+from streamgenre.display.text import clean, clock, duration, percent
 
 if TYPE_CHECKING:
     from streamgenre.dashboard.parts import Frame

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.dashboard import palette
 from streamgenre.dashboard.bigtext import big
 from streamgenre.dashboard.canvas import Paint, Row, fit, wrapped
 from streamgenre.dashboard.standing import Standing, standing
-from streamgenre.dashboard.text import (
+from streamgenre.display import palette
+from streamgenre.display.text import (
     clean,
     clock,
     duration,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from streamgenre.dashboard import palette
 from streamgenre.dashboard.canvas import Row
-from streamgenre.dashboard.text import clean, duration
+from streamgenre.display import palette
+from streamgenre.display.text import clean, duration
 
 if TYPE_CHECKING:
     from streamgenre.dashboard.canvas import Paint

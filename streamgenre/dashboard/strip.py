@@ -6,10 +6,10 @@ import math
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.dashboard import palette
 from streamgenre.dashboard.canvas import Row
-from streamgenre.dashboard.text import clock
 from streamgenre.dashboard.timeline import SPAN_S
+from streamgenre.display import palette
+from streamgenre.display.text import clock
 
 if TYPE_CHECKING:
     from streamgenre.dashboard.canvas import Paint

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rich.cells import cell_len
 
-from streamgenre.dashboard import palette, parts, strip
+from streamgenre.dashboard import parts, strip
 from streamgenre.dashboard.canvas import Row, fit
 from streamgenre.dashboard.keys import HINT
 from streamgenre.dashboard.standing import SIGNS, standing
-from streamgenre.dashboard.text import clean, number
+from streamgenre.display import palette
+from streamgenre.display.text import clean, number
 
 if TYPE_CHECKING:
     from streamgenre.dashboard.parts import Frame

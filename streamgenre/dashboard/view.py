@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streamgenre.dashboard.messages import MAX_MESSAGES, Message
-from streamgenre.dashboard.text import clean, duration
 from streamgenre.dashboard.timeline import Key, Timeline
+from streamgenre.display.text import clean, duration
 from streamgenre.events import DeadAir, Gap, Segment, SourceChange, Status, Title, Update
 
 if TYPE_CHECKING:

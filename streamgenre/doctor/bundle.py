@@ -1,7 +1,8 @@
 """A support bundle: all that helps somebody else to understand, and no secret.
 
 Everything in it is text. What looks like a secret is taken out by
-:func:`streamgenre.redact.redact`, and what is known to be one (the secret key, and user, password
+:func:`streamgenre.system.redact.redact`, and
+what is known to be one (the secret key, and user, password
 and query of the URLs in the settings and the environment) wherever and however it turns up. Of keys
 only the names of the files are listed. Whoever sends the bundle can look into it first.
 """
@@ -20,12 +21,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from streamgenre.bus.keys import SECRET, default_folder
+from streamgenre.client.subscriber import Subscriber
 from streamgenre.doctor.machine import LISTENING, version_of
 from streamgenre.errors import StreamgenreError
 from streamgenre.events import TYPES
-from streamgenre.keys import SECRET, default_folder
-from streamgenre.redact import HIDDEN, URL, credentials, redact
-from streamgenre.subscriber import Subscriber
+from streamgenre.system.redact import HIDDEN, URL, credentials, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

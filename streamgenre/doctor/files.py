@@ -15,7 +15,7 @@ from streamgenre.doctor.finding import command, note, ok, problem
 from streamgenre.errors import HistoryError, ModelError
 from streamgenre.history.database import open_to_read
 from streamgenre.history.settings import FILE_NAME
-from streamgenre.manifest import read_manifest, shipped_folder, shipped_models
+from streamgenre.inference.manifest import read_manifest, shipped_folder, shipped_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 from streamgenre.doctor.finding import command, note, ok, problem
 from streamgenre.errors import InputError
-from streamgenre.sources.addresses import redacted, shown
-from streamgenre.sources.choose import DEFAULT_DEVICE, is_device
-from streamgenre.sources.devices import find_device, list_devices, rates_of
-from streamgenre.sources.http import open_url
-from streamgenre.sources.listing import is_playlist, list_files, no_files
+from streamgenre.sources.device.devices import find_device, list_devices, rates_of
+from streamgenre.sources.factory import DEFAULT_DEVICE, is_device
+from streamgenre.sources.files.listing import is_playlist, list_files, no_files
+from streamgenre.sources.stream.http import open_url
+from streamgenre.urls import redacted, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamgenre.doctor.finding import Finding, Subject
-    from streamgenre.sources.devices import Device
+    from streamgenre.sources.device.devices import Device
 
 RATES: Final = (16_000, 22_050, 44_100, 48_000, 96_000)
 """Rates that are asked for, in Hz."""

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 import psutil
 import zmq
 
-from streamgenre import systemd
+from streamgenre.bus.endpoints import needs_keys
+from streamgenre.bus.keys import SECRET, default_folder
+from streamgenre.client.link import REFUSED
+from streamgenre.client.snapshot import GLANCED, glance
+from streamgenre.client.subscriber import Subscriber
 from streamgenre.doctor.finding import note, ok, problem
-from streamgenre.endpoints import needs_keys
-from streamgenre.glance import GLANCED, glance
-from streamgenre.keys import SECRET, default_folder
-from streamgenre.link import REFUSED
-from streamgenre.subscriber import Subscriber
+from streamgenre.system import systemctl as systemd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from streamgenre.doctor.finding import note, ok, problem
 from streamgenre.errors import InputError
-from streamgenre.sources.capture import MISSING
-from streamgenre.sources.choose import is_device
-from streamgenre.sources.devices import portaudio_version
+from streamgenre.sources.device.devices import portaudio_version
+from streamgenre.sources.device.helper import MISSING
+from streamgenre.sources.factory import is_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

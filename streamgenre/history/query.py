@@ -6,17 +6,17 @@ import json
 from typing import TYPE_CHECKING
 
 from streamgenre.errors import HistoryError, nearest
-from streamgenre.history import runs
+from streamgenre.history import run_locks as runs
 from streamgenre.history.detail import MINUTE_S, decode
-from streamgenre.history.found import (
-    DeadAirFound,
-    GapFound,
-    NowFound,
-    SegmentFound,
-    SourceFound,
-    TitleFound,
-)
 from streamgenre.history.ids import fold
+from streamgenre.history.records import (
+    DeadAirRecord,
+    GapRecord,
+    NowRecord,
+    SegmentRecord,
+    SourceRecord,
+    TitleRecord,
+)
 
 if TYPE_CHECKING:
     import sqlite3
@@ -55,7 +55,7 @@ def _marks(ids: Iterable[int]) -> str:
 
 def segments(
     connection: sqlite3.Connection, ids: dict[int, str], span: Span
-) -> Iterator[SegmentFound]:
+) -> Iterator[SegmentRecord]:
     """Yield the segments that touch a span, in order of their start."""
     # What overlaps can begin no earlier than the longest one lasts: an index range, not a scan.
     rows = connection.execute(
@@ -66,12 +66,14 @@ def segments(
         (span.end, span.start, span.start, *ids),
     )
     for number, start, end, state, genre, confidence, updates, ending in rows:
-        yield SegmentFound(
+        yield SegmentRecord(
             ids[number], start, end, state, genre or None, confidence, updates, ending
         )
 
 
-def titles(connection: sqlite3.Connection, ids: dict[int, str], span: Span) -> Iterator[TitleFound]:
+def titles(
+    connection: sqlite3.Connection, ids: dict[int, str], span: Span
+) -> Iterator[TitleRecord]:
     """Yield the titles that touch a span, in order of their start."""
     rows = connection.execute(
         "SELECT t.station, t.start_time, t.end_time, r.artist, r.title, t.ending "
@@ -81,12 +83,12 @@ def titles(connection: sqlite3.Connection, ids: dict[int, str], span: Span) -> I
         (span.end, span.start, span.start, *ids),
     )
     for number, *rest in rows:
-        yield TitleFound(ids[number], *rest)
+        yield TitleRecord(ids[number], *rest)
 
 
 def search(
     connection: sqlite3.Connection, ids: dict[int, str], span: Span, text: str
-) -> Iterator[TitleFound]:
+) -> Iterator[TitleRecord]:
     """Yield the titles in which every word of a text occurs, newest first.
 
     Case and marks do not matter: ``beyonce`` finds Beyoncé.
@@ -104,10 +106,10 @@ def search(
         (*words, span.end, span.start, span.start, *ids),
     )
     for number, *rest in rows:
-        yield TitleFound(ids[number], *rest)
+        yield TitleRecord(ids[number], *rest)
 
 
-def gaps(connection: sqlite3.Connection, ids: dict[int, str], span: Span) -> Iterator[GapFound]:
+def gaps(connection: sqlite3.Connection, ids: dict[int, str], span: Span) -> Iterator[GapRecord]:
     """Yield the gaps that touch a span, in order of their start."""
     rows = connection.execute(
         "SELECT g.station, g.start_time, g.end_time, g.reason, g.samples FROM stations s "
@@ -117,12 +119,12 @@ def gaps(connection: sqlite3.Connection, ids: dict[int, str], span: Span) -> Ite
         (span.end, span.start, span.start, *ids),
     )
     for number, start, end, reason, samples in rows:
-        yield GapFound(ids[number], start, end, round(end - start, 6), reason, samples)
+        yield GapRecord(ids[number], start, end, round(end - start, 6), reason, samples)
 
 
 def dead_air(
     connection: sqlite3.Connection, ids: dict[int, str], span: Span
-) -> Iterator[DeadAirFound]:
+) -> Iterator[DeadAirRecord]:
     """Yield the stretches of dead air that touch a span, in order of their start."""
     rows = connection.execute(
         "SELECT d.station, d.start_time, d.end_time, d.ending FROM stations s "
@@ -132,12 +134,12 @@ def dead_air(
         (span.end, span.start, span.start, *ids),
     )
     for number, *rest in rows:
-        yield DeadAirFound(ids[number], *rest)
+        yield DeadAirRecord(ids[number], *rest)
 
 
 def sources(
     connection: sqlite3.Connection, ids: dict[int, str], span: Span
-) -> Iterator[SourceFound]:
+) -> Iterator[SourceRecord]:
     """Yield the changes of the sources' states within a span, in order."""
     rows = connection.execute(
         "SELECT station, time, state, input, detail FROM source_changes "
@@ -145,10 +147,10 @@ def sources(
         (*ids, span.start, span.end),
     )
     for number, *rest in rows:
-        yield SourceFound(ids[number], *rest)
+        yield SourceRecord(ids[number], *rest)
 
 
-def now(connection: sqlite3.Connection, ids: dict[int, str], path: Path) -> Iterator[NowFound]:
+def now(connection: sqlite3.Connection, ids: dict[int, str], path: Path) -> Iterator[NowRecord]:
     """Yield what is on, or was last, of each station.
 
     Parameters
@@ -184,7 +186,7 @@ def now(connection: sqlite3.Connection, ids: dict[int, str], path: Path) -> Iter
         ).fetchone()
         goes_on = (session, "open")
         artist, words = title[2:] if live and title and title[:2] == goes_on else (None, None)
-        yield NowFound(
+        yield NowRecord(
             *(name, live, state, genre or None, confidence, since, heard),
             *(artist, words, live and dead == goes_on),
         )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.events import Gap, Segment, SourceChange, Status, Update
-from streamgenre.history.batch import (
+from streamgenre.history.detail import MINUTE_S, quantise, quantise_level
+from streamgenre.history.rows import (
     Batch,
     DeadAirRow,
     DetailRow,
@@ -16,7 +17,6 @@ from streamgenre.history.batch import (
     SourceRow,
     TitleRow,
 )
-from streamgenre.history.detail import MINUTE_S, quantise, quantise_level
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import HistoryError
-from streamgenre.history.quarters import QUARTERS, spread
+from streamgenre.history.time_bins import QUARTERS, spread
 
 if TYPE_CHECKING:
     import sqlite3

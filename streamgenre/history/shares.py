@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil, floor
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from streamgenre.history.quarters import QUARTER_S
+from streamgenre.history.time_bins import QUARTER_S
 from streamgenre.history.times import Span, day_span, local
 
 if TYPE_CHECKING:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from streamgenre.history import runs
-from streamgenre.history.batch import (
+from streamgenre.history import run_locks as runs
+from streamgenre.history.database import open_to_write
+from streamgenre.history.detail import encode
+from streamgenre.history.ids import Ids
+from streamgenre.history.rows import (
     DeadAirRow,
     DetailRow,
     GapRow,
@@ -15,15 +18,12 @@ from streamgenre.history.batch import (
     SourceRow,
     TitleRow,
 )
-from streamgenre.history.database import open_to_write
-from streamgenre.history.detail import encode
-from streamgenre.history.ids import Ids
-from streamgenre.history.quarters import QUARTERS, spread
+from streamgenre.history.time_bins import QUARTERS, spread
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from streamgenre.history.batch import Batch
+    from streamgenre.history.rows import Batch
 
 _ADD_SHARE = """
     INSERT INTO shares (kind, hour, station, q0, q1, q2, q3) VALUES (?, ?, ?, ?, ?, ?, ?)

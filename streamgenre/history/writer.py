@@ -12,12 +12,12 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import HistoryError
-from streamgenre.feed import Feed
-from streamgenre.history.batch import Batch
+from streamgenre.events.queue import EventQueue
 from streamgenre.history.database import BrokenFileError, is_corruption, set_aside
 from streamgenre.history.recorder import Recorder
 from streamgenre.history.retention import Retention
-from streamgenre.history.runs import RunLock
+from streamgenre.history.rows import Batch
+from streamgenre.history.run_locks import RunLock
 from streamgenre.history.store import Store
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class HistoryWriter:
     ) -> None:
         self._settings = settings
         self._say = say
-        self._feed = Feed(lossless=lossless)
+        self._feed = EventQueue(lossless=lossless)
         self._batch = Batch()
         self._recorder = Recorder(self._batch, detail=settings.detail_days > 0)
         self._lock = RunLock(settings.path)

@@ -7,8 +7,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 from unicodedata import east_asian_width
 
-from streamgenre.dashboard.palette import ink, letters
-from streamgenre.dashboard.text import clean, duration, percent
+from streamgenre.display.palette import ink, letters
+from streamgenre.display.text import clean, duration, percent
 from streamgenre.history.times import local
 from streamgenre.report import svg
 from streamgenre.report.data import Kind, missing

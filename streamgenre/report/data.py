@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
-    from streamgenre.history.found import (
-        DeadAirFound,
-        GapFound,
-        SegmentFound,
-        SourceFound,
-        TitleFound,
+    from streamgenre.history.records import (
+        DeadAirRecord,
+        GapRecord,
+        SegmentRecord,
+        SourceRecord,
+        TitleRecord,
     )
     from streamgenre.history.times import Zone
 
@@ -77,12 +77,12 @@ class DayData:
     until: float
     """UNIX seconds of the end of the day, or of now where that is earlier."""
     tz: Zone
-    segments: tuple[SegmentFound, ...]
+    segments: tuple[SegmentRecord, ...]
     """Cut to the day."""
-    titles: tuple[TitleFound, ...]
-    gaps: tuple[GapFound, ...]
-    dead_air: tuple[DeadAirFound, ...]
-    sources: tuple[SourceFound, ...]
+    titles: tuple[TitleRecord, ...]
+    gaps: tuple[GapRecord, ...]
+    dead_air: tuple[DeadAirRecord, ...]
+    sources: tuple[SourceRecord, ...]
     hours: tuple[Hour, ...]
     kinds: tuple[Kind, ...]
     """What occurs, genres first, each by its time, the longest first."""
@@ -169,14 +169,14 @@ def _hours(
     )
 
 
-def transitions(segments: Iterable[SegmentFound]) -> dict[tuple[str, str], int]:
+def transitions(segments: Iterable[SegmentRecord]) -> dict[tuple[str, str], int]:
     """Count how often one genre followed another.
 
     Short silences and unknown stretches between the two are passed over; the same genre again, or
     a pause of two minutes, is no transition.
     """
     counts: defaultdict[tuple[str, str], int] = defaultdict(int)
-    before: SegmentFound | None = None
+    before: SegmentRecord | None = None
     for segment in segments:
         if segment.genre is None:
             continue
@@ -202,7 +202,7 @@ def _from_detail(connection: sqlite3.Connection, station: int, span: Span) -> tu
     return tuple(points)
 
 
-def _from_segments(segments: Sequence[SegmentFound], span: Span) -> tuple[Point, ...]:
+def _from_segments(segments: Sequence[SegmentRecord], span: Span) -> tuple[Point, ...]:
     points = []
     for segment in segments:
         if segment.confidence is not None:

@@ -6,8 +6,8 @@ import io
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.dashboard.palette import ink, letters
-from streamgenre.dashboard.text import clean, duration, percent
+from streamgenre.display.palette import ink, letters
+from streamgenre.display.text import clean, duration, percent
 from streamgenre.errors import HistoryError
 from streamgenre.history.times import local
 from streamgenre.report.charts import clock, runs, shortened

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from streamgenre import __version__
-from streamgenre.dashboard.palette import ink, letters
-from streamgenre.dashboard.text import clean, duration, percent
-from streamgenre.history.playlist import clipped, playlist
+from streamgenre.display.palette import ink, letters
+from streamgenre.display.text import clean, duration, percent
+from streamgenre.history.airplay_log import clipped, playlist
 from streamgenre.history.times import local
 from streamgenre.report import charts, svg
 from streamgenre.report.data import Kind, missing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from streamgenre.dashboard.text import clean
+from streamgenre.display.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.dashboard.palette import color
+from streamgenre.display.palette import color
 
 if TYPE_CHECKING:
     from streamgenre.report.data import Kind

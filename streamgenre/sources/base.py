@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from streamgenre.sources.titles import clean
 
 if TYPE_CHECKING:
+    from streamgenre.audio.ring import Ring
     from streamgenre.events import SourceState
-    from streamgenre.ring import Ring
     from streamgenre.sources.stream_info import StreamInfo
     from streamgenre.sources.titles import Title
 

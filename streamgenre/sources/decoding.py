@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre.audio.ring import as_block
 from streamgenre.errors import InputError
-from streamgenre.ring import as_block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from streamgenre.ring import LossReason, Lost, Ring
+from streamgenre.audio.ring import LossReason, Lost, Ring
 from streamgenre.sources.base import MAX_CUES, RING_SECONDS, Source
 from streamgenre.sources.titles import Title
 

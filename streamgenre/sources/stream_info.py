@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from streamgenre.sources.addresses import redacted
 from streamgenre.sources.titles import clean
+from streamgenre.urls import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

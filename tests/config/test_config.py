@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import streamgenre
 from hypothesis import HealthCheck, given, settings
 from hypothesis import example as always
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
+from support.commands import streamgenre
 
 from streamgenre.config import Config, StationSettings
 from streamgenre.config.build import keys, load
 from streamgenre.config.describe import example, schema, settings_in_use
 from streamgenre.config.layers import Given, Tree, put, variable
-from streamgenre.config.lines import lines
-from streamgenre.decision import DecisionSettings
+from streamgenre.config.toml_lines import lines
 from streamgenre.errors import SettingsError
+from streamgenre.inference.decision import DecisionSettings
 from streamgenre.limits import Range, limits_of
 
 

@@ -5,8 +5,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from dashboard.dashboard_events import update
 from rich.console import Console, ConsoleDimensions
+from support.dashboard_events import update
 
 from streamgenre.dashboard import app
 from streamgenre.dashboard.render import render

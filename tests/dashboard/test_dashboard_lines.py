@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from commands import free_endpoint, start
-from dashboard.dashboard_events import gap, segment, source, status, update
 from rich.console import Console
+from support.commands import free_endpoint, start
+from support.dashboard_events import gap, segment, source, status, update
 
 from streamgenre.dashboard import lines
 from streamgenre.dashboard.app import run_dashboard
 
-FEEDER = Path(__file__).with_name("feeder.py")
+FEEDER = Path(__file__).parents[1] / "support" / "dashboard_feeder.py"
 
 
 @pytest.fixture(autouse=True)

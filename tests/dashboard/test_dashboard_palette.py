@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from streamgenre.dashboard import palette
+from streamgenre.display import palette
 
 # Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB.
 SIGHT = {
@@ -64,7 +64,7 @@ def test_own_labels_get_letters_and_colours_that_last() -> None:
     assert signs["jazz"] == "J"
     assert signs["techno"] == "T"
     # By hash, but not by Python's, which differs from run to run.
-    code = "from streamgenre.dashboard.palette import genre_color; print(genre_color('techno'))"
+    code = "from streamgenre.display.palette import genre_color; print(genre_color('techno'))"
     again = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert again.stdout.strip() == palette.genre_color("techno")
     assert re.fullmatch("#[0-9A-F]{6}", palette.genre_color("techno"))
@@ -82,7 +82,7 @@ def test_ink_is_legible_on_every_colour() -> None:
 
 def test_the_palette_and_the_view_do_without_rich() -> None:
     code = (
-        "import sys, streamgenre.dashboard.palette, streamgenre.dashboard.view;"
+        "import sys, streamgenre.display.palette, streamgenre.dashboard.view;"
         "sys.exit('rich' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

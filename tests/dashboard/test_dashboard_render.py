@@ -7,7 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from dashboard.dashboard_events import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+from support.dashboard_events import (
     GENRES,
     T0,
     base,
@@ -19,18 +23,14 @@ from dashboard.dashboard_events import (
     status,
     update,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from rich.cells import cell_len
-from rich.console import Console
 
 from streamgenre.dashboard.bigtext import big
 from streamgenre.dashboard.keys import press
 from streamgenre.dashboard.messages import Message
 from streamgenre.dashboard.picture import save_picture
 from streamgenre.dashboard.render import render
-from streamgenre.dashboard.text import clean, duration
 from streamgenre.dashboard.view import DashboardView
+from streamgenre.display.text import clean, duration
 from streamgenre.events import Title
 
 if TYPE_CHECKING:

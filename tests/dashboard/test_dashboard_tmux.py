@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from commands import free_endpoint, start
-from live import end
+from support.commands import free_endpoint, start
+from support.live import end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
-FEEDER = Path(__file__).with_name("feeder.py")
+FEEDER = Path(__file__).parents[1] / "support" / "dashboard_feeder.py"
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 20.0
 

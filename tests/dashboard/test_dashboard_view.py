@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from dashboard.dashboard_events import T0, dead_air, gap, segment, source, status, update
+from support.dashboard_events import T0, dead_air, gap, segment, source, status, update
 
 from streamgenre.dashboard.messages import MAX_MESSAGES, Message, Messages
 from streamgenre.dashboard.timeline import MAX_RUNS, SPAN_S, Key, Timeline

@@ -17,13 +17,13 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
-from commands import COMMAND, environment, streamgenre
-from history.histories import record, rows
-from history.small_disk import small_disk
-from history_programme import T0, Programme
+from support.commands import COMMAND, environment, streamgenre
+from support.histories import record, rows
+from support.history_programme import T0, Programme
+from support.small_disk import small_disk
 
+from streamgenre.history.airplay_log import Line
 from streamgenre.history.export import write_cue
-from streamgenre.history.playlist import Line
 from streamgenre.history.schema import VERSION
 
 DAY = ("--day", "2026-07-01", "--tz", "UTC")

@@ -11,11 +11,11 @@ import time
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from history.histories import check_whole, rows
-from history_programme import Programme
+from support.histories import check_whole, rows
+from support.history_programme import Programme
 
 from streamgenre.history import writer as writer_module
-from streamgenre.history.runs import RunLock
+from streamgenre.history.run_locks import RunLock
 from streamgenre.history.settings import HistorySettings
 from streamgenre.history.store import Store
 from streamgenre.history.writer import HistoryWriter
@@ -34,7 +34,7 @@ class MarkingStore(Store):
     pipe = -1
 
     def apply(self, batch: object) -> None:
-        from streamgenre.history.batch import Batch, SegmentRow
+        from streamgenre.history.rows import Batch, SegmentRow
 
         assert isinstance(batch, Batch)
         ends = [row.end_time for row in batch.of(SegmentRow)]

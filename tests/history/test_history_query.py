@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
-from history.histories import record, rows
-from history_programme import T0, Programme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.histories import record, rows
+from support.history_programme import T0, Programme
 
 from streamgenre.errors import HistoryError
 from streamgenre.events import Segment
 from streamgenre.history import query
+from streamgenre.history.airplay_log import clipped, playlist
 from streamgenre.history.database import open_to_read
-from streamgenre.history.found import SegmentFound, TitleFound
-from streamgenre.history.playlist import clipped, playlist
+from streamgenre.history.records import SegmentRecord, TitleRecord
 from streamgenre.history.shares import WEEKDAYS, shares
 from streamgenre.history.times import Span, day_span, local
 from streamgenre.report.data import collect, missing, transitions
@@ -198,13 +198,13 @@ def test_every_listing_of_a_day_goes_by_an_index(connection: sqlite3.Connection)
 
 def segment(
     genre: str | None, start: float, end: float, confidence: float = 0.5, station: str = "s"
-) -> SegmentFound:
+) -> SegmentRecord:
     state = "music" if genre else "silence"
-    return SegmentFound(station, start, end, state, genre, confidence, 1, "closed")
+    return SegmentRecord(station, start, end, state, genre, confidence, 1, "closed")
 
 
-def title(name: str, start: float, end: float, station: str = "s") -> TitleFound:
-    return TitleFound(station, start, end, "A", name, "closed")
+def title(name: str, start: float, end: float, station: str = "s") -> TitleRecord:
+    return TitleRecord(station, start, end, "A", name, "closed")
 
 
 def test_the_playlist_merges_titles_and_genres() -> None:

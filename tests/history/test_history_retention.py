@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from history.histories import Scribe, check_whole, record, rows
-from history_programme import T0, Programme
+from support.histories import Scribe, check_whole, record, rows
+from support.history_programme import T0, Programme
 
 from streamgenre.errors import SettingsError
 from streamgenre.history import retention as retention_module

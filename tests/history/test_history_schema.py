@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from history.histories import Scribe, check_whole, record, rows
-from history_programme import T0, Programme
+from support.histories import Scribe, check_whole, record, rows
+from support.history_programme import T0, Programme
 
 from streamgenre.errors import HistoryError
 from streamgenre.history import query, schema

@@ -7,16 +7,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from history.histories import Scribe, check_whole, record, rows
-from history_programme import SONGS, T0, Programme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.histories import Scribe, check_whole, record, rows
+from support.history_programme import SONGS, T0, Programme
 
 from streamgenre.events import Segment, Update
 from streamgenre.history import query
-from streamgenre.history.batch import MAX_ROWS, Batch
 from streamgenre.history.database import open_to_read
 from streamgenre.history.recorder import MAX_TEXT, Recorder
+from streamgenre.history.rows import MAX_ROWS, Batch
 from streamgenre.history.times import Span
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ def test_the_batch_is_bounded_and_says_what_it_gave_up() -> None:
             recorder.take(event)
         assert len(batch) <= 4 * 50 + 10
     assert batch.lost > 400
-    from streamgenre.history.batch import GapRow, SegmentRow
+    from streamgenre.history.rows import GapRow, SegmentRow
 
     assert len(batch.of(SegmentRow)) == 50
     (note,) = batch.of(GapRow)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from audio import music, write_wav
-from commands import environment, events_of, free_endpoint, start, streamgenre
-from history.histories import check_whole, record, rows
-from history.small_disk import small_disk
-from history_programme import T0, Programme
 from jsonschema import Draft7Validator
+from support.audio import music, write_wav
+from support.commands import environment, events_of, free_endpoint, start, streamgenre
+from support.histories import check_whole, record, rows
+from support.history_programme import T0, Programme
+from support.small_disk import small_disk
 
 from streamgenre import events
 from streamgenre.history.schema import VERSION

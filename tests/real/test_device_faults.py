@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psutil
 import pytest
-from commands import free_endpoint, start
-from heard import Heard, collect, off_by, wait_for
-from live import until
-from needs import need
-from sound_server import SoundServer
+from support.commands import free_endpoint, start
+from support.heard import Heard, collect, off_by, wait_for
+from support.live import until
+from support.needs import need
+from support.sound_server import SoundServer
 
 from streamgenre.config import EngineSettings
-from streamgenre.engine import Engine
+from streamgenre.engine.engine import Engine
 from streamgenre.events import AnyEvent, Gap, SourceChange, Status, Update
-from streamgenre.models import load_model
-from streamgenre.sources.device import DeviceSettings, DeviceSource
-from streamgenre.sources.devices import Choice, find_device
+from streamgenre.inference.models import load_model
+from streamgenre.sources.device.devices import Choice, find_device
+from streamgenre.sources.device.source import DeviceSettings, DeviceSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,7 +207,7 @@ def test_a_system_clock_that_is_set_is_followed(tmp_path: Path) -> None:
     """By an hour, and back: as at boot, where there is no battery, and by a wrong hand."""
     shift = tmp_path / "shift"
     shift.write_text("0")
-    clock = str(Path(__file__).parent.parent / "fake_clock")
+    clock = str(Path(__file__).parents[1] / "support" / "fake_clock")
     path = os.pathsep.join([clock, os.environ.get("PYTHONPATH", "")])
     flags = ("--input", "demo", "--publish", free_endpoint(), "--json")
     heard: Heard = []

@@ -8,15 +8,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from audio import music, write_wav
-from commands import free_endpoint, start
-from heard import Heard, collect, off_by, wait_for
-from live import PROMPT_S, until
-from needs import need
-from radio_server import Icecast
-from several import Listening
+from support.audio import music, write_wav
+from support.commands import free_endpoint, start
+from support.heard import Heard, collect, off_by, wait_for
+from support.live import PROMPT_S, until
+from support.needs import need
+from support.radio_server import Icecast
+from support.several import Listening
 
-from streamgenre.sources import radio
+from streamgenre.sources.stream import radio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

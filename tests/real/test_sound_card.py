@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from audio import music, write_wav
-from commands import events_of, free_endpoint, start, streamgenre
-from heard import Heard, collect, off_by, wait_for
+from support.audio import music, write_wav
+from support.commands import events_of, free_endpoint, start, streamgenre
+from support.heard import Heard, collect, off_by, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sound_server import SoundServer
+    from support.sound_server import SoundServer
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from live import until
-from needs import need
-from systemd_box import ROOT, put_program, put_units, systemd_box
+from support.live import until
+from support.needs import need
+from support.systemd_box import ROOT, put_program, put_units, systemd_box
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from systemd_box import Box
+    from support.systemd_box import Box
 
 UNITS = ("streamgenre.service", "streamgenre@.service")
 EXPOSURE = 2.5

@@ -10,9 +10,9 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
-from audio import music, write_wav
-from commands import events_of, free_endpoint, start
-from live import PROMPT_S
+from support.audio import music, write_wav
+from support.commands import events_of, free_endpoint, start
+from support.live import PROMPT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

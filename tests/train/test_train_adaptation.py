@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
-from train_tones import write_corpus, write_talk
-from train_trunk import random_trunk
+from support.train_tones import write_corpus, write_talk
+from support.train_trunk import random_trunk
 
-from streamgenre.models import load_model
+from streamgenre.inference.models import load_model
 from train import talk
 from train.cli import main
 from train.corpus import read_corpus

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import train_tones  # noqa: F401 (sets the environment that Keras reads)
-from train_tunes import encode, tune
+import support.train_tones  # noqa: F401 (sets the environment that Keras reads)
+from support.train_tunes import encode, tune
 
-from streamgenre.features import MfccStream
-from streamgenre.models import load_model
+from streamgenre.audio.features import MfccStream
+from streamgenre.inference.models import load_model
 from train.ancestors import graph, material, running, sounds
 from train.ancestors.base import Ancestor, Assembly
 from train.ancestors.nearest import Nearest

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from train_tones import GENRES, tone, write_corpus, write_wav
+from support.train_tones import GENRES, tone, write_corpus, write_wav
 
-from streamgenre.models import load_model
+from streamgenre.inference.models import load_model
 from train import export, workflow
 from train.cli import main
 from train.frames import SPEC, frames_of
@@ -355,7 +355,7 @@ def test_the_same_features_as_the_daemon() -> None:
     import train.frames
 
     module: ModuleType = train.frames
-    assert module.MfccStream.__module__ == "streamgenre.features"
+    assert module.MfccStream.__module__ == "streamgenre.audio.features"
 
 
 def test_an_interrupt_that_a_callback_swallowed_ends_the_work_at_its_next_step() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from train_tones import tone, write_corpus, write_wav
+from support.train_tones import tone, write_corpus, write_wav
 
 from train.corpus import make_folds, read_corpus
 from train.errors import TrainError

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from model_factory import SPEC, write_stateful_model, write_windowed_model
+from support.model_factory import SPEC, write_stateful_model, write_windowed_model
 
-from streamgenre.features import MfccSpec
-from streamgenre.models import Model, WindowedModel, load_model
+from streamgenre.audio.features import MfccSpec
+from streamgenre.inference.models import Model, WindowedModel, load_model
 from train.cli import main
 
 if TYPE_CHECKING:

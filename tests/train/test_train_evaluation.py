@@ -5,7 +5,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from streamgenre.models import Output
+from streamgenre.inference.models import Output
 from train.evaluation import Outcome, figures, hear, temperature_of
 from train.frames import SPEC
 

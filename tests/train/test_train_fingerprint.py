@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from train_tunes import RATE, encode, tune
+from support.train_tunes import RATE, encode, tune
 
 from train.corpora.fingerprint import Copy, Fingerprint, copies, fingerprint_of
 from train.errors import TrainError

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from train_tones import tone, write_wav
+from support.train_tones import tone, write_wav
 
-from streamgenre.features import MfccStream
+from streamgenre.audio.features import MfccStream
 from train import frames
 from train.errors import TrainError
 from train.frames import SPEC, cepstra, corpus_hash, load_recording, load_recordings, log_mel

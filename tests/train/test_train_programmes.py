@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from train_tones import GENRES, write_corpus, write_talk
-from train_trunk import random_trunk
+from support.train_tones import GENRES, write_corpus, write_talk
+from support.train_trunk import random_trunk
 
-from streamgenre.models import softmax
+from streamgenre.inference.models import softmax
 from train import talk
 from train.corpus import read_corpus
 from train.trunk import (

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from train_tunes import RATE, encode, tune
+from support.train_tunes import RATE, encode, tune
 
 from train.cli import main
 from train.corpora import splitfile

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from train_tones import GENRES, tone, write_corpus, write_talk
+from support.train_tones import GENRES, tone, write_corpus, write_talk
 
-from streamgenre.decision import DecisionSettings
-from streamgenre.models import load_model
-from streamgenre.ring import Lost
+from streamgenre.audio.ring import Lost
+from streamgenre.inference.decision import DecisionSettings
+from streamgenre.inference.models import load_model
 from train.cli import main
 from train.corpus import read_corpus
 from train.data import load_data

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from train_trunk import log_mel_as_published, random_trunk
+from support.train_trunk import log_mel_as_published, random_trunk
 
 from train.cli import main
 from train.errors import TrainError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from streamgenre.features import MfccSpec
+    from streamgenre.audio.features import MfccSpec
 
 
 @dataclass(frozen=True, slots=True)

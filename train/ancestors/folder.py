@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.manifest import MANIFEST_VERSION
-from streamgenre.models import load_model
+from streamgenre.inference.manifest import MANIFEST_VERSION
+from streamgenre.inference.models import load_model
 from train import card
 from train.ancestors import graph
 from train.ancestors.material import SEED

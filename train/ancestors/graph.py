@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.models import FRAMES, LOGITS
+from streamgenre.inference.models import FRAMES, LOGITS
 from train.errors import TrainError
 from train.export import OPSET, differ_by, from_keras, prefixed
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from streamgenre.features import MfccSpec
+    from streamgenre.audio.features import MfccSpec
     from train.ancestors.base import Ancestor
     from train.corpus import Clip, Corpus
 

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.manifest import shipped_folder, shipped_models
+from streamgenre.inference.manifest import shipped_folder, shipped_models
 from train.ancestors.table import ANCESTORS
 from train.picture import confusion_svg
 

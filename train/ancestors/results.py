@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.models import softmax
+from streamgenre.inference.models import softmax
 from train import measure
 from train.errors import TrainError
 

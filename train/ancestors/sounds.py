@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.features import MfccSpec, cepstral_matrix, mel_filterbank
+from streamgenre.audio.features import MfccSpec, cepstral_matrix, mel_filterbank
 
 if TYPE_CHECKING:
     from collections.abc import Callable

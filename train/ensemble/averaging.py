@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from streamgenre.audio.features import MfccStream
 from streamgenre.errors import ModelError
-from streamgenre.features import MfccStream
-from streamgenre.manifest import MANIFEST_VERSION
-from streamgenre.models import SPEECH, load_model
+from streamgenre.inference.manifest import MANIFEST_VERSION
+from streamgenre.inference.models import SPEECH, load_model
 from train import card
 from train.ensemble import graph
 from train.errors import TrainError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from streamgenre.manifest import Manifest
+    from streamgenre.inference.manifest import Manifest
     from train.recipes.base import State
 
 TOLERANCE: Final = 1e-5

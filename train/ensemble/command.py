@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.manifest import find_model, read_manifest
+from streamgenre.inference.manifest import find_model, read_manifest
 from train import card
 from train.card import FOLD, fold_models
 from train.ensemble import graph
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from streamgenre.manifest import Manifest
+    from streamgenre.inference.manifest import Manifest
     from train.progress import Progress
 
 DESCRIPTION: Final = """\

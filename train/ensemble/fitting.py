@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamgenre.manifest import read_manifest
-from streamgenre.models import LOGITS, load_model
+from streamgenre.inference.manifest import read_manifest
+from streamgenre.inference.models import LOGITS, load_model
 from train import card
 from train.data import check_data
 from train.ensemble.averaging import average
@@ -19,7 +19,7 @@ from train.workflow import train_model
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamgenre.manifest import Manifest
+    from streamgenre.inference.manifest import Manifest
     from train.data import Data
     from train.workflow import Order
 

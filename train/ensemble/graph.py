@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.models import FRAMES, LOGITS, SPEECH
+from streamgenre.inference.models import FRAMES, LOGITS, SPEECH
 from train.errors import TrainError
 from train.export import NEXT
 from train.recipes.base import State
@@ -21,7 +21,7 @@ from train.trunk.graph import Builder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamgenre.manifest import Manifest
+    from streamgenre.inference.manifest import Manifest
 
 _LEAST: Final = 1e-30
 """Stands in for a probability of zero before the logarithm."""
@@ -130,7 +130,7 @@ def _heads(member: Manifest) -> list[tuple[str, float]]:
 
 
 def _past(b: Builder, prefix: str, member: Manifest) -> list[State]:
-    """Feed a windowed member from its past and the new frames; return its states."""
+    """EventQueue a windowed member from its past and the new frames; return its states."""
     length, numcep = member.window_frames, member.features.numcep
     past, heard = prefix + "past", prefix + "heard"
     end = b.whole(np.iinfo(np.int64).max)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from streamgenre.features import MfccSpec, cepstral_matrix
+from streamgenre.audio.features import MfccSpec, cepstral_matrix
 from train.augment import Augmentation
 
 if TYPE_CHECKING:

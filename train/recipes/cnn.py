@@ -13,7 +13,7 @@ from train.augment import Augmentation
 from train.recipes.base import Network, Normalisation, Recipe, Settings, normalised_log_mel
 
 if TYPE_CHECKING:
-    from streamgenre.features import MfccSpec
+    from streamgenre.audio.features import MfccSpec
 
 WINDOW_FRAMES: Final = 75
 """Three seconds at 25 frames a second."""

@@ -22,7 +22,7 @@ from train.recipes.base import (
 )
 
 if TYPE_CHECKING:
-    from streamgenre.features import MfccSpec
+    from streamgenre.audio.features import MfccSpec
 
 _LAGS: Final = (1, 2, 4, 8)
 """Frames between which a band's change is measured: 40 to 320 ms."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.manifest import find_model
-from streamgenre.models import load_model
+from streamgenre.inference.manifest import find_model
+from streamgenre.inference.models import load_model
 from train import card
 from train.corpus import read_corpus
 from train.errors import TrainError

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.ring import Lost
+from streamgenre.audio.ring import Lost
 from train import measure
 from train.streaming.listening import listen
 from train.streaming.programme import RATE, Part, Programme, Settings
@@ -20,7 +20,7 @@ from train.streaming.programme import RATE, Part, Programme, Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from streamgenre.models import Model
+    from streamgenre.inference.models import Model
     from train.streaming.programme import Clip, Samples
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.config import EngineSettings
-from streamgenre.engine import Engine
+from streamgenre.engine.engine import Engine
 from streamgenre.events import Update
 from streamgenre.sources.paced import PacedSource
 from train.streaming.programme import RATE
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from streamgenre.decision import DecisionSettings
+    from streamgenre.audio.ring import Lost
     from streamgenre.events import AnyEvent
-    from streamgenre.models import Model
-    from streamgenre.ring import Lost
+    from streamgenre.inference.decision import DecisionSettings
+    from streamgenre.inference.models import Model
     from streamgenre.sources.paced import Stall
     from train.streaming.programme import Part, Samples
 

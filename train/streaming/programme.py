@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from streamgenre.ring import LossReason, Lost
+from streamgenre.audio.ring import LossReason, Lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from streamgenre.features import EPS, MfccSpec, cepstral_matrix, mel_filterbank
+from streamgenre.audio.features import EPS, MfccSpec, cepstral_matrix, mel_filterbank
 from train.trunk.network import BANDS
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.manifest import MANIFEST_VERSION
-from streamgenre.models import load_model
+from streamgenre.inference.manifest import MANIFEST_VERSION
+from streamgenre.inference.models import load_model
 from train import card, talk
 from train.frames import decode, frames_of
 from train.record import method_of

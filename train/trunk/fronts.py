@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.models import FRAMES
+from streamgenre.inference.models import FRAMES
 from train.errors import TrainError
 from train.frames import decode, file_hash, frames_of, joint_hash
 from train.talk import MUSIC

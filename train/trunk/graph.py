@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.models import FRAMES
+from streamgenre.inference.models import FRAMES
 from train.recipes.base import State
 from train.trunk import adapter
 from train.trunk.network import (

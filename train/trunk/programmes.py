@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from streamgenre.features import MfccStream
-from streamgenre.models import FRAMES
+from streamgenre.audio.features import MfccStream
+from streamgenre.inference.models import FRAMES
 from train.errors import TrainError
 from train.frames import decode
 from train.trunk import adapter

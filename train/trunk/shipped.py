@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.models import FRAMES, LOGITS, SPEECH
+from streamgenre.inference.models import FRAMES, LOGITS, SPEECH
 from train.errors import TrainError
 from train.export import TOLERANCE, differ_by, lstm_nodes
 from train.recipes.base import State

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.models import LOGITS
+from streamgenre.inference.models import LOGITS
 from train import evaluation, measure
 from train.heldout import HeldOut
 from train.trunk import heads, memory

@@ -1,0 +1,1 @@
+"""Signal processing: from captured samples to MFCC frames."""

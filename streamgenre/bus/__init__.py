@@ -1,0 +1,1 @@
+"""The ZeroMQ event bus and control socket of the daemon."""

@@ -1,0 +1,1 @@
+"""Reading the events of a daemon from another program."""

@@ -1,0 +1,54 @@
+"""How a daemon's stations are doing, from what its bus keeps for who comes late."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from streamgenre.events import SourceChange, Status, Update
+
+if TYPE_CHECKING:
+    from streamgenre.client.subscriber import Subscriber
+
+GLANCED: Final = ("update", "source", "status")
+"""Types that a glance looks at."""
+_AFTER_FIRST_S: Final = 0.5
+"""What is kept comes at once; a little later all of it is there."""
+
+
+def glance(subscriber: Subscriber, patience_s: float = 3.0) -> dict[str, dict[str, Any]]:
+    """Return what a bus says of each station; empty where it does not answer in time.
+
+    Parameters
+    ----------
+    subscriber
+        Subscribed to the types of ``GLANCED``.
+    patience_s
+        Seconds to wait for the first event.
+    """
+    stations: dict[str, dict[str, Any]] = {}
+    ends = time.monotonic() + patience_s
+    while (left := ends - time.monotonic()) > 0:
+        event = subscriber.receive(timeout=left)
+        if event is None:
+            break
+        if not stations:
+            ends = time.monotonic() + _AFTER_FIRST_S
+        station = stations.setdefault(event.station, {"station": event.station})
+        if isinstance(event, Update):
+            station |= {
+                "state": event.state,
+                "genre": event.genre,
+                "last_update_age_s": round(max(0.0, time.time() - event.time), 1),
+            }
+        elif isinstance(event, SourceChange):
+            station |= {"source_state": event.state, "detail": event.detail}
+        elif isinstance(event, Status):
+            station |= {name: getattr(event, name) for name in _OF_STATUS}
+    return stations
+
+
+_OF_STATUS: Final = (
+    *("source_state", "input", "model", "uptime_s", "last_frame_age_s", "samples", "samples_lost"),
+    *("cpu_share", "rss_bytes", "open_files", "threads", "history"),
+)

@@ -1,0 +1,301 @@
+"""Reading the events of a daemon, on this machine or another."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+import zmq
+
+from streamgenre.bus.keys import KeyPair, check_public, default_folder, read_pair
+from streamgenre.client.link import Link, Links
+from streamgenre.client.sequence import Hole, Numbers
+from streamgenre.errors import BusError, nearest
+from streamgenre.events import TYPES, AnyEvent, from_json
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+DEFAULT_CONNECT: Final = "tcp://127.0.0.1:5757"
+_RECEIVE_QUEUE: Final = 10_000
+_MAX_MESSAGE: Final = 4 << 20
+_MAX_HOLES: Final = 1000
+_ROUND_S: Final = 0.5
+"""Longest wait at a time: a dead daemon is told of so late at most."""
+
+
+class Subscriber:
+    """Iterates over the events of daemons as they come, with ``for`` or ``async for``.
+
+    Connecting succeeds whether or not the daemon is there: events come once it is, and again after
+    it was restarted. First comes, for each type and station, the last event that the daemon sent
+    before, marked ``retained``. To be used by one thread.
+
+    Parameters
+    ----------
+    connect
+        ZeroMQ endpoint of the daemon, or several of them. Stations of several daemons should have
+        different names.
+    types
+        Event types to receive (``update``, ``segment``, ``gap``, ``source``, ``title``,
+        ``status``); None for all.
+    stations
+        Names of the stations to receive; None for all.
+    timeout
+        Iteration ends where no event came for so many seconds; None waits for ever.
+    server_key
+        Public key of the daemon (``streamgenre keys show`` there), or one for each endpoint; None
+        for no encryption.
+    keys
+        Own key pair, or the folder that holds it; by default that of ``streamgenre keys``. Used
+        with ``server_key`` only.
+    on_hole
+        Called with each :class:`~streamgenre.client.sequence.Hole`, before the event after it is
+        returned.
+    on_link
+        Called with each change of the :class:`~streamgenre.client.link.Link`, while this object
+        waits.
+
+    Raises
+    ------
+    BusError
+        If an endpoint or a type is not one.
+    KeysError
+        If a key is not one, or the own key pair is missing or open to others.
+
+    Examples
+    --------
+    >>> with Subscriber(types=["update"]) as events:  # doctest: +SKIP
+    ...     for event in events:
+    ...         print(event.station, event.genre, event.confidence)
+    """
+
+    def __init__(
+        self,
+        connect: str | Sequence[str] = DEFAULT_CONNECT,
+        *,
+        types: Iterable[str] | None = None,
+        stations: Iterable[str] | None = None,
+        timeout: float | None = None,
+        server_key: str | Sequence[str] | None = None,
+        keys: KeyPair | Path | None = None,
+        on_hole: Callable[[Hole], None] | None = None,
+        on_link: Callable[[Link], None] | None = None,
+    ) -> None:
+        endpoints = [connect] if isinstance(connect, str) else list(connect)
+        self._types = None if types is None else _checked(types)
+        self._stations = None if stations is None else frozenset(stations)
+        server_keys = _server_keys(server_key, len(endpoints))
+        pair = _own_pair(keys) if server_keys else None
+        self.timeout = timeout
+        self.missed = 0
+        """Events that were sent but never arrived here, as the ``seq`` numbers show."""
+        self.holes: deque[Hole] = deque(maxlen=_MAX_HOLES)
+        """The last holes, each with its session, numbers and time."""
+        self._on_hole = on_hole
+        self._numbers = Numbers()
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
+        self._socket.set(zmq.RCVHWM, _RECEIVE_QUEUE)
+        self._socket.set(zmq.MAXMSGSIZE, _MAX_MESSAGE)
+        self._socket.set(zmq.LINGER, 0)
+        self._links = Links(self._socket, encrypted=pair is not None, tell=on_link)
+        self._links.configure()
+        for topic in self._topics():
+            self._socket.subscribe(topic)
+        try:
+            for number, endpoint in enumerate(endpoints):
+                if pair is not None:
+                    use_keys(self._socket, pair, server_keys[number % len(server_keys)])
+                self._connect(endpoint)
+        except BusError:
+            self.close()
+            raise
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(self._links.monitor, zmq.POLLIN)
+
+    def _connect(self, endpoint: str) -> None:
+        self._socket.set(zmq.IPV6, int("[" in endpoint))
+        try:
+            self._socket.connect(endpoint)
+        except zmq.ZMQError as error:
+            raise BusError(
+                f"cannot connect to {endpoint!r}: expected tcp://HOST:PORT or ipc://PATH "
+                f"({error.strerror})"
+            ) from error
+
+    def _topics(self) -> list[str]:
+        # Status is always listened to: its absence shows that a daemon hangs.
+        types = sorted({*(self._types or TYPES), "status"})
+        if self._stations is None:
+            return [f"{kind}/" for kind in types]
+        return [f"{kind}/{name}" for kind in types for name in sorted(self._stations)]
+
+    @property
+    def link(self) -> Link:
+        """Whether the daemon is there, as far as was seen while this object waited."""
+        return self._links.now
+
+    def receive(self, timeout: float | None = None) -> AnyEvent | None:
+        """Return the next event, or None where none came within ``timeout`` seconds.
+
+        Raises
+        ------
+        BusError
+            If what came is no event of a version known here.
+        """
+        found = self._wait(timeout)
+        return None if found is None else found[1]
+
+    def receive_json(self, timeout: float | None = None) -> bytes | None:
+        """Return the next event's JSON as it was sent; otherwise as :meth:`receive`."""
+        found = self._wait(timeout)
+        return None if found is None else found[0]
+
+    async def receive_async(self, timeout: float | None = None) -> AnyEvent | None:
+        """As :meth:`receive`, without blocking the running asyncio loop."""
+        ends = _end(timeout)
+        while True:
+            found = self._take()
+            if found is not None:
+                return found[1]
+            left = _left(ends)
+            if left == 0:
+                return None
+            await self._pause(left)
+
+    def _wait(self, timeout: float | None) -> tuple[bytes, AnyEvent] | None:
+        ends = _end(timeout)
+        while True:
+            found = self._take()
+            if found is not None:
+                return found
+            left = _left(ends)
+            if left == 0:
+                return None
+            self._poller.poll(math.ceil(1000 * left))
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait until something may have come."""
+        # Readable descriptors tell of changes only; here all that was there has been taken.
+        loop, woken = asyncio.get_running_loop(), asyncio.Event()
+        handles = [int(s.get(zmq.FD)) for s in (self._socket, self._links.monitor)]
+        for handle in handles:
+            loop.add_reader(handle, woken.set)
+        try:
+            async with asyncio.timeout(seconds):
+                await woken.wait()
+        except TimeoutError:
+            return
+        finally:
+            for handle in handles:
+                loop.remove_reader(handle)
+
+    def _take(self) -> tuple[bytes, AnyEvent] | None:
+        """Return the next event that is wanted and new; None where there is none now."""
+        while True:
+            self._links.watch(time.monotonic())
+            try:
+                parts = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return None
+            now = time.monotonic()
+            self._links.heard(now)
+            if len(parts) != 2 or not self._wanted(parts[0].decode(errors="replace")):
+                continue
+            event = from_json(parts[1])
+            new, hole = self._numbers.note(event, now, self._links.losses)
+            if hole is not None:
+                self.missed += hole.count
+                self.holes.append(hole)
+                if self._on_hole is not None:
+                    self._on_hole(hole)
+            if new:
+                return parts[1], event
+
+    def _wanted(self, topic: str) -> bool:
+        # ZeroMQ matches prefixes: update/rock brings update/rock-antenne along.
+        kind, _, station = topic.partition("/")
+        return (self._types is None or kind in self._types) and (
+            self._stations is None or station in self._stations
+        )
+
+    def __iter__(self) -> Iterator[AnyEvent]:
+        while (event := self.receive(self.timeout)) is not None:
+            yield event
+
+    async def __aiter__(self) -> AsyncIterator[AnyEvent]:
+        while (event := await self.receive_async(self.timeout)) is not None:
+            yield event
+
+    def close(self) -> None:
+        """Close the connection."""
+        if not self._socket.closed:
+            self._links.close()
+            self._socket.close(linger=0)
+
+    def __enter__(self) -> Subscriber:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Subscriber:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def use_keys(socket: zmq.Socket[bytes], pair: KeyPair, server_key: bytes) -> None:
+    """Encrypt what a socket connects to from now on."""
+    socket.set(zmq.CURVE_PUBLICKEY, pair.public)
+    socket.set(zmq.CURVE_SECRETKEY, pair.secret)
+    socket.set(zmq.CURVE_SERVERKEY, server_key)
+
+
+def _checked(types: Iterable[str]) -> frozenset[str]:
+    wanted = frozenset(types)
+    for kind in sorted(wanted):
+        if kind not in TYPES:
+            raise BusError(
+                f"no event type {kind!r}: expected {', '.join(TYPES)}{nearest(kind, TYPES)}"
+            )
+    return wanted
+
+
+def _server_keys(server_key: str | Sequence[str] | None, endpoints: int) -> list[bytes]:
+    given = [server_key] if isinstance(server_key, str) else list(server_key or ())
+    if len(given) not in (0, 1, endpoints):
+        raise BusError(
+            f"{len(given)} server keys for {endpoints} endpoints: expected one for all, or one each"
+        )
+    return [check_public(key) for key in given]
+
+
+def _own_pair(keys: KeyPair | Path | None) -> KeyPair:
+    return keys if isinstance(keys, KeyPair) else read_pair(keys or default_folder())
+
+
+def _end(timeout: float | None) -> float | None:
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def _left(ends: float | None) -> float:
+    """Return the seconds to wait now; 0 where the time is over."""
+    return _ROUND_S if ends is None else min(_ROUND_S, max(0.0, ends - time.monotonic()))

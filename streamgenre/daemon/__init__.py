@@ -1,0 +1,1 @@
+"""One listening process: its stations, sinks, requests, reloads and watchdog."""

@@ -1,0 +1,1 @@
+"""Words, numbers and colours shared by the dashboard, tables and reports."""

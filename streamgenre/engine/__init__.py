@@ -1,0 +1,1 @@
+"""The loop that takes every station from its source to events."""

@@ -1,0 +1,242 @@
+"""What one station tells the world: its hops, decisions, gaps and states made into events."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from collections import deque
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from streamgenre.engine.health import Latencies
+from streamgenre.events import (
+    PROBABILITY_DIGITS,
+    DeadAir,
+    Gap,
+    Segment,
+    Sequence,
+    SourceChange,
+    Status,
+    Title,
+    Update,
+    rounded,
+)
+from streamgenre.sources.titles import split_title
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from streamgenre.bus.stats import BusStats
+    from streamgenre.engine.health import Vitals
+    from streamgenre.engine.station import Break, Hop, Station
+    from streamgenre.events import AnyEvent
+    from streamgenre.inference.dead_air import Silence
+    from streamgenre.inference.decision import Decision, Stretch
+    from streamgenre.inference.manifest import Manifest
+    from streamgenre.sources import titles
+    from streamgenre.sources.base import Notice
+
+
+MAX_TITLES: Final = 20
+"""Titles that a segment tells of; a station may announce the time of day every second."""
+
+
+class Reporter:
+    """Makes and sends the events of one station in one session."""
+
+    def __init__(
+        self, station: Station, manifest: Manifest, publish: Callable[[AnyEvent], None]
+    ) -> None:
+        self._station = station
+        self.manifest = manifest
+        """Of the model in use."""
+        self._publish = publish
+        self._session = uuid.uuid4().hex
+        self._sequence = Sequence()
+        self._latencies = Latencies()
+        self._updates = 0
+        # Of the decision: stream time, wall time, and how often the system's clock had been set.
+        self._since: tuple[float, float, int] = (-1.0, 0.0, 0)
+        self._playing: dict[str, Any] | None = None
+        self._played: deque[dict[str, Any]] = deque(maxlen=MAX_TITLES)  # since the last segment
+
+    def update(self, hop: Hop, decision: Decision) -> None:
+        """Tell what was heard in a hop and what is decided."""
+        if decision.since != self._since[0]:
+            began = hop.wall - (hop.end - hop.start)
+            self._since = (decision.since, began, self._station.clock.steps)
+        self._publish(
+            Update(
+                **self._head("update", hop.end, hop.wall),
+                state=decision.state,
+                genre=decision.genre,
+                confidence=round(decision.confidence, PROBABILITY_DIGITS),
+                since=decision.since,
+                probabilities=self._by_label(decision.probabilities),
+                smoothed=self._by_label(decision.smoothed),
+                level_dbfs=_decibels(hop.level_dbfs),
+                peak_dbfs=_decibels(hop.peak_dbfs),
+                loudness_lufs=_decibels(hop.loudness_lufs),
+                speech=None if decision.speech is None else round(decision.speech, 4),
+                now_playing=self._playing,
+            )
+        )
+        self._updates += 1
+        if hop.arrival is not None:
+            self._latencies.add(time.monotonic() - hop.arrival)
+
+    def segment(self, stretch: Stretch) -> None:
+        """Tell that a stretch of one decision is over."""
+        # The burst that a radio server begins with moves the times of all samples, those before it
+        # too. But where the system's clock was set, the start is what was said when it began.
+        _, said, steps = self._since
+        was_set = steps != self._station.clock.steps
+        started = said if was_set else self._station.wall_of(stretch.start)
+        ended = max(started, self._station.wall_of(stretch.end))
+        self._publish(
+            Segment(
+                **self._head("segment", stretch.end, ended),
+                state=stretch.state,
+                genre=stretch.genre,
+                start=stretch.start,
+                end=stretch.end,
+                start_time=round(started, 6),
+                mean_probability=stretch.mean_probability,
+                updates=stretch.updates,
+                titles=list(self._played) or None,
+            )
+        )
+        self._played.clear()
+        if self._playing is not None:
+            self._played.append(self._playing)
+
+    def gap(self, gap: Break) -> None:
+        """Tell that samples are lost."""
+        rate = self._station.source.rate
+        self._publish(
+            Gap(
+                **self._head("gap", gap.end, gap.wall),
+                samples=gap.lost.samples,
+                rate=rate,
+                seconds=round(gap.lost.samples / rate, 6),
+                reason=gap.lost.reason.value,
+            )
+        )
+
+    def source(self, notice: Notice) -> None:
+        """Tell that the source changed its state."""
+        source = self._station.source
+        self._publish(
+            SourceChange(
+                **self._head("source", self._station.stream_time, self._now()),
+                state=notice.state,
+                input=source.name,
+                detail=notice.detail.removeprefix(f"{source.name}: "),  # the input says that
+                rate=source.rate or None,
+                channels=source.channels or None,
+            )
+        )
+
+    def title(self, title: titles.Title) -> None:
+        """Tell what the station says is playing."""
+        self._playing = None
+        if title.title or title.artist:
+            since = self._station.stream_time
+            self._playing = {
+                "artist": title.artist, "title": title.title, "raw": title.raw, "since": since
+            }  # fmt: skip
+            self._played.append(self._playing)
+        self._publish(
+            Title(
+                **self._head("title", self._station.stream_time, self._now()),
+                artist=title.artist,
+                title=title.title,
+                raw=title.raw,
+            )
+        )
+
+    def nothing_playing(self) -> None:
+        """Tell that it is not known any more what is playing, where it was."""
+        if self._playing is not None:
+            self._played.clear()  # it was carried over from the segment that the loss has ended
+            self.title(split_title(""))
+
+    def dead_air(self, silence: Silence) -> None:
+        """Tell that dead air was found, or is over."""
+        self._publish(
+            DeadAir(
+                **self._head("dead_air", silence.end, self._station.wall_of(silence.end)),
+                active=silence.active,
+                start=silence.start,
+                start_time=round(silence.start_time, 6),
+                seconds=round(silence.end - silence.start, 6),
+            )
+        )
+
+    def status(self, vitals: Vitals, traffic: BusStats, *, removed: bool = False) -> None:
+        """Tell how daemon, bus and station are doing; ``removed`` for the last time."""
+        source, ring = self._station.source, self._station.source.ring
+        arrived = ring.last_arrival if ring else None
+        self._publish(
+            Status(
+                **self._head("status", self._station.stream_time, self._now()),
+                uptime_s=vitals.uptime_s,
+                input=source.name,
+                source_state=source.state,
+                samples=ring.written if ring else 0,
+                samples_lost=ring.lost if ring else 0,
+                samples_replaced=self._station.replaced,
+                updates=self._updates,
+                last_frame_age_s=None if arrived is None else round(time.monotonic() - arrived, 3),
+                latency_ms=self._latencies.percentiles_ms(),
+                cpu_share=vitals.cpu_share,
+                rss_bytes=vitals.rss_bytes,
+                open_files=vitals.open_files,
+                threads=vitals.threads,
+                model=self.manifest.name,
+                model_sha256=self.manifest.sha256,
+                clock_drift_ppm=self._station.clock.drift_ppm,
+                clock_steps=self._station.clock.steps,
+                removed=removed,
+                **asdict(traffic),
+            )
+        )
+
+    def _now(self) -> float:
+        """Return the UNIX seconds of what happens now; a file played fast has a time of its own."""
+        return time.time() if self._station.source.real_time else self._station.wall
+
+    def describe(self) -> dict[str, Any]:
+        """Return how the station is doing, as JSON has it."""
+        source = self._station.source
+        return {
+            "station": self._station.name,
+            "session": self._session,
+            "input": source.name,
+            "source_state": source.state,
+            "stream_time": self._station.stream_time,
+            "updates": self._updates,
+            "samples_lost": source.ring.lost if source.ring else 0,
+            "model": self.manifest.name,
+        }
+
+    def _head(self, kind: str, stream_time: float, wall: float) -> dict[str, Any]:
+        return {
+            "station": self._station.name,
+            "session": self._session,
+            "seq": self._sequence.next(kind),
+            "time": round(wall, 6),
+            "stream_time": stream_time,
+        }
+
+    def _by_label(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
+        return rounded(dict(zip(self.manifest.labels, probabilities.tolist(), strict=True)))
+
+
+def _decibels(level: float | None) -> float | None:
+    """Return a level as it is sent: JSON has no infinity."""
+    return None if level is None or not math.isfinite(level) else round(level, 2)

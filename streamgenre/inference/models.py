@@ -1,0 +1,232 @@
+"""Genre models in onnxruntime: one interface for the stateful and the windowed kind.
+
+A model takes the new frames of any number of stations at once (batch axis = stations) and returns
+one row of logits a station. Each station's past is kept here by the station's name, so that hop by
+hop gives what the whole stream at once would give.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from streamgenre.errors import ModelError
+from streamgenre.inference.manifest import Manifest, find_model, read_manifest
+from streamgenre.inference.session import FRAMES, LOGITS, SPEECH, open_graph
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Frames = NDArray[np.float32]
+
+__all__ = [
+    "FRAMES",
+    "LOGITS",
+    "MAX_ROWS",
+    "SPEECH",
+    "Model",
+    "Output",
+    "StatefulModel",
+    "WindowedModel",
+    "load_model",
+    "softmax",
+]
+
+MAX_ROWS: Final = 8
+"""Stations in one run of a graph; more are taken in several. Eight bring all that a batch can bring
+(``benchmarks/stations.py``); from 16 on, the tensors of the wide models are so large that the
+allocator fetches them from the system anew at every run, at twice the cost."""
+
+
+def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return probabilities over the last axis, computed in float64."""
+    shifted = np.asarray(logits, np.float64) - np.max(logits, axis=-1, keepdims=True)
+    exponentials = np.exp(shifted)
+    probabilities: NDArray[np.float64] = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a model says of some stations, uncalibrated."""
+
+    logits: NDArray[np.float32]
+    """Of the genres, shape ``(stations, labels)``."""
+    speech: NDArray[np.float32] | None
+    """Logits of speech without music, shape ``(stations,)``; None where the model cannot tell."""
+
+    def of(self, row: int) -> Output:
+        """Return what is said of one of the stations."""
+        one = slice(row, row + 1)
+        return Output(self.logits[one], None if self.speech is None else self.speech[one])
+
+
+class Model(ABC):
+    """A model in use; make one with :func:`load_model`."""
+
+    def __init__(self, manifest: Manifest, session: Any) -> None:
+        self.manifest = manifest
+        self._session = session
+        self._columns = [LOGITS] if manifest.speech_temperature is None else [LOGITS, SPEECH]
+
+    @abstractmethod
+    def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
+        """Take each station's new frames, return what the model says after the last of them.
+
+        Parameters
+        ----------
+        stations
+            Names, each at most once.
+        frames
+            One array of shape ``(n_new, numcep)`` a station; ``n_new`` ≥ 1 and free to differ.
+
+        Raises
+        ------
+        ValueError
+            If stations and frames do not fit; then no station's past has changed.
+        """
+
+    @abstractmethod
+    def reset(self, station: str) -> None:
+        """Forget a station's past, as if it had just begun."""
+
+    def probabilities(self, output: Output) -> NDArray[np.float64]:
+        """Return the calibrated probabilities of the genres, shape ``(stations, labels)``.
+
+        Raises
+        ------
+        ModelError
+            If the logits are no numbers.
+        """
+        finite = output.speech is None or np.isfinite(output.speech).all()
+        if not (finite and np.isfinite(output.logits).all()):
+            raise ModelError(
+                f"{self.manifest.weights}: gives logits that are no numbers; its weights are "
+                "damaged or it was badly trained: take another model"
+            )
+        return softmax(output.logits / self.manifest.temperature)
+
+    def speech(self, output: Output) -> NDArray[np.float64] | None:
+        """Return the calibrated probabilities of speech without music, shape ``(stations,)``."""
+        if output.speech is None or self.manifest.speech_temperature is None:
+            return None
+        two = np.stack([output.speech, np.zeros_like(output.speech)], axis=-1)
+        return softmax(two / self.manifest.speech_temperature)[:, 0]
+
+    def _output(self, told: NDArray[np.float32]) -> Output:
+        """Take apart logits and, where the model has it, the column of speech behind them."""
+        labels = len(self.manifest.labels)
+        speech = told[:, labels] if told.shape[1] > labels else None
+        return Output(told[:, :labels], speech)
+
+    def _check_batch(self, stations: Sequence[str], frames: Sequence[Frames]) -> None:
+        numcep = self.manifest.features.numcep
+        if len(set(stations)) != len(frames) or len(stations) != len(frames):
+            raise ValueError(
+                f"expected one array of frames for each of {list(stations)}, each named once; "
+                f"found {len(frames)} arrays"
+            )
+        for station, new in zip(stations, frames, strict=True):
+            if new.ndim != 2 or len(new) == 0 or new.shape[1] != numcep:
+                raise ValueError(
+                    f"{station}: expected frames of shape (at least 1, {numcep}), not {new.shape}"
+                )
+
+
+class StatefulModel(Model):
+    """A recurrent model: each station's state tensors go in and come out at every update."""
+
+    def __init__(self, manifest: Manifest, session: Any) -> None:
+        super().__init__(manifest, session)
+        self._states: dict[str, list[Frames]] = {}
+        self._inputs = [state.input for state in manifest.states]
+        self._outputs = [*self._columns, *(state.output for state in manifest.states)]
+        self._zeros = [np.zeros(state.shape, np.float32) for state in manifest.states]
+
+    def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
+        """See :meth:`Model.update`."""
+        self._check_batch(stations, frames)
+        told = np.empty((len(stations), len(self.manifest.labels) + len(self._columns) - 1), "f4")
+        for rows in _rows_by_length(frames):
+            names = [stations[row] for row in rows]
+            states = zip(*(self._states.get(name, self._zeros) for name in names), strict=True)
+            feed = dict(zip(self._inputs, map(np.stack, states), strict=True))
+            feed[FRAMES] = np.stack([frames[row] for row in rows])
+            found = self._session.run(self._outputs, feed)
+            columns, after = found[: len(self._columns)], found[len(self._columns) :]
+            told[rows] = np.concatenate([column[:, -1] for column in columns], axis=-1)
+            for position, name in enumerate(names):
+                # Copies: a view of the batch would keep every station's state alive.
+                self._states[name] = [tensor[position].copy() for tensor in after]
+        return self._output(told)
+
+    def state(self, station: str) -> dict[str, Frames]:
+        """Return a station's state tensors by input name; zeros where it has no past."""
+        return dict(zip(self._inputs, self._states.get(station, self._zeros), strict=True))
+
+    def reset(self, station: str) -> None:
+        """See :meth:`Model.reset`."""
+        self._states.pop(station, None)
+
+
+class WindowedModel(Model):
+    """A model that looks at the last ``window_frames`` frames.
+
+    While a station is younger than that, the frames that are there are repeated in their order
+    until the window is full: the model sees only what was really heard.
+    """
+
+    def __init__(self, manifest: Manifest, session: Any) -> None:
+        super().__init__(manifest, session)
+        self._pasts: dict[str, Frames] = {}
+
+    def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
+        """See :meth:`Model.update`."""
+        self._check_batch(stations, frames)
+        length = self.manifest.window_frames
+        pasts = {}
+        for station, new in zip(stations, frames, strict=True):
+            past = self._pasts.get(station)
+            seen = new if past is None else np.concatenate([past, new])
+            pasts[station] = seen[-length:].copy()
+        windows = [np.resize(seen, (length, seen.shape[1])) for seen in pasts.values()]
+        told = []
+        for start in range(0, len(windows), MAX_ROWS):
+            feed = {FRAMES: np.stack(windows[start : start + MAX_ROWS])}
+            told.append(np.concatenate(self._session.run(self._columns, feed), axis=-1))
+        self._pasts |= pasts
+        return self._output(np.concatenate(told))
+
+    def reset(self, station: str) -> None:
+        """See :meth:`Model.reset`."""
+        self._pasts.pop(station, None)
+
+
+def _rows_by_length(frames: Sequence[Frames]) -> list[list[int]]:
+    """Group the rows of a batch by their number of frames, up to ``MAX_ROWS`` in a group."""
+    groups: dict[int, list[int]] = {}
+    for row, new in enumerate(frames):
+        groups.setdefault(len(new), []).append(row)
+    return [
+        rows[start : start + MAX_ROWS]
+        for rows in groups.values()
+        for start in range(0, len(rows), MAX_ROWS)
+    ]
+
+
+def load_model(name_or_folder: str) -> Model:
+    """Load a shipped model by its name, or any model folder by its path.
+
+    Raises
+    ------
+    ModelError
+        If there is no such folder, or its files are damaged or do not fit together.
+    """
+    manifest = read_manifest(find_model(name_or_folder))
+    session = open_graph(manifest)
+    return (StatefulModel if manifest.kind == "stateful" else WindowedModel)(manifest, session)

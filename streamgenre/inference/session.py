@@ -1,0 +1,125 @@
+"""The graph of a model folder: opened in onnxruntime, and checked against the manifest.
+
+The graphs' contract (float32):
+
+========  ==========================================  =========================================
+kind      inputs                                      outputs
+========  ==========================================  =========================================
+stateful  ``frames`` (batch, time, numcep), states    ``logits`` (batch, time, labels), states
+windowed  ``frames`` (batch, window_frames, numcep)   ``logits`` (batch, labels)
+========  ==========================================  =========================================
+
+The daemon reads the last row of a stateful graph's logits. A graph may give that row alone (time 1,
+declared as open) where logits at every frame would be costly.
+
+A graph may tell speech without music from everything else: a further output ``speech``, shaped as
+``logits`` with one column, and ``"speech": {"temperature": T}`` in the manifest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from streamgenre.errors import ModelError
+
+if TYPE_CHECKING:
+    from streamgenre.inference.manifest import Manifest
+
+FRAMES: Final = "frames"
+LOGITS: Final = "logits"
+SPEECH: Final = "speech"
+
+
+def open_graph(manifest: Manifest) -> Any:
+    """Return the onnxruntime session of a model's graph.
+
+    Raises
+    ------
+    ModelError
+        If it is damaged, or does not fit the manifest.
+    """
+    session = _session(manifest)
+    try:
+        _check_tensors(manifest, session)
+    except UnicodeDecodeError as error:
+        raise ModelError(
+            f"{manifest.weights}: a name in the graph is damaged: {error}; export the model again"
+        ) from error
+    return session
+
+
+def _session(manifest: Manifest) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # One thread that sleeps while there is nothing to do; memory taken as needed, not in doubling
+    # arenas: the daemon runs beside other things for months.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3
+    state = onnxruntime.capi.onnxruntime_pybind11_state
+    errors = (
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NoSuchFile,
+        state.NotImplemented,
+        state.RuntimeException,
+        RuntimeError,  # any other C++ exception
+        ValueError,  # UnicodeDecodeError, where a message quotes damaged bytes
+    )
+    try:
+        return onnxruntime.InferenceSession(
+            str(manifest.weights),
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,  # it would print on stdout and try the same once more
+        )
+    except errors as error:
+        raise ModelError(
+            f"{manifest.weights}: onnxruntime {onnxruntime.__version__} cannot load it: {error}"
+        ) from error
+
+
+def _check_tensors(manifest: Manifest, session: Any) -> None:
+    """Check names, types and shapes of the graph against the manifest."""
+    numcep, labels = manifest.features.numcep, len(manifest.labels)
+    if manifest.kind == "stateful":
+        inputs: dict[str, tuple[int | None, ...]] = {FRAMES: (None, None, numcep)}
+        outputs: dict[str, tuple[int | None, ...]] = {LOGITS: (None, None, labels)}
+        speech: tuple[int | None, ...] = (None, None, 1)
+        inputs |= {state.input: (None, *state.shape) for state in manifest.states}
+        outputs |= {state.output: (None, *state.shape) for state in manifest.states}
+    else:
+        inputs = {FRAMES: (None, manifest.window_frames, numcep)}
+        outputs = {LOGITS: (None, labels)}
+        speech = (None, 1)
+    if manifest.speech_temperature is not None:
+        outputs[SPEECH] = speech
+    for expected, found, what in (
+        (inputs, session.get_inputs(), "input"),
+        (outputs, session.get_outputs(), "output"),
+    ):
+        there = {tensor.name: tensor for tensor in found}
+        if set(there) != set(expected):
+            raise ModelError(
+                f"{manifest.weights}: {what}s are {sorted(there)}, the manifest asks for "
+                f"{sorted(expected)}; export the model again"
+            )
+        for name, shape in expected.items():
+            tensor = there[name]
+            fixed = tuple(size if isinstance(size, int) else None for size in tensor.shape)
+            # A size that the manifest leaves open (None) must be open in the graph too.
+            fits = len(fixed) == len(shape) and all(
+                is_ is None or want == is_ for want, is_ in zip(shape, fixed, strict=True)
+            )
+            if tensor.type != "tensor(float)" or not fits:
+                asked = ["any" if size is None else size for size in shape]
+                raise ModelError(
+                    f"{manifest.weights}: {what} {name!r} is {tensor.type} {list(tensor.shape)}, "
+                    f"the manifest asks for tensor(float) {asked}; "
+                    "export the model again"
+                )

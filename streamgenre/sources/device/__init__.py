@@ -1,0 +1,1 @@
+"""Sound cards, through PortAudio in a helper process."""

@@ -1,0 +1,145 @@
+"""Which source is meant by ``--input``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from streamgenre.errors import InputError
+from streamgenre.sources.demo import open_demo
+from streamgenre.sources.device.devices import Choice, find_device, is_id, list_devices
+from streamgenre.sources.device.source import DeviceSource
+from streamgenre.sources.files.listing import AUDIO_SUFFIXES, is_playlist, list_files
+from streamgenre.sources.files.playlist import Order, open_file, open_playlist
+from streamgenre.sources.files.stdin import open_stdin
+from streamgenre.sources.playlist_formats import SUFFIXES
+from streamgenre.sources.stream.radio import RadioSource
+from streamgenre.urls import (
+    SCHEMES,
+    is_stream,
+    looks_like_login,
+    looks_like_url,
+    redacted,
+)
+
+if TYPE_CHECKING:
+    from streamgenre.config import StationSettings
+    from streamgenre.sources.base import Source
+
+
+DEFAULT_DEVICE: Final = "default"
+"""The input that is the default device, whatever it is called."""
+
+
+def input_fault(name: str) -> str:
+    """Return why nothing can be listened to by this name, wherever the daemon runs, or ""."""
+    if not name.strip():
+        return "expected a device, a path, a URL, -, demo or default"
+    if (looks_like_url(name) or looks_like_login(name)) and not is_stream(name):
+        return (
+            f"expected {'://, '.join(SCHEMES)}://; pipe in others: "
+            "`ffmpeg -loglevel error -i URL -f s16le -ac 2 -ar 44100 - | "
+            "streamgenre listen --input -`"
+        )
+    return ""
+
+
+def open_input(settings: StationSettings, *, waits: bool = True) -> tuple[Source, str | None]:
+    """Return the source that the settings mean, and a line for the user where one was chosen.
+
+    Parameters
+    ----------
+    settings
+        Of the station.
+    waits
+        Whether a device that is there but cannot be opened is waited for; else the source fails.
+
+    Raises
+    ------
+    InputError
+        If there is no such input, or it cannot be used.
+    """
+    name = settings.input
+    if name is None:
+        return _default(settings, waits=waits)
+    if fault := input_fault(name):
+        raise InputError(f"{redacted(name)}: {fault}")
+    if name == "-":
+        return open_stdin(settings.raw), None
+    if name == "demo":
+        return open_demo(pace=settings.pace), None
+    if is_stream(name):
+        return RadioSource(name), None
+    if _looks_like_path(name):
+        return _open_path(name, settings), None
+    try:
+        device = find_device(None if name == DEFAULT_DEVICE else name)
+    except InputError as error:
+        if name == DEFAULT_DEVICE or is_id(name):
+            raise
+        raise InputError(f"{name!r} is no file here, and: {error}") from error
+    chosen_by = device.name if name == DEFAULT_DEVICE else name
+    return DeviceSource(Choice(chosen_by, device), settings.device, waits=waits), None
+
+
+def _open_path(name: str, settings: StationSettings) -> Source:
+    """Return what plays a file, a folder or a list of files, or the stream of a station list."""
+    order = Order(loop=settings.loop, shuffle=settings.shuffle)
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's fails for unknown users
+    if not is_playlist(path):
+        return open_file(path, pace=settings.pace, order=order)
+    if not path.is_dir():
+        listing = list_files(path)
+        if listing.streams and not listing.files:
+            return RadioSource(listing.streams[0], path.name)
+    return open_playlist(path, pace=settings.pace, order=order)
+
+
+def is_device(name: str | None) -> bool:
+    """Whether an input can only be a device: such a one is waited for."""
+    return not (
+        name is None or name in ("-", "demo") or looks_like_url(name) or _looks_like_path(name)
+    )
+
+
+def is_played(name: str | None) -> bool:
+    """Whether an input is played, and not heard once and for all: a file or the demo."""
+    return name == "demo" or not (
+        name is None or name == "-" or looks_like_url(name) or is_device(name)
+    )
+
+
+def name_of(name: str | None) -> str:
+    """Return what a station with this input is called that has no name: before it is opened."""
+    if name in (None, DEFAULT_DEVICE):
+        return "default input"
+    if looks_like_url(name) or looks_like_login(name):
+        return redacted(name)
+    return Path(name).name or name if is_played(name) else "stdin" if name == "-" else name
+
+
+def _looks_like_path(name: str) -> bool:
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's fails for unknown users
+    ending = path.suffix.lower()
+    return not looks_like_url(name) and (
+        "/" in name or ending in AUDIO_SUFFIXES or ending in SUFFIXES or path.exists()
+    )
+
+
+def _default(settings: StationSettings, *, waits: bool) -> tuple[Source, str]:
+    """Return the default input device, or the demo where there is none."""
+    try:
+        devices = list_devices()
+        reason = "no input device"
+    except InputError as error:
+        devices, reason = [], str(error)
+    if not devices:
+        return (
+            open_demo(pace=settings.pace),
+            f"{reason}: playing the built-in demo programme; choose another with --input",
+        )
+    device = next((d for d in devices if d.default), devices[0])
+    which = "the default input device" if device.default else "the first input device"
+    source = DeviceSource(Choice(device.name, device), settings.device, waits=waits)
+    return source, f"listening to {device.name!r}, {which}"

@@ -1,0 +1,1 @@
+"""Audio files, folders, playlists and raw PCM on standard input."""

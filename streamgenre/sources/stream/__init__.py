@@ -1,0 +1,1 @@
+"""Radio streams: Icecast, Shoutcast, HLS, RTSP and SRT."""

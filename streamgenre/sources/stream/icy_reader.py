@@ -1,0 +1,117 @@
+"""The bytes of a radio stream on their way to FFmpeg, with the titles in them taken out."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from streamgenre.audio.fair_lock import Turn
+from streamgenre.errors import InputError
+from streamgenre.sources.base import MAX_CUES
+from streamgenre.sources.stream.icy import IcyDemuxer
+from streamgenre.sources.stream.ogg import OggChain
+
+if TYPE_CHECKING:
+    from streamgenre.sources.stream.http import Response
+    from streamgenre.sources.titles import Title
+
+_READ: Final = 65_536
+_EVERY_S: Final = 0.15
+"""Seconds between two reads: a few large ones cost much less than many small ones."""
+
+
+class IcyReader:
+    """The audio of a response as a file for PyAV to read, one link of an Ogg chain after another.
+
+    Parameters
+    ----------
+    response
+        The open stream.
+    patience_s
+        Seconds without audio (see :meth:`heard`) after which reading fails: a server may send
+        bytes for ever of which no audio comes.
+    turn
+        Taken while what was read is decoded.
+    """
+
+    def __init__(self, response: Response, patience_s: float, turn: Turn | None = None) -> None:
+        self._body = response.body
+        self._turn = turn or Turn()
+        self._next_read = 0.0
+        self._patience_s = patience_s
+        self._heard_at = time.monotonic()
+        self._over = False
+        self._links: deque[bytearray] = deque([bytearray()])  # what was read, but not handed out
+        self._handed = 0  # bytes handed out
+        self._link_start = 0  # of them before the present link
+        self._demuxed = 0  # bytes of audio that came
+        self._chain = OggChain()
+        self._titles: deque[tuple[int, Title]] = deque(maxlen=MAX_CUES)
+        value = response.headers.get("icy-metaint", "0")
+        try:
+            self._demuxer = IcyDemuxer(int(value))
+        except ValueError:
+            raise InputError(f"{response.url}: icy-metaint is {value[:20]!r}") from None
+
+    def read(self, size: int) -> bytes:
+        """Return up to ``size`` bytes of the present link, none at its end.
+
+        Raises
+        ------
+        TimeoutError
+            If too little comes.
+        """
+        while not self._links[0] and len(self._links) == 1 and not self._over:
+            # Whatever goes wrong is raised once: FFmpeg asks again, and PyAV would print it.
+            self._over = True
+            if time.monotonic() - self._heard_at > self._patience_s:
+                raise TimeoutError
+            data = self._read()
+            self._over = not data
+            self._take(data)
+        link = self._links[0]
+        out = bytes(link[:size])
+        del link[:size]
+        self._handed += len(out)
+        return out
+
+    def _read(self) -> bytes:
+        """Return what has come; others decode meanwhile."""
+        self._turn.give()
+        time.sleep(max(0.0, min(_EVERY_S, self._next_read - time.monotonic())))
+        data = self._body.read1(_READ)
+        self._next_read = time.monotonic() + _EVERY_S
+        self._turn.take()
+        return data
+
+    def _take(self, data: bytes) -> None:
+        audio, titles = self._demuxer.push(data)
+        self._titles += [(self._demuxed + place, title) for place, title in titles]
+        self._demuxed += len(audio)
+        first, *others = self._chain.push(audio) if data else [self._chain.flush()]
+        self._links[0] += first
+        self._links += map(bytearray, others)
+
+    def next_link(self) -> bool:
+        """Go on to the next link; False where the present one is the last."""
+        if len(self._links) == 1:
+            return False
+        self._handed += len(self._links.popleft())
+        self._link_start = self._handed
+        return True
+
+    def heard(self) -> None:
+        """Note that audio came out of what was read."""
+        self._heard_at = time.monotonic()
+
+    def titles_until(self, position: int | None) -> list[Title]:
+        """Return the titles that stand before a byte of the present link, each once.
+
+        All there are where the position is not known.
+        """
+        place = self._demuxed if position is None else self._link_start + position
+        due = []
+        while self._titles and self._titles[0][0] <= place:
+            due.append(self._titles.popleft()[1])
+        return due

@@ -1,0 +1,175 @@
+"""What the daemon says beside its events: to the journal, or as lines on standard error.
+
+Where systemd connected standard error to the journal, entries go there with their level and with
+the fields ``STREAMGENRE_STATION`` and ``STREAMGENRE_EVENT``; else they are lines that begin with
+``streamgenre: ``. Repetitions are counted, secrets taken out, and nothing ever waits for whoever
+reads: a line that nobody takes is lost and counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from streamgenre.system.journal import Journal, leads_to_journal, priority
+from streamgenre.system.redact import redact
+from streamgenre.system.repeats import Repeats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Write: TypeAlias = Callable[[logging.LogRecord, str], bool]
+    Watch: TypeAlias = Callable[[logging.LogRecord, str], None]
+
+LEVELS: Final = ("debug", "info", "warning", "error")
+MAX_LINE: Final = 2000
+"""Characters of a line; a pipe takes so much at once or nothing."""
+MAX_HELD: Final = 200
+"""Lines kept while the dashboard has the terminal."""
+
+_root = logging.getLogger("streamgenre")
+
+
+@contextmanager
+def logging_to_user(
+    level: str | None = None, *, hold: bool = False, watch: Watch | None = None
+) -> Iterator[bool]:
+    """Send the log of the package to the user; yields whether that is the journal.
+
+    Parameters
+    ----------
+    level
+        Least level that is said, one of ``LEVELS``; None for ``info``.
+    hold
+        Whether lines wait for the end, since the dashboard has the terminal.
+    watch
+        Told of each line that waits, for the dashboard to show.
+    """
+    journal = leads_to_journal(sys.stderr)
+    handler = _Handler(_to_journal() if journal else (_Held(watch) if hold else _to_stderr))
+    before = _root.level, _root.propagate
+    _root.setLevel((level or "info").upper())
+    _root.propagate = False
+    _root.addHandler(handler)
+    try:
+        yield journal
+    finally:
+        _root.removeHandler(handler)
+        handler.close()
+        _root.setLevel(before[0])
+        _root.propagate = before[1]
+
+
+def settle() -> None:
+    """Say how many lines were held back a while ago; to be called now and then."""
+    for handler in _root.handlers:
+        if isinstance(handler, _Handler):
+            handler.settle()
+
+
+class _Handler(logging.Handler):
+    """Makes records into lines."""
+
+    def __init__(self, write: Write) -> None:
+        super().__init__()
+        self._write = write
+        self._repeats = Repeats()
+        self._lost = 0
+        self.addFilter(self._repeats)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        more = getattr(record, "repeated", 0)
+        text = "; ".join(redact(record.getMessage()).splitlines())
+        text = "".join(c if c.isprintable() else "\ufffd" for c in text)[:MAX_LINE]
+        lost = f" ({self._lost} lines before it were lost)" if self._lost else ""
+        if self._write(record, text + (f" (and {more} more like it)" if more else "") + lost):
+            self._lost = 0
+        else:
+            self._lost += 1
+
+    def settle(self, *, all_of_them: bool = False) -> None:
+        """Say how many lines were held back."""
+        self.acquire()
+        try:
+            for record in self._repeats.due(all_of_them=all_of_them):
+                self.emit(record)
+        finally:
+            self.release()
+
+    def close(self) -> None:
+        self.settle(all_of_them=True)
+        if isinstance(self._write, _Held):
+            self._write.say()
+        super().close()
+
+
+class _Held:
+    """Lines that wait until the dashboard has given the terminal back."""
+
+    def __init__(self, watch: Watch | None) -> None:
+        self._watch = watch
+        self._records: dict[str, logging.LogRecord] = {}  # the same is said once
+
+    def __call__(self, record: logging.LogRecord, text: str) -> bool:
+        if self._watch is not None:
+            self._watch(record, text)
+        if text in self._records or len(self._records) < MAX_HELD:
+            self._records[text] = record
+            return True
+        return False
+
+    def say(self) -> None:
+        for text, record in self._records.items():
+            _to_stderr(record, text)
+
+
+def _to_journal() -> Write:
+    try:
+        journal = Journal()
+    except OSError:
+        return _to_stderr_with_level  # the journal takes levels from the lines too
+    return lambda record, text: journal.send(_fields(record, text))
+
+
+def _fields(record: logging.LogRecord, text: str) -> dict[str, str]:
+    fields = {
+        "MESSAGE": text,
+        "PRIORITY": str(priority(record.levelno)),
+        "SYSLOG_IDENTIFIER": "streamgenre",
+        "STREAMGENRE_LOGGER": record.name,
+    }
+    for name in ("station", "event"):
+        value = getattr(record, name, None)
+        if value is not None:
+            fields[f"STREAMGENRE_{name.upper()}"] = str(value)
+    return fields
+
+
+def _to_stderr_with_level(record: logging.LogRecord, text: str) -> bool:
+    return _write_line(f"<{priority(record.levelno)}>{text}")
+
+
+def _to_stderr(record: logging.LogRecord, text: str) -> bool:
+    return _write_line(f"streamgenre: {text}")
+
+
+def _write_line(line: str) -> bool:
+    stream = sys.stderr
+    try:
+        handle = stream.fileno()
+    except (OSError, ValueError):  # a stream in memory
+        print(line, file=stream)
+        return True
+    try:
+        poll = select.poll()
+        poll.register(handle, select.POLLOUT)
+        if not poll.poll(0):
+            return False  # its reader is asleep
+        os.write(handle, (line + "\n").encode("utf-8", "replace"))
+    except OSError:
+        return False  # its reader has left, or the disk is full
+    return True

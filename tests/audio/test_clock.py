@@ -1,0 +1,128 @@
+"""Wall time of sample positions over simulated hours and days."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamgenre.audio import clock as clock_module
+from streamgenre.audio.clock import MAX_SLEW_S, STEP_S, WINDOW_S, StreamClock, wall_offset
+
+RATE = 16_000
+EPOCH = 1.7e9
+
+
+def test_three_days_of_a_card_that_is_100_ppm_fast(rng: np.random.Generator) -> None:
+    clock = StreamClock(RATE)
+    worst, told = 0.0, []
+    for second in range(0, 3 * 86_400, 3):
+        position = int(second * RATE * (1 + 100e-6))
+        late = float(rng.exponential(0.01)) + (0.5 if rng.random() < 0.001 else 0)
+        clock.observe(position, second + late, EPOCH)
+        worst = max(worst, abs(clock.time_of(position) - (EPOCH + second)))
+        told.append(clock.drift_ppm)
+    assert worst < 0.1  # without correction it would be 26 s
+    assert told[80] is None
+    assert told[-1] == pytest.approx(100, abs=1)
+    assert all(drift == pytest.approx(100, abs=20) for drift in told[133:])
+    assert clock.steps == 0
+
+
+@given(
+    ppm=st.floats(-500, 500),
+    jitter_s=st.floats(0, 0.05),
+    steps=st.lists(st.tuples(st.integers(60, 3500), st.floats(-90_000, 90_000)), max_size=4),
+    stalls=st.lists(st.tuples(st.integers(60, 3500), st.integers(1, 30)), max_size=4),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=15, deadline=None)
+def test_wall_time_is_within_half_a_second_whatever_happens(
+    ppm: float,
+    jitter_s: float,
+    steps: list[tuple[int, float]],
+    stalls: list[tuple[int, int]],
+    seed: int,
+) -> None:
+    """An hour of a wrong card, late blocks, a daemon that is held up and a clock that is set."""
+    rng = np.random.default_rng(seed)
+    clock = StreamClock(RATE)
+    offset, before, slew, set_anew = EPOCH, 0.0, 0.0, 0
+    for second in np.arange(0, 3600, 0.25):
+        arrived = second + float(rng.exponential(jitter_s))
+        for began, length in sorted(stalls):  # what came meanwhile is all taken at its end
+            if began <= arrived < began + length:
+                arrived = float(began + length)
+        arrived = max(arrived, before)
+        stepped = sum(by for at, by in steps if at <= arrived)
+        position = int(second * RATE * (1 + ppm * 1e-6))
+        anchor = clock.time_of(0) - offset if clock.anchored else None
+        set_anew += anchor is not None and abs(EPOCH + stepped - offset) > STEP_S
+        offset = EPOCH + stepped
+        clock.observe(position, arrived, offset)
+        assert abs(clock.time_of(position) - (offset + second)) < 0.5
+        if anchor is not None:
+            slew += abs(clock.time_of(0) - offset - anchor)
+        before = arrived
+    assert clock.steps == set_anew
+    assert slew <= MAX_SLEW_S * (3600 / WINDOW_S + 1) + 0.1 * len(steps)  # beside the steps: slowly
+
+
+def test_a_clock_that_is_set_is_followed_at_once_and_told() -> None:
+    clock = StreamClock(100)
+    clock.observe(100, 1.0, EPOCH)
+    clock.observe(200, 2.0, EPOCH + 3600)
+    assert clock.time_of(200) == pytest.approx(EPOCH + 3602)
+    clock.observe(300, 3.0, EPOCH)
+    assert clock.time_of(300) == pytest.approx(EPOCH + 3)
+    assert clock.steps == 2
+
+
+def test_a_process_that_was_held_up_does_not_move_the_clock() -> None:
+    clock = StreamClock(100)
+    for second in range(300):
+        late = 60.0 - second % 60 if second % 60 >= 40 else 0.0  # then a burst
+        clock.observe(100 * second, second + late, EPOCH)
+    assert clock.time_of(30_000) == pytest.approx(EPOCH + 300, abs=0.01)
+
+
+def test_samples_that_are_missing_without_a_word_are_believed_after_two_seconds() -> None:
+    clock = StreamClock(100)
+    for second in range(10):
+        clock.observe(100 * second, second, EPOCH)
+    for second in range(10, 14):
+        clock.observe(100 * second, second + 7, EPOCH)
+    assert clock.time_of(1400) == pytest.approx(EPOCH + 21)
+
+
+def test_a_gap_begins_the_measurement_of_the_drift_anew() -> None:
+    clock = StreamClock(RATE)
+    for second in range(280):
+        clock.observe(second * RATE, second, EPOCH)
+    clock.interrupted()
+    for second in range(280, 560):
+        clock.observe(second * RATE + 400, second, EPOCH)
+    assert clock.drift_ppm is None  # one stretch would do, had it no gap
+    for second in range(560, 700):
+        clock.observe(second * RATE + 400, second, EPOCH)
+    assert clock.drift_ppm == pytest.approx(0, abs=0.5)
+
+
+def test_the_offset_is_not_read_across_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = iter([10.0, 70.0, 70.0001, 70.0002])  # stopped for a minute between the first two
+    system = SimpleNamespace(monotonic=lambda: next(readings), time=lambda: EPOCH)
+    monkeypatch.setattr(clock_module, "time", system)
+    assert wall_offset() == pytest.approx(EPOCH - 70.0002)
+
+
+def test_the_offset_is_that_of_this_machine() -> None:
+    assert wall_offset() == pytest.approx(time.time() - time.monotonic(), abs=0.05)
+
+
+def test_no_time_before_an_anchor() -> None:
+    with pytest.raises(RuntimeError, match="anchor"):
+        StreamClock(100).time_of(0)

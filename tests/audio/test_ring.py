@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import threading
+import time
+import tracemalloc
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamgenre.audio.ring import LossReason, Lost, Ring, as_block
+
+
+def numbered(start: int, n: int, channels: int = 1) -> np.ndarray:
+    return as_block(np.repeat(np.arange(start, start + n, dtype=np.float32)[:, None], channels, 1))
+
+
+@given(
+    capacity=st.integers(1, 50),
+    channels=st.integers(1, 3),
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("write"), st.integers(0, 70)),
+            st.tuples(st.just("read"), st.integers(1, 70)),
+            st.tuples(st.just("lost"), st.integers(1, 9)),
+        ),
+        max_size=60,
+    ),
+)
+def test_every_sample_is_read_in_its_place_or_counted_as_lost(
+    capacity: int, channels: int, steps: list[tuple[str, int]]
+) -> None:
+    ring = Ring(capacity, channels)
+    offered = position = 0
+
+    def read(limit: int) -> bool:
+        nonlocal position
+        item = ring.read(limit)
+        if item is None:
+            return False
+        if isinstance(item, Lost):
+            assert item.samples > 0
+            position += item.samples
+        else:
+            assert 1 <= len(item) <= limit
+            np.testing.assert_array_equal(item, numbered(position, len(item), channels))
+            position += len(item)
+        return True
+
+    for kind, n in steps:
+        if kind == "write":
+            ring.write(numbered(offered, n, channels))
+            offered += n
+        elif kind == "lost":
+            ring.mark_lost(n, LossReason.SOURCE)
+            offered += n
+        else:
+            read(n)
+    ring.close()
+    while read(7):
+        pass
+    assert position == offered
+    assert ring.written + ring.lost == offered
+    assert ring.exhausted
+
+
+def test_a_full_ring_keeps_the_old_and_says_where_the_new_is_missing() -> None:
+    ring = Ring(4, 1)
+    assert ring.write(numbered(0, 6)) == 4
+    first = ring.read(10)
+    assert isinstance(first, np.ndarray)
+    assert first[:, 0].tolist() == [0, 1, 2, 3]
+    ring.write(numbered(6, 2))
+    assert ring.read(10) == Lost(2, LossReason.OVERFLOW)
+    after = ring.read(10)
+    assert isinstance(after, np.ndarray)
+    assert after[:, 0].tolist() == [6, 7]
+
+
+def test_more_losses_than_can_be_marked_are_still_counted() -> None:
+    ring = Ring(10_000, 1)
+    for _ in range(1000):
+        ring.mark_lost(1, LossReason.OVERFLOW)
+        ring.write(numbered(0, 1))
+    lost = 0
+    for _ in range(2):
+        while (item := ring.read(100)) is not None:
+            lost += item.samples if isinstance(item, Lost) else 0
+        ring.write(numbered(0, 1))  # now there is room for the mark that waited
+    assert lost == ring.lost >= 1000
+    assert ring.written + ring.lost == 2002
+
+
+def test_two_threads_agree() -> None:
+    ring = Ring(1000, 2)
+    total = 400_000
+
+    def write() -> None:
+        rng = np.random.default_rng(1)
+        start = 0
+        while start < total:
+            n = int(rng.integers(1, 400))
+            ring.write(numbered(start, n, 2))
+            start += n
+            if rng.random() < 0.1:
+                time.sleep(0.0002)
+        ring.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    position = blocks = 0
+    while not ring.exhausted:
+        item = ring.read(300)
+        if isinstance(item, Lost):
+            position += item.samples
+        elif item is not None:
+            expected = np.arange(position, position + len(item), dtype=np.float32)
+            assert np.array_equal(item[:, 0], expected)
+            assert np.array_equal(item[:, 1], expected)
+            position += len(item)
+            blocks += 1
+    writer.join()
+    assert position >= total
+    assert position == ring.written + ring.lost
+    assert blocks > 100
+
+
+def test_writing_allocates_nothing_that_stays() -> None:
+    ring = Ring(44_100, 2)
+    block = numbered(0, 441, 2)
+    for _ in range(2000):
+        ring.write(block)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(5000):
+            ring.write(block)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 5_000
+
+
+def test_arrival_times_belong_to_the_blocks() -> None:
+    ring = Ring(1000, 1)
+    assert ring.last_arrival is None
+    ring.write(numbered(0, 10))
+    between = time.monotonic()
+    ring.write(numbered(10, 10))
+    first, second = ring.arrival_time(9), ring.arrival_time(10)
+    assert first is not None
+    assert second is not None
+    assert first <= between <= second == ring.last_arrival
+    assert ring.arrival_time(20) is None

@@ -1,0 +1,451 @@
+"""Bridges against real servers: Mosquitto, an HTTP server, Prometheus' own parser."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import threading
+import time
+import urllib.request
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+from prometheus_client.parser import text_string_to_metric_families
+from support.commands import COMMAND, environment, free_endpoint, start, streamgenre
+from support.live import bus, end, spawn_bus, until
+from support.made_up import MadeUp
+
+from streamgenre.bridges.deadair import DeadAirWatch
+from streamgenre.bridges.homeassistant import SENSORS, identifier
+from streamgenre.bridges.mqtt import MqttBridge, parse_broker
+from streamgenre.bridges.webhook import Webhook, checked
+from streamgenre.daemon.metrics import MetricsServer
+from streamgenre.errors import SettingsError
+from streamgenre.events import from_dict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from streamgenre.events import AnyEvent
+
+ANY = "tcp://127.0.0.1:*"
+
+
+class Mosquitto:
+    """A broker with a user and a password."""
+
+    def __init__(self, folder: Path) -> None:
+        self.program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin") or ""
+        self.port = int(free_endpoint().rpartition(":")[2])
+        self.config = folder / "mosquitto.conf"
+        passwords = folder / "passwords"
+        subprocess.run(
+            ["mosquitto_passwd", "-b", "-c", passwords, "house", "s3cret"],
+            check=True,
+            capture_output=True,
+        )
+        passwords.chmod(0o644)
+        folder.chmod(0o755)
+        self.config.write_text(
+            f"listener {self.port} 127.0.0.1\npassword_file {passwords}\nuser root\n"
+        )
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [self.program, "-c", self.config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    from support.needs import need
+
+    need("mosquitto_passwd")
+    broker = Mosquitto(tmp_path_factory.mktemp("mosquitto"))
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+class Listener:
+    """What Home Assistant would see."""
+
+    def __init__(self, port: int) -> None:
+        self.last: dict[str, str] = {}
+        self.counts: dict[str, int] = {}
+        self.client = paho.Client(CallbackAPIVersion.VERSION2)
+        self.client.username_pw_set("house", "s3cret")
+        self.client.on_message = self._take
+        self.client.on_connect = lambda client, *_: client.subscribe("#")
+        until(lambda: self._connects(port))
+        self.client.loop_start()
+
+    def _connects(self, port: int) -> bool:
+        try:
+            self.client.connect("127.0.0.1", port)
+        except OSError:
+            return False
+        return True
+
+    def _take(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
+        self.last[message.topic] = message.payload.decode()
+        self.counts[message.topic] = self.counts.get(message.topic, 0) + 1
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+def mqtt_bridge(endpoint: str, port: int, password: str = "s3cret") -> subprocess.Popen[str]:
+    return start(
+        *("bridge", "mqtt", "--connect", endpoint, "--broker", f"mqtt://house@127.0.0.1:{port}"),
+        env={"STREAMGENRE_MQTT_PASSWORD": password},
+    )
+
+
+def test_mqtt_with_home_assistant_discovery_and_availability(broker: Mosquitto) -> None:
+    process, endpoint = spawn_bus(ANY, "--stations", "Küche/1,rock+pop")
+    bridge = mqtt_bridge(endpoint, broker.port)
+    listener = Listener(broker.port)
+    try:
+        online = "streamgenre/bridge/availability"
+        until(lambda: listener.last.get(online) == "online", 20)
+        topic = "streamgenre/K%C3%BCche%2F1/update"
+        until(lambda: topic in listener.last)
+        event = from_dict(json.loads(listener.last[topic]))
+        assert event.station == "Küche/1"
+        until(lambda: listener.last.get("streamgenre/rock%2Bpop/availability") == "online")
+        configs = {t: json.loads(p) for t, p in listener.last.items() if t.endswith("/config")}
+        assert len(configs) == 10
+        for where, config in configs.items():
+            assert where.split("/")[0] == "homeassistant"
+            assert set(where) <= set(
+                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-/"
+            )
+            assert {a["topic"] for a in config["availability"]} <= set(listener.last)
+            assert config["availability_mode"] == "all"
+        assert len({c["unique_id"] for c in configs.values()}) == 10
+        assert {c["state_topic"] for c in configs.values()} >= {topic}
+        # A late joiner finds everything retained.
+        late = Listener(broker.port)
+        until(lambda: topic in late.last and len(late.last) >= 12)
+        late.close()
+        # The broker goes and comes back; the bridge too, without a restart.
+        broker.stop()
+        time.sleep(1)
+        broker.start()
+        fresh = Listener(broker.port)
+        until(lambda: fresh.last.get(online) == "online" and topic in fresh.last, 20)
+        fresh.close()
+        # The daemon goes: not available. The bridge goes by force: the broker says so.
+        end(process)
+        again = Listener(broker.port)
+        until(lambda: again.last.get(online) == "offline", 15)
+        process, _ = spawn_bus(endpoint)
+        until(lambda: again.last.get(online) == "online", 15)
+        bridge.kill()
+        until(lambda: again.last.get(online) == "offline", 40)
+        again.close()
+    finally:
+        listener.close()
+        end(bridge)
+        end(process)
+
+
+def test_of_a_station_that_is_removed_nothing_is_left_at_the_broker(
+    broker: Mosquitto, warned: list[str]
+) -> None:
+    parsed = parse_broker(f"mqtt://house@127.0.0.1:{broker.port}", password="s3cret")
+    bridge = MqttBridge(parsed, "gone", "homeassistant", warned.append)
+    goes, stays = MadeUp("goes"), MadeUp("stays")
+
+    def take(*events: AnyEvent) -> None:
+        for event in events:
+            bridge.take(event, event.to_json())
+
+    def left() -> int:
+        """Topics of the station that a late subscriber finds."""
+        late = Listener(broker.port)
+        until(lambda: "gone/stays/update" in late.last)
+        time.sleep(0.3)
+        late.close()
+        return sum("goes" in topic for topic, payload in late.last.items() if payload)
+
+    bridge.start()
+    try:
+        take(goes.update(), stays.update(), goes.status())
+        until(lambda: left() == 3 + len(SENSORS))
+        removed = replace(goes.status(), removed=True)
+        take(removed)
+        until(lambda: left() == 0)
+        take(removed)  # repeated by the bus
+        # It comes back, and goes for good while the broker is away.
+        take(goes.update())
+        until(lambda: left() == 1 + len(SENSORS))
+        broker.stop()
+        until(lambda: "lost the broker" in warned[-1])
+        take(replace(goes.status(), removed=True))
+        broker.start()
+        until(lambda: "connected" in warned[-1], 20)
+        assert left() == 0
+    finally:
+        bridge.close()
+
+
+def test_mqtt_ends_in_order_and_says_it_is_gone(broker: Mosquitto) -> None:
+    with bus(ANY) as endpoint:
+        bridge = mqtt_bridge(endpoint, broker.port)
+        listener = Listener(broker.port)
+        until(lambda: listener.last.get("streamgenre/bridge/availability") == "online", 20)
+        bridge.terminate()
+        out, err = bridge.communicate(timeout=10)
+        assert (bridge.returncode, out) == (0, "")
+        assert "s3cret" not in err
+        until(lambda: listener.last["streamgenre/bridge/availability"] == "offline")
+        listener.close()
+
+
+def test_mqtt_with_a_wrong_password_says_so_and_not_the_password(broker: Mosquitto) -> None:
+    with bus(ANY) as endpoint:
+        bridge = mqtt_bridge(endpoint, broker.port, password="hunter2")
+        assert bridge.stderr is not None
+        line = bridge.stderr.readline()
+        bridge.terminate()
+        _, rest = bridge.communicate(timeout=10)
+        assert "refuses: Not authorized" in line
+        assert "hunter2" not in line + rest
+        assert bridge.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "url", ["http://x", "mqtt://", "mqtt://h:99999", "mqtt://h/x", "mqtt://u:p4ss@h", "nonsense"]
+)
+def test_a_wrong_broker_is_explained(url: str) -> None:
+    with pytest.raises(SettingsError, match="--broker") as caught:
+        parse_broker(url, password=None)
+    assert "p4ss" not in str(caught.value)
+
+
+def test_identifiers_of_home_assistant_are_plain_and_unique() -> None:
+    names = ["kitchen", "Kitchen", "küche", "kuche", "k/1", "k+1", "k_1", "日本", "🎷", "a" * 300]
+    found = [identifier(name) for name in names]
+    assert len(set(found)) == len(names)
+    assert all(set(i) <= set("abcdefghijklmnopqrstuvwxyz0123456789_") for i in found)
+    assert found[0] == "kitchen"
+
+
+# ---- webhook ------------------------------------------------------------------------------------
+
+
+class Hook:
+    """An HTTP server that answers as it was told."""
+
+    def __init__(self, *answers: int) -> None:
+        self.answers = list(answers)
+        self.got: list[tuple[str, dict[str, Any], float]] = []
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                identifier = self.headers["Idempotency-Key"]
+                hook.got.append((identifier, json.loads(body), time.monotonic()))
+                code = hook.answers.pop(0) if hook.answers else 204
+                self.send_response(code)
+                if code == 302:
+                    self.send_header("Location", "http://127.0.0.1:1/")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hooks/T0P-S3CRET?token=abc"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def warned() -> list[str]:
+    return []
+
+
+def test_a_webhook_tries_again_with_growing_pauses_and_in_order(warned: list[str]) -> None:
+    hook = Hook(500, 503, 429)
+    webhook = Webhook(hook.url, warned.append, first_pause=0.2)
+    for n in range(3):
+        webhook.post({"n": n}, f"id-{n}")
+    until(lambda: webhook.sent == 3)
+    assert webhook.close() == 0
+    assert [(i, b["n"]) for i, b, _ in hook.got] == [("id-0", 0)] * 4 + [("id-1", 1), ("id-2", 2)]
+    times = [at for _, _, at in hook.got]
+    pauses = [b - a for a, b in pairwise(times)]
+    assert pauses[0] >= 0.1
+    assert pauses[1] >= 0.2
+    assert pauses[2] >= 0.4
+    assert len(warned) == 3
+    assert "S3CRET" not in "".join(warned)
+    assert "token" not in "".join(warned)
+
+
+@pytest.mark.parametrize("code", [400, 404, 410, 302])
+def test_a_refusal_is_final(code: int, warned: list[str]) -> None:
+    hook = Hook(code)
+    webhook = Webhook(hook.url, warned.append)
+    webhook.post({"n": 0}, "a")
+    webhook.post({"n": 1}, "b")
+    until(lambda: webhook.sent == 1)
+    assert webhook.given_up == 1
+    assert [i for i, _, _ in hook.got] == ["a", "b"]
+    webhook.close()
+
+
+def test_nobody_there_never_blocks_and_is_bounded(warned: list[str]) -> None:
+    webhook = Webhook("http://127.0.0.1:9/secret", warned.append)
+    started = time.monotonic()
+    for n in range(5000):
+        webhook.post({"n": n}, str(n))
+    assert time.monotonic() - started < 5
+    assert len(webhook._queue) == 1000
+    assert webhook.given_up >= 3999
+    until(lambda: warned)
+    assert "secret" not in warned[0]
+    started = time.monotonic()
+    assert webhook.close(patience=0.5) == 1000
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize(
+    "url", ["", "ftp://h/x", "http://", "http://u:p4ss@h/", "http://h:1x/", "http://h/\n"]
+)
+def test_a_wrong_url_is_explained_and_not_shown(url: str) -> None:
+    with pytest.raises(SettingsError, match="URL") as caught:
+        checked(url)
+    assert "p4ss" not in str(caught.value)
+
+
+def test_the_webhook_command_posts_segments_and_dead_air() -> None:
+    hook = Hook()
+    process, endpoint = spawn_bus(ANY, "--stations", "kitchen")
+    bridge = subprocess.Popen(
+        [*COMMAND, "bridge", "webhook", "--connect", endpoint, "--dead-air-after", "2"],
+        env=environment({"STREAMGENRE_WEBHOOK_URL": hook.url}),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        until(lambda: sum(b["type"] == "segment" for _, b, _ in hook.got) >= 2, 20)
+        end(process)
+        until(lambda: any(b["type"] == "dead-air" for _, b, _ in hook.got), 15)
+        process, _ = spawn_bus(endpoint)
+        until(lambda: any(b["type"] == "dead-air" and b["over"] for _, b, _ in hook.got), 15)
+        for _, body, _ in hook.got:
+            if body["type"] == "segment":
+                from_dict(body)
+        ids = [i for i, _, _ in hook.got]
+        assert len(set(ids)) == len(ids)
+        bridge.terminate()
+        assert bridge.wait(10) == 0
+        assert bridge.stderr is not None
+        assert "S3CRET" not in bridge.stderr.read()
+    finally:
+        end(bridge)
+        end(process)
+
+
+def test_dead_air_is_told_once_and_its_end_too() -> None:
+    import dataclasses
+
+    watch, made_up = DeadAirWatch(10), MadeUp()
+    silent = dataclasses.replace(made_up.update(), state="silence", genre=None)
+    watch.take(made_up.update(), 0)
+    for now in range(1, 9):
+        watch.take(silent, now)
+        assert watch.due(now, now) == []
+    for now in range(9, 30):
+        watch.take(silent, now)
+        found = watch.due(now, 1000 + now)
+        assert bool(found) == (now == 11)
+        if found:
+            assert (found[0].over, found[0].reason, found[0].time) == (False, "silence", 1001)
+    watch.take(made_up.update(), 30)
+    assert [f.over for f in watch.due(30, 30)] == [True]
+    assert [f.reason for f in watch.due(41, 41)] == ["no updates"]
+    ended = dataclasses.replace(made_up.source(), state="ended")
+    other = DeadAirWatch(10)
+    other.take(made_up.update(), 0)
+    other.take(ended, 1)
+    assert other.due(100, 100) == []  # it is over, not dead
+
+
+# ---- metrics ------------------------------------------------------------------------------------
+
+
+def scrape(port: int) -> dict[str, Any]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        text = answer.read().decode()
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def test_metrics_of_a_live_daemon(stateful_folder: Path) -> None:
+    port = int(free_endpoint().rpartition(":")[2])
+    with start(
+        *("listen", "--model", stateful_folder, "--input", "demo", "-q", "--publish", ANY),
+        *("--station", 'Kü"che\\', "--metrics", f":{port}"),
+    ) as daemon:
+
+        def ready() -> dict[str, Any] | None:
+            try:
+                found = scrape(port)
+            except OSError:
+                return None
+            return found if "streamgenre_probability" in found else None
+
+        families = until(ready, 30)
+        samples = families["streamgenre_probability"].samples
+        assert len(samples) == 10
+        assert {s.labels["station"] for s in samples} == {'Kü"che\\'}
+        assert sum(s.value for s in samples) == pytest.approx(1, abs=1e-6)
+        assert families["streamgenre_updates"].type == "counter"
+        states = families["streamgenre_state"].samples
+        assert sum(s.value for s in states) == 1
+        assert families["streamgenre_subscribers"].samples[0].value == 0
+        taken = streamgenre("listen", "--input", "demo", "--publish", ANY, "--metrics", f":{port}")
+        assert taken.returncode == 2
+        assert "take another port" in taken.stderr
+        daemon.terminate()
+        assert daemon.wait(10) == 0
+
+
+def test_metrics_are_for_this_machine_unless_asked_otherwise(warned: list[str]) -> None:
+    with MetricsServer(":0", warn=warned.append) as server:
+        assert server._server.server_address[0] == "127.0.0.1"
+        for name in ("stays", "removed"):
+            server.take(MadeUp(name).update())
+        server.forget("removed")
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as answer:
+            told = answer.read().decode()
+        assert 'station="stays"' in told
+        assert "removed" not in told
+    assert warned == []
+    with MetricsServer("0.0.0.0:0", warn=warned.append):
+        pass
+    assert "whoever reaches this port" in warned[0]
+    for wrong in ("", "x", ":", ":99999", "h:p"):
+        with pytest.raises(SettingsError, match="expected :PORT"):
+            MetricsServer(wrong, warn=warned.append)

@@ -1,0 +1,294 @@
+"""Requests to a daemon: what can be asked, and what comes of bad ones."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import zmq
+from support.audio import FedSource, music
+from support.commands import free_endpoint, start, streamgenre
+from support.live import KeyRing, until
+from support.made_up import MadeUp
+
+from streamgenre.bus.auth import Authenticator
+from streamgenre.bus.control import MAX_MESSAGE, MAX_PENDING, MAX_REQUEST, ControlSocket, request
+from streamgenre.bus.keys import revoke
+from streamgenre.bus.publisher import Publisher
+from streamgenre.cli.arguments_bus import REQUESTS as NAMES
+from streamgenre.client.subscriber import use_keys
+from streamgenre.config import EngineSettings
+from streamgenre.daemon.requests import REQUESTS, EngineRequests
+from streamgenre.engine.engine import Engine
+from streamgenre.errors import BusError, ControlError
+from streamgenre.events import Segment, Update
+from streamgenre.inference.models import load_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from streamgenre.bus.control import Answer
+    from streamgenre.events import AnyEvent
+
+ANY = "tcp://127.0.0.1:*"
+
+
+class Echo:
+    """Answers with the request; or never."""
+
+    def handle(self, request: dict[str, Any], answer: Answer) -> None:
+        if request.get("request") != "never":
+            answer(request)
+
+
+@pytest.fixture
+def echo() -> Iterator[ControlSocket]:
+    control = ControlSocket(ANY, Echo(), patience=0.5)
+    with Publisher(ANY, control=control):
+        yield control
+
+
+def raw(endpoint: str, *parts: bytes, timeout: float = 3) -> dict[str, Any] | None:
+    """Send parts as a DEALER; return the answer."""
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
+    with socket:
+        socket.set(zmq.LINGER, 0)
+        socket.connect(endpoint)
+        socket.send_multipart(list(parts))
+        if not socket.poll(round(1000 * timeout)):
+            return None
+        answer: dict[str, Any] = json.loads(socket.recv_multipart()[-1])
+        return answer
+
+
+def test_a_request_of_any_client_is_answered_with_its_id(echo: ControlSocket) -> None:
+    body = {"request": "x", "id": "ü7"}
+    wanted = {"id": "ü7", "ok": True, "result": {"request": "x"}}
+    assert request(echo.endpoint, body) == wanted
+    text = json.dumps(body).encode()
+    assert raw(echo.endpoint, text) == raw(echo.endpoint, b"", text) == wanted
+    rep: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.REQ)
+    with rep:
+        rep.connect(echo.endpoint)
+        for _ in range(3):
+            rep.send(text)
+            assert rep.poll(3000)
+            assert json.loads(rep.recv()) == wanted
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "invalid"),
+        (b"{", "invalid"),
+        (b"\xff\xfe", "invalid"),
+        (b"[" * 4000, "invalid"),
+        (b"[]", "invalid"),
+        (b"null", "invalid"),
+        (b'{"id": {}}', "invalid"),
+        (b'"' + b"a" * MAX_REQUEST + b'"', "oversize"),
+        (b'{"request": "never"}', "timeout"),
+    ],
+    ids=range(9),
+)
+def test_bad_requests_get_an_error_as_json(echo: ControlSocket, body: bytes, code: str) -> None:
+    answer = raw(echo.endpoint, body)
+    assert answer is not None
+    assert answer["ok"] is False
+    assert answer["error"]["code"] == code
+    assert answer["error"]["message"]
+    assert raw(echo.endpoint, b'{"request": "x"}') is not None  # and it goes on
+
+
+def test_a_huge_message_ends_the_connection(echo: ControlSocket) -> None:
+    assert raw(echo.endpoint, bytes(MAX_MESSAGE + 1), timeout=1) is None
+    assert raw(echo.endpoint, b"a", b"b", b"c", b"d", timeout=0.5) is None
+    assert raw(echo.endpoint, b'{"request": "x"}') is not None
+
+
+def test_too_many_requests_at_once_are_told_to_come_again(echo: ControlSocket) -> None:
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
+    with socket:
+        socket.connect(echo.endpoint)
+        for n in range(MAX_PENDING + 5):
+            socket.send(json.dumps({"request": "never", "id": n}).encode())
+        codes = []
+        for _ in range(MAX_PENDING + 5):
+            assert socket.poll(3000)
+            codes.append(json.loads(socket.recv())["error"]["code"])
+    assert (codes.count("busy"), codes.count("timeout")) == (5, MAX_PENDING)
+
+
+def test_events_go_on_under_a_flood_of_requests(echo: ControlSocket) -> None:
+    stop = threading.Event()
+
+    def flood() -> None:
+        socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
+        with socket:
+            socket.set(zmq.LINGER, 0)
+            socket.connect(echo.endpoint)
+            while not stop.is_set():
+                if socket.poll(0, zmq.POLLOUT):
+                    socket.send(b"{")
+
+    thread = threading.Thread(target=flood)
+    thread.start()
+    try:
+        for _ in range(20):
+            assert raw(echo.endpoint, b'{"request": "x"}') is not None
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.fixture
+def daemon() -> Iterator[tuple[str, FedSource, list[AnyEvent]]]:
+    """An engine with one station behind a real control socket."""
+    told: list[AnyEvent] = []
+    engine = Engine(told.append, EngineSettings())
+    source = FedSource("kitchen").feed([music(5, rate=16_000)])
+    engine.add("kitchen", source, load_model("lstm"))
+    control = ControlSocket(ANY, EngineRequests(engine, lambda: publisher.reload()))
+    stop = threading.Event()
+    with Publisher(ANY, control=control) as publisher:
+        thread = threading.Thread(target=lambda: engine.run(stop.is_set))
+        thread.start()
+        until(lambda: sum(isinstance(e, Update) for e in told) >= 4)
+        yield control.endpoint, source, told
+        stop.set()
+        thread.join()
+
+
+def test_status_and_stations(daemon: tuple[str, FedSource, list[AnyEvent]]) -> None:
+    answer = request(daemon[0], {"request": "status"})
+    assert answer["ok"]
+    assert set(answer["result"]) == {"version", "uptime_s", "bus", "stations"}
+    stations = request(daemon[0], {"request": "stations"})["result"]
+    assert [s["station"] for s in stations] == ["kitchen"]
+    assert stations[0]["updates"] >= 4
+    assert stations[0]["source_state"] == "live"
+
+
+def test_reset_ends_the_segment_and_forgets(
+    daemon: tuple[str, FedSource, list[AnyEvent]],
+) -> None:
+    endpoint, _, told = daemon
+    segments = sum(isinstance(e, Segment) for e in told)
+    assert request(endpoint, {"request": "reset", "station": "kitchen"}) == {
+        "ok": True,
+        "result": None,
+    }
+    assert sum(isinstance(e, Segment) for e in told) == segments + 1
+    answer = request(endpoint, {"request": "reset", "station": "kitchn"})
+    assert "did you mean 'kitchen'" in answer["error"]["message"]
+
+
+def test_the_model_is_changed_under_way(daemon: tuple[str, FedSource, list[AnyEvent]]) -> None:
+    endpoint, source, told = daemon
+    answer = request(endpoint, {"request": "model", "model": "cnn"}, timeout=20)
+    assert answer == {"ok": True, "result": None}
+    source.feed([music(5, seed=1, rate=16_000)])
+    before = len(told)
+    until(lambda: sum(isinstance(e, Update) for e in told[before:]) >= 3)
+    stations = request(endpoint, {"request": "stations"})["result"]
+    assert stations[0]["model"] == "cnn"
+    numbers = [e.seq for e in told if isinstance(e, Update)]
+    assert numbers == list(range(len(numbers)))  # the session goes on
+
+
+def test_a_model_of_other_features_is_refused(stateful_folder: Path) -> None:
+    told: list[AnyEvent] = []
+    engine = Engine(told.append, EngineSettings())
+    engine.add("kitchen", FedSource("kitchen"), load_model("lstm"))
+    with pytest.raises(ControlError, match=r"other features.*--model"):
+        engine.use_model(load_model(str(stateful_folder)))
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"request": "stauts"}, "did you mean 'status'"),
+        ({"request": 7}, "no request 7"),
+        ({}, "no request None"),
+        ({"request": "reset"}, 'expected "station"'),
+        ({"request": "reset", "station": 3}, 'expected "station"'),
+        ({"request": "model", "model": "lstn"}, "did you mean 'lstm'"),
+        ({"request": "model", "model": "/etc"}, "no model '/etc'"),
+        ({"request": "status", "loud": True}, "unexpected 'loud'"),
+    ],
+    ids=range(8),
+)
+def test_wrong_requests_are_explained(
+    daemon: tuple[str, FedSource, list[AnyEvent]], body: dict[str, Any], words: str
+) -> None:
+    answer = request(daemon[0], body)
+    assert answer["ok"] is False
+    assert words in answer["error"]["message"]
+
+
+def test_the_same_keys_as_the_bus(tmp_path: Path) -> None:
+    ring = KeyRing(tmp_path)
+
+    def keys(pair: Any) -> Callable[[zmq.Socket[bytes]], None]:
+        return lambda socket: use_keys(socket, pair, ring.server.public)
+
+    control = ControlSocket(ANY, Echo())
+    with Publisher(ANY, gate=Authenticator(ring.daemon, print), control=control) as publisher:
+        body = {"request": "x"}
+        assert request(control.endpoint, body, configure=keys(ring.alice))["ok"]
+        for wrong in (keys(ring.mallory), lambda socket: None):
+            with pytest.raises(BusError, match="allow this client's key"):
+                request(control.endpoint, body, configure=wrong, timeout=1)
+        # A connection that is up when its key is revoked is refused as well.
+        socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
+        with socket:
+            socket.set(zmq.LINGER, 0)
+            keys(ring.alice)(socket)
+            socket.connect(control.endpoint)
+            socket.send(b'{"request": "x"}')
+            assert socket.poll(5000)
+            assert json.loads(socket.recv())["ok"]
+            revoke(ring.daemon, "alice")
+            time.sleep(1.2)
+            socket.send(b'{"request": "x"}')
+            assert socket.poll(5000)
+            assert json.loads(socket.recv())["error"]["code"] == "refused"
+        publisher.send(MadeUp().update())
+
+
+def test_an_exposed_control_socket_needs_keys() -> None:
+    with pytest.raises(BusError, match="refusing"):
+        Publisher(ANY, control=ControlSocket("tcp://0.0.0.0:*", Echo()))
+
+
+def test_the_flags_know_the_requests() -> None:
+    assert set(NAMES) == set(REQUESTS)
+
+
+def test_the_commands(stateful_folder: Path, tmp_path: Path) -> None:
+    control, ipc = free_endpoint(), f"ipc://{tmp_path / 'bus'}"
+    ask = ("control", "--connect", control)
+    with start(
+        *("listen", "--model", stateful_folder, "--input", "demo", "-q", "--publish", ipc),
+        *("--control", control, "--ipc-mode", "660"),
+    ) as daemon:
+        status = streamgenre(*ask, "status")
+        assert status.returncode == 0, status.stderr
+        assert json.loads(status.stdout)["stations"][0]["station"] == "demo"
+        assert (tmp_path / "bus").stat().st_mode & 0o777 == 0o660
+        assert streamgenre(*ask, "reset", "demo").returncode == 0
+        assert json.loads(streamgenre(*ask, "reload").stdout) == {"keys": False}
+        for wrong, word in ((("reset", "x"), "no station 'x'"), (("reset",), "reset STATION")):
+            done = streamgenre(*ask, *wrong)
+            assert done.returncode != 0
+            assert word in done.stderr
+            assert "Traceback" not in done.stderr
+        daemon.terminate()
+        assert daemon.wait(10) == 0
+    gone = streamgenre(*ask, "status", "--timeout", "1")
+    assert gone.returncode == 1
+    assert "no answer" in gone.stderr

@@ -1,0 +1,158 @@
+"""Who comes late gets the last values at once, and nobody gets anything twice."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import zmq
+from support.live import bus, until
+from support.made_up import MadeUp
+
+from streamgenre import Subscriber
+from streamgenre.bus.last_values import COPIES, COPIES_PER_S, PAUSE_S, LastValues, marked
+from streamgenre.bus.publisher import Publisher
+from streamgenre.events import RETAINED_TYPES, TYPES, from_json
+
+ANY = "tcp://127.0.0.1:*"
+
+
+def plain(endpoint: str, *topics: str) -> zmq.Socket[bytes]:
+    """What a program that knows nothing of streamgenre uses."""
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
+    for topic in topics:
+        socket.subscribe(topic)
+    socket.connect(endpoint)
+    return socket
+
+
+def received(socket: zmq.Socket[bytes], seconds: float = 1.0) -> list[dict[str, Any]]:
+    found = []
+    ends = time.monotonic() + seconds
+    while (left := ends - time.monotonic()) > 0:
+        if socket.poll(round(1000 * left)):
+            found.append(json.loads(socket.recv_multipart()[1]))
+    return found
+
+
+def publish_one_of_each(publisher: Publisher, *names: str) -> None:
+    for name in names:
+        made_up = MadeUp(name)
+        one_each = (made_up.source, made_up.title, made_up.gap, made_up.segment, made_up.dead_air)
+        for make in one_each:
+            publisher.send(make())
+        for _ in range(5):
+            publisher.send(made_up.update())
+        publisher.send(made_up.status())
+    until(lambda: not publisher._queue)
+
+
+def test_a_plain_subscriber_gets_the_last_of_each_type_of_every_station() -> None:
+    with Publisher(ANY) as publisher:
+        publish_one_of_each(publisher, "kitchen", "bath/ü")
+        with plain(publisher.endpoint, "") as socket:
+            told = received(socket)
+    assert sorted((e["station"], e["type"]) for e in told) == sorted(
+        (name, kind) for name in ("kitchen", "bath/ü") for kind in RETAINED_TYPES
+    )
+    assert set(RETAINED_TYPES) == set(TYPES) - {"gap"}
+    assert all(e["retained"] is True for e in told)
+    assert {e["seq"] for e in told if e["type"] == "update"} == {4}
+
+
+def test_a_station_that_was_removed_is_forgotten_behind_its_last_event() -> None:
+    with Publisher(ANY) as publisher, plain(publisher.endpoint, "") as early:
+        received(early, 0.3)
+        publish_one_of_each(publisher, "stays", "goes", "goes on")
+        publisher.forget("goes")
+        told = received(early)
+        assert {e["type"] for e in told if e["station"] == "goes"} == set(TYPES)
+        with plain(publisher.endpoint, "") as late:
+            assert {e["station"] for e in received(late)} == {"stays", "goes on"}
+
+
+def test_only_what_was_asked_for_comes() -> None:
+    with Publisher(ANY) as publisher:
+        publish_one_of_each(publisher, "kitchen", "bath")
+        with plain(publisher.endpoint, "update/bath") as socket:
+            told = received(socket, 0.6)
+    assert [(e["type"], e["station"]) for e in told] == [("update", "bath")]
+
+
+def test_who_was_there_before_drops_the_repetition_and_reports_no_hole() -> None:
+    with Publisher(ANY) as publisher, Subscriber(publisher.endpoint) as early:
+        made_up = MadeUp()
+        publisher.send(made_up.update())
+        assert early.receive(5) is not None
+        for _ in range(3):
+            with Subscriber(publisher.endpoint) as late:
+                event = late.receive(5)
+                assert event is not None
+                assert event.retained
+        publisher.send(made_up.update())
+        event = early.receive(5)  # the next is the next, though three repetitions came by
+        assert event is not None
+        assert (event.seq, event.retained) == (1, False)
+        assert early.missed == 0
+
+
+def test_a_late_joiner_goes_on_without_a_hole() -> None:
+    with bus(ANY, "--stations", "a,b,c", "--hop", "0.02") as endpoint:
+        time.sleep(1)
+        for _ in range(5):
+            with Subscriber(endpoint, types=["update"]) as subscriber:
+                events = [subscriber.receive(5) for _ in range(60)]
+                assert subscriber.missed == 0
+            assert all(e is not None for e in events)
+            first = {e.station: e for e in reversed(events) if e is not None}
+            assert all(first[name].seq > 0 for name in "abc")
+
+
+def test_a_join_costs_the_others_one_repetition_not_one_a_join() -> None:
+    with Publisher(ANY) as publisher, plain(publisher.endpoint, "update/") as witness:
+        publisher.send(MadeUp().update())
+        received(witness, 0.3)
+        late = [plain(publisher.endpoint, "update/") for _ in range(50)]
+        assert len(received(witness, 1.5)) <= 1 + 1.5 / PAUSE_S
+        for socket in late:
+            assert len(received(socket, 0.05)) >= 1
+            socket.close(linger=0)
+
+
+def test_the_mark_leaves_the_event_as_it_was() -> None:
+    event = MadeUp().update()
+    late = from_json(marked(event.to_json().encode()))
+    assert late.retained
+    assert late.as_dict() | {"retained": False} == event.as_dict() | {"retained": False}
+
+
+def test_one_topic_is_not_repeated_all_the_time() -> None:
+    last = LastValues(0.0)
+    last.keep(b"update/a", b"{}")
+    sent = []
+    for step in range(100):
+        last.ask(b"")
+        sent += [step / 100 for _ in last.due(1, step / 100)]
+    assert sent == [0.0, 0.25, 0.5, 0.75]
+
+
+def test_repetitions_have_a_budget() -> None:
+    last = LastValues(0.0)
+    for n in range(100):
+        last.keep(f"update/{n}".encode(), b"{}")
+    sent = 0
+    for step in range(1000):  # someone subscribes over and over for 100 s, 1000 others listen
+        last.ask(b"update/")
+        sent += 1000 * len(list(last.due(1000, step / 10)))
+    assert sent <= COPIES + 100 * COPIES_PER_S
+    assert sent >= 50 * COPIES_PER_S  # and still everyone is served in turn
+
+
+def test_the_cache_is_bounded() -> None:
+    last = LastValues(0.0)
+    for n in range(12_000):
+        last.keep(f"update/{n}".encode(), b"{}")
+        last.keep(f"gap/{n}".encode(), b"{}")
+    last.ask(b"")
+    assert len(list(last.due(1, 1.0))) == 10_000

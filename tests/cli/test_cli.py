@@ -1,0 +1,434 @@
+"""The command as its users meet it: in a process of its own, with good and bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from jsonschema import Draft7Validator
+from support.audio import music, write_wav
+from support.commands import events_of, free_endpoint, start, streamgenre
+from support.live import PROMPT_S
+from support.model_factory import write_folder
+
+from streamgenre import __version__, events
+from streamgenre.cli import arguments
+from streamgenre.cli.flags import KEYS, flag_tree
+from streamgenre.config import DEFAULT_ENDPOINT, Config
+from streamgenre.config.build import keys
+from streamgenre.inference.manifest import (
+    DEFAULT_MODEL,
+    read_manifest,
+    shipped_folder,
+    shipped_models,
+)
+from streamgenre.sources.files.stdin import FORMATS
+from streamgenre.system import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@pytest.fixture
+def wav(tmp_path: Path) -> Path:
+    return write_wav(tmp_path / "song.wav", music(6))
+
+
+def _default(path: tuple[str, ...]) -> Any:
+    config = Config()
+    value: Any = config if hasattr(config, path[0]) else config.stations[0]
+    for name in path:
+        value = getattr(value, name)
+    return value
+
+
+def listen(folder: Path, *more: str | Path, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+    return streamgenre("listen", "--model", folder, "--publish", free_endpoint(), *more, **kwargs)
+
+
+# ---- good input ---------------------------------------------------------------------------------
+
+
+def test_help_is_quick_because_it_loads_nothing() -> None:
+    code = (
+        "import sys\nfrom streamgenre.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'numpy', 'zmq', 'rich', 'onnxruntime', 'av', 'soxr', 'sounddevice', 'psutil'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+def test_listening_never_loads_what_only_training_needs(stateful_folder: Path, wav: Path) -> None:
+    code = (
+        "import sys\nfrom streamgenre.cli import main\n"
+        f"main(['listen', '--input', {str(wav)!r}, '--pace', 'fast', '--json', '--model', "
+        f"{str(stateful_folder)!r}, '--publish', {free_endpoint()!r}])\n"
+        "heavy = {'tensorflow', 'keras', 'scipy', 'pandas', 'matplotlib', 'onnx', 'train'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+def test_flags_agree_with_the_settings() -> None:
+    """What --help says stands apart from the settings, for speed; it must not differ."""
+    assert arguments.ENDPOINT == DEFAULT_ENDPOINT
+    assert arguments.MODEL == DEFAULT_MODEL
+    assert set(arguments.FORMATS) == set(FORMATS)
+    assert arguments.TYPES == events.TYPES
+    assert arguments.LOG_LEVELS == logs.LEVELS
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers()
+    arguments.add_arguments(commands)
+    args = parser.parse_args(["listen"])
+    said = {action.dest: action.help or "" for action in commands.choices["listen"]._actions}
+    assert flag_tree(args) == {}
+    assert set(KEYS.values()) <= set(keys())
+    for flag, path in KEYS.items():
+        default = _default(path)
+        shown = f"{default:g}" if isinstance(default, float) else str(default)
+        if default not in (None, False) and flag != "history":
+            assert f"(default: {shown}" in said[flag], flag
+
+
+def test_version_and_module() -> None:
+    assert streamgenre("--version").stdout == f"streamgenre {__version__}\n"
+
+
+@pytest.mark.parametrize("kind", ["stateful_folder", "windowed_folder"])
+def test_a_file_to_json_lines(kind: str, wav: Path, request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue(kind)
+    done = listen(folder, "--input", wav, "--pace", "fast", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    told = events_of(done.stdout)
+    for event in told:
+        Draft7Validator(events.schema(event["type"])).validate(event)
+    updates = [e for e in told if e["type"] == "update"]
+    assert [u["stream_time"] for u in updates] == [1, 2, 3, 4, 5, 6]
+    assert {e["station"] for e in told} == {"song.wav"}
+    assert [e["state"] for e in told if e["type"] == "source"] == ["live", "ended"]
+
+
+def test_fast_and_real_pace_give_identical_probabilities(stateful_folder: Path, wav: Path) -> None:
+    runs = {
+        pace: [
+            e["probabilities"]
+            for e in events_of(
+                listen(stateful_folder, "--input", wav, "--pace", pace, "--json").stdout
+            )
+            if e["type"] == "update"
+        ]
+        for pace in ("real", "fast")
+    }
+    assert runs["real"] == runs["fast"]
+    assert len(runs["fast"]) == 6
+
+
+def test_raw_pcm_from_a_pipe_equals_the_file(stateful_folder: Path, wav: Path) -> None:
+    pcm = (np.clip(music(6), -1, 1) * 32_767).astype("<i2").tobytes()
+    raw = ("--rate", "44100", "--channels", "1", "--format", "s16le")
+    piped = listen(stateful_folder, "--input", "-", *raw, "--json", stdin=pcm)
+    filed = listen(stateful_folder, "--input", wav, "--pace", "fast", "--json")
+    a, b = (
+        [e["probabilities"] for e in events_of(text) if e["type"] == "update"]
+        for text in (piped.stdout, filed.stdout)
+    )
+    assert len(a) == len(b) == 6
+    np.testing.assert_allclose(
+        [list(p.values()) for p in a], [list(p.values()) for p in b], atol=1e-3
+    )
+
+
+def test_not_a_number_on_standard_input_is_counted(stateful_folder: Path) -> None:
+    pcm = music(3).astype("<f4")
+    pcm[[3, 50_000]] = [np.nan, np.inf]
+    raw = ("--rate", "44100", "--channels", "1", "--format", "f32le")
+    told = events_of(
+        listen(stateful_folder, "--input", "-", *raw, "--json", stdin=pcm.tobytes()).stdout
+    )
+    assert [e for e in told if e["type"] == "status"][-1]["samples_replaced"] == 2
+    assert all(
+        abs(sum(e["probabilities"].values()) - 1) < 1e-6 for e in told if e["type"] == "update"
+    )
+
+
+def test_a_pipe_gets_lines_for_people(stateful_folder: Path, wav: Path) -> None:
+    done = listen(stateful_folder, "--input", wav, "--pace", "fast", "--station", "kitchen")
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+    assert sum("kitchen" in line for line in done.stdout.splitlines()) >= 6
+
+
+def test_where_no_input_device_is_the_demo_is_announced(stateful_folder: Path) -> None:
+    done = listen(stateful_folder, "--pace", "fast", "--duration", "3", "--json")
+    assert done.returncode == 0
+    assert done.stderr.count("\n") == 1
+    assert "demo" in done.stderr
+    assert events_of(done.stdout)[0]["input"] == "demo"
+
+
+def test_subscribe_prints_what_listen_publishes(stateful_folder: Path, wav: Path) -> None:
+    endpoint = free_endpoint()
+    flags = ("--connect", endpoint, "--type", "update", "--count", "3", "--timeout", "20")
+    with start("subscribe", *flags) as subscriber:
+        with start(
+            *("listen", "--model", stateful_folder, "--publish", endpoint, "--input", wav, "-q")
+        ) as daemon:
+            assert daemon.wait(30) == 0
+        assert subscriber.wait(30) == 0
+        assert subscriber.stdout is not None
+        told = events_of(subscriber.stdout.read())
+    assert [e["type"] for e in told] == ["update"] * 3
+    assert [e["seq"] for e in told] == list(range(told[0]["seq"], told[0]["seq"] + 3))
+
+
+def test_a_reader_that_leaves_ends_it_quietly(stateful_folder: Path, wav: Path) -> None:
+    for show in ("--json", "--no-dashboard"):
+        with start(
+            *("listen", "--model", stateful_folder, "--publish", free_endpoint()),
+            *("--input", wav, show),
+        ) as daemon:
+            assert daemon.stdout is not None
+            assert daemon.stderr is not None
+            daemon.stdout.readline()
+            daemon.stdout.close()
+            assert daemon.wait(20) == 0
+            assert daemon.stderr.read() == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_it_in_order(
+    number: signal.Signals, stateful_folder: Path, tmp_path: Path
+) -> None:
+    wav = write_wav(tmp_path / "long.wav", music(30))
+    with start(
+        *("listen", "--model", stateful_folder, "--publish", free_endpoint()),
+        *("--input", wav, "--json"),
+    ) as daemon:
+        assert daemon.stdout is not None
+        lines = [daemon.stdout.readline() for _ in range(4)]
+        asked = time.monotonic()
+        daemon.send_signal(number)
+        rest = daemon.stdout.read()
+        assert daemon.wait(10) == 0
+        assert time.monotonic() - asked < PROMPT_S
+        assert daemon.stderr is not None
+        assert daemon.stderr.read() == ""
+    told = events_of("".join(lines) + rest)
+    assert [e["type"] for e in told[-3:]] == ["segment", "source", "status"]
+    assert told[-2]["state"] == "ended"
+
+
+def test_devices_and_models_list_as_json() -> None:
+    devices = streamgenre("devices", "--json")
+    assert isinstance(json.loads(devices.stdout), list)
+    assert "no input devices" in streamgenre("devices").stdout
+    models = streamgenre("models", "--json")
+    assert {row["name"] for row in json.loads(models.stdout)} == set(shipped_models())
+    assert DEFAULT_MODEL in streamgenre("models").stdout
+
+
+def test_the_shipped_models_are_whole() -> None:
+    assert DEFAULT_MODEL in shipped_models()
+    for name in shipped_models():
+        manifest = read_manifest(shipped_folder() / name)
+        assert manifest.name == name
+        assert (manifest.folder / "README.md").is_file()
+
+
+# ---- bad input ----------------------------------------------------------------------------------
+
+
+def check_error(
+    done: subprocess.CompletedProcess[str], *words: str, codes: Sequence[int] = (1, 2)
+) -> None:
+    assert done.returncode in codes, done
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("streamgenre: error: "), done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--input", "no/such.wav"], ["no/such.wav", "no such file"]),
+        (["--input", "/etc/ssl"], ["leads to no file", ".flac"]),
+        (["--input", "Nonexistent Card"], ["Nonexistent Card"]),
+        (["--input", "ftp://u:secret@host/x?key=secret"], ["ftp://host/x", "ffmpeg"]),
+        (["--input", "-", "--rate", "3"], ["--rate 3", "4000"]),
+        (["--input", "-", "--channels", "0"], ["--channels 0"]),
+        (["--input", "-", "--format", "mp3"], ["--format mp3", "s16le"]),
+        (["--input", "-"], ["without a single sample"]),
+        (["--input", "demo", "--duration", "-1"], ["--duration -1"]),
+        (["--input", "demo", "--duration", "nan"], ["--duration nan"]),
+        (["--input", "demo", "--threshold", "2"], ["--threshold 2"]),
+        (["--input", "demo", "--silence", "5"], ["--silence 5"]),
+        (["--input", "demo", "--publish", "tcp://0.0.0.0:5757"], ["refusing", "keys new`"]),
+        (["--input", "demo", "--publish", "kitchen"], ["kitchen", "tcp://127.0.0.1:PORT"]),
+        (["--input", "demo", "--model", "lstn"], ["lstn", "did you mean 'lstm'"]),
+        (["--input", "demo", "--model", "/tmp"], ["manifest.json"]),
+        (["--input", "demo", "--station", "a\nb"], ["--station"]),
+    ],
+)
+def test_bad_flags_are_explained(flags: list[str], words: list[str], stateful_folder: Path) -> None:
+    model = [] if "--model" in flags else ["--model", str(stateful_folder)]
+    publish = [] if "--publish" in flags else ["--publish", free_endpoint()]
+    done = streamgenre("listen", *model, *publish, *flags, stdin=b"")
+    check_error(done, *words)
+    assert "secret" not in done.stderr
+
+
+def test_a_free_port_is_told(stateful_folder: Path) -> None:
+    flags = ("--input", "demo", "--pace", "fast", "--duration", "1", "--model", stateful_folder)
+    done = streamgenre("listen", *flags, "--publish", "tcp://127.0.0.1:*", "-q")
+    assert re.fullmatch(r"streamgenre: publishing on tcp://127\.0\.0\.1:\d+\n", done.stderr)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_reader_that_sleeps_does_not_keep_it_from_ending(
+    number: signal.Signals, stateful_folder: Path, tmp_path: Path
+) -> None:
+    wav = write_wav(tmp_path / "long.wav", np.tile(music(50, rate=8_000), 20), 8_000)
+    flags = ("--input", wav, "--pace", "fast", "--json", "--publish", free_endpoint())
+    with start("listen", "--model", stateful_folder, *flags) as daemon:
+        assert daemon.stdout is not None
+        assert select.select([daemon.stdout], [], [], 20)[0]  # it has begun to write
+        time.sleep(1)  # nobody reads: the pipe is full by now
+        daemon.send_signal(number)
+        assert daemon.wait(4) == 0
+
+
+def test_a_pipe_that_stalls_is_lost_and_its_time_away_is_a_gap(
+    stateful_folder: Path,
+) -> None:
+    raw = ("--rate", "44100", "--channels", "1", "--format", "s16le")
+    pcm = (np.clip(music(3), -1, 1) * 32_767).astype("<i2").tobytes()
+    with start(
+        *("listen", "--input", "-", *raw, "--model", stateful_folder, "--json"),
+        *("--publish", free_endpoint()),
+        stdin=subprocess.PIPE,
+    ) as daemon:
+        assert daemon.stdin is not None
+        assert daemon.stdout is not None
+        os.write(daemon.stdin.fileno(), pcm)
+        time.sleep(7)
+        os.write(daemon.stdin.fileno(), pcm)
+        daemon.stdin.close()
+        told = [json.loads(line) for line in daemon.stdout]
+        assert daemon.wait(5) == 0
+    assert [e["state"] for e in told if e["type"] == "source"] == ["live", "lost", "live", "ended"]
+    (gap,) = [e for e in told if e["type"] == "gap"]
+    assert gap["seconds"] == pytest.approx(7, abs=1.5)
+    assert [e["type"] for e in told[-3:]] == ["segment", "source", "status"]
+    starts = [e["start_time"] for e in told if e["type"] == "segment"]
+    assert starts == sorted(starts)
+
+
+def test_closed_output_and_odd_names_are_no_faults(stateful_folder: Path, tmp_path: Path) -> None:
+    flags = f"--model {stateful_folder} --pace fast --duration 1 --publish {free_endpoint()}"
+    command = f"{sys.executable} -m streamgenre listen --input demo {flags}"
+    closed = subprocess.run(f"{command} >&-", shell=True, capture_output=True, check=False)
+    assert (closed.returncode, closed.stderr) == (0, b"")
+    odd = tmp_path / os.fsdecode(b"bad\xffname.wav")
+    odd.write_bytes(write_wav(tmp_path / "a.wav", music(2)).read_bytes())
+    done = listen(stateful_folder, "--input", odd, "--pace", "fast", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    check_error(listen(stateful_folder, "--input", "~nobodyhere/x.ogg"), "no such file")
+
+
+def test_control_characters_in_an_error_are_not_printed(stateful_folder: Path) -> None:
+    done = listen(stateful_folder, "--input", "no\x1b[31m/such.wav")
+    check_error(done, "no such file")
+    assert "\x1b" not in done.stderr
+
+
+def test_a_model_that_gives_no_numbers(stateful_folder: Path, wav: Path, tmp_path: Path) -> None:
+    import onnx
+
+    graph = onnx.load(str(stateful_folder / "model.onnx"))
+    tensor = next(t for t in graph.graph.initializer if t.name == "dense_b")
+    tensor.CopyFrom(onnx.numpy_helper.from_array(np.full(10, np.nan, np.float32), "dense_b"))
+    manifest = json.loads((stateful_folder / "manifest.json").read_text())
+    folder = write_folder(tmp_path / "nan", manifest=manifest, weights=graph.SerializeToString())
+    check_error(listen(folder, "--input", wav, "--pace", "fast"), "no numbers")
+
+
+def test_a_port_in_use(stateful_folder: Path, wav: Path) -> None:
+    endpoint = free_endpoint()
+    flags = ("--model", stateful_folder, "--publish", endpoint, "--input", wav)
+    with start("listen", *flags, "--json") as first:
+        assert first.stdout is not None
+        first.stdout.readline()
+        check_error(streamgenre("listen", *flags), endpoint, "in use", "--publish")
+        first.terminate()
+        first.communicate()
+
+
+def test_a_full_disk(stateful_folder: Path, wav: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        for show in ("--json", "--no-dashboard"):
+            with start(
+                *("listen", "--model", stateful_folder, "--publish", free_endpoint()),
+                *("--input", wav, "--pace", "fast", show),
+                stdout=full,
+            ) as daemon:
+                _, said = daemon.communicate(timeout=30)
+            assert daemon.returncode == 1
+            assert "No space left" in said
+            assert "Traceback" not in said
+
+
+def test_a_damaged_model_folder(stateful_folder: Path, wav: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for file in stateful_folder.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    weights = bytearray((folder / "model.onnx").read_bytes())
+    weights[-1] ^= 1
+    (folder / "model.onnx").write_bytes(weights)
+    check_error(listen(folder, "--input", wav), "SHA-256", str(folder))
+
+
+def test_subscribe_explains_wrong_wishes() -> None:
+    check_error(streamgenre("subscribe", "--type", "updat"), "did you mean 'update'")
+    check_error(streamgenre("subscribe", "--count", "0"), "--count 0")
+    check_error(
+        streamgenre("subscribe", "--connect", free_endpoint(), "--timeout", "0.3"),
+        "is the daemon running",
+    )
+
+
+def test_a_traceback_only_with_debug(stateful_folder: Path) -> None:
+    for flags in (
+        ["--debug", "listen", "--input", "no/such.wav"],
+        ["listen", "--input", "no/such.wav", "--debug"],
+    ):
+        assert "Traceback" in streamgenre(*flags, "--model", stateful_folder).stderr
+
+
+def test_no_command_is_wrong_usage() -> None:
+    assert streamgenre().returncode == 2
+    assert streamgenre("lisen").returncode == 2
+    for flags in (("--shuffle", "x"), ("--json", "--quiet")):
+        done = streamgenre("listen", *flags)
+        assert done.returncode == 2
+        (line,) = done.stderr.splitlines()
+        assert flags[-2] in line
+        assert line.endswith("see `streamgenre listen --help`")

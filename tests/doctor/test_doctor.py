@@ -1,0 +1,304 @@
+"""What the doctor finds, with real faults; and a bundle without secrets."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import stat
+import subprocess
+import tarfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.commands import free_endpoint, start, streamgenre
+from support.small_disk import small_disk
+
+from streamgenre.bus.keys import new_pair
+from streamgenre.client.subscriber import Subscriber
+from streamgenre.doctor import Finding, Subject, examine, files, machine
+from streamgenre.doctor.bundle import _without_comments, write_bundle
+from streamgenre.doctor.inputs import Lookout
+from streamgenre.errors import StreamgenreError
+
+SECRET = "hunter2-geheim"
+
+
+def found(text: str) -> dict[str, dict[str, Any]]:
+    told = json.loads(text)
+    assert told["ok"] == all(f["verdict"] != "problem" for f in told["findings"])
+    for finding in told["findings"]:
+        # Who is told of a problem is told what to do.
+        assert finding["do"] or finding["verdict"] != "problem", finding
+    return {finding["check"]: finding for finding in told["findings"]}
+
+
+def settings(folder: Path, text: str) -> Path:
+    path = folder / "config.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_machine_that_is_well_is_told_so(tmp_path: Path) -> None:
+    config = settings(
+        tmp_path,
+        f'[bus]\npublish = "{free_endpoint()}"\n[history]\npath = "{tmp_path / "h.sqlite3"}"\n'
+        '[[station]]\nname = "a"\ninput = "demo"\n',
+    )
+    done = streamgenre("doctor", "--config", config, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    told = found(done.stdout)
+    assert told["models"]["verdict"] == told["settings"]["verdict"] == "ok"
+    assert "is free" in told["publish"]["says"]
+    shown = streamgenre("doctor", "--config", config)
+    assert shown.returncode == 0
+    assert shown.stdout.rstrip().endswith("all is well")
+
+
+def test_a_daemon_with_keys_is_no_stranger_on_its_port(tmp_path: Path) -> None:
+    keys, endpoint = tmp_path / "keys", free_endpoint()
+    new_pair(keys)
+    config = settings(
+        tmp_path,
+        f'[bus]\npublish = "{endpoint}"\nencrypt = true\nkeys = "{keys}"\n'
+        '[[station]]\nname = "a"\ninput = "demo"\nmodel = "lite"\n',
+    )
+    with start("listen", "--config", config, "--no-history", "-q") as daemon:
+        try:
+            for _ in range(20):
+                told = json.loads(streamgenre("doctor", "--config", config, "--json").stdout)
+                (found,) = (f for f in told["findings"] if f["check"] == "publish")
+                if "is free" not in found["says"]:
+                    break
+        finally:
+            daemon.terminate()
+    assert (found["verdict"], "only lets keys in" in found["says"]) == ("note", True)
+
+
+def test_what_is_wrong_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "broken").mkdir()
+    damaged = tmp_path / "h.sqlite3"
+    damaged.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = settings(
+            tmp_path,
+            f'model = "{tmp_path / "broken"}"\n'
+            f'[bus]\npublish = "tcp://127.0.0.1:{taken.getsockname()[1]}"\n'
+            f'[history]\npath = "{damaged}"\n'
+            f'[[station]]\nname = "a"\ninput = "{tmp_path}/no/such.wav"\n'
+            f'[[station]]\nname = "b"\ninput = "http://joe:{SECRET}@127.0.0.1:1/x?key={SECRET}"\n'
+            '[[station]]\nname = "c"\ninput = "No Such Card"\n',
+        )
+        done = streamgenre("doctor", "--config", config, "--json")
+    assert done.returncode == 1
+    assert SECRET not in done.stdout + done.stderr
+    told = json.loads(done.stdout)["findings"]
+    said = {(f["check"], f["verdict"]): f["says"] for f in told}
+    assert "manifest.json" in said["model", "problem"]
+    assert "no streamgenre answers" in said["publish", "problem"]
+    assert f"process {os.getpid()}" in said["publish", "problem"]
+    assert str(damaged) in said["history", "problem"]
+    inputs = [f["says"] for f in told if (f["check"], f["verdict"]) == ("input", "problem")]
+    for name, says in zip(("such.wav", "127.0.0.1", "No Such Card"), inputs, strict=True):
+        assert name in says
+    found(done.stdout)
+
+
+def test_settings_that_cannot_be_used(tmp_path: Path) -> None:
+    config = settings(tmp_path, "[bus]\npublsh = 3\n")
+    done = streamgenre("doctor", "--config", config, "--json")
+    assert done.returncode == 1
+    assert f"{config}:2" in found(done.stdout)["settings"]["says"]
+
+
+def test_a_daemon_that_answers_is_recognised(stateful_folder: Path, tmp_path: Path) -> None:
+    endpoint = free_endpoint()
+    text = f'[bus]\npublish = "{endpoint}"\n[[station]]\nname = "a"\ninput = "demo"\n'
+    config = settings(tmp_path, text)
+    flags = ("--config", config, "--model", stateful_folder, "--no-history", "-q")
+    with start("listen", *flags) as daemon:
+        with Subscriber(endpoint, types=["status"]) as subscriber:
+            assert subscriber.receive(timeout=20) is not None
+        told = found(streamgenre("doctor", "--config", config, "--json").stdout)
+        daemon.kill()
+    assert told["publish"]["verdict"] == "ok"
+    assert "a daemon answers" in told["publish"]["says"]
+    assert "live" in told["publish"]["says"]
+
+
+def test_a_full_disk_and_a_damaged_history(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        path = disk.folder / "h.sqlite3"
+        (full,) = files.disk(Subject(history=path))
+        assert full.verdict == "problem"
+        assert "GB free" in full.says
+    whole = tmp_path / "other.sqlite3"
+    sqlite3.connect(whole).execute("CREATE TABLE not_ours (a)").connection.close()
+    (other,) = files.history(Subject(history=whole))
+    assert other.verdict == "problem"
+
+
+def test_advice_holds_for_odd_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in backquotes is run by a shell as it stands there."""
+    odd = "it's $HOME; a `b`"
+
+    def advised(history: Path) -> str:
+        (found,) = files.history(Subject(history=history))
+        return found.do or found.verdict
+
+    blocking = tmp_path / f"{odd} file"
+    blocking.write_text("in the way")
+    do = advised(blocking / "h.sqlite3")
+    command = do.removeprefix("`").removesuffix("`, or name another path under [history]")
+    subprocess.run(["sh", "-c", command], check=True)
+    assert (tmp_path / f"{odd} file.old").read_text() == "in the way"
+    assert advised(blocking / "h.sqlite3") == "ok"
+    assert advised(tmp_path / "none" / "at" / "all.sqlite3") == "ok"
+    monkeypatch.chdir(tmp_path)
+    assert advised(Path("relative.sqlite3")) == "ok"
+    blocking.mkdir()
+    do = advised(blocking)
+    setting = do.removeprefix("name a file in it: `").removesuffix("` under [history]")
+    assert tomllib.loads(setting) == {"path": str(blocking / "history.sqlite3")}
+
+
+def test_what_fills_a_disk_of_an_odd_name_is_shown(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "it's a `disk`") as disk:
+        (disk.folder / "large").mkdir()
+        (disk.folder / "large" / "file").write_bytes(bytes(1_500_000))
+        (full,) = files.disk(Subject(history=disk.folder / "new folder" / "h.sqlite3"))
+        assert full.do.startswith("free some (`sudo du ")
+        command = full.do.removeprefix("free some (`sudo ").partition("` shows ")[0]
+        done = subprocess.run(
+            ["sh", "-c", command], capture_output=True, text=True, check=True, timeout=60
+        )
+    assert str(disk.folder / "large") in done.stdout
+
+
+def test_a_check_that_fails_itself_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: 1 / 0)
+    told = {finding.check: finding for finding in examine(Subject(inputs=("demo",)))}
+    assert told["libraries"].verdict == "problem"
+    assert "ZeroDivisionError" in told["libraries"].says
+    assert told["models"].verdict == "ok"  # the others are made all the same
+
+
+def test_what_leads_to_no_audio_is_a_problem(tmp_path: Path) -> None:
+    empty = tmp_path / "music"
+    empty.mkdir()
+    (empty / "cover.jpg").touch()
+    (tmp_path / "gone.m3u").write_text("gone.mp3\n")
+    look = Lookout()
+    assert "leads to no file" in look.at(str(empty)).says
+    assert "none of its files" in look.at(str(tmp_path / "gone.m3u")).says
+    assert {look.at(str(empty)).verdict, look.at(str(tmp_path / "gone.m3u")).verdict} == {"problem"}
+    (empty / "a.flac").touch()
+    assert look.at(str(empty)).verdict == "ok"
+    (tmp_path / "radio.m3u").write_text("http://radio.example/jazz\n")
+    assert look.at(str(tmp_path / "radio.m3u")).verdict == "ok"
+
+
+def test_few_open_files_are_a_problem() -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+    try:
+        (told,) = machine.limits(Subject())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert told.verdict == "problem"
+    assert "ulimit -n" in told.do
+
+
+# ---- the bundle ---------------------------------------------------------------------------------
+
+
+def test_a_bundle_has_no_secret_in_any_corner(
+    stateful_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = tmp_path / "keys"
+    pair = new_pair(keys)
+    endpoint = free_endpoint()
+    monkeypatch.setenv("STREAMGENRE_TEST_TOKEN", SECRET)
+    monkeypatch.setenv("STREAMGENRE_ODD", f"see http://a:{SECRET}@b/")
+    monkeypatch.setenv("UNRELATED_VARIABLE", "not our business")
+    url = f"http://joe:{SECRET}@127.0.0.1:1/{{}}?token={SECRET}&x=%68unter2-geheim"
+    config = settings(
+        tmp_path,
+        f"# the password is {SECRET}, and the key {pair.secret.decode()}\n"
+        f'[bus]\npublish = "{endpoint}"\nkeys = "{keys}"\n'
+        f'[[station]]\nname = "a"\ninput = "{url.format("live")}"\n'
+        '[[station]]\nname = "b"\ninput = "demo"\n',
+    )
+    bundle = tmp_path / "support.tar.gz"
+    flags = ("--config", config, "--model", stateful_folder, "--no-history", "-q")
+    with start("listen", *flags) as daemon:
+        with Subscriber(endpoint, types=["source"]) as subscriber:
+            stations: set[str] = set()
+            while stations != {"a", "b"}:
+                event = subscriber.receive(timeout=20)
+                assert event is not None
+                stations.add(event.station)
+        done = streamgenre("doctor", "--config", config, "--bundle", bundle)
+        daemon.kill()
+    assert done.returncode == 1  # of a nothing comes
+    assert stat.S_IMODE(bundle.stat().st_mode) == 0o600
+    with tarfile.open(bundle) as archive:
+        parts = {
+            member.name.removeprefix("streamgenre-support/"): file.read().decode()
+            for member in archive
+            if (file := archive.extractfile(member)) is not None
+        }
+    everything = "".join(parts.values()) + done.stdout + done.stderr
+    for secret in (SECRET, pair.secret.decode(), "%68unter2", "not our business"):
+        assert secret not in everything, secret
+    # And yet it is of use.
+    assert {"doctor.json", "versions.txt", "environment.txt", "keys.txt", "unit.txt"} <= set(parts)
+    assert "http://127.0.0.1:1/live?…" in parts["config.toml"]
+    assert 'name = "b"' in parts["config.toml"]
+    assert "secret.key" in parts["keys.txt"]
+    assert "STREAMGENRE_TEST_TOKEN=…" in parts["environment.txt"]
+    events = [json.loads(line) for line in parts["events.jsonl"].splitlines()]
+    assert {"a", "b"} == {event["station"] for event in events}
+    assert {finding["check"] for finding in json.loads(parts["doctor.json"])} >= {"input", "models"}
+
+
+def test_a_bundle_overwrites_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "there.tar.gz"
+    path.write_text("mine")
+    with pytest.raises(StreamgenreError, match="is there already"):
+        write_bundle(path, Subject(), [Finding("a", "ok", "b")])
+    assert path.read_text() == "mine"
+
+
+def test_what_faulty_settings_name_is_not_said_to_be_well(tmp_path: Path) -> None:
+    told = examine(Subject(config=tmp_path / "c.toml", config_error="a\nb"))
+    by_check = {finding.check: finding for finding in told}
+    for check in ("inputs", "history", "disk", "ports"):
+        assert (by_check[check].verdict, by_check[check].says[:11]) == ("note", "not checked")
+
+
+def test_a_history_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (only,) = files.history(Subject(history=tmp_path / "file" / "h.sqlite3"))
+    assert only.verdict == "problem"
+    assert f"{tmp_path / 'file'} is no folder" in only.says
+
+
+@pytest.mark.parametrize(
+    ("toml", "left"),
+    [
+        ("# password hunter2\na = 1 # and a key\n", "\na = 1 \n"),
+        ('a = "x # y" # z\n', 'a = "x # y" \n'),
+        ("a = 'x # y' # z\n", "a = 'x # y' \n"),
+        ('a = """x\n# y""" # z\n', 'a = """x\n# y""" \n'),
+        ('a = "\\" # y" # z', 'a = "\\" # y" '),
+        ('a = "open # z\n', 'a = "open \n'),
+    ],
+)
+def test_comments_of_the_settings_stay_at_home(toml: str, left: str) -> None:
+    assert _without_comments(toml) == left

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamgenre.errors import SettingsError
+from streamgenre.inference.decision import Decider, Decision, DecisionSettings, Stretch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LABELS = ("blues", "jazz", "rock")
+
+
+def sure(genre: str, p: float = 0.9) -> np.ndarray:
+    rest = (1 - p) / (len(LABELS) - 1)
+    return np.array([p if label == genre else rest for label in LABELS])
+
+
+def run(
+    hops: Sequence[np.ndarray | None], **settings: Any
+) -> tuple[list[Decision], list[Stretch], Decider]:
+    decider = Decider(LABELS, DecisionSettings(**settings))
+    decisions = [decider.step(p, start=float(i), end=i + 1.0) for i, p in enumerate(hops)]
+    stretches = [d.finished for d in decisions if d.finished is not None]
+    last = decider.close(float(len(hops)))
+    return decisions, stretches + ([last] if last else []), decider
+
+
+def test_the_first_hop_counts_in_full() -> None:
+    decisions, _, _ = run([sure("jazz")])
+    assert decisions[0].genre == "jazz"
+    assert decisions[0].confidence == pytest.approx(0.9)
+    assert decisions[0].since == 0.0
+
+
+def test_one_odd_hop_does_not_change_the_genre() -> None:
+    decisions, stretches, _ = run([sure("jazz")] * 8 + [sure("rock")] + [sure("jazz")] * 8)
+    assert {d.genre for d in decisions} == {"jazz"}
+    assert len(stretches) == 1
+    assert (stretches[0].start, stretches[0].end, stretches[0].updates) == (0.0, 17.0, 17)
+    assert stretches[0].mean_probability == pytest.approx((16 * 0.9 + 0.05) / 17)
+
+
+def test_a_real_change_is_followed_and_dated_to_its_hop() -> None:
+    decisions, stretches, _ = run([sure("jazz")] * 10 + [sure("rock")] * 10)
+    assert decisions[-1].genre == "rock"
+    change = next(i for i, d in enumerate(decisions) if d.genre == "rock")
+    assert 10 < change <= 15
+    assert decisions[-1].since == float(change)
+    assert [(s.genre, s.start, s.end) for s in stretches] == [
+        ("jazz", 0.0, float(change)),
+        ("rock", float(change), 20.0),
+    ]
+
+
+def test_hysteresis_holds_a_genre_between_keep_and_enter() -> None:
+    likely, held = sure("jazz", 0.8), np.array([0.37, 0.36, 0.27])
+    decisions, _, _ = run([likely] * 3 + [held] * 30, enter=0.5, keep=0.3, margin=0.1)
+    assert decisions[-1].genre == "jazz"  # blues leads, but by less than the margin
+    fresh, _, _ = run([held] * 30, enter=0.5, keep=0.3)
+    assert fresh[-1].state == "unknown"  # the same probabilities do not enter
+
+
+def test_unlikely_genres_are_unknown() -> None:
+    decisions, stretches, _ = run([np.array([0.34, 0.33, 0.33])] * 5, enter=0.35)
+    assert {d.state for d in decisions} == {"unknown"}
+    assert {d.genre for d in decisions} == {None}
+    assert stretches[0].mean_probability is None
+
+
+def test_a_pause_is_bridged_and_a_silence_is_told() -> None:
+    decisions, _, _ = run([sure("jazz")] * 3 + [None] + [sure("jazz")], silence_after_s=2)
+    assert {d.state for d in decisions} == {"music"}
+    decisions, stretches, decider = run([sure("jazz")] * 3 + [None] * 3, silence_after_s=2)
+    assert [d.state for d in decisions] == ["music"] * 4 + ["silence"] * 2
+    assert decisions[-1].genre is None
+    np.testing.assert_allclose(decisions[-1].probabilities, 1 / 3)
+    assert decider.in_silence
+    assert [s.state for s in stretches] == ["music", "silence"]
+
+
+def test_after_silence_nothing_of_the_old_is_left() -> None:
+    decisions, _, _ = run([sure("jazz")] * 20 + [None] * 3 + [sure("rock")])
+    assert decisions[-1].genre == "rock"
+    assert decisions[-1].smoothed[2] == pytest.approx(0.9)
+
+
+def test_silence_gate() -> None:
+    decider = Decider(LABELS, DecisionSettings(silence_dbfs=-50))
+    assert decider.is_silent(-math.inf)
+    assert decider.is_silent(-50.1)
+    assert not decider.is_silent(-50.0)
+
+
+def test_reset_forgets_what_was_heard() -> None:
+    kept, _, _ = run([sure("jazz")] * 20 + [sure("rock")])
+    decider = Decider(LABELS, DecisionSettings())
+    for i in range(20):
+        decider.step(sure("jazz"), start=float(i), end=i + 1.0)
+    decider.close(20.0)
+    decider.reset()
+    decision = decider.step(sure("rock"), start=30.0, end=31.0)
+    assert kept[-1].genre == "jazz"
+    assert decision.genre == "rock"
+    assert decision.since == 30.0
+
+
+@given(
+    hops=st.lists(
+        st.one_of(
+            st.none(),
+            st.lists(st.floats(0.001, 1), min_size=3, max_size=3).map(
+                lambda v: np.array(v) / sum(v)
+            ),
+        ),
+        min_size=1,
+        max_size=60,
+    ),
+    smoothing=st.floats(0, 30),
+)
+def test_segments_tile_the_stream_and_sums_stay_one(
+    hops: list[np.ndarray | None], smoothing: float
+) -> None:
+    decisions, stretches, _ = run(hops, smoothing_s=smoothing)
+    assert stretches[0].start == 0.0
+    assert stretches[-1].end == float(len(hops))
+    for before, after in pairwise(stretches):
+        assert before.end == after.start
+        assert (before.state, before.genre) != (after.state, after.genre)
+    assert sum(s.updates for s in stretches) == len(hops)
+    for decision in decisions:
+        assert decision.smoothed.sum() == pytest.approx(1, abs=1e-9)
+        assert (decision.genre is None) == (decision.state != "music")
+        assert 0 <= decision.confidence <= 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"smoothing_s": -1}, "smoothing_s"),
+        ({"enter": 0.2, "keep": 0.3}, "keep"),
+        ({"enter": 1.2}, "enter"),
+        ({"margin": 2}, "margin"),
+        ({"silence_dbfs": 3}, "silence_dbfs"),
+        ({"silence_after_s": -1}, "silence_after_s"),
+        ({"smoothing_s": math.nan}, "smoothing_s"),
+    ],
+)
+def test_impossible_settings(settings: dict[str, float], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        DecisionSettings(**settings)
+
+
+# --- speech --------------------------------------------------------------------------------------
+
+
+def run_with_speech(hops: Sequence[tuple[np.ndarray, float]], **settings: Any) -> list[Decision]:
+    decider = Decider(LABELS, DecisionSettings(**settings))
+    return [
+        decider.step(p, start=float(i), end=i + 1.0, speech=speech)
+        for i, (p, speech) in enumerate(hops)
+    ]
+
+
+def test_talk_between_two_pieces_is_speech_and_then_the_genre_begins_anew() -> None:
+    talk = (sure("blues"), 0.98)
+    decisions = run_with_speech(
+        [(sure("jazz"), 0.02)] * 10 + [talk] * 10 + [(sure("rock"), 0.02)] * 10
+    )
+    found = [(d.state, d.genre) for d in decisions]
+    first = found.index(("speech", None))
+    assert 12 <= first <= 13  # the third or fourth second of it
+    assert found[9] == ("music", "jazz")
+    assert found[19] == ("speech", None)
+    back = next(i for i in range(20, 30) if found[i] != ("speech", None))
+    assert 20 < back <= 24
+    assert {genre for _, genre in found[back:]} == {"rock"}  # not what was made of the talk
+    assert decisions[19].confidence == decisions[19].speech
+    assert decisions[19].confidence > 0.9
+    assert not any(d.genre == "blues" for d in decisions)
+
+
+def test_one_hop_of_speech_in_a_song_changes_nothing() -> None:
+    decisions = run_with_speech(
+        [(sure("jazz"), 0.05)] * 8 + [(sure("blues"), 0.95)] + [(sure("jazz"), 0.05)] * 8
+    )
+    assert {(d.state, d.genre) for d in decisions} == {("music", "jazz")}
+
+
+@given(st.lists(st.tuples(st.sampled_from(LABELS), st.floats(0, 1)), min_size=1, max_size=40))
+def test_speech_stays_a_probability(hops: list[tuple[str, float]]) -> None:
+    for decision in run_with_speech([(sure(genre), speech) for genre, speech in hops]):
+        assert decision.speech is not None
+        assert 0 <= decision.speech <= 1
+        assert decision.smoothed.sum() == pytest.approx(1)
+        assert (decision.state == "music") == (decision.genre is not None)
+
+
+def test_speech_never_where_it_is_not_wanted() -> None:
+    decisions = run_with_speech([(sure("jazz"), 1.0)] * 5, speech_enter=1.1)
+    assert "speech" not in {d.state for d in decisions}

@@ -1,0 +1,532 @@
+"""Models in use: hop by hop equals the whole stream, stations do not meet, misfits are refused."""
+
+from __future__ import annotations
+
+import gc
+import json
+import tracemalloc
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.model_factory import (
+    LABELS,
+    SPEC,
+    lstm_graph,
+    window_graph,
+    write_folder,
+    write_stateful_model,
+    write_windowed_model,
+)
+
+from streamgenre.errors import ModelError
+from streamgenre.inference.models import Model, StatefulModel, WindowedModel, load_model, softmax
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+WINDOW = 50
+
+
+def frames(n: int, seed: int = 0) -> Floats:
+    """Rows of the size of real cepstra."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(0, 8, (n, SPEC.numcep)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def stateful_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_stateful_model(tmp_path_factory.mktemp("models") / "stateful")
+
+
+@pytest.fixture(scope="module")
+def windowed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "windowed"
+    return write_windowed_model(folder, window_frames=WINDOW)
+
+
+@pytest.fixture
+def stateful(stateful_folder: Path) -> StatefulModel:
+    model = load_model(str(stateful_folder))
+    assert isinstance(model, StatefulModel)
+    return model
+
+
+@pytest.fixture
+def windowed(windowed_folder: Path) -> WindowedModel:
+    model = load_model(str(windowed_folder))
+    assert isinstance(model, WindowedModel)
+    return model
+
+
+@pytest.fixture(params=["stateful", "windowed"])
+def model(request: pytest.FixtureRequest) -> Model:
+    either: Model = request.getfixturevalue(request.param)
+    return either
+
+
+def probabilities(model: Model, station: str, new: Floats) -> NDArray[np.float64]:
+    row: NDArray[np.float64] = model.probabilities(model.update([station], [new]))[0]
+    return row
+
+
+def listen(model: Model, station: str, whole: Floats, lengths: Iterable[int]) -> Any:
+    """Give a station its frames in stretches; return the last probabilities."""
+    start, last = 0, None
+    for length in lengths:
+        last = probabilities(model, station, whole[start : start + length])
+        start += length
+    assert start == len(whole)
+    return last
+
+
+# --- live equals offline -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lengths", [[25] * 8, [1] * 200, [7, 93, 1, 99], [199, 1]], ids=str)
+def test_stateful_in_stretches_equals_the_whole(
+    stateful: StatefulModel, lengths: list[int]
+) -> None:
+    heard = frames(200)
+    whole = listen(stateful, "whole", heard, [200])
+    again = listen(stateful, "again", heard, [200])
+    cut = listen(stateful, "cut", heard, lengths)
+    np.testing.assert_array_equal(again, whole)
+    np.testing.assert_allclose(cut, whole, rtol=0, atol=1e-5)
+    for name, tensor in stateful.state("whole").items():
+        assert tensor.dtype == np.float32
+        assert np.abs(tensor).max() > 0.05
+        np.testing.assert_allclose(stateful.state("cut")[name], tensor, rtol=0, atol=1e-5)
+
+
+def test_stateful_gives_at_each_hop_what_the_whole_has_there(
+    stateful: StatefulModel, stateful_folder: Path
+) -> None:
+    import onnxruntime
+
+    heard = frames(100)
+    session = onnxruntime.InferenceSession(stateful_folder / "model.onnx")
+    zeros = np.zeros((1, 8), np.float32)
+    feed = {"frames": heard[None], "h": zeros, "c": zeros}
+    offline = session.run(["logits"], feed)[0][0]
+    for end in range(25, 101, 25):
+        live = stateful.update(["live"], [heard[end - 25 : end]]).logits[0]
+        np.testing.assert_allclose(live, offline[end - 1], rtol=0, atol=1e-5)
+
+
+def test_stateful_remembers_until_reset(stateful: StatefulModel) -> None:
+    past, now = frames(50, seed=1), frames(3, seed=2)
+    fresh = probabilities(stateful, "a", now)
+    stateful.reset("a")
+    probabilities(stateful, "a", past)
+    carried = probabilities(stateful, "a", now)
+    assert np.abs(carried - fresh).max() > 1e-3
+    stateful.reset("a")
+    assert all(not tensor.any() for tensor in stateful.state("a").values())
+    np.testing.assert_array_equal(probabilities(stateful, "a", now), fresh)
+
+
+def test_windowed_looks_at_the_last_frames_only(windowed: WindowedModel) -> None:
+    heard = frames(170)
+    whole = probabilities(windowed, "whole", heard)
+    only_last = probabilities(windowed, "last", heard[-WINDOW:])
+    cut = listen(windowed, "cut", heard, [1] * 20 + [25] * 6)
+    np.testing.assert_array_equal(only_last, whole)
+    np.testing.assert_allclose(cut, whole, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("young", [1, 7, 25, 49])
+def test_windowed_repeats_what_it_heard_until_the_window_is_full(
+    windowed: WindowedModel, young: int
+) -> None:
+    heard = frames(young)
+    filled = np.concatenate([heard] * WINDOW)[:WINDOW]
+    expected = probabilities(windowed, "filled", filled)
+    np.testing.assert_allclose(probabilities(windowed, "young", heard), expected, atol=1e-6)
+    # And the filling was only for this update: from the full window on nothing is left of it.
+    rest = frames(WINDOW, seed=3)
+    np.testing.assert_allclose(
+        probabilities(windowed, "young", rest[young:]),
+        probabilities(windowed, "other", np.concatenate([heard, rest[young:]])),
+        atol=1e-6,
+    )
+
+
+def test_windowed_remembers_until_reset(windowed: WindowedModel) -> None:
+    past, now = frames(WINDOW, seed=1), frames(10, seed=2)
+    fresh = probabilities(windowed, "a", now)
+    windowed.reset("a")
+    probabilities(windowed, "a", past)
+    assert np.abs(probabilities(windowed, "a", now) - fresh).max() > 1e-3
+    windowed.reset("a")
+    np.testing.assert_array_equal(probabilities(windowed, "a", now), fresh)
+
+
+# --- several stations ----------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    plan=st.lists(
+        st.lists(st.one_of(st.none(), st.sampled_from([1, 5, 24, 25])), min_size=3, max_size=3),
+        min_size=1,
+        max_size=5,
+    ),
+    kind=st.sampled_from(["stateful", "windowed"]),
+)
+def test_a_batch_of_stations_equals_each_alone(
+    stateful_folder: Path, windowed_folder: Path, plan: list[list[int | None]], kind: str
+) -> None:
+    """Stations with different numbers of frames; None: not in this batch."""
+    folder = str(stateful_folder if kind == "stateful" else windowed_folder)
+    together, alone = load_model(folder), load_model(folder)
+    seed = 0
+    for tick in plan:
+        batch = {}
+        for station, n in zip("abc", tick, strict=True):
+            if n is not None:
+                seed += 1
+                batch[station] = frames(n, seed)
+        if not batch:
+            continue
+        logits = together.update(list(batch), list(batch.values())).logits
+        assert logits.shape == (len(batch), len(LABELS))
+        for row, (station, new) in enumerate(batch.items()):
+            expected = alone.update([station], [new]).logits[0]
+            np.testing.assert_allclose(logits[row], expected, rtol=0, atol=1e-5)
+    if isinstance(together, StatefulModel) and isinstance(alone, StatefulModel):
+        for station in "abc":
+            for name, tensor in together.state(station).items():
+                np.testing.assert_allclose(tensor, alone.state(station)[name], rtol=0, atol=1e-5)
+
+
+def test_a_station_keeps_no_other_stations_state_alive(stateful: StatefulModel) -> None:
+    stateful.update(["a", "b"], [frames(25, 1), frames(25, 2)])
+    of_a, of_b = stateful.state("a"), stateful.state("b")
+    for tensor in (*of_a.values(), *of_b.values()):
+        assert tensor.base is None  # a view would hold the whole batch
+        assert tensor.shape == (8,)
+
+
+def test_rows_come_in_the_order_of_the_stations(model: Model) -> None:
+    of = {name: frames(25, seed) for seed, name in enumerate("abcd")}
+    once = dict(zip("abcd", model.update(list("abcd"), list(of.values())).logits, strict=True))
+    for name in "abcd":
+        model.reset(name)
+    other = "cadb"
+    again = dict(zip(other, model.update(list(other), [of[n] for n in other]).logits, strict=True))
+    for name in "abcd":
+        np.testing.assert_allclose(again[name], once[name], rtol=0, atol=1e-5)
+    assert np.abs(once["a"] - once["b"]).max() > 1e-3
+
+
+def test_reset_of_one_station_leaves_the_others(model: Model) -> None:
+    for name, seed in (("a", 1), ("b", 1)):
+        model.update([name], [frames(25, seed)])
+    model.reset("a")
+    model.reset("nobody")
+    after_a, after_b = model.update(["a", "b"], [frames(5, 2), frames(5, 2)]).logits
+    assert np.abs(after_a - after_b).max() > 1e-3
+    model.reset("a")
+    np.testing.assert_allclose(
+        model.update(["a"], [frames(5, 2)]).logits[0], after_a, rtol=0, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("stations", "shapes", "named"),
+    [
+        (["a"], [], ["'a'", "0 arrays"]),
+        (["a"], [(5, 40), (5, 40)], ["'a'", "2 arrays"]),
+        (["a", "a"], [(5, 40), (5, 40)], ["'a', 'a'", "once"]),
+        (["a"], [(5, 39)], ["(at least 1, 40)", "(5, 39)"]),
+        (["a"], [(0, 40)], ["(at least 1, 40)", "(0, 40)"]),
+        (["a"], [(40,)], ["(at least 1, 40)", "(40,)"]),
+    ],
+)
+def test_a_batch_that_does_not_fit_is_refused_and_changes_nothing(
+    model: Model, stations: list[str], shapes: list[tuple[int, ...]], named: list[str]
+) -> None:
+    first = model.update(["a"], [frames(25)]).logits
+    with pytest.raises(ValueError) as caught:
+        model.update(stations, [np.ones(shape, np.float32) for shape in shapes])
+    for word in named:
+        assert word in str(caught.value)
+    model.reset("a")
+    np.testing.assert_array_equal(model.update(["a"], [frames(25)]).logits, first)
+
+
+def test_memory_does_not_grow_with_uptime(model: Model) -> None:
+    new = [frames(25, seed) for seed in range(4)]
+    model.update(list("abcd"), new)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for _ in range(1_000):
+            model.update(list("abcd"), new)
+        gc.collect()
+        grown, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # NumPy's free lists take some 30 kB; a state kept from every update would take 500.
+    assert grown < 60_000
+
+
+# --- probabilities -------------------------------------------------------------------------------
+
+
+def test_probabilities_are_calibrated_and_sum_to_one(model: Model) -> None:
+    output = model.update(["a", "b"], [frames(25, 1), frames(25, 2)])
+    found = model.probabilities(output)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=0, atol=1e-12)
+    exponentials = np.exp(output.logits.astype(np.float64) / 1.5)
+    expected = exponentials / exponentials.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("write", [write_stateful_model, write_windowed_model])
+def test_speech_is_told_beside_the_genres(write: Any, tmp_path: Path) -> None:
+    plain, telling = (
+        load_model(str(write(tmp_path / name, speech=name == "telling")))
+        for name in ("plain", "telling")
+    )
+    new = [frames(30, 1), frames(25, 2)]
+    without, output = plain.update(["a", "b"], new), telling.update(["a", "b"], new)
+    assert without.speech is None
+    assert plain.speech(without) is None
+    np.testing.assert_array_equal(output.logits, without.logits)  # the genres are not touched
+    assert output.speech is not None
+    found = telling.speech(output)
+    assert found is not None
+    assert found[0] != found[1]
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-output.speech / 2.0)), atol=1e-6)
+
+
+def test_speech_must_be_in_the_graph_and_in_the_manifest(tmp_path: Path) -> None:
+    folder = write_stateful_model(tmp_path / "model", speech=True)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["speech"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelError, match="speech"):
+        load_model(str(folder))
+
+
+@given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=2, max_size=12))
+def test_softmax_of_any_logits_sums_to_one(logits: list[float]) -> None:
+    found = softmax(np.array([logits], np.float32))
+    assert np.isfinite(found).all()
+    assert abs(found.sum() - 1) < 1e-9
+
+
+def test_softmax_keeps_order_and_shape() -> None:
+    found = softmax(np.array([[[1000.0, 1001.0, -1000.0]]]))
+    assert found.shape == (1, 1, 3)
+    np.testing.assert_allclose(found[0, 0], [1 / (1 + np.e), np.e / (1 + np.e), 0], atol=1e-12)
+
+
+# --- folders that do not hold what they say ------------------------------------------------------
+
+
+def change_manifest(folder: Path, **changes: Any) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | changes))
+
+
+def change_features(folder: Path, **changes: Any) -> None:
+    features = json.loads((folder / "manifest.json").read_text())["features"]
+    change_manifest(folder, features=features | changes)
+
+
+def change_graph(folder: Path, change: Callable[[onnx.ModelProto], None]) -> None:
+    """Rewrite the weights with a change and the manifest with their new hash."""
+    graph = onnx.load(str(folder / "model.onnx"))
+    change(graph)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    write_folder(folder, manifest=manifest, weights=graph.SerializeToString())
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(ModelError) as caught:
+        load_model(str(folder))
+    assert str(folder / "model.onnx") in str(caught.value)
+    return str(caught.value)
+
+
+def test_names_of_states_that_the_graph_does_not_have(tmp_path: Path) -> None:
+    folder = write_stateful_model(tmp_path / "m")
+    states = [{"input": "hidden", "output": "h_next", "shape": [8]}]
+    change_manifest(folder, states=states)
+    message = refused(folder)
+    assert "inputs are ['c', 'frames', 'h']" in message
+    assert "asks for ['frames', 'hidden']" in message
+
+
+def test_names_of_outputs_that_the_graph_does_not_have(tmp_path: Path) -> None:
+    folder = write_windowed_model(tmp_path / "m")
+
+    def rename(model: onnx.ModelProto) -> None:
+        model.graph.output[0].name = model.graph.node[-1].output[0] = "scores"
+
+    change_graph(folder, rename)
+    assert "outputs are ['scores'], the manifest asks for ['logits']" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("states", "named"),
+    [
+        ([("h", "h_next", [9]), ("c", "c_next", [8])], ["'h'", "['batch', 8]", "['any', 9]"]),
+        ([("h", "h_next", [8, 1]), ("c", "c_next", [8])], ["'h'", "['any', 8, 1]"]),
+    ],
+)
+def test_shapes_of_states_that_the_graph_does_not_have(
+    tmp_path: Path, states: list[tuple[str, str, list[int]]], named: list[str]
+) -> None:
+    folder = write_stateful_model(tmp_path / "m")
+    keys = ("input", "output", "shape")
+    change_manifest(folder, states=[dict(zip(keys, state, strict=True)) for state in states])
+    message = refused(folder)
+    for word in named:
+        assert word in message
+
+
+def test_another_number_of_labels(tmp_path: Path) -> None:
+    for write in (write_stateful_model, write_windowed_model):
+        folder = write(tmp_path / write.__name__)
+        change_manifest(folder, labels=["blues", "jazz"])
+        message = refused(folder)
+        assert "output 'logits'" in message
+        assert "2]" in message
+        assert "3]" in message
+
+
+def test_another_number_of_coefficients(tmp_path: Path) -> None:
+    for write in (write_stateful_model, write_windowed_model):
+        folder = write(tmp_path / write.__name__)
+        change_features(folder, numcep=20)
+        message = refused(folder)
+        assert "input 'frames'" in message
+        assert "40]" in message
+        assert "20]" in message
+
+
+def test_another_length_of_window(tmp_path: Path) -> None:
+    folder = write_windowed_model(tmp_path / "m", window_frames=50)
+    change_manifest(folder, window_frames=75)
+    message = refused(folder)
+    assert "['batch', 50, 40]" in message
+    assert "['any', 75, 40]" in message
+
+
+@pytest.mark.parametrize(("axis", "shown"), [(0, "[4, 'time', 40]"), (1, "['batch', 25, 40]")])
+def test_a_graph_with_a_fixed_batch_or_time(tmp_path: Path, axis: int, shown: str) -> None:
+    folder = write_stateful_model(tmp_path / "m")
+    size = 4 if axis == 0 else 25
+
+    def fix(model: onnx.ModelProto) -> None:
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = size
+
+    change_graph(folder, fix)
+    message = refused(folder)
+    assert shown in message
+    assert "['any', 'any', 40]" in message
+
+
+def test_a_graph_of_another_element_type(tmp_path: Path) -> None:
+    folder = write_windowed_model(tmp_path / "m")
+
+    def make_double(model: onnx.ModelProto) -> None:
+        model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+        cast = onnx.helper.make_node("Cast", ["frames"], ["x"], to=onnx.TensorProto.FLOAT)
+        model.graph.node[0].input[0] = "x"
+        model.graph.node.insert(0, cast)
+
+    change_graph(folder, make_double)
+    message = refused(folder)
+    assert "tensor(double)" in message
+    assert "tensor(float)" in message
+
+
+def test_the_other_kind_of_model(tmp_path: Path) -> None:
+    folder = write_folder(
+        tmp_path / "m",
+        manifest=json.loads((write_windowed_model(tmp_path / "w") / "manifest.json").read_text()),
+        weights=lstm_graph(numcep=40, units=8, n_labels=3).SerializeToString(),
+    )
+    assert "asks for ['frames']" in refused(folder)
+
+
+@pytest.mark.parametrize("weights", [b"", b"no protobuf at all", b"\x00" * 1_000], ids=len)
+def test_weights_that_are_no_onnx(tmp_path: Path, weights: bytes) -> None:
+    folder = write_windowed_model(tmp_path / "m")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    write_folder(folder, manifest=manifest, weights=weights)
+    assert "onnxruntime" in refused(folder)
+
+
+def test_an_operator_that_onnxruntime_does_not_have(tmp_path: Path) -> None:
+    folder = write_windowed_model(tmp_path / "m")
+
+    def unknown(model: onnx.ModelProto) -> None:
+        model.graph.node[0].op_type = "Flatter"
+
+    change_graph(folder, unknown)
+    assert "Flatter" in refused(folder)
+
+
+def test_an_onnx_version_from_the_future(tmp_path: Path) -> None:
+    folder = write_windowed_model(tmp_path / "m")
+
+    def future(model: onnx.ModelProto) -> None:
+        model.ir_version = 1_000
+
+    change_graph(folder, future)
+    assert "cannot load it" in refused(folder)
+
+
+def test_damaged_weights_never_escape_as_another_error(tmp_path: Path) -> None:
+    """Bytes exchanged under a right hash: loaded with other numbers, or refused."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "m"
+    manifest = json.loads(
+        (write_windowed_model(folder, window_frames=2) / "manifest.json").read_text()
+    )
+    good = window_graph(numcep=40, window_frames=2, n_labels=3).SerializeToString()
+    outcomes = set()
+    for _ in range(300):
+        bad = bytearray(good)
+        # Names, shapes and operators stand at the two ends, the numbers between them.
+        for position in (int(rng.integers(0, 300)), len(bad) - int(rng.integers(1, 300))):
+            bad[position] = int(rng.integers(0, 256))
+        write_folder(folder, manifest=manifest, weights=bytes(bad))
+        try:
+            load_model(str(folder))
+            outcomes.add("loaded")
+        except ModelError:
+            outcomes.add("refused")
+    assert outcomes == {"loaded", "refused"}
+
+
+def test_weights_that_were_cut_short_do_not_pass_the_hash(tmp_path: Path) -> None:
+    folder = write_stateful_model(tmp_path / "m")
+    weights = folder / "model.onnx"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    message = refused(folder)
+    assert "SHA-256" in message
+    assert "damaged" in message
+
+
+def test_the_daemon_runs_the_model_on_one_sleeping_thread(stateful: StatefulModel) -> None:
+    options = stateful._session.get_session_options()
+    assert options.intra_op_num_threads == 1
+    assert options.inter_op_num_threads == 1
+    assert not options.enable_cpu_mem_arena
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"

@@ -1,0 +1,352 @@
+"""A day as a picture: whole, inert, in the dashboard's colours."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from datetime import UTC, date
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import matplotlib.image
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.commands import streamgenre
+from support.histories import Scribe, record
+from support.history_programme import GENRES, T0, Programme
+
+from streamgenre.display.palette import GENRE_COLORS, color
+from streamgenre.history.database import open_to_read
+from streamgenre.history.recorder import Recorder
+from streamgenre.report import svg
+from streamgenre.report.charts import shortened
+from streamgenre.report.data import collect, missing
+from streamgenre.report.html import page
+from streamgenre.report.theme import DARK, LIGHT, THEMES, between
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streamgenre.report.data import DayData
+
+DAY = date(2026, 7, 1)
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "</title></svg><iframe src=//evil.example>",
+    "javascript:alert(1)",
+    "&lt;script&gt;",
+    "]]><!--",
+    "$\\frac{1}{0}$ and $",
+    "\x1b[31m\x07\x00\ufeff‮",
+    "x" * 400,
+    "🎺" * 50,
+    "\ud800",
+)
+
+
+class Page(HTMLParser):
+    """What a browser would see."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("drawn") / "h.sqlite3"
+    record(path, Programme().day(8 * 3600), every=20_000)
+    return path
+
+
+def day_of(path: Path, station: str = "kitchen") -> DayData:
+    connection = open_to_read(path)
+    data = collect(connection, station, DAY, UTC, now=4e9)
+    connection.close()
+    return data
+
+
+def check_inert(text: str) -> Page:
+    """Nothing in a page runs, loads or leads anywhere."""
+    seen = Page(text)
+    assert seen.open == []
+    tags = {tag for tag, _ in seen.tags}
+    assert tags <= {
+        *("html", "head", "meta", "title", "style", "body", "header", "section", "footer"),
+        *("h1", "h2", "p", "dl", "dt", "dd", "div", "ul", "li", "i", "code"),
+        *("table", "thead", "tbody", "tr", "th", "td"),
+        *("svg", "defs", "pattern", "rect", "text", "line", "polygon", "polyline"),
+    }
+    for tag, attributes in seen.tags:
+        for name, value in attributes.items():
+            assert not name.startswith("on")
+            assert name not in ("href", "src", "xlink:href", "action", "srcdoc")
+            assert not re.search(r"javascript:|https?:|//|@import", value or ""), (tag, value)
+            assert "url(" not in (value or "") or value in ("url(#empty)", "url(#lost)")
+    assert sum(tag == "script" for tag, _ in seen.tags) == 0
+    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)
+    assert style is not None
+    assert "url(" not in style[1]
+    assert "@import" not in style[1]
+    policy = [a["content"] for t, a in seen.tags if a.get("http-equiv")]
+    assert policy == ["default-src 'none'; style-src 'unsafe-inline'"]
+    return seen
+
+
+def test_a_page_shows_all_of_a_day(path: Path) -> None:
+    data = day_of(path)
+    seen = check_inert(page(data, DARK))
+    for heading in ("The day", "Hour by hour", "Shares by hour", "Transitions", "Confidence"):
+        assert heading in seen.text
+    assert "Wednesday, 01 July 2026" in seen.text
+    assert "Beyoncé Doe" in seen.text
+    assert "夜の電車" in seen.text
+    assert "dead air of" in seen.text
+    assert "gap (reconnect)" in seen.text
+    assert f"{len(data.titles)}" in seen.text
+    for genre in data.genres:
+        assert genre in seen.text
+
+
+@pytest.mark.parametrize("theme", THEMES.values())
+def test_genres_have_the_dashboards_colours(path: Path, theme: Any) -> None:
+    data = day_of(path)
+    seen = Page(page(data, theme))
+    fills = {a["fill"] for t, a in seen.tags if t == "rect" and "fill" in a}
+    for genre in data.genres:
+        assert color("music", genre) in fills
+        assert color("music", genre) == GENRE_COLORS[genre]
+    assert color("silence", None) in fills
+    assert set(data.genres) <= set(GENRES)
+
+
+def test_the_drawings_are_well_formed(path: Path) -> None:
+    text = page(day_of(path), LIGHT)
+    drawings = re.findall(r"<svg .*?</svg>", text, re.DOTALL)
+    assert len(drawings) == 6
+    for drawing in drawings:
+        root = ElementTree.fromstring(drawing)
+        for rect in root.iter("rect"):
+            assert float(rect.get("width", "0")) >= 0
+            assert float(rect.get("height", "0")) >= 0
+
+
+def test_the_bars_are_as_high_as_the_shares(path: Path) -> None:
+    data = day_of(path)
+    text = page(data, DARK)
+    drawing = re.search(r"<svg [^>]*shares of each hour.*?</svg>", text, re.DOTALL)
+    assert drawing is not None
+    root = ElementTree.fromstring(drawing[0])
+    for hour in (0, 3, 7):
+        heights: dict[str, float] = {}
+        for rect in root.iter("rect"):
+            tip = rect.findtext("title") or ""
+            if tip.startswith(f"{hour:02d}:00, "):
+                heights[tip.split(", ")[1].split(":")[0]] = float(rect.get("height", "0"))
+        expected = {kind.name: s * 200 / 3600 for kind, s in data.hours[hour].seconds.items()}
+        assert heights == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize("theme", THEMES.values())
+def test_hostile_text_is_text(tmp_path: Path, theme: Any) -> None:
+    path = tmp_path / "h.sqlite3"
+    station = "<script>alert(2)</script>"
+    maker = Programme(station)
+    events: list[Any] = []
+    for number, text in enumerate(HOSTILE):
+        events += [maker.title(text, text), *maker.stretch("music", GENRES[number % 10], 240)]
+    events.append(maker.gap(5.0, "<img src=x>"))
+    events += maker.stretch("music", "jazz", 5)
+    record(path, events)
+    data = day_of(path, station)
+    seen = check_inert(page(data, theme))
+    assert station in seen.text
+    assert HOSTILE[0] in seen.text
+    assert not any(ord(c) < 32 and c != "\n" for c in seen.text)
+
+
+def test_hostile_genres_are_text(tmp_path: Path) -> None:
+    path = tmp_path / "h.sqlite3"
+    name = "<img src=x onerror=alert(1)>"
+    events: list[Any] = []
+    for event in Programme().stretch("music", "jazz", 600):
+        changes: dict[str, Any] = {"genre": name}
+        if hasattr(event, "probabilities"):
+            changes["probabilities"] = {name: 0.75, "rock": 0.25}
+        events.append(dataclasses.replace(event, **changes))
+    record(path, events)
+    seen = check_inert(page(day_of(path), DARK))
+    assert name in seen.text
+
+
+@given(st.text(max_size=60))
+def test_no_text_leaves_its_place(words: str) -> None:
+    seen = Page(f"<p>{svg.label(words, 0, 0)}</p>")
+    assert [tag for tag, _ in seen.tags] == ["p", "text"]
+    seen = Page(svg.box(0, 0, 1, 1, words + "!", fill=words))
+    assert [tag for tag, _ in seen.tags] == ["rect", "title"]
+    assert len(shortened(words, 10)) <= 10
+
+
+def test_a_day_of_which_nothing_is_known(path: Path) -> None:
+    connection = open_to_read(path)
+    data = collect(connection, "kitchen", date(2025, 1, 1), UTC)
+    connection.close()
+    seen = check_inert(page(data, DARK))
+    assert "not recorded" in seen.text
+    (whole,) = missing(data)
+    assert whole.seconds == 86_400
+
+
+def test_what_is_not_recorded_is_shown_as_such(path: Path) -> None:
+    data = day_of(path)
+    last = missing(data)[-1]
+    assert last.end == T0 + 86_400
+    assert last.start == pytest.approx(data.segments[-1].end, abs=300)
+    told = data.recorded_s + sum(g.seconds for g in data.gaps)
+    told += sum(m.seconds for m in missing(data))
+    assert told == pytest.approx(86_400, abs=2)
+
+
+def test_of_a_day_that_goes_on_the_rest_is_not_missing(path: Path) -> None:
+    connection = open_to_read(path)
+    ends = collect(connection, "kitchen", DAY, UTC, now=4e9).segments[-1].end
+    for now, stretches in ((ends + 5, 0), (ends + 60, 1), (T0 - 5, 0)):
+        data = collect(connection, "kitchen", DAY, UTC, now=now)
+        late = [m for m in missing(data) if m.start >= ends]
+        assert len(late) == stretches
+        check_inert(page(data, DARK))
+    connection.close()
+
+
+def test_without_detail_the_confidence_is_that_of_the_segments(tmp_path: Path) -> None:
+    path = tmp_path / "h.sqlite3"
+    scribe = Scribe(path)
+    scribe.recorder = Recorder(scribe.batch, detail=False)
+    scribe.take(Programme().day(3600))
+    scribe.end()
+    data = day_of(path)
+    assert not data.detailed
+    assert "no longer kept" in Page(page(data, DARK)).text
+    assert len(data.confidence) == 2 * sum(s.confidence is not None for s in data.segments)
+
+
+def test_a_cut_is_marked(tmp_path: Path) -> None:
+    path = tmp_path / "h.sqlite3"
+    scribe = Scribe(path)
+    scribe.take(list(Programme().stretch("music", "jazz", 600))[:300])
+    scribe.flush()
+    scribe.vanish()
+    Scribe(path).vanish()
+    seen = Page(page(day_of(path), DARK))
+    assert "cut: the daemon ended without a word" in seen.text
+
+
+# ---- files --------------------------------------------------------------------------------------
+
+
+def test_a_png_has_the_colours_in_it(path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "day.png"
+    done = streamgenre(
+        *("report", "--history", path, "--day", "2026-07-01", "--tz", "UTC", "--out", out)
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    image = (matplotlib.image.imread(out)[:, :, :3] * 255).round().astype(int)
+    assert image.shape[0] > 2000
+    for genre in day_of(path).genres:
+        wanted = [int(GENRE_COLORS[genre][i : i + 2], 16) for i in (1, 3, 5)]
+        assert (image == wanted).all(axis=2).sum() > 300, genre
+
+
+def test_every_format_through_the_command(path: Path, tmp_path: Path) -> None:
+    for name, begins in (
+        ("a.html", b"<!DOCTYPE html>"),
+        ("a.pdf", b"%PDF-"),
+        ("a.png", b"\x89PNG"),
+    ):
+        done = streamgenre(
+            *("report", "--history", path, "--station", "kitchen", "--day", "2026-07-01"),
+            *("--theme", "light", "--out", tmp_path / name),
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+def test_pictures_of_hostile_titles_are_drawn(tmp_path: Path) -> None:
+    path = tmp_path / "h.sqlite3"
+    maker = Programme("$x_{")
+    events: list[Any] = []
+    for text in HOSTILE:
+        events += [maker.title(text, text), *maker.stretch("music", "jazz", 240)]
+    record(path, events)
+    for name in ("a.png", "a.pdf"):
+        done = streamgenre(
+            *("report", "--history", path, "--day", "2026-07-01", "--tz", "UTC"),
+            *("--out", tmp_path / name),
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("--out", "r.gif"), 2, "ends in .html, .png or .pdf"),
+        (("--out", "r"), 2, "ends in .html, .png or .pdf"),
+        (("--out", "r.html", "--day", "18:00"), 1, "expected a day"),
+        (("--out", "r.html", "--station", "kitchn"), 1, "did you mean 'kitchen'"),
+        (("--out", "/nonexistent/r.html"), 1, "cannot be written"),
+        (("--out", "r.html", "--tz", "Nowhere"), 1, "no such time zone"),
+        ((), 2, "--out"),
+    ],
+)
+def test_bad_wishes(path: Path, arguments: tuple[str, ...], code: int, told: str) -> None:
+    done = streamgenre("report", "--history", path, *arguments)
+    assert done.returncode == code
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_of_two_stations_one_must_be_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "h.sqlite3"
+    for station in ("a", "b"):
+        record(path, Programme(station, station).stretch("music", "jazz", 60))
+    done = streamgenre("report", "--history", path, "--out", tmp_path / "r.html")
+    assert done.returncode == 1
+    assert "--station S; there are a, b" in done.stderr
+
+
+def test_an_empty_day_is_drawn_and_told(path: Path, tmp_path: Path) -> None:
+    for name in ("r.html", "r.png"):
+        done = streamgenre(
+            *("report", "--history", path, "--day", "2020-01-01", "--out", tmp_path / name)
+        )
+        assert done.returncode == 0
+        assert "nothing was recorded" in done.stderr
+
+
+def test_colours_between() -> None:
+    assert between("#000000", "#FFFFFF", 0) == "#000000"
+    assert between("#000000", "#FFFFFF", 1) == "#FFFFFF"
+    assert between("#102030", "#302010", 0.5) == "#202020"

@@ -1,0 +1,87 @@
+"""Histories made for tests, through the same classes that the daemon uses."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+from streamgenre.history.recorder import Recorder
+from streamgenre.history.rows import Batch
+from streamgenre.history.run_locks import RunLock
+from streamgenre.history.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+class Scribe:
+    """Writes events into a history when it is told to."""
+
+    def __init__(self, path: Path, **batch: int) -> None:
+        self.path = path
+        self.lock = RunLock(path)
+        self.store = Store(path, self.lock)
+        self.lock.hold()
+        self.batch = Batch(**batch)
+        self.recorder = Recorder(self.batch)
+
+    def take(self, events: Iterable[Any]) -> None:
+        for event in events:
+            self.recorder.take(event)
+
+    def flush(self) -> None:
+        self.store.apply(self.batch)
+        self.batch.clear()
+
+    def end(self) -> None:
+        """End in good order."""
+        self.recorder.end()
+        self.flush()
+        self.store.end()
+        self.vanish()
+
+    def vanish(self) -> None:
+        """End as a crash would: nothing is closed, only the lock is gone."""
+        self.store.close()
+        self.lock.release()
+
+
+def record(path: Path, events: Iterable[Any], *, every: int = 5) -> None:
+    """Write events into a history, a flush every so many events, and end in good order."""
+    scribe = Scribe(path)
+    for number, event in enumerate(events, start=1):
+        scribe.recorder.take(event)
+        if number % every == 0:
+            scribe.flush()
+    scribe.end()
+
+
+def rows(path: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    """What a query finds, through SQLite alone."""
+    with sqlite3.connect(path) as connection:
+        found = connection.execute(sql, values).fetchall()
+    connection.close()
+    return found
+
+
+def check_whole(path: Path) -> None:
+    """Everything that must hold of any history at any time."""
+    assert rows(path, "PRAGMA integrity_check") == [("ok",)]
+    assert rows(path, "PRAGMA foreign_key_check") == []
+    assert rows(path, "SELECT * FROM segments WHERE end_time < start_time") == []
+    # Added up over all time, the hourly shares are the segments to the millisecond each.
+    spans = dict(
+        rows(
+            path,
+            "SELECT station || '/' || kind, "
+            "sum(round(end_time * 1000) - round(start_time * 1000)) FROM segments GROUP BY 1",
+        )
+    )
+    shares = dict(
+        rows(
+            path,
+            "SELECT station || '/' || kind, sum(q0 + q1 + q2 + q3) FROM shares GROUP BY 1",
+        )
+    )
+    assert {k: v for k, v in spans.items() if v} == {k: v for k, v in shares.items() if v}

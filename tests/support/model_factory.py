@@ -1,0 +1,228 @@
+"""Writes small, complete model folders with random weights, for tests.
+
+The graphs have the shipped models' contract, see ``streamgenre.inference.models``. Their output
+means nothing, but it depends on every frame, in order, and on the state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from streamgenre.audio.features import MfccSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+LABELS: Final = ("blues", "jazz", "rock")
+
+SPEC: Final = MfccSpec(
+    samplerate=16_000,
+    winlen=0.064,
+    winstep=0.04,
+    numcep=40,
+    nfilt=40,
+    nfft=1024,
+    ceplifter=0,
+    append_energy=False,
+    winfunc="hann",
+)
+"""25 frames a second, the feature settings of the shipped models."""
+
+_OPSET: Final = 17
+_IR_VERSION: Final = 9
+_SPEECH: Final = {"speech": {"temperature": 2.0}}
+
+
+def write_stateful_model(
+    folder: Path,
+    *,
+    labels: Sequence[str] = LABELS,
+    spec: MfccSpec = SPEC,
+    units: int = 8,
+    temperature: float = 1.5,
+    speech: bool = False,
+    seed: int = 0,
+) -> Path:
+    """Write the model folder of a one-layer LSTM with the states ``h`` and ``c``; return it."""
+    states = [
+        {"input": "h", "output": "h_next", "shape": [units]},
+        {"input": "c", "output": "c_next", "shape": [units]},
+    ]
+    more: dict[str, Any] = {"states": states} | (_SPEECH if speech else {})
+    manifest = _manifest("stateful", folder.name, labels, spec, temperature, seed, **more)
+    model = lstm_graph(
+        numcep=spec.numcep, units=units, n_labels=len(labels), speech=speech, seed=seed
+    )
+    return write_folder(folder, manifest=manifest, weights=model.SerializeToString())
+
+
+def write_windowed_model(
+    folder: Path,
+    *,
+    labels: Sequence[str] = LABELS,
+    spec: MfccSpec = SPEC,
+    window_frames: int = 50,
+    temperature: float = 1.5,
+    speech: bool = False,
+    seed: int = 0,
+) -> Path:
+    """Write the model folder of a small dense net over ``window_frames`` frames; return it."""
+    more: dict[str, Any] = {"window_frames": window_frames} | (_SPEECH if speech else {})
+    manifest = _manifest("windowed", folder.name, labels, spec, temperature, seed, **more)
+    model = window_graph(
+        numcep=spec.numcep,
+        window_frames=window_frames,
+        n_labels=len(labels),
+        speech=speech,
+        seed=seed,
+    )
+    return write_folder(folder, manifest=manifest, weights=model.SerializeToString())
+
+
+def write_folder(folder: Path, *, manifest: dict[str, Any], weights: bytes) -> Path:
+    """Write a model folder; the manifest's ``sha256`` is set to that of the weights."""
+    folder.mkdir(parents=True, exist_ok=True)
+    hashed = manifest | {"sha256": {"model.onnx": hashlib.sha256(weights).hexdigest()}}
+    (folder / "model.onnx").write_bytes(weights)
+    (folder / "manifest.json").write_text(json.dumps(hashed, indent=2), "utf-8")
+    (folder / "README.md").write_text(f"# {folder.name}\n\nRandom weights, for tests.\n", "utf-8")
+    return folder
+
+
+def lstm_graph(
+    *, numcep: int, units: int, n_labels: int, speech: bool = False, seed: int = 0
+) -> onnx.ModelProto:
+    """Return the graph of one ``LSTM`` operator, batch first, with its state in and out."""
+    rng = np.random.default_rng(seed)
+    weights = {
+        # Inputs are cepstra of the order of 10: small weights keep the gates from saturating.
+        "lstm_w": rng.normal(0, 0.03, (1, 4 * units, numcep)),
+        "lstm_r": rng.normal(0, units**-0.5, (1, 4 * units, units)),
+        "lstm_b": rng.normal(0, 0.1, (1, 8 * units)),
+        "dense_w": rng.normal(0, 2 * units**-0.5, (units, n_labels)),
+        "dense_b": rng.normal(0, 0.1, (n_labels,)),
+    }
+    nodes = [
+        helper.make_node("Transpose", ["frames"], ["x"], perm=[1, 0, 2]),
+        helper.make_node("Unsqueeze", ["h", "axis_0"], ["h_in"]),
+        helper.make_node("Unsqueeze", ["c", "axis_0"], ["c_in"]),
+        helper.make_node(
+            "LSTM",
+            ["x", "lstm_w", "lstm_r", "lstm_b", "", "h_in", "c_in"],
+            ["y", "h_out", "c_out"],
+            hidden_size=units,
+        ),
+        helper.make_node("Squeeze", ["h_out", "axis_0"], ["h_next"]),
+        helper.make_node("Squeeze", ["c_out", "axis_0"], ["c_next"]),
+        helper.make_node("Squeeze", ["y", "axis_1"], ["y_time_first"]),
+        helper.make_node("Transpose", ["y_time_first"], ["y_batch_first"], perm=[1, 0, 2]),
+        helper.make_node("MatMul", ["y_batch_first", "dense_w"], ["product"]),
+        helper.make_node("Add", ["product", "dense_b"], ["logits"]),
+    ]
+    if speech:
+        weights["speech_w"] = rng.normal(0, 2 * units**-0.5, (units, 1))
+        nodes.append(helper.make_node("MatMul", ["y_batch_first", "speech_w"], ["speech"]))
+    return _model(
+        nodes,
+        inputs={
+            "frames": ["batch", "time", numcep],
+            "h": ["batch", units],
+            "c": ["batch", units],
+        },
+        outputs={
+            "logits": ["batch", "time", n_labels],
+            **({"speech": ["batch", "time", 1]} if speech else {}),
+            "h_next": ["batch", units],
+            "c_next": ["batch", units],
+        },
+        weights=weights,
+    )
+
+
+def window_graph(
+    *, numcep: int, window_frames: int, n_labels: int, speech: bool = False, seed: int = 0
+) -> onnx.ModelProto:
+    """Return the graph of a dense net with one hidden layer over a window of frames."""
+    rng = np.random.default_rng(seed)
+    size, hidden = window_frames * numcep, 16
+    weights = {
+        "hidden_w": rng.normal(0, 0.1 * size**-0.5, (size, hidden)),
+        "hidden_b": rng.normal(0, 0.1, (hidden,)),
+        "dense_w": rng.normal(0, 2 * hidden**-0.5, (hidden, n_labels)),
+        "dense_b": rng.normal(0, 0.1, (n_labels,)),
+    }
+    nodes = [
+        helper.make_node("Flatten", ["frames"], ["flat"], axis=1),
+        helper.make_node("Gemm", ["flat", "hidden_w", "hidden_b"], ["before"]),
+        helper.make_node("Tanh", ["before"], ["hidden"]),
+        helper.make_node("Gemm", ["hidden", "dense_w", "dense_b"], ["logits"]),
+    ]
+    if speech:
+        weights["speech_w"] = rng.normal(0, 2 * hidden**-0.5, (hidden, 1))
+        nodes.append(helper.make_node("MatMul", ["hidden", "speech_w"], ["speech"]))
+    return _model(
+        nodes,
+        inputs={"frames": ["batch", window_frames, numcep]},
+        outputs={
+            "logits": ["batch", n_labels],
+            **({"speech": ["batch", 1]} if speech else {}),
+        },
+        weights=weights,
+    )
+
+
+def _model(
+    nodes: list[Any],
+    *,
+    inputs: dict[str, list[str | int]],
+    outputs: dict[str, list[str | int]],
+    weights: dict[str, Any],
+) -> onnx.ModelProto:
+    constants = [
+        numpy_helper.from_array(np.asarray(value, np.float32), name)
+        for name, value in weights.items()
+    ]
+    constants += [
+        numpy_helper.from_array(np.array([axis], np.int64), f"axis_{axis}") for axis in (0, 1)
+    ]
+    used = {name for node in nodes for name in node.input}
+    graph = helper.make_graph(
+        nodes,
+        "test_model",
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()],
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in outputs.items()],
+        [constant for constant in constants if constant.name in used],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)])
+    model.ir_version = _IR_VERSION
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _manifest(
+    kind: str,
+    name: str,
+    labels: Sequence[str],
+    spec: MfccSpec,
+    temperature: float,
+    seed: int,
+    **more: Any,
+) -> dict[str, Any]:
+    return {
+        "manifest_version": 1,
+        "name": name,
+        "kind": kind,
+        "labels": list(labels),
+        "features": dataclasses.asdict(spec),
+        "calibration": {"temperature": temperature},
+        "training": {"command": "tests/model_factory.py", "seed": seed},
+        **more,
+    }

@@ -1,0 +1,67 @@
+"""Several radio stations in one engine, as one daemon hears them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from streamgenre.config import EngineSettings
+from streamgenre.engine.engine import Engine
+from streamgenre.inference.models import load_model
+from streamgenre.sources.stream.radio import RadioSource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from support.heard import Heard
+
+    from streamgenre.events import AnyEvent
+
+
+class Listening:
+    """An engine that hears stations in a thread, and what it published with the time of it."""
+
+    def __init__(self, urls: Mapping[str, str], model: Path) -> None:
+        self.heard: Heard = []
+        self._stop = threading.Event()
+        engine = Engine(self._publish, EngineSettings())
+        shared = load_model(str(model))
+        self.sources = {name: RadioSource(url) for name, url in urls.items()}
+        for name, source in self.sources.items():
+            engine.add(name, source, shared)
+        self._thread = threading.Thread(target=engine.run, args=(self._stop.is_set,))
+
+    def _publish(self, event: AnyEvent) -> None:
+        self.heard.append((time.time(), event.as_dict()))
+
+    def __enter__(self) -> Listening:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+    def of(self, station: str, kind: str) -> list[tuple[float, dict[str, Any]]]:
+        """The events of a station and type."""
+        return [
+            (at, e) for at, e in list(self.heard) if e["station"] == station and e["type"] == kind
+        ]
+
+    def states(self, station: str) -> list[str]:
+        return [event["state"] for _, event in self.of(station, "source")]
+
+    def details(self, station: str) -> str:
+        return "\n".join(event["detail"] for _, event in self.of(station, "source"))
+
+    def assert_unbroken(self, station: str) -> None:
+        """A station has missed no update, and none came late."""
+        updates = self.of(station, "update")
+        assert len(updates) > 2
+        assert [e["stream_time"] for _, e in updates] == [n + 1.0 for n in range(len(updates))]
+        assert self.of(station, "gap") == []
+        late = [at - e["time"] for at, e in updates]
+        assert max(late[2:]) - min(late[2:]) < 8  # a neighbour that blocks would cost 20 s
