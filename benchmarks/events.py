@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import zmq
-from support.made_up import MadeUp
+from support.sample_events import SampleStation
 
 from streamgenre import Subscriber
 from streamgenre.bus.auth import Authenticator
@@ -44,7 +44,7 @@ SUBSCRIBERS = 100
 
 def publish(seconds: float, keys: str, spread: bool) -> None:
     """Publish until the time is over, then print the CPU share of this process."""
-    stations = [MadeUp(f"station-{n:03}", "s") for n in range(STATIONS)]
+    stations = [SampleStation(f"station-{n:03}", "s") for n in range(STATIONS)]
     with Publisher(
         "tcp://127.0.0.1:*", gate=Authenticator(Path(keys), print) if keys else None
     ) as bus:
@@ -156,7 +156,7 @@ def latencies(seconds: float, keys: str) -> list[float]:
 
 def encoding(rounds: int) -> float:
     """Median µs of one encoding."""
-    event = MadeUp("kitchen", "7f3c" * 8).update()
+    event = SampleStation("kitchen", "7f3c" * 8).update()
     times = []
     for _ in range(max(rounds, 15)):
         start = time.process_time()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from support.model_factory import write_stateful_model, write_windowed_model
-from support.needs import need
+from support.requirements import require_programs
 from support.sound_server import SoundServer
 
 if TYPE_CHECKING:
@@ -67,14 +67,14 @@ def windowed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tmux() -> str:
-    need("tmux")
+    require_programs("tmux")
     return "tmux"
 
 
 @pytest.fixture
 def sound_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoundServer]:
     """A private PulseAudio whose only sound card is the null sink ``tuner``."""
-    need("pulseaudio", "pactl", "paplay")
+    require_programs("pulseaudio", "pactl", "paplay")
     server = SoundServer(tmp_path_factory.mktemp("pulse"))
     server.start()
     try:

@@ -19,7 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from prometheus_client.parser import text_string_to_metric_families
 from support.commands import COMMAND, environment, free_endpoint, start, streamgenre
 from support.live import bus, end, spawn_bus, until
-from support.made_up import MadeUp
+from support.sample_events import SampleStation
 
 from streamgenre.bridges.deadair import DeadAirWatch
 from streamgenre.bridges.homeassistant import SENSORS, identifier
@@ -71,9 +71,9 @@ class Mosquitto:
 
 @pytest.fixture
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
-    from support.needs import need
+    from support.requirements import require_programs
 
-    need("mosquitto_passwd")
+    require_programs("mosquitto_passwd")
     broker = Mosquitto(tmp_path_factory.mktemp("mosquitto"))
     broker.start()
     try:
@@ -172,7 +172,7 @@ def test_of_a_station_that_is_removed_nothing_is_left_at_the_broker(
 ) -> None:
     parsed = parse_broker(f"mqtt://house@127.0.0.1:{broker.port}", password="s3cret")
     bridge = MqttBridge(parsed, "gone", "homeassistant", warned.append)
-    goes, stays = MadeUp("goes"), MadeUp("stays")
+    goes, stays = SampleStation("goes"), SampleStation("stays")
 
     def take(*events: AnyEvent) -> None:
         for event in events:
@@ -371,7 +371,7 @@ def test_the_webhook_command_posts_segments_and_dead_air() -> None:
 def test_dead_air_is_told_once_and_its_end_too() -> None:
     import dataclasses
 
-    watch, made_up = DeadAirWatch(10), MadeUp()
+    watch, made_up = DeadAirWatch(10), SampleStation()
     silent = dataclasses.replace(made_up.update(), state="silence", genre=None)
     watch.take(made_up.update(), 0)
     for now in range(1, 9):
@@ -436,7 +436,7 @@ def test_metrics_are_for_this_machine_unless_asked_otherwise(warned: list[str]) 
     with MetricsServer(":0", warn=warned.append) as server:
         assert server._server.server_address[0] == "127.0.0.1"
         for name in ("stays", "removed"):
-            server.take(MadeUp(name).update())
+            server.take(SampleStation(name).update())
         server.forget("removed")
         with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as answer:
             told = answer.read().decode()

@@ -10,7 +10,7 @@ import pytest
 import zmq
 from support.commands import free_endpoint, start, streamgenre
 from support.live import KeyRing, bus, until
-from support.made_up import MadeUp
+from support.sample_events import SampleStation
 
 from streamgenre import Subscriber
 from streamgenre.bus.auth import Authenticator
@@ -194,7 +194,7 @@ def test_a_revoked_client_that_subscribes_only_now_gets_none(
             revoke(ring.daemon, "alice")
             time.sleep(1.2)
             idle.subscribe("")
-            made_up = MadeUp()
+            made_up = SampleStation()
             for _ in range(10):
                 publisher.send(made_up.update())
                 assert not idle.poll(50)
@@ -206,7 +206,7 @@ def test_the_list_becoming_open_to_others_shuts_everyone_out(ring: KeyRing) -> N
         Publisher(ANY, gate=Authenticator(ring.daemon, warned.append)) as publisher,
         Subscriber(publisher.endpoint, server_key=ring.server_key, keys=ring.alice) as subscriber,
     ):
-        made_up = MadeUp()
+        made_up = SampleStation()
         send = lambda: publisher.send(made_up.update())  # noqa: E731
         until(lambda: subscriber.receive(0.05) is not None, pump=send)
         (ring.daemon / CLIENTS).chmod(0o666)
@@ -223,7 +223,7 @@ def test_an_exposed_endpoint_needs_keys(ring: KeyRing, tmp_path: Path) -> None:
         Authenticator(tmp_path / "none", print)
     with Publisher("tcp://0.0.0.0:*", gate=Authenticator(ring.daemon, print)) as publisher:
         port = publisher.endpoint.rpartition(":")[2]
-        made_up = MadeUp()
+        made_up = SampleStation()
         publisher.send(made_up.update())
         here = f"tcp://127.0.0.1:{port}"
         assert gets_data(here, 5, server_key=ring.server_key, keys=ring.alice)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import zmq
-from support.audio import FedSource, music
+from support.audio import MemorySource, music
 from support.commands import free_endpoint, start, streamgenre
 from support.live import KeyRing, until
-from support.made_up import MadeUp
+from support.sample_events import SampleStation
 
 from streamgenre.bus.auth import Authenticator
 from streamgenre.bus.control import MAX_MESSAGE, MAX_PENDING, MAX_REQUEST, ControlSocket, request
@@ -146,11 +146,11 @@ def test_events_go_on_under_a_flood_of_requests(echo: ControlSocket) -> None:
 
 
 @pytest.fixture
-def daemon() -> Iterator[tuple[str, FedSource, list[AnyEvent]]]:
+def daemon() -> Iterator[tuple[str, MemorySource, list[AnyEvent]]]:
     """An engine with one station behind a real control socket."""
     told: list[AnyEvent] = []
     engine = Engine(told.append, EngineSettings())
-    source = FedSource("kitchen").feed([music(5, rate=16_000)])
+    source = MemorySource("kitchen").feed([music(5, rate=16_000)])
     engine.add("kitchen", source, load_model("lstm"))
     control = ControlSocket(ANY, EngineRequests(engine, lambda: publisher.reload()))
     stop = threading.Event()
@@ -163,7 +163,7 @@ def daemon() -> Iterator[tuple[str, FedSource, list[AnyEvent]]]:
         thread.join()
 
 
-def test_status_and_stations(daemon: tuple[str, FedSource, list[AnyEvent]]) -> None:
+def test_status_and_stations(daemon: tuple[str, MemorySource, list[AnyEvent]]) -> None:
     answer = request(daemon[0], {"request": "status"})
     assert answer["ok"]
     assert set(answer["result"]) == {"version", "uptime_s", "bus", "stations"}
@@ -174,7 +174,7 @@ def test_status_and_stations(daemon: tuple[str, FedSource, list[AnyEvent]]) -> N
 
 
 def test_reset_ends_the_segment_and_forgets(
-    daemon: tuple[str, FedSource, list[AnyEvent]],
+    daemon: tuple[str, MemorySource, list[AnyEvent]],
 ) -> None:
     endpoint, _, told = daemon
     segments = sum(isinstance(e, Segment) for e in told)
@@ -187,7 +187,7 @@ def test_reset_ends_the_segment_and_forgets(
     assert "did you mean 'kitchen'" in answer["error"]["message"]
 
 
-def test_the_model_is_changed_under_way(daemon: tuple[str, FedSource, list[AnyEvent]]) -> None:
+def test_the_model_is_changed_under_way(daemon: tuple[str, MemorySource, list[AnyEvent]]) -> None:
     endpoint, source, told = daemon
     answer = request(endpoint, {"request": "model", "model": "cnn"}, timeout=20)
     assert answer == {"ok": True, "result": None}
@@ -203,7 +203,7 @@ def test_the_model_is_changed_under_way(daemon: tuple[str, FedSource, list[AnyEv
 def test_a_model_of_other_features_is_refused(stateful_folder: Path) -> None:
     told: list[AnyEvent] = []
     engine = Engine(told.append, EngineSettings())
-    engine.add("kitchen", FedSource("kitchen"), load_model("lstm"))
+    engine.add("kitchen", MemorySource("kitchen"), load_model("lstm"))
     with pytest.raises(ControlError, match=r"other features.*--model"):
         engine.use_model(load_model(str(stateful_folder)))
 
@@ -223,7 +223,7 @@ def test_a_model_of_other_features_is_refused(stateful_folder: Path) -> None:
     ids=range(8),
 )
 def test_wrong_requests_are_explained(
-    daemon: tuple[str, FedSource, list[AnyEvent]], body: dict[str, Any], words: str
+    daemon: tuple[str, MemorySource, list[AnyEvent]], body: dict[str, Any], words: str
 ) -> None:
     answer = request(daemon[0], body)
     assert answer["ok"] is False
@@ -257,7 +257,7 @@ def test_the_same_keys_as_the_bus(tmp_path: Path) -> None:
             socket.send(b'{"request": "x"}')
             assert socket.poll(5000)
             assert json.loads(socket.recv())["error"]["code"] == "refused"
-        publisher.send(MadeUp().update())
+        publisher.send(SampleStation().update())
 
 
 def test_an_exposed_control_socket_needs_keys() -> None:

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import zmq
 from support.live import bus, end, spawn_bus, until
-from support.made_up import MadeUp
+from support.sample_events import SampleStation
 
 from streamgenre import Subscriber
 from streamgenre.bus.connections import MAX_TOPIC, MAX_TOPICS, Connections
@@ -90,7 +90,7 @@ def wait_idle(publisher: Publisher) -> None:
 
 
 def test_who_never_reads_is_seen_counted_and_bounded(publisher: Publisher) -> None:
-    made_up = MadeUp()
+    made_up = SampleStation()
     with raw_subscriber(publisher.endpoint), Subscriber(publisher.endpoint) as kind:
         until(lambda: publisher.traffic.subscribers == 2)
         publisher.send(made_up.update())
@@ -112,13 +112,13 @@ def test_who_never_reads_is_seen_counted_and_bounded(publisher: Publisher) -> No
     assert publisher.traffic.subscribers_slow == 0
 
 
-def publisher_sent(made_up: MadeUp) -> int:
+def publisher_sent(made_up: SampleStation) -> int:
     return made_up._updates - 1
 
 
 def test_a_slow_reader_of_a_simulated_hour_knows_what_it_missed(publisher: Publisher) -> None:
     """One event a minute is read while 3600 a simulated hour come: nothing is lost silently."""
-    made_up = MadeUp()
+    made_up = SampleStation()
     with Subscriber(publisher.endpoint, types=["update"]) as slow:
         slow._socket.set(zmq.RCVHWM, 10)
         until(lambda: publisher.traffic.subscribers == 1)
@@ -136,7 +136,7 @@ def test_a_slow_reader_of_a_simulated_hour_knows_what_it_missed(publisher: Publi
 
 
 def test_a_reader_that_overflows_counts_every_missing_event(publisher: Publisher) -> None:
-    made_up = MadeUp()
+    made_up = SampleStation()
     with Subscriber(publisher.endpoint, types=["update"]) as slow:
         until(lambda: publisher.traffic.subscribers == 1)
         for _ in range(100_000):
@@ -259,7 +259,7 @@ def test_one_that_subscribes_over_and_over_is_dropped(publisher: Publisher) -> N
             for _ in range(20_000):
                 raw.sendall(again)
         assert is_ended(raw)
-    made_up = MadeUp()
+    made_up = SampleStation()
     with Subscriber(publisher.endpoint) as subscriber:
         publisher.send(made_up.update())
         assert subscriber.receive(5) is not None
@@ -301,7 +301,7 @@ def test_what_a_subscriber_says_besides_is_ignored(publisher: Publisher) -> None
     with raw_subscriber(publisher.endpoint) as raw:
         for message in (b"", b"\x02", b"\x07hello", bytes(100)):
             raw.sendall(b"\x00" + bytes([len(message)]) + message)
-        made_up = MadeUp()
+        made_up = SampleStation()
         until(lambda: publisher.traffic.subscribers == 1)
         publisher.send(made_up.update())
         raw.settimeout(5)
@@ -328,7 +328,7 @@ def test_a_reader_that_sleeps_keeps_its_connection_and_its_process(publisher: Pu
         text=True,
     )
     try:
-        made_up = MadeUp()
+        made_up = SampleStation()
         until(lambda: publisher.traffic.subscribers == 1)
         publisher.send(made_up.update())
         assert reader.stdout is not None
@@ -344,7 +344,7 @@ def test_a_reader_that_sleeps_keeps_its_connection_and_its_process(publisher: Pu
         end(reader)
 
 
-def _filled(publisher: Publisher, made_up: MadeUp) -> bool:
+def _filled(publisher: Publisher, made_up: SampleStation) -> bool:
     for _ in range(1000):
         publisher.send(made_up.update())
     wait_idle(publisher)

@@ -8,7 +8,7 @@ from typing import Any
 
 import zmq
 from support.live import bus, until
-from support.made_up import MadeUp
+from support.sample_events import SampleStation
 
 from streamgenre import Subscriber
 from streamgenre.bus.last_values import COPIES, COPIES_PER_S, PAUSE_S, LastValues, marked
@@ -38,7 +38,7 @@ def received(socket: zmq.Socket[bytes], seconds: float = 1.0) -> list[dict[str, 
 
 def publish_one_of_each(publisher: Publisher, *names: str) -> None:
     for name in names:
-        made_up = MadeUp(name)
+        made_up = SampleStation(name)
         one_each = (made_up.source, made_up.title, made_up.gap, made_up.segment, made_up.dead_air)
         for make in one_each:
             publisher.send(make())
@@ -82,7 +82,7 @@ def test_only_what_was_asked_for_comes() -> None:
 
 def test_who_was_there_before_drops_the_repetition_and_reports_no_hole() -> None:
     with Publisher(ANY) as publisher, Subscriber(publisher.endpoint) as early:
-        made_up = MadeUp()
+        made_up = SampleStation()
         publisher.send(made_up.update())
         assert early.receive(5) is not None
         for _ in range(3):
@@ -111,7 +111,7 @@ def test_a_late_joiner_goes_on_without_a_hole() -> None:
 
 def test_a_join_costs_the_others_one_repetition_not_one_a_join() -> None:
     with Publisher(ANY) as publisher, plain(publisher.endpoint, "update/") as witness:
-        publisher.send(MadeUp().update())
+        publisher.send(SampleStation().update())
         received(witness, 0.3)
         late = [plain(publisher.endpoint, "update/") for _ in range(50)]
         assert len(received(witness, 1.5)) <= 1 + 1.5 / PAUSE_S
@@ -121,7 +121,7 @@ def test_a_join_costs_the_others_one_repetition_not_one_a_join() -> None:
 
 
 def test_the_mark_leaves_the_event_as_it_was() -> None:
-    event = MadeUp().update()
+    event = SampleStation().update()
     late = from_json(marked(event.to_json().encode()))
     assert late.retained
     assert late.as_dict() | {"retained": False} == event.as_dict() | {"retained": False}

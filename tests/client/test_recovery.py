@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import psutil
 from support.commands import free_endpoint, start
 from support.live import bus, end, spawn_bus, until
-from support.made_up import MadeUp
-from support.needs import need
+from support.requirements import require_programs
+from support.sample_events import SampleStation
 
 from streamgenre import Subscriber
 from streamgenre.bus.publisher import Publisher
@@ -93,11 +93,11 @@ def test_a_daemon_that_hangs_is_noticed_within_ten_seconds() -> None:
 def test_an_engine_that_hangs_behind_a_living_bus_is_noticed() -> None:
     """The connection stands, but no status comes."""
     with Publisher("tcp://127.0.0.1:*") as publisher, Subscriber(publisher.endpoint) as subscriber:
-        publisher.send(MadeUp().update())
+        publisher.send(SampleStation().update())
         assert subscriber.receive(5) is not None
         until(lambda: subscriber.link.state == "lost", 10, pump=lambda: subscriber.receive(0.2))
         assert "nothing came" in subscriber.link.detail
-        publisher.send(MadeUp(session="t").status())
+        publisher.send(SampleStation(session="t").status())
         assert subscriber.receive(5) is not None
         assert subscriber.link.state == "live"
 
@@ -135,7 +135,7 @@ def test_the_numbers_of_a_daemon_wrap_under_its_readers() -> None:
 
 def test_a_clock_set_back_by_an_hour_disturbs_nobody(tmp_path: Path) -> None:
     """The clock of the daemon's process really is set back, by libfaketime."""
-    need("faketime")
+    require_programs("faketime")
     library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
     clock = tmp_path / "clock"
     clock.write_text("+0\n")

@@ -7,14 +7,14 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support.made_up import MadeUp
+from support.sample_events import SampleStation
 
 from streamgenre.client.sequence import MAX_TRACKS, Hole, Numbers
 from streamgenre.events import SEQ_MODULUS, Update
 
 
 def update(seq: int, session: str = "s", station: str = "a", **more: Any) -> Update:
-    return dataclasses.replace(MadeUp(station, session).update(), seq=seq, **more)
+    return dataclasses.replace(SampleStation(station, session).update(), seq=seq, **more)
 
 
 @given(
@@ -82,7 +82,7 @@ def test_two_daemons_with_one_name_are_no_restarts() -> None:
 def test_types_and_stations_have_numbers_of_their_own() -> None:
     numbers = Numbers()
     for station in ("a", "b"):
-        made_up = MadeUp(station)
+        made_up = SampleStation(station)
         for event in (made_up.update(), made_up.gap(), made_up.status()):
             assert numbers.note(event, 0, 0) == (True, None)
 

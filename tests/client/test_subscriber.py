@@ -12,7 +12,7 @@ import pytest
 import zmq
 from support.commands import streamgenre
 from support.live import bus, until
-from support.made_up import MadeUp
+from support.sample_events import SampleStation
 
 from streamgenre import Subscriber
 from streamgenre.bus.publisher import Publisher
@@ -108,7 +108,7 @@ def test_asyncio_loses_nothing_in_bursts() -> None:
     """A descriptor of ZeroMQ tells of changes, not of what is left to read."""
 
     async def main(publisher: Publisher) -> int:
-        made_up = MadeUp()
+        made_up = SampleStation()
         async with Subscriber(publisher.endpoint, types=["update"]) as events:
             while publisher.traffic.subscribers < 1:
                 await events.receive_async(0.05)
@@ -152,7 +152,7 @@ def test_filters_and_the_status_behind_them() -> None:
 def test_holes_are_reported_as_they_are_found() -> None:
     told: list[Hole] = []
     with Publisher(ANY) as publisher, Subscriber(publisher.endpoint, on_hole=told.append) as events:
-        made_up = MadeUp()
+        made_up = SampleStation()
         until(lambda: publisher.traffic.subscribers == 1)
         for n in range(6):
             event = made_up.update()
@@ -179,7 +179,7 @@ def test_a_daemon_that_talks_nonsense_is_an_error_that_says_so(body: bytes) -> N
             with pytest.raises(BusError):
                 events.receive(5)
             socket.send_multipart([b"update/a"])  # not even two parts: no event
-            socket.send_multipart([b"update/a", MadeUp("a").update().to_json().encode()])
+            socket.send_multipart([b"update/a", SampleStation("a").update().to_json().encode()])
             assert events.receive(5) is not None
 
 
@@ -197,7 +197,7 @@ def test_ipc_is_for_its_owner_alone(tmp_path: Path) -> None:
         with pytest.raises(BusError, match="in use"):
             Publisher(f"ipc://{path}")
         with Subscriber(publisher.endpoint) as events:
-            publisher.send(MadeUp().update())
+            publisher.send(SampleStation().update())
             assert events.receive(5) is not None
     with Publisher(f"ipc://{path}", ipc_mode=0o666):
         assert path.stat().st_mode & 0o777 == 0o666

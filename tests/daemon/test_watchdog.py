@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from support.audio import FedSource, music, write_wav
+from support.audio import MemorySource, music, write_wav
 from support.commands import free_endpoint, start, streamgenre
 from support.histories import check_whole, rows
 from support.live import PROMPT_S, end, until
@@ -169,7 +169,7 @@ def test_a_full_disk_is_told_and_listening_goes_on(
 # ---- the real engine in this process, with inputs that fail as told -----------------------------
 
 
-class Tap(FedSource):
+class Tap(MemorySource):
     """A live source that brings music while it is open."""
 
     real_time = live = True

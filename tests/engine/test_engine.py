@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from jsonschema import Draft7Validator
-from support.audio import FedSource, music
+from support.audio import MemorySource, music
 
 from streamgenre.audio.ring import LossReason, Lost
 from streamgenre.config import EngineSettings
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 RATE = 16_000
 
 
-def run(model: Path, *sources: FedSource, **settings: Any) -> list[AnyEvent]:
+def run(model: Path, *sources: MemorySource, **settings: Any) -> list[AnyEvent]:
     events: list[AnyEvent] = []
     engine = Engine(events.append, EngineSettings(**settings))
     shared = load_model(str(model))
@@ -75,7 +75,7 @@ def test_live_equals_offline(kind: str, request: pytest.FixtureRequest) -> None:
     signal = music(8, rate=RATE)
     rng = np.random.default_rng(0)
     cuts = np.sort(rng.integers(0, len(signal), 40))
-    live = table(run(folder, FedSource().feed(np.split(signal, cuts)).end()))
+    live = table(run(folder, MemorySource().feed(np.split(signal, cuts)).end()))
     model = load_model(str(folder))
     stream = MfccStream(model.manifest.features)
     frames = stream.push(signal)
@@ -87,9 +87,11 @@ def test_live_equals_offline(kind: str, request: pytest.FixtureRequest) -> None:
 
 def test_two_stations_do_not_disturb_each_other(stateful_folder: Path) -> None:
     a, b = music(6, seed=1, rate=RATE), music(4, seed=2, rate=RATE)[::-1].copy()
-    alone_a = table(run(stateful_folder, FedSource("a").feed([a]).end()), "a")
-    alone_b = table(run(stateful_folder, FedSource("b").feed([b]).end()), "b")
-    both = run(stateful_folder, FedSource("a").feed([a]).end(), FedSource("b").feed([b]).end())
+    alone_a = table(run(stateful_folder, MemorySource("a").feed([a]).end()), "a")
+    alone_b = table(run(stateful_folder, MemorySource("b").feed([b]).end()), "b")
+    both = run(
+        stateful_folder, MemorySource("a").feed([a]).end(), MemorySource("b").feed([b]).end()
+    )
     np.testing.assert_allclose(table(both, "a"), alone_a, atol=1e-6)
     np.testing.assert_allclose(table(both, "b"), alone_b, atol=1e-6)
     sessions = {e.station: e.session for e in both}
@@ -113,7 +115,7 @@ def test_silence_is_not_shown_to_the_model_and_resets_it(stateful_folder: Path) 
     model.update, model.reset = watched_update, watched_reset  # type: ignore[method-assign]
     events: list[AnyEvent] = []
     engine = Engine(events.append, EngineSettings())
-    engine.add("fed", FedSource().feed([part, silence, part]).end(), model)
+    engine.add("fed", MemorySource().feed([part, silence, part]).end(), model)
     engine.run(lambda: False)
     rows, states = table(events), [u.state for u in updates(events)]
     np.testing.assert_allclose(rows[3:7], 0.1)
@@ -128,7 +130,7 @@ def test_silence_is_not_shown_to_the_model_and_resets_it(stateful_folder: Path) 
 def test_a_long_gap_ends_the_segment_and_resets_the_model(stateful_folder: Path) -> None:
     part = music(3, rate=RATE)
     gap = Lost(3 * RATE, LossReason.RECONNECT)
-    events = run(stateful_folder, FedSource().feed([part, gap, part]).end())
+    events = run(stateful_folder, MemorySource().feed([part, gap, part]).end())
     rows = table(events)
     np.testing.assert_allclose(rows[3:], rows[:3], atol=1e-6)
     (told,) = [e for e in events if isinstance(e, Gap)]
@@ -144,7 +146,7 @@ def test_a_long_gap_ends_the_segment_and_resets_the_model(stateful_folder: Path)
 
 
 def test_the_end_is_told_after_the_last_update(stateful_folder: Path) -> None:
-    events = run(stateful_folder, FedSource().feed([music(3, rate=RATE)]).end())
+    events = run(stateful_folder, MemorySource().feed([music(3, rate=RATE)]).end())
     kinds = [e.TYPE for e in events if e.TYPE != "status"]
     assert kinds == ["source", *["update"] * 3, "segment", "source"]
     assert events[-2].stream_time == 3.0
@@ -153,7 +155,7 @@ def test_the_end_is_told_after_the_last_update(stateful_folder: Path) -> None:
 def test_a_lost_source_ends_its_segment_at_once(stateful_folder: Path) -> None:
     events: list[AnyEvent] = []
     engine = Engine(events.append, EngineSettings())
-    source = FedSource().feed([music(3, rate=RATE)])
+    source = MemorySource().feed([music(3, rate=RATE)])
     source.tell("lost", "unplugged")
     engine.add("fed", source, load_model(str(stateful_folder)))
     engine.run(lambda: any(isinstance(e, Segment) for e in events))
@@ -161,7 +163,7 @@ def test_a_lost_source_ends_its_segment_at_once(stateful_folder: Path) -> None:
 
 
 def test_latency_is_not_that_of_a_gap_behind(stateful_folder: Path) -> None:
-    source = FedSource()
+    source = MemorySource()
     source.real_time = True
     source.feed([music(3, rate=RATE), Lost(RATE, LossReason.SOURCE), music(3, rate=RATE)]).end()
     status = [e for e in run(stateful_folder, source) if isinstance(e, Status)][-1]
@@ -171,7 +173,7 @@ def test_latency_is_not_that_of_a_gap_behind(stateful_folder: Path) -> None:
 
 def test_what_comes_in_a_burst_lasts_as_long_as_it_plays(stateful_folder: Path) -> None:
     """As from a radio server: eight seconds at once are eight seconds of what was on."""
-    source = FedSource()
+    source = MemorySource()
     source.real_time = True
     source.feed([music(8, rate=RATE)[at : at + RATE // 4] for at in range(0, 8 * RATE, RATE // 4)])
     before = time.time()
@@ -186,14 +188,14 @@ def test_what_comes_in_a_burst_lasts_as_long_as_it_plays(stateful_folder: Path) 
 def test_a_short_gap_keeps_the_state(stateful_folder: Path) -> None:
     part = music(3, rate=RATE)
     gap = Lost(RATE, LossReason.OVERFLOW)
-    rows = table(run(stateful_folder, FedSource().feed([part, gap, part]).end()))
+    rows = table(run(stateful_folder, MemorySource().feed([part, gap, part]).end()))
     assert np.abs(rows[3:] - rows[:3]).max() > 1e-4
 
 
 def test_lost_and_replaced_samples_are_in_the_status(stateful_folder: Path) -> None:
     signal = music(3, rate=RATE)
     signal[100] = np.nan
-    source = FedSource().feed([signal, Lost(77, LossReason.OVERFLOW), signal]).end()
+    source = MemorySource().feed([signal, Lost(77, LossReason.OVERFLOW), signal]).end()
     events = run(stateful_folder, source)
     status = [e for e in events if isinstance(e, Status)][-1]
     assert status.samples == 6 * RATE
@@ -207,7 +209,7 @@ def test_lost_and_replaced_samples_are_in_the_status(stateful_folder: Path) -> N
 def test_stopping_closes_segments_and_tells_the_end(stateful_folder: Path) -> None:
     events: list[AnyEvent] = []
     engine = Engine(events.append, EngineSettings())
-    source = FedSource().feed([music(5, rate=RATE)])
+    source = MemorySource().feed([music(5, rate=RATE)])
     engine.add("fed", source, load_model(str(stateful_folder)))
     engine.run(lambda: len(updates(events)) >= 5)
     assert source.stopped
@@ -219,7 +221,7 @@ def test_stopping_closes_segments_and_tells_the_end(stateful_folder: Path) -> No
 def test_the_failure_of_a_source_surfaces_after_the_last_events(stateful_folder: Path) -> None:
     events: list[AnyEvent] = []
     engine = Engine(events.append, EngineSettings())
-    source = FedSource().feed([music(2, rate=RATE)])
+    source = MemorySource().feed([music(2, rate=RATE)])
     source.failure = ZeroDivisionError("a bug in a capture thread")
     engine.add("fed", source.end(), load_model(str(stateful_folder)))
     with pytest.raises(ZeroDivisionError, match="capture thread"):
@@ -230,6 +232,6 @@ def test_the_failure_of_a_source_surfaces_after_the_last_events(stateful_folder:
 def test_two_stations_of_one_name_are_refused(stateful_folder: Path) -> None:
     engine = Engine(lambda _: None, EngineSettings())
     model = load_model(str(stateful_folder))
-    engine.add("fed", FedSource(), model)
+    engine.add("fed", MemorySource(), model)
     with pytest.raises(SettingsError, match="'fed'"):
-        engine.add("fed", FedSource(), model)
+        engine.add("fed", MemorySource(), model)

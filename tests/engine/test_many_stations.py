@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from support.audio import FedSource, music
+from support.audio import MemorySource, music
 from support.live import PROMPT_S, until
 
 from streamgenre.config import EngineSettings
@@ -130,7 +130,7 @@ def test_stations_come_and_go_and_the_others_do_not_notice(stateful_folder: Path
     assert [e.removed for e in daemon.events if isinstance(e, Status)].count(True) == 1
 
 
-class Stubborn(FedSource):
+class Stubborn(MemorySource):
     """Takes long to stop, as FFmpeg does that waits for a server."""
 
     def __init__(self, name: str, released: threading.Event) -> None:
@@ -160,10 +160,10 @@ def test_a_source_that_does_not_stop_delays_nobody(stateful_folder: Path) -> Non
 
 
 def test_one_that_fails_is_told_and_the_others_go_on(stateful_folder: Path) -> None:
-    broken = FedSource("broken").feed([music(1, rate=RATE)])
+    broken = MemorySource("broken").feed([music(1, rate=RATE)])
     broken.failure = InputError("the file breaks off")
     broken.end()
-    odd = FedSource("odd").feed([music(1, rate=RATE)])
+    odd = MemorySource("odd").feed([music(1, rate=RATE)])
     odd.rate = 0  # a fault of ours: the stages of the station cannot cope
 
     def missing() -> Source:

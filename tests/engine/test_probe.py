@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from support.audio import music, write_wav
 from support.commands import free_endpoint, streamgenre
-from support.needs import need
-from support.radio_server import Misbehaving
+from support.radio_server import MisbehavingServer
+from support.requirements import require_programs
 
 if TYPE_CHECKING:
     import socket
@@ -24,7 +24,7 @@ TAGS = ("-metadata", "artist=Björk", "-metadata", "title=Jóga")
 
 @pytest.fixture
 def mp3(tmp_path: Path) -> Path:
-    need("ffmpeg")
+    require_programs("ffmpeg")
     wav = write_wav(tmp_path / "a.wav", np.stack([music(8)] * 2, axis=1))
     file = tmp_path / "music" / "a.mp3"
     file.parent.mkdir()
@@ -33,7 +33,7 @@ def mp3(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def station(mp3: Path) -> Iterator[Misbehaving]:
+def station(mp3: Path) -> Iterator[MisbehavingServer]:
     head = (
         "HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\nicy-metaint: 16000\r\nicy-br: 128\r\n"
         "icy-name: Radio Zürich\x1b[2J\r\nicy-genre: Jazz\r\nicy-description: all day\r\n"
@@ -49,7 +49,7 @@ def station(mp3: Path) -> Iterator[Misbehaving]:
             connection.sendall(audio[start : start + 16_000] + b"\0")
         time.sleep(5)
 
-    server = Misbehaving(behave)
+    server = MisbehavingServer(behave)
     yield server
     server.close()
 
@@ -79,7 +79,7 @@ def test_what_a_file_and_a_folder_are(mp3: Path, stateful_folder: Path) -> None:
     assert [t["stream_time"] for t in many["titles"]] == [0, pytest.approx(8, abs=0.1)]
 
 
-def test_what_a_station_is(station: Misbehaving, stateful_folder: Path) -> None:
+def test_what_a_station_is(station: MisbehavingServer, stateful_folder: Path) -> None:
     url = station.url.replace("http://", "http://user:secret@") + "?token=secret"
     done = streamgenre("probe", url, "--seconds", "4", "--json", "--model", stateful_folder)
     assert (done.returncode, done.stderr) == (0, "")
@@ -100,8 +100,8 @@ def test_what_a_station_is(station: Misbehaving, stateful_folder: Path) -> None:
 
 
 def test_one_attempt_and_not_for_ever(stateful_folder: Path) -> None:
-    silent = Misbehaving(lambda c, _: time.sleep(20))
-    missing = Misbehaving(lambda c, _: c.sendall(b"HTTP/1.0 404 Not Found\r\n\r\n"))
+    silent = MisbehavingServer(lambda c, _: time.sleep(20))
+    missing = MisbehavingServer(lambda c, _: c.sendall(b"HTTP/1.0 404 Not Found\r\n\r\n"))
     for server, words in ((silent, "no audio in 2 s"), (missing, "404 Not Found")):
         url = server.url.replace("http://", "http://user:secret@")
         began = time.monotonic()

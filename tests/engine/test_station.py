@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.audio import FedSource, music
+from support.audio import MemorySource, music
 from support.model_factory import SPEC
 
 from streamgenre.audio.features import MfccStream
@@ -29,7 +29,7 @@ def drain(station: Station) -> list[Hop | Break | Title]:
 def listen(
     *items: np.ndarray | Lost, rate: int = RATE, duration: float | None = None
 ) -> tuple[list[Hop | Break | Title], Station]:
-    source = FedSource(rate=rate).feed(list(items)).end()
+    source = MemorySource(rate=rate).feed(list(items)).end()
     station = Station("test", source, SPEC, EngineSettings(duration_s=duration))
     return drain(station), station
 
@@ -65,7 +65,7 @@ def test_the_cutting_into_blocks_does_not_matter(cuts: list[int]) -> None:
 def test_a_gain_is_as_if_the_input_were_louder() -> None:
     signal = music(3, rate=44_100)
     source = (
-        FedSource(rate=44_100)
+        MemorySource(rate=44_100)
         .feed([0.01 * signal, Lost(44_100, LossReason.OVERFLOW), 0.01 * signal])
         .end()
     )
@@ -82,7 +82,7 @@ def test_a_gain_is_as_if_the_input_were_louder() -> None:
 
 def test_stereo_is_mixed_down_by_the_mean() -> None:
     signal = music(2, rate=RATE)
-    source = FedSource(channels=2).feed([np.stack([signal, 0.5 * signal], axis=1)]).end()
+    source = MemorySource(channels=2).feed([np.stack([signal, 0.5 * signal], axis=1)]).end()
     station = Station("test", source, SPEC, EngineSettings())
     mono, _ = listen((0.75 * signal).astype(np.float32))
     for a, b in zip(hops_of(drain(station)), hops_of(mono), strict=True):
@@ -108,7 +108,7 @@ def test_no_frame_spans_a_gap() -> None:
 
 
 def test_a_live_stream_may_begin_with_a_loss() -> None:
-    source = FedSource().feed([Lost(8_000, LossReason.OVERFLOW), music(1, rate=RATE)]).end()
+    source = MemorySource().feed([Lost(8_000, LossReason.OVERFLOW), music(1, rate=RATE)]).end()
     source.real_time = True
     items = drain(Station("test", source, SPEC, EngineSettings()))
     assert [type(item) for item in items] == [Break, Hop, Hop]
@@ -169,7 +169,7 @@ def test_a_splinter_at_the_end_brings_none() -> None:
 
 
 def test_what_was_heard_before_a_loss_is_told_at_once() -> None:
-    source = FedSource(rate=44_100).feed([music(1.7)])
+    source = MemorySource(rate=44_100).feed([music(1.7)])
     station = Station("test", source, SPEC, EngineSettings())
     assert [hop.end for hop in hops_of(drain(station))] == [1.0]
     source.tell("lost", "unplugged")
@@ -182,7 +182,7 @@ def test_what_was_heard_before_a_loss_is_told_at_once() -> None:
 
 
 def test_due_time_counts_down_to_the_hop() -> None:
-    source = FedSource()
+    source = MemorySource()
     station = Station("test", source, SPEC, EngineSettings())
     assert station.due_s() == pytest.approx(1.0)
     source.feed([music(0.75, rate=RATE)])
@@ -205,7 +205,7 @@ def test_a_title_comes_at_its_first_sample(rate: int) -> None:
     first, second, third = (split_title(name) for name in ("first", "second", "third"))
     cut, lost = int(2.25 * rate), int(0.5 * rate)
     gap = Lost(lost, LossReason.SOURCE)
-    source = FedSource(rate=rate).feed(
+    source = MemorySource(rate=rate).feed(
         [first, signal[:cut], second, signal[cut : 3 * rate], gap, third, signal[3 * rate :]]
     )
     station = Station("test", source.end(), SPEC, EngineSettings())

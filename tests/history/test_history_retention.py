@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.histories import Scribe, check_whole, record, rows
+from support.histories import HistoryWriter, check_whole, record, rows
 from support.history_programme import T0, Programme
 
 from streamgenre.errors import SettingsError
@@ -38,13 +38,13 @@ def path(four_days: Path, tmp_path: Path) -> Path:
 
 def keep(path: Path, *, now: float, **limits: Any) -> int:
     """Apply limits until nothing is left to do; return the number of steps."""
-    scribe = Scribe(path)
-    retention = Retention(scribe.store.connection, HistorySettings(path, **limits))
+    writer = HistoryWriter(path)
+    retention = Retention(writer.store.connection, HistorySettings(path, **limits))
     steps = 0
     while retention.step(now):
         steps += 1
         assert steps < 10_000
-    scribe.vanish()
+    writer.vanish()
     return steps
 
 
@@ -120,9 +120,9 @@ def test_by_size_what_is_new_is_kept_whatever_the_limit(path: Path) -> None:
 
 def test_no_step_takes_long(path: Path) -> None:
     """A daemon that flushes every five seconds does not notice a step of some milliseconds."""
-    scribe = Scribe(path)
+    writer = HistoryWriter(path)
     settings = HistorySettings(path, detail_days=0, keep_days=1)
-    retention = Retention(scribe.store.connection, settings)
+    retention = Retention(writer.store.connection, settings)
     slowest, steps = 0.0, 0
     while True:
         start = time.thread_time()
@@ -134,7 +134,7 @@ def test_no_step_takes_long(path: Path) -> None:
     assert steps > 8
     assert slowest < 0.1
     assert counts(path)["segments"] == 0
-    scribe.vanish()
+    writer.vanish()
 
 
 def test_unused_titles_go_with_their_last_mention(path: Path) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from support.histories import Scribe, check_whole, record, rows
+from support.histories import HistoryWriter, check_whole, record, rows
 from support.history_programme import T0, Programme
 
 from streamgenre.errors import HistoryError
@@ -176,9 +176,9 @@ def test_reading_an_older_version_says_how_to_bring_it_up_to_date(tmp_path: Path
 
 def test_what_a_power_cut_must_not_cost_is_asked_of_sqlite(tmp_path: Path) -> None:
     """A commit counts only once it is on the disk: WAL with full synchronisation."""
-    scribe = Scribe(tmp_path / "h.sqlite3")
-    pragma = scribe.store.connection.execute
+    writer = HistoryWriter(tmp_path / "h.sqlite3")
+    pragma = writer.store.connection.execute
     assert pragma("PRAGMA journal_mode").fetchone() == ("wal",)
     assert pragma("PRAGMA synchronous").fetchone() == (2,)
     assert pragma("PRAGMA auto_vacuum").fetchone() == (2,)
-    scribe.vanish()
+    writer.vanish()

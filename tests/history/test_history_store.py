@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.histories import Scribe, check_whole, record, rows
+from support.histories import HistoryWriter, check_whole, record, rows
 from support.history_programme import SONGS, T0, Programme
 
 from streamgenre.events import Segment, Update
@@ -69,31 +69,31 @@ def test_a_day_is_kept_as_it_was(path: Path) -> None:
 
 
 def test_an_open_segment_is_there_at_every_flush(path: Path) -> None:
-    scribe = Scribe(path)
+    writer = HistoryWriter(path)
     stretch = iter(Programme().stretch("music", "jazz", 60))
     for number in range(1, 61):
-        scribe.recorder.take(next(stretch))
-        scribe.flush()
+        writer.recorder.take(next(stretch))
+        writer.flush()
         assert rows(path, "SELECT end_time, updates, ending FROM segments") == [
             (T0 + number, number, "open")
         ]
     check_whole(path)
-    scribe.take(stretch)
-    scribe.flush()
+    writer.take(stretch)
+    writer.flush()
     assert rows(path, OPEN) == [("closed",)]
-    scribe.end()
+    writer.end()
 
 
 def test_a_batch_may_be_written_twice(path: Path) -> None:
     """A commit of which nobody knows whether it took place is repeated."""
-    scribe = Scribe(path)
-    scribe.take(Programme().day(1200))
-    scribe.store.apply(scribe.batch)
+    writer = HistoryWriter(path)
+    writer.take(Programme().day(1200))
+    writer.store.apply(writer.batch)
     tables = ("segments", "gaps", "titles", "dead_air", "source_changes", "shares", "details")
     before = [rows(path, f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in tables]
-    scribe.store.apply(scribe.batch)
+    writer.store.apply(writer.batch)
     assert [rows(path, f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in tables] == before
-    scribe.vanish()
+    writer.vanish()
 
 
 @settings(
@@ -127,15 +127,15 @@ def test_however_it_is_flushed_the_rows_are_the_same(
 
 
 def test_after_a_crash_the_open_is_closed_where_it_was_last_heard(path: Path) -> None:
-    scribe = Scribe(path)
+    writer = HistoryWriter(path)
     maker = Programme()
-    scribe.take([maker.title("Miles Verden", "Blue"), maker.dead_air(active=True)])
+    writer.take([maker.title("Miles Verden", "Blue"), maker.dead_air(active=True)])
     stretch = list(maker.stretch("music", "jazz", 60))
-    scribe.take(stretch[:40])
-    scribe.flush()
-    scribe.take(stretch[40:50])  # never written
-    scribe.vanish()
-    later = Scribe(path)
+    writer.take(stretch[:40])
+    writer.flush()
+    writer.take(stretch[40:50])  # never written
+    writer.vanish()
+    later = HistoryWriter(path)
     assert rows(path, "SELECT end_time, updates, ending FROM segments") == [(T0 + 40, 40, "cut")]
     for table in ("titles", "dead_air", "sessions"):
         assert rows(path, f"SELECT end_time, ending FROM {table}") == [(T0 + 40, "cut")]
@@ -145,18 +145,18 @@ def test_after_a_crash_the_open_is_closed_where_it_was_last_heard(path: Path) ->
 
 
 def test_what_another_living_daemon_has_open_stays_open(path: Path) -> None:
-    first, second = Scribe(path), None
+    first, second = HistoryWriter(path), None
     first.take(list(Programme("kitchen", "u1").stretch("music", "jazz", 20))[:10])
     first.flush()
-    second = Scribe(path)
+    second = HistoryWriter(path)
     second.take(list(Programme("hall", "u2").stretch("music", "rock", 20))[:10])
     second.flush()
     assert rows(path, OPEN) == [("open",), ("open",)]
     first.vanish()
-    third = Scribe(path)
+    third = HistoryWriter(path)
     assert sorted(rows(path, OPEN)) == [("cut",), ("open",)]
-    for scribe in (second, third):
-        scribe.end()
+    for writer in (second, third):
+        writer.end()
     check_whole(path)
 
 
@@ -174,17 +174,17 @@ def test_a_segment_whose_end_was_never_told_ends_with_its_last_update(path: Path
 def test_a_clock_that_was_set_moves_the_segment_and_its_shares(path: Path) -> None:
     maker = Programme()
     stretch = list(maker.stretch("music", "jazz", 50))
-    scribe = Scribe(path)
-    scribe.take(stretch[:-1])
-    scribe.flush()
+    writer = HistoryWriter(path)
+    writer.take(stretch[:-1])
+    writer.flush()
     told = stretch[-1]
     assert isinstance(told, Segment)
     moved = dataclasses.replace(told, time=told.time + 7200, start_time=told.start_time + 7200)
-    scribe.take([moved])
-    scribe.flush()
+    writer.take([moved])
+    writer.flush()
     check_whole(path)
     assert rows(path, "SELECT start_time FROM segments") == [(T0 + 7200,)]
-    scribe.end()
+    writer.end()
 
 
 def test_titles_end_with_the_next_and_repeats_are_one(path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
-from support.audio import FedSource, music
+from support.audio import MemorySource, music
 
 from streamgenre.audio.ring import LossReason, Lost
 from streamgenre.config import EngineSettings
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 RATE = 16_000
 
 
-def run(model: Path, source: FedSource, dead_air_s: float = 5.0) -> list[AnyEvent]:
+def run(model: Path, source: MemorySource, dead_air_s: float = 5.0) -> list[AnyEvent]:
     events: list[AnyEvent] = []
     engine = Engine(events.append, EngineSettings(dead_air_s=dead_air_s))
     engine.add(source.name, source, load_model(str(model)))
@@ -43,7 +43,7 @@ def silence(seconds: int) -> np.ndarray:
 
 def test_dead_air_has_a_start_and_an_end(stateful_folder: Path) -> None:
     part = music(3, rate=RATE)
-    events = run(stateful_folder, FedSource().feed([part, silence(8), part]).end())
+    events = run(stateful_folder, MemorySource().feed([part, silence(8), part]).end())
     # The resampler smears the edges by some milliseconds: the hop grid is what counts.
     assert told(events) == [(True, 3.0, 5.0), (False, 3.0, 8.0)]
     begin, end = (e for e in events if isinstance(e, DeadAir))
@@ -59,23 +59,23 @@ def test_a_short_silence_is_none_and_neither_is_any_where_it_is_not_wanted(
     stateful_folder: Path,
 ) -> None:
     part = music(3, rate=RATE)
-    assert told(run(stateful_folder, FedSource().feed([part, silence(4), part]).end())) == []
-    fed = FedSource().feed([part, silence(8), part]).end()
+    assert told(run(stateful_folder, MemorySource().feed([part, silence(4), part]).end())) == []
+    fed = MemorySource().feed([part, silence(8), part]).end()
     assert told(run(stateful_folder, fed, dead_air_s=0)) == []
 
 
 def test_a_short_loss_in_a_silence_is_silence_and_a_long_one_ends_it(stateful_folder: Path) -> None:
     short, long = (Lost(seconds * RATE, LossReason.RECONNECT) for seconds in (1, 4))
-    fed = FedSource().feed([silence(3), short, silence(2), music(3, rate=RATE)]).end()
+    fed = MemorySource().feed([silence(3), short, silence(2), music(3, rate=RATE)]).end()
     assert told(run(stateful_folder, fed)) == [(True, 0.0, 5.0), (False, 0.0, 6.0)]
-    fed = FedSource().feed([silence(6), long, silence(4), music(3, rate=RATE)]).end()
+    fed = MemorySource().feed([silence(6), long, silence(4), music(3, rate=RATE)]).end()
     assert told(run(stateful_folder, fed)) == [(True, 0.0, 5.0), (False, 0.0, 6.0)]
 
 
 def test_a_source_that_is_away_is_not_known_to_be_silent(stateful_folder: Path) -> None:
     events: list[AnyEvent] = []
     engine = Engine(events.append, EngineSettings(dead_air_s=5, reset_gap_s=0.3))
-    source = FedSource().feed([silence(7)])
+    source = MemorySource().feed([silence(7)])
     engine.add(source.name, source, load_model(str(stateful_folder)))
     ends = time.monotonic() + 20
 
@@ -90,7 +90,7 @@ def test_a_source_that_is_away_is_not_known_to_be_silent(stateful_folder: Path) 
 
 
 def test_the_end_of_the_station_ends_it(stateful_folder: Path) -> None:
-    fed = FedSource().feed([silence(9)]).end()
+    fed = MemorySource().feed([silence(9)]).end()
     assert told(run(stateful_folder, fed)) == [(True, 0.0, 5.0), (False, 0.0, 9.0)]
 
 
@@ -122,7 +122,7 @@ def test_a_wrong_setting_is_refused(seconds: float) -> None:
 
 
 def test_what_is_playing_rides_on_updates_and_segments(stateful_folder: Path) -> None:
-    source = FedSource()
+    source = MemorySource()
     source.announce(split_title("Parker - Ko-Ko"))
     source.feed([music(3, rate=RATE), silence(6), music(5, rate=RATE)]).end()
     events = run(stateful_folder, source)
@@ -141,7 +141,7 @@ def test_what_was_playing_is_unknown_behind_a_reconnect(stateful_folder: Path) -
     before, after = split_title("Parker - Ko-Ko"), split_title("Monk - Misterioso")
     away, late = (Lost(seconds * RATE, LossReason.RECONNECT) for seconds in (4, 1))
     part = music(3, rate=RATE)
-    source = FedSource().feed([before, part, away, part, after, part, late, before, part]).end()
+    source = MemorySource().feed([before, part, away, part, after, part, late, before, part]).end()
     events = run(stateful_folder, source)
     titles = [(e.raw, e.stream_time) for e in events if isinstance(e, Title)]
     # The second time the new stream says at once what it plays.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.live import KeyRing, bus, end
-from support.needs import need
+from support.requirements import require_programs
 
 from streamgenre.events import from_dict
 
@@ -38,7 +38,7 @@ def first_lines(command: list[str | Path], count: int, **more: object) -> list[s
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Node.js example with its package, in a scratch folder."""
-    need("node", "npm")
+    require_programs("node", "npm")
     folder = tmp_path_factory.mktemp("node")
     shutil.copytree(EXAMPLES / "node", folder, dirs_exist_ok=True)
     done = subprocess.run(
@@ -72,7 +72,7 @@ def test_node_with_keys(node: Path, tmp_path: Path) -> None:
 
 
 def test_c(tmp_path: Path) -> None:
-    need("cc")
+    require_programs("cc")
     program = tmp_path / "subscribe"
     built = subprocess.run(
         ["cc", "-Wall", "-Werror", "-o", program, EXAMPLES / "c" / "subscribe.c", "-lzmq"],
@@ -88,7 +88,7 @@ def test_c(tmp_path: Path) -> None:
 
 
 def test_shell_with_jq(tmp_path: Path) -> None:
-    need("jq", "awk")
+    require_programs("jq", "awk")
     (tmp_path / "streamgenre").write_text(f'#!/bin/sh\nexec {sys.executable} -m streamgenre "$@"\n')
     (tmp_path / "streamgenre").chmod(0o755)
     env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}

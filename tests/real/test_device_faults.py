@@ -19,9 +19,9 @@ import numpy as np
 import psutil
 import pytest
 from support.commands import free_endpoint, start
-from support.heard import Heard, collect, off_by, wait_for
+from support.event_recorder import TimedEvents, clock_error_s, collect, wait_for
 from support.live import until
-from support.needs import need
+from support.requirements import require_programs
 from support.sound_server import SoundServer
 
 from streamgenre.config import EngineSettings
@@ -96,7 +96,7 @@ def running(
     stateful_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Running]:
-    need("pulseaudio", "pactl", "paplay")
+    require_programs("pulseaudio", "pactl", "paplay")
     home = tmp_path_factory.mktemp("home")
     servers = {name: SoundServer(tmp_path_factory.mktemp(name)) for name in ("left", "right")}
     lines = [f"pcm.{name} {server.pcm}\n" for name, server in servers.items()]
@@ -175,7 +175,7 @@ def test_a_helper_that_stands_still_loses_what_is_told(running: Running) -> None
 @pytest.mark.timeout(120)
 def test_a_daemon_that_was_stopped_tells_what_it_did_not_hear(sound_server: SoundServer) -> None:
     stopped_s = 8.0
-    heard: Heard = []
+    heard: TimedEvents = []
     flags = ("--input", "pulse", "--publish", free_endpoint(), "--json")
     with start("listen", *flags, env=sound_server.environment) as daemon:
         collect(daemon, heard)
@@ -199,7 +199,7 @@ def test_a_daemon_that_was_stopped_tells_what_it_did_not_hear(sound_server: Soun
     updates = [(at, e) for at, e in heard if e["type"] == "update"]
     drifts = [e["time"] - e["stream_time"] for _, e in updates]
     assert max(drifts) - min(drifts) < 0.5  # what was lost is as long as the time
-    assert off_by(updates) < 0.5
+    assert clock_error_s(updates) < 0.5
 
 
 @pytest.mark.timeout(180)
@@ -210,7 +210,7 @@ def test_a_system_clock_that_is_set_is_followed(tmp_path: Path) -> None:
     clock = str(Path(__file__).parents[1] / "support" / "fake_clock")
     path = os.pathsep.join([clock, os.environ.get("PYTHONPATH", "")])
     flags = ("--input", "demo", "--publish", free_endpoint(), "--json")
-    heard: Heard = []
+    heard: TimedEvents = []
     with start("listen", *flags, env={"PYTHONPATH": path, "CLOCK_SHIFT": str(shift)}) as daemon:
         collect(daemon, heard)
         for seq, hours in ((2, 1), (6, 0)):

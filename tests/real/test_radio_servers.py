@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from support.audio import music, write_wav
 from support.commands import free_endpoint, start
-from support.heard import Heard, collect, off_by, wait_for
+from support.event_recorder import TimedEvents, clock_error_s, collect, wait_for
 from support.live import PROMPT_S, until
-from support.needs import need
+from support.live_engine import LiveEngine
 from support.radio_server import Icecast
-from support.several import Listening
+from support.requirements import require_programs
 
 from streamgenre.sources.stream import radio
 
@@ -38,7 +38,7 @@ CODECS = {
 
 @pytest.fixture
 def icecast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Icecast]:
-    need("icecast2", "ffmpeg")
+    require_programs("icecast2", "ffmpeg")
     server = Icecast(tmp_path_factory.mktemp("icecast"))
     server.start()
     yield server
@@ -57,7 +57,7 @@ def test_one_daemon_hears_three_stations_their_titles_and_their_return(
     mounts = ("mp3", "vorbis", "aac")
     for mount in mounts:
         icecast.feed(mount, song, *CODECS[mount])
-    heard: Heard = []
+    heard: TimedEvents = []
     inputs = [f"--input={mount}={icecast.url(mount)}" for mount in mounts]
     with start(
         *("listen", *inputs, "--publish", free_endpoint()),
@@ -93,16 +93,16 @@ def test_one_daemon_hears_three_stations_their_titles_and_their_return(
         updates = of(heard, mount)
         assert [e["seq"] for _, e in updates] == list(range(len(updates)))
         # The server's burst at the beginning does not set the clock wrong.
-        assert off_by(of(heard, mount, began)) < 0.7
+        assert clock_error_s(of(heard, mount, began)) < 0.7
         playing = [e["now_playing"] for _, e in updates if e["now_playing"]]
         assert playing[-1]["raw"] == SONG
 
 
-def hears_again(heard: Heard, station: str, since: float) -> bool:
+def hears_again(heard: TimedEvents, station: str, since: float) -> bool:
     return len(of(heard, station, since)) >= 2
 
 
-def of(heard: Heard, station: str, since: float = 0) -> Heard:
+def of(heard: TimedEvents, station: str, since: float = 0) -> TimedEvents:
     """The updates of a station."""
     return [
         (at, e)
@@ -118,7 +118,7 @@ def test_five_codecs_at_once_a_stopped_feeder_and_another_codec(
     monkeypatch.setattr(radio, "TIMEOUT_S", 3.0)
     feeders = {mount: icecast.feed(mount, song, *codec) for mount, codec in CODECS.items()}
     urls = {mount: icecast.url(mount) for mount in CODECS}
-    with Listening(urls, stateful_folder) as listening:
+    with LiveEngine(urls, stateful_folder) as listening:
 
         def hears(mount: str, since: float) -> bool:
             updates = [e for at, e in listening.of(mount, "update") if at > since]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support.audio import music, write_wav
 from support.commands import events_of, free_endpoint, start, streamgenre
-from support.heard import Heard, collect, off_by, wait_for
+from support.event_recorder import TimedEvents, clock_error_s, collect, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ def test_thirty_seconds_from_the_card_to_another_process(
 ) -> None:
     endpoint = free_endpoint()
     env = sound_server.environment
-    heard: Heard = []
+    heard: TimedEvents = []
     with (
         sound_server.play(song) as player,
         start("subscribe", "--connect", endpoint, env=env) as subscriber,
@@ -71,7 +71,7 @@ def test_thirty_seconds_from_the_card_to_another_process(
 def test_card_and_file_lead_to_the_same_decisions(sound_server: SoundServer, song: Path) -> None:
     env = sound_server.environment
     alone = ("--publish", free_endpoint(), "--json")
-    heard: Heard = []
+    heard: TimedEvents = []
     with start("listen", "--input", "pulse", *alone, env=env) as daemon:
         collect(daemon, heard)
         wait_for(heard, 20, type="update", seq=0)
@@ -97,7 +97,7 @@ def test_card_and_file_lead_to_the_same_decisions(sound_server: SoundServer, son
 @pytest.mark.timeout(120)
 def test_an_unplugged_card_is_waited_for(sound_server: SoundServer, song: Path) -> None:
     env = sound_server.environment
-    heard: Heard = []
+    heard: TimedEvents = []
     with start(
         *("listen", "--input", "pulse", "--publish", free_endpoint(), "--json"), env=env
     ) as daemon:
@@ -124,7 +124,7 @@ def test_an_unplugged_card_is_waited_for(sound_server: SoundServer, song: Path) 
     updates = [(at, e) for at, e in heard if e["type"] == "update"]
     assert [e["seq"] for _, e in updates] == list(range(len(updates)))
     # The lost seconds are counted: wall time is still true after the gap.
-    assert off_by(updates) < 0.5
+    assert clock_error_s(updates) < 0.5
     assert updates[-1][1]["level_dbfs"] is not None
     states = [e["state"] for _, e in heard if e["type"] == "source"]
     assert states[0] == "live"
@@ -143,7 +143,7 @@ def test_a_card_that_cannot_be_opened_is_an_error_or_is_waited_for(
     assert done.returncode == 1
     assert done.stderr.startswith("streamgenre: error: device 'closed': cannot be opened (")
     assert "--wait-for-device waits" in done.stderr
-    heard: Heard = []
+    heard: TimedEvents = []
     with start(*flags, "--wait-for-device", env=env) as daemon:
         collect(daemon, heard)
         told = wait_for(heard, 20, type="source", state="connecting")

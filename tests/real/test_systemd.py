@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.live import until
-from support.needs import need
+from support.requirements import require_programs
 from support.systemd_box import ROOT, put_program, put_units, systemd_box
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def test_the_units_are_clean(box: Box) -> None:
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_the_exposure_is_low(unit: str, tmp_path: Path) -> None:
-    need("systemd-analyze")
+    require_programs("systemd-analyze")
     path = tmp_path / unit.replace("@", "@one")
     path.write_text((ROOT / "systemd" / unit).read_text())
     done = subprocess.run(

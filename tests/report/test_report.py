@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.commands import streamgenre
-from support.histories import Scribe, record
+from support.histories import HistoryWriter, record
 from support.history_programme import GENRES, T0, Programme
 
 from streamgenre.display.palette import GENRE_COLORS, color
@@ -243,10 +243,10 @@ def test_of_a_day_that_goes_on_the_rest_is_not_missing(path: Path) -> None:
 
 def test_without_detail_the_confidence_is_that_of_the_segments(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
-    scribe = Scribe(path)
-    scribe.recorder = Recorder(scribe.batch, detail=False)
-    scribe.take(Programme().day(3600))
-    scribe.end()
+    writer = HistoryWriter(path)
+    writer.recorder = Recorder(writer.batch, detail=False)
+    writer.take(Programme().day(3600))
+    writer.end()
     data = day_of(path)
     assert not data.detailed
     assert "no longer kept" in Page(page(data, DARK)).text
@@ -255,11 +255,11 @@ def test_without_detail_the_confidence_is_that_of_the_segments(tmp_path: Path) -
 
 def test_a_cut_is_marked(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
-    scribe = Scribe(path)
-    scribe.take(list(Programme().stretch("music", "jazz", 600))[:300])
-    scribe.flush()
-    scribe.vanish()
-    Scribe(path).vanish()
+    writer = HistoryWriter(path)
+    writer.take(list(Programme().stretch("music", "jazz", 600))[:300])
+    writer.flush()
+    writer.vanish()
+    HistoryWriter(path).vanish()
     seen = Page(page(day_of(path), DARK))
     assert "cut: the daemon ended without a word" in seen.text
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 from support.commands import events_of, free_endpoint, start, streamgenre
-from support.heard import Heard, collect, wait_for
+from support.event_recorder import TimedEvents, collect, wait_for
 from support.live import PROMPT_S, until
 
 from streamgenre.audio.ring import LossReason, Lost
@@ -268,7 +268,7 @@ def test_a_device_that_is_not_there_is_an_error_or_waited_for(world: World) -> N
     assert done.returncode == 1
     assert "did you mean 'USB Audio Camera: - (hw:2,0)'" in done.stderr
     assert "--wait-for-device" in done.stderr
-    heard: Heard = []
+    heard: TimedEvents = []
     with start("listen", *flags, "--wait-for-device", env=env) as daemon:
         collect(daemon, heard)
         first = wait_for(heard, 60, type="source")

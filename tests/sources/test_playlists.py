@@ -19,7 +19,7 @@ from mutagen.wave import WAVE
 from support.audio import music, write_wav
 from support.commands import events_of, free_endpoint, streamgenre
 from support.live import until
-from support.needs import need
+from support.requirements import require_programs
 
 from streamgenre.audio.ring import Lost
 from streamgenre.config import StationSettings
@@ -84,7 +84,7 @@ def test_a_folder_plays_without_gaps_in_natural_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_files_of_other_rates_and_channels_and_their_tags(tmp_path: Path, channels: int) -> None:
-    need("ffmpeg")
+    require_programs("ffmpeg")
     first = np.stack([music(1, rate=RATE)] * channels, axis=1)
     write_wav(tmp_path / "0.wav", first, RATE)
     wav = write_wav(tmp_path / "source.wav", np.stack([music(1)] * (3 - channels), axis=1))

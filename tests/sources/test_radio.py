@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from support.audio import music, write_wav
 from support.commands import streamgenre
 from support.live import PROMPT_S, until
-from support.needs import need
-from support.radio_server import Misbehaving
-from support.several import Listening
+from support.live_engine import LiveEngine
+from support.radio_server import MisbehavingServer
+from support.requirements import require_programs
 
 from streamgenre.audio.ring import Lost
 from streamgenre.config import StationSettings
@@ -242,11 +242,11 @@ def test_urls_that_cannot_be_used_are_told_without_their_secrets(
 
 
 @pytest.fixture
-def server() -> Iterator[Callable[..., Misbehaving]]:
-    servers: list[Misbehaving] = []
+def server() -> Iterator[Callable[..., MisbehavingServer]]:
+    servers: list[MisbehavingServer] = []
 
-    def start(behave: Callable[[socket.socket, bytes], None]) -> Misbehaving:
-        servers.append(Misbehaving(behave))
+    def start(behave: Callable[[socket.socket, bytes], None]) -> MisbehavingServer:
+        servers.append(MisbehavingServer(behave))
         return servers[-1]
 
     yield start
@@ -335,7 +335,7 @@ def test_nobody_there() -> None:
 
 @pytest.fixture(scope="module")
 def mp3(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    need("ffmpeg")
+    require_programs("ffmpeg")
     folder = tmp_path_factory.mktemp("mp3")
     wav = write_wav(folder / "a.wav", music(8))
     file = folder / "a.mp3"
@@ -597,7 +597,7 @@ def test_bad_stations_come_back_and_never_delay_a_good_one(
         return last["state"] == "live" and len(after) >= 2
 
     urls = {name: server(with_fault(fault)).url for name, (fault, _) in FAULTS.items()}
-    with Listening({"good": server(good).url, **urls}, stateful_folder) as listening:
+    with LiveEngine({"good": server(good).url, **urls}, stateful_folder) as listening:
         until(lambda: all(map(told, FAULTS)), 30)
         well.set()
         until(lambda: all(map(is_back, FAULTS)), 30)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from support.audio import music, write_wav
-from support.needs import need
+from support.requirements import require_programs
 
 from streamgenre.audio.ring import LossReason, Lost
 from streamgenre.config import StationSettings
@@ -80,7 +80,7 @@ def test_real_pace_takes_its_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["mp3", "ogg", "flac", "m4a", "opus"])
 def test_usual_formats(tmp_path: Path, suffix: str) -> None:
-    need("ffmpeg")
+    require_programs("ffmpeg")
     wav = write_wav(tmp_path / "a.wav", music(3))
     path = tmp_path / f"a.{suffix}"
     subprocess.run(["ffmpeg", "-v", "error", "-i", wav, path], check=True)
@@ -99,7 +99,7 @@ def test_a_truncated_file_plays_as_far_as_it_goes(tmp_path: Path) -> None:
 
 
 def test_damaged_packets_are_passed_over_and_told(tmp_path: Path) -> None:
-    need("ffmpeg")
+    require_programs("ffmpeg")
     wav = write_wav(tmp_path / "a.wav", music(6))
     path = tmp_path / "a.mp3"
     subprocess.run(["ffmpeg", "-v", "error", "-i", wav, path], check=True)
@@ -133,7 +133,7 @@ def test_unusable_files(tmp_path: Path) -> None:
 
 
 def test_a_film_without_sound(tmp_path: Path) -> None:
-    need("ffmpeg")
+    require_programs("ffmpeg")
     path = tmp_path / "film.mp4"
     source = ["-f", "lavfi", "-i", "testsrc=duration=1:size=64x64:rate=5"]
     subprocess.run(["ffmpeg", "-v", "error", *source, path], check=True)

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from mutagen import id3
 from support.audio import music, write_wav
 from support.live import PROMPT_S, until
-from support.needs import need
-from support.radio_server import Misbehaving, Rtsp, free_port
+from support.radio_server import MisbehavingServer, Rtsp, free_port
+from support.requirements import require_programs
 
 from streamgenre.audio.ring import Lost
 from streamgenre.errors import InputError
@@ -79,7 +79,7 @@ def tags(artist: str, title: str) -> tuple[str, ...]:
 
 
 def test_every_link_of_an_ogg_chain_is_heard_under_its_title(tmp_path: Path) -> None:
-    need("ffmpeg")
+    require_programs("ffmpeg")
     vorbis, opus = ("-c:a", "libvorbis"), ("-c:a", "libopus")
     flac = ("-c:a", "flac", "-f", "ogg")
     links = [
@@ -89,7 +89,7 @@ def test_every_link_of_an_ogg_chain_is_heard_under_its_title(tmp_path: Path) -> 
         encoded(tmp_path, "4.opus", *opus, "-ac", "2", *tags("A", "Stereo")),
         encoded(tmp_path, "5.ogg", *flac, *tags("A", "Flac")),
     ]
-    server = Misbehaving(lambda c, _: c.sendall(OK + b"".join(links)))
+    server = MisbehavingServer(lambda c, _: c.sendall(OK + b"".join(links)))
     samples, titles, states = heard(RadioSource(server.url), 20)
     server.close()
     assert states[:2] == ["live", "lost"]
@@ -144,12 +144,12 @@ def test_no_bytes_can_hurt_the_chain(pieces: list[bytes]) -> None:
 
 
 def test_a_change_of_rate_and_the_title_at_its_sample(tmp_path: Path) -> None:
-    need("ffmpeg")
+    require_programs("ffmpeg")
     one = encoded(tmp_path, "1.mp3", "-b:a", "64k", seconds=4)
     two = encoded(tmp_path, "2.mp3", "-b:a", "64k", seconds=4, rate=22_050)
     title = b"StreamTitle='N - S';".ljust(32, b"\0")
     head = OK.replace(b"\r\n\r\n", f"\r\nicy-metaint: {len(one)}\r\n\r\n".encode())
-    server = Misbehaving(lambda c, _: c.sendall(head + one + b"\2" + title + two))
+    server = MisbehavingServer(lambda c, _: c.sendall(head + one + b"\2" + title + two))
     samples, titles, states = heard(RadioSource(server.url), 20)
     server.close()
     assert states[:2] == ["live", "lost"]

@@ -53,8 +53,8 @@ def music(seconds: float, *, seed: int = 0, rate: int = 44_100) -> NDArray[np.fl
     return np.asarray(samples + noise, np.float32)[: int(seconds * rate)]
 
 
-class FedSource(Source):
-    """A source that holds what the test put in."""
+class MemorySource(Source):
+    """A source that holds blocks, losses and titles given by the test."""
 
     real_time = False
     live = False
@@ -68,7 +68,7 @@ class FedSource(Source):
         self.stopped = False
         self.tell("live")
 
-    def feed(self, items: Sequence[NDArray[np.float32] | Lost | Title]) -> FedSource:
+    def feed(self, items: Sequence[NDArray[np.float32] | Lost | Title]) -> MemorySource:
         """Put blocks, losses and titles in."""
         for item in items:
             if isinstance(item, Title):
@@ -79,7 +79,7 @@ class FedSource(Source):
                 self.ring.write(as_block(item))
         return self
 
-    def end(self) -> FedSource:
+    def end(self) -> MemorySource:
         """Say that this is all."""
         self.tell("ended", "end of test")
         self.ring.close()

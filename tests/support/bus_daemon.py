@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from support.made_up import MadeUp
+from support.sample_events import SampleStation
 
 from streamgenre.bus.auth import Authenticator
 from streamgenre.bus.publisher import Publisher
@@ -34,7 +34,9 @@ def main() -> None:
     gate = (
         Authenticator(args.keys, lambda line: print(line, file=sys.stderr)) if args.keys else None
     )
-    stations = [MadeUp(name, args.session, first=args.first) for name in args.stations.split(",")]
+    stations = [
+        SampleStation(name, args.session, first=args.first) for name in args.stations.split(",")
+    ]
     stop = []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
     with Publisher(args.endpoint, gate=gate) as publisher:

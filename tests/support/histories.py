@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Scribe:
+class HistoryWriter:
     """Writes events into a history when it is told to."""
 
     def __init__(self, path: Path, **batch: int) -> None:
@@ -49,12 +49,12 @@ class Scribe:
 
 def record(path: Path, events: Iterable[Any], *, every: int = 5) -> None:
     """Write events into a history, a flush every so many events, and end in good order."""
-    scribe = Scribe(path)
+    writer = HistoryWriter(path)
     for number, event in enumerate(events, start=1):
-        scribe.recorder.take(event)
+        writer.recorder.take(event)
         if number % every == 0:
-            scribe.flush()
-    scribe.end()
+            writer.flush()
+    writer.end()
 
 
 def rows(path: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:

@@ -121,7 +121,7 @@ class Icecast:
         opener.open(request, timeout=5).close()
 
 
-class Misbehaving:
+class MisbehavingServer:
     """A server that lets a function do what it wants with each connection."""
 
     def __init__(self, behave: Callable[[socket.socket, bytes], None]) -> None:

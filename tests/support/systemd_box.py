@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from support.needs import need
+from support.requirements import require_programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +125,7 @@ class Box:
 @contextmanager
 def systemd_box(folder: Path) -> Iterator[Box]:
     """Boot one; skip where nobody may make namespaces."""
-    need("unshare", "nsenter", "systemctl", "journalctl")
+    require_programs("unshare", "nsenter", "systemctl", "journalctl")
     if os.geteuid() != 0 or not Path(SYSTEMD).exists():
         pytest.skip("needs root and systemd's files")
     cgroup = _cgroup()

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from support.audio import FedSource, music, write_wav
+from support.audio import MemorySource, music, write_wav
 from support.commands import free_endpoint, start, streamgenre
 
 from streamgenre.config import EngineSettings
@@ -122,7 +122,7 @@ def test_ever_new_messages_are_bounded_too(pipe: Pipe) -> None:
     assert len(told) == repeats.KINDS + 1
 
 
-class Storm(FedSource):
+class Storm(MemorySource):
     """A source that tells something new without end, a kilobyte each time."""
 
     def __init__(self) -> None:

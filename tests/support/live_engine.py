@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from support.heard import Heard
+    from support.event_recorder import TimedEvents
 
     from streamgenre.events import AnyEvent
 
 
-class Listening:
+class LiveEngine:
     """An engine that hears stations in a thread, and what it published with the time of it."""
 
     def __init__(self, urls: Mapping[str, str], model: Path) -> None:
-        self.heard: Heard = []
+        self.heard: TimedEvents = []
         self._stop = threading.Event()
         engine = Engine(self._publish, EngineSettings())
         shared = load_model(str(model))
@@ -36,7 +36,7 @@ class Listening:
     def _publish(self, event: AnyEvent) -> None:
         self.heard.append((time.time(), event.as_dict()))
 
-    def __enter__(self) -> Listening:
+    def __enter__(self) -> LiveEngine:
         self._thread.start()
         return self
 

@@ -24,7 +24,7 @@ GENRES = (
 )
 
 
-class MadeUp:
+class SampleStation:
     """One station; every call is the next event of its type."""
 
     def __init__(self, name: str = "kitchen", session: str = "s", *, first: int = 0) -> None:

@@ -12,10 +12,10 @@ import pytest
 if TYPE_CHECKING:
     import subprocess
 
-Heard = list[tuple[float, dict[str, Any]]]
+TimedEvents = list[tuple[float, dict[str, Any]]]
 
 
-def collect(process: subprocess.Popen[str], into: Heard) -> threading.Thread:
+def collect(process: subprocess.Popen[str], into: TimedEvents) -> threading.Thread:
     """Note every event of a process's output with the time at which it came."""
 
     def read() -> None:
@@ -28,7 +28,7 @@ def collect(process: subprocess.Popen[str], into: Heard) -> threading.Thread:
     return thread
 
 
-def wait_for(heard: Heard, seconds: float, **wanted: object) -> dict[str, Any]:
+def wait_for(heard: TimedEvents, seconds: float, **wanted: object) -> dict[str, Any]:
     """Wait for an event that has these values."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
@@ -39,7 +39,7 @@ def wait_for(heard: Heard, seconds: float, **wanted: object) -> dict[str, Any]:
     pytest.fail(f"no event with {wanted} in {seconds} s; last were {heard[-3:]}")
 
 
-def off_by(updates: Heard) -> float:
+def clock_error_s(updates: TimedEvents) -> float:
     """Return how far the ``time`` of the last updates is off, in seconds: the least of three.
 
     Where the machine stood still for a moment one of them comes late, and its time is right.

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 
-def need(*programs: str) -> None:
+def require_programs(*programs: str) -> None:
     """Skip where a program is missing, but fail where everything is promised to be there."""
     missing = [program for program in programs if shutil.which(program) is None]
     if missing and os.environ.get("STREAMGENRE_TEST_ALL"):
