@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from train.trunk.network import BANDS, CHANNELS, RHYTHM, TAGS, TIMBRE, UNITS
+from train.trunk.musicnn import BANDS, CHANNELS, RHYTHM, TAGS, TIMBRE, UNITS
 
 
 def random_trunk(seed: int = 0) -> dict[str, Any]:

@@ -14,16 +14,24 @@ from support.train_tones import write_corpus, write_talk
 from support.train_trunk import random_trunk
 
 from streamgenre.inference.models import load_model
-from train import talk
 from train.cli import main
-from train.corpus import read_corpus
-from train.frames import decode, frames_of
-from train.trunk import adaptation, adapter, checkpoint, command, fronts, network, shipped
-from train.trunk.adaptation import Settings, adapt, adapted
+from train.corpora.corpus import read_corpus
+from train.corpora.recordings import decode, frames_of
+from train.evaluation import speech_detection
+from train.recipes.train_network import Reporter
+from train.trunk import (
+    checkpoint,
+    front_windows,
+    mel_adapter,
+    microphone_training,
+    model_graph,
+    musicnn,
+    train_head,
+)
+from train.trunk.audio_augmentation import through_a_microphone
 from train.trunk.heads import embedding
-from train.trunk.room import RATE
-from train.trunk.sound import through_a_microphone
-from train.workflow import Reporter
+from train.trunk.microphone_training import Settings, adapt, adapted
+from train.trunk.room_acoustics import RATE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,36 +54,38 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = write_corpus(tmp_path_factory.mktemp("corpus"), per_genre=3)
     write_talk(folder)
     found = read_corpus(folder)
-    return found, talk.read_talk(folder, found.folds)
+    return found, speech_detection.read_talk(folder, found.folds)
 
 
 @pytest.fixture(scope="module")
-def heard(corpus: Any, weights: Any, cache: Path) -> fronts.Fronts:
+def heard(corpus: Any, weights: Any, cache: Path) -> front_windows.Fronts:
     clips, files = corpus
-    return fronts.hear(clips, weights, cache, versions=2, seed=1, talk=files)
+    return front_windows.hear(clips, weights, cache, versions=2, seed=1, talk=files)
 
 
 def units(weights: Any, features: Any) -> Any:
     """Units of the trunk, shape ``(n, 200)``."""
-    _, pooled, *_ = network.back(weights)(features.astype(np.float32), training=False)
-    scale, shift = network.normalisation(weights, 9)
+    _, pooled, *_ = musicnn.back(weights)(features.astype(np.float32), training=False)
+    scale, shift = musicnn.normalisation(weights, 9)
     return embedding(weights, np.asarray(pooled) * scale + shift)[:, -250:-50]
 
 
-def test_front_and_back_are_the_trunk(corpus: Any, weights: Any, heard: fronts.Fronts) -> None:
+def test_front_and_back_are_the_trunk(
+    corpus: Any, weights: Any, heard: front_windows.Fronts
+) -> None:
     short, long = corpus[0].clips[:2]
     assert short.path.stat().st_size < 3 * 2 * RATE  # one window
-    first = frames_of(decode(long.path, RATE), adapter.SPEC)[None, : network.FRAMES]
-    whole = network.build(weights)(adapter.mel_bands(first), training=False)
-    parts = network.back(weights)(heard.features[1:2, 0].astype(np.float32), training=False)
+    first = frames_of(decode(long.path, RATE), mel_adapter.SPEC)[None, : musicnn.FRAMES]
+    whole = musicnn.build(weights)(mel_adapter.mel_bands(first), training=False)
+    parts = musicnn.back(weights)(heard.features[1:2, 0].astype(np.float32), training=False)
     for one, other in zip(parts, whole, strict=True):
         scale = np.abs(np.asarray(other)).max()
         np.testing.assert_allclose(one / scale, other / scale, atol=2e-3)  # kept in 16 bits
 
 
-def test_windows_are_those_of_clips_and_of_music(corpus: Any, heard: fronts.Fronts) -> None:
+def test_windows_are_those_of_clips_and_of_music(corpus: Any, heard: front_windows.Fronts) -> None:
     clips, files = corpus
-    music = [file.fold for file in files if file.kind == talk.MUSIC]
+    music = [file.fold for file in files if file.kind == speech_detection.MUSIC]
     for fold in clips.folds:
         least = sum(clip.fold == fold for clip in clips.clips) + music.count(fold)
         assert (heard.folds == fold).sum() >= least
@@ -86,21 +96,27 @@ def test_windows_are_those_of_clips_and_of_music(corpus: Any, heard: fronts.Fron
 
 
 def test_they_come_from_the_cache_and_from_the_seed(
-    corpus: Any, weights: Any, cache: Path, heard: fronts.Fronts, monkeypatch: pytest.MonkeyPatch
+    corpus: Any,
+    weights: Any,
+    cache: Path,
+    heard: front_windows.Fronts,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clips, files = corpus
-    monkeypatch.setattr(fronts, "_fronts", None)
-    again = fronts.hear(clips, weights, cache, versions=2, seed=1, talk=files)
+    monkeypatch.setattr(front_windows, "_fronts", None)
+    again = front_windows.hear(clips, weights, cache, versions=2, seed=1, talk=files)
     assert np.array_equal(again.features, heard.features)
-    assert fronts._key(b"", [], [], (2, 1)) != fronts._key(b"", [], [], (2, 2))
+    assert front_windows._key(b"", [], [], (2, 1)) != front_windows._key(b"", [], [], (2, 2))
 
 
-def test_changed_windows_come_closer_to_clean_ones(weights: Any, heard: fronts.Fronts) -> None:
+def test_changed_windows_come_closer_to_clean_ones(
+    weights: Any, heard: front_windows.Fronts
+) -> None:
     fold = int(heard.folds[0])
     shown = heard.folds != fold
     trained = adapt(weights, heard, SETTINGS, without=fold)
     assert {name for name in weights if not np.array_equal(weights[name], trained[name])} == {
-        f"{layer}/{part}" for layer in network.TRAINED for part in ("kernel", "bias")
+        f"{layer}/{part}" for layer in musicnn.TRAINED for part in ("kernel", "bias")
     }
     wanted = units(weights, heard.features[shown, 0])
 
@@ -117,7 +133,9 @@ def test_changed_windows_come_closer_to_clean_ones(weights: Any, heard: fronts.F
         np.testing.assert_allclose(half[kernel], middle, atol=1e-3)
 
 
-def test_the_fold_held_out_is_not_used(weights: Any, heard: fronts.Fronts, tmp_path: Path) -> None:
+def test_the_fold_held_out_is_not_used(
+    weights: Any, heard: front_windows.Fronts, tmp_path: Path
+) -> None:
     quick = replace(SETTINGS, epochs=1)
     fold = int(heard.folds[0])
     spoilt = replace(
@@ -164,14 +182,14 @@ def test_every_fold_is_heard_by_a_trunk_that_was_not_trained_on_with_it(
         return f"trunk without {without}"
 
     monkeypatch.setattr(checkpoint, "load", lambda folder: "published")
-    monkeypatch.setattr(fronts, "hear", lambda *_, **more: None)
-    monkeypatch.setattr(adaptation, "adapted", trunk_without)
-    monkeypatch.setattr(command, "hear", heard_by)
+    monkeypatch.setattr(front_windows, "hear", lambda *_, **more: None)
+    monkeypatch.setattr(microphone_training, "adapted", trunk_without)
+    monkeypatch.setattr(train_head, "hear", heard_by)
     order = SimpleNamespace(
         corpus=clips, folder=tmp_path, trunk=tmp_path, folds=True, microphone=microphone,
         settings=SimpleNamespace(seed=1), reporter=Reporter(),
     )  # fmt: skip
-    found: dict[Any, Any] = dict(command._material(cast("command.Order", order)))
+    found: dict[Any, Any] = dict(train_head._material(cast("train_head.Order", order)))
     assert set(found) == {*clips.measured, None}
     for fold, (trunk, heard) in found.items():
         assert trunk == (f"trunk without {fold}" if microphone else "published")
@@ -182,8 +200,8 @@ def test_fit_makes_the_trunk_used_to_microphones_where_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Random weights bear less than trained ones, and blow rounding up.
-    monkeypatch.setattr(shipped, "TOLERANCE", 1e-3)
-    monkeypatch.setattr(adaptation, "Settings", partial(Settings, learning_rate=2e-5))
+    monkeypatch.setattr(model_graph, "TOLERANCE", 1e-3)
+    monkeypatch.setattr(microphone_training, "Settings", partial(Settings, learning_rate=2e-5))
     folder = write_corpus(tmp_path / "corpus", per_genre=2, seconds=(3.2, 4.0))
     checkpoint.save(random_trunk(), tmp_path / "trunk")
     common = [

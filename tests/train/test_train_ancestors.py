@@ -14,12 +14,12 @@ from support.train_tunes import encode, tune
 
 from streamgenre.audio.features import MfccStream
 from streamgenre.inference.models import load_model
-from train.ancestors import graph, material, running, sounds
-from train.ancestors.base import Ancestor, Assembly
-from train.ancestors.nearest import Nearest
-from train.ancestors.table import ANCESTORS
+from train.ancestors import ancestor_graph, clip_windows, input_features, train_ancestor
+from train.ancestors.ancestor import Ancestor, Assembly
+from train.ancestors.nearest_neighbours import Nearest
+from train.ancestors.registry import ANCESTORS
 from train.cli import main
-from train.corpus import Clip
+from train.corpora.corpus import Clip
 from train.errors import TrainError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def heard(samples: Floats, spec: Any) -> NDArray[np.float64]:
 
 
 def sine(hertz: float, seconds: float = 0.5) -> NDArray[np.float64]:
-    t = np.arange(int(seconds * sounds.RATE)) / sounds.RATE
+    t = np.arange(int(seconds * input_features.RATE)) / input_features.RATE
     return 0.5 * np.sin(2 * np.pi * hertz * t)
 
 
@@ -68,7 +68,7 @@ def test_a_graph_from_mfcc_frames_gives_what_keras_gives(name: str) -> None:
     assembly, predict = fresh(ancestor)
     frames = heard(tune(0, 7), ancestor.spec).astype(np.float32)
     windows = np.stack([frames[:130], frames[130:260]])
-    serialised = graph.export(ancestor, assembly, predict, windows, LABELS)
+    serialised = ancestor_graph.export(ancestor, assembly, predict, windows, LABELS)
     assert b"Loop" not in serialised  # recurrent layers are fused
     assert np.ptp(predict(windows), axis=0).max() > 1e-3  # the windows are told apart
 
@@ -78,7 +78,9 @@ def test_a_graph_that_differs_is_refused() -> None:
     assembly, predict = fresh(ancestor)
     frames = heard(tune(0, 2), ancestor.spec).astype(np.float32)[None, :20]
     with pytest.raises(TrainError, match="the exported graph differs by"):
-        graph.export(ancestor, assembly, lambda f: 1.01 * predict(f) + 0.01, frames, LABELS)
+        ancestor_graph.export(
+            ancestor, assembly, lambda f: 1.01 * predict(f) + 0.01, frames, LABELS
+        )
 
 
 def test_nearest_neighbours_are_the_same_in_onnx() -> None:
@@ -90,30 +92,36 @@ def test_nearest_neighbours_are_the_same_in_onnx() -> None:
     asked = np.stack([rng.normal(size=(200, 13)) @ shapes[t] + 3 for t in range(LABELS)])
     asked = asked.astype(np.float32)
     assert nearest.logits(asked).argmax(axis=1).tolist() == list(range(LABELS))
-    graph.checked(nearest.graph(200), nearest.logits, asked)
+    ancestor_graph.checked(nearest.graph(200), nearest.logits, asked)
     # With the covariances' inverses wrong, others are near.
     wrong = replace(nearest, inverses=nearest.inverses[::-1])
     with pytest.raises(TrainError, match="differs"):
-        graph.checked(wrong.graph(200), nearest.logits, asked)
+        ancestor_graph.checked(wrong.graph(200), nearest.logits, asked)
 
 
 def test_decibels_are_those_that_white_noise_has() -> None:
-    samples = 0.1 * np.random.default_rng(0).normal(size=10 * sounds.RATE)
-    frames = heard(samples, sounds.MEL)
-    found = np.asarray(sounds.mel_decibels(sounds.MEL)(frames.astype(np.float32)))
+    samples = 0.1 * np.random.default_rng(0).normal(size=10 * input_features.RATE)
+    frames = heard(samples, input_features.MEL)
+    found = np.asarray(input_features.mel_decibels(input_features.MEL)(frames.astype(np.float32)))
     # By Parseval each bin has the variance times the window's energy; a filter has the area 1.
-    density = 0.1**2 * np.square(np.hanning(2048)).sum() / (sounds.RATE / 2048)
+    density = 0.1**2 * np.square(np.hanning(2048)).sum() / (input_features.RATE / 2048)
     power = np.mean(10 ** (found / 10), axis=0)
     np.testing.assert_allclose(power[60::20], density, rtol=0.3)  # edges are rounded to bins
     # 13 MFCC are the transform of these.
-    few = np.asarray(sounds.mfcc_decibels(sounds.MFCC)(heard(samples, sounds.MFCC)))
+    few = np.asarray(
+        input_features.mfcc_decibels(input_features.MFCC)(heard(samples, input_features.MFCC))
+    )
     np.testing.assert_allclose(few[:, 0], found.sum(axis=1) / np.sqrt(128), rtol=1e-3)
 
 
 @pytest.mark.parametrize(("hertz", "pitch"), [(440.0, 9), (523.25, 0), (1244.5, 3)])
 def test_features_of_a_tone(hertz: float, pitch: int) -> None:
-    frames = heard(sine(hertz) + 1e-4 * np.random.default_rng(0).normal(size=11_025), sounds.FINE)
-    features = np.asarray(sounds.thirty_three(sounds.FINE)(frames.astype(np.float32)))
+    frames = heard(
+        sine(hertz) + 1e-4 * np.random.default_rng(0).normal(size=11_025), input_features.FINE
+    )
+    features = np.asarray(
+        input_features.thirty_three(input_features.FINE)(frames.astype(np.float32))
+    )
     assert features.shape[1] == 33
     middle = features[len(features) // 2]
     chroma, contrast = middle[14:26], middle[26:]
@@ -124,7 +132,7 @@ def test_features_of_a_tone(hertz: float, pitch: int) -> None:
     assert hertz < middle[13] < 6000  # the centroid: the tone, drawn up by the noise
 
 
-def some_windows(ancestor: Ancestor) -> material.Windows:
+def some_windows(ancestor: Ancestor) -> clip_windows.Windows:
     """Twelve clips of two genres by four artists, one artist a genre in each of two folds."""
     from pathlib import Path
 
@@ -132,23 +140,23 @@ def some_windows(ancestor: Ancestor) -> material.Windows:
         Clip(f"c{n}", Path(f"c{n}"), "ab"[n % 2], f"artist {n % 4}", 1 + (n % 4) // 2)
         for n in range(12)
     ]
-    shape = (material.CLIP_FRAMES, ancestor.spec.numcep)
+    shape = (clip_windows.CLIP_FRAMES, ancestor.spec.numcep)
     frames = tuple(np.zeros(shape, np.float32) for _ in clips)
-    return material.cut(ancestor, material.Heard(tuple(clips), frames, 0, ""))
+    return clip_windows.cut(ancestor, clip_windows.Heard(tuple(clips), frames, 0, ""))
 
 
 def test_authors_leak_and_folds_do_not() -> None:
     ancestor = ANCESTORS["bud-mlp"]
     windows = some_windows(ancestor)
     assert len(windows.clip) == 12 * ancestor.windows
-    split = material.authors_split(ancestor, windows)
+    split = clip_windows.authors_split(ancestor, windows)
     assert set(windows.clip[split.test]) & set(windows.clip[split.train])
     everything = np.concatenate([split.train, split.validation, split.test])
     assert sorted(everything) == list(range(len(windows.clip)))
     by_clip = replace(ancestor, protocol=replace(ancestor.protocol, split="clips"))
-    split = material.authors_split(by_clip, windows)
+    split = clip_windows.authors_split(by_clip, windows)
     assert not set(windows.clip[split.test]) & set(windows.clip[split.train])
-    splits = list(material.artist_splits(ancestor, windows))
+    splits = list(clip_windows.artist_splits(ancestor, windows))
     assert sorted(np.concatenate([s.test for s in splits])) == list(range(len(windows.clip)))
     for split in splits:
         artists = [
@@ -162,10 +170,10 @@ def test_early_stopping_is_by_the_validation_loss() -> None:
     ancestor = replace(ANCESTORS["kelly-cnn"], window_frames=10, windows=2)
     ancestor = replace(ancestor, protocol=replace(ancestor.protocol, patience=2))
     windows = some_windows(ancestor)  # nothing to learn: all is zero
-    trained = running.train(
+    trained = train_ancestor.train(
         replace(ancestor, protocol=replace(ancestor.protocol, learning_rate=1e-12)),
         windows,
-        material.authors_split(ancestor, windows),
+        clip_windows.authors_split(ancestor, windows),
     )
     assert trained.epochs < 20
 

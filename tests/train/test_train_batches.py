@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.augment import NONE, Augmentation, augment, crop
-from train.batches import RAMP_FRAMES, Material, Programmes, Sampler, material_of, window_batch
+from train.recipes.augmentation import NONE, Augmentation, augment, crop
+from train.recipes.batches import (
+    RAMP_FRAMES,
+    Material,
+    Programmes,
+    Sampler,
+    material_of,
+    window_batch,
+)
 
 STRONG = Augmentation(
     gain_db=20, equaliser_db=5, stretch=0.2, shift_bands=2, noise_probability=1,

@@ -15,10 +15,11 @@ import pytest
 from support.train_tones import GENRES, tone, write_corpus, write_wav
 
 from streamgenre.inference.models import load_model
-from train import export, workflow
 from train.cli import main
-from train.frames import SPEC, frames_of
-from train.progress import Progress
+from train.cli.progress import Progress
+from train.corpora.recordings import SPEC, frames_of
+from train.export import keras_to_onnx
+from train.recipes import train_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,10 +179,10 @@ def test_a_mismatch_writes_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    true_weights = export.export
+    true_weights = keras_to_onnx.export
 
     def perturbed(network: Any, frames: Any) -> Any:
-        graph = export._windowed_graph
+        graph = keras_to_onnx._windowed_graph
 
         def wrong(n: Any) -> Any:
             n.whole.layers[-1].set_weights([w + 0.01 for w in n.whole.layers[-1].get_weights()])
@@ -189,10 +190,10 @@ def test_a_mismatch_writes_nothing(
             n.whole.layers[-1].set_weights([w - 0.01 for w in n.whole.layers[-1].get_weights()])
             return model
 
-        monkeypatch.setattr(export, "_windowed_graph", wrong)
+        monkeypatch.setattr(keras_to_onnx, "_windowed_graph", wrong)
         return true_weights(network, frames)
 
-    monkeypatch.setattr(workflow, "export", perturbed)
+    monkeypatch.setattr(train_network, "export", perturbed)
     assert fit_quickly(corpus_folder, tmp_path / "models" / "out", cache) == 1
     assert "differs from Keras" in capsys.readouterr().err
     assert not (tmp_path / "models").exists() or not list((tmp_path / "models").iterdir())
@@ -204,7 +205,7 @@ def test_an_error_while_writing_leaves_nothing(
     def interrupted(*args: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(workflow, "load_model", interrupted)
+    monkeypatch.setattr(train_network, "load_model", interrupted)
     assert fit_quickly(corpus_folder, tmp_path / "models" / "out", cache, "--quiet") == 130
     assert not list((tmp_path / "models").iterdir())
 
@@ -220,7 +221,7 @@ def test_an_interrupted_replacement_leaves_the_old_folder(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(workflow, "load_model", interrupted)
+        patch.setattr(train_network, "load_model", interrupted)
         assert fit_quickly(corpus_folder, out, cache, "--quiet", "--replace", "--seed", "9") == 130
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert fit_quickly(corpus_folder, out, cache, "--quiet", "--replace", "--seed", "9") == 0
@@ -352,9 +353,9 @@ def test_ctrl_c_leaves_no_half_folder(corpus_folder: Path, tmp_path: Path, cache
 
 
 def test_the_same_features_as_the_daemon() -> None:
-    import train.frames
+    import train.corpora.recordings
 
-    module: ModuleType = train.frames
+    module: ModuleType = train.corpora.recordings
     assert module.MfccStream.__module__ == "streamgenre.audio.features"
 
 

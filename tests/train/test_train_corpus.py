@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.train_tones import tone, write_corpus, write_wav
 
-from train.corpus import make_folds, read_corpus
+from train.corpora.corpus import make_folds, read_corpus
 from train.errors import TrainError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from streamgenre.inference.models import Output
-from train.evaluation import Outcome, figures, hear, temperature_of
-from train.frames import SPEC
+from train.corpora.recordings import SPEC
+from train.evaluation.clip_outcomes import Outcome, figures, hear, temperature_of
 
 
 class Manifest:

@@ -7,9 +7,16 @@ import pytest
 from support.train_tones import tone, write_wav
 
 from streamgenre.audio.features import MfccStream
-from train import frames
+from train.corpora import recordings
+from train.corpora.recordings import (
+    SPEC,
+    cepstra,
+    corpus_hash,
+    load_recording,
+    load_recordings,
+    log_mel,
+)
 from train.errors import TrainError
-from train.frames import SPEC, cepstra, corpus_hash, load_recording, load_recordings, log_mel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +30,7 @@ def clip(tmp_path: Path) -> Path:
 
 
 def test_cached_frames_are_those_of_the_stream(clip: Path, tmp_path: Path) -> None:
-    direct = MfccStream(SPEC).push(frames.decode(clip, SPEC.samplerate))
+    direct = MfccStream(SPEC).push(recordings.decode(clip, SPEC.samplerate))
     first = load_recording(clip, SPEC, tmp_path / "cache")
     second = load_recording(clip, SPEC, tmp_path / "cache")
     np.testing.assert_allclose(first.frames, direct, rtol=0, atol=1e-3)
@@ -37,7 +44,7 @@ def test_the_cache_is_used(clip: Path, tmp_path: Path, monkeypatch: pytest.Monke
     def refuse(*args: Any) -> None:
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(frames, "decode", refuse)
+    monkeypatch.setattr(recordings, "decode", refuse)
     np.testing.assert_array_equal(
         load_recording(clip, SPEC, tmp_path / "cache").frames, first.frames
     )
@@ -70,7 +77,7 @@ def test_stereo_and_another_rate_come_to_the_same(clip: Path, tmp_path: Path) ->
     other = tmp_path / "stereo.wav"
     t = np.arange(int(44_100 * 3.3)) / 44_100
     write_wav(other, 0.3 * np.sin(2 * np.pi * 440 * t), rate=44_100, channels=2)
-    samples = frames.decode(other, 16_000)
+    samples = recordings.decode(other, 16_000)
     assert len(samples) == pytest.approx(3.3 * 16_000, abs=2)
     expected = 0.3 * np.sin(2 * np.pi * 440 * np.arange(len(samples)) / 16_000)
     np.testing.assert_allclose(samples[500:-500], expected[500:-500], atol=2e-3)

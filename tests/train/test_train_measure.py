@@ -5,23 +5,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train import measure
+from train.evaluation import statistics
 
 TARGETS = np.array([0, 0, 0, 0, 1, 2])
 HITS = np.array([True, True, True, False, True, False])
 
 
 def test_balanced_accuracy_by_hand() -> None:
-    assert measure.balanced_accuracy(HITS, TARGETS) == pytest.approx((0.75 + 1 + 0) / 3)
+    assert statistics.balanced_accuracy(HITS, TARGETS) == pytest.approx((0.75 + 1 + 0) / 3)
 
 
 def test_a_genre_that_is_not_there_does_not_count() -> None:
-    assert measure.balanced_accuracy(HITS[:5], TARGETS[:5]) == pytest.approx((0.75 + 1) / 2)
+    assert statistics.balanced_accuracy(HITS[:5], TARGETS[:5]) == pytest.approx((0.75 + 1) / 2)
 
 
 def test_fold_accuracy_is_the_mean_of_the_folds() -> None:
     hits, targets = np.array([True, False, True]), np.array([0, 1, 0])
-    assert measure.fold_accuracy(hits, targets, np.array([1, 1, 2])) == pytest.approx(0.75)
+    assert statistics.fold_accuracy(hits, targets, np.array([1, 1, 2])) == pytest.approx(0.75)
 
 
 def test_bootstrap_interval_holds_the_accuracy_and_knows_certainty() -> None:
@@ -30,10 +30,10 @@ def test_bootstrap_interval_holds_the_accuracy_and_knows_certainty() -> None:
     folds = np.tile([1, 2], 100)
     clips = np.arange(200)
     hits = rng.random(200) < 0.6
-    low, high = measure.bootstrap_interval(hits, targets, folds, clips, rng=rng)
-    assert low < measure.fold_accuracy(hits, targets, folds) < high
+    low, high = statistics.bootstrap_interval(hits, targets, folds, clips, rng=rng)
+    assert low < statistics.fold_accuracy(hits, targets, folds) < high
     assert 0.08 < high - low < 0.2  # binomial: 2 × 1.96 × sqrt(0.24 / 200) = 0.136
-    sure = measure.bootstrap_interval(np.ones(200, bool), targets, folds, clips, rng=rng)
+    sure = statistics.bootstrap_interval(np.ones(200, bool), targets, folds, clips, rng=rng)
     assert sure == (1.0, 1.0)
 
 
@@ -41,18 +41,20 @@ def test_windows_of_one_clip_are_drawn_together() -> None:
     rng = np.random.default_rng(0)
     hits = np.repeat(np.random.default_rng(1).random(20) < 0.5, 10)
     zeros = np.zeros(200, int)
-    together = measure.bootstrap_interval(hits, zeros, zeros, np.repeat(np.arange(20), 10), rng=rng)
-    apart = measure.bootstrap_interval(hits, zeros, zeros, np.arange(200), rng=rng)
+    together = statistics.bootstrap_interval(
+        hits, zeros, zeros, np.repeat(np.arange(20), 10), rng=rng
+    )
+    apart = statistics.bootstrap_interval(hits, zeros, zeros, np.arange(200), rng=rng)
     assert together[1] - together[0] > 2 * (apart[1] - apart[0])
 
 
 def test_confusion_has_the_truth_in_rows() -> None:
-    counts = measure.confusion(np.array([0, 1, 1, 2]), np.array([0, 0, 0, 2]), 3)
+    counts = statistics.confusion(np.array([0, 1, 1, 2]), np.array([0, 0, 0, 2]), 3)
     assert counts.tolist() == [[1, 2, 0], [0, 0, 0], [0, 0, 1]]
 
 
 def test_genre_weights() -> None:
-    weights = measure.genre_weights(TARGETS)
+    weights = statistics.genre_weights(TARGETS)
     assert weights.sum() == pytest.approx(1)
     assert weights.tolist() == pytest.approx([1 / 12] * 4 + [1 / 3] * 2)
 
@@ -62,12 +64,12 @@ def test_calibration_error_by_hand() -> None:
     targets = np.array([0, 1, 1, 0])
     # Bins of a tenth: 0.9 (one of two right), 0.6 (right), 0.55 (wrong).
     expected = (2 * abs(0.5 - 0.9) + abs(1 - 0.6) + abs(0 - 0.55)) / 4
-    found = measure.calibration_error(probabilities, targets, np.ones(4), bins=10)
+    found = statistics.calibration_error(probabilities, targets, np.ones(4), bins=10)
     assert found == pytest.approx(expected)
 
 
 def test_certainty_that_is_right_has_no_calibration_error() -> None:
-    found = measure.calibration_error(np.eye(3), np.arange(3), np.ones(3))
+    found = statistics.calibration_error(np.eye(3), np.arange(3), np.ones(3))
     assert found == 0
 
 
@@ -77,11 +79,11 @@ def test_the_temperature_is_found_again(t: float) -> None:
     logits = rng.normal(0, 2, (4000, 5))
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     targets = (p.cumsum(axis=1) > rng.random((4000, 1))).argmax(axis=1)
-    found = measure.fit_temperature(logits * t, targets, np.ones(4000))
+    found = statistics.fit_temperature(logits * t, targets, np.ones(4000))
     assert found == pytest.approx(t, rel=0.1)
 
 
 def test_negative_log_likelihood_by_hand() -> None:
     logits = np.log(np.array([[0.5, 0.5], [0.8, 0.2]]))
-    found = measure.negative_log_likelihood(logits, np.array([0, 1]), np.array([1.0, 3.0]), 1.0)
+    found = statistics.negative_log_likelihood(logits, np.array([0, 1]), np.array([1.0, 3.0]), 1.0)
     assert found == pytest.approx(-(np.log(0.5) + 3 * np.log(0.2)) / 4)

@@ -9,19 +9,19 @@ from support.train_tones import GENRES, write_corpus, write_talk
 from support.train_trunk import random_trunk
 
 from streamgenre.inference.models import softmax
-from train import talk
-from train.corpus import read_corpus
+from train.corpora.corpus import read_corpus
+from train.evaluation import speech_detection
 from train.trunk import (
+    audio_augmentation,
     codec,
+    embedded_corpus,
+    head_training,
     heads,
-    kinds,
-    live,
-    material,
-    memory,
-    programmes,
-    room,
-    sound,
-    transfer,
+    lstm_memory,
+    material_kinds,
+    programme_figures,
+    room_acoustics,
+    training_programmes,
 )
 from train.trunk.heads import Seconds
 
@@ -30,25 +30,30 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def heard(tmp_path_factory: pytest.TempPathFactory) -> material.Heard:
+def heard(tmp_path_factory: pytest.TempPathFactory) -> embedded_corpus.Heard:
     folder = write_corpus(tmp_path_factory.mktemp("corpus"))
     cache = tmp_path_factory.mktemp("cache")
     write_talk(folder)
     corpus = read_corpus(folder)
-    files = talk.read_talk(folder, corpus.folds)
-    return material.hear(corpus, [random_trunk()], cache, talk=files, programmes=1)[0]
+    files = speech_detection.read_talk(folder, corpus.folds)
+    return embedded_corpus.hear(corpus, [random_trunk()], cache, talk=files, programmes=1)[0]
 
 
-def test_programmes_keep_folds_apart(heard: material.Heard) -> None:
+def test_programmes_keep_folds_apart(heard: embedded_corpus.Heard) -> None:
     folds = np.array([clip.fold for clip in heard.clips])
     for seconds in heard.kinds.values():
         playing = seconds.clips >= 0
         assert (folds[seconds.clips[playing]] == seconds.folds[playing]).all()
-    assert sorted(heard.kinds) == [kinds.ROOM, kinds.ALONE, kinds.LEVELS, 1]
-    for kind in (kinds.ALONE, kinds.ROOM):
+    assert sorted(heard.kinds) == [
+        material_kinds.ROOM,
+        material_kinds.ALONE,
+        material_kinds.LEVELS,
+        1,
+    ]
+    for kind in (material_kinds.ALONE, material_kinds.ROOM):
         assert set(heard.kinds[kind].clips) == set(range(18))
         assert heard.kinds[kind].begins.sum() == 18
-    for kind in (kinds.LEVELS, 1):
+    for kind in (material_kinds.LEVELS, 1):
         assert heard.kinds[kind].begins.sum() == 3
     of_files = np.array([file.fold for file in heard.talk])
     for seconds in heard.of_talk:
@@ -59,27 +64,29 @@ def test_programmes_keep_folds_apart(heard: material.Heard) -> None:
 
 def test_a_programme_comes_from_its_seed_and_from_the_cache(tmp_path: Path) -> None:
     corpus = read_corpus(write_corpus(tmp_path / "corpus", per_genre=2))
-    jobs = material.jobs_of(corpus, [random_trunk()], "0" * 64, (), 1)
+    jobs = embedded_corpus.jobs_of(corpus, [random_trunk()], "0" * 64, (), 1)
     job = jobs[1, corpus.folds[0]]
-    first = programmes.embed(job, tmp_path / "one")[0]
-    again = programmes.embed(job, tmp_path / "two")[0]
-    other = programmes.embed(replace(job, seed=77), tmp_path / "two")[0]
+    first = training_programmes.embed(job, tmp_path / "one")[0]
+    again = training_programmes.embed(job, tmp_path / "two")[0]
+    other = training_programmes.embed(replace(job, seed=77), tmp_path / "two")[0]
     np.testing.assert_array_equal(first.pooled, again.pooled)
     assert first.pooled.shape != other.pooled.shape or (first.pooled != other.pooled).any()
     # Read back, even where the audio is gone.
     gone = replace(job, paths=tuple(path.with_suffix(".gone") for path in job.paths))
-    np.testing.assert_array_equal(programmes.embed(gone, tmp_path / "one")[0].clips, first.clips)
+    np.testing.assert_array_equal(
+        training_programmes.embed(gone, tmp_path / "one")[0].clips, first.clips
+    )
 
 
-def test_heads_tell_tones_that_they_never_heard(heard: material.Heard) -> None:
-    settings = memory.Settings(units=4, epochs=1, programmes=4, batch=4, seconds=40, chunk=20)
-    for name, recipe in transfer.RECIPES.items():
-        measured = transfer.Measured()
+def test_heads_tell_tones_that_they_never_heard(heard: embedded_corpus.Heard) -> None:
+    settings = lstm_memory.Settings(units=4, epochs=1, programmes=4, batch=4, seconds=40, chunk=20)
+    for name, recipe in head_training.RECIPES.items():
+        measured = head_training.Measured()
         for fold in heard.corpus.folds:
             rest = tuple(one for one in heard.corpus.folds if one != fold)
-            fitted = transfer.fit(heard, recipe, settings, rest)
-            transfer.listen(fitted, heard, fold, measured)
-        figures = transfer.figures(measured, heard)
+            fitted = head_training.fit(heard, recipe, settings, rest)
+            head_training.listen(fitted, heard, fold, measured)
+        figures = head_training.figures(measured, heard)
         assert figures["clip"]["accuracy"] > 0.6, name  # chance is 1/3
         assert figures["clips"] == 18
         assert set(figures["programmes"]) == {"levels", "augmented 1"}
@@ -92,43 +99,50 @@ def test_heads_tell_tones_that_they_never_heard(heard: material.Heard) -> None:
         assert both["speech"] > 0
 
 
-@pytest.mark.parametrize("settings", [sound.Sound(), sound.LEVEL_ONLY])
-def test_augmented_audio_is_audio(settings: sound.Sound, rng: np.random.Generator) -> None:
-    samples = (0.3 * np.sin(np.arange(room.RATE * 2) / 9)).astype(np.float32)
+@pytest.mark.parametrize("settings", [audio_augmentation.Sound(), audio_augmentation.LEVEL_ONLY])
+def test_augmented_audio_is_audio(
+    settings: audio_augmentation.Sound, rng: np.random.Generator
+) -> None:
+    samples = (0.3 * np.sin(np.arange(room_acoustics.RATE * 2) / 9)).astype(np.float32)
     for _ in range(25):
-        changed = sound.change(samples, rng, settings, talks=(samples[::-1],))
+        changed = audio_augmentation.change(samples, rng, settings, talks=(samples[::-1],))
         assert changed.dtype == np.float32
         assert np.isfinite(changed).all()
         assert np.abs(changed).max() <= 1
         assert abs(len(changed) / len(samples) - 1) < 0.07
-    silence = sound.change(np.zeros_like(samples), rng, settings)
+    silence = audio_augmentation.change(np.zeros_like(samples), rng, settings)
     assert np.abs(silence).max() < 1e-6
 
 
 @pytest.mark.parametrize("name", codec.CODECS)
 def test_a_codec_gives_the_same_music_back(name: str, rng: np.random.Generator) -> None:
-    t = np.arange(room.RATE * 2) / room.RATE
+    t = np.arange(room_acoustics.RATE * 2) / room_acoustics.RATE
     samples = (0.3 * np.sin(2 * np.pi * 700 * t) + 0.01 * rng.normal(size=len(t))).astype("f4")
-    heard = codec.round_trip(samples, room.RATE, name, 32_000)
+    heard = codec.round_trip(samples, room_acoustics.RATE, name, 32_000)
     assert heard.shape == samples.shape
-    spectrum = np.abs(np.fft.rfft(heard[room.RATE // 2 :]))
+    spectrum = np.abs(np.fft.rfft(heard[room_acoustics.RATE // 2 :]))
     assert (
-        abs(np.fft.rfftfreq(len(heard) - room.RATE // 2, 1 / room.RATE)[spectrum.argmax()] - 700)
+        abs(
+            np.fft.rfftfreq(len(heard) - room_acoustics.RATE // 2, 1 / room_acoustics.RATE)[
+                spectrum.argmax()
+            ]
+            - 700
+        )
         < 2
     )
-    assert room.level(heard) == pytest.approx(room.level(samples), rel=0.1)
+    assert room_acoustics.level(heard) == pytest.approx(room_acoustics.level(samples), rel=0.1)
     assert np.abs(heard - samples).max() > 1e-3  # it was lossy
 
 
 def test_the_simulated_room_is_ten_decibels_above_its_noise(rng: np.random.Generator) -> None:
-    samples = np.zeros(room.RATE * 4, np.float32)
-    t = np.arange(room.RATE * 2) / room.RATE
+    samples = np.zeros(room_acoustics.RATE * 4, np.float32)
+    t = np.arange(room_acoustics.RATE * 2) / room_acoustics.RATE
     samples[: len(t)] = 0.3 * np.sin(2 * np.pi * 1000 * t)
     ratios = []
     for _ in range(12):
-        heard = sound.simulated_room(samples, rng)
-        played, silence = heard[4000 : len(t)], heard[-room.RATE :]
-        ratios.append(20 * np.log10(room.level(played) / room.level(silence)))
+        heard = audio_augmentation.simulated_room(samples, rng)
+        played, silence = heard[4000 : len(t)], heard[-room_acoustics.RATE :]
+        ratios.append(20 * np.log10(room_acoustics.level(played) / room_acoustics.level(silence)))
     # Half of it is silent, so that the music is 3 dB above its own mean while it plays; the
     # microphone takes the tone more or less loudly than the noise.
     assert np.median(ratios) == pytest.approx(13, abs=3)
@@ -136,8 +150,8 @@ def test_the_simulated_room_is_ten_decibels_above_its_noise(rng: np.random.Gener
 
 def test_a_room_rings_for_as_long_as_it_says(rng: np.random.Generator) -> None:
     for seconds in (0.2, 0.8):
-        response = room.response(rng, seconds)
-        assert len(response) == int(seconds * room.RATE)
+        response = room_acoustics.response(rng, seconds)
+        assert len(response) == int(seconds * room_acoustics.RATE)
         tenth = len(response) // 10
         early, late = (np.square(part).mean() for part in (response[tenth : 2 * tenth],
                                                            response[-tenth:]))  # fmt: skip
@@ -157,7 +171,7 @@ def test_lag_and_flips_of_a_programme() -> None:
     seconds = rows([0] * 6 + [1] * 6 + [-1] * 3 + [0] * 6)
     answers = [0, 0, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0]
     logits = np.eye(2, dtype=np.float32)[answers]
-    figures = live.programme_figures([(seconds, logits)], np.array([0, 1]))
+    figures = programme_figures.programme_figures([(seconds, logits)], np.array([0, 1]))
     assert figures["seconds"] == 18
     assert figures["second"] == pytest.approx((8 / 12 + 4 / 6) / 2, abs=1e-4)
     assert figures["lag_median"] == 3
@@ -196,7 +210,7 @@ def test_rows_without_a_genre_get_all_of_them_alike(rng: np.random.Generator) ->
 
 
 def test_noise_without_music_is_given_no_genre(
-    heard: material.Heard, monkeypatch: pytest.MonkeyPatch
+    heard: embedded_corpus.Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strays = heard.strays
     assert (strays.clips == -1).all()
@@ -205,8 +219,10 @@ def test_noise_without_music_is_given_no_genre(
     assert strays.begins.sum() * 4 == len(strays.ages)
     sure = []
     for weight in (0.0, 0.2):
-        monkeypatch.setattr(transfer, "_STRAY", weight)
-        head = transfer.fit(heard, transfer.RECIPES["cnn"], memory.Settings(), (1, 2, 3)).window
+        monkeypatch.setattr(head_training, "_STRAY", weight)
+        head = head_training.fit(
+            heard, head_training.RECIPES["cnn"], lstm_memory.Settings(), (1, 2, 3)
+        ).window
         full = strays.embedding[strays.ages > 2.5]
         sure.append(float(softmax(head(full)).max(axis=1).mean()))
     assert sure[1] < sure[0] - 0.05  # of 1/3 to 1
@@ -215,10 +231,10 @@ def test_noise_without_music_is_given_no_genre(
 def test_noise_without_music_has_every_level_and_colour() -> None:
     levels, low = [], []
     for seed in range(40):
-        noise = sound.stray_noise(np.random.default_rng(seed))
-        assert noise.shape == (4 * room.RATE,)
+        noise = audio_augmentation.stray_noise(np.random.default_rng(seed))
+        assert noise.shape == (4 * room_acoustics.RATE,)
         assert np.abs(noise).max() <= 1
-        levels.append(20 * np.log10(room.level(noise)))
+        levels.append(20 * np.log10(room_acoustics.level(noise)))
         power = np.square(np.abs(np.fft.rfft(noise)))
         low.append(power[:4000].sum() / power.sum())
     assert -51 < min(levels) < -40
@@ -230,9 +246,9 @@ def test_noise_without_music_has_every_level_and_colour() -> None:
 def test_a_recording_is_played_on_until_its_time_is_up(rng: np.random.Generator) -> None:
     pieces: Any = ((np.array([0, 1, 2]),), (np.array([3, 4]), np.array([5])))
     logits = np.eye(6, dtype=np.float32)
-    material_rows = memory.Rows(logits, pieces, np.array([0, 1]), np.array([0.5, 0.5]))
-    settings = memory.Settings(seconds=60, piece=(8.0, 20.0))
-    got, genres, ages = memory.programme(material_rows, settings, rng)
+    material_rows = lstm_memory.Rows(logits, pieces, np.array([0, 1]), np.array([0.5, 0.5]))
+    settings = lstm_memory.Settings(seconds=60, piece=(8.0, 20.0))
+    got, genres, ages = lstm_memory.programme(material_rows, settings, rng)
     assert got.shape == (60, 6)
     settled = ages > 2
     assert (got[settled][genres[settled] == 0][:, :3].sum(axis=1) == 1).all()

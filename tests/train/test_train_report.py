@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from train import cardtext, comparison
+from train.cards import model_card, models_table
 from train.cli import main
 
 if TYPE_CHECKING:
@@ -15,10 +15,10 @@ MODELS = Path(__file__).parents[2] / "models"
 
 
 def test_the_report_and_the_cards_are_what_the_manifests_say() -> None:
-    assert (MODELS / "README.md").read_text("utf-8") == comparison.text(MODELS)
+    assert (MODELS / "README.md").read_text("utf-8") == models_table.text(MODELS)
     for path in sorted(MODELS.glob("*/manifest.json")):
         manifest = json.loads(path.read_text("utf-8"))
-        assert (path.parent / "README.md").read_text("utf-8") == cardtext.card(manifest)
+        assert (path.parent / "README.md").read_text("utf-8") == model_card.card(manifest)
 
 
 def test_what_was_not_measured_is_left_open(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from support.train_tunes import RATE, encode, tune
 
 from train.cli import main
 from train.corpora import splitfile
-from train.corpora.listing import Index
+from train.corpora.inventory import Index
 from train.errors import TrainError
 
 if TYPE_CHECKING:

@@ -13,16 +13,16 @@ from streamgenre.audio.ring import Lost
 from streamgenre.inference.decision import DecisionSettings
 from streamgenre.inference.models import load_model
 from train.cli import main
-from train.corpus import read_corpus
-from train.data import load_data
-from train.frames import SPEC, decode, frames_of
-from train.streaming import listening
+from train.corpora.corpus import read_corpus
+from train.corpora.dataset import load_data
+from train.corpora.recordings import SPEC, decode, frames_of
+from train.streaming import playback
 from train.streaming.drift import drift
-from train.streaming.figures import figures
-from train.streaming.listening import KINDS, STATES, Heard
+from train.streaming.playback import KINDS, STATES, Heard
 from train.streaming.programme import RATE, Clip, Programme, Settings
-from train.trunk.kinds import ROOM, seed_of
-from train.trunk.sound import excerpt_of, simulated_room
+from train.streaming.stream_figures import figures
+from train.trunk.audio_augmentation import excerpt_of, simulated_room
+from train.trunk.material_kinds import ROOM, seed_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -320,7 +320,7 @@ def test_a_state_that_drifts_is_found_out(models: Path) -> None:
 def test_truth_and_updates_have_one_clock(models: Path) -> None:
     model = load_model(str(models / "folds" / "fold-1"))
     programme = Programme(some_clips(), (), 2, SETTINGS)
-    heard = listening.listen(
+    heard = playback.listen(
         model, programme.blocks(), programme.parts, decision=DecisionSettings(smoothing_s=0.0)
     )
     assert np.all(np.diff(heard.times) > 0)

@@ -11,12 +11,12 @@ import pytest
 from support.train_trunk import log_mel_as_published, random_trunk
 
 from train.cli import main
+from train.corpora.recordings import frames_of
 from train.errors import TrainError
-from train.export import TOLERANCE
-from train.frames import frames_of
-from train.trunk import adapter, checkpoint, graph, memory, network, shipped
+from train.export.keras_to_onnx import TOLERANCE
+from train.trunk import checkpoint, lstm_memory, mel_adapter, model_graph, musicnn, onnx_graph
+from train.trunk.head_training import Fitted
 from train.trunk.heads import Linear, embedding
-from train.trunk.transfer import Fitted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,13 +43,13 @@ def weights() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def frames() -> Any:
-    return np.stack([frames_of(some_audio(8, seed), adapter.SPEC) for seed in (1, 2)])
+    return np.stack([frames_of(some_audio(8, seed), mel_adapter.SPEC) for seed in (1, 2)])
 
 
 @pytest.fixture(scope="module")
 def head() -> Linear:
     rng = np.random.default_rng(5)
-    width = 2 * network.CHANNELS + network.UNITS + network.TAGS
+    width = 2 * musicnn.CHANNELS + musicnn.UNITS + musicnn.TAGS
     kernel = rng.normal(0, 0.02, (width, 4)).astype(np.float32)
     return Linear(kernel, rng.normal(size=4).astype(np.float32), 1.0)
 
@@ -64,7 +64,7 @@ def lstm() -> Any:
     import keras
 
     keras.utils.set_random_seed(3)
-    model = memory.build(memory.Settings(units=5))
+    model = lstm_memory.build(lstm_memory.Settings(units=5))
     rng = np.random.default_rng(4)
     model.get_layer("logits").set_weights([rng.normal(size=(5, 1)), rng.normal(size=1)])
     return model
@@ -77,8 +77,8 @@ def session_of(model: Any) -> Any:
 
 
 def run_embedding(session: Any, hops: list[Any]) -> tuple[list[Any], dict[str, Any]]:
-    states = {s.name: np.zeros((len(hops[0]), *s.shape), np.float32) for s in graph.STATES}
-    names = ["pooled", *(s.name + graph.NEXT for s in graph.STATES)]
+    states = {s.name: np.zeros((len(hops[0]), *s.shape), np.float32) for s in onnx_graph.STATES}
+    names = ["pooled", *(s.name + onnx_graph.NEXT for s in onnx_graph.STATES)]
     rows = []
     for hop in hops:
         row, *after = session.run(names, states | {"frames": hop})
@@ -90,29 +90,29 @@ def run_embedding(session: Any, hops: list[Any]) -> tuple[list[Any], dict[str, A
 def test_the_adapter_makes_the_published_bands_of_mfcc_frames() -> None:
     samples = some_audio(6)
     expected = log_mel_as_published(samples)
-    found = adapter.mel_bands(frames_of(samples, adapter.SPEC))
+    found = mel_adapter.mel_bands(frames_of(samples, mel_adapter.SPEC))
     assert found.shape == expected.shape == (len(expected), 96)
     assert np.abs(found - expected).mean() < 0.02 * expected.mean()
     assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
 
 
 def test_digital_silence_is_zero_for_the_trunk() -> None:
-    bands = adapter.mel_bands(frames_of(np.zeros(RATE, np.float32), adapter.SPEC))
+    bands = mel_adapter.mel_bands(frames_of(np.zeros(RATE, np.float32), mel_adapter.SPEC))
     np.testing.assert_allclose(bands, 0, atol=1e-5)
 
 
 def test_the_graph_is_the_trunk_on_the_last_three_seconds(
     weights: dict[str, Any], frames: Any
 ) -> None:
-    session = session_of(graph.embedding_graph([weights]))
-    first = frames[:, : network.FRAMES]
-    _, pooled, *_ = network.build(weights)(adapter.mel_bands(first), training=False)
-    scale, shift = network.normalisation(weights, 9)
+    session = session_of(onnx_graph.embedding_graph([weights]))
+    first = frames[:, : musicnn.FRAMES]
+    _, pooled, *_ = musicnn.build(weights)(mel_adapter.mel_bands(first), training=False)
+    scale, shift = musicnn.normalisation(weights, 9)
     expected = np.asarray(pooled) * scale + shift
     (found,), _ = run_embedding(session, [first])
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
     # Younger than the window, it pools what there is.
-    _, pooled, *_ = network.build(weights)(adapter.mel_bands(first[:, :62]), training=False)
+    _, pooled, *_ = musicnn.build(weights)(mel_adapter.mel_bands(first[:, :62]), training=False)
     (found,), _ = run_embedding(session, [first[:, :62]])
     np.testing.assert_allclose(found, np.asarray(pooled) * scale + shift, rtol=1e-4, atol=1e-3)
 
@@ -120,9 +120,9 @@ def test_the_graph_is_the_trunk_on_the_last_three_seconds(
 def test_trunks_with_one_front_are_what_each_is_alone(weights: dict[str, Any], frames: Any) -> None:
     other = weights | {name: 0.5 * weights[name] for name in ("conv2d_6/kernel", "conv2d_7/bias")}
     hops = np.split(frames[:, :200], [63, 125], axis=1)
-    both, _ = run_embedding(session_of(graph.embedding_graph([weights, other])), hops)
+    both, _ = run_embedding(session_of(onnx_graph.embedding_graph([weights, other])), hops)
     for n, one in enumerate((weights, other)):
-        alone, _ = run_embedding(session_of(graph.embedding_graph([one])), hops)
+        alone, _ = run_embedding(session_of(onnx_graph.embedding_graph([one])), hops)
         np.testing.assert_allclose(both[-1][:, n], alone[-1], rtol=1e-5, atol=1e-5)
     assert np.abs(both[-1][:, 0] - both[-1][:, 1]).max() > 0.01
 
@@ -131,7 +131,7 @@ def test_trunks_with_one_front_are_what_each_is_alone(weights: dict[str, Any], f
 def test_however_the_frames_are_cut_the_embedding_is_the_same(
     weights: dict[str, Any], frames: Any, hops: list[int]
 ) -> None:
-    session = session_of(graph.embedding_graph([weights]))
+    session = session_of(onnx_graph.embedding_graph([weights]))
     used = frames[:, : sum(hops)]
     (whole,), whole_states = run_embedding(session, [used])
     rows, states = run_embedding(session, np.split(used, np.cumsum(hops)[:-1], axis=1))
@@ -151,8 +151,8 @@ def test_the_whole_model_is_keras(
 ) -> None:  # fmt: skip
     model = lstm if remembers else None
     fitted = Fitted(head, model, speech if talks else None)
-    whole = shipped.build(weights, fitted)
-    assert shipped.check(whole, weights, fitted, frames) <= TOLERANCE
+    whole = model_graph.build(weights, fitted)
+    assert model_graph.check(whole, weights, fitted, frames) <= TOLERANCE
     operators = [node.op_type for node in whole.graph.node]
     assert operators.count("LSTM") == int(remembers)
     assert not {"Loop", "Scan", "If"} & set(operators)
@@ -161,7 +161,7 @@ def test_the_whole_model_is_keras(
     shapes = {output.name: output.shape for output in session.get_outputs()}
     assert shapes["logits"] == ["batch", "steps", 4]
     assert shapes.get("speech") == (["batch", "steps", 1] if talks else None)
-    states = {s.name: np.zeros((2, *s.shape), np.float32) for s in shipped.states_of(model, 4)}
+    states = {s.name: np.zeros((2, *s.shape), np.float32) for s in model_graph.states_of(model, 4)}
     assert session.run(["logits"], states | {"frames": frames[:, :62]})[0].shape == (2, 1, 4)
 
 
@@ -171,35 +171,37 @@ def test_a_perturbed_weight_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     fitted = Fitted(head, lstm, speech)
-    whole = shipped.build(weights, fitted)
+    whole = model_graph.build(weights, fitted)
     shape = {"trunk": [204, 1, 38, 7], "LSTM": [1, 20, 5], "speech": [1756, 1]}[of]
     kernel = next(c for c in whole.graph.initializer if list(c.dims) == shape)
     changed = onnx.numpy_helper.to_array(kernel).copy()
     changed += np.random.default_rng(0).normal(0, 1e-2, changed.shape).astype(np.float32)
     kernel.CopyFrom(onnx.numpy_helper.from_array(changed, kernel.name))
-    monkeypatch.setattr(shipped, "build", lambda *_: whole)
+    monkeypatch.setattr(model_graph, "build", lambda *_: whole)
     with pytest.raises(TrainError, match="differs from Keras"):
-        shipped.export(weights, fitted, frames)
+        model_graph.export(weights, fitted, frames)
 
 
 def test_every_genre_has_the_same_lstm(lstm: Any) -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 3, (20, 6)).astype(np.float32)
     begins = np.arange(20) % 10 == 0
-    answer = memory.run(lstm, logits, begins)
+    answer = lstm_memory.run(lstm, logits, begins)
     order = rng.permutation(6)
     np.testing.assert_allclose(
-        memory.run(lstm, logits[:, order], begins), answer[:, order], atol=1e-5
+        lstm_memory.run(lstm, logits[:, order], begins), answer[:, order], atol=1e-5
     )
     # A state is carried from second to second, and forgotten where something begins.
-    assert np.abs(memory.run(lstm, logits, np.ones(20, np.bool_)) - answer)[1:10].max() > 1e-3
-    np.testing.assert_allclose(memory.run(lstm, logits[10:], begins[10:]), answer[10:], atol=1e-6)
+    assert np.abs(lstm_memory.run(lstm, logits, np.ones(20, np.bool_)) - answer)[1:10].max() > 1e-3
+    np.testing.assert_allclose(
+        lstm_memory.run(lstm, logits[10:], begins[10:]), answer[10:], atol=1e-6
+    )
 
 
 def test_the_embedding_ends_with_the_tags(weights: dict[str, Any]) -> None:
     mel = np.abs(np.random.default_rng(0).normal(1, 1, (2, 187, 96))).astype(np.float32)
-    _, pooled, _units, tags = network.build(weights)(mel, training=False)
-    scale, shift = network.normalisation(weights, 9)
+    _, pooled, _units, tags = musicnn.build(weights)(mel, training=False)
+    scale, shift = musicnn.normalisation(weights, 9)
     whole = embedding(weights, np.asarray(pooled) * scale + shift)
     assert whole.shape == (2, 1756)
     np.testing.assert_allclose(whole[:, -50:], tags, rtol=1e-3, atol=1e-3)
@@ -244,9 +246,9 @@ def test_the_published_graph_is_what_was_rebuilt(
         pytest.skip(f"the wheel is not at hand: {error}")
     published, meta = checkpoint.extract(wheel)
     mel = np.abs(np.random.default_rng(0).normal(1, 1, (2, 187, 96))).astype(np.float32)
-    assert network.check(published, meta, mel) <= 1e-4
+    assert musicnn.check(published, meta, mel) <= 1e-4
     bias = "conv2d_7/bias"
-    wrong = network.build({**published, bias: published[bias] + 1})
-    monkeypatch.setattr(network, "build", lambda _: wrong)
+    wrong = musicnn.build({**published, bias: published[bias] + 1})
+    monkeypatch.setattr(musicnn, "build", lambda _: wrong)
     with pytest.raises(TrainError, match="differs from the published graph"):
-        network.check(published, meta, mel)
+        musicnn.check(published, meta, mel)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from train.frames import decode
+from train.corpora.recordings import decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,15 +7,15 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from train.corpora.listing import sha256_of
+from train.corpora.corpus import Corpus, read_corpus
+from train.corpora.inventory import sha256_of
 from train.corpora.splitting import PARTS, Split
-from train.corpus import Corpus, read_corpus
 from train.errors import TrainError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from train.corpora.listing import Listing
+    from train.corpora.inventory import Listing
 
 VERSION: Final = 1
 

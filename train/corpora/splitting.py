@@ -9,15 +9,15 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from train.corpora.listing import Index
-from train.corpus import make_folds
+from train.corpora.corpus import make_folds
+from train.corpora.inventory import Index
 from train.errors import TrainError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from train.corpora.listing import Item, Listing
+    from train.corpora.inventory import Item, Listing
 
 PARTS: Final = ("train", "validation", "test")
 _WORDS: Final = {

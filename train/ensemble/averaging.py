@@ -15,17 +15,17 @@ from streamgenre.audio.features import MfccStream
 from streamgenre.errors import ModelError
 from streamgenre.inference.manifest import MANIFEST_VERSION
 from streamgenre.inference.models import SPEECH, load_model
-from train import card
-from train.ensemble import graph
+from train import model_folder
+from train.ensemble import merged_graph
 from train.errors import TrainError
-from train.export import NEXT
+from train.export.keras_to_onnx import NEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from streamgenre.inference.manifest import Manifest
-    from train.recipes.base import State
+    from train.recipes.recipe import State
 
 TOLERANCE: Final = 1e-5
 """Largest difference of a probability from the members' mean that is let pass."""
@@ -71,12 +71,12 @@ def average(
     TrainError
         If the members do not fit together, or the graph does not give their mean.
     """
-    graph.fits(members)
-    model, states = graph.merged(members)
+    merged_graph.fits(members)
+    model, states = merged_graph.merged(members)
     weights = model.SerializeToString()
     manifest = _manifest(name or out.name, members, states, weights, command)
-    with card.new_folder(out, replace=replace) as folder:
-        card.write_folder(folder, manifest, weights)
+    with model_folder.new_folder(out, replace=replace) as folder:
+        model_folder.write_folder(folder, manifest, weights)
         try:
             difference = _difference(members, folder)
         except ModelError as error:
@@ -90,7 +90,7 @@ def average(
         added = dict(more or {})
         manifest["training"] |= added.pop("training", {})
         manifest |= added
-        card.write_folder(folder, manifest, weights, with_card=with_card)
+        model_folder.write_folder(folder, manifest, weights, with_card=with_card)
     return manifest, difference
 
 
@@ -129,7 +129,7 @@ def _manifest(
     command: str,
 ) -> dict[str, Any]:
     first = members[0]
-    windowed = graph.is_windowed(members)
+    windowed = merged_graph.is_windowed(members)
     manifest: dict[str, Any] = {
         "manifest_version": MANIFEST_VERSION,
         "name": name,
@@ -162,7 +162,7 @@ def _manifest(
         manifest["states"] = [
             {"input": s.name, "output": s.name + NEXT, "shape": list(s.shape)} for s in states
         ]
-    if graph.telling(members):
+    if merged_graph.telling(members):
         manifest[SPEECH] = {"temperature": 1.0}
     steps = [member.raw["steps"] for member in members if "steps" in member.raw]
     if steps:

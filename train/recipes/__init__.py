@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from train.recipes import cnn, lstm
+from train.recipes import lite_cnn, lite_lstm
 
 if TYPE_CHECKING:
-    from train.recipes.base import Recipe
+    from train.recipes.recipe import Recipe
 
 RECIPES: Final[dict[str, tuple[Recipe, ...]]] = {
-    "lite": (lstm.RECIPE, cnn.RECIPE),
-    "lite-lstm": (lstm.RECIPE,),
-    "lite-cnn": (cnn.RECIPE,),
+    "lite": (lite_lstm.RECIPE, lite_cnn.RECIPE),
+    "lite-lstm": (lite_lstm.RECIPE,),
+    "lite-cnn": (lite_cnn.RECIPE,),
 }
 """Where there are several networks the model is the mean of them."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.audio.ring import Lost
-from train import measure
-from train.streaming.listening import listen
+from train.evaluation import statistics
+from train.streaming.playback import listen
 from train.streaming.programme import RATE, Part, Programme, Settings
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def drift(
     first, last = slice(0, seconds), slice((times - 1) * seconds, times * seconds)
     genres = heard.genres[first]
     right = [
-        measure.balanced_accuracy(heard.decisions[rows] == genres, genres) for rows in (first, last)
+        statistics.balanced_accuracy(heard.decisions[rows] == genres, genres)
+        for rows in (first, last)
     ]
     moved = np.abs(heard.probabilities[last] - heard.probabilities[first]).max(axis=1)
     return {

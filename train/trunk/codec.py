@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from train.errors import TrainError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -35,6 +37,8 @@ def round_trip(samples: Samples, rate: int, codec: str, bits_a_second: int) -> S
     encoded = io.BytesIO()
     with av.open(encoded, "w", format=CODECS[codec]) as container:
         stream = container.add_stream(codec, rate=rate, layout="mono")
+        if not isinstance(stream, av.AudioStream):
+            raise TrainError(f"FFmpeg's {codec} is not an audio encoder")
         stream.bit_rate = bits_a_second
         frame = av.AudioFrame.from_ndarray(
             np.ascontiguousarray(samples, np.float32)[None], format="fltp", layout="mono"
@@ -47,11 +51,11 @@ def round_trip(samples: Samples, rate: int, codec: str, bits_a_second: int) -> S
             for packet in stream.encode(part):
                 container.mux(packet)
     encoded.seek(0)
-    with av.open(encoded) as container:
+    with av.open(encoded, "r") as reader:
         to_float = av.AudioResampler(format="fltp", layout="mono", rate=rate)
         decoded = [
             part.to_ndarray()[0]
-            for frame in container.decode(audio=0)
+            for frame in reader.decode(audio=0)
             for part in to_float.resample(frame)
         ]
     heard = np.concatenate(decoded)[: len(samples)].astype(np.float32)

@@ -1,10 +1,10 @@
 """What is trained on the trunk: a linear head over the window, and an LSTM over the seconds.
 
 The window's head is a multinomial regression, fitted to its optimum: no seeds, no epochs. The LSTM
-(:mod:`train.trunk.memory`) gets that head's logits once a second. It is trained on logits that were
-made without the clips in question (each fold's from a head fitted on the other folds); with a
-head's logits for its own training clips it would learn to trust a certainty that new music does not
-give.
+(:mod:`train.trunk.lstm_memory`) gets that head's logits once a second. It is trained on logits
+that were made without the clips in question (each fold's from a head fitted on the other folds).
+With a head's logits for its own training clips it would learn to trust a certainty that new music
+does not give.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.inference.models import softmax
-from train.trunk.network import normalisation
+from train.trunk.musicnn import normalisation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

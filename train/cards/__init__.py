@@ -1,0 +1,1 @@
+"""Model cards: Markdown and pictures from a manifest, and the table of all models."""

@@ -1,0 +1,161 @@
+"""``python -m train report``: the model folders beside each other, out of their manifests alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from train import model_folder
+from train.errors import TrainError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from train.cli.progress import Progress
+
+_DESCRIPTION: Final = """\
+Write README.md into a folder of model folders: a table of what every model was
+measured at, with confidence intervals and chance, and how each was made. Everything
+comes out of the manifests, nothing is measured anew.
+
+example:
+  python -m train report models
+"""
+_NAME: Final = "README.md"
+_NONE: Final = "–"
+
+
+def add_parser(commands: Any, output: argparse.ArgumentParser, **more: Any) -> None:
+    """Add the command to the parser of the whole command line."""
+    parser = commands.add_parser(
+        "report", parents=[output], help="put models beside each other in a table",
+        description=_DESCRIPTION, **more,
+    )  # fmt: skip
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of model folders")
+
+
+def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
+    """Run the command."""
+    path = options.folder / _NAME
+    model_folder.write_text(path, text(options.folder))
+    print(path)
+
+
+def text(folder: Path) -> str:
+    """Return the report on all measured model folders in a folder, in Markdown.
+
+    Raises
+    ------
+    TrainError
+        If there is none, or one cannot be read.
+    """
+    manifests = [model_folder.read(path.parent) for path in sorted(folder.glob("*/manifest.json"))]
+    if not manifests:
+        raise TrainError(f"{folder}: no model folders in it")
+    parts = [
+        "# The models beside each other\n",
+        "Written by `python -m train report` out of the manifests. Every figure is of models that "
+        "were trained without the fold measured: means over the folds of the mean over the genres, "
+        "no artist in two folds, with a 95 % interval from drawing clips anew. What exactly was "
+        "done, by genre, and the pictures are in each card: "
+        + ", ".join(f"[{m['name']}]({m['name']}/{_NAME})" for m in manifests)
+        + ".\n",
+        _table(manifests, _QUALITY),
+        "## On the air\n",
+        "Seeded programmes of held-out clips through the daemon's engine and decision stage, one a "
+        "fold, with cuts, crossfades, silence, lost samples and talk between pieces of 20 to 240 s "
+        "(`python -m train stream-eval`):\n",
+        _table(manifests, _STREAM),
+        *(
+            f"![{m['name']}: share right by the seconds since a change]({m['name']}/lag.svg)\n"
+            for m in manifests
+            if "stream" in m["evaluation"]
+        ),
+        "## How they were made\n",
+        *(_made(m) for m in manifests),
+    ]
+    return "\n".join(parts)
+
+
+def _table(manifests: Sequence[dict[str, Any]], rows: Rows) -> str:
+    lines = [
+        "| | " + " | ".join(f"`{m['name']}`" for m in manifests) + " | chance |",
+        "|---" * (len(manifests) + 2) + "|",
+    ]
+    for title, key, write in rows:
+        cells = []
+        for manifest in manifests:
+            found: Any = manifest["evaluation"]
+            for step in key.split("."):
+                found = found.get(step) if isinstance(found, dict) else None
+            cells.append(_NONE if found is None else write(found))
+        if any(cell != _NONE for cell in cells):
+            lines.append(f"| {title} | " + " | ".join(cells) + f" | {_chance(manifests, key)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _chance(manifests: Sequence[dict[str, Any]], key: str) -> str:
+    if key.startswith("speech"):
+        return "0.50"
+    accuracies = ("window", "clip", "hop", "room", "variants", "stream.second", "stream.hop")
+    return f"{manifests[0]['evaluation']['chance']:.2f}" if key.startswith(accuracies) else ""
+
+
+def _accuracy(figure: dict[str, Any]) -> str:
+    low, high = figure["ci95"]
+    return f"**{figure['accuracy']:.3f}** ({low:.3f} to {high:.3f})"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:g} s"
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def _plain(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _drift(figure: dict[str, Any]) -> str:
+    return f"{figure['last'] - figure['first']:+.4f} after {figure['hours']:g} h"
+
+
+Rows = tuple[tuple[str, str, "Callable[[Any], str]"], ...]
+_QUALITY: Final[Rows] = (
+    ("3 s windows", "window", _accuracy),
+    ("whole clips", "clip", _accuracy),
+    ("the update after 10 s of a clip", "hop_after_10_s", _accuracy),
+    ("3 s windows in a simulated room, noise at 10 dB", "room.window", _accuracy),
+    ("the update after 10 s there", "room.hop_after_10_s", _accuracy),
+    ("over the air (classical and pop), whole recordings", "variants.clip", _accuracy),
+    ("over the air, the update after 10 s", "variants.hop_after_10_s", _accuracy),
+    ("speech against music, 3 s windows", "speech.against_music", _accuracy),
+    ("calibration error of an update", "calibration.ece", _plain),
+)
+_STREAM: Final[Rows] = (
+    ("right by the second", "stream.second", _accuracy),
+    ("the likeliest genre of a second alone", "stream.hop", _accuracy),
+    ("lag after a change, median", "stream.lag.median_s", _seconds),
+    ("lag, 90 %", "stream.lag.p90_s", _seconds),
+    ("pieces never recognised", "stream.lag.never", _share),
+    ("wrong flips a minute", "stream.flips_a_minute", lambda value: f"{value:.2f}"),
+    ("seconds called unknown", "stream.unknown", _share),
+    ("calibration error", "stream.calibration.hop.ece", _plain),
+    ("Brier score", "stream.calibration.hop.brier", _plain),
+    ("talk called speech, by the second", "stream.speech.talk_called_speech", _share),
+    ("music called speech, by the second", "stream.speech.music_called_speech", _share),
+    ("drift: change of the share right", "stream.drift", _drift),
+)
+
+
+def _made(manifest: dict[str, Any]) -> str:
+    training = manifest["training"]
+    versions = ", ".join(f"{name} {value}" for name, value in training["versions"].items())
+    return (
+        f"`{manifest['name']}`: seed {training['seed']}, {training['corpus']['clips']} clips, "
+        f"corpus `{training['corpus']['sha256']}`, {versions}:\n\n"
+        f"```\n{training['command']}\n```\n"
+    )

@@ -1,0 +1,217 @@
+"""What is in a corpus: its files with their genre, artist, length and hash, and the copies."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from train.corpora.corpus import CSV_NAME, read_corpus
+from train.corpora.fingerprint import Copy, copies, fingerprint_of
+from train.errors import TrainError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from train.corpora.corpus import Corpus
+    from train.corpora.fingerprint import Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file of a corpus."""
+
+    clip: str
+    """Name, unique in the corpus."""
+    file: str
+    """Path below the corpus's folder, with slashes."""
+    genre: str
+    artist: str
+    """Empty where unknown."""
+    sha256: str
+    seconds: float
+    row: dict[str, str]
+    """Its row of the table; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A corpus, file by file."""
+
+    corpus: Corpus
+    items: tuple[Item, ...]
+    """Files that could be read, sorted by clip."""
+    unreadable: tuple[str, ...]
+    """A message for each file that could not."""
+    copies: tuple[Copy, ...]
+    """Pairs of clips with the same recording in them."""
+    artists_from: str
+    """Where the artists are from, in words."""
+
+
+def read_listing(
+    folder: Path,
+    cache: Path | None,
+    *,
+    tags: bool = False,
+    table: Path | None = None,
+    columns: tuple[str, str] = ("clip", "artist"),
+    fingerprints: bool = True,
+    on_begin: Callable[[int], None] = lambda total: None,
+    on_file: Callable[[], None] = lambda: None,
+) -> Listing:
+    """Read all files of a corpus.
+
+    Parameters
+    ----------
+    folder
+        The corpus.
+    cache
+        Where fingerprints are kept; None to compute them always.
+    tags
+        Whether the artists are taken from the files' tags.
+    table
+        A table with more about the clips; None for the corpus's own ``clips.csv``.
+    columns
+        Names of the table's columns with the clip and its artist.
+    fingerprints
+        Whether to look for copies.
+    on_begin, on_file
+        Told the number of files, and each that was read.
+
+    Raises
+    ------
+    TrainError
+        If the folder is no corpus or the table cannot be read.
+    """
+    corpus = read_corpus(folder)
+    index = Index((clip.genre, clip.name) for clip in corpus.clips)
+    rows = _rows(table or folder / CSV_NAME, columns[0], index, needed=table is not None)
+    on_begin(len(corpus.clips))
+    items: list[Item] = []
+    unreadable: list[str] = []
+    prints: dict[str, Fingerprint] = {}
+    for clip in corpus.clips:
+        row = rows.get(clip.name, {})
+        artist = row.get(columns[1]) or clip.artist
+        try:
+            sha256 = sha256_of(clip.path)
+            seconds, tagged = _opened(clip.path)
+            if fingerprints:
+                prints[clip.name] = fingerprint_of(clip.path, cache)
+        except TrainError as error:
+            unreadable.append(str(error))
+            continue
+        finally:
+            on_file()
+        file = clip.path.relative_to(folder).as_posix()
+        items.append(
+            Item(
+                clip.name, file, clip.genre, (tagged if tags else artist).strip(), sha256,
+                seconds, row,
+            )
+        )  # fmt: skip
+    if not items:
+        raise TrainError(f"{folder}: none of its {len(unreadable)} files could be read")
+    source = "the files' tags" if tags else (table.name if table else CSV_NAME) if rows else ""
+    return Listing(
+        corpus, tuple(items), tuple(unreadable), tuple(copies(prints)),
+        source if any(item.artist for item in items) else "",
+    )  # fmt: skip
+
+
+def sha256_of(path: Path) -> str:
+    """Return a file's SHA-256.
+
+    Raises
+    ------
+    TrainError
+        If it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise TrainError(f"{path}: {error.strerror}") from error
+
+
+class Index:
+    """Finds clips by what tables and lists call them: ``genre/name.wav``, ``name.au``, ``name``.
+
+    Parameters
+    ----------
+    clips
+        Genre and name of each.
+    """
+
+    def __init__(self, clips: Iterable[tuple[str, str]]) -> None:
+        self._with_genre: dict[str, str] = {}
+        alone: dict[str, list[str]] = defaultdict(list)
+        for genre, name in clips:
+            stem = _stem(name)
+            self._with_genre[f"{genre.casefold()}/{stem}"] = name
+            alone[stem].append(name)
+        self._alone = {stem: names[0] for stem, names in alone.items() if len(names) == 1}
+
+    def find(self, text: str) -> str | None:
+        """Return a clip's name; None where there is no such clip, or more than one."""
+        path = PurePosixPath(text.strip().replace("\\", "/"))
+        found = self._with_genre.get(f"{path.parent.name.casefold()}/{_stem(path.name)}")
+        return found or self._alone.get(_stem(path.name))
+
+
+def _stem(name: str) -> str:
+    """Return a file's name without its suffix, where it has one: ``blues.00012`` has none."""
+    last = PurePosixPath(name).name.casefold()
+    stem, dot, suffix = last.rpartition(".")
+    return stem if dot and not suffix.isdigit() else last
+
+
+def _opened(path: Path) -> tuple[float, str]:
+    """Return a file's length in seconds and the artist in its tags.
+
+    Raises
+    ------
+    TrainError
+        If it is no audio file.
+    """
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise TrainError(f"{path}: holds no audio stream")
+            stream = container.streams.audio[0]
+            tags = {
+                k.lower(): v for k, v in (*container.metadata.items(), *stream.metadata.items())
+            }
+            if stream.duration and stream.time_base:
+                seconds = float(stream.duration * stream.time_base)
+            else:
+                seconds = (container.duration or 0) / 1_000_000
+    except (av.FFmpegError, OSError) as error:
+        raise TrainError(f"{path}: cannot be decoded: {error}") from error
+    return round(seconds, 2), tags.get("artist") or tags.get("album_artist") or ""
+
+
+def _rows(table: Path, column: str, index: Index, *, needed: bool) -> dict[str, dict[str, str]]:
+    """Return a table's rows by clip; none where there is no table."""
+    if not needed and not table.is_file():
+        return {}
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TrainError(f"{table}: cannot be read as CSV in UTF-8: {error}") from error
+    if not rows or column not in rows[0]:
+        there = ", ".join(rows[0]) if rows else "no rows"
+        raise TrainError(
+            f"{table}: no column {column!r} (found: {there}); name the one with the clips by "
+            "--clip-column"
+        )
+    named = [(index.find(row[column] or ""), row) for row in rows]
+    return {clip: row for clip, row in named if clip is not None}

@@ -1,0 +1,117 @@
+"""Recipes of several networks: each is trained alone, and the model is the mean of them."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamgenre.inference.manifest import read_manifest
+from streamgenre.inference.models import LOGITS, load_model
+from train import model_folder
+from train.corpora.dataset import check_data
+from train.ensemble.averaging import average
+from train.evaluation.held_out import HeldOut
+from train.manifest_writer import method_of
+from train.recipes.train_network import train_model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamgenre.inference.manifest import Manifest
+    from train.corpora.dataset import Data
+    from train.recipes.train_network import Order
+
+
+def train_ensemble(orders: Sequence[Order], name: str, data: Data) -> dict[str, Any]:
+    """Train networks, average those of every fold and those of all clips; return the manifest.
+
+    Parameters
+    ----------
+    orders
+        What is to be trained: the same but for recipe, settings and reporter.
+    name
+        Name of the whole recipe.
+    data
+        What to train with.
+
+    Raises
+    ------
+    TrainError
+        If there is too little data, or the folder cannot be written.
+    """
+    whole = orders[0]
+    check_data(data, folds=whole.folds)
+    model_folder.check_out(whole.out, replace=whole.replace)
+    with tempfile.TemporaryDirectory(prefix="streamgenre-") as folder:
+        work = Path(folder)
+        for order in orders:
+            own = order.recipe.name
+            kept = work / "folds" / own if order.folds else None
+            train_model(replace(order, out=work / own, fold_models=kept, replace=False), data)
+        members = [read_manifest(work / order.recipe.name) for order in orders]
+        more = _about(name, members)
+        if whole.folds:
+            more |= _measured(orders, data, work, more)
+        manifest, _ = average(members, whole.out, whole.command, replace=whole.replace, more=more)
+    return manifest
+
+
+def _about(name: str, members: Sequence[Manifest]) -> dict[str, Any]:
+    """Return what the record says of all members together."""
+    made = [member.raw["training"] for member in members]
+    return {
+        "training": {
+            "recipe": name,
+            "description": "the mean of the calibrated probabilities of networks that were trained "
+            "beside each other: "
+            + "; ".join(f"**{one['recipe']}**, {one['description']}" for one in made),
+            "seed": made[0]["seed"],
+            "parameters": sum(one["parameters"] for one in made),
+            "corpus": made[0]["corpus"],
+            "versions": made[0]["versions"],
+        }
+    }
+
+
+def _measured(
+    orders: Sequence[Order], data: Data, work: Path, more: dict[str, Any]
+) -> dict[str, Any]:
+    """Average the models of every fold, and run each over what it has not heard."""
+    whole = orders[0]
+    held_out = HeldOut()
+    of_folds = {
+        fold: [
+            read_manifest(work / "folds" / order.recipe.name / f"{model_folder.FOLD}{fold}")
+            for order in orders
+        ]
+        for fold in data.corpus.measured
+    }
+    for fold, members in of_folds.items():
+        whole.reporter.note(f"playing fold {fold} to the mean of its models")
+        out = work / "averaged" / f"{fold}"
+        average(members, out, whole.command, with_card=False)
+        held_out.hear(load_model(str(out)), data, fold)
+
+    def calibration(without: int | None = None) -> dict[str, Any]:
+        return {"temperature": round(held_out.temperatures(without=without)[LOGITS], 4)}
+
+    if whole.fold_models is not None:
+        for fold, members in of_folds.items():
+            training = more["training"] | {"without_fold": fold}
+            average(
+                members,
+                whole.fold_models / f"{model_folder.FOLD}{fold}",
+                whole.command,
+                name=f"{whole.out.name} without fold {fold}",
+                replace=True,
+                more={"calibration": calibration(fold), "training": training},
+                with_card=False,
+            )
+    fitted = calibration()
+    figures = held_out.figures(data.corpus.labels, fitted["temperature"])
+    return {
+        "calibration": fitted,
+        "evaluation": {"method": method_of(data.corpus), **figures},
+    }

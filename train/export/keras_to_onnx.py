@@ -1,0 +1,295 @@
+"""Export to ONNX, checked against Keras before anything is written.
+
+A stateful network is put together from parts: what stands before and after the LSTM layers comes
+from tf2onnx, the layers themselves become the one fused ONNX ``LSTM`` operator each. tf2onnx alone
+would unroll Keras 3's LSTM into a ``Loop`` over the frames, several times slower.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from streamgenre.inference.models import FRAMES, LOGITS, SPEECH
+from train.errors import TrainError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from train.recipes.recipe import Network
+
+    Array = NDArray[np.float32]
+
+OPSET: Final = 17
+TOLERANCE: Final = 1e-5
+"""Largest difference between Keras and onnxruntime that is let pass, see :func:`differ_by`."""
+NEXT: Final = "_next"
+"""What a state's output is called after its input."""
+_HOPS: Final = (1, 25, 2, 7, 40)
+"""The checked sequence is also run cut into these numbers of frames and the rest."""
+
+
+def export(network: Network, frames: Array) -> bytes:
+    """Return a network's ONNX model, serialised, with its outputs proven equal to Keras's.
+
+    Parameters
+    ----------
+    network
+        The network in Keras.
+    frames
+        MFCC frames to compare the outputs on, such as training clips; shape
+        ``(batch, time, numcep)`` with more than 75 frames, or the window's for a windowed network.
+
+    Raises
+    ------
+    TrainError
+        If the graph is not valid, holds a ``Loop``, or its outputs differ from Keras's by more
+        than ``TOLERANCE``.
+    """
+    model = _stateful_graph(network) if network.kind == "stateful" else _windowed_graph(network)
+    check(network, model, frames)
+    serialised: bytes = model.SerializeToString()
+    return serialised
+
+
+def check(network: Network, model: Any, frames: Array) -> float:
+    """Check a graph; return the largest difference from Keras seen.
+
+    Raises
+    ------
+    TrainError
+        As :func:`export`.
+    """
+    import onnx
+
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise TrainError(f"the exported graph is not valid ONNX: {error}") from error
+    operators = [node.op_type for node in model.graph.node]
+    if "Loop" in operators or operators.count("LSTM") != len(network.recurrent):
+        raise TrainError(
+            f"the exported graph has {operators.count('Loop')} Loop and {operators.count('LSTM')} "
+            f"LSTM operators; expected 0 and {len(network.recurrent)}"
+        )
+    difference = _difference(network, model.SerializeToString(), frames)
+    # "not <=" so that NaN is refused too.
+    if not difference <= TOLERANCE:
+        raise TrainError(
+            f"the exported graph differs from Keras by {difference:.2e}, more than "
+            f"{TOLERANCE:.0e}; nothing was written"
+        )
+    return difference
+
+
+def differ_by(found: Array, expected: Array) -> float:
+    """Return the largest ``|found - expected| / (1 + |expected|)``: absolute for small numbers,
+    relative for large ones, for float32 has seven digits wherever the point is.
+    """
+    return float(np.max(np.abs(found - expected) / (1 + np.abs(expected))))
+
+
+def _difference(network: Network, serialised: bytes, frames: Array) -> float:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(serialised, options, providers=["CPUExecutionProvider"])
+    if network.kind == "windowed":
+        expected = np.asarray(network.whole(frames, training=False))
+        return differ_by(session.run([LOGITS], {FRAMES: frames})[0], expected)
+    # Not from zeros: a state that is not used would otherwise pass for one that is.
+    zeros = [np.zeros((len(frames), *s.shape), np.float32) for s in network.states]
+    _, *after = network.whole([frames[:, ::-1], *zeros], training=False)
+    states = [np.asarray(state) for state in after]
+    logits, *after = network.whole([frames, *states], training=False)
+    told = [] if network.speech is None else [network.speech(network.inside([frames, *states]))]
+    expected_all = [np.asarray(tensor) for tensor in (logits, *told, *after)]
+    whole = _run(network, session, frames, states)
+    by_hop = _hop_by_hop(network, session, frames, states)
+    return max(
+        differ_by(found, wanted)
+        for run in (whole, by_hop)
+        for found, wanted in zip(run, expected_all, strict=True)
+    )
+
+
+def _run(network: Network, session: Any, frames: Array, states: list[Array]) -> list[Array]:
+    feed = {FRAMES: frames} | {s.name: t for s, t in zip(network.states, states, strict=True)}
+    names = [*_told(network), *(s.name + NEXT for s in network.states)]
+    outputs: list[Array] = session.run(names, feed)
+    return outputs
+
+
+def _told(network: Network) -> list[str]:
+    """Return the names of the outputs that are no states."""
+    return [LOGITS] if network.speech is None else [LOGITS, SPEECH]
+
+
+def _hop_by_hop(network: Network, session: Any, frames: Array, states: list[Array]) -> list[Array]:
+    count = len(_told(network))
+    by_hop = []
+    for hop in np.split(frames, np.cumsum(_HOPS), axis=1):
+        outputs = _run(network, session, hop, states)
+        by_hop.append(outputs[:count])
+        states = outputs[count:]
+    told = [np.concatenate(parts, axis=1) for parts in zip(*by_hop, strict=True)]
+    return [*told, *states]
+
+
+def from_keras(call: Any, inputs: dict[str, tuple[int | None, ...]]) -> Any:
+    """Convert a function of named float tensors, giving a dict of tensors, with tf2onnx."""
+    import tensorflow as tf
+    import tf2onnx
+
+    signature = [tf.TensorSpec((None, *shape), tf.float32, name=n) for n, shape in inputs.items()]
+    model, _ = tf2onnx.convert.from_function(
+        tf.function(call, input_signature=signature), input_signature=signature, opset=OPSET
+    )
+    return model
+
+
+def _windowed_graph(network: Network) -> Any:
+    shape = network.whole.inputs[0].shape[1:]
+    model = from_keras(
+        lambda frames: {LOGITS: network.whole(frames, training=False)}, {FRAMES: tuple(shape)}
+    )
+    return _assembled(network, list(model.graph.node), list(model.graph.initializer), [model])
+
+
+def _stateful_graph(network: Network) -> Any:
+    n_cells = 2 * len(network.recurrent)
+    own, cells = network.states[:-n_cells], network.states[-n_cells:]
+    hidden_shape, direct_shape = (tuple(i.shape[1:]) for i in network.head.inputs)
+
+    def front(frames: Any, *states: Any) -> dict[str, Any]:
+        features, direct, *after = network.front([frames, *states], training=False)
+        named = {s.name + NEXT: tensor for s, tensor in zip(own, after, strict=True)}
+        return {"features": features, "direct": direct, **named}
+
+    def head(hidden: Any, direct: Any) -> dict[str, Any]:
+        told = {LOGITS: network.head([hidden, direct], training=False)}
+        if network.speech is not None:
+            told[SPEECH] = network.speech([hidden, direct], training=False)
+        return told
+
+    front_inputs = {FRAMES: network.whole.inputs[0].shape[1:]} | {s.name: s.shape for s in own}
+    kept = {name: name for name in (*front_inputs, *(s.name + NEXT for s in own), "direct")}
+    last = f"sequence_{len(network.recurrent)}"
+    parts = [
+        prefixed(from_keras(front, front_inputs), "front/", kept | {"features": "sequence_0"}),
+        prefixed(
+            from_keras(head, {"hidden": hidden_shape, "direct": direct_shape}),
+            "head/",
+            {"hidden": last, "direct": "direct", LOGITS: LOGITS, SPEECH: SPEECH},
+        ),
+    ]
+    nodes, initializers = list(parts[0].graph.node), list(parts[0].graph.initializer)
+    for number, layer in enumerate(network.recurrent):
+        h, c = cells[2 * number : 2 * number + 2]
+        more_nodes, more_initializers = lstm_nodes(
+            layer, number, h.name, c.name, f"sequence_{number}", f"sequence_{number + 1}"
+        )
+        nodes += more_nodes
+        initializers += more_initializers
+    nodes += parts[1].graph.node
+    initializers += parts[1].graph.initializer
+    return _assembled(network, nodes, initializers, parts)
+
+
+def lstm_nodes(
+    layer: Any, number: int, h: str, c: str, sequence: str, after: str
+) -> tuple[list[Any], list[Any]]:
+    """Return the nodes and weights that stand for one Keras LSTM layer.
+
+    Keras has its gates in the order i, f, c, o and one bias; ONNX i, o, f, c and one bias each for
+    the input and the recurrent product. ONNX's operator (layout 0, the only one that onnxruntime
+    runs) wants (time, batch, width), and a direction axis before the batch in its states.
+    """
+    from onnx import helper, numpy_helper
+
+    kernel, recurrent, bias = (np.asarray(w, np.float32) for w in layer.get_weights())
+    units = recurrent.shape[0]
+
+    def reordered(weights: Array) -> Array:
+        i, f, g, o = np.split(weights, 4, axis=-1)
+        return np.concatenate([i, o, f, g], axis=-1)
+
+    p = f"lstm_{number + 1}/"
+    constants = {
+        "W": reordered(kernel).T[None],
+        "R": reordered(recurrent).T[None],
+        "B": np.concatenate([reordered(bias), np.zeros(4 * units, np.float32)])[None],
+        "axis_0": np.array([0], np.int64),
+        "axis_1": np.array([1], np.int64),
+    }
+    nodes = [
+        helper.make_node("Transpose", [sequence], [p + "by_time"], perm=[1, 0, 2]),
+        helper.make_node("Unsqueeze", [h, p + "axis_0"], [p + "h"]),
+        helper.make_node("Unsqueeze", [c, p + "axis_0"], [p + "c"]),
+        helper.make_node(
+            "LSTM",
+            [p + "by_time", p + "W", p + "R", p + "B", "", p + "h", p + "c"],
+            [p + "Y", p + "Y_h", p + "Y_c"],
+            hidden_size=units,
+            name=p + "LSTM",
+        ),
+        helper.make_node("Squeeze", [p + "Y", p + "axis_1"], [p + "sequence"]),
+        helper.make_node("Transpose", [p + "sequence"], [after], perm=[1, 0, 2]),
+        helper.make_node("Squeeze", [p + "Y_h", p + "axis_0"], [h + NEXT]),
+        helper.make_node("Squeeze", [p + "Y_c", p + "axis_0"], [c + NEXT]),
+    ]
+    return nodes, [
+        numpy_helper.from_array(np.ascontiguousarray(value), p + name)
+        for name, value in constants.items()
+    ]
+
+
+def prefixed(model: Any, prefix: str, names: dict[str, str]) -> Any:
+    """Prefix every name in a graph, except those that get a given name."""
+    graph = model.graph
+
+    def renamed(name: str) -> str:
+        return names.get(name, prefix + name) if name else name
+
+    for node in graph.node:
+        node.name = prefix + node.name
+        node.input[:] = [renamed(name) for name in node.input]
+        node.output[:] = [renamed(name) for name in node.output]
+    for value in (*graph.initializer, *graph.input, *graph.output):
+        value.name = renamed(value.name)
+    return model
+
+
+def _assembled(
+    network: Network, nodes: list[Any], initializers: list[Any], parts: list[Any]
+) -> Any:
+    """Build the model with the inputs and outputs that ``streamgenre.inference.models`` expects."""
+    from onnx import TensorProto, helper
+
+    _, *given = network.whole.inputs[0].shape
+    labels = (network.head or network.whole).outputs[0].shape[-1]
+
+    def tensor(name: str, *shape: int | str) -> Any:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
+
+    time = [given[0] if given[0] is not None else "time"]
+    inputs = [tensor(FRAMES, *time, given[1])]
+    steps = time if network.kind == "stateful" else []
+    outputs = [tensor(LOGITS, *steps, labels)]
+    if network.speech is not None:
+        outputs.append(tensor(SPEECH, *steps, 1))
+    for state in network.states:
+        inputs.append(tensor(state.name, *state.shape))
+        outputs.append(tensor(state.name + NEXT, *state.shape))
+    graph = helper.make_graph(nodes, "streamgenre", inputs, outputs, initializers)
+    others = [o for part in parts for o in part.opset_import if o.domain not in ("", "ai.onnx")]
+    if others and any(node.domain not in ("", "ai.onnx") for node in nodes):
+        raise TrainError(f"the exported graph needs operators of {others[0].domain!r}")
+    return helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=parts[0].ir_version,
+        producer_name="streamgenre",
+    )

@@ -1,0 +1,203 @@
+"""Model folders: manifest, model card and pictures, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from streamgenre.inference.manifest import MANIFEST_VERSION
+from train.cards.confusion_picture import confusion_svg
+from train.cards.model_card import card
+from train.errors import TrainError
+from train.export.keras_to_onnx import NEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from streamgenre.audio.features import MfccSpec
+    from train.recipes.recipe import Network
+
+FOLD: Final = "fold-"
+"""The folder of a fold's model is named so, and by the fold's number."""
+
+
+def manifest_of(
+    *,
+    name: str,
+    network: Network,
+    labels: Sequence[str],
+    spec: MfccSpec,
+    temperature: float,
+    speech_temperature: float | None = None,
+    weights: bytes,
+    training: dict[str, Any],
+    evaluation: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return a manifest as :mod:`streamgenre.inference.manifest` reads it."""
+    manifest: dict[str, Any] = {
+        "manifest_version": MANIFEST_VERSION,
+        "name": name,
+        "kind": network.kind,
+        "labels": list(labels),
+        "features": asdict(spec),
+        "calibration": {"temperature": round(temperature, 4)},
+        "sha256": {"model.onnx": hashlib.sha256(weights).hexdigest()},
+        "training": training,
+    }
+    if network.kind == "stateful":
+        manifest["states"] = [
+            {"input": s.name, "output": s.name + NEXT, "shape": list(s.shape)}
+            for s in network.states
+        ]
+    else:
+        manifest["window_frames"] = network.whole.inputs[0].shape[1]
+    if speech_temperature is not None:
+        manifest["speech"] = {"temperature": round(speech_temperature, 4)}
+    if evaluation is not None:
+        manifest["evaluation"] = evaluation
+    return manifest
+
+
+@contextlib.contextmanager
+def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Give a folder to write into that becomes ``out`` at the end, or vanishes on any error.
+
+    Raises
+    ------
+    TrainError
+        If ``out`` is there already (unless ``replace``), is no model folder, or cannot be written.
+    """
+    check_out(out, replace=replace)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{out.name}.part-", dir=out.parent))
+    except OSError as error:
+        raise TrainError(f"cannot write to {out.parent}: {error.strerror}") from error
+    try:
+        yield part
+        part.chmod(0o755)  # mkdtemp's folders are for their owner only
+        old = part.with_name(part.name + "-old")
+        if out.exists():
+            out.rename(old)
+        part.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def check_out(out: Path, *, replace: bool) -> None:
+    """Refuse to write where something else is; called before hours of training, too."""
+    if not out.exists():
+        return
+    if not replace:
+        raise TrainError(f"{out} is there already; give another --out, or --replace to replace it")
+    if not out.is_dir() or (any(out.iterdir()) and not (out / "manifest.json").is_file()):
+        raise TrainError(f"{out} is no model folder; it is not replaced")
+
+
+def write_folder(
+    folder: Path, manifest: dict[str, Any], weights: bytes, *, with_card: bool = False
+) -> None:
+    """Write the files of a model folder, the model card too if it is wanted."""
+    (folder / "model.onnx").write_bytes(weights)
+    (folder / "manifest.json").write_text(_as_json(manifest), "utf-8")
+    if not with_card:
+        return
+    (folder / "README.md").write_text(card(manifest), "utf-8")
+    evaluation = manifest.get("evaluation")
+    if evaluation:
+        table = evaluation["confusion"]
+        svg = confusion_svg(table["labels"], table["counts"])
+        (folder / "confusion.svg").write_text(svg, "utf-8")
+
+
+def write_fold_model(folds: Path, fold: int, manifest: dict[str, Any], weights: bytes) -> None:
+    """Write the model that was trained without a fold as ``FOLDS/fold-1`` and so on.
+
+    Raises
+    ------
+    TrainError
+        If it cannot be written.
+    """
+    named = manifest | {
+        "name": f"{manifest['name']} without fold {fold}",
+        "training": manifest["training"] | {"without_fold": fold},
+    }
+    with new_folder(folds / f"{FOLD}{fold}", replace=True) as folder:
+        write_folder(folder, named, weights)
+
+
+def fold_models(model: str) -> dict[int, Path] | None:
+    """Return the models of a folder written by ``fit --fold-models``, by the fold held out.
+
+    None where the name or folder is a single model.
+    """
+    folder = Path(model).expanduser()
+    if not folder.is_dir() or (folder / "manifest.json").is_file():
+        return None
+    found = {
+        int(path.parent.name.removeprefix(FOLD)): path.parent
+        for path in folder.glob(f"{FOLD}*/manifest.json")
+        if path.parent.name.removeprefix(FOLD).isdecimal()
+    }
+    return dict(sorted(found.items())) or None
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Return a model folder's manifest as it stands there.
+
+    Raises
+    ------
+    TrainError
+        If there is none, or it was not measured.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainError(f"{folder}: no model folder with a manifest: {error}") from error
+    if "evaluation" not in manifest:
+        raise TrainError(
+            f"{folder}: its card has no figures to add to: it was trained with --no-folds, or "
+            "averaged by `train ensemble`, which measures nothing"
+        )
+    return manifest
+
+
+def add_stream(folder: Path, figures: dict[str, Any]) -> None:
+    """Write the streaming benchmark's figures into a model folder's manifest and card.
+
+    Raises
+    ------
+    TrainError
+        If the folder cannot be written.
+    """
+    manifest = read(folder)
+    manifest["evaluation"]["stream"] = figures
+    write_text(folder / "manifest.json", _as_json(manifest))
+    write_text(folder / "README.md", card(manifest))
+
+
+def _as_json(manifest: dict[str, Any]) -> str:
+    return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all.
+
+    Raises
+    ------
+    TrainError
+        If it cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text, "utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise TrainError(f"{path}: cannot be written: {error.strerror}") from error

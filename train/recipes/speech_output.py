@@ -1,0 +1,130 @@
+"""Speech out of a network that was trained on genres: a linear head on what its own head gets.
+
+The network stays as it is; a regression on the LSTM's outputs and on what goes past it tells speech
+without music from the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from train.corpora.recordings import cepstra, log_mel
+from train.evaluation.speech_detection import MUSIC, NOISE, SPEECH, WINDOW_SECONDS, Measured
+from train.recipes.augmentation import augment
+from train.trunk.heads import fit_linear
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from streamgenre.audio.features import MfccSpec
+    from streamgenre.inference.models import Model
+    from train.recipes.recipe import Network, Settings
+
+    Frames = NDArray[np.float32]
+
+_SHARES: Final = {SPEECH: 0.5, MUSIC: 0.15, NOISE: 0.1, "": 0.25}
+"""How much each kind of file weighs in training; the clips of the genres are the last."""
+_STRENGTH: Final = 0.003
+"""Strength of the head's regularisation."""
+_PIECE_SECONDS: Final = 6
+"""Every file is heard in pieces of so many seconds, as it is and augmented."""
+_BATCH: Final = 128
+
+
+def learn(
+    network: Network,
+    spec: MfccSpec,
+    settings: Settings,
+    talk: Sequence[tuple[str, Frames]],
+    genres: Sequence[Frames],
+) -> Network:
+    """Return a stateful network with the head that tells speech.
+
+    Parameters
+    ----------
+    network
+        The trained network.
+    spec
+        What its frames are.
+    settings
+        Seed and augmentation.
+    talk
+        Kind (``speech``, ``music`` or ``noise``) and MFCC frames of files without a genre.
+    genres
+        MFCC frames of clips with a genre.
+    """
+    from keras import Input, Model, layers
+
+    rng = np.random.default_rng(settings.seed)
+    pieces, kinds = [], []
+    for kind, frames in (*talk, *(("", clip) for clip in genres)):
+        for piece in _pieces(frames, spec):
+            changed = augment(log_mel(piece, spec), rng, settings.augmentation)
+            pieces += [piece, cepstra(changed, spec)]
+            kinds += [kind, kind]
+    x = _inside(network, np.stack(pieces), spec)
+    of_row = np.repeat(kinds, len(x) // len(kinds))
+    weights = np.zeros(len(of_row), np.float32)
+    for kind, share in _SHARES.items():
+        weights[of_row == kind] = share / max(1, (of_row == kind).sum())
+    both = fit_linear(x, (of_row == SPEECH).astype(np.int64), weights, 2, _STRENGTH)
+    hidden, direct = (Input(tensor.shape[1:]) for tensor in network.head.inputs)
+    layer = layers.Dense(1, name="speech")
+    told = layer(layers.Concatenate()([hidden, direct]))
+    layer.set_weights([both.kernel[:, 1:] - both.kernel[:, :1], both.bias[1:] - both.bias[:1]])
+    return replace(network, speech=Model([hidden, direct], told, name="speech"))
+
+
+def _pieces(frames: Frames, spec: MfccSpec) -> list[Frames]:
+    """Cut a file into pieces of one length; one that is too short is repeated."""
+    length = round(_PIECE_SECONDS * spec.frame_rate)
+    count = max(1, len(frames) // length)
+    whole = np.resize(frames, (count * length, frames.shape[1]))
+    return np.split(whole, count)
+
+
+def _inside(network: Network, pieces: Frames, spec: MfccSpec) -> Frames:
+    """Return what the heads get at the end of every second of pieces from the second one on."""
+    import tensorflow as tf
+
+    run = tf.function(lambda inputs: network.inside(inputs, training=False))
+    hop, rows = round(spec.frame_rate), []
+    for start in range(0, len(pieces), _BATCH):
+        batch = pieces[start : start + _BATCH]
+        states = [np.zeros((len(batch), *state.shape), np.float32) for state in network.states]
+        told = np.concatenate([np.asarray(part) for part in run([batch, *states])], axis=-1)
+        rows.append(told[:, 2 * hop - 1 :: hop])
+    every: Frames = np.concatenate(rows)
+    return every.reshape(-1, every.shape[-1])
+
+
+def listen(model: Model, files: Sequence[tuple[int, str, int, Frames]], into: Measured) -> None:
+    """Run a model with a speech output over 3 s windows of what it was not trained on.
+
+    Parameters
+    ----------
+    model
+        A loaded model folder.
+    files
+        Of each file a number of its own, what it is, the fold that held it out, its frames.
+    into
+        Where the windows go.
+    """
+    window = round(WINDOW_SECONDS * model.manifest.features.frame_rate)
+    for number, what, fold, frames in files:
+        pieces = [
+            frames[start : start + window]
+            for start in range(0, max(1, len(frames) - window + 1), window)
+        ]
+        names = [str(n) for n in range(len(pieces))]
+        told = model.update(names, pieces).speech
+        for name in names:
+            model.reset(name)
+        assert told is not None
+        count = len(pieces)
+        into.add(told, [what] * count, np.full(count, fold), np.full(count, number))

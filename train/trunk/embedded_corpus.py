@@ -1,0 +1,213 @@
+"""The corpus after the trunk: clips by themselves, programmes of every fold, and talk."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from train.corpora.recordings import file_hash, joint_hash
+from train.evaluation.speech_detection import SPEECH, TalkFile
+from train.evaluation.speech_detection import noises as split_noises
+from train.trunk.audio_augmentation import LEVEL_ONLY, Sound
+from train.trunk.heads import Seconds, embedding
+from train.trunk.material_kinds import ALONE, LEVELS, OTHERS, ROOM, STRAY, seed_of
+from train.trunk.onnx_graph import embedding_graph
+from train.trunk.training_programmes import Embedded, Job, embed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from train.corpora.corpus import Clip, Corpus
+    from train.trunk.checkpoint import Weights
+
+_STRAYS: Final = 300
+"""Stretches of noise without music, and no more than there are clips."""
+_TALK: Final = 500
+"""Kinds from here on are files without a genre: as they are, then changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Everything that heads are trained and measured on."""
+
+    corpus: Corpus
+    clips: tuple[Clip, ...]
+    kinds: dict[int, Seconds]
+    """Seconds by kind of material, all folds one after the other."""
+    strays: Seconds
+    """Seconds of noise without music, in no fold, with -1 for the clip."""
+    sha256: str
+    """Hash of the clips, as :attr:`train.corpora.dataset.Data.sha256`."""
+    talk: tuple[TalkFile, ...] = ()
+    """Files of speech, music and noise without genres."""
+    of_talk: tuple[Seconds, ...] = ()
+    """Their seconds, with a file's number in :attr:`talk` for the clip: as they are, and changed in
+    as many ways as there are augmented programmes. Empty without such files."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of all clips in seconds."""
+        alone = self.kinds[ALONE]
+        ends = np.append(alone.begins[1:], True)
+        return float(alone.ages[ends].sum())
+
+
+def jobs_of(
+    corpus: Corpus,
+    trunks: Sequence[Weights],
+    sha256: str,
+    talk: Sequence[TalkFile],
+    programmes: int,
+) -> dict[tuple[int, int], Job]:
+    """Return what is to be embedded, by kind and fold.
+
+    Of the recordings of noise every other one goes into the augmentation and is heard without
+    music, the rest goes into the simulated room. Whoever talks over the music of a fold is of that
+    fold too.
+    """
+    graph = embedding_graph(trunks).SerializeToString()
+    keys = tuple(_key(sha256, weights) for weights in trunks)
+    noises, unheard = (tuple(file.path for file in part) for part in split_noises(talk))
+    sound, way_of = Sound(), range(1, programmes + 1)
+    jobs: dict[tuple[int, int], Job] = {}
+    for fold in corpus.folds:
+        clips = [(c.path, i) for i, c in enumerate(corpus.clips) if c.fold == fold]
+        files = [(f.path, i) for i, f in enumerate(talk) if f.fold == fold]
+        talks = tuple(f.path for f in talk if f.fold == fold and f.kind == SPEECH)
+
+        def job(kind: int, items: list[tuple[Path, int]], fold: int = fold, **more: Any) -> Job:
+            paths, indices = (tuple(column) for column in zip(*items, strict=True))
+            return Job(graph, paths, indices, keys, seed_of(kind, fold), **more)
+
+        jobs[ALONE, fold] = job(ALONE, clips, style="alone")
+        jobs[ROOM, fold] = job(ROOM, clips, style="room", noises=unheard)
+        jobs[LEVELS, fold] = job(LEVELS, clips, style="programme", sound=LEVEL_ONLY)
+        for way in way_of:
+            jobs[way, fold] = job(
+                way, clips, style="programme", sound=sound, noises=noises, talks=talks
+            )
+        if files:
+            jobs[_TALK, fold] = job(_TALK, files, style="alone")
+            for way in way_of:
+                jobs[_TALK + way, fold] = job(
+                    _TALK + way, files, style="changed", sound=sound, noises=noises
+                )
+    drawn, strays = seed_of(STRAY, 0), min(_STRAYS, len(corpus.clips))
+    jobs[STRAY, 0] = Job(graph, (), (), keys, drawn, "stray", noises=noises, strays=strays)
+    others = [(path, i) for i, clip in enumerate(corpus.clips) for path in clip.variants]
+    if others:
+        paths, indices = (tuple(column) for column in zip(*others, strict=True))
+        of_others = tuple(f"{key} others" for key in keys)
+        jobs[OTHERS, 0] = Job(graph, paths, indices, of_others, 0, "alone")
+    return jobs
+
+
+def _key(sha256: str, weights: Weights) -> str:
+    """Return a hash of the corpus and a trunk."""
+    digest = hashlib.sha256(sha256.encode())
+    for name in sorted(weights):
+        digest.update(weights[name].tobytes())
+    return digest.hexdigest()
+
+
+def hear(
+    corpus: Corpus,
+    trunks: Sequence[Weights],
+    cache: Path,
+    *,
+    talk: Sequence[TalkFile] = (),
+    programmes: int = 1,
+    on_job: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Heard]:
+    """Embed the corpus by each of some trunks, on all cores, or read it from the cache.
+
+    Parameters
+    ----------
+    corpus
+        The corpus.
+    trunks
+        The weights of the trunks; they differ behind the front only.
+    cache
+        Folder for the embeddings.
+    talk
+        Files of speech, music and noise without genres.
+    programmes
+        Number of augmented programmes of every fold.
+    on_job
+        Called with the number of jobs done and their number.
+
+    Raises
+    ------
+    TrainError
+        If a file cannot be read.
+    """
+    sha256 = joint_hash(file_hash(clip.path) for clip in corpus.clips)
+    jobs = jobs_of(corpus, trunks, sha256, talk, programmes)
+    done: dict[tuple[int, int], list[Embedded]] = {}
+    # Spawned: TensorFlow's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count() or 1, mp_context=context) as pool:
+        waiting = {pool.submit(embed, job, cache): name for name, job in jobs.items()}
+        for future in as_completed(waiting):
+            done[waiting[future]] = future.result()
+            on_job(len(done), len(jobs))
+    return [
+        _of_trunk(corpus, weights, sha256, talk, {name: of[n] for name, of in done.items()})
+        for n, weights in enumerate(trunks)
+    ]
+
+
+def _of_trunk(
+    corpus: Corpus,
+    weights: Weights,
+    sha256: str,
+    talk: Sequence[TalkFile],
+    done: dict[tuple[int, int], Embedded],
+) -> Heard:
+    of_clips = np.array([clip.fold for clip in corpus.clips])
+    of_files = np.array([file.fold for file in talk])
+    kinds = {
+        kind: _joined(
+            [done[name] for name in sorted(done) if name[0] == kind],
+            of_files if kind >= _TALK else of_clips,
+            weights,
+            endless=ALONE < kind < _TALK,
+        )
+        for kind in sorted({kind for kind, _ in done if kind != STRAY})
+    }
+    stray = done[STRAY, 0]
+    strays = Seconds(
+        embedding(weights, stray.pooled), stray.clips, stray.ages, np.zeros(len(stray.clips), int),
+        stray.ages == stray.ages.min(),
+    )  # fmt: skip
+    return Heard(
+        corpus,
+        corpus.clips,
+        {kind: seconds for kind, seconds in kinds.items() if kind < _TALK},
+        strays,
+        sha256,
+        tuple(talk),
+        tuple(seconds for kind, seconds in kinds.items() if kind >= _TALK),
+    )
+
+
+def _joined(parts: Sequence[Embedded], folds: Any, weights: Weights, *, endless: bool) -> Seconds:
+    clips = np.concatenate([part.clips for part in parts])
+    ages = np.concatenate([part.ages for part in parts])
+    if not endless:
+        fold = folds[clips]
+        begins = np.append(True, (clips[1:] != clips[:-1]) | (ages[1:] <= ages[:-1]))
+    else:
+        # All clips of a programme are of one fold; seconds without a clip are so too.
+        numbers = [folds[part.clips[part.clips >= 0][0]] for part in parts]
+        fold = np.repeat(numbers, [len(part.clips) for part in parts])
+        begins = np.concatenate([np.arange(len(part.clips)) == 0 for part in parts])
+    pooled = np.concatenate([part.pooled for part in parts])
+    return Seconds(embedding(weights, pooled), clips, ages, fold, begins)

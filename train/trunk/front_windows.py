@@ -1,0 +1,204 @@
+"""What the trunk's front finds in windows of the corpus, clean and changed, kept on disk.
+
+The front is nine tenths of the trunk's work. What is trained behind it (:mod:`.adaptation`) reads
+its features again and again, so they are computed once, on all cores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from streamgenre.inference.models import FRAMES
+from train.corpora.recordings import decode, file_hash, frames_of, joint_hash
+from train.errors import TrainError
+from train.evaluation.speech_detection import MUSIC
+from train.evaluation.speech_detection import noises as split_noises
+from train.trunk import mel_adapter
+from train.trunk.audio_augmentation import through_a_microphone
+from train.trunk.musicnn import FRAMES as WINDOW
+from train.trunk.musicnn import FRONT
+from train.trunk.onnx_graph import STATES, front_graph
+from train.trunk.room_acoustics import RATE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from train.corpora.corpus import Corpus
+    from train.evaluation.speech_detection import TalkFile
+    from train.trunk.checkpoint import Weights
+
+    Floats = NDArray[np.float32]
+
+_VERSION: Final = 1
+"""To be raised with every change here or in ``sound`` that changes the features kept."""
+_PIECE_S: Final = 10
+"""Seconds of a recording that are changed in one way."""
+_BATCH: Final = 32
+_FILES: Final = 8
+"""Files that one process does at a go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fronts:
+    """What the front finds in windows of 187 frames, clean and changed."""
+
+    features: NDArray[np.float16]
+    """Shape ``(n, 1 + versions, 187, 561)``, on disk; the first version is the clean one."""
+    folds: NDArray[np.int64]
+    """The fold that holds a window out, shape ``(n,)``."""
+    key: str
+    """Hash of all that they come from."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    graph: bytes
+    files: tuple[tuple[int, Path], ...]
+    """Number and path, of recordings."""
+    noises: tuple[Path, ...]
+    versions: int
+    seed: int
+
+
+def hear(
+    corpus: Corpus,
+    weights: Weights,
+    cache: Path,
+    *,
+    versions: int,
+    seed: int,
+    talk: Sequence[TalkFile] = (),
+    on_job: Callable[[int, int], None] = lambda done, total: None,
+) -> Fronts:
+    """Run the front over the corpus, and music without genres beside it; or read the cache.
+
+    Parameters
+    ----------
+    corpus
+        The corpus.
+    weights
+        The published trunk's weights.
+    cache
+        Folder for the features: 210 kB a window and version.
+    versions
+        Changed copies of every window.
+    seed
+        Seed of the changes.
+    talk
+        Files of music and noise without genres; every other recording of noise is used.
+    on_job
+        Called with the number of jobs done and their number.
+
+    Raises
+    ------
+    TrainError
+        If a file cannot be read or the cache not be written.
+    """
+    files = [(clip.path, clip.fold) for clip in corpus.clips]
+    files += [(file.path, file.fold) for file in talk if file.kind == MUSIC]
+    noises = tuple(file.path for file in split_noises(talk)[0])
+    graph = front_graph(weights).SerializeToString()
+    key = _key(graph, [path for path, _ in files], noises, (versions, seed))
+    with suppress(OSError, ValueError):
+        return _open(cache, key, versions)
+    numbered = list(enumerate(path for path, _ in files))
+    jobs = [
+        _Job(graph, tuple(numbered[at : at + _FILES]), noises, versions, seed)
+        for at in range(0, len(numbered), _FILES)
+    ]
+    context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
+    counts: list[int] = []
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(dir=cache, prefix="part-") as part,
+            ProcessPoolExecutor(os.cpu_count() or 1, mp_context=context) as pool,
+        ):
+            with (Path(part) / "features").open("wb") as file:
+                for done, of_files in enumerate(pool.map(_fronts, jobs), 1):
+                    for features in of_files:
+                        features.tofile(file)
+                        counts.append(len(features))
+                    on_job(done, len(jobs))
+            np.save(_paths(cache, key)[1], np.repeat([fold for _, fold in files], counts))
+            (Path(part) / "features").replace(_paths(cache, key)[0])
+    except OSError as error:
+        raise TrainError(f"cannot write the cache {cache}: {error.strerror}") from error
+    return _open(cache, key, versions)
+
+
+def _key(
+    graph: bytes, paths: Sequence[Path], noises: Sequence[Path], drawn: tuple[int, int]
+) -> str:
+    about = [
+        _VERSION, hashlib.sha256(graph).hexdigest(), joint_hash(file_hash(path) for path in paths),
+        [path.name for path in noises], drawn,
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
+
+
+def _paths(cache: Path, key: str) -> tuple[Path, Path]:
+    """Return where features and folds are kept."""
+    return cache / f"fronts-{key}.f16", cache / f"fronts-{key}.npy"
+
+
+def _open(cache: Path, key: str, versions: int) -> Fronts:
+    features, folds = _paths(cache, key)
+    of_windows = np.load(folds, allow_pickle=False)
+    shape = (len(of_windows), 1 + versions, WINDOW, FRONT)
+    return Fronts(np.memmap(features, np.float16, mode="r", shape=shape), of_windows, key)
+
+
+def _fronts(job: _Job) -> list[NDArray[np.float16]]:
+    """Return the features of each file's windows."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(job.graph, options, providers=["CPUExecutionProvider"])
+    noises = [decode(path, RATE) for path in job.noises]
+    found = []
+    for number, path in job.files:
+        rng = np.random.default_rng([job.seed, number])
+        windows = _windows(decode(path, RATE), job.versions, rng, noises)
+        flat = windows.reshape(-1, *windows.shape[2:])
+        parts = []
+        for at in range(0, len(flat), _BATCH):
+            batch = flat[at : at + _BATCH]
+            fresh = {s.name: np.zeros((len(batch), *s.shape), np.float32) for s in STATES}
+            (front,) = session.run(["front"], {FRAMES: batch, **fresh})
+            parts.append(np.clip(front, -60_000, 60_000).astype(np.float16))
+        shape = (*windows.shape[:2], WINDOW, FRONT)
+        found.append(np.concatenate(parts).reshape(shape))
+    return found
+
+
+def _windows(samples: Floats, versions: int, rng: np.random.Generator, noises: Any) -> Floats:
+    """Return MFCC frames of windows and their changed copies, ``(n, 1 + versions, 187, 160)``."""
+    spec = mel_adapter.SPEC
+    least = round((spec.winlen + (WINDOW - 1) * spec.winstep) * RATE)
+    found = []
+    for start in range(0, max(1, len(samples)), _PIECE_S * RATE):
+        piece = samples[start : start + _PIECE_S * RATE]
+        if start and len(piece) < least:
+            continue
+        piece = np.resize(piece, max(least, len(piece)))  # a short one is repeated
+        all_versions = [piece, *(through_a_microphone(piece, rng, noises) for _ in range(versions))]
+        frames = [frames_of(version[: len(piece)], spec) for version in all_versions]
+        n = min(map(len, frames)) // WINDOW
+        cut = [one[: n * WINDOW].reshape(n, WINDOW, -1) for one in frames]
+        found.append(np.stack(cut, axis=1))
+    return np.concatenate(found)
