@@ -12,6 +12,7 @@ from pathlib import Path  # noqa: TC003 - the types are read
 from typing import Annotated, Final
 
 from streamgenre.bus.endpoints import address_fault, endpoint_fault
+from streamgenre.engine.settings import EngineSettings
 from streamgenre.history.settings import HistorySettings
 from streamgenre.inference.decision import DecisionSettings
 from streamgenre.inference.manifest import DEFAULT_MODEL
@@ -31,25 +32,6 @@ _NAME: Final = Like(rf"(?=.*\S).{{1,{MAX_NAME}}}", "a name of printable characte
 
 def _name_fault(name: str) -> str:
     return "" if name.isprintable() else f"expected {_NAME.expected}"
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """What holds for every station of the daemon."""
-
-    hop_s: Annotated[float, Range(0.1, 60, "seconds")] = 1.0
-    """Time between two updates in seconds of audio; the shipped models are made for 1."""
-    status_s: Annotated[float, Range(0, 10, "seconds", above=True)] = 4.0
-    """Seconds between two status events: a subscriber that misses two of them knows within 10 s."""
-    reset_gap_s: Annotated[float, Range(0, 3600, "seconds")] = 2.0
-    """A gap of so many seconds or more resets model and decision; a shorter one is bridged."""
-    dead_air_s: Annotated[float, Range(0, 1e9, "seconds")] = 20.0
-    """Seconds of silence after which a ``dead_air`` event is sent; 0 for never."""
-    duration_s: Annotated[float, Range(0, 1e9, "seconds", above=True)] | None = None
-    """Seconds of audio after which a station ends; None for no end."""
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 @dataclass(frozen=True, slots=True)

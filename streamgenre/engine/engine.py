@@ -30,7 +30,7 @@ from streamgenre.sources.device import client as helper
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streamgenre.config import EngineSettings
+    from streamgenre.engine.settings import EngineSettings
     from streamgenre.events import AnyEvent
     from streamgenre.inference.models import Model
     from streamgenre.sources.base import Source

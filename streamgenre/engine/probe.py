@@ -7,8 +7,8 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.config import EngineSettings
 from streamgenre.engine.engine import Engine
+from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import InputError
 from streamgenre.events import SourceChange, Title, Update
 from streamgenre.sources.stream_info import StreamInfo

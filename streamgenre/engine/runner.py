@@ -13,8 +13,8 @@ from streamgenre.engine.station import Break, Hop
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streamgenre.config import EngineSettings
     from streamgenre.engine.reporter import Reporter
+    from streamgenre.engine.settings import EngineSettings
     from streamgenre.engine.station import Station
     from streamgenre.inference.dead_air import DeadAirWatch
     from streamgenre.inference.decision import Decider

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streamgenre.audio.clock import StreamClock
     from streamgenre.audio.features import MfccSpec
     from streamgenre.audio.ring import Lost
-    from streamgenre.config import EngineSettings
+    from streamgenre.engine.settings import EngineSettings
     from streamgenre.sources.base import Source
     from streamgenre.sources.titles import Title
 

@@ -20,9 +20,9 @@ from streamgenre.bus.keys import revoke
 from streamgenre.bus.publisher import Publisher
 from streamgenre.cli.arguments_bus import REQUESTS as NAMES
 from streamgenre.client.subscriber import use_keys
-from streamgenre.config import EngineSettings
 from streamgenre.daemon.requests import REQUESTS, EngineRequests
 from streamgenre.engine.engine import Engine
+from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import BusError, ControlError
 from streamgenre.events import Segment, Update
 from streamgenre.inference.models import load_model

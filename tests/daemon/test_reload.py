@@ -25,11 +25,11 @@ from support.service_manager import Manager
 from streamgenre.bus.control import request
 from streamgenre.cli.flags import split_name
 from streamgenre.client.subscriber import Subscriber
-from streamgenre.config import EngineSettings
 from streamgenre.config.build import load
 from streamgenre.daemon.reload import Reloader
 from streamgenre.daemon.stations import StationSet
 from streamgenre.engine.engine import Engine
+from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import SettingsError
 
 if TYPE_CHECKING:

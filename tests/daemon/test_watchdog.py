@@ -20,9 +20,9 @@ from support.service_manager import Manager
 from support.small_disk import small_disk
 
 from streamgenre.client.subscriber import Subscriber
-from streamgenre.config import EngineSettings
 from streamgenre.daemon.watchdog import Notifier, Watchdog
 from streamgenre.engine.engine import Engine
+from streamgenre.engine.settings import EngineSettings
 from streamgenre.events import Status
 from streamgenre.inference.models import load_model
 

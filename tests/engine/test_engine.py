@@ -9,8 +9,8 @@ from jsonschema import Draft7Validator
 from support.audio import MemorySource, music
 
 from streamgenre.audio.ring import LossReason, Lost
-from streamgenre.config import EngineSettings
 from streamgenre.engine.engine import Engine
+from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import SettingsError
 from streamgenre.events import AnyEvent, Gap, Segment, SourceChange, Status, Update, schema
 from streamgenre.inference.models import load_model

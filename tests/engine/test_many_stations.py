@@ -11,8 +11,8 @@ import pytest
 from support.audio import MemorySource, music
 from support.live import PROMPT_S, until
 
-from streamgenre.config import EngineSettings
 from streamgenre.engine.engine import Engine
+from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import InputError, StreamgenreError
 from streamgenre.events import AnyEvent, Segment, SourceChange, Status, Update
 from streamgenre.inference.models import Output, load_model

@@ -12,7 +12,7 @@ from support.model_factory import SPEC
 
 from streamgenre.audio.features import MfccStream
 from streamgenre.audio.ring import LossReason, Lost
-from streamgenre.config import EngineSettings
+from streamgenre.engine.settings import EngineSettings
 from streamgenre.engine.station import Break, Hop, Station
 from streamgenre.sources.titles import Title, split_title
 

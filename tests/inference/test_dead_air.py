@@ -11,8 +11,8 @@ from jsonschema import Draft7Validator
 from support.audio import MemorySource, music
 
 from streamgenre.audio.ring import LossReason, Lost
-from streamgenre.config import EngineSettings
 from streamgenre.engine.engine import Engine
+from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import SettingsError
 from streamgenre.events import AnyEvent, DeadAir, Segment, Title, Update, schema
 from streamgenre.inference.dead_air import DeadAirWatch

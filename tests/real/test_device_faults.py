@@ -24,8 +24,8 @@ from support.live import until
 from support.requirements import require_programs
 from support.sound_server import SoundServer
 
-from streamgenre.config import EngineSettings
 from streamgenre.engine.engine import Engine
+from streamgenre.engine.settings import EngineSettings
 from streamgenre.events import AnyEvent, Gap, SourceChange, Status, Update
 from streamgenre.inference.models import load_model
 from streamgenre.sources.device.devices import Choice, find_device

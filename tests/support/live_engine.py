@@ -6,8 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from streamgenre.config import EngineSettings
 from streamgenre.engine.engine import Engine
+from streamgenre.engine.settings import EngineSettings
 from streamgenre.inference.models import load_model
 from streamgenre.sources.stream.radio import RadioSource
 

@@ -16,9 +16,9 @@ import pytest
 from support.audio import MemorySource, music, write_wav
 from support.commands import free_endpoint, start, streamgenre
 
-from streamgenre.config import EngineSettings
 from streamgenre.daemon.event_log import log_event
 from streamgenre.engine.engine import Engine
+from streamgenre.engine.settings import EngineSettings
 from streamgenre.events import SourceChange
 from streamgenre.inference.models import load_model
 from streamgenre.system import repeats

@@ -1,0 +1,27 @@
+"""Settings of the engine, frozen and checked; they hold for every station."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from streamgenre.limits import Range, check
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What holds for every station of the daemon."""
+
+    hop_s: Annotated[float, Range(0.1, 60, "seconds")] = 1.0
+    """Time between two updates in seconds of audio; the shipped models are made for 1."""
+    status_s: Annotated[float, Range(0, 10, "seconds", above=True)] = 4.0
+    """Seconds between two status events: a subscriber that misses two of them knows within 10 s."""
+    reset_gap_s: Annotated[float, Range(0, 3600, "seconds")] = 2.0
+    """Shortest gap in seconds that resets model and decision; a shorter one is bridged."""
+    dead_air_s: Annotated[float, Range(0, 1e9, "seconds")] = 20.0
+    """Seconds of silence after which a ``dead_air`` event is sent; 0 for never."""
+    duration_s: Annotated[float, Range(0, 1e9, "seconds", above=True)] | None = None
+    """Seconds of audio after which a station ends; None for no end."""
+
+    def __post_init__(self) -> None:
+        check(self)
