@@ -4,10 +4,10 @@ from streamgenre.config.settings import (
     DEFAULT_ENDPOINT,
     BusSettings,
     Config,
-    EngineSettings,
     MetricsSettings,
     StationSettings,
 )
+from streamgenre.engine.settings import EngineSettings
 
 __all__ = [
     "DEFAULT_ENDPOINT",

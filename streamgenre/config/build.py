@@ -19,11 +19,11 @@ from streamgenre.config.settings import (
     MAX_STATIONS,
     BusSettings,
     Config,
-    EngineSettings,
     MetricsSettings,
     StationSettings,
 )
 from streamgenre.config.values import WrongError, convert, expected_of
+from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import ModelError, SettingsError, nearest
 from streamgenre.history.settings import HistorySettings
 from streamgenre.inference.decision import DecisionSettings
