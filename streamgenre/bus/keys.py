@@ -23,6 +23,7 @@ import zmq
 from zmq.utils import z85
 
 from streamgenre.errors import KeysError, nearest
+from streamgenre.paths import keys_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,9 +49,7 @@ class KeyPair:
 
 def default_folder() -> Path:
     """Return ``$XDG_CONFIG_HOME/streamgenre/keys``, by default in ``~/.config``."""
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    root = Path(base) if Path(base).is_absolute() else Path.home() / ".config"
-    return root / "streamgenre" / "keys"
+    return keys_dir()
 
 
 def check_public(key: str) -> bytes:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.cli.arguments_bus import add_bus_arguments, add_connecting, add_publishing
 from streamgenre.cli.arguments_history import add_commands, add_listen_flags
+from streamgenre.defaults import ENDPOINT, MODEL
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 # Stand here once more and not by import: these modules load ZeroMQ or numpy. A test compares them.
-ENDPOINT: Final = "tcp://127.0.0.1:5757"
-MODEL: Final = "lstm"
 FORMATS: Final = ("s16le", "s16be", "s32le", "s32be", "f32le", "f32be")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 TYPES: Final = ("update", "segment", "gap", "source", "title", "dead_air", "status")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from streamgenre.defaults import BROKER, CONTROL_ENDPOINT, ENDPOINT
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
 
 # Stands here once more and not by import, see streamgenre.cli.arguments. A test compares them.
 REQUESTS: Final = ("status", "stations", "reload", "reset", "model")
-ENDPOINT: Final = "tcp://127.0.0.1:5757"
-CONTROL: Final = "tcp://127.0.0.1:5758"
 
 
 def add_bus_arguments(commands: Commands, new_command: NewCommand) -> None:
@@ -56,7 +56,7 @@ def add_publishing(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--control",
         metavar="ENDPOINT",
-        help=f"take requests there, for instance on {CONTROL} (default: off)",
+        help=f"take requests there, for instance on {CONTROL_ENDPOINT} (default: off)",
     )
     group.add_argument(
         "--metrics",
@@ -126,9 +126,9 @@ def _control(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--connect",
-        default=CONTROL,
+        default=CONTROL_ENDPOINT,
         metavar="URL",
-        help=f"what the daemon was given as --control (default: {CONTROL})",
+        help=f"what the daemon was given as --control (default: {CONTROL_ENDPOINT})",
     )
     parser.add_argument("--server-key", metavar="PUBKEY", help="public key of the daemon")
     add_keys(parser)
@@ -144,8 +144,8 @@ def _bridge(parser: argparse.ArgumentParser) -> None:
     mqtt.add_argument(
         "--broker",
         metavar="URL",
-        default="mqtt://127.0.0.1:1883",
-        help="mqtt://[USER@]HOST[:PORT] or mqtts:// (default: mqtt://127.0.0.1:1883)",
+        default=BROKER,
+        help=f"mqtt://[USER@]HOST[:PORT] or mqtts:// (default: {BROKER})",
     )
     mqtt.add_argument(
         "--password-file",

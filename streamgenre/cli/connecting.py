@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamgenre.bus.keys import check_public, default_folder, read_pair
 from streamgenre.client.subscriber import Subscriber, use_keys
+from streamgenre.defaults import ENDPOINT
+from streamgenre.paths import expand
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from pathlib import Path
 
     import zmq
-
-DEFAULT = "tcp://127.0.0.1:5757"
 
 
 def keys_folder(args: argparse.Namespace) -> Path:
     """Return the folder of the keys that the flags mean."""
-    return Path(args.keys).expanduser() if args.keys else default_folder()
+    return expand(args.keys) if args.keys else default_folder()
 
 
 def subscribe(args: argparse.Namespace, **more: Any) -> Subscriber:
     """Connect to the daemons that the flags name; ``more`` as of :class:`Subscriber`."""
     more.setdefault("stations", args.station)
     return Subscriber(
-        args.connect or DEFAULT,
+        args.connect or ENDPOINT,
         server_key=args.server_key,
         keys=keys_folder(args) if args.server_key else None,
         **more,
@@ -43,4 +43,4 @@ def key_setter(args: argparse.Namespace) -> Callable[[zmq.Socket[bytes]], None]:
 
 def shown(args: argparse.Namespace) -> str:
     """Return the endpoints, for a message."""
-    return " and ".join(args.connect or [DEFAULT])
+    return " and ".join(args.connect or [ENDPOINT])

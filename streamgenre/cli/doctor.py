@@ -13,6 +13,7 @@ from streamgenre.doctor import Subject, examine
 from streamgenre.errors import SettingsError
 from streamgenre.history.settings import default_path
 from streamgenre.inference.manifest import shipped_models
+from streamgenre.paths import expand
 from streamgenre.system.quiet_libraries import quiet_libraries
 from streamgenre.system.redact import redact
 
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     if args.bundle:
         from streamgenre.doctor.bundle import write_bundle
 
-        parts = write_bundle(Path(args.bundle).expanduser(), subject, findings)
+        parts = write_bundle(expand(args.bundle), subject, findings)
         if not args.json:
             print(f"{args.bundle}: {', '.join(parts)}; secrets are taken out, but look before you")
             print("send it: names of stations, titles and this machine are in it")
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 def subject_of(args: argparse.Namespace) -> Subject:
     """Return the daemon that the flags and the settings mean."""
-    given = Path(args.config).expanduser() if args.config else None
+    given = expand(args.config) if args.config else None
     try:
         loaded = load(args.config, os.environ, models=False)  # they are looked at by themselves
     except SettingsError as error:

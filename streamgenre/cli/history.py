@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 from itertools import chain, islice
-from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,11 +26,13 @@ from streamgenre.history.settings import default_path
 from streamgenre.history.shares import Share, shares
 from streamgenre.history.text_tables import print_rows
 from streamgenre.history.times import Span, day_span, parse_day, span, zone
+from streamgenre.paths import expand
 
 if TYPE_CHECKING:
     import argparse
     import sqlite3
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from streamgenre.history.times import Zone
 
@@ -91,7 +92,7 @@ def history_path(args: argparse.Namespace) -> Path:
         return default_path()
     if not args.history.strip() or "\0" in args.history:
         raise SettingsError(f"--history {args.history!r}: expected the path of a file")
-    return Path(args.history).expanduser()
+    return expand(args.history)
 
 
 def _asked_span(args: argparse.Namespace, tz: Zone, *, default_s: float | None = _DAY_S) -> Span:
@@ -131,7 +132,7 @@ def _print(args: argparse.Namespace, rows: Iterable[Any], kind: type[Any], tz: Z
 
 
 def _out_path(args: argparse.Namespace) -> Path | None:
-    return None if args.out in (None, "-") else Path(args.out).expanduser()
+    return None if args.out in (None, "-") else expand(args.out)
 
 
 def _playlist(

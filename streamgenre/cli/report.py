@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import sys
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamgenre.cli.history import asking_failed, history_path
@@ -14,6 +13,7 @@ from streamgenre.history import query
 from streamgenre.history.database import open_to_read
 from streamgenre.history.export import atomic
 from streamgenre.history.times import parse_day, zone
+from streamgenre.paths import expand
 from streamgenre.report.data import collect
 from streamgenre.report.theme import THEMES
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace) -> int:
     """Draw a day of a station into a file."""
-    out = Path(args.out).expanduser()
+    out = expand(args.out)
     kind = out.suffix.lower()
     if kind not in (".html", ".png", ".pdf"):
         raise SettingsError(f"--out {args.out}: expected a name that ends in .html, .png or .pdf")

@@ -13,6 +13,7 @@ import zmq
 from streamgenre.bus.keys import KeyPair, check_public, default_folder, read_pair
 from streamgenre.client.link import Link, Links
 from streamgenre.client.sequence import Hole, Numbers
+from streamgenre.defaults import ENDPOINT
 from streamgenre.errors import BusError, nearest
 from streamgenre.events import TYPES, AnyEvent, from_json
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-DEFAULT_CONNECT: Final = "tcp://127.0.0.1:5757"
 _RECEIVE_QUEUE: Final = 10_000
 _MAX_MESSAGE: Final = 4 << 20
 _MAX_HOLES: Final = 1000
@@ -77,7 +77,7 @@ class Subscriber:
 
     def __init__(
         self,
-        connect: str | Sequence[str] = DEFAULT_CONNECT,
+        connect: str | Sequence[str] = ENDPOINT,
         *,
         types: Iterable[str] | None = None,
         stations: Iterable[str] | None = None,

@@ -1,7 +1,6 @@
 """What the daemon is asked to do: one TOML file, the environment, flags."""
 
 from streamgenre.config.settings import (
-    DEFAULT_ENDPOINT,
     BusSettings,
     Config,
     MetricsSettings,
@@ -10,7 +9,6 @@ from streamgenre.config.settings import (
 from streamgenre.engine.settings import EngineSettings
 
 __all__ = [
-    "DEFAULT_ENDPOINT",
     "BusSettings",
     "Config",
     "EngineSettings",

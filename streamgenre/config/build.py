@@ -23,13 +23,13 @@ from streamgenre.config.settings import (
     StationSettings,
 )
 from streamgenre.config.values import WrongError, convert, expected_of
+from streamgenre.defaults import INPUT
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import ModelError, SettingsError, nearest
 from streamgenre.history.settings import HistorySettings
 from streamgenre.inference.decision import DecisionSettings
 from streamgenre.inference.manifest import find_model
 from streamgenre.limits import hints
-from streamgenre.sources.factory import DEFAULT_DEVICE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -122,7 +122,7 @@ def build(
     listed = _station_trees(below, above, problems) or [Tree()]
     named = any("input" in tree for tree in listed)
     by_hand = "station" in above or "input" in above or not (files or service)
-    default = Tree() if by_hand else Tree(input=Given(DEFAULT_DEVICE, "default"))
+    default = Tree() if by_hand else Tree(input=Given(INPUT, "default"))
     both = merge(below, above)
     for key in ("station", *OWN):
         if key in above or key == "station":

@@ -6,7 +6,6 @@ import ast
 import inspect
 import json
 import math
-import os
 import re
 import textwrap
 from dataclasses import MISSING, fields, is_dataclass
@@ -19,6 +18,7 @@ from streamgenre.config.layers import Given
 from streamgenre.config.settings import MAX_STATIONS, StationSettings
 from streamgenre.config.values import bare
 from streamgenre.limits import Like, Range, hints, limits_of
+from streamgenre.paths import home
 from streamgenre.urls import shown as safe
 
 if TYPE_CHECKING:
@@ -223,8 +223,8 @@ def _entry(field: Any, cls: Any) -> str:
 
 def _short(path: Path) -> str:
     """Return a path with ``~`` for the home of who asks: an example may be handed on."""
-    home = os.path.expanduser("~")  # noqa: PTH111 - Path's fails for unknown users
-    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
+    own = home()
+    return f"~/{path.relative_to(own)}" if own and path.is_relative_to(own) else str(path)
 
 
 def _toml(value: Any) -> str:

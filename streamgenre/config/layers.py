@@ -7,18 +7,19 @@ import re
 import stat
 import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.config.toml_errors import explained
 from streamgenre.config.toml_lines import lines
 from streamgenre.errors import SettingsError
+from streamgenre.paths import SYSTEM_CONFIG, config_dir, expand
 from streamgenre.urls import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
-SYSTEM_FILE: Final = Path("/etc/streamgenre/config.toml")
+SYSTEM_FILE: Final = SYSTEM_CONFIG / "config.toml"
 MAX_BYTES: Final = 1 << 20
 PREFIX: Final = "STREAMGENRE_"
 _CREDENTIALS: Final = re.compile(r"[a-zA-Z][\w+.-]*://[^/\s\"']*[^/\s\"']@|://[^\s\"']*\?[^\s\"']")
@@ -75,14 +76,10 @@ def config_files(given: str | None) -> list[Path]:
     the user's that are there for us: the service's may be closed to other users.
     """
     if given is not None:
-        return [Path(given).expanduser()]
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    try:
-        folder = Path(base) if base.startswith("/") else Path.home() / ".config"
-    except RuntimeError:  # a user without an entry and without $HOME
-        return [path for path in (SYSTEM_FILE,) if os.access(path, os.R_OK)]
-    own = folder / "streamgenre" / "config.toml"
-    return [path for path in (SYSTEM_FILE, own) if os.access(path, os.R_OK)]
+        return [expand(given)]
+    # Without a home folder both are the same.
+    files = dict.fromkeys((SYSTEM_FILE, config_dir() / "config.toml"))
+    return [path for path in files if os.access(path, os.R_OK)]
 
 
 def read_file(path: Path) -> Tree:

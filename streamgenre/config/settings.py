@@ -12,17 +12,16 @@ from pathlib import Path  # noqa: TC003 - the types are read
 from typing import Annotated, Final
 
 from streamgenre.bus.endpoints import address_fault, endpoint_fault
+from streamgenre.defaults import ENDPOINT, MODEL
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.history.settings import HistorySettings
 from streamgenre.inference.decision import DecisionSettings
-from streamgenre.inference.manifest import DEFAULT_MODEL
 from streamgenre.limits import Checked, Like, Range, check
 from streamgenre.sources.device.source import DeviceSettings
 from streamgenre.sources.factory import input_fault
 from streamgenre.sources.files.stdin import RawFormat
 from streamgenre.sources.paced import Pace  # noqa: TC001 - the types are read
 
-DEFAULT_ENDPOINT: Final = "tcp://127.0.0.1:5757"
 MAX_NAME: Final = 200
 """Characters of a station's name."""
 MAX_STATIONS: Final = 256
@@ -38,7 +37,7 @@ def _name_fault(name: str) -> str:
 class BusSettings:
     """Where the events go, and who may read and ask."""
 
-    publish: Annotated[str, Checked(endpoint_fault)] = DEFAULT_ENDPOINT
+    publish: Annotated[str, Checked(endpoint_fault)] = ENDPOINT
     """ZeroMQ endpoint to publish on; beyond loopback only with keys."""
     encrypt: bool = False
     """Whether only allowed keys are let in on loopback too; beyond it they always are."""
@@ -76,7 +75,7 @@ class StationSettings:
     default input device. None only where nobody named one: the default device, else the demo."""
     name: Annotated[str, _NAME, Checked(_name_fault)] | None = None
     """Name of the station in every event; None to take it from the input."""
-    model: str = DEFAULT_MODEL
+    model: str = MODEL
     """Name of a shipped model, or a model folder."""
     gain_db: Annotated[float, Range(-60, 60, "dB")] = 0.0
     """Decibels put on the input before all else, such as on that of a quiet microphone."""

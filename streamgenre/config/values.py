@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_arg
 
 from streamgenre.errors import nearest
 from streamgenre.limits import Checked, Range, limits_of
+from streamgenre.paths import expand
 
 if TYPE_CHECKING:
     from streamgenre.config.layers import Given
@@ -65,10 +66,7 @@ def convert(hint: Any, given: Given) -> Any:
     if kind is Path:
         if not isinstance(value, str) or not value.strip() or "\0" in value:
             raise WrongError(expected_of(hint))
-        try:
-            return Path(value).expanduser()
-        except RuntimeError:
-            return Path(value)
+        return expand(value)
     if type(value) is not kind or (kind is str and "\0" in value):
         raise WrongError(expected_of(hint))
     if kind is str and not value.strip() and not limits_of(hint):

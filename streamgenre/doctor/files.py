@@ -16,6 +16,7 @@ from streamgenre.errors import HistoryError, ModelError
 from streamgenre.history.database import open_to_read
 from streamgenre.history.settings import FILE_NAME
 from streamgenre.inference.manifest import read_manifest, shipped_folder, shipped_models
+from streamgenre.paths import expand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +65,7 @@ def history(subject: Subject) -> Iterator[Finding]:
     if subject.history is None:
         yield ok("history", "none is kept")
         return
-    path = subject.history.expanduser().absolute()
+    path = expand(subject.history).absolute()
     try:
         if not path.exists() or path.stat().st_size == 0:
             yield _to_be_made(path)
@@ -131,7 +132,7 @@ def disk(subject: Subject) -> Iterator[Finding]:
     if subject.history is None:
         return
     try:
-        there = _nearest(subject.history.expanduser().absolute())
+        there = _nearest(expand(subject.history).absolute())
         folder = there if there.is_dir() else there.parent
         free_mb = shutil.disk_usage(folder).free / 1e6
     except OSError:

@@ -6,6 +6,8 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from streamgenre.defaults import ENDPOINT
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -34,7 +36,7 @@ class Subject:
     """What it listens to; None is the default input device."""
     models: tuple[str, ...] = ()
     """Models that it uses beside the shipped ones: folders."""
-    publish: str = "tcp://127.0.0.1:5757"
+    publish: str = ENDPOINT
     """Endpoint of its bus."""
     control: str | None = None
     """Endpoint of its requests."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from streamgenre.defaults import INPUT
 from streamgenre.doctor.finding import command, note, ok, problem
 from streamgenre.errors import InputError
+from streamgenre.paths import expand
 from streamgenre.sources.device.devices import find_device, list_devices, rates_of
-from streamgenre.sources.factory import DEFAULT_DEVICE, is_device
+from streamgenre.sources.factory import is_device
 from streamgenre.sources.files.listing import is_playlist, list_files, no_files
 from streamgenre.sources.stream.http import open_url
 from streamgenre.urls import redacted, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from streamgenre.doctor.finding import Finding, Subject
     from streamgenre.sources.device.devices import Device
@@ -51,7 +53,7 @@ class Lookout:
             return ok("input", f"{name!r} needs nothing")
         if name is None or is_device(name):
             return self._at_device(name)
-        path = Path(name).expanduser()
+        path = expand(name)
         if not path.exists():
             return problem("input", f"{shown(name)!r}: no such file", "correct its path")
         if not os.access(path, os.R_OK):
@@ -68,7 +70,7 @@ class Lookout:
             if name is None:
                 do = "name an input in the settings"
                 return note("input", f"{error}: the demo would play", do)
-            which = "the default input device" if name == DEFAULT_DEVICE else repr(shown(name))
+            which = "the default input device" if name == INPUT else repr(shown(name))
             do = "`streamgenre devices` lists what there is; the daemon waits for one that is away"
             return problem("input", f"{which}: {error}", do)
         return ok("input", f"{device.name!r} is there")
@@ -88,7 +90,7 @@ class Lookout:
                 self._devices = error
         if isinstance(self._devices, InputError):
             raise self._devices
-        return find_device(None if name == DEFAULT_DEVICE else name, self._devices)
+        return find_device(None if name == INPUT else name, self._devices)
 
 
 def _listed(name: str, path: Path) -> Finding:

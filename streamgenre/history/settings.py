@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - the types are read
 from typing import Annotated, Final, Literal
 
 from streamgenre.limits import Range, check
+from streamgenre.paths import state_dir
 
 FILE_NAME: Final = "history.sqlite3"
 
 
 def default_path() -> Path:
-    """Return where the history is unless told otherwise.
-
-    ``$STATE_DIRECTORY`` where systemd sets it, else ``$XDG_STATE_HOME/streamgenre``, else
-    ``~/.local/state/streamgenre``.
-    """
-    given = os.environ.get("STATE_DIRECTORY", "").split(":", 1)[0]
-    if given:
-        return Path(given) / FILE_NAME
-    state = os.environ.get("XDG_STATE_HOME", "")
-    # The specification has relative paths ignored.
-    folder = Path(state) if state.startswith("/") else _home() / ".local" / "state"
-    return folder / "streamgenre" / FILE_NAME
-
-
-def _home() -> Path:
-    try:
-        return Path.home()
-    except RuntimeError:
-        # A user without an entry and without $HOME, as containers have them: where nothing can be
-        # written, the daemon says so and listens on.
-        return Path("/")
+    """Return where the history is kept unless a path is given: in the state folder."""
+    return state_dir() / FILE_NAME
 
 
 @dataclass(frozen=True, slots=True)

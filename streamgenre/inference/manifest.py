@@ -16,9 +16,9 @@ from typing import Any, Final, Literal
 
 from streamgenre.audio.mfcc import MfccSpec
 from streamgenre.errors import ModelError, nearest
+from streamgenre.paths import expand
 
 MANIFEST_VERSION: Final = 1
-DEFAULT_MODEL: Final = "lstm"
 _MAX_MANIFEST_BYTES: Final = 4_000_000
 
 
@@ -83,7 +83,7 @@ def find_model(name_or_folder: str) -> Path:
     if name_or_folder in shipped_models():
         return shipped_folder() / name_or_folder
     try:
-        folder = Path(name_or_folder).expanduser()
+        folder = expand(name_or_folder)
         if (folder / "manifest.json").is_file():
             return folder
         there = folder.is_dir()

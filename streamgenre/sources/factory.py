@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from streamgenre.defaults import INPUT
 from streamgenre.errors import InputError
+from streamgenre.paths import expand
 from streamgenre.sources.demo import open_demo
 from streamgenre.sources.device.devices import Choice, find_device, is_id, list_devices
 from streamgenre.sources.device.source import DeviceSource
@@ -26,10 +27,6 @@ from streamgenre.urls import (
 if TYPE_CHECKING:
     from streamgenre.config import StationSettings
     from streamgenre.sources.base import Source
-
-
-DEFAULT_DEVICE: Final = "default"
-"""The input that is the default device, whatever it is called."""
 
 
 def input_fault(name: str) -> str:
@@ -74,19 +71,19 @@ def open_input(settings: StationSettings, *, waits: bool = True) -> tuple[Source
     if _looks_like_path(name):
         return _open_path(name, settings), None
     try:
-        device = find_device(None if name == DEFAULT_DEVICE else name)
+        device = find_device(None if name == INPUT else name)
     except InputError as error:
-        if name == DEFAULT_DEVICE or is_id(name):
+        if name == INPUT or is_id(name):
             raise
         raise InputError(f"{name!r} is no file here, and: {error}") from error
-    chosen_by = device.name if name == DEFAULT_DEVICE else name
+    chosen_by = device.name if name == INPUT else name
     return DeviceSource(Choice(chosen_by, device), settings.device, waits=waits), None
 
 
 def _open_path(name: str, settings: StationSettings) -> Source:
     """Return what plays a file, a folder or a list of files, or the stream of a station list."""
     order = Order(loop=settings.loop, shuffle=settings.shuffle)
-    path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's fails for unknown users
+    path = expand(name)
     if not is_playlist(path):
         return open_file(path, pace=settings.pace, order=order)
     if not path.is_dir():
@@ -112,7 +109,7 @@ def is_played(name: str | None) -> bool:
 
 def name_of(name: str | None) -> str:
     """Return what a station with this input is called that has no name: before it is opened."""
-    if name in (None, DEFAULT_DEVICE):
+    if name in (None, INPUT):
         return "default input"
     if looks_like_url(name) or looks_like_login(name):
         return redacted(name)
@@ -120,7 +117,7 @@ def name_of(name: str | None) -> str:
 
 
 def _looks_like_path(name: str) -> bool:
-    path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's fails for unknown users
+    path = expand(name)
     ending = path.suffix.lower()
     return not looks_like_url(name) and (
         "/" in name or ending in AUDIO_SUFFIXES or ending in SUFFIXES or path.exists()

@@ -24,10 +24,10 @@ from support.model_factory import write_folder
 from streamgenre import __version__, events
 from streamgenre.cli import arguments
 from streamgenre.cli.flags import KEYS, flag_tree
-from streamgenre.config import DEFAULT_ENDPOINT, Config
+from streamgenre.config import Config
 from streamgenre.config.build import keys
+from streamgenre.defaults import MODEL
 from streamgenre.inference.manifest import (
-    DEFAULT_MODEL,
     read_manifest,
     shipped_folder,
     shipped_models,
@@ -86,8 +86,6 @@ def test_listening_never_loads_what_only_training_needs(stateful_folder: Path, w
 
 def test_flags_agree_with_the_settings() -> None:
     """What --help says stands apart from the settings, for speed; it must not differ."""
-    assert arguments.ENDPOINT == DEFAULT_ENDPOINT
-    assert arguments.MODEL == DEFAULT_MODEL
     assert set(arguments.FORMATS) == set(FORMATS)
     assert arguments.TYPES == events.TYPES
     assert arguments.LOG_LEVELS == logs.LEVELS
@@ -241,11 +239,11 @@ def test_devices_and_models_list_as_json() -> None:
     assert "no input devices" in streamgenre("devices").stdout
     models = streamgenre("models", "--json")
     assert {row["name"] for row in json.loads(models.stdout)} == set(shipped_models())
-    assert DEFAULT_MODEL in streamgenre("models").stdout
+    assert MODEL in streamgenre("models").stdout
 
 
 def test_the_shipped_models_are_whole() -> None:
-    assert DEFAULT_MODEL in shipped_models()
+    assert MODEL in shipped_models()
     for name in shipped_models():
         manifest = read_manifest(shipped_folder() / name)
         assert manifest.name == name

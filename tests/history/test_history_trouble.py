@@ -431,7 +431,7 @@ def test_without_a_home_there_is_a_path_all_the_same(monkeypatch: pytest.MonkeyP
 
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", no_home)
-    assert default_path() == Path("/.local/state/streamgenre/history.sqlite3")
+    assert default_path() == Path("/var/lib/streamgenre/history.sqlite3")
 
 
 def test_the_flags_exclude_each_other_and_are_checked(stateful_folder: Path, wav: Path) -> None:

@@ -7,10 +7,10 @@ import os
 import random
 from dataclasses import dataclass, replace
 from itertools import chain, count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import InputError
+from streamgenre.paths import expand
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.decoding import Damage, Format, cut
 from streamgenre.sources.files.file import decode, describe
@@ -22,6 +22,7 @@ from streamgenre.urls import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from streamgenre.sources.paced import Item
     from streamgenre.sources.stream_info import StreamInfo
@@ -63,7 +64,7 @@ def open_file(path: str | Path, *, pace: Pace = "real", order: Order | None = No
     InputError
         If the file cannot be read or has no audio in it.
     """
-    return _open(_path(path), pace, order, single=True)
+    return _open(expand(path), pace, order, single=True)
 
 
 def open_playlist(
@@ -79,11 +80,7 @@ def open_playlist(
     InputError
         If none of the files can be played.
     """
-    return _open(_path(path), pace, order, single=False)
-
-
-def _path(path: str | Path) -> Path:
-    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's fails for unknown users
+    return _open(expand(path), pace, order, single=False)
 
 
 def _open(path: Path, pace: Pace, order: Order | None, *, single: bool) -> PacedSource:

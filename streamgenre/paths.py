@@ -1,0 +1,70 @@
+"""Folders for configuration, keys, state and cache: the XDG base directories, in one place.
+
+A variable that holds a relative path is ignored, as the XDG Base Directory Specification demands.
+A user without a home folder (no ``$HOME``, no entry in the user database: containers have such
+users) gets the folders of the system. They may be read-only for that user; whoever writes there
+reports it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+NAME: Final = "streamgenre"
+"""Name of the folder in each of the base directories."""
+SYSTEM_CONFIG: Final = Path("/etc") / NAME
+"""Configuration of the system; the user's overrides it."""
+SYSTEM_STATE: Final = Path("/var/lib") / NAME
+SYSTEM_CACHE: Final = Path("/var/cache") / NAME
+
+
+def home() -> Path | None:
+    """Return the user's home folder; None for a user without one."""
+    try:
+        found = Path.home()
+    except RuntimeError:
+        return None
+    return found if found.is_absolute() else None
+
+
+def expand(path: str | os.PathLike[str]) -> Path:
+    """Return a path with ``~`` and ``~USER`` replaced; unchanged where there is no such home.
+
+    ``Path.expanduser`` raises RuntimeError in that case.
+    """
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - see above
+
+
+def config_dir() -> Path:
+    """Return ``$XDG_CONFIG_HOME/streamgenre``, by default ``~/.config/streamgenre``."""
+    return _folder("XDG_CONFIG_HOME", ".config", SYSTEM_CONFIG)
+
+
+def keys_dir() -> Path:
+    """Return the folder of the CURVE keys, ``keys`` in :func:`config_dir`."""
+    return config_dir() / "keys"
+
+
+def state_dir() -> Path:
+    """Return the folder of the history.
+
+    ``$STATE_DIRECTORY`` (systemd sets it for a service), else ``$XDG_STATE_HOME/streamgenre``, else
+    ``~/.local/state/streamgenre``.
+    """
+    given = os.environ.get("STATE_DIRECTORY", "").split(":", 1)[0]
+    return Path(given) if given else _folder("XDG_STATE_HOME", ".local/state", SYSTEM_STATE)
+
+
+def cache_dir() -> Path:
+    """Return ``$XDG_CACHE_HOME/streamgenre``, by default ``~/.cache/streamgenre``."""
+    return _folder("XDG_CACHE_HOME", ".cache", SYSTEM_CACHE)
+
+
+def _folder(variable: str, below_home: str, system: Path) -> Path:
+    base = Path(os.environ.get(variable, ""))
+    if base.is_absolute():
+        return base / NAME
+    found = home()
+    return system if found is None else found / below_home / NAME
