@@ -140,7 +140,7 @@ def test_a_card_unplugged_twenty_times_costs_the_other_station_nothing(running: 
     told = [e.state for e in running.of("right", SourceChange) if isinstance(e, SourceChange)]
     assert told == ["live", "ended"]
     process = psutil.Process()
-    assert [p for p in process.children() if "capture.py" in " ".join(p.cmdline())] == []
+    assert [p for p in process.children() if "device/helper.py" in " ".join(p.cmdline())] == []
 
 
 @pytest.mark.timeout(120)
@@ -158,7 +158,9 @@ def test_a_sound_server_that_is_killed_is_waited_for(running: Running) -> None:
 @pytest.mark.timeout(120)
 def test_a_helper_that_stands_still_loses_what_is_told(running: Running) -> None:
     """As when the whole machine stalls: nothing reads the card, and nobody tells of the loss."""
-    helpers = [p for p in psutil.Process().children() if "capture.py" in " ".join(p.cmdline())]
+    helpers = [
+        p for p in psutil.Process().children() if "device/helper.py" in " ".join(p.cmdline())
+    ]
     assert len(helpers) == 2
     for helper in helpers:
         helper.send_signal(signal.SIGSTOP)

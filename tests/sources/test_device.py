@@ -137,7 +137,7 @@ def losses(source: DeviceSource) -> list[Lost]:
 
 
 def helpers() -> list[psutil.Process]:
-    return [p for p in psutil.Process().children() if "capture.py" in " ".join(p.cmdline())]
+    return [p for p in psutil.Process().children() if "device/helper.py" in " ".join(p.cmdline())]
 
 
 # ---- which one is meant -------------------------------------------------------------------------

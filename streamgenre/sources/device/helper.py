@@ -2,7 +2,7 @@
 
 A program of its own that imports nothing of the package, so that it is small and starts quickly::
 
-    python -P capture.py FD
+    python -P helper.py FD
 
 FD is a Unix socket that keeps messages whole. Each begins with a byte that says what it is: the
 helper sends ``D`` with its PortAudio and the list of devices, is answered with the choice (JSON:
