@@ -1,11 +1,11 @@
-"""What the daemon takes of a machine as small as a Raspberry Pi: one core and 512 MB.
+"""Measure what the daemon needs on a machine the size of a Raspberry Pi: one core, 512 MB.
 
     python benchmarks/budget.py [--minutes 5] [--model lite --model cnn …] [--json]
 
-Starts a private PulseAudio with a virtual sound card and listens to it with the real command, bound
-to one core by its CPU affinity and to 512 MB by a cgroup (without the right to make one, by the
-limit on its data). The core is this machine's, not a Pi's: what is compared is the share of one
-core, and that it all fits. CPU and memory are those of the daemon with all its helpers.
+Starts a private PulseAudio with a virtual sound card and listens to it with the command, pinned
+to one core and limited to 512 MB by a cgroup (by RLIMIT_DATA where cgroups cannot be created).
+The core is this machine's, not a Pi's: compare the share of one core, and check that all fits. CPU
+and memory include the helper processes.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def main() -> None:
 
 @contextmanager
 def limited() -> Iterator[tuple[str, Callable[[], None]]]:
-    """Yield how the memory is limited, and what a process calls at its start to be so."""
+    """Yield how memory is limited, and the function with which a process limits itself."""
     for root, limit in (
         ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
         ("/sys/fs/cgroup", "memory.max"),
@@ -97,7 +97,7 @@ def _enter(group: Path | None) -> None:
 def measure(
     server: SoundServer, song: Path, history: Path, model: str, seconds: float
 ) -> dict[str, Any]:
-    """Listen for so long and return what it took."""
+    """Listen for the given time; return CPU, memory and bytes written."""
     endpoint = free_endpoint()
     flags = ("--input", "pulse", "--model", model, "--publish", endpoint, "--history", history)
     late: list[float] = []
@@ -143,7 +143,7 @@ def measure(
 
 
 def _taken(process: psutil.Process) -> dict[str, float]:
-    """Return what a process and its children took so far: CPU seconds, bytes in memory, written."""
+    """Return CPU seconds, resident bytes and bytes written by a process and its children."""
     all_of_them = [process, *process.children(recursive=True)]
     times = [p.cpu_times() for p in all_of_them]
     return {

@@ -1,4 +1,4 @@
-"""What the whole daemon costs: CPU, memory, latency, and how long `--help` takes.
+"""Measure the whole daemon: CPU, memory, latency, and the time that `--help` takes.
 
     python benchmarks/daemon.py --minutes 10 [--json]
 
@@ -76,7 +76,7 @@ def write_programme(path: Path, seconds: int) -> None:
 
 
 def listen(server: SoundServer, folder: Path, minutes: float, model: str) -> dict[str, Any]:
-    """Listen for so many minutes and return what it cost."""
+    """Listen for a number of minutes; return CPU, memory and latency."""
     song = folder / "programme.wav"
     write_programme(song, int(60 * minutes + WARM_UP_S + 20))
     endpoint = free_endpoint()

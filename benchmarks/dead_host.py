@@ -1,8 +1,8 @@
-"""What it costs to call a station that is not there, over an hour of its back-off.
+"""Measure an hour of reconnecting, with back-off, to a radio that does not answer.
 
     python benchmarks/dead_host.py
 
-The attempts are real, the pauses between them are only counted.
+The attempts are real; the pauses between them are added up, not waited for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def main() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     source = RadioSource(f"http://127.0.0.1:{port}/")
-    source.attempt()  # what is loaded once is no cost of an attempt
+    source.attempt()  # imports happen once: not part of an attempt's cost
     pauses, backoff, attempts = 0.0, Backoff(*BACKOFF_S), 0
     began, cpu = time.monotonic(), _cpu_s()
     while pauses < HOUR_S:

@@ -1,11 +1,11 @@
-"""What the bus costs: encoding, publishing to a crowd, latency, and the same with CURVE.
+"""Measure the bus: encoding, publishing to 100 subscribers, latency, and the same with CURVE.
 
 Usage: ``python benchmarks/events.py [--json] [--rounds N] [--seconds S]``
 
 - ``encode``: one update of ten genres to its JSON line; CPU time.
 - ``crowd``: 100 stations with an update a second each, spread over the second as stations are, to
   100 subscribers of everything; CPU time of the publishing process (encoding, bus thread and
-  libzmq's) over wall time, less the same with no subscriber told apart as ``alone``. ``tick``:
+  libzmq's) over wall time; ``alone`` is the same without subscribers. ``tick``:
   the 100 updates of a second sent at once, as by the engine's batch.
 - ``latency``: from before ``Publisher.send`` to after ``Subscriber.receive`` in another process,
   100 stations staggered, one typed subscriber; loopback TCP.

@@ -1,4 +1,4 @@
-"""CPU time of the feature stage, and of other ways to do its parts.
+"""Measure the CPU time of the feature stage, and of alternatives for its parts.
 
 Usage: ``python benchmarks/features.py [--json]``
 
@@ -11,8 +11,8 @@ Per second of audio, at three settings:
 And the mel stage of one second's frames: as one dense product, as products along the diagonal
 (which ``MfccStream`` uses), and as sums between the filters' edges with ``np.add.reduceat``.
 
-Figures are medians of process CPU time; the variants take turns, so that a change of the machine's
-speed meets all of them.
+Figures are medians of process CPU time; the variants take turns, so that a change in the machine's
+speed affects all of them.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Size and speed of the history: a year of many stations, and what writing it costs.
+"""Measure size and speed of the history: a year of many stations, and the cost of writing it.
 
 Usage: ``python benchmarks/history.py [--dir DIR] [--stations N] [--days N] [--json]``
 
-A history is made with the store's own tables: every station changes its genre about every three
-minutes (with short doubtful stretches between), announces 300 titles a day out of a few thousand,
+Builds a history with the store's own tables: every station changes genre about every three
+minutes (with short uncertain stretches in between), announces 300 titles a day,
 loses samples a few times; the last 30 days have the probabilities of every second. Then each kind
 of listing is asked for one day and for the year, every time with a new connection, and the
 writer's own code is fed with the events of 100 stations. CPU times are of this process.
@@ -180,7 +180,7 @@ def _titles(
 
 
 def questions(path: Path, days: int) -> dict[str, Callable[[sqlite3.Connection], Any]]:
-    """Everything that can be asked, for one day of all stations and of one, and for the year."""
+    """Return every query: for one day of all stations, of one station, and for the year."""
     day = Span(T0 + (days - 2) * DAY, T0 + (days - 1) * DAY)
     early = Span(T0 + 3 * DAY, T0 + 4 * DAY)
     year = Span(T0, T0 + days * DAY)
@@ -270,7 +270,7 @@ def write_cost(path: Path, stations: int, seconds: int) -> dict[str, float]:
         spent += time.process_time() - cpu
     store.close()
     lock.release()
-    size = os.path.getsize(path)  # noqa: PTH202 - a number is all that is wanted
+    size = os.path.getsize(path)  # noqa: PTH202 - only the size is needed
     return {
         "stations": stations,
         "seconds": seconds,
@@ -321,7 +321,7 @@ def main() -> None:
     parser.add_argument("--stations", type=int, default=20)
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--keep", action="store_true", help="ask a history that is there already")
+    parser.add_argument("--keep", action="store_true", help="query an existing history")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args()
     args.dir.mkdir(parents=True, exist_ok=True)

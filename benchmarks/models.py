@@ -1,4 +1,4 @@
-"""CPU time of the shipped models, and of computing the last three seconds anew instead.
+"""Measure the CPU time of the shipped models, and of recomputing the last three seconds instead.
 
 Usage: ``python benchmarks/models.py [--json] [--rounds N]``
 
@@ -6,11 +6,11 @@ Per second of audio, on one thread:
 
 - ``features``: a second pushed into the model's ``MfccStream``;
 - ``model``: the model's graph over that second's frames, its past in its state tensors;
-- ``anew``: the same graph over the frames of the last 3 s with a fresh state, the peer: what an
-  update would cost without state.
+- ``recomputed``: the same graph over the frames of the last 3 s with a fresh state: what an update
+  would cost without state.
 
-Figures are medians of process CPU time; the variants take turns, so that a change of the machine's
-speed meets all of them.
+Figures are medians of process CPU time; the variants take turns, so that a change in the machine's
+speed affects all of them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def measure(name: str, rounds: int) -> dict[str, float | str]:
     spec = model.manifest.features
     stream = MfccStream(spec)
     rng = np.random.default_rng(0)
-    times: dict[str, list[float]] = {"features": [], "model": [], "anew": []}
+    times: dict[str, list[float]] = {"features": [], "model": [], "recomputed": []}
     heard: list[np.ndarray] = []
 
     def timed(variant: str, start: float) -> None:
@@ -59,11 +59,11 @@ def measure(name: str, rounds: int) -> dict[str, float | str]:
         start = time.process_time()
         model.update(["incremental"], [frames])
         timed("model", start)
-        model.reset("anew")
+        model.reset("recomputed")
         window = np.concatenate(heard[-WINDOW_S:])
         start = time.process_time()
-        model.update(["anew"], [window])
-        timed("anew", start)
+        model.update(["recomputed"], [window])
+        timed("recomputed", start)
     found = {variant: statistics.median(values[WINDOW_S:]) for variant, values in times.items()}
     return {"model": name, **{f"{variant}_ms": value for variant, value in found.items()}}
 
@@ -78,12 +78,14 @@ def main() -> None:
         print(json.dumps(results, indent=2))
         return
     print(f"medians of {arguments.rounds} rounds, ms of CPU a second of audio\n")
-    print(f"{'':<8}{'features':>10}{'model':>10}{'together':>10}{'anew':>10}{'anew / model':>14}")
+    print(f"{'':<8}{'features':>10}{'model':>10}{'together':>10}{'recomputed':>12}{'ratio':>8}")
     for result in results:
-        features, model, anew = (result[f"{v}_ms"] for v in ("features", "model", "anew"))
+        features, model, recomputed = (
+            result[f"{v}_ms"] for v in ("features", "model", "recomputed")
+        )
         print(
             f"{result['model']:<8}{features:>10.2f}{model:>10.2f}{features + model:>10.2f}"
-            f"{anew:>10.2f}{anew / model:>13.1f}×"
+            f"{recomputed:>12.2f}{recomputed / model:>7.1f}×"
         )
 
 

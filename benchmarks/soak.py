@@ -1,16 +1,16 @@
-"""Days of listening in minutes: what grows, what is lost and what wears out.
+"""Simulate days of listening in minutes: does memory grow, are samples lost, does state drift?
 
     python benchmarks/soak.py --hours 72 [--model lite] [--seed 0] [--figure soak.png] [--json]
 
-Two stations run through the real engine at `--pace fast`, with the bus and the history behind it.
+Two stations run through the real engine at `--pace fast`, with the bus and the history attached.
 `worn` follows a seeded schedule of music, silences, gaps, unplugged devices and streams that break;
 `endless` plays music with no pause at all, so that nothing ever resets the model's state. Music is
 the demo's, encoded as FLAC and decoded from files that are opened again and again, some of them
 damaged.
 
 Once a simulated hour memory, file handles, threads and the engine's CPU time an update are noted,
-and a twin of `endless` with a fresh state hears the same minute: how far both are apart tells
-whether the model's state wears out. Exits with 1 where a promise is broken.
+and a twin of `endless` with a fresh state hears the same minute: the distance between both
+shows whether the model's state drifts. Exits with 1 if a limit is exceeded.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ TWIN_S: Final = 60
 """Seconds for which the twin with the fresh state hears the same."""
 Kind = Literal["music", "silence", "gap", "unplugged", "broken"]
 
-# What the promises are; main() exits with 1 where one of them is broken.
+# The limits; main() exits with 1 if one of them is exceeded.
 RSS_GROWTH_MB: Final = 10.0
 """From the second hour to the last; what comes before fills caches."""
 SLOWER: Final = 1.3
@@ -77,7 +77,7 @@ class Part:
 
 
 def schedule(rng: np.random.Generator, seconds: float) -> Iterator[Part]:
-    """Yield what befalls a station, music in between, until so many seconds were heard."""
+    """Yield the parts of a schedule, music in between, up to a number of seconds."""
     lengths: dict[Kind, tuple[float, float]] = {  # median and spread of the logarithm
         "silence": (8, 1.0),
         "gap": (0.2, 2.0),
@@ -182,7 +182,7 @@ class SoakSource(Source):
             self.tell("live")
 
     def _song(self, files: Sequence[Path], at_most: int) -> int:
-        """Play one file, at most so many samples of it; return how many they were."""
+        """Play one file up to a number of samples; return the number played."""
         played = 0
         gain = np.float32(10 ** self._rng.uniform(-1, 0))
         for _, decoded in decode(files[int(self._rng.integers(len(files)))]):
@@ -205,7 +205,7 @@ class SoakSource(Source):
 
 
 class Twin:
-    """Lets a second state hear what a station hears, from now and then on, and compares."""
+    """Runs a second state on the same audio, restarted now and then, and compares."""
 
     def __init__(self, model: StatefulModel, station: str) -> None:
         self.distances: list[float] = []
@@ -284,7 +284,7 @@ class Gauge:
 def soak(
     folder: Path, model: Model, *, hours: float, seed: int = 0, measure_s: float = 3600
 ) -> dict[str, Any]:
-    """Let both stations live for so many simulated hours; return what was measured.
+    """Run both stations for a number of simulated hours; return the measurements.
 
     Parameters
     ----------
@@ -307,7 +307,7 @@ def soak(
     }
     twin = Twin(model, "endless") if isinstance(model, StatefulModel) else None
     gauge = Gauge("endless", measure_s, twin.begin if twin else lambda: None)
-    told: dict[str, Counter[str]] = {name: Counter() for name in stations}
+    reported: dict[str, Counter[str]] = {name: Counter() for name in stations}
     lost: dict[str, Counter[str]] = {name: Counter() for name in stations}
     last: dict[str, Status] = {}
     publisher = Publisher("tcp://127.0.0.1:*")
@@ -318,7 +318,7 @@ def soak(
         publisher.send(event)
         history.put(event)
         gauge.take(event)
-        told[event.station][event.TYPE] += 1
+        reported[event.station][event.TYPE] += 1
         if isinstance(event, Gap):
             lost[event.station][event.reason] += event.samples
         elif isinstance(event, Status):
@@ -345,8 +345,8 @@ def soak(
                 "parts": dict(source.ledger.parts),
                 "heard": source.ledger.heard,
                 "lost": dict(source.ledger.lost),
-                "told_lost": dict(lost[name]),
-                "told": dict(told[name]),
+                "reported_lost": dict(lost[name]),
+                "reported": dict(reported[name]),
                 "status": {"heard": last[name].samples, "lost": last[name].samples_lost},
                 "stream_samples": round(last[name].stream_time * RATE),
             }
@@ -385,12 +385,12 @@ def write_songs(folder: Path, count: int = 12) -> tuple[list[Path], list[Path]]:
 
 
 def problems(result: dict[str, Any], *, slower: float = SLOWER) -> list[str]:
-    """Return in words which promises were broken; ``slower`` is how much updates may cost more."""
+    """Describe every limit exceeded; ``slower`` is how much slower updates may become."""
     found = []
     for name, station in result["stations"].items():
-        heard, lost, told = station["heard"], station["lost"], station["told_lost"]
-        if told != lost:
-            found.append(f"{name}: lost were {lost}, told were {told}")
+        heard, lost, reported = station["heard"], station["lost"], station["reported_lost"]
+        if reported != lost:
+            found.append(f"{name}: lost were {lost}, reported were {reported}")
         if station["status"] != {"heard": heard, "lost": sum(lost.values())}:
             found.append(f"{name}: the status says {station['status']}; {heard} heard, {lost} lost")
         if abs(station["stream_samples"] - heard - sum(lost.values())) > RATE / 100:
@@ -424,7 +424,7 @@ def problems(result: dict[str, Any], *, slower: float = SLOWER) -> list[str]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """Return the result for people."""
+    """Return the result as text."""
     hours, apart = result["hours"], result["twin_distance"]
     first, last = hours[0], hours[-1]
     lines = [
@@ -452,8 +452,8 @@ def table(result: dict[str, Any]) -> str:
         parts = ", ".join(f"{n} {kind}" for kind, n in sorted(station["parts"].items()))
         lines.append(
             f"{name}: {parts}; {station['heard'] / RATE / 3600:.2f} h heard, "
-            f"{lost / RATE / 3600:.2f} h lost in {station['told'].get('gap', 0)} gaps, "
-            f"{station['told']['update']} updates"
+            f"{lost / RATE / 3600:.2f} h lost in {station['reported'].get('gap', 0)} gaps, "
+            f"{station['reported']['update']} updates"
         )
     broken = problems(result)
     return "\n".join([*lines, *(broken or ["every promise is kept"])])
@@ -487,7 +487,7 @@ def main() -> int:
     parser.add_argument("--hours", type=float, default=72, help="simulated hours (default: 72)")
     parser.add_argument("--model", default="lite")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--figure", type=Path, help="draw it into this file")
+    parser.add_argument("--figure", type=Path, help="file to draw the chart to")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

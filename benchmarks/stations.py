@@ -1,4 +1,4 @@
-"""What many radio stations in one daemon cost: CPU by stage, memory, latency, lost updates.
+"""Measure many radio stations in one daemon: CPU by stage, memory, latency, lost updates.
 
     python benchmarks/stations.py --stations 1 16 64 100 --minutes 1 --model lite [--json]
 
@@ -75,7 +75,7 @@ def write_mp3(path: Path, seconds: int = 60) -> None:
 
 
 def serve(path: str, port: Any) -> None:
-    """Send the file over and over to whoever comes, as a clock would, each from another place."""
+    """Send the file in a loop at real pace, to each client from a different offset."""
     data = Path(path).read_bytes()
 
     async def station(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -176,7 +176,7 @@ def listen(config: str, out: str) -> None:
 
 
 def run(folder: Path, urls: list[str], model: str, minutes: float) -> dict[str, Any]:
-    """Listen to the stations for so many minutes and return what it cost."""
+    """Listen to the stations for a number of minutes; return CPU, memory and latency."""
     endpoint = free_endpoint()
     config, noted, log = folder / "config.toml", folder / "noted.json", folder / "log"
     history = folder / f"history-{len(urls)}.sqlite3"
@@ -233,7 +233,7 @@ def run(folder: Path, urls: list[str], model: str, minutes: float) -> dict[str, 
 
 
 def missed(updates: list[Any]) -> int:
-    """Return how many updates are missing between those that came, by their stream time."""
+    """Return the number of missing updates, by the stream times of those received."""
     lost = 0
     last: dict[str, float] = {}
     for update in updates:

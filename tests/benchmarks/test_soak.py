@@ -24,7 +24,7 @@ def test_hours_with_faults_leave_nothing_behind(tmp_path: Path, stateful_folder:
     worn = result["stations"]["worn"]
     assert set(worn["parts"]) == {"music", "silence", "gap", "unplugged", "broken"}
     assert set(worn["lost"]) == {"source", "overflow", "reconnect"}
-    assert result["stations"]["endless"]["told"]["update"] == 1800
+    assert result["stations"]["endless"]["reported"]["update"] == 1800
     assert len(result["twin_distance"]) >= 16
     check_that_problems_would_be_seen(result)
 
@@ -44,7 +44,7 @@ def check_that_problems_would_be_seen(result: dict[str, Any]) -> None:
     assert seen(spoilt(threads=20), "threads")
     assert seen(spoilt(cpu_ms_per_update=1000), "updates cost")
     other = copy.deepcopy(result)
-    other["stations"]["worn"]["told_lost"]["overflow"] -= 1
+    other["stations"]["worn"]["reported_lost"]["overflow"] -= 1
     assert seen(other, "lost were")
     other = copy.deepcopy(result)
     other["twin_distance"][-4:] = [0.9] * 4
