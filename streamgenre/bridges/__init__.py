@@ -1,1 +1,1 @@
-"""Subscribers that hand events on to other systems."""
+"""Subscribers that forward events to other systems: MQTT and webhooks."""

@@ -28,7 +28,7 @@ EXTRAS: Final = {
         ),
         "listen",
     ),
-    **{"paho": "mqtt", "matplotlib": "report", "pyarrow": "parquet"},
+    **{"paho": "mqtt", "typst": "report", "pyarrow": "parquet"},
 }
 """Which extra brings a module that the base install lacks: ``pip install '.[EXTRA]'``."""
 

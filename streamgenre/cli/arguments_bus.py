@@ -171,14 +171,15 @@ def _bridge(parser: argparse.ArgumentParser) -> None:
         "--on",
         action="append",
         choices=("segment", "dead-air"),
-        help="what to post; may be given again (default: both)",
+        help="what to post, dead-air with stations that stop updating; may be repeated "
+        "(default: both)",
     )
     webhook.add_argument(
         "--dead-air-after",
         type=float,
         default=30.0,
         metavar="SECONDS",
-        help="silence or loss of the source that counts as dead air (default: 30)",
+        help="post a station as absent after so long without updates or source (default: 30)",
     )
 
 

@@ -140,7 +140,7 @@ def _report(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> N
             "examples:\n"
             "  streamgenre report --station kitchen --day yesterday --out report.html\n"
             "  streamgenre report --day 2026-07-01 --out day.pdf --theme light\n\n"
-            "The HTML file needs nothing else and no network. PNG and PDF need matplotlib:\n"
+            "The HTML file needs nothing else and no network. PNG and PDF need typst:\n"
             "pip install '.[report]'"
         ),
     )

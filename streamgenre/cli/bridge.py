@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamgenre.cli.connecting import subscribe
 from streamgenre.errors import SettingsError
-from streamgenre.events import Segment, from_json
+from streamgenre.events import from_json
 from streamgenre.system.signals import ask_to_stop
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _password(args: argparse.Namespace) -> str | None:
 
 
 def _webhook(args: argparse.Namespace) -> int:
-    from streamgenre.bridges.deadair import DeadAirWatch
+    from streamgenre.bridges.posts import EVENT_TYPES, PostSelector
     from streamgenre.bridges.webhook import Webhook
 
     url = args.url or os.environ.get("STREAMGENRE_WEBHOOK_URL")
@@ -63,22 +63,17 @@ def _webhook(args: argparse.Namespace) -> int:
         raise SettingsError("no URL: give --url URL, or $STREAMGENRE_WEBHOOK_URL")
     if not 0 < args.dead_air_after < 1e6:
         raise SettingsError(f"--dead-air-after {args.dead_air_after}: expected seconds, over 0")
-    wanted = args.on or ["segment", "dead-air"]
-    watch = DeadAirWatch(args.dead_air_after)
-    # A retained segment may have been posted before a restart of this bridge.
-    with ask_to_stop() as stop, subscribe(args, types=["update", "segment", "source"]) as events:
+    selector = PostSelector(args.on or ("segment", "dead-air"), args.dead_air_after)
+    with ask_to_stop() as stop, subscribe(args, types=EVENT_TYPES) as events:
         webhook = Webhook(url, _say)
         while not stop.is_set():
             event = events.receive(timeout=_WAIT_S)
             now = time.monotonic()
             if event is not None:
-                watch.take(event, now)
-                if isinstance(event, Segment) and not event.retained and "segment" in wanted:
-                    identifier = f"{event.session}-segment-{event.seq}"
-                    webhook.post(event.as_dict(), identifier)
-            for found in watch.due(now, time.time()):
-                if "dead-air" in wanted:
-                    webhook.post(found.as_dict(), f"dead-air-{found.over}-{found.time:.3f}")
+                for body, identifier in selector.take(event, now):
+                    webhook.post(body, identifier)
+            for body, identifier in selector.due(now, time.time()):
+                webhook.post(body, identifier)
         left = webhook.close()
     if left:
         _say(f"{left} events are not delivered")

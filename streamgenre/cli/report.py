@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from streamgenre.cli.history import asking_failed, history_path
+from streamgenre.display.text import clean
 from streamgenre.errors import HistoryError, SettingsError
 from streamgenre.history import query
 from streamgenre.history.database import open_to_read
@@ -36,9 +37,11 @@ def run(args: argparse.Namespace) -> int:
 
         picture = page(data, theme).encode()
     else:
-        from streamgenre.report.figure import draw
+        from streamgenre.report.png_pdf import convert
+        from streamgenre.report.svg_page import svg_page
 
-        picture = draw(data, theme, kind.removeprefix("."))
+        title = clean(f"{data.station} {data.day.isoformat()}")
+        picture = convert(svg_page(data, theme), "pdf" if kind == ".pdf" else "png", title=title)
     with atomic(out) as file:
         file.write(picture)
     if not data.segments:

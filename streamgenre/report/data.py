@@ -1,4 +1,4 @@
-"""What a report shows, taken out of the history."""
+"""The data of a report, read from the history."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ if TYPE_CHECKING:
         DeadAirRecord,
         GapRecord,
         SegmentRecord,
-        SourceRecord,
         TitleRecord,
     )
     from streamgenre.history.times import Zone
 
 JOIN_S: Final = 120.0
-"""A transition is from one genre to the next within so many seconds, whatever lies between."""
-_CONFIDENCE_STEP_S: Final = 60.0
+"""Most seconds between two genres that count as a transition."""
+_MINUTE_S: Final = 60.0
 _TOUCHING_S: Final = 1.0
+"""Stretches closer than this leave nothing missing between them."""
 _LATE_S: Final = 15.0
+"""Delay of the history that is not reported as missing."""
 
 
 class Kind(NamedTuple):
-    """What was on: a state, and a genre where it is music."""
+    """A state, with its genre if the state is ``music``."""
 
     state: str
     genre: str | None
 
     @property
     def name(self) -> str:
-        """The word for it."""
+        """The genre, or the state if there is none."""
         return self.state if self.genre is None else self.genre
 
 
@@ -52,51 +53,51 @@ class Hour:
     label: str
     """Its local time, ``18``."""
     seconds: dict[Kind, float]
-    """Seconds of each kind; what was not recorded is not in it."""
+    """Recorded seconds of each kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Confidence around one moment."""
+    """Confidence around one time."""
 
     time: float
     """UNIX seconds of the middle."""
     low: float
-    """Below it a tenth of the updates around lies, above ``high`` another; 0 to 1."""
+    """Tenth percentile of the updates, 0 to 1."""
     mean: float
     high: float
+    """Ninetieth percentile, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class DayData:
-    """A day of one station."""
+    """One day of one station."""
 
     station: str
     day: date
     span: Span
     until: float
-    """UNIX seconds of the end of the day, or of now where that is earlier."""
+    """UNIX seconds of the end of the day, or of the present if that is earlier."""
     tz: Zone
     segments: tuple[SegmentRecord, ...]
-    """Cut to the day."""
+    """All that overlap the day."""
     titles: tuple[TitleRecord, ...]
     gaps: tuple[GapRecord, ...]
     dead_air: tuple[DeadAirRecord, ...]
-    sources: tuple[SourceRecord, ...]
     hours: tuple[Hour, ...]
     kinds: tuple[Kind, ...]
-    """What occurs, genres first, each by its time, the longest first."""
+    """The kinds that occur: genres first, then states, the longest first."""
     totals: dict[Kind, float]
     """Seconds of each kind."""
     transitions: dict[tuple[str, str], int]
     """How often one genre followed another."""
     confidence: tuple[Point, ...]
     detailed: bool
-    """Whether the confidence is of every update, or the mean of each segment."""
+    """Whether the confidence is that of every update; else the mean of each segment."""
 
     @property
     def recorded_s(self) -> float:
-        """Seconds of the day of which something is known."""
+        """Recorded seconds of the day."""
         return sum(self.totals.values())
 
     @property
@@ -108,16 +109,25 @@ class DayData:
 def collect(
     connection: sqlite3.Connection, station: str, day: date, tz: Zone, *, now: float | None = None
 ) -> DayData:
-    """Return a day of a station.
+    """Read one day of one station.
 
     Parameters
     ----------
     connection
         The history.
-    station, day, tz
-        Which station and which day of which zone.
+    station
+        Name of the station.
+    day
+        The day, from midnight to midnight in ``tz``.
+    tz
+        Time zone; None for this machine's.
     now
-        UNIX seconds of the present, from which on nothing can be missing; None for the clock's.
+        UNIX seconds of the present, after which nothing can be missing; None for the system clock.
+
+    Returns
+    -------
+    DayData
+        The day.
 
     Raises
     ------
@@ -126,7 +136,7 @@ def collect(
     """
     ids = query.stations(connection, [station])
     span = day_span(day, tz)
-    whole = tuple(query.segments(connection, ids, span))
+    segments = tuple(query.segments(connection, ids, span))
     confidence = _from_detail(connection, next(iter(ids)), span)
     totals: defaultdict[Kind, float] = defaultdict(float)
     hours = _hours(connection, ids, day, tz)
@@ -140,16 +150,15 @@ def collect(
         span=span,
         until=min(span.end, max(span.start, time.time() if now is None else now)),
         tz=tz,
-        segments=whole,
+        segments=segments,
         titles=tuple(query.titles(connection, ids, span)),
         gaps=tuple(query.gaps(connection, ids, span)),
         dead_air=tuple(query.dead_air(connection, ids, span)),
-        sources=tuple(query.sources(connection, ids, span)),
         hours=hours,
         kinds=tuple(order),
         totals=dict(totals),
-        transitions=transitions(whole),
-        confidence=confidence or _from_segments(whole, span),
+        transitions=transitions(segments),
+        confidence=confidence or _from_segments(segments, span),
         detailed=bool(confidence),
     )
 
@@ -172,8 +181,18 @@ def _hours(
 def transitions(segments: Iterable[SegmentRecord]) -> dict[tuple[str, str], int]:
     """Count how often one genre followed another.
 
-    Short silences and unknown stretches between the two are passed over; the same genre again, or
-    a pause of two minutes, is no transition.
+    Silence and unknown stretches between two genres are skipped. The same genre again does not
+    count, nor does a pause of more than two minutes.
+
+    Parameters
+    ----------
+    segments
+        Segments of one station, in order of their start.
+
+    Returns
+    -------
+    dict
+        Counts by pair of genres, ``(before, after)``.
     """
     counts: defaultdict[tuple[str, str], int] = defaultdict(int)
     before: SegmentRecord | None = None
@@ -193,7 +212,7 @@ def _from_detail(connection: sqlite3.Connection, station: int, span: Span) -> tu
         inside = (minute.times > span.start) & (minute.times <= span.end)
         values = minute.confidences[inside]
         if len(values):
-            middle = (minute.times[inside][0] // _CONFIDENCE_STEP_S + 0.5) * _CONFIDENCE_STEP_S
+            middle = (minute.times[inside][0] // _MINUTE_S + 0.5) * _MINUTE_S
             ordered = sorted(values.tolist())
             tenth = len(ordered) // 10
             points.append(
@@ -213,7 +232,7 @@ def _from_segments(segments: Sequence[SegmentRecord], span: Span) -> tuple[Point
 
 
 def missing(data: DayData) -> list[Span]:
-    """Return the stretches of the day of which nothing is recorded and no gap tells."""
+    """Return the stretches of the day for which neither segments nor gaps are recorded."""
     found, at = [], data.span.start
     known = sorted(
         [(s.start, s.end) for s in data.segments] + [(g.start, g.end) for g in data.gaps]
@@ -222,7 +241,7 @@ def missing(data: DayData) -> list[Span]:
         if min(start, data.until) - at > _TOUCHING_S:
             found.append(Span(at, min(start, data.until)))
         at = max(at, end)
-    # What is heard now is written some seconds later: that is not missing.
+    # The history is written some seconds late: the present is not missing.
     slack = _TOUCHING_S if data.until == data.span.end else _LATE_S
     if data.until - at > slack:
         found.append(Span(at, data.until))

@@ -1,7 +1,7 @@
 """The report as one HTML file that needs nothing else: no script, no font, no network.
 
-Everything that came from a station is text and nothing but text (see ``svg.text_of``); beyond that
-the page's own policy forbids it to load or run anything.
+Text from stations is escaped (see ``svg.text_of``). In addition the page's content security policy
+forbids it to load or run anything.
 """
 
 from __future__ import annotations
@@ -12,23 +12,37 @@ from streamgenre import __version__
 from streamgenre.display.palette import ink, letters
 from streamgenre.display.text import clean, duration, percent
 from streamgenre.history.airplay_log import clipped, playlist
-from streamgenre.history.times import local
-from streamgenre.report import charts, svg
+from streamgenre.report import charts, ribbons, svg
 from streamgenre.report.data import Kind, missing
-from streamgenre.report.theme import kind_color
+from streamgenre.report.ribbons import clock_s
+from streamgenre.report.summary import confidence_note, figures, heading
+from streamgenre.report.theme import chart_css, kind_color, pattern_defs
 
 if TYPE_CHECKING:
     from streamgenre.report.data import DayData
     from streamgenre.report.theme import Theme
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
-_READING: Final = "Hold the pointer over a stretch or a title to read all of it."
+_READING: Final = "Hold the pointer over a segment or a title to read it in full."
 _MAX_LINES: Final = 1000
-"""Lines of a table; more than one every minute and a half is for ``history``, not for a page."""
+"""Most rows of a table; ``streamgenre history`` lists the rest."""
 
 
 def page(data: DayData, theme: Theme) -> str:
-    """Return the whole page."""
+    """Return the page.
+
+    Parameters
+    ----------
+    data
+        The day.
+    theme
+        The colours.
+
+    Returns
+    -------
+    str
+        An HTML document.
+    """
     title = f"{clean(data.station)} · {data.day.isoformat()}"
     head = (
         '<meta charset="utf-8">'
@@ -38,23 +52,23 @@ def page(data: DayData, theme: Theme) -> str:
         f"<title>{svg.text_of(title)}</title><style>{_style(theme)}</style>"
     )
     body = (
-        _patterns(theme)
-        + f"<header><h1>{svg.text_of(data.station)}</h1>"
-        + f"<p>{svg.text_of(data.day.strftime('%A, %d %B %Y'))}{_zone(data)}</p></header>"
-        + _facts(data)
-        + _section("The day", _legend(data) + charts.overview(data, theme))
+        f'<svg class="defs" width="0" height="0">{pattern_defs(theme)}</svg>'
+        f"<header><h1>{svg.text_of(data.station)}</h1>"
+        f"<p>{svg.text_of(heading(data))}</p></header>"
+        + _figures(data)
+        + _section("The day", _legend(data) + ribbons.overview(data, theme).inline)
     )
     if data.segments:
-        body += _section("Hour by hour", charts.sheet(data, theme), _READING)
+        body += _section("Hour by hour", ribbons.hourly(data, theme).inline, _READING)
     if data.kinds:
-        body += _section("Shares by hour", charts.stacked_hours(data, theme))
+        body += _section("Shares by hour", charts.stacked_hours(data, theme).inline)
         body += '<div class="two">'
         body += _section(
             "Transitions", _transitions(data, theme), "How often one genre followed another."
         )
         body += _section("Shares of the day", _shares(data)) + "</div>"
-        body += _section("Confidence", charts.confidence(data, theme), _confidence_words(data))
-    body += _section("Dead air, gaps and what is missing", _losses(data))
+        body += _section("Confidence", charts.confidence(data, theme).inline, confidence_note(data))
+    body += _section("Dead air, gaps and missing stretches", _losses(data))
     body += _section("Playlist", _playlist(data))
     body += f"<footer>streamgenre {svg.text_of(__version__)}</footer>"
     return f'<!DOCTYPE html><html lang="en"><head>{head}</head><body>{body}</body></html>\n'
@@ -65,27 +79,10 @@ def _section(title: str, content: str, words: str = "") -> str:
     return f"<section><h2>{svg.text_of(title)}</h2>{note}{content}</section>"
 
 
-def _zone(data: DayData) -> str:
-    name = str(data.tz) if data.tz is not None else local(data.span.start, None).tzname()
-    return f" · {svg.text_of(name or '')}"
-
-
-def _facts(data: DayData) -> str:
-    music = sum(s for kind, s in data.totals.items() if kind.genre is not None)
-    top = data.genres[0] if data.genres else "–"
-    lost = sum(gap.seconds for gap in data.gaps)
-    dead = sum(air.end - air.start for air in data.dead_air)
-    facts = (
-        ("recorded", duration(data.recorded_s)),
-        ("music", duration(music)),
-        ("most of it", top),
-        ("titles", str(len(data.titles))),
-        ("dead air", duration(dead) if data.dead_air else "none"),
-        ("gaps", f"{len(data.gaps)}, {duration(lost)}" if data.gaps else "none"),
-    )
+def _figures(data: DayData) -> str:
     items = "".join(
         f"<div><dt>{svg.text_of(name)}</dt><dd>{svg.text_of(value)}</dd></div>"
-        for name, value in facts
+        for name, value in figures(data)
     )
     return f"<dl>{items}</dl>"
 
@@ -109,16 +106,10 @@ _MARKS: Final = (
 )
 
 
-def _confidence_words(data: DayData) -> str:
-    if data.detailed:
-        return "Mean of each minute, and the middle four fifths of its seconds."
-    return "Mean of each segment; the probabilities of every second are no longer kept."
-
-
 def _transitions(data: DayData, theme: Theme) -> str:
     if not data.transitions:
         return "<p>None: no genre followed another.</p>"
-    return f'<div class="matrix">{charts.matrix(data, theme)}</div>'
+    return f'<div class="matrix">{charts.matrix(data, theme).inline}</div>'
 
 
 def _shares(data: DayData) -> str:
@@ -133,7 +124,7 @@ def _shares(data: DayData) -> str:
 
 def _losses(data: DayData) -> str:
     found = [
-        (air.start, air.end, "dead air", "goes on" if air.ending == "open" else "")
+        (air.start, air.end, "dead air", "not over yet" if air.ending == "open" else "")
         for air in data.dead_air
     ]
     found += [
@@ -141,18 +132,18 @@ def _losses(data: DayData) -> str:
             g.start,
             g.end,
             "gap",
-            "the history could not keep it" if g.reason == "history" else g.reason,
+            "not kept by the history" if g.reason == "history" else g.reason,
         )
         for g in data.gaps
     ]
     found += [(s.start, s.end, "not recorded", "") for s in missing(data)]
     cut = [s for s in data.segments if s.ending == "cut"]
-    found += [(s.end, s.end, "cut", "the daemon ended without a word") for s in cut]
+    found += [(s.end, s.end, "cut", "the daemon did not shut down cleanly") for s in cut]
     if not found:
-        return "<p>None. The day is whole.</p>"
+        return "<p>None. The day is complete.</p>"
     rows = "".join(
-        f'<tr><td class="n">{charts.clock_s(start, data)}</td>'
-        f'<td class="n">{charts.clock_s(end, data)}</td><td class="n">{duration(end - start)}</td>'
+        f'<tr><td class="n">{clock_s(start, data)}</td>'
+        f'<td class="n">{clock_s(end, data)}</td><td class="n">{duration(end - start)}</td>'
         f"<td>{svg.text_of(what)}</td><td>{svg.text_of(why)}</td></tr>"
         for start, end, what, why in sorted(found)[:_MAX_LINES]
     )
@@ -170,8 +161,8 @@ def _playlist(data: DayData) -> str:
             mark = f'<i style="background:{kind_color(Kind("music", item.genre))}"></i>'
             sure = percent(item.confidence or 0.0)
         rows += (
-            f'<tr><td class="n">{charts.clock_s(item.start, data)}</td>'
-            f'<td class="n">{charts.clock_s(item.end, data)}</td>'
+            f'<tr><td class="n">{clock_s(item.start, data)}</td>'
+            f'<td class="n">{clock_s(item.end, data)}</td>'
             f"<td>{svg.text_of(item.artist)}</td><td>{svg.text_of(item.title)}</td>"
             f'<td>{mark}{svg.text_of(item.genre or "")}</td><td class="n">{sure}</td></tr>'
         )
@@ -180,22 +171,10 @@ def _playlist(data: DayData) -> str:
 
 def _table(names: tuple[str, ...], rows: str, count: int) -> str:
     heading = "".join(f"<th>{svg.text_of(name)}</th>" for name in names)
-    more = f"<p>and {count - _MAX_LINES} more: ask <code>streamgenre history</code></p>"
+    more = f"<p>and {count - _MAX_LINES} more; <code>streamgenre history</code> lists all</p>"
     return f"<table><thead><tr>{heading}</tr></thead><tbody>{rows}</tbody></table>" + (
         more if count > _MAX_LINES else ""
     )
-
-
-def _patterns(theme: Theme) -> str:
-    """Return the hatchings, which the drawings of the page refer to."""
-    stripes = (
-        '<pattern id="{name}" width="6" height="6" patternUnits="userSpaceOnUse" '
-        'patternTransform="rotate(45)"><rect width="6" height="6" fill="{ground}"/>'
-        '<rect width="{width}" height="6" fill="{stripe}"/></pattern>'
-    )
-    empty = stripes.format(name="empty", ground=theme.empty, width=1.2, stripe=theme.line)
-    lost = stripes.format(name="lost", ground=theme.ground, width=3, stripe=theme.lost)
-    return f'<svg class="defs" width="0" height="0"><defs>{empty}{lost}</defs></svg>'
 
 
 def _style(theme: Theme) -> str:
@@ -211,10 +190,7 @@ section{{margin-top:34px}}.note{{margin:-8px 0 10px;font-size:13px}}
 dl{{display:flex;flex-wrap:wrap;gap:10px 40px;margin:22px 0 0}}dt{{font-size:12px}}
 dd{{margin:0;font-size:18px}}
 svg{{display:block;width:100%;height:auto}}svg.defs{{position:absolute;width:0;height:0}}
-text{{font-family:inherit;font-size:11px}}.axis,.tick{{fill:{theme.soft}}}
-.letter{{font-size:11px;font-weight:600;text-anchor:middle}}
-.song{{font-size:9.5px;fill:{theme.ink}}}.artist{{font-size:9.5px;fill:{theme.soft}}}.tick{{font-size:9px}}
-.end{{text-anchor:end}}.middle,.count{{text-anchor:middle}}
+text{{font-family:inherit}}{chart_css(theme)}
 .legend{{list-style:none;display:flex;flex-wrap:wrap;gap:6px 18px;padding:0;margin:0 0 12px;
 font-size:13px}}
 .legend i{{display:inline-block;width:18px;height:18px;line-height:18px;margin-right:6px;

@@ -1,4 +1,4 @@
-"""Colours of a report apart from those of the genres, which are the dashboard's."""
+"""Colours and styles of a report. The colours of the genres are the dashboard's."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """A ground and what is legible on it, as ``#RRGGBB``."""
+    """A background and the colours that are legible on it, as ``#RRGGBB``."""
 
     ground: str
-    panel: str
-    """Ground of a chart."""
+    """Background."""
     ink: str
+    """Text."""
     soft: str
-    """Words that are not the matter itself."""
+    """Text of less weight: axes, notes, column headings."""
     line: str
     """Grid and axes."""
     edge: str
-    """Around cells of the genres' colours, so that pale ones stand out."""
+    """Edges of cells in genre colours, so that pale ones stand out."""
     empty: str
     """Where nothing was recorded."""
     bad: str
@@ -32,12 +32,11 @@ class Theme:
     lost: str
     """Gaps."""
     scale: tuple[str, str]
-    """Cells of the matrix from none to most."""
+    """Cells of the transition matrix, from none to most."""
 
 
 DARK: Final = Theme(
     ground="#14171B",
-    panel="#1B1F24",
     ink="#E6E9ED",
     soft="#9BA3AE",
     line="#30363D",
@@ -49,7 +48,6 @@ DARK: Final = Theme(
 )
 LIGHT: Final = Theme(
     ground="#FFFFFF",
-    panel="#F6F7F9",
     ink="#1B1F24",
     soft="#5A626C",
     line="#D5DAE0",
@@ -63,14 +61,49 @@ THEMES: Final = {"dark": DARK, "light": LIGHT}
 
 
 def kind_color(kind: Kind) -> str:
-    """Return the colour of what was on, the same as in the dashboard."""
+    """Return the dashboard's colour of a state or genre."""
     return color(kind.state, kind.genre)
 
 
 def between(low: str, high: str, share: float) -> str:
-    """Return the colour that lies so far between two."""
+    """Return a colour between two others.
+
+    Parameters
+    ----------
+    low, high
+        Colours as ``#RRGGBB``.
+    share
+        0 gives ``low``, 1 gives ``high``.
+
+    Returns
+    -------
+    str
+        The colour as ``#RRGGBB``.
+    """
     parts = (
         round(int(low[i : i + 2], 16) * (1 - share) + int(high[i : i + 2], 16) * share)
         for i in (1, 3, 5)
     )
     return "#" + "".join(f"{part:02X}" for part in parts)
+
+
+def chart_css(theme: Theme) -> str:
+    """Return the style rules that the charts need, in a page and on a sheet alike."""
+    return f"""
+text{{font-size:11px}}.axis{{fill:{theme.soft}}}
+.letter{{font-size:11px;font-weight:600;text-anchor:middle}}
+.song{{font-size:9.5px;fill:{theme.ink}}}.artist{{font-size:9.5px;fill:{theme.soft}}}
+.end{{text-anchor:end}}.middle,.count{{text-anchor:middle}}
+"""
+
+
+def pattern_defs(theme: Theme) -> str:
+    """Return the hatch patterns ``empty`` (not recorded) and ``lost`` (gaps) as SVG ``defs``."""
+    stripes = (
+        '<pattern id="{name}" width="6" height="6" patternUnits="userSpaceOnUse" '
+        'patternTransform="rotate(45)"><rect width="6" height="6" fill="{ground}"/>'
+        '<rect width="{width}" height="6" fill="{stripe}"/></pattern>'
+    )
+    empty = stripes.format(name="empty", ground=theme.empty, width=1.2, stripe=theme.line)
+    lost = stripes.format(name="lost", ground=theme.ground, width=3, stripe=theme.lost)
+    return f"<defs>{empty}{lost}</defs>"

@@ -21,9 +21,10 @@ from support.commands import COMMAND, environment, free_endpoint, start, streamg
 from support.live import bus, end, spawn_bus, until
 from support.sample_events import SampleStation
 
-from streamgenre.bridges.deadair import DeadAirWatch
+from streamgenre.bridges.absence import AbsenceWatch
 from streamgenre.bridges.homeassistant import SENSORS, identifier
 from streamgenre.bridges.mqtt import MqttBridge, parse_broker
+from streamgenre.bridges.posts import PostSelector
 from streamgenre.bridges.webhook import Webhook, checked
 from streamgenre.daemon.metrics import MetricsServer
 from streamgenre.errors import SettingsError
@@ -351,9 +352,9 @@ def test_the_webhook_command_posts_segments_and_dead_air() -> None:
     try:
         until(lambda: sum(b["type"] == "segment" for _, b, _ in hook.got) >= 2, 20)
         end(process)
-        until(lambda: any(b["type"] == "dead-air" for _, b, _ in hook.got), 15)
+        until(lambda: any(b["type"] == "absence" for _, b, _ in hook.got), 15)
         process, _ = spawn_bus(endpoint)
-        until(lambda: any(b["type"] == "dead-air" and b["over"] for _, b, _ in hook.got), 15)
+        until(lambda: any(b["type"] == "absence" and not b["active"] for _, b, _ in hook.got), 15)
         for _, body, _ in hook.got:
             if body["type"] == "segment":
                 from_dict(body)
@@ -368,29 +369,72 @@ def test_the_webhook_command_posts_segments_and_dead_air() -> None:
         end(process)
 
 
-def test_dead_air_is_told_once_and_its_end_too() -> None:
-    import dataclasses
-
-    watch, made_up = DeadAirWatch(10), SampleStation()
-    silent = dataclasses.replace(made_up.update(), state="silence", genre=None)
-    watch.take(made_up.update(), 0)
-    for now in range(1, 9):
+def test_an_absence_is_reported_once_and_its_end_too() -> None:
+    watch, sample = AbsenceWatch(10), SampleStation()
+    silent = replace(sample.update(), state="silence", genre=None)
+    for now in range(20):  # silence is the daemon's to report
         watch.take(silent, now)
         assert watch.due(now, now) == []
-    for now in range(9, 30):
-        watch.take(silent, now)
+    for now in range(20, 40):
         found = watch.due(now, 1000 + now)
-        assert bool(found) == (now == 11)
+        assert bool(found) == (now == 29)
         if found:
-            assert (found[0].over, found[0].reason, found[0].time) == (False, "silence", 1001)
-    watch.take(made_up.update(), 30)
-    assert [f.over for f in watch.due(30, 30)] == [True]
-    assert [f.reason for f in watch.due(41, 41)] == ["no updates"]
-    ended = dataclasses.replace(made_up.source(), state="ended")
-    other = DeadAirWatch(10)
-    other.take(made_up.update(), 0)
-    other.take(ended, 1)
-    assert other.due(100, 100) == []  # it is over, not dead
+            assert found[0].as_dict() == {
+                **{"v": 1, "type": "absence", "station": sample.name, "active": True},
+                **{"reason": "no updates", "start_time": 1019, "seconds": 10},
+            }
+    watch.take(sample.update(), 40)
+    (over,) = watch.due(41, 1041)
+    assert (over.active, over.reason, over.start_time, over.seconds) == (
+        *(False, "no updates", 1019),
+        22,
+    )
+    assert watch.due(42, 1042) == []
+    assert [f.active for f in watch.due(50, 1050)] == [True]
+
+
+def test_a_lost_source_is_an_absence_and_an_ended_one_is_not() -> None:
+    sample = SampleStation()
+    lost = AbsenceWatch(10)
+    lost.take(sample.update(), 0)
+    lost.take(replace(sample.source(), state="lost"), 1)
+    assert lost.due(10.9, 100) == []
+    (found,) = lost.due(11, 100)
+    assert (found.reason, found.start_time) == ("source lost", 90)
+    short = AbsenceWatch(10)
+    short.take(sample.update(), 0)
+    short.take(replace(sample.source(), state="lost"), 1)
+    short.take(sample.update(), 8)
+    assert short.due(12, 100) == []
+    ended = AbsenceWatch(10)
+    ended.take(sample.update(), 0)
+    ended.take(replace(sample.source(), state="ended"), 1)
+    assert ended.due(100, 100) == []
+
+
+def test_dead_air_is_posted_as_it_came_over_the_bus() -> None:
+    sample = SampleStation()
+    begins, ends = (replace(sample.dead_air(), active=active) for active in (True, False))
+    selector = PostSelector(("segment", "dead-air"), 30)
+    posts = [post for event in (begins, ends) for post in selector.take(event, 0)]
+    assert [from_dict(body) for body, _ in posts] == [begins, ends]
+    assert len({identifier for _, identifier in posts}) == 2
+    assert list(PostSelector(("segment",), 30).take(begins, 0)) == []
+
+
+def test_retained_events_are_posted_once_and_only_while_they_matter() -> None:
+    sample = SampleStation()
+    begins, ends = (replace(sample.dead_air(), active=active) for active in (True, False))
+    late_start, late_end = (replace(event, retained=True) for event in (begins, ends))
+    restarted = PostSelector(("dead-air",), 30)
+    assert [body["active"] for body, _ in restarted.take(late_start, 0)] == [True]
+    assert list(restarted.take(late_start, 0)) == []  # the connection was made again
+    assert [body["active"] for body, _ in restarted.take(late_end, 0)] == [False]
+    assert list(restarted.take(late_end, 0)) == []
+    assert list(PostSelector(("dead-air",), 30).take(late_end, 0)) == []
+    segment = sample.segment()
+    assert len(list(PostSelector(("segment",), 30).take(segment, 0))) == 1
+    assert list(PostSelector(("segment",), 30).take(replace(segment, retained=True), 0)) == []
 
 
 # ---- metrics ------------------------------------------------------------------------------------

@@ -394,7 +394,7 @@ def test_asking_loads_nothing_heavy_and_listening_loads_no_pictures(path: Path) 
         "import sys\nfrom streamgenre.cli import main\n"
         f"main(['history', 'segments', '--history', {str(path)!r}, '--limit', '1'])\n"
         "import streamgenre.cli.listen, streamgenre.history.writer\n"
-        "heavy = {'matplotlib', 'pyarrow', 'pandas', 'scipy', 'PIL'}\n"
+        "heavy = {'typst', 'pyarrow', 'pandas', 'scipy', 'PIL'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -402,7 +402,7 @@ def test_asking_loads_nothing_heavy_and_listening_loads_no_pictures(path: Path) 
 
 
 def test_without_pyarrow_it_is_said_what_to_install(path: Path, tmp_path: Path) -> None:
-    for name in ("pyarrow", "matplotlib"):
+    for name in ("pyarrow", "typst"):
         (tmp_path / f"{name}.py").write_text("raise ImportError('not here')\n")
     env = {"PYTHONPATH": str(tmp_path)}
     out = tmp_path / "x.parquet"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import zlib
 from datetime import UTC, date
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-import matplotlib.image
+import av
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,13 +19,14 @@ from support.commands import streamgenre
 from support.histories import HistoryWriter, record
 from support.history_programme import GENRES, T0, Programme
 
-from streamgenre.display.palette import GENRE_COLORS, color
+from streamgenre.display.palette import GENRE_COLORS, color, ink
 from streamgenre.history.database import open_to_read
 from streamgenre.history.recorder import Recorder
 from streamgenre.report import svg
-from streamgenre.report.charts import shortened
 from streamgenre.report.data import collect, missing
 from streamgenre.report.html import page
+from streamgenre.report.ribbons import shortened
+from streamgenre.report.svg_page import svg_page
 from streamgenre.report.theme import DARK, LIGHT, THEMES, between
 
 if TYPE_CHECKING:
@@ -261,10 +264,21 @@ def test_a_cut_is_marked(tmp_path: Path) -> None:
     writer.vanish()
     HistoryWriter(path).vanish()
     seen = Page(page(day_of(path), DARK))
-    assert "cut: the daemon ended without a word" in seen.text
+    assert "cut: the daemon did not shut down cleanly" in seen.text
 
 
 # ---- files --------------------------------------------------------------------------------------
+
+
+def pixels(path: Path) -> Any:
+    """The picture in a file, shape ``(height, width, 3)``."""
+    with av.open(str(path)) as file:
+        return next(file.decode(video=0)).to_ndarray(format="rgb24")
+
+
+def rgb(color: str) -> list[int]:
+    """The three values of ``#RRGGBB``."""
+    return [int(color[i : i + 2], 16) for i in (1, 3, 5)]
 
 
 def test_a_png_has_the_colours_in_it(path: Path, tmp_path: Path) -> None:
@@ -273,11 +287,60 @@ def test_a_png_has_the_colours_in_it(path: Path, tmp_path: Path) -> None:
         *("report", "--history", path, "--day", "2026-07-01", "--tz", "UTC", "--out", out)
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    image = (matplotlib.image.imread(out)[:, :, :3] * 255).round().astype(int)
-    assert image.shape[0] > 2000
+    image = pixels(out)
+    assert image.shape[:2] == (3394, 2400)
     for genre in day_of(path).genres:
-        wanted = [int(GENRE_COLORS[genre][i : i + 2], 16) for i in (1, 3, 5)]
-        assert (image == wanted).all(axis=2).sum() > 300, genre
+        assert (image == rgb(GENRE_COLORS[genre])).all(axis=2).sum() > 300, genre
+
+
+def test_letters_are_legible_on_their_genre(path: Path, tmp_path: Path) -> None:
+    """A letter in the legend is black or white, whichever has the contrast: not the text colour."""
+    out = tmp_path / "day.png"
+    streamgenre("report", "--history", path, "--day", "2026-07-01", "--tz", "UTC", "--out", out)
+    legend = pixels(out)[180:260]
+    for genre in day_of(path).genres:
+        box = (legend == rgb(GENRE_COLORS[genre])).all(axis=2)
+        rows, columns = np.nonzero(box)
+        inside = legend[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        assert inside.shape[0] < 40, genre
+        assert (inside == rgb(ink(GENRE_COLORS[genre]))).all(axis=2).sum() > 8, genre
+
+
+def test_the_page_holds_the_drawings_of_the_html(path: Path) -> None:
+    """PNG and PDF are made from what the HTML shows: every segment and gap, and all cells."""
+    data = day_of(path)
+    sheet = ElementTree.fromstring(svg_page(data, DARK))
+    drawings = {d.get("aria-label"): d for d in sheet.iter("{http://www.w3.org/2000/svg}svg")}
+    in_html = {
+        ElementTree.fromstring(d).get("aria-label"): ElementTree.fromstring(d)
+        for d in re.findall(r"<svg .*?</svg>", page(data, DARK), re.DOTALL)
+    }
+    for name in (
+        *("genres and titles by hour", "shares of each hour", "confidence over the day"),
+        "transitions between genres",
+    ):
+        fills = [
+            [r.get("fill") for r in d[name].iter() if r.tag.endswith("rect")]
+            for d in (drawings, in_html)
+        ]
+        assert fills[0] == fills[1], name
+    for drawing in drawings.values():
+        x, y = (float(drawing.get(a, "0")) for a in ("x", "y"))
+        assert x + float(drawing.get("width", "0")) <= float(sheet.get("width", "0"))
+        assert y + float(drawing.get("height", "0")) <= float(sheet.get("height", "0"))
+
+
+def test_a_pdf_is_one_a3_page_whose_text_can_be_found(path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "day.pdf"
+    streamgenre("report", "--history", path, "--day", "2026-07-01", "--tz", "UTC", "--out", out)
+    written = out.read_bytes()
+    # Most objects of a PDF lie in deflated streams.
+    for stream in re.findall(rb"stream\r?\n(x.*?)\r?\nendstream", written, re.DOTALL):
+        written += zlib.decompressobj().decompress(stream)
+    boxes = re.findall(rb"/MediaBox *\[0 0 ([\d.]+) ([\d.]+)\]", written)
+    assert [[round(float(side)) for side in box] for box in boxes] == [[842, 1191]]
+    assert b"/ToUnicode" in written
+    assert b"kitchen 2026-07-01" in written
 
 
 def test_every_format_through_the_command(path: Path, tmp_path: Path) -> None:
