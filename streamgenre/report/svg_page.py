@@ -55,7 +55,11 @@ def svg_page(data: DayData, theme: Theme) -> str:
     ]
     if data.kinds:
         parts += _lower_charts(data, theme, top=below)
-    size = {"width": WIDTH, "height": HEIGHT, "viewBox": f"0 0 {WIDTH:g} {HEIGHT:g}"}
+    size: dict[str, str | float] = {
+        "width": WIDTH,
+        "height": HEIGHT,
+        "viewBox": f"0 0 {WIDTH:g} {HEIGHT:g}",
+    }
     return svg.element("svg", "".join(parts), xmlns=_NAMESPACE, fill=theme.ink, **size)
 
 
