@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-from streamgenre.bus.stats import TokenBucket
+from streamgenre.bus.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable

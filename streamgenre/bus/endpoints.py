@@ -18,6 +18,16 @@ from streamgenre.errors import BusError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+KEEPALIVE: Final = {
+    zmq.TCP_KEEPALIVE: 1,
+    zmq.TCP_KEEPALIVE_IDLE: 5,
+    zmq.TCP_KEEPALIVE_INTVL: 2,
+    zmq.TCP_KEEPALIVE_CNT: 3,
+}
+"""TCP probes that detect a machine that is gone, in seconds and probes; for both ends.
+
+libzmq's heartbeats would not do: a reader whose queue is full reads no heartbeats, so they take it
+for dead and reconnect it, and libzmq 4.3.5 then aborts the reader's process (libzmq issue 3937)."""
 IPC_MODE: Final = 0o600
 """Who may connect to an ``ipc://`` endpoint: its owner."""
 _MAX_PORT: Final = 65_535

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.bus.stats import TokenBucket
+from streamgenre.bus.token_bucket import TokenBucket
 from streamgenre.events import RETAINED_TYPES
 
 if TYPE_CHECKING:

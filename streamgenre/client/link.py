@@ -8,20 +8,13 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
+from streamgenre.bus.endpoints import KEEPALIVE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 LinkState: TypeAlias = Literal["connecting", "live", "lost"]
 
-KEEPALIVE: Final = {
-    zmq.TCP_KEEPALIVE: 1,
-    zmq.TCP_KEEPALIVE_IDLE: 5,
-    zmq.TCP_KEEPALIVE_INTVL: 2,
-    zmq.TCP_KEEPALIVE_CNT: 3,
-}
-"""How a machine that is gone is noticed, in seconds and probes. TCP's own probes and not libzmq's
-heartbeats: a reader whose queue is full reads no heartbeats, is taken for dead by them and
-reconnected, and libzmq 4.3.5 then aborts the reader's process (libzmq issue 3937)."""
 SILENT_S: Final = 9.5
 """A daemon that sends nothing for so long is lost: it sends a status more than twice as often."""
 RECONNECT_MS: Final = 100

@@ -1,7 +1,7 @@
-"""What the daemon is asked to do: one TOML file, the environment, flags."""
+"""Settings of the daemon, from TOML files, environment variables and flags."""
 
+from streamgenre.bus.settings import BusSettings
 from streamgenre.config.settings import (
-    BusSettings,
     Config,
     MetricsSettings,
     StationSettings,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre.bus.settings import BusSettings
 from streamgenre.config.layers import (
     Given,
     Tree,
@@ -17,7 +18,6 @@ from streamgenre.config.layers import (
 )
 from streamgenre.config.settings import (
     MAX_STATIONS,
-    BusSettings,
     Config,
     MetricsSettings,
     StationSettings,

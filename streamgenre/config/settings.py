@@ -1,18 +1,18 @@
 """Settings of the listening daemon, frozen and checked.
 
-The fields are the keys of the configuration file: their types and limits are what is accepted, and
-their docstrings are what ``streamgenre config edit-example`` and ``schema`` say of them.
+The fields are the keys of the configuration file. Their types and limits define what is accepted;
+their docstrings are the help in ``streamgenre config edit-example`` and ``schema``.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from pathlib import Path  # noqa: TC003 - the types are read
 from typing import Annotated, Final
 
-from streamgenre.bus.endpoints import address_fault, endpoint_fault
-from streamgenre.defaults import ENDPOINT, MODEL
+from streamgenre.bus.endpoints import address_fault
+from streamgenre.bus.settings import BusSettings
+from streamgenre.defaults import MODEL
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.history.settings import HistorySettings
 from streamgenre.inference.decision import DecisionSettings
@@ -31,28 +31,6 @@ _NAME: Final = Like(rf"(?=.*\S).{{1,{MAX_NAME}}}", "a name of printable characte
 
 def _name_fault(name: str) -> str:
     return "" if name.isprintable() else f"expected {_NAME.expected}"
-
-
-@dataclass(frozen=True, slots=True)
-class BusSettings:
-    """Where the events go, and who may read and ask."""
-
-    publish: Annotated[str, Checked(endpoint_fault)] = ENDPOINT
-    """ZeroMQ endpoint to publish on; beyond loopback only with keys."""
-    encrypt: bool = False
-    """Whether only allowed keys are let in on loopback too; beyond it they always are."""
-    keys: Path | None = None
-    """Folder of the CURVE keys; None for the user's own."""
-    ipc_mode: Annotated[
-        str,
-        Like("(0|0o)?[67][0-7]{2}", "three octal digits that let the owner read and write: 660"),
-    ] = "600"
-    """File mode of an ``ipc://`` endpoint, three octal digits."""
-    control: Annotated[str, Checked(endpoint_fault)] | None = None
-    """ZeroMQ endpoint to take requests on; None for none."""
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 @dataclass(frozen=True, slots=True)

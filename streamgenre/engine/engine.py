@@ -15,7 +15,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.audio.fair_lock import Turn
-from streamgenre.bus.stats import BusStats
 from streamgenre.engine.batch import decide
 from streamgenre.engine.health import Health
 from streamgenre.engine.reporter import Reporter
@@ -23,6 +22,7 @@ from streamgenre.engine.runner import StationRunner
 from streamgenre.engine.scheduler import Scheduler
 from streamgenre.engine.station import Station
 from streamgenre.errors import ControlError, InputError, SettingsError, nearest
+from streamgenre.events.stats import BusStats
 from streamgenre.inference.dead_air import DeadAirWatch
 from streamgenre.inference.decision import Decider, DecisionSettings
 from streamgenre.sources.device import client as helper

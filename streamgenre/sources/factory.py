@@ -25,8 +25,8 @@ from streamgenre.urls import (
 )
 
 if TYPE_CHECKING:
-    from streamgenre.config import StationSettings
     from streamgenre.sources.base import Source
+    from streamgenre.sources.settings import InputSettings
 
 
 def input_fault(name: str) -> str:
@@ -42,7 +42,7 @@ def input_fault(name: str) -> str:
     return ""
 
 
-def open_input(settings: StationSettings, *, waits: bool = True) -> tuple[Source, str | None]:
+def open_input(settings: InputSettings, *, waits: bool = True) -> tuple[Source, str | None]:
     """Return the source that the settings mean, and a line for the user where one was chosen.
 
     Parameters
@@ -80,7 +80,7 @@ def open_input(settings: StationSettings, *, waits: bool = True) -> tuple[Source
     return DeviceSource(Choice(chosen_by, device), settings.device, waits=waits), None
 
 
-def _open_path(name: str, settings: StationSettings) -> Source:
+def _open_path(name: str, settings: InputSettings) -> Source:
     """Return what plays a file, a folder or a list of files, or the stream of a station list."""
     order = Order(loop=settings.loop, shuffle=settings.shuffle)
     path = expand(name)
@@ -124,7 +124,7 @@ def _looks_like_path(name: str) -> bool:
     )
 
 
-def _default(settings: StationSettings, *, waits: bool) -> tuple[Source, str]:
+def _default(settings: InputSettings, *, waits: bool) -> tuple[Source, str]:
     """Return the default input device, or the demo where there is none."""
     try:
         devices = list_devices()

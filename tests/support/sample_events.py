@@ -6,7 +6,6 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from streamgenre.bus.stats import BusStats
 from streamgenre.events import (
     DeadAir,
     Gap,
@@ -17,6 +16,7 @@ from streamgenre.events import (
     Title,
     Update,
 )
+from streamgenre.events.stats import BusStats
 
 GENRES = (
     *("blues", "classical", "country", "disco", "hiphop"),
