@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help listen test lint types check install-service uninstall-service clean
+.PHONY: help listen test lint types check install-service uninstall-service docs release clean
 help:
 	@echo "make listen [ARGS='--input demo']   listen and classify; make test   lint, types, tests"
 	@echo "sudo make install-service | uninstall-service   a systemd service (see README.md)"
@@ -57,5 +57,17 @@ install-service:
 uninstall-service:
 	@scripts/service uninstall
 
+# The documentation as a site, in site/.
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict
+
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[docs]'
+	@touch $@
+
+# make release VERSION=1.2.3: see CONTRIBUTING.md.
+release:
+	@scripts/release $(VERSION)
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
