@@ -1,7 +1,7 @@
 """Hooks of the documentation site: pages that lie outside docs/, and the links between them.
 
-README.md becomes the home page, the model cards are under ``cards/``, and links to source files lead
-to the repository.
+README.md becomes the home page, the model cards are under ``cards/``, and links to source files
+lead to the repository.
 """
 
 from __future__ import annotations
