@@ -1,28 +1,80 @@
 """streamgenre: a live music-genre classifier.
 
-Other programs need only :class:`Subscriber`::
+Programs that read the events of a daemon need only :class:`Subscriber`::
 
     from streamgenre import Subscriber
 
     for event in Subscriber(types=["update"]):
         print(event.station, event.genre, event.confidence)
+
+Everything listed in ``__all__`` is public and loaded on first use.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from streamgenre.client.subscriber import Subscriber
+    from streamgenre.errors import (
+        BusError,
+        ControlError,
+        HistoryError,
+        InputError,
+        KeysError,
+        ModelError,
+        SettingsError,
+        StreamgenreError,
+    )
+    from streamgenre.events import (
+        AnyEvent,
+        DeadAir,
+        Event,
+        Gap,
+        Segment,
+        SourceChange,
+        Status,
+        Title,
+        Update,
+    )
 
 __version__ = "0.1.0"
-__all__ = ["Subscriber", "__version__"]
+__all__ = [
+    "AnyEvent",
+    "BusError",
+    "ControlError",
+    "DeadAir",
+    "Event",
+    "Gap",
+    "HistoryError",
+    "InputError",
+    "KeysError",
+    "ModelError",
+    "Segment",
+    "SettingsError",
+    "SourceChange",
+    "Status",
+    "StreamgenreError",
+    "Subscriber",
+    "Title",
+    "Update",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> object:
     # Loaded on first use: `streamgenre --help` must not wait for ZeroMQ.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "Subscriber":
-        from streamgenre.client.subscriber import Subscriber
+        module = "streamgenre.client.subscriber"
+    else:
+        module = "streamgenre.errors" if name.endswith("Error") else "streamgenre.events"
+    value: object = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
 
-        return Subscriber
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

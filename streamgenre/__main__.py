@@ -2,7 +2,7 @@
 
 import sys
 
-from streamgenre.cli import main
+from streamgenre.cli.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,11 +10,12 @@ all of them come too late for :data:`CONFIRM_S` (some are missing, and nobody sa
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections import deque
 from typing import Final
+
+from streamgenre.logger import get_logger
 
 WINDOW_S: Final = 30.0
 """Seconds of arrivals from which one correction is taken."""
@@ -33,7 +34,7 @@ DRIFT_AFTER_S: Final = 300.0
 _DRIFT_WINDOWS: Final = 120
 """Windows over which the drift is measured: the last hour."""
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 def wall_offset() -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from streamgenre.cli.connecting import subscribe
 from streamgenre.errors import SettingsError
 from streamgenre.events import from_json
-from streamgenre.system.signals import ask_to_stop
+from streamgenre.system.signals import stop_on_signals
 
 if TYPE_CHECKING:
     import argparse
@@ -30,7 +30,7 @@ def _mqtt(args: argparse.Namespace) -> int:
     broker = parse_broker(args.broker, password=_password(args), ca=args.ca)
     bridge = MqttBridge(broker, args.prefix, args.discovery, _say)
     with (
-        ask_to_stop() as stop,
+        stop_on_signals() as stop,
         subscribe(args, on_link=lambda link: bridge.daemon_is(link.state == "live")) as subscriber,
     ):
         bridge.daemon_is(False)
@@ -64,7 +64,7 @@ def _webhook(args: argparse.Namespace) -> int:
     if not 0 < args.dead_air_after < 1e6:
         raise SettingsError(f"--dead-air-after {args.dead_air_after}: expected seconds, over 0")
     selector = PostSelector(args.on or ("segment", "dead-air"), args.dead_air_after)
-    with ask_to_stop() as stop, subscribe(args, types=EVENT_TYPES) as events:
+    with stop_on_signals() as stop, subscribe(args, types=EVENT_TYPES) as events:
         webhook = Webhook(url, _say)
         while not stop.is_set():
             event = events.receive(timeout=_WAIT_S)

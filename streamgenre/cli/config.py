@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from streamgenre.config.build import load
 from streamgenre.config.describe import example, listing, schema, settings_in_use
 from streamgenre.config.layers import Given, config_files, open_secrets
-from streamgenre.doctor.inputs import Lookout
+from streamgenre.doctor.inputs import InputChecker
 from streamgenre.errors import SettingsError
 from streamgenre.sources.factory import input_fault, is_device
 from streamgenre.system.quiet_libraries import quiet_libraries
@@ -52,7 +52,7 @@ class _Inputs:
 
     def __init__(self) -> None:
         self.notes: dict[str, None] = {}
-        self._lookout = Lookout()
+        self._checker = InputChecker()
 
     def look(self, stations: list[Tree]) -> list[str]:
         """Return the faults in what was given for each station; notes are kept."""
@@ -64,7 +64,7 @@ class _Inputs:
             name = given.value
             if given.where == "default" or input_fault(name) or is_stream(name):
                 continue
-            found = self._lookout.at(name)
+            found = self._checker.check(name)
             if found.verdict == "ok":
                 continue
             told = redact(f"{given.where}: {found.check} {found.says}")

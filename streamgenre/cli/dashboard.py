@@ -11,7 +11,7 @@ from streamgenre.dashboard.app import run_dashboard
 from streamgenre.dashboard.messages import Message, Messages
 from streamgenre.display.text import listed
 from streamgenre.events import Status
-from streamgenre.system.signals import ask_to_stop
+from streamgenre.system.signals import stop_on_signals
 
 if TYPE_CHECKING:
     import argparse
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
             messages.mended("connection")
 
     with ExitStack() as stack:
-        stop = stack.enter_context(ask_to_stop())
+        stop = stack.enter_context(stop_on_signals())
         everyone = None
         if args.station:
             # Who asks for some stations only never hears of the others: they are asked for apart,

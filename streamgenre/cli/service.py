@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.cli.connecting import shown, subscribe
 from streamgenre.client.snapshot import GLANCED, glance
-from streamgenre.system import systemctl as systemd
+from streamgenre.system import systemctl
 
 if TYPE_CHECKING:
     import argparse
@@ -22,7 +22,7 @@ SILENT: Final = 4
 def run(args: argparse.Namespace) -> int:
     """Tell how the service is doing: what systemd says, and what its own bus says."""
     unit = args.unit if "." in args.unit else f"{args.unit}.service"
-    state = systemd.ask(unit)
+    state = systemctl.unit_state(unit)
     active = state.active in ("active", "reloading")
     stations: dict[str, dict[str, Any]] = {}
     if active:
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(
-    state: systemd.UnitState, stations: dict[str, dict[str, Any]], bus: str | None
+    state: systemctl.UnitState, stations: dict[str, dict[str, Any]], bus: str | None
 ) -> list[str]:
     since = f" since {state.since}" if state.since else ""
     lines = [

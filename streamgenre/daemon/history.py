@@ -1,63 +1,73 @@
-"""Whether and where ``listen`` keeps a history."""
+"""The history as a sink: which stations are kept, and the writer that keeps them."""
 
 from __future__ import annotations
 
-import dataclasses
-import logging
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from streamgenre.events import Status
+from streamgenre.daemon.sinks import Sink
+from streamgenre.logger import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from streamgenre.events import AnyEvent
     from streamgenre.history.settings import HistorySettings
     from streamgenre.history.writer import HistoryWriter
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
-def _say(text: str) -> None:
-    _log.warning(text, extra={"about": "history"})
+class HistorySink(Sink):
+    """Keeps the events of live stations, or of all of them, in the history file.
 
-
-@contextmanager
-def keep_history(
-    settings: HistorySettings, *, lossless: bool
-) -> Iterator[Callable[[AnyEvent, bool], AnyEvent]]:
-    """Yield what keeps an event, and returns it as it is to be sent.
-
-    With each event it is told whether the station is live: heard once, it will not come again. A
-    file or the demo is played for the sake of its output and would only soil the record; it is
-    kept where ``settings`` say so. The file is opened with the first event that is kept.
+    A live station is heard once. Files and the demo can be played again, so they are kept only if
+    the settings ask for ``all``. The file is opened with the first event that is kept: until then
+    nothing is written to the disk, and :mod:`sqlite3` is not loaded.
 
     Parameters
     ----------
     settings
-        Where, and for how long.
+        Which stations to keep, where, and for how long.
+    is_live
+        Returns whether a station of this name is live.
     lossless
-        Whether the stations wait where the disk is too slow.
+        Whether the engine waits for a slow disk; otherwise events are dropped and counted.
     """
-    writer: HistoryWriter | None = None
 
-    def keep(event: AnyEvent, live: bool) -> AnyEvent:
-        nonlocal writer
-        if settings.keep == "none" or not (live or settings.keep == "all"):
-            return event
-        if writer is None:
+    def __init__(
+        self, settings: HistorySettings, is_live: Callable[[str], bool], *, lossless: bool
+    ) -> None:
+        self._settings = settings
+        self._is_live = is_live
+        self._lossless = lossless
+        self._writer: HistoryWriter | None = None
+
+    def take(self, event: AnyEvent) -> None:
+        """Keep an event, if its station is kept; never waits unless lossless."""
+        if self._keeps(event.station):
+            self._running_writer().put(event)
+
+    def state(self, station: str) -> dict[str, Any] | None:
+        """Return the field ``history`` of a station's status event; None if it is not kept."""
+        return self._running_writer().state() if self._keeps(station) else None
+
+    def stop(self) -> None:
+        """Write what is left and close the file."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _keeps(self, station: str) -> bool:
+        keep = self._settings.keep
+        return keep == "all" or (keep == "live" and self._is_live(station))
+
+    def _running_writer(self) -> HistoryWriter:
+        if self._writer is None:
             from streamgenre.history.writer import HistoryWriter
 
-            writer = HistoryWriter(settings, lossless=lossless, say=_say)
-            writer.start()
-        if isinstance(event, Status):
-            event = dataclasses.replace(event, history=writer.state())
-        writer.put(event)
-        return event
+            self._writer = HistoryWriter(self._settings, lossless=self._lossless, say=_warn)
+            self._writer.start()
+        return self._writer
 
-    try:
-        yield keep
-    finally:
-        if writer is not None:
-            writer.close()
+
+def _warn(text: str) -> None:
+    _log.warning(text, extra={"about": "history"})

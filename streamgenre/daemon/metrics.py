@@ -1,4 +1,4 @@
-"""Prometheus metrics of a daemon, made of its own events."""
+"""Prometheus metrics as a sink: computed from the daemon's events and served over HTTP."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from streamgenre.bus.endpoints import address_fault, http_address
+from streamgenre.daemon.sinks import Sink
 from streamgenre.errors import SettingsError
 from streamgenre.events import DeadAir, Gap, Segment, SourceChange, Status, Update
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import TracebackType
 
     from streamgenre.events import AnyEvent
 
@@ -28,7 +28,7 @@ SOURCE_STATES: Final = ("connecting", "live", "lost", "ended")
 
 @dataclass(slots=True)
 class _Station:
-    """What is known of one station."""
+    """The latest events and the counts of one station."""
 
     update: Update | None = None
     status: Status | None = None
@@ -43,14 +43,14 @@ class _Station:
 
 
 class Metrics:
-    """A Prometheus collector that is fed with events; memory bounded by stations and genres."""
+    """A Prometheus collector of events; its memory is bounded by stations and genres."""
 
     def __init__(self) -> None:
         self._stations: dict[str, _Station] = {}
         self._lock = threading.Lock()
 
     def take(self, event: AnyEvent) -> None:
-        """Take in an event of the daemon; quick, and called by one thread."""
+        """Take an event of the daemon; one thread at a time."""
         with self._lock:
             station = self._stations.setdefault(event.station, _Station())
             match event:
@@ -71,12 +71,12 @@ class Metrics:
                     station.segments[event.state, event.genre or ""] += 1
 
     def forget(self, station: str) -> None:
-        """Tell nothing of a station any more."""
+        """Drop the metrics of a station."""
         with self._lock:
             self._stations.pop(station, None)
 
     def collect(self) -> Iterable[Family]:
-        """Yield what Prometheus asks for, as of now."""
+        """Return the metrics as they are now; called by Prometheus's client library."""
         families: dict[str, Family] = {}
 
         def gauge(name: str, text: str, value: float, **labels: str) -> None:
@@ -108,12 +108,12 @@ def _of_station(name: str, station: _Station, gauge: Any, counter: Any) -> None:
     counter("lost_seconds", "Audio known to be lost in seconds", station.lost_s, station=name)
     for (state, genre), count in station.segments.items():
         counter("segments", "Finished segments", count, station=name, state=state, genre=genre)
-    gauge("dead_air", "1 while it has been silent for too long", station.dead_air, station=name)
+    gauge("dead_air", "1 during dead air", station.dead_air, station=name)
     update, status = station.update, station.status
     if update is not None:
         for state in STATES:
             on = float(update.state == state)
-            gauge("state", "1 for what is on", on, station=name, state=state)
+            gauge("state", "1 for the state that holds", on, station=name, state=state)
         for genre, probability in update.smoothed.items():
             text = "Smoothed probability of each genre, 0 to 1"
             gauge("probability", text, probability, station=name, genre=genre)
@@ -137,8 +137,14 @@ def _of_daemon(status: Status, gauge: Any, counter: Any) -> None:
     gauge("open_files", "Open files, sockets and pipes", status.open_files)
     gauge("threads", "Threads", status.threads)
     gauge("subscribers", "Connections to the bus", status.subscribers)
-    gauge("subscribers_slow", "Connections that take nothing", status.subscribers_slow)
-    counter("events_dropped", "Events that a subscriber may have lost", status.events_dropped)
+    gauge(
+        "subscribers_slow",
+        "Connections that have taken nothing for a second or more",
+        status.subscribers_slow,
+    )
+    counter(
+        "events_dropped", "Events that at least one subscriber may have lost", status.events_dropped
+    )
     counter("connections_refused", "Connections refused", status.connections_refused)
 
 
@@ -156,7 +162,7 @@ def _add(
     family.add_metric(tuple(labels.values()), value)
 
 
-class MetricsServer:
+class MetricsServer(Sink):
     """Serves the metrics of one daemon over HTTP, in threads of its own.
 
     Parameters
@@ -169,38 +175,50 @@ class MetricsServer:
     Raises
     ------
     SettingsError
-        If the place is malformed or in use.
+        If the address is malformed.
     """
 
     def __init__(self, where: str, warn: Callable[[str], None]) -> None:
         address = http_address(where)
         if address is None:
             raise SettingsError(f"--metrics {where}: {address_fault(where)}")
-        host, port = address
-        if host not in ("127.0.0.1", "::1", "localhost"):
-            warn(f"--metrics {where}: whoever reaches this port can read the metrics")
+        self._where = where
+        self._host, self.port = address
+        self._warn = warn
         self._metrics = Metrics()
+
+    def start(self) -> None:
+        """Open the port; :attr:`port` is then the one that was bound, where it was 0.
+
+        Raises
+        ------
+        SettingsError
+            If the port is in use.
+        """
+        if self._host not in ("127.0.0.1", "::1", "localhost"):
+            self._warn(
+                f"--metrics {self._where}: anyone who reaches this port can read the metrics"
+            )
         registry = CollectorRegistry(auto_describe=False)
         registry.register(self._metrics)
         try:
-            self._server, self._thread = start_http_server(port, host, registry)
+            self._server, self._thread = start_http_server(self.port, self._host, registry)
         except OSError as error:
             raise SettingsError(
-                f"--metrics {where}: {error.strerror or error}; take another port"
+                f"--metrics {self._where}: {error.strerror or error}; take another port"
             ) from error
-        self.port: int = self._server.server_port
-        self.take = self._metrics.take
-        self.forget = self._metrics.forget
+        self.port = self._server.server_port
 
-    def __enter__(self) -> MetricsServer:
-        return self
+    def take(self, event: AnyEvent) -> None:
+        """Take an event of the daemon."""
+        self._metrics.take(event)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def forget(self, station: str) -> None:
+        """Drop the metrics of a station."""
+        self._metrics.forget(station)
+
+    def stop(self) -> None:
+        """Close the port."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

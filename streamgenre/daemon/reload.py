@@ -1,14 +1,14 @@
-"""SIGHUP and the request ``reload``: the configuration is read again while the daemon runs."""
+"""Reading the configuration again while the daemon runs: SIGHUP and the request ``reload``."""
 
 from __future__ import annotations
 
-import logging
 import threading
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from streamgenre.errors import SettingsError, StreamgenreError
+from streamgenre.logger import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,72 +17,74 @@ if TYPE_CHECKING:
     from streamgenre.daemon.stations import StationSet
     from streamgenre.engine.engine import Engine
 
-    OnReload = Callable[[Literal["begin", "done", "refused"]], None]
+ReloadPhase: TypeAlias = Literal["begin", "done", "refused"]
 
+ABOUT: Final = "configuration"
+"""Subject of the log lines, see :mod:`streamgenre.dashboard.messages`."""
 _APPLIED_S: Final = 5.0
-"""Seconds within which the engine has surely had its turn."""
-ABOUT: Final = {"about": "configuration"}
-"""What the log says of its lines: what they are about."""
-_log = logging.getLogger(__name__)
+"""Seconds within which the engine has applied the change."""
+_log = get_logger(__name__)
 
 
 class Reloader:
-    """Reads the configuration again, and has the stations go over to it.
+    """Reads the configuration again and changes the stations accordingly.
 
     Parameters
     ----------
     load
-        Reads it.
-    lineup, engine
-        The stations at work.
+        Reads the configuration.
+    stations
+        The stations to change.
+    engine
+        Their engine.
     on_reload
-        Told before and after, for whoever watches over the daemon.
+        Called with ``begin`` before, and with ``done`` or ``refused`` after.
     named
-        Whether there are stations that somebody named, and not the default input alone: a
-        configuration that has none any more was damaged or emptied, and is refused then.
+        Whether the present configuration names inputs, rather than leaving it to the default one.
+        A configuration that names none any more was damaged or emptied, and is refused.
     """
 
     def __init__(
         self,
         load: Callable[[], Loaded],
-        lineup: StationSet,
+        stations: StationSet,
         engine: Engine,
-        on_reload: OnReload = lambda phase: None,
+        on_reload: Callable[[ReloadPhase], None] = lambda phase: None,
         *,
         named: bool = True,
     ) -> None:
         self._load = load
-        self._lineup = lineup
+        self._stations = stations
         self._engine = engine
         self._on_reload = on_reload
         self._named = named
         self._lock = threading.Lock()
-        self._wanted = threading.Event()
+        self._requested = threading.Event()
         self._ended = False
 
-    def ask(self) -> None:
-        """Have it read again soon; returns at once, as a signal handler has to."""
-        self._wanted.set()
+    def request(self) -> None:
+        """Have the configuration read soon, by another thread; safe in a signal handler."""
+        self._requested.set()
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Serve :meth:`ask` in a thread."""
+        """Serve :meth:`request` in a thread."""
         thread = threading.Thread(target=self._serve, name="reload", daemon=True)
         thread.start()
         try:
             yield
         finally:
             self._ended = True
-            self._wanted.set()
+            self._requested.set()
             thread.join()
 
     def reload(self) -> dict[str, Any]:
-        """Read it again and go over to it; return what has changed, as JSON has it.
+        """Read the configuration, apply it, and return what has changed as a JSON object.
 
         Raises
         ------
         StreamgenreError
-            If it is not usable; then all goes on as before.
+            If the configuration cannot be used; then nothing has changed.
         """
         with self._lock:
             self._on_reload("begin")
@@ -94,24 +96,24 @@ class Reloader:
                 if self._named and not loaded.named:
                     files = ", ".join(map(str, loaded.files))
                     raise SettingsError(f"{files}: no [[station]]; expected at least one")
-                changes = self._lineup.change(loaded.config)
+                changes = self._stations.change(loaded.config)
                 self._named = loaded.named
                 applied = threading.Event()
                 self._engine.call(applied.set)
                 applied.wait(_APPLIED_S)
                 done = True
             except StreamgenreError as error:
-                _log.error("the configuration stays as it was: %s", error, extra=ABOUT)
+                _log.error("the configuration stays as it was: %s", error, extra={"about": ABOUT})
                 raise
             finally:
                 self._on_reload("done" if done else "refused")
-        _log.info("configuration read again: %s", changes, extra=ABOUT)
+        _log.info("configuration read again: %s", changes, extra={"about": ABOUT})
         return {name: list(names) for name, names in asdict(changes).items()}
 
     def _serve(self) -> None:
-        while self._wanted.wait() and not self._ended:
-            self._wanted.clear()
+        while self._requested.wait() and not self._ended:
+            self._requested.clear()
             try:
                 self.reload()
             except StreamgenreError:
-                continue  # has been said
+                continue  # already logged

@@ -1,15 +1,17 @@
-"""What can be requested of a running daemon, and how it is done without making anyone wait.
+"""The requests that a running daemon takes, carried out without making anyone wait.
 
-Requests about stations are done by the engine between two ticks. A model is loaded by a thread of
+The engine carries out requests about stations between two ticks. A model is loaded in a thread of
 its own, so that neither the engine nor the bus waits for it.
 """
 
 from __future__ import annotations
 
 import threading
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre import __version__
+from streamgenre.bus.stats import BusStats
 from streamgenre.errors import ControlError, StreamgenreError, nearest
 from streamgenre.inference.manifest import shipped_models
 from streamgenre.inference.models import load_model
@@ -31,28 +33,34 @@ REQUESTS: Final[dict[str, str | None]] = {
 
 
 class EngineRequests:
-    """Does the requests of one engine.
+    """Carries out the requests to one daemon.
+
+    It is the :class:`~streamgenre.bus.control.RequestHandler` of the daemon's control socket.
 
     Parameters
     ----------
     engine
         The engine, running or about to run.
-    reload
+    reload_keys
         Reads the keys again, in the bus's thread, and returns what was found.
     reconfigure
         Reads the configuration again, in a thread of its own, and returns what has changed; None
-        where there is none to be read.
+        if there is no configuration to read.
+    bus_stats
+        Returns how the bus is doing.
     """
 
     def __init__(
         self,
         engine: Engine,
-        reload: Callable[[], dict[str, Any]],
+        reload_keys: Callable[[], dict[str, Any]],
         reconfigure: Callable[[], dict[str, Any]] | None = None,
+        bus_stats: Callable[[], BusStats] = BusStats,
     ) -> None:
         self._engine = engine
-        self._reload = reload
+        self._reload_keys = reload_keys
         self._reconfigure = reconfigure
+        self._bus_stats = bus_stats
         self._loading = threading.Lock()
 
     def handle(self, request: dict[str, Any], answer: Answer) -> None:
@@ -69,7 +77,7 @@ class EngineRequests:
         if needed and not (isinstance(value, str) and value):
             raise ControlError(f'{name}: expected "{needed}" with a name')
         if name == "reload":
-            self._read_again(answer)
+            self._reload(answer)
         elif name == "model":
             self._change_model(str(value), answer)
         elif name == "reset":
@@ -77,9 +85,15 @@ class EngineRequests:
         elif name == "stations":
             self._in_engine(lambda: self._engine.describe()["stations"], answer)
         else:
-            self._in_engine(lambda: {"version": __version__, **self._engine.describe()}, answer)
+            self._in_engine(self._status, answer)
+
+    def _status(self) -> dict[str, Any]:
+        described = self._engine.describe()
+        return {"version": __version__, "bus": asdict(self._bus_stats()), **described}
 
     def _in_engine(self, function: Callable[[], object], answer: Answer) -> None:
+        """Call a function in the engine's thread and answer with its result or error."""
+
         def call() -> None:
             try:
                 result = function()
@@ -90,10 +104,10 @@ class EngineRequests:
 
         self._engine.call(call)
 
-    def _read_again(self, answer: Answer) -> None:
-        result, reconfigure = self._reload(), self._reconfigure
+    def _reload(self, answer: Answer) -> None:
+        keys, reconfigure = self._reload_keys(), self._reconfigure
         if reconfigure is None:
-            answer(result)
+            answer(keys)
             return
 
         def read() -> None:
@@ -102,12 +116,12 @@ class EngineRequests:
             except StreamgenreError as error:
                 answer(error=error)
             else:
-                answer({**result, "config": changes})
+                answer({**keys, "config": changes})
 
         threading.Thread(target=read, name="reload", daemon=True).start()
 
     def _change_model(self, name: str, answer: Answer) -> None:
-        # By name alone: whoever may send requests may not thereby choose files of this machine.
+        # Shipped models only: a request must not choose files of this machine.
         if name not in shipped_models():
             known = shipped_models()
             raise ControlError(

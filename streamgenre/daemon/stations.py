@@ -1,8 +1,7 @@
-"""Which stations are on: starts those of a configuration, and changes them to those of another."""
+"""Starts the stations of a configuration, and replaces them with those of another one."""
 
 from __future__ import annotations
 
-import logging
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -10,17 +9,19 @@ from weakref import WeakValueDictionary
 from streamgenre.errors import InputError
 from streamgenre.inference.manifest import find_model
 from streamgenre.inference.models import Model, load_model
+from streamgenre.logger import get_logger
 from streamgenre.sources.deferred import DeferredSource
 from streamgenre.sources.factory import is_device, is_played, name_of, open_input
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from streamgenre.config import Config, StationSettings
     from streamgenre.engine.engine import Engine
     from streamgenre.sources.base import Source
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,11 @@ class Changes:
     stopped: tuple[str, ...] = ()
     """Stations that are no longer there."""
     restarted: tuple[str, ...] = ()
-    """Stations that begin anew with other settings."""
+    """Stations that restarted with other settings."""
     unchanged: tuple[str, ...] = ()
-    """Stations that did not notice."""
+    """Stations that went on undisturbed."""
     needs_restart: tuple[str, ...] = ()
-    """Keys that have changed, but hold only from the next start of the daemon."""
+    """Keys that have changed but take effect only when the daemon is restarted."""
 
     def __str__(self) -> str:
         words = [
@@ -50,7 +51,13 @@ class Changes:
 
 
 class StationSet:
-    """The stations of one engine."""
+    """Starts, replaces and stops the stations of one engine as the configuration says.
+
+    Parameters
+    ----------
+    engine
+        The engine, which need not run yet.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -58,34 +65,51 @@ class StationSet:
         self._names: dict[StationSettings, str] = {}
         self._models: WeakValueDictionary[Path, Model] = WeakValueDictionary()
 
-    def begin(self, config: Config, *, at_once: bool) -> list[Source]:
-        """Add the stations, before the engine runs; return their sources.
+    def start(self, config: Config, *, open_at_once: bool) -> list[Source]:
+        """Add the stations of a configuration, before the engine runs.
 
         Parameters
         ----------
         config
-            What to listen to.
-        at_once
-            Whether the inputs are opened here and now, so that what is wrong with one is raised;
-            else each is opened by a thread of its own.
+            The configuration.
+        open_at_once
+            Whether the inputs are opened before this returns, so that their errors are raised;
+            otherwise each is opened in a thread of its own.
+
+        Returns
+        -------
+        list of Source
+            The sources of the stations, in their order.
 
         Raises
         ------
         StreamgenreError
-            If a model cannot be used, or, ``at_once``, an input.
+            If a model cannot be used, or, with ``open_at_once``, an input.
         """
         self._config = config
         sources: list[Source] = []
         for settings, model in self._with_models(config.stations):
-            source = _open_now(settings) if at_once else _opening(settings)
-            name = settings.name or (source.name if at_once else name_of(settings.input))
+            source = _open_now(settings) if open_at_once else _deferred(settings)
+            name = settings.name or (source.name if open_at_once else name_of(settings.input))
             self._engine.add(name, source, model, settings.decision, gain_db=settings.gain_db)
             self._names[settings] = name
             sources.append(source)
         return sources
 
     def change(self, config: Config) -> Changes:
-        """Go over to another configuration; by one thread at a time, not the engine's.
+        """Change to another configuration; not in the engine's thread, one call at a time.
+
+        Stations whose settings stay the same go on undisturbed.
+
+        Parameters
+        ----------
+        config
+            The new configuration.
+
+        Returns
+        -------
+        Changes
+            What the engine will change.
 
         Raises
         ------
@@ -108,23 +132,23 @@ class StationSet:
             for name in changes.stopped:
                 self._engine.remove(name)
             for (settings, model), name in zip(added, new, strict=True):
-                # Behind the end of one of that name, should there be one that is still ending.
-                self._engine.remove(name, self._starting(name, settings, model))
+                # After the end of an old station of this name, which may take a while.
+                self._engine.remove(name, self._adding(name, settings, model))
 
         self._engine.call(apply)
         self._names = {s: name for s, name in before.items() if s in config.stations}
         self._names |= {settings: name for name, settings in new.items()}
         return changes
 
-    def _starting(self, name: str, settings: StationSettings, model: Model) -> Any:
+    def _adding(self, name: str, settings: StationSettings, model: Model) -> Callable[[], None]:
         return lambda: self._engine.add(
-            name, _opening(settings), model, settings.decision, gain_db=settings.gain_db
+            name, _deferred(settings), model, settings.decision, gain_db=settings.gain_db
         )
 
     def _with_models(
         self, stations: tuple[StationSettings, ...] | list[StationSettings]
     ) -> list[tuple[StationSettings, Model]]:
-        """Return the stations with their models; those of one folder share it."""
+        """Return the stations with their models; stations with the same model folder share one."""
         loaded = []
         for settings in stations:
             folder = find_model(settings.model).resolve()
@@ -151,7 +175,7 @@ def _open_now(settings: StationSettings) -> Source:
         raise
 
 
-def _opening(settings: StationSettings) -> Source:
+def _deferred(settings: StationSettings) -> Source:
     played = is_played(settings.input)
     return DeferredSource(
         name_of(settings.input),
@@ -163,7 +187,7 @@ def _opening(settings: StationSettings) -> Source:
 
 
 def _needs_restart(old: Any, new: Any) -> tuple[str, ...]:
-    """Return the keys of the daemon as a whole that differ."""
+    """Return the keys outside the stations that differ."""
     return tuple(
         f"{table.name}.{field.name}"
         for table in fields(new)

@@ -1,4 +1,4 @@
-"""The checks in the order in which they are made and told."""
+"""All checks, in the order in which they run."""
 
 from __future__ import annotations
 
@@ -15,28 +15,26 @@ if TYPE_CHECKING:
 
     Check = Callable[[Subject], Iterator[Finding]]
 
-_ROUNDS: Final = (
+_CHECKS: Final = (
     *(machine.program, machine.libraries, machine.limits, machine.time_sync),
     *(sound.portaudio, sound.sound_cards, inputs),
     *(files.config, files.models, files.history, files.disk),
     *(network.ports, network.service),
 )
-
-
-_OF_SETTINGS: Final = (inputs, files.history, files.disk, network.ports)
-"""What looks at things that the settings name."""
+_NEED_SETTINGS: Final = (inputs, files.history, files.disk, network.ports)
+"""Checks of what the settings name; skipped if the settings cannot be used."""
 
 
 def examine(subject: Subject) -> Iterator[Finding]:
     """Yield the findings of every check; a check that fails itself is a finding too."""
-    for check in _ROUNDS:
-        if subject.config_error is not None and check in _OF_SETTINGS:
+    for check in _CHECKS:
+        if subject.config_error is not None and check in _NEED_SETTINGS:
             yield note(check.__name__, "not checked: the settings have faults")
         else:
-            yield from _made(check, subject)
+            yield from _run(check, subject)
 
 
-def _made(check: Check, subject: Subject) -> Iterator[Finding]:
+def _run(check: Check, subject: Subject) -> Iterator[Finding]:
     try:
         yield from check(subject)
     except Exception as error:  # noqa: BLE001 - a doctor that breaks down helps nobody

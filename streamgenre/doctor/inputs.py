@@ -30,29 +30,29 @@ _PATIENCE_S: Final = 8.0
 
 def inputs(subject: Subject) -> Iterator[Finding]:
     """Whether each input is there and can be opened."""
-    look = Lookout()
+    checker = InputChecker()
     for name in dict.fromkeys(subject.inputs):
         if name is not None and "://" in name:
             yield _stream(name)
             continue
-        found = look.at(name)
+        found = checker.check(name)
         if found.verdict == "ok" and (name is None or is_device(name)):
-            found = _opened(look.device(name))
+            found = _opened(checker.device(name))
         yield found
 
 
-class Lookout:
+class InputChecker:
     """Looks whether inputs are there, without opening one; lists the devices once at the most."""
 
     def __init__(self) -> None:
         self._devices: list[Device] | InputError | None = None
 
-    def at(self, name: str | None) -> Finding:
+    def check(self, name: str | None) -> Finding:
         """Return whether an input that is no stream is there; None is the default device."""
         if name in ("-", "demo"):
             return ok("input", f"{name!r} needs nothing")
         if name is None or is_device(name):
-            return self._at_device(name)
+            return self._check_device(name)
         path = expand(name)
         if not path.exists():
             return problem("input", f"{shown(name)!r}: no such file", "correct its path")
@@ -63,7 +63,7 @@ class Lookout:
             return _listed(name, path)
         return ok("input", f"{shown(name)!r} can be read")
 
-    def _at_device(self, name: str | None) -> Finding:
+    def _check_device(self, name: str | None) -> Finding:
         try:
             device = self.device(name)
         except InputError as error:

@@ -14,7 +14,7 @@ from streamgenre.client.link import REFUSED
 from streamgenre.client.snapshot import GLANCED, glance
 from streamgenre.client.subscriber import Subscriber
 from streamgenre.doctor.finding import note, ok, problem
-from streamgenre.system import systemctl as systemd
+from streamgenre.system import systemctl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,8 +101,8 @@ def _owner(endpoint: str) -> str:
 def service(subject: Subject) -> Iterator[Finding]:
     """How the service is doing."""
     try:
-        state = systemd.ask(subject.unit)
-    except systemd.ServiceError as error:
+        state = systemctl.unit_state(subject.unit)
+    except systemctl.ServiceError as error:
         yield note("service", str(error))
         return
     words = f"{state.unit} is {state.active} ({state.sub}), {state.restarts} restarts"

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.audio.fair_lock import Turn
@@ -28,7 +27,7 @@ from streamgenre.inference.decision import Decider, DecisionSettings
 from streamgenre.sources.device import client as helper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from streamgenre.engine.settings import EngineSettings
     from streamgenre.events import AnyEvent
@@ -56,8 +55,9 @@ class Engine:
         Takes every event; called in the engine's thread only.
     settings
         What holds for every station.
-    traffic
-        Tells how the bus is doing.
+    status_fields
+        Returns fields for the status event of a station, by its name, that the engine does not
+        know: how bus and history are doing.
     on_failure
         Told of a station that failed while others go on: its name, and why.
     on_turn
@@ -71,13 +71,13 @@ class Engine:
         self,
         publish: Callable[[AnyEvent], None],
         settings: EngineSettings,
-        traffic: Callable[[], BusStats] = BusStats,
+        status_fields: Callable[[str], Mapping[str, Any]] = lambda name: {},
         on_failure: Callable[[str, Exception], None] = lambda name, error: None,
         on_turn: Callable[[], None] = lambda: None,
         on_removed: Callable[[str], None] = lambda name: None,
     ) -> None:
         self._publish = publish
-        self._traffic = traffic
+        self._status_fields = status_fields
         self._on_failure = on_failure
         self._on_turn = on_turn
         self._on_removed = on_removed
@@ -200,10 +200,11 @@ class Engine:
     def _send_status(self, runners: list[StationRunner]) -> None:
         if not runners:
             return
-        vitals, traffic = self._health.measure(), self._traffic()
+        vitals = self._health.measure()
         for runner in runners:
             removed = runner.ended and runner.then is _nothing
-            runner.report.status(vitals, traffic, removed=removed)
+            more = self._status_fields(runner.name)
+            runner.report.status(vitals, more, removed=removed)
 
     def _end_all(self) -> None:
         runners = self._open()
@@ -236,7 +237,6 @@ class Engine:
         """Return how engine and stations are doing, as JSON has it; in the engine's thread."""
         return {
             "uptime_s": self._health.uptime_s,
-            "bus": asdict(self._traffic()),
             "stations": [runner.report.describe() for runner in self._runners],
         }
 

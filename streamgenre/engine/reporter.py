@@ -6,7 +6,6 @@ import math
 import time
 import uuid
 from collections import deque
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.engine.health import Latencies
@@ -25,7 +24,7 @@ from streamgenre.events import (
 from streamgenre.sources.titles import split_title
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -177,8 +176,8 @@ class Reporter:
             )
         )
 
-    def status(self, vitals: Vitals, traffic: BusStats, *, removed: bool = False) -> None:
-        """Tell how daemon, bus and station are doing; ``removed`` for the last time."""
+    def status(self, vitals: Vitals, more: Mapping[str, Any], *, removed: bool = False) -> None:
+        """Send how daemon and station are doing, and more; ``removed`` for the last time."""
         source, ring = self._station.source, self._station.source.ring
         arrived = ring.last_arrival if ring else None
         self._publish(
@@ -202,7 +201,7 @@ class Reporter:
                 clock_drift_ppm=self._station.clock.drift_ppm,
                 clock_steps=self._station.clock.steps,
                 removed=removed,
-                **asdict(traffic),
+                **more,
             )
         )
 

@@ -1,9 +1,9 @@
-"""What the daemon says beside its events: to the journal, or as lines on standard error.
+"""The log of the daemon: entries of systemd's journal, or lines on standard error.
 
-Where systemd connected standard error to the journal, entries go there with their level and with
-the fields ``STREAMGENRE_STATION`` and ``STREAMGENRE_EVENT``; else they are lines that begin with
-``streamgenre: ``. Repetitions are counted, secrets taken out, and nothing ever waits for whoever
-reads: a line that nobody takes is lost and counted.
+If systemd connected standard error to the journal, entries go there with their level and the fields
+``STREAMGENRE_STATION`` and ``STREAMGENRE_EVENT``; otherwise they are lines that start with
+``streamgenre: ``. Repeated lines are counted, secrets are removed, and writing never waits for the
+reader: a line that cannot be written at once is dropped and counted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from streamgenre.system.journal import Journal, leads_to_journal, priority
 from streamgenre.system.redact import redact
-from streamgenre.system.repeats import Repeats
+from streamgenre.system.repeats import RepeatFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 MAX_LINE: Final = 2000
-"""Characters of a line; a pipe takes so much at once or nothing."""
+"""Characters of a line; a pipe takes a line of this length as a whole or not at all."""
 MAX_HELD: Final = 200
-"""Lines kept while the dashboard has the terminal."""
+"""Lines held back while the dashboard has the terminal."""
 
 _root = logging.getLogger("streamgenre")
 
@@ -38,19 +38,24 @@ _root = logging.getLogger("streamgenre")
 def logging_to_user(
     level: str | None = None, *, hold: bool = False, watch: Watch | None = None
 ) -> Iterator[bool]:
-    """Send the log of the package to the user; yields whether that is the journal.
+    """Write the package's log to the journal or to standard error.
 
     Parameters
     ----------
     level
-        Least level that is said, one of ``LEVELS``; None for ``info``.
+        Lowest level that is written, one of ``LEVELS``; None for ``info``.
     hold
-        Whether lines wait for the end, since the dashboard has the terminal.
+        Whether lines are held back until the end, because the dashboard has the terminal.
     watch
-        Told of each line that waits, for the dashboard to show.
+        Called with each line that is held back, to show it on the dashboard.
+
+    Yields
+    ------
+    bool
+        Whether the log goes to the journal.
     """
     journal = leads_to_journal(sys.stderr)
-    handler = _Handler(_to_journal() if journal else (_Held(watch) if hold else _to_stderr))
+    handler = _Handler(_to_journal() if journal else (_HeldLines(watch) if hold else _to_stderr))
     before = _root.level, _root.propagate
     _root.setLevel((level or "info").upper())
     _root.propagate = False
@@ -64,20 +69,20 @@ def logging_to_user(
         _root.propagate = before[1]
 
 
-def settle() -> None:
-    """Say how many lines were held back a while ago; to be called now and then."""
+def report_repeats() -> None:
+    """Write how many repeated lines were held back; to be called every few seconds."""
     for handler in _root.handlers:
         if isinstance(handler, _Handler):
-            handler.settle()
+            handler.report_repeats()
 
 
 class _Handler(logging.Handler):
-    """Makes records into lines."""
+    """Formats records as lines."""
 
     def __init__(self, write: Write) -> None:
         super().__init__()
         self._write = write
-        self._repeats = Repeats()
+        self._repeats = RepeatFilter()
         self._lost = 0
         self.addFilter(self._repeats)
 
@@ -91,28 +96,27 @@ class _Handler(logging.Handler):
         else:
             self._lost += 1
 
-    def settle(self, *, all_of_them: bool = False) -> None:
-        """Say how many lines were held back."""
+    def report_repeats(self, *, every_kind: bool = False) -> None:
         self.acquire()
         try:
-            for record in self._repeats.due(all_of_them=all_of_them):
+            for record in self._repeats.due(every_kind=every_kind):
                 self.emit(record)
         finally:
             self.release()
 
     def close(self) -> None:
-        self.settle(all_of_them=True)
-        if isinstance(self._write, _Held):
-            self._write.say()
+        self.report_repeats(every_kind=True)
+        if isinstance(self._write, _HeldLines):
+            self._write.write()
         super().close()
 
 
-class _Held:
-    """Lines that wait until the dashboard has given the terminal back."""
+class _HeldLines:
+    """Holds lines back until the dashboard has left the terminal."""
 
     def __init__(self, watch: Watch | None) -> None:
         self._watch = watch
-        self._records: dict[str, logging.LogRecord] = {}  # the same is said once
+        self._records: dict[str, logging.LogRecord] = {}  # by text: the same line is written once
 
     def __call__(self, record: logging.LogRecord, text: str) -> bool:
         if self._watch is not None:
@@ -122,7 +126,7 @@ class _Held:
             return True
         return False
 
-    def say(self) -> None:
+    def write(self) -> None:
         for text, record in self._records.items():
             _to_stderr(record, text)
 
@@ -168,8 +172,8 @@ def _write_line(line: str) -> bool:
         poll = select.poll()
         poll.register(handle, select.POLLOUT)
         if not poll.poll(0):
-            return False  # its reader is asleep
+            return False  # the reader does not read
         os.write(handle, (line + "\n").encode("utf-8", "replace"))
     except OSError:
-        return False  # its reader has left, or the disk is full
+        return False  # the reader is gone, or the disk is full
     return True

@@ -1,4 +1,4 @@
-"""Holds repeated messages back, so that a flood of them costs a few lines."""
+"""Holds repeated log lines back, so that a flood of them costs a few lines."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SPAN_S: Final = 60.0
+WINDOW_S: Final = 60.0
 """Seconds over which lines are counted."""
-ALIKE: Final = 5
-"""Lines of one kind let through in that time."""
-TOTAL: Final = 100
-"""Lines of all kinds let through in that time."""
-KINDS: Final = 256
-"""Kinds that are told apart; beyond it the one that is longest known is forgotten."""
+MAX_PER_KIND: Final = 5
+"""Lines of one kind that pass in that time."""
+MAX_TOTAL: Final = 100
+"""Lines of all kinds that pass in that time."""
+MAX_KINDS: Final = 256
+"""Kinds that are told apart; beyond that number the oldest one is forgotten."""
 
 
 @dataclass(slots=True)
 class _Kind:
-    """Lines that differ in their values only."""
+    """Lines that differ only in their values."""
 
     last: logging.LogRecord
     """The last one held back, or the first."""
     since: float
-    """Monotonic seconds since when they are counted."""
+    """Start of the counting in monotonic seconds."""
     passed: int = 0
     held: int = 0
 
 
-class Repeats(logging.Filter):
-    """Lets the first lines of a kind through and counts the others.
+class RepeatFilter(logging.Filter):
+    """Lets the first lines of a kind pass and counts the others.
 
-    A kind is the template of a message (before its values are put in) and its station. The number
-    of those held back goes out with the next line of the kind, as ``record.repeated``, or with one
-    that :meth:`due` returns.
+    A kind is a message's template, before its values are put in, together with the station. The
+    number of lines held back goes out as ``record.repeated``, with the next line of the kind or
+    with one that :meth:`due` yields.
     """
 
     def __init__(self) -> None:
@@ -49,19 +49,19 @@ class Repeats(logging.Filter):
         self._forgotten = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a line is let through; see :class:`logging.Filter`."""
+        """Return whether a line passes; see :class:`logging.Filter`."""
         now = time.monotonic()
-        if now - self._since >= SPAN_S:
+        if now - self._since >= WINDOW_S:
             self._since, self._passed = now, 0
         key = (str(record.msg), str(getattr(record, "station", "")))
         kind = self._kinds.get(key)
         if kind is None:
             kind = self._kinds[key] = _Kind(record, now)
-            if len(self._kinds) > KINDS:
+            if len(self._kinds) > MAX_KINDS:
                 self._forgotten += self._kinds.popitem(last=False)[1].held
-        if now - kind.since >= SPAN_S:
+        if now - kind.since >= WINDOW_S:
             kind.since, kind.passed = now, 0
-        if kind.passed >= ALIKE or self._passed >= TOTAL:
+        if kind.passed >= MAX_PER_KIND or self._passed >= MAX_TOTAL:
             kind.held += 1
             kind.last = record
             return False
@@ -70,18 +70,22 @@ class Repeats(logging.Filter):
         record.repeated, kind.held = kind.held, 0
         return True
 
-    def due(self, *, all_of_them: bool = False) -> Iterator[logging.LogRecord]:
-        """Yield a line for each kind whose held-back ones are not told for ``SPAN_S``.
+    def due(self, *, every_kind: bool = False) -> Iterator[logging.LogRecord]:
+        """Yield one line for each kind whose held-back lines have not been reported lately.
 
-        At the end of the log ``all_of_them`` are.
+        Parameters
+        ----------
+        every_kind
+            Whether to report all held-back lines, as at the end of the log; otherwise only those
+            of kinds that were last reported ``WINDOW_S`` ago or earlier.
         """
         now = time.monotonic()
         for kind in self._kinds.values():
-            if kind.held and (all_of_them or now - kind.since >= SPAN_S):
-                kind.last.repeated = kind.held - 1  # beside the one that is shown
+            if kind.held and (every_kind or now - kind.since >= WINDOW_S):
+                kind.last.repeated = kind.held - 1  # without the one that is shown
                 kind.since, kind.held = now, 0
                 yield kind.last
         if self._forgotten:
-            words = f"{self._forgotten} more lines were held back"
+            text = f"{self._forgotten} more lines were held back"
             self._forgotten = 0
-            yield logging.LogRecord("streamgenre", logging.WARNING, "", 0, words, None, None)
+            yield logging.LogRecord("streamgenre", logging.WARNING, "", 0, text, None, None)

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal as a wish that the command carries out in its own time."""
+"""Signals that end a command in good order, or make it read its configuration again."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ if TYPE_CHECKING:
     from types import FrameType
 
 GRACE_S: Final = 1.5
-"""Seconds in which a command has to end."""
+"""Seconds that a command has to end."""
 
 
 @contextmanager
-def ask_to_stop(reload: Callable[[], None] | None = None) -> Iterator[threading.Event]:
+def stop_on_signals(reload: Callable[[], None] | None = None) -> Iterator[threading.Event]:
     """Yield an event that SIGINT, SIGTERM and SIGHUP set.
 
-    With ``reload``, which must not take long, SIGHUP calls it instead; unless it came because the
-    terminal was closed. A second one, or the end of ``GRACE_S``, raises KeyboardInterrupt: whoever
-    does not read our output any more must not keep us from ending.
+    A second signal, or the end of ``GRACE_S``, raises KeyboardInterrupt: a reader that does not
+    read our output must not keep us from ending.
+
+    Parameters
+    ----------
+    reload
+        Called on SIGHUP instead, unless the signal came because the terminal was closed; it must
+        return at once. None if SIGHUP ends the command too.
     """
     stop = threading.Event()
     had_terminal = _has_terminal()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        hung_up = had_terminal and not _has_terminal()
-        if number == signal.SIGHUP and reload is not None and not hung_up:
+        terminal_closed = had_terminal and not _has_terminal()
+        if number == signal.SIGHUP and reload is not None and not terminal_closed:
             reload()
             return
         if stop.is_set():
@@ -48,7 +53,7 @@ def ask_to_stop(reload: Callable[[], None] | None = None) -> Iterator[threading.
 
 
 def _has_terminal() -> bool:
-    """Whether this process belongs to a terminal that is there."""
+    """Whether this process has a controlling terminal that is still there."""
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
     except OSError:

@@ -58,7 +58,7 @@ class UnitState:
     """Most that there may be; None for no limit."""
 
 
-def ask(unit: str = UNIT) -> UnitState:
+def unit_state(unit: str = UNIT) -> UnitState:
     """Return how a unit is doing.
 
     Raises

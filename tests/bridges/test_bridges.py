@@ -477,19 +477,22 @@ def test_metrics_of_a_live_daemon(stateful_folder: Path) -> None:
 
 
 def test_metrics_are_for_this_machine_unless_asked_otherwise(warned: list[str]) -> None:
-    with MetricsServer(":0", warn=warned.append) as server:
-        assert server._server.server_address[0] == "127.0.0.1"
-        for name in ("stays", "removed"):
-            server.take(SampleStation(name).update())
-        server.forget("removed")
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as answer:
-            told = answer.read().decode()
-        assert 'station="stays"' in told
-        assert "removed" not in told
+    server = MetricsServer(":0", warn=warned.append)
+    server.start()
+    assert server._server.server_address[0] == "127.0.0.1"
+    for name in ("stays", "removed"):
+        server.take(SampleStation(name).update())
+    server.forget("removed")
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as answer:
+        told = answer.read().decode()
+    server.stop()
+    assert 'station="stays"' in told
+    assert "removed" not in told
     assert warned == []
-    with MetricsServer("0.0.0.0:0", warn=warned.append):
-        pass
-    assert "whoever reaches this port" in warned[0]
+    exposed = MetricsServer("0.0.0.0:0", warn=warned.append)
+    exposed.start()
+    exposed.stop()
+    assert "anyone who reaches this port" in warned[0]
     for wrong in ("", "x", ":", ":99999", "h:p"):
         with pytest.raises(SettingsError, match="expected :PORT"):
             MetricsServer(wrong, warn=warned.append)

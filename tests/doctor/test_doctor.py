@@ -21,7 +21,7 @@ from streamgenre.bus.keys import new_pair
 from streamgenre.client.subscriber import Subscriber
 from streamgenre.doctor import Finding, Subject, examine, files, machine
 from streamgenre.doctor.bundle import _without_comments, write_bundle
-from streamgenre.doctor.inputs import Lookout
+from streamgenre.doctor.inputs import InputChecker
 from streamgenre.errors import StreamgenreError
 
 SECRET = "hunter2-geheim"
@@ -191,14 +191,17 @@ def test_what_leads_to_no_audio_is_a_problem(tmp_path: Path) -> None:
     empty.mkdir()
     (empty / "cover.jpg").touch()
     (tmp_path / "gone.m3u").write_text("gone.mp3\n")
-    look = Lookout()
-    assert "leads to no file" in look.at(str(empty)).says
-    assert "none of its files" in look.at(str(tmp_path / "gone.m3u")).says
-    assert {look.at(str(empty)).verdict, look.at(str(tmp_path / "gone.m3u")).verdict} == {"problem"}
+    checker = InputChecker()
+    assert "leads to no file" in checker.check(str(empty)).says
+    assert "none of its files" in checker.check(str(tmp_path / "gone.m3u")).says
+    assert {
+        checker.check(str(empty)).verdict,
+        checker.check(str(tmp_path / "gone.m3u")).verdict,
+    } == {"problem"}
     (empty / "a.flac").touch()
-    assert look.at(str(empty)).verdict == "ok"
+    assert checker.check(str(empty)).verdict == "ok"
     (tmp_path / "radio.m3u").write_text("http://radio.example/jazz\n")
-    assert look.at(str(tmp_path / "radio.m3u")).verdict == "ok"
+    assert checker.check(str(tmp_path / "radio.m3u")).verdict == "ok"
 
 
 def test_few_open_files_are_a_problem() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from itertools import chain, count
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import InputError
+from streamgenre.logger import get_logger
 from streamgenre.paths import expand
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.decoding import Damage, Format, cut
@@ -37,7 +37,7 @@ _BACKOFF_S: Final = (1.0, 120.0)
 _LEAST_S: Final = 0.1
 """A round that brings fewer seconds than this has played nothing."""
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,118 @@
+"""Sinks: everything that receives the daemon's events.
+
+The daemon passes every event to its sinks in a fixed order, one after the other, in the engine's
+thread. A sink must be quick: what takes time belongs in a thread of the sink's own.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import Counter
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Protocol
+
+from streamgenre.events import Segment
+from streamgenre.events.queue import EventQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streamgenre.events import AnyEvent
+
+
+class Sink(Protocol):
+    """Receives every event of the daemon.
+
+    :meth:`start` and :meth:`stop` are called in the main thread, before the engine starts and after
+    it has ended; :meth:`take` and :meth:`forget` in the engine's thread in between.
+    """
+
+    def start(self) -> None:
+        """Open what the sink needs; an error stops the daemon from starting."""
+        return  # not abstract: most sinks need nothing
+
+    @abstractmethod
+    def take(self, event: AnyEvent) -> None:
+        """Take one event."""
+
+    def forget(self, station: str) -> None:
+        """Drop what is kept of a station, which was removed; its last event was taken before."""
+        return
+
+    def stop(self) -> None:
+        """Finish the sink's work and close it."""
+        return
+
+
+class SinkChain(Sink):
+    """Sinks in order: started and served first to last, stopped last to first.
+
+    Parameters
+    ----------
+    sinks
+        The sinks.
+    """
+
+    def __init__(self, sinks: Iterable[Sink]) -> None:
+        self._sinks = tuple(sinks)
+        self._started = ExitStack()
+
+    def start(self) -> None:
+        """Start all sinks; if one fails, stop those already started and raise its error."""
+        with ExitStack() as started:
+            for sink in self._sinks:
+                sink.start()
+                started.callback(sink.stop)
+            self._started = started.pop_all()
+
+    def take(self, event: AnyEvent) -> None:
+        """Pass an event to every sink."""
+        for sink in self._sinks:
+            sink.take(event)
+
+    def forget(self, station: str) -> None:
+        """Have every sink drop a station."""
+        for sink in self._sinks:
+            sink.forget(station)
+
+    def stop(self) -> None:
+        """Stop all sinks, even if one of them fails."""
+        self._started.close()
+
+
+class QueueSink(Sink):
+    """Hands events to the presenter, which shows them in another thread.
+
+    Parameters
+    ----------
+    lossless
+        Whether the engine waits for a slow presenter; otherwise events are dropped and counted.
+    """
+
+    def __init__(self, *, lossless: bool) -> None:
+        self.queue = EventQueue(lossless=lossless)
+        """The presenter's end."""
+
+    def take(self, event: AnyEvent) -> None:
+        """Put an event in the queue."""
+        self.queue.put(event)
+
+    def stop(self) -> None:
+        """Never wait for the presenter again."""
+        self.queue.abandon()
+
+
+class Summary(Sink):
+    """Adds up how long each genre and state was heard."""
+
+    def __init__(self) -> None:
+        self._seconds: Counter[str] = Counter()
+
+    def take(self, event: AnyEvent) -> None:
+        """Count a segment."""
+        if isinstance(event, Segment):
+            self._seconds[event.genre or event.state] += round(event.end - event.start)
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{name} {seconds} s" for name, seconds in self._seconds.most_common())
+        return f"heard: {parts or 'nothing'}"

@@ -1,0 +1,125 @@
+"""Where events go: the order of the sinks, and what each of them promises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.commands import events_of, free_endpoint, streamgenre
+from support.sample_events import SampleStation
+
+from streamgenre.daemon.history import HistorySink
+from streamgenre.daemon.sinks import QueueSink, Sink, SinkChain, Summary
+from streamgenre.errors import BusError
+from streamgenre.history.settings import HistorySettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streamgenre.events import AnyEvent
+
+
+class Recorder(Sink):
+    """Writes down what is called."""
+
+    def __init__(self, name: str, calls: list[str], broken: str = "") -> None:
+        self._name = name
+        self._calls = calls
+        self._broken = broken
+
+    def _called(self, what: str) -> None:
+        self._calls.append(f"{self._name} {what}")
+        if what == self._broken:
+            raise BusError(f"{self._name} cannot {what}")
+
+    def start(self) -> None:
+        self._called("start")
+
+    def take(self, event: AnyEvent) -> None:
+        self._called("take")
+
+    def forget(self, station: str) -> None:
+        self._called(f"forget {station}")
+
+    def stop(self) -> None:
+        self._called("stop")
+
+
+def test_sinks_are_served_in_order_and_stopped_in_reverse() -> None:
+    calls: list[str] = []
+    chain = SinkChain([Recorder("a", calls), Recorder("b", calls)])
+    chain.start()
+    chain.take(SampleStation().update())
+    chain.forget("kitchen")
+    chain.stop()
+    assert calls == [
+        *("a start", "b start", "a take", "b take", "a forget kitchen", "b forget kitchen"),
+        *("b stop", "a stop"),
+    ]
+
+
+def test_a_sink_that_cannot_start_leaves_none_running() -> None:
+    calls: list[str] = []
+    sinks = [Recorder("a", calls), Recorder("b", calls, "start"), Recorder("c", calls)]
+    with pytest.raises(BusError, match="b cannot start"):
+        SinkChain(sinks).start()
+    assert calls == ["a start", "b start", "a stop"]
+
+
+def test_a_sink_that_cannot_stop_does_not_keep_the_others_running() -> None:
+    calls: list[str] = []
+    chain = SinkChain([Recorder("a", calls), Recorder("b", calls, "stop")])
+    chain.start()
+    with pytest.raises(BusError, match="b cannot stop"):
+        chain.stop()
+    assert calls[-1] == "a stop"
+
+
+def test_the_queue_never_waits_for_a_presenter_that_is_gone() -> None:
+    sink = QueueSink(lossless=True)
+    sink.stop()
+    for _ in range(5000):  # more than it holds
+        sink.take(SampleStation().update())
+
+
+def test_the_summary_adds_up_segments() -> None:
+    summary = Summary()
+    assert str(summary) == "heard: nothing"
+    station = SampleStation()
+    for event in (station.update(), station.segment(), station.segment()):
+        summary.take(event)
+    segment = station.segment()
+    seconds = 2 * round(segment.end - segment.start)
+    assert str(summary) == f"heard: {segment.genre or segment.state} {seconds} s"
+
+
+@pytest.mark.parametrize(
+    ("keep", "kept"), [("live", {"radio"}), ("all", {"radio", "file"}), ("none", set())]
+)
+def test_which_stations_are_kept_and_what_their_status_says(
+    keep: Any, kept: set[str], tmp_path: Path
+) -> None:
+    settings = HistorySettings(path=tmp_path / "h.sqlite3", keep=keep)
+    sink = HistorySink(settings, lambda station: station == "radio", lossless=False)
+    sink.start()
+    for name in ("radio", "file"):
+        state = sink.state(name)
+        assert (state is not None) == (name in kept)
+        assert state is None or state["state"] == "recording"
+        sink.take(SampleStation(name).update())
+    sink.stop()
+    assert settings.path.exists() == bool(kept)
+
+
+def test_a_status_has_the_history_of_a_station_that_is_kept(
+    stateful_folder: Path, tmp_path: Path
+) -> None:
+    flags = ("--input", "demo", "--pace", "fast", "--duration", "5", "--json")
+    more = ("--model", stateful_folder, "--publish", free_endpoint())
+    for history, state in ((("--history", tmp_path / "h.sqlite3"), "recording"), ((), None)):
+        done = streamgenre("listen", *flags, *more, *history)
+        assert (done.returncode, done.stderr) == (0, "")
+        statuses = [e for e in events_of(done.stdout) if e["type"] == "status"]
+        assert statuses
+        for status in statuses:
+            assert (status["history"] or {}).get("state") == state
