@@ -14,7 +14,7 @@ import pytest
 
 ROOT: Final = Path(__file__).resolve().parents[1] / "streamgenre"
 LAYERS: Final = (
-    *("errors", "urls", "defaults", "paths", "limits"),
+    *("errors", "urls", "defaults", "paths", "limits", "logger"),
     *("events", "display", "system"),
     *("audio", "inference", "sources", "engine"),
     *("bus", "history", "client"),

@@ -21,7 +21,6 @@ from streamgenre.engine.runner import StationRunner
 from streamgenre.engine.scheduler import Scheduler
 from streamgenre.engine.station import Station
 from streamgenre.errors import ControlError, InputError, SettingsError, nearest
-from streamgenre.events.stats import BusStats
 from streamgenre.inference.dead_air import DeadAirWatch
 from streamgenre.inference.decision import Decider, DecisionSettings
 from streamgenre.sources.device import client as helper

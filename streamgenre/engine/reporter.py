@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from streamgenre.engine.health import Vitals
     from streamgenre.engine.station import Break, Hop, Station
     from streamgenre.events import AnyEvent
-    from streamgenre.events.stats import BusStats
     from streamgenre.inference.dead_air import Silence
     from streamgenre.inference.decision import Decision, Stretch
     from streamgenre.inference.manifest import Manifest
