@@ -1,22 +1,27 @@
-# Two commands do everything on a fresh Debian, Ubuntu or Raspberry Pi OS with Python 3.11+:
-#   make listen    listens to the default input device (else plays the built-in demo)
-#   make test      lint, types and all tests
-# And one makes it stay: sudo make install-service
+# For a fresh Debian, Ubuntu or Raspberry Pi OS with Python 3.11 or newer:
+#   make listen                 sets up .venv and listens to the default input device, or to the
+#                               built-in demo where there is none
+#   make test                   runs the linter, the type checker and all tests
+#   sudo make install-service   installs streamgenre as a systemd service
 PYTHON ?= python3
 export PYTHON DESTDIR
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help listen test lint types check install-service uninstall-service docs release clean
+.PHONY: help listen test lint types check legs install-service uninstall-service docs release clean
 help:
-	@echo "make listen [ARGS='--input demo']   listen and classify; make test   lint, types, tests"
-	@echo "sudo make install-service | uninstall-service   a systemd service (see README.md)"
+	@echo "make listen [ARGS='--input demo']   listen and classify"
+	@echo "make test                           run the linter, the type checker and all tests"
+	@echo "make legs                           try other Pythons and the oldest dependencies"
+	@echo "sudo make install-service           install the systemd service"
+	@echo "sudo make uninstall-service         remove it; settings and data are kept"
 
 listen: $(VENV)/.listen
 	@$(BIN)/streamgenre listen $(ARGS)
 
-test: lint types check
+test: lint types
+	@$(MAKE) --no-print-directory -j2 check legs
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -25,10 +30,15 @@ lint: $(VENV)/.test
 types: $(VENV)/.test
 	$(BIN)/mypy
 
-# Everything that a test may need is installed above, so a part that is missing is a failure. Much of
-# what is tested waits for real parts, by the clock: three files at a time keep two cores busy.
+# Every program that a test needs is installed above, so a missing one is a failure. Many tests wait
+# for real servers and devices: three files at a time keep two cores busy.
 check: $(VENV)/.test
 	STREAMGENRE_TEST_ALL=1 $(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+
+# Installs and tries streamgenre on the other Pythons of this machine, and on the lowest versions of
+# its dependencies. `make test` does so beside the tests.
+legs: $(VENV)/.test
+	@nice $(BIN)/python scripts/short-leg
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -37,8 +47,9 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.listen: pyproject.toml | $(BIN)/python
-	@scripts/system-packages libportaudio2 || echo "without PortAudio there are no sound cards; files and pipes work"
-	@echo "setting up $(VENV) (the first time only)"
+	@scripts/system-packages libportaudio2 || \
+		echo "continuing without PortAudio: files, pipes and radio work, sound cards do not"
+	@echo "setting up $(VENV) (first run only)"
 	@$(BIN)/pip install -q --disable-pip-version-check -e '.[listen]'
 	@touch $@
 
@@ -46,11 +57,11 @@ $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@scripts/system-packages libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils icecast2 ffmpeg tmux \
 		mosquitto libzmq3-dev gcc libc6-dev jq faketime systemd
 	@{ command -v node && command -v npm; } >/dev/null || scripts/system-packages nodejs npm
-	@echo "setting up $(VENV) for tests and training (the first time only; TensorFlow is large)"
+	@echo "setting up $(VENV) for tests and training (first run only; TensorFlow is large)"
 	@$(BIN)/pip install -q --disable-pip-version-check -e '.[dev,train]'
 	@touch $@
 
-# DESTDIR, PYTHON, PACKAGE and PIP_FLAGS are told in the script.
+# scripts/service explains DESTDIR, PYTHON, PACKAGE and PIP_FLAGS.
 install-service:
 	@scripts/service install
 

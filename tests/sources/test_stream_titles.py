@@ -24,10 +24,11 @@ from support.live import PROMPT_S, until
 from support.radio_server import MisbehavingServer, Rtsp, free_port
 from support.requirements import require_programs
 
+from streamgenre.audio.fair_lock import Turn
 from streamgenre.audio.ring import Lost
 from streamgenre.errors import InputError
 from streamgenre.sources.base import Notice
-from streamgenre.sources.stream import radio
+from streamgenre.sources.stream import icy_reader, radio
 from streamgenre.sources.stream.http import Response
 from streamgenre.sources.stream.icy_reader import IcyReader
 from streamgenre.sources.stream.ogg import OggChain
@@ -288,21 +289,24 @@ def test_what_ffmpeg_was_built_without_is_said() -> None:
     st.integers(0, 40),
     st.integers(1, 64),
 )
-@settings(deadline=None)  # a read waits for more to come
+@settings(deadline=None)
 def test_no_bytes_can_hurt_the_way_to_the_decoder(
     pieces: list[bytes], interval: int, size: int
 ) -> None:
     data = b"".join(pieces)
     stream: Any = io.BytesIO(data)
-    body = IcyReader(Response(stream, {"icy-metaint": str(interval)}, ""), 10.0)
+    turn = Turn()
+    body = IcyReader(Response(stream, {"icy-metaint": str(interval)}, ""), 10.0, turn)
     out = 0
-    while True:
-        while audio := body.read(size):
-            assert len(audio) <= size
-            out += len(audio)
-        titles = body.titles_until(None)
-        assert all(title.raw for title in titles if title.title)
-        if not body.next_link():
-            break
+    with pytest.MonkeyPatch.context() as patch, turn:
+        patch.setattr(icy_reader, "_EVERY_S", 0.0)
+        while True:
+            while audio := body.read(size):
+                assert len(audio) <= size
+                out += len(audio)
+            titles = body.titles_until(None)
+            assert all(title.raw for title in titles if title.title)
+            if not body.next_link():
+                break
     assert out <= len(data)
     assert interval or out == len(data)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import InputError
+from streamgenre.sources.container import open_container
 from streamgenre.sources.decoding import Damage, Format, audio_stream, blocks, words
 from streamgenre.sources.stream_info import stream_info
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streamgenre.sources.stream_info import StreamInfo
+
+_PROTOCOLS: Final = "file,crypto,data"
+"""What FFmpeg may open for a file: a local HLS playlist names further files."""
 
 
 def decode(
@@ -58,7 +62,7 @@ def _open(file: Path) -> Any:
     if file.is_dir():
         raise InputError(f"{file}: is a folder; give an audio file in it")
     try:
-        return av.open(str(file), metadata_errors="replace")
+        return open_container(str(file), protocols=_PROTOCOLS, allowed=("hls",))
     except (av.FFmpegError, OSError) as error:
         size = file.stat().st_size
         empty = file.is_file() and size == 0

@@ -17,6 +17,7 @@ from streamgenre.audio.ring import LossReason, Ring
 from streamgenre.errors import InputError
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.base import RING_SECONDS, Source
+from streamgenre.sources.container import NO_PROTOCOL, open_container
 from streamgenre.sources.decoding import (
     Damage,
     Format,
@@ -52,9 +53,13 @@ _SEGMENT_S: Final = 30.0
 """Seconds in which the next segment of an HLS stream has to come: most last 2 to 10."""
 _BLOCK_S: Final = 0.1
 _MAX_LISTS: Final = 4
-_HLS: Final = {"protocol_whitelist": "http,https,tcp,tls,crypto,hls"}
+_HLS_PROTOCOLS: Final = "http,https,tcp,tls,crypto,hls"
 """What FFmpeg may open for a playlist from the net: no file of this machine."""
-_OTHER: Final = {"rtsp_flags": "prefer_tcp", "protocol_whitelist": "rtsp,rtp,srtp,udp,tcp,tls,srt"}
+_HLS_OPTIONS: Final = {"extension_picky": "0"}
+"""Since 7.1.1, FFmpeg refuses segments whose name does not end as their format usually does. The
+whitelists of protocols and formats protect already."""
+_OTHER_PROTOCOLS: Final = "rtsp,rtp,srtp,udp,tcp,tls,srt"
+_OTHER_OPTIONS: Final = {"rtsp_flags": "prefer_tcp"}
 """RTP goes through the connection where the server lets it: UDP loses datagrams."""
 
 
@@ -296,14 +301,20 @@ def _is_hls(way: str) -> bool:
 
 def _open(way: IcyReader | str) -> Any:
     """Return PyAV's container."""
-    import av
-
     if isinstance(way, IcyReader):
-        return av.open(way, metadata_errors="replace")
-    hls = _is_hls(way)
-    return av.open(
+        return open_container(way, protocols=NO_PROTOCOL)
+    if _is_hls(way):
+        return open_container(
+            way,
+            protocols=_HLS_PROTOCOLS,
+            allowed=("hls",),
+            options=_HLS_OPTIONS,
+            timeout_s=(TIMEOUT_S, _SEGMENT_S),
+        )
+    return open_container(
         way,
-        options=_HLS if hls else _OTHER,
-        timeout=(TIMEOUT_S, _SEGMENT_S if hls else TIMEOUT_S),
-        metadata_errors="replace",
+        protocols=_OTHER_PROTOCOLS,
+        allowed=("rtsp", "rtp"),
+        options=_OTHER_OPTIONS,
+        timeout_s=(TIMEOUT_S, TIMEOUT_S),
     )
