@@ -3,65 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import shutil
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.inference.manifest import MANIFEST_VERSION
 from train.cards.confusion_picture import confusion_svg
 from train.cards.model_card import card
 from train.errors import TrainError
-from train.export.keras_to_onnx import NEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from streamgenre.audio.features import MfccSpec
-    from train.recipes.recipe import Network
-
+MANIFEST: Final = "manifest.json"
 FOLD: Final = "fold-"
-"""The folder of a fold's model is named so, and by the fold's number."""
-
-
-def manifest_of(
-    *,
-    name: str,
-    network: Network,
-    labels: Sequence[str],
-    spec: MfccSpec,
-    temperature: float,
-    speech_temperature: float | None = None,
-    weights: bytes,
-    training: dict[str, Any],
-    evaluation: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Return a manifest as :mod:`streamgenre.inference.manifest` reads it."""
-    manifest: dict[str, Any] = {
-        "manifest_version": MANIFEST_VERSION,
-        "name": name,
-        "kind": network.kind,
-        "labels": list(labels),
-        "features": asdict(spec),
-        "calibration": {"temperature": round(temperature, 4)},
-        "sha256": {"model.onnx": hashlib.sha256(weights).hexdigest()},
-        "training": training,
-    }
-    if network.kind == "stateful":
-        manifest["states"] = [
-            {"input": s.name, "output": s.name + NEXT, "shape": list(s.shape)}
-            for s in network.states
-        ]
-    else:
-        manifest["window_frames"] = network.whole.inputs[0].shape[1]
-    if speech_temperature is not None:
-        manifest["speech"] = {"temperature": round(speech_temperature, 4)}
-    if evaluation is not None:
-        manifest["evaluation"] = evaluation
-    return manifest
+"""Prefix of the folders of fold models; the number of the fold follows."""
 
 
 @contextlib.contextmanager
@@ -97,7 +54,7 @@ def check_out(out: Path, *, replace: bool) -> None:
         return
     if not replace:
         raise TrainError(f"{out} is there already; give another --out, or --replace to replace it")
-    if not out.is_dir() or (any(out.iterdir()) and not (out / "manifest.json").is_file()):
+    if not out.is_dir() or (any(out.iterdir()) and not (out / MANIFEST).is_file()):
         raise TrainError(f"{out} is no model folder; it is not replaced")
 
 
@@ -106,7 +63,7 @@ def write_folder(
 ) -> None:
     """Write the files of a model folder, the model card too if it is wanted."""
     (folder / "model.onnx").write_bytes(weights)
-    (folder / "manifest.json").write_text(_as_json(manifest), "utf-8")
+    write_manifest(folder, manifest)
     if not with_card:
         return
     (folder / "README.md").write_text(card(manifest), "utf-8")
@@ -139,17 +96,17 @@ def fold_models(model: str) -> dict[int, Path] | None:
     None where the name or folder is a single model.
     """
     folder = Path(model).expanduser()
-    if not folder.is_dir() or (folder / "manifest.json").is_file():
+    if not folder.is_dir() or (folder / MANIFEST).is_file():
         return None
     found = {
         int(path.parent.name.removeprefix(FOLD)): path.parent
-        for path in folder.glob(f"{FOLD}*/manifest.json")
+        for path in folder.glob(f"{FOLD}*/{MANIFEST}")
         if path.parent.name.removeprefix(FOLD).isdecimal()
     }
     return dict(sorted(found.items())) or None
 
 
-def read(folder: Path) -> dict[str, Any]:
+def read_measured(folder: Path) -> dict[str, Any]:
     """Return a model folder's manifest as it stands there.
 
     Raises
@@ -157,10 +114,7 @@ def read(folder: Path) -> dict[str, Any]:
     TrainError
         If there is none, or it was not measured.
     """
-    try:
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise TrainError(f"{folder}: no model folder with a manifest: {error}") from error
+    manifest = read_manifest(folder)
     if "evaluation" not in manifest:
         raise TrainError(
             f"{folder}: its card has no figures to add to: it was trained with --no-folds, or "
@@ -177,14 +131,36 @@ def add_stream(folder: Path, figures: dict[str, Any]) -> None:
     TrainError
         If the folder cannot be written.
     """
-    manifest = read(folder)
+    manifest = read_measured(folder)
     manifest["evaluation"]["stream"] = figures
-    write_text(folder / "manifest.json", _as_json(manifest))
+    write_manifest(folder, manifest)
     write_text(folder / "README.md", card(manifest))
 
 
-def _as_json(manifest: dict[str, Any]) -> str:
-    return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return a model folder's manifest.
+
+    Raises
+    ------
+    TrainError
+        If it cannot be read.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainError(f"{folder}: no model folder with a manifest: {error}") from error
+    return manifest
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write a model folder's manifest completely or not at all.
+
+    Raises
+    ------
+    TrainError
+        If it cannot be written.
+    """
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:

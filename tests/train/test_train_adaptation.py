@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import partial
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,24 +13,26 @@ from support.train_tones import write_corpus, write_talk
 from support.train_trunk import random_trunk
 
 from streamgenre.inference.models import load_model
+from train.augmentation.audio import through_a_microphone
+from train.augmentation.room_acoustics import RATE
 from train.cli import main
+from train.corpora import talk_files
 from train.corpora.corpus import read_corpus
 from train.corpora.recordings import decode, frames_of
-from train.evaluation import speech_detection
-from train.recipes.train_network import Reporter
+from train.job import TrainingJob
 from train.trunk import (
     checkpoint,
     front_windows,
+    lstm_memory,
     mel_adapter,
     microphone_training,
     model_graph,
     musicnn,
     train_head,
 )
-from train.trunk.audio_augmentation import through_a_microphone
+from train.trunk.head_training import RECIPES
 from train.trunk.heads import embedding
 from train.trunk.microphone_training import Settings, adapt, adapted
-from train.trunk.room_acoustics import RATE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = write_corpus(tmp_path_factory.mktemp("corpus"), per_genre=3)
     write_talk(folder)
     found = read_corpus(folder)
-    return found, speech_detection.read_talk(folder, found.folds)
+    return found, talk_files.read_talk(folder, found.folds)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def test_front_and_back_are_the_trunk(
 
 def test_windows_are_those_of_clips_and_of_music(corpus: Any, heard: front_windows.Fronts) -> None:
     clips, files = corpus
-    music = [file.fold for file in files if file.kind == speech_detection.MUSIC]
+    music = [file.fold for file in files if file.kind == talk_files.MUSIC]
     for fold in clips.folds:
         least = sum(clip.fold == fold for clip in clips.clips) + music.count(fold)
         assert (heard.folds == fold).sum() >= least
@@ -185,11 +186,11 @@ def test_every_fold_is_heard_by_a_trunk_that_was_not_trained_on_with_it(
     monkeypatch.setattr(front_windows, "hear", lambda *_, **more: None)
     monkeypatch.setattr(microphone_training, "adapted", trunk_without)
     monkeypatch.setattr(train_head, "hear", heard_by)
-    order = SimpleNamespace(
-        corpus=clips, folder=tmp_path, trunk=tmp_path, folds=True, microphone=microphone,
-        settings=SimpleNamespace(seed=1), reporter=Reporter(),
-    )  # fmt: skip
-    found: dict[Any, Any] = dict(train_head._material(cast("train_head.Order", order)))
+    job = TrainingJob(
+        recipe=RECIPES["cnn"], settings=lstm_memory.Settings(), out=tmp_path / "out", command=""
+    )
+    given = train_head.TrunkInput(clips, tmp_path, tmp_path, microphone=microphone)
+    found: dict[Any, Any] = dict(train_head._material(job, given))
     assert set(found) == {*clips.measured, None}
     for fold, (trunk, heard) in found.items():
         assert trunk == (f"trunk without {fold}" if microphone else "published")
@@ -209,7 +210,7 @@ def test_fit_makes_the_trunk_used_to_microphones_where_asked(
         *("--out", str(tmp_path / "model"), "--no-folds", "--microphone"),
     ]
     assert main([*common, "--recipe", "lite"]) == 1
-    assert "--microphone means nothing to the recipe lite" in capsys.readouterr().err
+    assert "--microphone does not apply to the recipe lite" in capsys.readouterr().err
     done = main([*common, "--recipe", "cnn", "--trunk", str(tmp_path / "trunk")])
     said = capsys.readouterr().err
     assert done == 0, said

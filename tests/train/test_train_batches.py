@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.recipes.augmentation import NONE, Augmentation, augment, crop
-from train.recipes.batches import (
+from train.augmentation.log_mel import NONE, Augmentation, augment, crop
+from train.fitting.batches import (
     RAMP_FRAMES,
     Material,
     Programmes,

@@ -19,7 +19,7 @@ from train.cli import main
 from train.cli.progress import Progress
 from train.corpora.recordings import SPEC, frames_of
 from train.export import keras_to_onnx
-from train.recipes import train_network
+from train.fitting import train_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,11 +7,11 @@ import numpy as np
 import onnx
 import pytest
 
+from train.augmentation.log_mel import DECIBEL
 from train.corpora.recordings import SPEC, cepstra, log_mel
 from train.errors import TrainError
 from train.export.keras_to_onnx import TOLERANCE, check, export
 from train.recipes import RECIPES
-from train.recipes.augmentation import DECIBEL
 from train.recipes.recipe import Normalisation
 
 Exported = tuple[Any, Any, Any]

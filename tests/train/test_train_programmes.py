@@ -9,18 +9,15 @@ from support.train_tones import GENRES, write_corpus, write_talk
 from support.train_trunk import random_trunk
 
 from streamgenre.inference.models import softmax
+from train.augmentation import audio, codec, room_acoustics
+from train.corpora import material_kinds, talk_files
 from train.corpora.corpus import read_corpus
-from train.evaluation import speech_detection
 from train.trunk import (
-    audio_augmentation,
-    codec,
     embedded_corpus,
     head_training,
     heads,
     lstm_memory,
-    material_kinds,
     programme_figures,
-    room_acoustics,
     training_programmes,
 )
 from train.trunk.heads import Seconds
@@ -35,7 +32,7 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> embedded_corpus.Heard:
     cache = tmp_path_factory.mktemp("cache")
     write_talk(folder)
     corpus = read_corpus(folder)
-    files = speech_detection.read_talk(folder, corpus.folds)
+    files = talk_files.read_talk(folder, corpus.folds)
     return embedded_corpus.hear(corpus, [random_trunk()], cache, talk=files, programmes=1)[0]
 
 
@@ -99,18 +96,16 @@ def test_heads_tell_tones_that_they_never_heard(heard: embedded_corpus.Heard) ->
         assert both["speech"] > 0
 
 
-@pytest.mark.parametrize("settings", [audio_augmentation.Sound(), audio_augmentation.LEVEL_ONLY])
-def test_augmented_audio_is_audio(
-    settings: audio_augmentation.Sound, rng: np.random.Generator
-) -> None:
+@pytest.mark.parametrize("settings", [audio.Sound(), audio.LEVEL_ONLY])
+def test_augmented_audio_is_audio(settings: audio.Sound, rng: np.random.Generator) -> None:
     samples = (0.3 * np.sin(np.arange(room_acoustics.RATE * 2) / 9)).astype(np.float32)
     for _ in range(25):
-        changed = audio_augmentation.change(samples, rng, settings, talks=(samples[::-1],))
+        changed = audio.change(samples, rng, settings, talks=(samples[::-1],))
         assert changed.dtype == np.float32
         assert np.isfinite(changed).all()
         assert np.abs(changed).max() <= 1
         assert abs(len(changed) / len(samples) - 1) < 0.07
-    silence = audio_augmentation.change(np.zeros_like(samples), rng, settings)
+    silence = audio.change(np.zeros_like(samples), rng, settings)
     assert np.abs(silence).max() < 1e-6
 
 
@@ -140,7 +135,7 @@ def test_the_simulated_room_is_ten_decibels_above_its_noise(rng: np.random.Gener
     samples[: len(t)] = 0.3 * np.sin(2 * np.pi * 1000 * t)
     ratios = []
     for _ in range(12):
-        heard = audio_augmentation.simulated_room(samples, rng)
+        heard = audio.simulated_room(samples, rng)
         played, silence = heard[4000 : len(t)], heard[-room_acoustics.RATE :]
         ratios.append(20 * np.log10(room_acoustics.level(played) / room_acoustics.level(silence)))
     # Half of it is silent, so that the music is 3 dB above its own mean while it plays; the
@@ -231,7 +226,7 @@ def test_noise_without_music_is_given_no_genre(
 def test_noise_without_music_has_every_level_and_colour() -> None:
     levels, low = [], []
     for seed in range(40):
-        noise = audio_augmentation.stray_noise(np.random.default_rng(seed))
+        noise = audio.stray_noise(np.random.default_rng(seed))
         assert noise.shape == (4 * room_acoustics.RATE,)
         assert np.abs(noise).max() <= 1
         levels.append(20 * np.log10(room_acoustics.level(noise)))

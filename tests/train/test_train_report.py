@@ -15,7 +15,7 @@ MODELS = Path(__file__).parents[2] / "models"
 
 
 def test_the_report_and_the_cards_are_what_the_manifests_say() -> None:
-    assert (MODELS / "README.md").read_text("utf-8") == models_table.text(MODELS)
+    assert (MODELS / "README.md").read_text("utf-8") == models_table.table_of(MODELS)
     for path in sorted(MODELS.glob("*/manifest.json")):
         manifest = json.loads(path.read_text("utf-8"))
         assert (path.parent / "README.md").read_text("utf-8") == model_card.card(manifest)

@@ -12,17 +12,17 @@ from support.train_tones import GENRES, tone, write_corpus, write_talk
 from streamgenre.audio.ring import Lost
 from streamgenre.inference.decision import DecisionSettings
 from streamgenre.inference.models import load_model
+from train.augmentation.audio import excerpt_of, simulated_room
 from train.cli import main
 from train.corpora.corpus import read_corpus
 from train.corpora.dataset import load_data
+from train.corpora.material_kinds import ROOM, seed_of
 from train.corpora.recordings import SPEC, decode, frames_of
 from train.streaming import playback
 from train.streaming.drift import drift
 from train.streaming.playback import KINDS, STATES, Heard
 from train.streaming.programme import RATE, Clip, Programme, Settings
 from train.streaming.stream_figures import figures
-from train.trunk.audio_augmentation import excerpt_of, simulated_room
-from train.trunk.material_kinds import ROOM, seed_of
 
 if TYPE_CHECKING:
     from pathlib import Path

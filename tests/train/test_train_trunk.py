@@ -10,10 +10,12 @@ import onnxruntime
 import pytest
 from support.train_trunk import log_mel_as_published, random_trunk
 
+from train.cache import cache_folder
 from train.cli import main
 from train.corpora.recordings import frames_of
 from train.errors import TrainError
 from train.export.keras_to_onnx import TOLERANCE
+from train.recipes.recipe import NEXT
 from train.trunk import checkpoint, lstm_memory, mel_adapter, model_graph, musicnn, onnx_graph
 from train.trunk.head_training import Fitted
 from train.trunk.heads import Linear, embedding
@@ -78,7 +80,7 @@ def session_of(model: Any) -> Any:
 
 def run_embedding(session: Any, hops: list[Any]) -> tuple[list[Any], dict[str, Any]]:
     states = {s.name: np.zeros((len(hops[0]), *s.shape), np.float32) for s in onnx_graph.STATES}
-    names = ["pooled", *(s.name + onnx_graph.NEXT for s in onnx_graph.STATES)]
+    names = ["pooled", *(s.name + NEXT for s in onnx_graph.STATES)]
     rows = []
     for hop in hops:
         row, *after = session.run(names, states | {"frames": hop})
@@ -236,7 +238,7 @@ def test_weights_come_back_as_they_were_saved(weights: dict[str, Any], tmp_path:
 def test_the_published_graph_is_what_was_rebuilt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cached = checkpoint.default_folder()
+    cached = cache_folder("trunk")
     folder = cached if (cached / checkpoint.WHEEL).is_file() else tmp_path
     try:
         wheel = checkpoint.fetch(folder)

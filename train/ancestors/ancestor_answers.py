@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from streamgenre.inference.models import softmax
-from train.errors import TrainError
+from train.cache import read_arrays, write_arrays
 from train.evaluation import statistics
 
 if TYPE_CHECKING:
@@ -54,29 +53,20 @@ def key_of(ancestor: Ancestor, sha256: str, folds: Sequence[int], most_epochs: i
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def keep(path: Path, key: str, answers: Answers) -> None:
+def write_answers(path: Path, key: str, answers: Answers) -> None:
     """Keep answers, so that a run that was broken off goes on where it was."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part.npz")
-        np.savez(part, key=key, **{n: getattr(answers, n) for n in Answers.__slots__})
-        part.replace(path)
-    except OSError as error:
-        raise TrainError(f"cannot write {path}: {error.strerror}") from error
+    write_arrays(path, {"key": key, **{n: getattr(answers, n) for n in Answers.__slots__}})
 
 
-def kept(path: Path, key: str) -> Answers | None:
+def read_answers(path: Path, key: str) -> Answers | None:
     """Return kept answers, or None where there are none or they are to other settings."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if str(file["key"]) != key:
-                return None
-            return Answers(
-                file["rows"], file["logits"], int(file["epochs"]), float(file["seconds"]),
-                int(file["parameters"]),
-            )  # fmt: skip
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    kept = read_arrays(path)
+    if kept is None or str(kept.get("key")) != key:
         return None
+    return Answers(
+        kept["rows"], kept["logits"], int(kept["epochs"]), float(kept["seconds"]),
+        int(kept["parameters"]),
+    )  # fmt: skip
 
 
 def figures(windows: Windows, answers: Sequence[Answers], *, whole_clips: bool) -> dict[str, Any]:

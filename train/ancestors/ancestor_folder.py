@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
-import hashlib
-import json
-import platform
 from dataclasses import asdict
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.inference.manifest import MANIFEST_VERSION
 from streamgenre.inference.models import load_model
 from train import model_folder
 from train.ancestors import ancestor_graph
 from train.ancestors.clip_windows import SEED
+from train.manifest_writer import manifest_of, training_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,13 +49,12 @@ def write(
 
 def calibrate(out: Path, ancestor: Ancestor, temperature: float) -> None:
     """Write the temperature, once it is known, into a model folder that is there already."""
-    path = out / "manifest.json"
-    if not path.is_file():
+    if not (out / model_folder.MANIFEST).is_file():
         return
-    manifest = json.loads(path.read_text("utf-8"))
+    manifest = model_folder.read_manifest(out)
     manifest["calibration"] = {"temperature": temperature, "fitted": True}
-    path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    (out / "README.md").write_text(_card(ancestor, manifest), "utf-8")
+    model_folder.write_manifest(out, manifest)
+    model_folder.write_text(out / "README.md", _card(ancestor, manifest))
 
 
 def _graph(ancestor: Ancestor, trained: Trained, heard: Heard, windows: Windows) -> bytes:
@@ -86,29 +80,36 @@ def _manifest(
     weights: bytes,
     temperature: float | None,
 ) -> dict[str, Any]:
-    packages = ("keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime", "numpy", "soxr", "av")
-    return {
-        "manifest_version": MANIFEST_VERSION,
-        "name": ancestor.name,
-        "kind": "windowed",
-        "labels": list(windows.labels),
-        "features": asdict(ancestor.spec),
-        "window_frames": ancestor.window_frames,
-        "calibration": {"temperature": temperature or 1.0, "fitted": temperature is not None},
-        "sha256": {"model.onnx": hashlib.sha256(weights).hexdigest()},
-        "training": {
-            "command": f"python -m train reproduce --corpus DIR --only {ancestor.name}",
-            "recipe": ancestor.name,
-            "seed": SEED,
-            "settings": asdict(ancestor.protocol),
-            "parameters": trained.parameters,
-            "epochs": trained.epochs,
-            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-            "corpus": {"clips": len(windows.clips), "sha256": heard.sha256},
-            "versions": {"python": platform.python_version()}
-            | {name: metadata.version(name) for name in packages},
-        },
-    }
+    return manifest_of(
+        name=ancestor.name,
+        kind="windowed",
+        labels=windows.labels,
+        spec=ancestor.spec,
+        weights=weights,
+        training=training_record(
+            command=f"python -m train reproduce --corpus DIR --only {ancestor.name}",
+            recipe=ancestor.name,
+            seed=SEED,
+            packages=(
+                "keras",
+                "tensorflow",
+                "tf2onnx",
+                "onnx",
+                "onnxruntime",
+                "numpy",
+                "soxr",
+                "av",
+            ),
+            corpus={"clips": len(windows.clips), "sha256": heard.sha256},
+            details={
+                "settings": asdict(ancestor.protocol),
+                "parameters": trained.parameters,
+                "epochs": trained.epochs,
+            },
+        ),
+        calibration={"temperature": temperature or 1.0, "fitted": temperature is not None},
+        window_frames=ancestor.window_frames,
+    )
 
 
 def _card(ancestor: Ancestor, manifest: dict[str, Any]) -> str:

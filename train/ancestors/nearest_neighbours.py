@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.inference.models import FRAMES, LOGITS
-from train.trunk.onnx_graph import Builder
+from train.export.graph_builder import Builder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from train import model_folder
 from train.errors import TrainError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-    from train.cli.progress import Progress
-
-_DESCRIPTION: Final = """\
-Write README.md into a folder of model folders: a table of what every model was
-measured at, with confidence intervals and chance, and how each was made. Everything
-comes out of the manifests, nothing is measured anew.
-
-example:
-  python -m train report models
-"""
-_NAME: Final = "README.md"
+NAME: Final = "README.md"
 _NONE: Final = "–"
 
 
-def add_parser(commands: Any, output: argparse.ArgumentParser, **more: Any) -> None:
-    """Add the command to the parser of the whole command line."""
-    parser = commands.add_parser(
-        "report", parents=[output], help="put models beside each other in a table",
-        description=_DESCRIPTION, **more,
-    )  # fmt: skip
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of model folders")
-
-
-def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
-    """Run the command."""
-    path = options.folder / _NAME
-    model_folder.write_text(path, text(options.folder))
-    print(path)
-
-
-def text(folder: Path) -> str:
+def table_of(folder: Path) -> str:
     """Return the report on all measured model folders in a folder, in Markdown.
 
     Raises
@@ -50,7 +23,9 @@ def text(folder: Path) -> str:
     TrainError
         If there is none, or one cannot be read.
     """
-    manifests = [model_folder.read(path.parent) for path in sorted(folder.glob("*/manifest.json"))]
+    manifests = [
+        model_folder.read_measured(path.parent) for path in sorted(folder.glob("*/manifest.json"))
+    ]
     if not manifests:
         raise TrainError(f"{folder}: no model folders in it")
     parts = [
@@ -59,7 +34,7 @@ def text(folder: Path) -> str:
         "were trained without the fold measured: means over the folds of the mean over the genres, "
         "no artist in two folds, with a 95 % interval from drawing clips anew. What exactly was "
         "done, by genre, and the pictures are in each card: "
-        + ", ".join(f"[{m['name']}]({m['name']}/{_NAME})" for m in manifests)
+        + ", ".join(f"[{m['name']}]({m['name']}/{NAME})" for m in manifests)
         + ".\n",
         _table(manifests, _QUALITY),
         "## On the air\n",

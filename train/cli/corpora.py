@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from train.cache import cache_folder
 from train.corpora import splitfile, splitting
 from train.corpora.corpus import CSV_NAME
 from train.corpora.inventory import Listing, read_listing
-from train.corpora.recordings import default_cache
 from train.errors import TrainError
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def run_split(options: argparse.Namespace, progress: Progress, arguments: list[s
 def _listing(options: argparse.Namespace, progress: Progress) -> Listing:
     return read_listing(
         options.folder,
-        options.cache or default_cache().parent / "fingerprints",
+        options.cache or cache_folder("fingerprints"),
         tags=options.tags,
         table=options.table,
         columns=(options.clip_column, options.artist_column),

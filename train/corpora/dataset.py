@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from streamgenre.audio.resample import Resampler
+from train.augmentation.audio import excerpt_of, simulated_room, stray_noise
+from train.augmentation.room_acoustics import RATE
+from train.corpora.material_kinds import ROOM, STRAY, seed_of
 from train.corpora.recordings import Recording, corpus_hash, decode, frames_of, load_recordings
+from train.corpora.talk_files import noises as split_noises
+from train.corpora.talk_files import read_talk
 from train.errors import TrainError
-from train.evaluation.speech_detection import noises as split_noises
-from train.evaluation.speech_detection import read_talk
-from train.trunk.audio_augmentation import excerpt_of, simulated_room, stray_noise
-from train.trunk.material_kinds import ROOM, STRAY, seed_of
-from train.trunk.room_acoustics import RATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from streamgenre.audio.features import MfccSpec
     from train.corpora.corpus import Clip, Corpus
-    from train.evaluation.speech_detection import TalkFile
+    from train.corpora.talk_files import TalkFile
 
     Frames = NDArray[np.float32]
 

@@ -11,15 +11,15 @@ system, and is made for whole tracks rather than for excerpts of two seconds.
 
 from __future__ import annotations
 
-import hashlib
-import zipfile
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from train.cache import read_arrays, write_arrays
 from train.corpora.recordings import decode
+from train.hashes import file_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,20 +118,13 @@ def fingerprint_of(path: Path, cache: Path | None) -> Fingerprint:
     """
     entry = None
     if cache is not None:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        entry = cache / f"{sha256[:32]}-fingerprint-{_VERSION}.npz"
-        try:
-            with np.load(entry, allow_pickle=False) as kept:
-                return Fingerprint(kept["words"], kept["heard"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            pass
+        entry = cache / f"{file_hash(path)[:32]}-fingerprint-{_VERSION}.npz"
+        if (kept := read_arrays(entry)) is not None and {"words", "heard"} <= kept.keys():
+            return Fingerprint(kept["words"], kept["heard"])
     found = fingerprint(decode(path, RATE))
     if entry is not None:
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        part = entry.with_suffix(".part.npz")
-        np.savez(part, words=found.words, heard=found.heard)
-        part.replace(entry)
+        arrays = {"words": found.words, "heard": found.heard}
+        write_arrays(entry, arrays, advice="give another folder with --cache")
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from train.corpora.corpus import CSV_NAME, read_corpus
 from train.corpora.fingerprint import Copy, copies, fingerprint_of
 from train.errors import TrainError
+from train.hashes import file_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -99,7 +99,7 @@ def read_listing(
         row = rows.get(clip.name, {})
         artist = row.get(columns[1]) or clip.artist
         try:
-            sha256 = sha256_of(clip.path)
+            sha256 = file_hash(clip.path)
             seconds, tagged = _opened(clip.path)
             if fingerprints:
                 prints[clip.name] = fingerprint_of(clip.path, cache)
@@ -122,21 +122,6 @@ def read_listing(
         corpus, tuple(items), tuple(unreadable), tuple(copies(prints)),
         source if any(item.artist for item in items) else "",
     )  # fmt: skip
-
-
-def sha256_of(path: Path) -> str:
-    """Return a file's SHA-256.
-
-    Raises
-    ------
-    TrainError
-        If it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise TrainError(f"{path}: {error.strerror}") from error
 
 
 class Index:

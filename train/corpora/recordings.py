@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
-import zipfile
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -21,10 +17,13 @@ from streamgenre.audio.features import MfccSpec, MfccStream, cepstral_matrix
 from streamgenre.audio.resample import Resampler
 from streamgenre.errors import StreamgenreError
 from streamgenre.sources.files.file import decode as daemon_decode
+from train.cache import read_arrays, write_arrays
 from train.errors import TrainError
+from train.hashes import file_hash, joint_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -60,12 +59,6 @@ class Recording:
     """Hash of the file that they were computed from."""
     seconds: float
     """Length of the audio in seconds."""
-
-
-def default_cache() -> Path:
-    """Return the cache folder: ``$XDG_CACHE_HOME/streamgenre/frames`` or below ``~/.cache``."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "streamgenre" / "frames"
 
 
 def decode(path: Path, samplerate: int) -> NDArray[np.float32]:
@@ -131,15 +124,16 @@ def load_recording(path: Path, spec: MfccSpec, cache: Path | None) -> Recording:
     settings = json.dumps([_CACHE_VERSION, asdict(spec)], sort_keys=True)
     key = f"{sha256[:32]}-{hashlib.sha256(settings.encode()).hexdigest()[:16]}.npz"
     entry = None if cache is None else cache / key
-    if entry is not None and (kept := _read_entry(entry)) is not None:
-        return Recording(kept[0], sha256, kept[1])
+    if entry is not None and (kept := read_arrays(entry)) is not None and "frames" in kept:
+        return Recording(kept["frames"], sha256, float(kept["seconds"]))
     samples = decode(path, spec.samplerate)
     frames = frames_of(samples, spec)
     if not len(frames):
         raise TrainError(f"{path}: {len(samples)} samples are shorter than one frame")
     seconds = len(samples) / spec.samplerate
     if entry is not None:
-        _write_entry(entry, frames, seconds)
+        arrays = {"frames": frames, "seconds": np.float64(seconds)}
+        write_arrays(entry, arrays, advice="give another folder with --cache")
     return Recording(frames, sha256, seconds)
 
 
@@ -165,49 +159,3 @@ def load_recordings(
 def corpus_hash(recordings: Iterable[Recording]) -> str:
     """Return the SHA-256 over the sorted hashes of a corpus's files, whatever their names."""
     return joint_hash(recording.sha256 for recording in recordings)
-
-
-def joint_hash(hashes: Iterable[str]) -> str:
-    """Return the SHA-256 over hashes in hexadecimal, whatever their order."""
-    digest = hashlib.sha256()
-    for sha256 in sorted(hashes):
-        digest.update(f"{sha256}\n".encode())
-    return digest.hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal.
-
-    Raises
-    ------
-    TrainError
-        If it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise TrainError(f"{path}: {error.strerror}") from error
-
-
-def _read_entry(entry: Path) -> tuple[Frames, float] | None:
-    """Return what a cache entry holds, or None where there is none or it is damaged."""
-    try:
-        with np.load(entry, allow_pickle=False) as kept:
-            return kept["frames"], float(kept["seconds"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
-
-
-def _write_entry(entry: Path, frames: Frames, seconds: float) -> None:
-    arrays: dict[str, Any] = {"frames": frames, "seconds": np.float64(seconds)}
-    try:
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=entry.parent, suffix=".part", delete=False) as file:
-            np.savez(file, **arrays)
-        Path(file.name).replace(entry)
-    except OSError as error:
-        raise TrainError(
-            f"cannot write the frame cache {entry.parent}: {error.strerror}; "
-            "give another folder with --cache"
-        ) from error

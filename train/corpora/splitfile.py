@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from train.corpora.corpus import Corpus, read_corpus
-from train.corpora.inventory import sha256_of
 from train.corpora.splitting import PARTS, Split
 from train.errors import TrainError
+from train.hashes import file_hash, joint_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,13 +34,12 @@ def contents(listing: Listing, split: Split) -> dict[str, Any]:
         for item in listing.items
         if item.clip in split.side
     ]
-    hashes = "".join(f"{sha256}\n" for sha256 in sorted(str(clip["sha256"]) for clip in clips))
     return {
         "split_version": VERSION,
         "by": split.by,
         "artists_from": listing.artists_from or None,
         "unknown_artists": sum(not clip["artist"] for clip in clips),
-        "corpus_sha256": hashlib.sha256(hashes.encode()).hexdigest(),
+        "corpus_sha256": joint_hash(str(clip["sha256"]) for clip in clips),
         "sides": dict(sorted(_counted(split).items())),
         "clips": clips,
         "left_out": [{"clip": clip, "why": why} for clip, why in sorted(split.left_out.items())]
@@ -90,7 +88,7 @@ def read(path: Path, folder: Path) -> Corpus:
     changed = [
         name
         for name, entry in zip(names, held["clips"], strict=True)
-        if sha256_of(clips[name].path) != entry["sha256"]
+        if file_hash(clips[name].path) != entry["sha256"]
     ]
     if changed:
         raise TrainError(
@@ -104,7 +102,7 @@ def read(path: Path, folder: Path) -> Corpus:
         fold = 1 + PARTS.index(side) if parts else int(side)
         chosen.append(replace(clips[name], artist=str(entry["artist"]), fold=fold))
     told = (
-        f"split file (SHA-256 {sha256_of(path)[:16]}…): {held['by']}; "
+        f"split file (SHA-256 {file_hash(path)[:16]}…): {held['by']}; "
         + ", ".join(f"{side} {count}" for side, count in held["sides"].items())
     )  # fmt: skip
     unknown = (

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
-import hashlib
-import platform
-from dataclasses import asdict
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from streamgenre.audio.features import MfccStream
 from streamgenre.errors import ModelError
-from streamgenre.inference.manifest import MANIFEST_VERSION
-from streamgenre.inference.models import SPEECH, load_model
+from streamgenre.inference.models import load_model
 from train import model_folder
 from train.ensemble import merged_graph
 from train.errors import TrainError
-from train.export.keras_to_onnx import NEXT
+from train.manifest_writer import manifest_of, training_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -129,42 +123,34 @@ def _manifest(
     command: str,
 ) -> dict[str, Any]:
     first = members[0]
-    windowed = merged_graph.is_windowed(members)
-    manifest: dict[str, Any] = {
-        "manifest_version": MANIFEST_VERSION,
-        "name": name,
-        "kind": "windowed" if windowed else "stateful",
-        "labels": list(first.labels),
-        "features": asdict(first.features),
-        "calibration": {"temperature": 1.0},
-        "sha256": {"model.onnx": hashlib.sha256(weights).hexdigest()},
-        "training": {
-            "command": command,
-            "recipe": "ensemble",
-            "description": "the mean of the calibrated probabilities of its members, in one graph",
-            "seed": 0,
-            "members": [
-                {
-                    "name": member.name,
-                    "sha256": member.sha256,
-                    "temperature": member.temperature,
-                    "training": member.raw["training"],
-                }
-                for member in members
-            ],
-            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-            "versions": {"python": platform.python_version(), "onnx": metadata.version("onnx")},
-        },
-    }
-    if windowed:
-        manifest["window_frames"] = first.window_frames
-    else:
-        manifest["states"] = [
-            {"input": s.name, "output": s.name + NEXT, "shape": list(s.shape)} for s in states
-        ]
-    if merged_graph.telling(members):
-        manifest[SPEECH] = {"temperature": 1.0}
     steps = [member.raw["steps"] for member in members if "steps" in member.raw]
-    if steps:
-        manifest["steps"] = "; ".join(dict.fromkeys(steps))
-    return manifest
+    return manifest_of(
+        name=name,
+        kind="windowed" if merged_graph.is_windowed(members) else "stateful",
+        labels=first.labels,
+        spec=first.features,
+        weights=weights,
+        training=training_record(
+            command=command,
+            recipe="ensemble",
+            description="the mean of the calibrated probabilities of its members, in one graph",
+            seed=0,
+            packages=("onnx",),
+            details={
+                "members": [
+                    {
+                        "name": member.name,
+                        "sha256": member.sha256,
+                        "temperature": member.temperature,
+                        "training": member.raw["training"],
+                    }
+                    for member in members
+                ]
+            },
+        ),
+        calibration={"temperature": 1.0},
+        speech_temperature=1.0 if merged_graph.telling(members) else None,
+        window_frames=first.window_frames,
+        states=states,
+        steps="; ".join(dict.fromkeys(steps)),
+    )

@@ -14,9 +14,8 @@ import numpy as np
 
 from streamgenre.inference.models import FRAMES, LOGITS, SPEECH
 from train.errors import TrainError
-from train.export.keras_to_onnx import NEXT
-from train.recipes.recipe import State
-from train.trunk.onnx_graph import Builder
+from train.export.graph_builder import Builder
+from train.recipes.recipe import NEXT, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

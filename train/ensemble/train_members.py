@@ -13,23 +13,23 @@ from train import model_folder
 from train.corpora.dataset import check_data
 from train.ensemble.averaging import average
 from train.evaluation.held_out import HeldOut
+from train.fitting.train_network import train_model
 from train.manifest_writer import method_of
-from train.recipes.train_network import train_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamgenre.inference.manifest import Manifest
     from train.corpora.dataset import Data
-    from train.recipes.train_network import Order
+    from train.fitting.train_network import Job
 
 
-def train_ensemble(orders: Sequence[Order], name: str, data: Data) -> dict[str, Any]:
+def train_ensemble(jobs: Sequence[Job], name: str, data: Data) -> dict[str, Any]:
     """Train networks, average those of every fold and those of all clips; return the manifest.
 
     Parameters
     ----------
-    orders
+    jobs
         What is to be trained: the same but for recipe, settings and reporter.
     name
         Name of the whole recipe.
@@ -41,19 +41,19 @@ def train_ensemble(orders: Sequence[Order], name: str, data: Data) -> dict[str, 
     TrainError
         If there is too little data, or the folder cannot be written.
     """
-    whole = orders[0]
+    whole = jobs[0]
     check_data(data, folds=whole.folds)
     model_folder.check_out(whole.out, replace=whole.replace)
     with tempfile.TemporaryDirectory(prefix="streamgenre-") as folder:
         work = Path(folder)
-        for order in orders:
-            own = order.recipe.name
-            kept = work / "folds" / own if order.folds else None
-            train_model(replace(order, out=work / own, fold_models=kept, replace=False), data)
-        members = [read_manifest(work / order.recipe.name) for order in orders]
+        for job in jobs:
+            own = job.recipe.name
+            kept = work / "folds" / own if job.folds else None
+            train_model(replace(job, out=work / own, fold_models=kept, replace=False), data)
+        members = [read_manifest(work / job.recipe.name) for job in jobs]
         more = _about(name, members)
         if whole.folds:
-            more |= _measured(orders, data, work, more)
+            more |= _measured(jobs, data, work, more)
         manifest, _ = average(members, whole.out, whole.command, replace=whole.replace, more=more)
     return manifest
 
@@ -75,16 +75,14 @@ def _about(name: str, members: Sequence[Manifest]) -> dict[str, Any]:
     }
 
 
-def _measured(
-    orders: Sequence[Order], data: Data, work: Path, more: dict[str, Any]
-) -> dict[str, Any]:
+def _measured(jobs: Sequence[Job], data: Data, work: Path, more: dict[str, Any]) -> dict[str, Any]:
     """Average the models of every fold, and run each over what it has not heard."""
-    whole = orders[0]
+    whole = jobs[0]
     held_out = HeldOut()
     of_folds = {
         fold: [
-            read_manifest(work / "folds" / order.recipe.name / f"{model_folder.FOLD}{fold}")
-            for order in orders
+            read_manifest(work / "folds" / job.recipe.name / f"{model_folder.FOLD}{fold}")
+            for job in jobs
         ]
         for fold in data.corpus.measured
     }

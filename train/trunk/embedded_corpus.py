@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from train.corpora.recordings import file_hash, joint_hash
-from train.evaluation.speech_detection import SPEECH, TalkFile
-from train.evaluation.speech_detection import noises as split_noises
-from train.trunk.audio_augmentation import LEVEL_ONLY, Sound
+from train.augmentation.audio import LEVEL_ONLY, Sound
+from train.corpora.material_kinds import ALONE, LEVELS, OTHERS, ROOM, STRAY, seed_of
+from train.corpora.talk_files import SPEECH, TalkFile
+from train.corpora.talk_files import noises as split_noises
+from train.hashes import file_hash, joint_hash
 from train.trunk.heads import Seconds, embedding
-from train.trunk.material_kinds import ALONE, LEVELS, OTHERS, ROOM, STRAY, seed_of
 from train.trunk.onnx_graph import embedding_graph
 from train.trunk.training_programmes import Embedded, Job, embed
 

@@ -20,16 +20,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.inference.models import FRAMES
-from train.corpora.recordings import decode, file_hash, frames_of, joint_hash
+from train.augmentation.audio import through_a_microphone
+from train.augmentation.room_acoustics import RATE
+from train.corpora.recordings import decode, frames_of
+from train.corpora.talk_files import MUSIC
+from train.corpora.talk_files import noises as split_noises
 from train.errors import TrainError
-from train.evaluation.speech_detection import MUSIC
-from train.evaluation.speech_detection import noises as split_noises
+from train.hashes import file_hash, joint_hash
 from train.trunk import mel_adapter
-from train.trunk.audio_augmentation import through_a_microphone
 from train.trunk.musicnn import FRAMES as WINDOW
 from train.trunk.musicnn import FRONT
 from train.trunk.onnx_graph import STATES, front_graph
-from train.trunk.room_acoustics import RATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from train.corpora.corpus import Corpus
-    from train.evaluation.speech_detection import TalkFile
+    from train.corpora.talk_files import TalkFile
     from train.trunk.checkpoint import Weights
 
     Floats = NDArray[np.float32]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.inference.models import LOGITS
+from train.corpora.material_kinds import ALONE, LEVELS, OTHERS, ROOM
 from train.evaluation import clip_outcomes
 from train.evaluation.held_out import HeldOut
 from train.trunk import heads, lstm_memory, speech_head
-from train.trunk.material_kinds import ALONE, LEVELS, OTHERS, ROOM
 from train.trunk.programme_figures import programme_figures
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ and those in the simulated room as they were."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class HeadRecipe:
     """A head that can be trained on the trunk by name."""
 
     name: str
@@ -61,13 +61,13 @@ _TRUNK: Final = (
     "from MFCC frames"
 )
 RECIPES: Final = {
-    "lstm": Recipe(
+    "lstm": HeadRecipe(
         "lstm",
         f"{_TRUNK}; a linear head on its pooled features, units and tags; and an LSTM over the "
         "seconds, with one step an update, whose logits are added",
         remembers=True,
     ),
-    "cnn": Recipe(
+    "cnn": HeadRecipe(
         "cnn",
         f"{_TRUNK}, and a linear head on its pooled features, units and tags; it remembers "
         "nothing beyond those 3 s",
@@ -96,7 +96,7 @@ class Fitted:
 
 def fit(
     heard: Heard,
-    recipe: Recipe,
+    recipe: HeadRecipe,
     settings: lstm_memory.Settings,
     folds: tuple[int, ...],
     *,

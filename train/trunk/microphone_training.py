@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from train.errors import TrainError
+from train.cache import read_arrays, write_arrays
 from train.trunk import musicnn
 from train.trunk.musicnn import FRONT, TAGS, UNITS
 
@@ -77,15 +75,11 @@ def adapted(
     """
     about = json.dumps([fronts.key, asdict(settings), without])
     path = cache / f"adapted-{hashlib.sha256(about.encode()).hexdigest()[:32]}.npz"
-    with suppress(OSError, ValueError, EOFError, zipfile.BadZipFile), np.load(path) as kept:
+    if (kept := read_arrays(path)) is not None:
         return {**weights, **kept}
     found = adapt(weights, fronts, settings, without=without, on_epoch=on_epoch)
     trained = {name: value for name, value in found.items() if value is not weights[name]}
-    try:
-        np.savez(path, allow_pickle=False, **trained)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise TrainError(f"cannot write {path}: {error.strerror}") from error
+    write_arrays(path, trained)
     return found
 
 

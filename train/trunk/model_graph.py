@@ -8,12 +8,13 @@ import numpy as np
 
 from streamgenre.inference.models import FRAMES, LOGITS, SPEECH
 from train.errors import TrainError
+from train.export.graph_builder import Builder
 from train.export.keras_to_onnx import TOLERANCE, differ_by, lstm_nodes
-from train.recipes.recipe import State
+from train.recipes.recipe import NEXT, State
 from train.trunk import lstm_memory
 from train.trunk.heads import embedding
 from train.trunk.keras_reference import Incremental
-from train.trunk.onnx_graph import NEXT, STATES, Builder, assembled, trunk_nodes, units_and_tags
+from train.trunk.onnx_graph import STATES, assembled, trunk_nodes, units_and_tags
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

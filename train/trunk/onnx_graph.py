@@ -22,21 +22,19 @@ Shapes are channels first: ``(batch, channels, frames)``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from streamgenre.inference.models import FRAMES
-from train.recipes.recipe import State
+from train.export.graph_builder import Builder
+from train.recipes.recipe import NEXT, State
 from train.trunk import mel_adapter
 from train.trunk.musicnn import BANDS, CHANNELS, FRONT, RHYTHM, TIMBRE, convolution, normalisation
 from train.trunk.musicnn import FRAMES as WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from train.trunk.checkpoint import Weights
 
@@ -51,46 +49,7 @@ STATES: Final = (
 """The last normalised mel bands; what the vertical filters found in the last frames that they will
 not change any more, before the normalisation; the number of frames heard, up to the window's
 length. All 392 kB a station."""
-NEXT: Final = "_next"
 _FAR: Final = -1e9
-
-
-@dataclass(slots=True)
-class Builder:
-    """Collects nodes and constants under names of its own."""
-
-    nodes: list[Any] = field(default_factory=list)
-    constants: list[Any] = field(default_factory=list)
-
-    def constant(self, value: Any, dtype: type = np.float32) -> str:
-        """Add a constant, return its name."""
-        from onnx import numpy_helper
-
-        name = f"constant_{len(self.constants)}"
-        array: NDArray[Any] = np.ascontiguousarray(value, dtype)
-        self.constants.append(numpy_helper.from_array(array, name))
-        return name
-
-    def whole(self, *values: int) -> str:
-        """Add a constant of whole numbers, shape ``(n,)``."""
-        return self.constant(values, np.int64)
-
-    def add(self, operator: str, *inputs: str, to: str = "", **attributes: Any) -> str:
-        """Add a node with one output, return the output's name."""
-        from onnx import helper
-
-        output = to or f"{operator}_{len(self.nodes)}"
-        if operator == "Cast":
-            attributes = {"to": attributes["kind"]}
-        self.nodes.append(
-            helper.make_node(operator, list(inputs), [output], name=output, **attributes)
-        )
-        return output
-
-    def last(self, x: str, count: int, *, to: str = "") -> str:
-        """Return the last frames of ``(batch, channels, frames)``."""
-        end = self.whole(np.iinfo(np.int64).max)
-        return self.add("Slice", x, self.whole(-count), end, self.whole(2), to=to)
 
 
 def trunk_nodes(weights: Weights, b: Builder) -> str:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from train.evaluation.speech_detection import MUSIC, NOISE, SPEECH, WINDOW_SECONDS, Measured, noises
+from train.corpora.material_kinds import ALONE, OTHERS, ROOM
+from train.corpora.talk_files import MUSIC, NOISE, SPEECH, noises
+from train.evaluation.speech_detection import WINDOW_SECONDS, Measured
 from train.trunk import heads
 from train.trunk.heads import Linear
-from train.trunk.material_kinds import ALONE, OTHERS, ROOM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

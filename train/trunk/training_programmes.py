@@ -12,20 +12,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
-import zipfile
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from streamgenre.audio.features import MfccStream
 from streamgenre.inference.models import FRAMES
-from train.corpora.recordings import decode
-from train.errors import TrainError
-from train.trunk import mel_adapter
-from train.trunk.audio_augmentation import (
+from train.augmentation.audio import (
     LEVEL_ONLY,
     STRAY_S,
     Sound,
@@ -34,11 +28,17 @@ from train.trunk.audio_augmentation import (
     simulated_room,
     stray_noise,
 )  # fmt: skip
-from train.trunk.onnx_graph import NEXT, STATES
-from train.trunk.room_acoustics import RATE
+from train.augmentation.room_acoustics import RATE
+from train.cache import read_arrays, write_arrays
+from train.corpora.recordings import decode
+from train.errors import TrainError
+from train.recipes.recipe import NEXT
+from train.trunk import mel_adapter
+from train.trunk.onnx_graph import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -283,21 +283,11 @@ def _gathered(rows: Sequence[tuple[Floats, int, float]]) -> list[Embedded]:
 
 
 def _read(entry: Path) -> Embedded | None:
-    try:
-        with np.load(entry, allow_pickle=False) as kept:
-            return Embedded(kept["pooled"], kept["clips"], kept["ages"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    kept = read_arrays(entry)
+    if kept is None or not {"pooled", "clips", "ages"} <= kept.keys():
         return None
+    return Embedded(kept["pooled"], kept["clips"], kept["ages"])
 
 
 def _write(entry: Path, embedded: Embedded) -> None:
-    try:
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=entry.parent, suffix=".part", delete=False) as file:
-            np.savez(file, pooled=embedded.pooled, clips=embedded.clips, ages=embedded.ages)
-        Path(file.name).replace(entry)
-    except OSError as error:
-        raise TrainError(f"cannot write the cache {entry.parent}: {error.strerror}") from error
-
-
-__all__ = ["LEVEL_ONLY", "Embedded", "Job", "Trunks", "embed"]
+    write_arrays(entry, {"pooled": embedded.pooled, "clips": embedded.clips, "ages": embedded.ages})

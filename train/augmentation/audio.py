@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from train.trunk import codec, room_acoustics
-from train.trunk.room_acoustics import RATE
+from train.augmentation import codec, room_acoustics
+from train.augmentation.room_acoustics import RATE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from train.augmentation.log_mel import augment
 from train.corpora.recordings import cepstra, log_mel
-from train.evaluation.speech_detection import MUSIC, NOISE, SPEECH, WINDOW_SECONDS, Measured
-from train.recipes.augmentation import augment
+from train.corpora.talk_files import MUSIC, NOISE, SPEECH
 from train.trunk.heads import fit_linear
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streamgenre.audio.features import MfccSpec
-    from streamgenre.inference.models import Model
     from train.recipes.recipe import Network, Settings
 
     Frames = NDArray[np.float32]
@@ -101,30 +100,3 @@ def _inside(network: Network, pieces: Frames, spec: MfccSpec) -> Frames:
         rows.append(told[:, 2 * hop - 1 :: hop])
     every: Frames = np.concatenate(rows)
     return every.reshape(-1, every.shape[-1])
-
-
-def listen(model: Model, files: Sequence[tuple[int, str, int, Frames]], into: Measured) -> None:
-    """Run a model with a speech output over 3 s windows of what it was not trained on.
-
-    Parameters
-    ----------
-    model
-        A loaded model folder.
-    files
-        Of each file a number of its own, what it is, the fold that held it out, its frames.
-    into
-        Where the windows go.
-    """
-    window = round(WINDOW_SECONDS * model.manifest.features.frame_rate)
-    for number, what, fold, frames in files:
-        pieces = [
-            frames[start : start + window]
-            for start in range(0, max(1, len(frames) - window + 1), window)
-        ]
-        names = [str(n) for n in range(len(pieces))]
-        told = model.update(names, pieces).speech
-        for name in names:
-            model.reset(name)
-        assert told is not None
-        count = len(pieces)
-        into.add(told, [what] * count, np.full(count, fold), np.full(count, number))

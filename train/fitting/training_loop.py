@@ -10,14 +10,14 @@ import numpy as np
 
 from train.corpora.recordings import cepstra
 from train.errors import TrainError
-from train.recipes.batches import Programmes, Sampler, window_batch
+from train.fitting.batches import Programmes, Sampler, window_batch
 from train.recipes.recipe import Network, Normalisation, Recipe, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamgenre.audio.features import MfccSpec
-    from train.recipes.batches import Material
+    from train.fitting.batches import Material
 
 
 @dataclass(frozen=True, slots=True)

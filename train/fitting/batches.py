@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from train.recipes.augmentation import Augmentation, augment, crop
+from train.augmentation.log_mel import Augmentation, augment, crop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,1 @@
+"""Changed copies of music: other levels, loudspeakers, rooms, noise, codecs and tempi."""

@@ -1,0 +1,46 @@
+"""``train trunk``: fetch the pretrained trunk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from train.cache import cache_folder
+
+if TYPE_CHECKING:
+    import argparse
+
+    from train.cli.progress import Progress
+
+DESCRIPTION: Final = """\
+Fetch the pretrained trunk used by the recipes lstm and cnn: the checkpoint MSD_musicnn
+from the wheel musicnn 0.1.0 on PyPI (29 MB, ISC licence). It is rebuilt in Keras and
+compared with its published graph to 1e-4.
+
+example:
+  python -m train trunk
+"""
+
+
+def add_parser(commands: Any, **settings: Any) -> None:
+    """Add the command and its arguments."""
+    parser = commands.add_parser(
+        "trunk", help="fetch the pretrained trunk", description=DESCRIPTION, **settings
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where to keep it (default: $XDG_CACHE_HOME/streamgenre/trunk)",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks of errors")
+
+
+def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
+    """Run the command."""
+    from train.trunk.train_head import fetch_trunk
+
+    folder = options.out or cache_folder("trunk")
+    difference = fetch_trunk(folder)
+    print(f"{folder}: MSD_musicnn, {difference:.1e} from its published graph in Keras")

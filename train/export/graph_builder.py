@@ -1,0 +1,49 @@
+"""A builder of ONNX graphs: collects nodes and constants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(slots=True)
+class Builder:
+    """Collects nodes and constants under names of its own."""
+
+    nodes: list[Any] = field(default_factory=list)
+    constants: list[Any] = field(default_factory=list)
+
+    def constant(self, value: Any, dtype: type = np.float32) -> str:
+        """Add a constant, return its name."""
+        from onnx import numpy_helper
+
+        name = f"constant_{len(self.constants)}"
+        array: NDArray[Any] = np.ascontiguousarray(value, dtype)
+        self.constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def whole(self, *values: int) -> str:
+        """Add a constant of whole numbers, shape ``(n,)``."""
+        return self.constant(values, np.int64)
+
+    def add(self, operator: str, *inputs: str, to: str = "", **attributes: Any) -> str:
+        """Add a node with one output, return the output's name."""
+        from onnx import helper
+
+        output = to or f"{operator}_{len(self.nodes)}"
+        if operator == "Cast":
+            attributes = {"to": attributes["kind"]}
+        self.nodes.append(
+            helper.make_node(operator, list(inputs), [output], name=output, **attributes)
+        )
+        return output
+
+    def last(self, x: str, count: int, *, to: str = "") -> str:
+        """Return the last frames of ``(batch, channels, frames)``."""
+        end = self.whole(np.iinfo(np.int64).max)
+        return self.add("Slice", x, self.whole(-count), end, self.whole(2), to=to)

@@ -1,0 +1,1 @@
+"""Training a network of a recipe from its first weights to a model folder."""
