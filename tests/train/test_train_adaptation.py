@@ -220,8 +220,8 @@ def test_fit_makes_the_trunk_used_to_microphones_where_asked(
     assert trunk["trained_on"]["mix"] == Settings().mix
     assert model.manifest.name == "model"
     card = (tmp_path / "model" / "README.md").read_text()
-    assert "used to rooms, microphones and noise: trained on for 12 epochs" in card
-    assert "75% of it new" in card
+    assert "on rooms, microphones and noise: for 12 epochs" in card
+    assert "75% new" in card
     # The published weights of what was trained are not in it any more.
     graph = (tmp_path / "model" / "model.onnx").read_bytes()
     published = random_trunk()

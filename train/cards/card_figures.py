@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any, Final
 
 _ROWS: Final = (
-    ("window", "3 s windows, nothing heard before"),
+    ("window", "3 s windows with a fresh state"),
     ("clip", "whole clips (mean probability of the updates from 3 s on)"),
-    ("hop", "single updates within a clip, once a second from 3 s on"),
+    ("hop", "single updates within a clip, once per second from 3 s on"),
     ("hop_after_10_s", "the update after 10 s of a clip (longer clips only)"),
-    ("endless_hop", "single updates, clips played one after the other with no reset"),
+    ("endless_hop", "single updates, clips played one after the other without a reset"),
 )
 
 
 def figures(evaluation: dict[str, Any]) -> str:
-    """Return how good a model is, out of its manifest's evaluation."""
+    """Return how good a model is, from its manifest's evaluation."""
     labels = evaluation["window"]["by_genre"]
     lines = [
         evaluation["method"] + "\n",
@@ -70,7 +70,8 @@ def _confusion(table: dict[str, Any]) -> str:
         ),
     ]
     return (
-        "What clips were taken for (a row is a true genre; [as a picture](confusion.svg)):\n\n"
+        "Confusion matrix (row: true genre; column: what its clips were taken for; [as a "
+        "picture](confusion.svg)):\n\n"
         "```\n" + "\n".join(rows) + "\n```\n"
     )
 
@@ -81,7 +82,7 @@ def _calibration(figure: dict[str, Any]) -> str:
         f"and {figure['ece']:.3f} after the temperature {figure['temperature']:.2f}"
     )
     if "ece_cross_fitted" in figure:
-        text += f" ({figure['ece_cross_fitted']:.3f} where it was fitted without the fold measured)"
+        text += f" ({figure['ece_cross_fitted']:.3f} when fitted without the fold measured)"
     return text + ".\n"
 
 
@@ -89,8 +90,8 @@ def _variants(figure: dict[str, Any]) -> str:
     by_genre = ", ".join(f"{g} {share:.2f}" for g, share in figure["clip"]["by_genre"].items())
     low, high = figure["clip"]["ci95"]
     return (
-        f"Other recordings of clips held out ({figure['clips']} files such as over the air through "
-        f"a microphone, never trained on; genres {', '.join(figure['clip']['by_genre'])} only): "
+        f"Other recordings of held-out clips ({figure['clips']} files, such as over the air through "
+        f"a microphone, never trained on; only {', '.join(figure['clip']['by_genre'])}): "
         f"whole recordings **{figure['clip']['accuracy']:.3f}** ({low:.3f} to {high:.3f}; "
         f"{by_genre}), 3 s windows {figure['window']['accuracy']:.3f}.\n"
     )
@@ -133,9 +134,9 @@ def _room(figure: dict[str, Any]) -> str:
     low, high = figure["window"]["ci95"]
     later = figure.get("hop_after_10_s")
     return (
-        "Simulated room: 12 s of every clip held out through a shelf loudspeaker, a room that "
-        "decays in 0.3 to 0.6 s and noise 10 dB below the music (recordings of noise and responses "
-        f"that were not trained on): 3 s windows **{figure['window']['accuracy']:.3f}** ({low:.3f} "
+        "Simulated room: 12 s of every held-out clip through a shelf loudspeaker, a room that "
+        "decays in 0.3 to 0.6 s and noise 10 dB below the music (noise and impulse responses "
+        f"unseen in training): 3 s windows **{figure['window']['accuracy']:.3f}** ({low:.3f} "
         f"to {high:.3f}; {by_genre})"
         + (f", the update after 10 s {later['accuracy']:.3f}" if later else "")
         + ".\n"
@@ -144,20 +145,21 @@ def _room(figure: dict[str, Any]) -> str:
 
 def _noise(figure: dict[str, Any]) -> str:
     return (
-        f"Noise without music, recordings that no genre was trained with ({figure['windows']} "
-        f"windows of 3 s): the likeliest genre has {figure['likeliest']:.2f} on average, in "
-        f"{figure['unknown']:.0%} of the windows too little to be decided on.\n"
+        f"Noise without music, recordings unseen in training ({figure['windows']} windows of 3 s): "
+        f"the likeliest genre has a probability of {figure['likeliest']:.2f} on average; in "
+        f"{figure['unknown']:.0%} of the windows it is below the decision's threshold.\n"
     )
 
 
 def _programmes(figures: dict[str, dict[str, Any]]) -> str:
     lines = [
-        "Programmes of held-out clips, one endless stream a fold with a change every 5 to 13 s; "
-        "`levels` has other levels only, `augmented` other loudspeakers, rooms, codecs, noise from "
-        "0 to 30 dB below the music, talk, clipping, other tempi: kinds of programme that the head "
-        "was trained on too, with other artists (before the decision stage; every second counts, "
-        "the first after a change too; a piece that is never recognised has no lag):\n",
-        "| programme | accuracy by second | lag, median | lag, 90 % | wrong flips a minute |",
+        "Programmes of held-out clips, one endless stream per fold with a change every 5 to 13 s. "
+        "`levels` varies the level only; `augmented` also varies loudspeakers, rooms, codecs, "
+        "noise from 0 to 30 dB below the music, talk, clipping and tempo. The head was trained on "
+        "such programmes of other artists. Measured before the decision stage; every second "
+        "counts, including the first after a change; a piece that is never recognised has no "
+        "lag:\n",
+        "| programme | accuracy by second | lag, median | lag, 90 % | wrong flips per minute |",
         "|---|---|---|---|---|",
     ]
     for name, figure in figures.items():
@@ -174,11 +176,11 @@ def _programmes(figures: dict[str, dict[str, Any]]) -> str:
 
 
 def stream(figure: dict[str, Any]) -> str:
-    """Return how good it is in programmes of hours, out of the streaming benchmark's figures."""
+    """Return how good a model is in hours of programme, from the streaming benchmark's figures."""
     second, hop, lag, talk = (figure[key] for key in ("second", "hop", "lag", "speech"))
     hours = sum(figure["seconds"].values()) / 3600
     rows = [
-        ("right by the second, after the decision stage",
+        ("share of seconds right, after the decision stage",
          f"**{second['accuracy']:.3f}** ({second['ci95'][0]:.3f} to {second['ci95'][1]:.3f}; by "
          f"fold {', '.join(f'{v:.2f}' for v in second['by_fold'])}; chance "
          f"{figure['chance']:.2f})"),
@@ -186,7 +188,7 @@ def stream(figure: dict[str, Any]) -> str:
         ("seconds from a change to the first right decision",
          f"median {_seconds(lag['median_s'])}, 90 % {_seconds(lag['p90_s'])}; never right "
          f"{lag['never']:.0%} of {lag['pieces']} pieces"),
-        ("wrong flips a minute", f"{figure['flips_a_minute']:.2f}"),
+        ("wrong flips per minute", f"{figure['flips_a_minute']:.2f}"),
         ("seconds of music called unknown", f"{figure['unknown']:.1%}"),
         ("calibration error, Brier score of an update",
          f"{figure['calibration']['hop']['ece']:.3f}, "
@@ -204,7 +206,7 @@ def stream(figure: dict[str, Any]) -> str:
         drift = figure["drift"]
         rows.append(
             (f"drift: {drift['seconds'] / 60:g} min of fold {drift['fold']}, {drift['times']} "
-             f"times with no reset, {drift['hours']:g} h",
+             f"times without a reset, {drift['hours']:g} h",
              f"{drift['first']:.4f} the first time (fresh state), {drift['last']:.4f} the last; "
              f"{drift['decisions_changed']:.2%} of the decisions differ")
         )  # fmt: skip
@@ -224,8 +226,8 @@ def stream(figure: dict[str, Any]) -> str:
         "",
         "![Share right by the seconds since a change](lag.svg)\n",
         "![Probability against share right](reliability.svg)\n",
-        "![What was on and what was decided, an hour of fold 1](timeline.svg)\n",
-        "[What seconds were taken for](stream-confusion.svg), as a picture.\n",
+        "![What was played and what was decided, an hour of fold 1](timeline.svg)\n",
+        "[Confusion matrix of the seconds](stream-confusion.svg).\n",
     ]
     return "\n".join(lines)
 

@@ -55,8 +55,7 @@ def confusion_svg(
     axes.text(0, len(labels) + 0.5, f"row: true genre; column: decision; {of}")
     file = io.StringIO()
     # Text stays text, and the same counts give the same file.
-    style = {"svg.fonttype": "none", "svg.hashsalt": "streamgenre", "font.size": 10}
-    with mpl.rc_context(style):
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "streamgenre", "font.size": 10}):
         metadata = {"Date": None, "Title": "Confusion matrix: true genre by row"}
         figure.savefig(file, format="svg", bbox_inches="tight", metadata=metadata)
     # matplotlib leaves blanks at the ends of its lines.

@@ -1,41 +1,32 @@
-"""The model card in Markdown, out of the manifest alone."""
+"""The model card in Markdown, written from the manifest alone."""
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from train.cards.card_figures import figures, stream
 
+_FLOAT_BYTES: Final = 4
+
 
 def card(manifest: dict[str, Any]) -> str:
     """Return the model card in Markdown."""
-    training, features = manifest["training"], manifest["features"]
+    training = manifest["training"]
     evaluation = manifest.get("evaluation", {})
-    rate = features["samplerate"] / round(features["winstep"] * features["samplerate"])
     parts = [
         f"# {manifest['name']}\n",
-        f"A {manifest['kind']} genre model for streamgenre: {training['description']}.\n",
-        f"- **Labels:** {', '.join(manifest['labels'])}\n"
-        f"- **Input:** {features['numcep']} MFCCs of {features['samplerate']} Hz audio, "
-        f"{rate:g} frames a second ({features['nfilt']} mel filters from "
-        f"{features['lowfreq']:g} Hz)\n"
-        f"- **Output:** logits; probabilities are softmax(logits / "
-        f"{manifest['calibration']['temperature']})"
-        + (
-            f"; and `speech`, one logit: sigmoid(speech / {manifest['speech']['temperature']}) is "
-            "the probability of speech without music"
-            if "speech" in manifest
-            else ""
-        )
-        + "\n"
-        + (f"- **Parameters:** {training['parameters']:,}\n" if "parameters" in training else ""),
+        _summary(manifest),
+        _inside(manifest),
         _corpus(training["corpus"], manifest["labels"]) if "corpus" in training else "",
         _trunk(manifest) if "trunk" in training else "",
         _members(manifest) if "members" in training else "",
         "## How good it is\n",
-        figures(evaluation) if evaluation else _not_measured(training),
+        figures(evaluation)
+        if evaluation
+        else "Not" + _not_measured(training).removeprefix("not") + "\n",
         stream(evaluation["stream"]) if "stream" in evaluation else "",
-        "## Again\n",
+        "## How to make it again\n",
         f"```\n{training['command']}\n```\n",
         (f"Seed {training['seed']}, " if training["seed"] else "")
         + f"{training['date']}; "
@@ -47,16 +38,104 @@ def card(manifest: dict[str, Any]) -> str:
 
 
 _SEED: Final = (
-    "\nThe same seed gives the same batches and first weights; the weights at the end may differ "
-    "in their last digits from machine to machine.\n"
+    "\nThe same seed gives the same batches and first weights; the final weights may differ in "
+    "their last digits between machines.\n"
 )
+
+
+def _summary(manifest: dict[str, Any]) -> str:
+    """Return the five points that a card begins with."""
+    training, evaluation = manifest["training"], manifest.get("evaluation")
+    points = {
+        "What for": _purpose(manifest),
+        "How good": _how_good(evaluation) if evaluation else _not_measured(training),
+        "Where it fails": _failures(manifest, evaluation or {}),
+        "What it costs": _costs(manifest),
+        "How to make it again": f"`{training['command']}`",
+    }
+    return "\n".join(f"- **{title}:** {text}" for title, text in points.items()) + "\n"
+
+
+def _purpose(manifest: dict[str, Any]) -> str:
+    labels = manifest["labels"]
+    speech = ", and speech from everything else" if "speech" in manifest else ""
+    return (
+        f"telling {len(labels)} genres of music apart in a live stream ({', '.join(labels)})"
+        f"{speech}, once a second."
+    )
+
+
+def _how_good(evaluation: dict[str, Any]) -> str:
+    chance = evaluation["chance"]
+    text = (
+        f"on held-out clips {evaluation['window']['accuracy']:.2f} of the 3 s windows are right "
+        f"(chance {chance:.2f})"
+    )
+    if "stream" in evaluation:
+        found = evaluation["stream"]
+        text += f"; in hours of programme {found['second']['accuracy']:.2f} of the seconds"
+        if found["lag"]["median_s"] is not None:
+            text += f", {found['lag']['median_s']:g} s after a change (median)"
+    return text + "."
+
+
+def _failures(manifest: dict[str, Any], evaluation: dict[str, Any]) -> str:
+    found = []
+    if evaluation:
+        shares = evaluation["window"]["by_genre"]
+        worst = sorted(shares, key=shares.__getitem__)[:2]
+        found.append(
+            "weakest genres: " + " and ".join(f"{name} ({shares[name]:.2f})" for name in worst)
+        )
+    if "room" in evaluation:
+        found.append(f"in a simulated room {evaluation['room']['window']['accuracy']:.2f}")
+    if "variants" in evaluation:
+        found.append(f"over the air {evaluation['variants']['clip']['accuracy']:.2f}")
+    found.append("music of other genres gets one of the known genres, or `unknown`")
+    if manifest["training"].get("corpus", {}).get("note"):
+        found.append("more under [Trained on](#trained-on)")
+    return "; ".join(found) + "."
+
+
+def _costs(manifest: dict[str, Any]) -> str:
+    training = manifest["training"]
+    found = []
+    if "parameters" in training:
+        trunk = " besides the trunk" if "trunk" in training else ""
+        found.append(f"{training['parameters']:,} trained parameters{trunk}")
+    if manifest["kind"] == "stateful":
+        size = sum(math.prod(state["shape"]) for state in manifest["states"]) * _FLOAT_BYTES
+        found.append(f"{size / 1000:.0f} kB of state per station")
+    else:
+        found.append(f"a window of {manifest['window_frames']} frames per station")
+    return "; ".join(found) + ". CPU and memory of the daemon are in the project's README."
+
+
+def _inside(manifest: dict[str, Any]) -> str:
+    training, features = manifest["training"], manifest["features"]
+    rate = features["samplerate"] / round(features["winstep"] * features["samplerate"])
+    speech = ""
+    if "speech" in manifest:
+        speech = (
+            f"; and `speech`, one logit: sigmoid(speech / {manifest['speech']['temperature']}) is "
+            "the probability of speech without music"
+        )
+    return (
+        "## What it is\n\n"
+        f"A {manifest['kind']} model: {training['description']}.\n\n"
+        f"- **Input:** {features['numcep']} MFCCs of {features['samplerate']} Hz audio, "
+        f"{rate:g} frames per second ({features['nfilt']} mel filters from "
+        f"{features['lowfreq']:g} Hz)\n"
+        f"- **Output:** logits; probabilities are softmax(logits / "
+        f"{manifest['calibration']['temperature']}){speech}\n"
+    )
 
 
 def _corpus(corpus: dict[str, Any], labels: list[str]) -> str:
     parts = [
         "## Trained on\n",
-        f"{corpus['clips']} clips, {corpus['seconds'] / 60:.0f} minutes, of {len(labels)} genres "
-        f"(SHA-256 over the sorted file hashes: `{corpus['sha256']}`). Folds: "
+        f"{corpus['clips']} clips, {corpus['seconds'] / 60:.0f} minutes, {len(labels)} genres "
+        f"(SHA-256 of the sorted file hashes: `{corpus['sha256']}`). Folds: "
         f"{_FOLDS[corpus['folds_by']]}.\n",
         *(f"- {warning}\n" for warning in corpus["warnings"]),
     ]
@@ -70,39 +149,39 @@ def _members(manifest: dict[str, Any]) -> str:
     training = manifest["training"]
     lines = ["## Members\n", "| member | SHA-256 of its graph | temperature |", "|---|---|---|"]
     if "corpus" not in training:
-        owed = "What they owe to others and what they were trained on is in their own cards.\n"
+        owed = "Their own cards say what they were trained on and whose work they build on.\n"
         lines = [lines[0], owed, lines[1] + " made by |", lines[2] + "---|"]
     for member in training["members"]:
         row = f"| {member['name']} | `{member['sha256'][:16]}…` | {member['temperature']} |"
         made_by = f" `{member['training']['command']}` |"
         lines.append(row if "corpus" in training else row + made_by)
     if "steps" in manifest:
-        lines.append(f"\nOne call: {manifest['steps']}.")
+        lines.append(f"\nOne call {manifest['steps']}.")
     return "\n".join(lines) + "\n"
 
 
 def _not_measured(training: dict[str, Any]) -> str:
     if "corpus" not in training:
         return (
-            "Not measured: take `python -m train evaluate` and music by artists that no member was "
-            "trained on.\n"
+            "not measured. Run `python -m train evaluate` on music by artists that no member was "
+            "trained on."
         )
-    return "Not measured: trained with `--no-folds`. The probabilities are not calibrated.\n"
+    return "not measured: trained with `--no-folds`. The probabilities are not calibrated."
 
 
 def _trunk(manifest: dict[str, Any]) -> str:
-    """Return what a model on the trunk owes to others, and how it is to be run."""
+    """Return whose work a model on the trunk builds on, and how it is run."""
     trunk = manifest["training"]["trunk"]
     further = trunk.get("trained_on")
-    weights = "its weights are in this model unchanged"
+    weights = "Its weights are in this model unchanged."
     if further:
         weights = (
-            "its convolutions over the mel bands are in this model unchanged. What follows them "
-            "was made used to rooms, microphones and noise: trained on for "
-            f"{further['epochs']} epochs to give for {further['versions']} changed copies of every "
-            "three seconds what the published trunk gives for the clean ones, without a genre told "
-            "and without the fold that is measured; the weights are the mean of the published and "
-            f"the new ones, {further['mix']:.0%} of it new"
+            "Its convolutions over the mel bands are in this model unchanged. The layers after "
+            "them were trained further on rooms, microphones and noise: for "
+            f"{further['epochs']} epochs they learnt to return for {further['versions']} changed "
+            "copies of every three seconds what the published trunk returns for the clean ones, "
+            "without genres and without the fold that is measured. The weights are the mean of "
+            f"the published and the new ones, {further['mix']:.0%} new."
         )
     return (
         "## The trunk\n\n"
@@ -110,21 +189,21 @@ def _trunk(manifest: dict[str, Any]) -> str:
         f"`{trunk['sha256'][:16]}…`), by Jordi Pons and Xavier Serra, "
         "“musicnn: pre-trained convolutional neural networks for music audio tagging”, ISMIR 2019 "
         f"late-breaking demo. Licence: {trunk['licence']}; its text is in the file NOTICE. Its "
-        f"authors trained it on the Million Song Dataset; {weights}.\n"
-        "\nIt is reached from MFCC frames: with as many cepstra as filters, an inverse transform "
-        "and an exponential give the energies of 160 filters back, and non-negative sums of these "
-        "are the trunk's 96 bands (0.8 % off; its units at cosine 0.997 of those of its own "
-        "input). Only the new frames go through its vertical filters, most of the work. Its "
-        "horizontal filters look 64 frames ahead and its residual layers nine more: these run anew "
-        "over the last 187 frames at every call, with zeros after the newest. So nothing is late, "
-        "and the trunk need not be trained anew to do without the future.\n\n"
-        f"One call: {manifest['steps']}.\n"
+        f"authors trained it on the Million Song Dataset. {weights}\n"
+        "\nThe graph computes the trunk's input from MFCC frames: with as many cepstra as filters, "
+        "an inverse transform and an exponential return the energies of 160 filters, and "
+        "non-negative sums of these are the trunk's 96 bands (0.8 % off; its units at cosine 0.997 "
+        "of those of its own input). Only the new frames go through its vertical filters, most of "
+        "the work. Its horizontal filters look 64 frames ahead and its residual layers nine more: "
+        "these run again over the last 187 frames at every call, with zeros after the newest. So "
+        "nothing is delayed, and the trunk does not need retraining to work without the future.\n\n"
+        f"One call {manifest['steps']}.\n"
     )
 
 
 _FOLDS: Final = {
     "clips.csv": "the column `fold` of `clips.csv`, no artist in two folds",
     "artist": "made by artist, no known artist in two folds",
-    "split": "a split file, told below",
+    "split": "a split file, described below",
     "file": "made by file, artists unknown: **the figures below may be far too good**",
 }

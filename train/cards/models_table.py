@@ -1,4 +1,4 @@
-"""``python -m train report``: the model folders beside each other, out of their manifests alone."""
+"""The table that compares model folders, written from their manifests alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NONE: Final = "–"
 
 
 def table_of(folder: Path) -> str:
-    """Return the report on all measured model folders in a folder, in Markdown.
+    """Return the table of all measured model folders in a folder, in Markdown.
 
     Raises
     ------
@@ -29,18 +29,18 @@ def table_of(folder: Path) -> str:
     if not manifests:
         raise TrainError(f"{folder}: no model folders in it")
     parts = [
-        "# The models beside each other\n",
-        "Written by `python -m train report` out of the manifests. Every figure is of models that "
-        "were trained without the fold measured: means over the folds of the mean over the genres, "
-        "no artist in two folds, with a 95 % interval from drawing clips anew. What exactly was "
-        "done, by genre, and the pictures are in each card: "
+        "# The models compared\n",
+        "Written by `python -m train report` from the manifests. Every figure is of models trained "
+        "without the fold measured, so by artists unseen in training: means over the folds of the "
+        "mean over the genres, with a 95 % interval from drawing clips again (bootstrap). The "
+        "method, the figures by genre and the pictures are in each card: "
         + ", ".join(f"[{m['name']}]({m['name']}/{NAME})" for m in manifests)
         + ".\n",
         _table(manifests, _QUALITY),
         "## On the air\n",
-        "Seeded programmes of held-out clips through the daemon's engine and decision stage, one a "
-        "fold, with cuts, crossfades, silence, lost samples and talk between pieces of 20 to 240 s "
-        "(`python -m train stream-eval`):\n",
+        "Seeded programmes of held-out clips through the daemon's engine and decision stage, one "
+        "per fold, with cuts, crossfades, silence, lost samples and talk between pieces of 20 to "
+        "240 s (`python -m train stream-eval`):\n",
         _table(manifests, _STREAM),
         *(
             f"![{m['name']}: share right by the seconds since a change]({m['name']}/lag.svg)\n"
@@ -111,17 +111,17 @@ _QUALITY: Final[Rows] = (
     ("calibration error of an update", "calibration.ece", _plain),
 )
 _STREAM: Final[Rows] = (
-    ("right by the second", "stream.second", _accuracy),
-    ("the likeliest genre of a second alone", "stream.hop", _accuracy),
+    ("share of seconds right", "stream.second", _accuracy),
+    ("the same by the likeliest genre alone", "stream.hop", _accuracy),
     ("lag after a change, median", "stream.lag.median_s", _seconds),
     ("lag, 90 %", "stream.lag.p90_s", _seconds),
     ("pieces never recognised", "stream.lag.never", _share),
-    ("wrong flips a minute", "stream.flips_a_minute", lambda value: f"{value:.2f}"),
+    ("wrong flips per minute", "stream.flips_a_minute", lambda value: f"{value:.2f}"),
     ("seconds called unknown", "stream.unknown", _share),
     ("calibration error", "stream.calibration.hop.ece", _plain),
     ("Brier score", "stream.calibration.hop.brier", _plain),
-    ("talk called speech, by the second", "stream.speech.talk_called_speech", _share),
-    ("music called speech, by the second", "stream.speech.music_called_speech", _share),
+    ("seconds of talk called speech", "stream.speech.talk_called_speech", _share),
+    ("seconds of music called speech", "stream.speech.music_called_speech", _share),
     ("drift: change of the share right", "stream.drift", _drift),
 )
 

@@ -64,9 +64,8 @@ def _about(name: str, members: Sequence[Manifest]) -> dict[str, Any]:
     return {
         "training": {
             "recipe": name,
-            "description": "the mean of the calibrated probabilities of networks that were trained "
-            "beside each other: "
-            + "; ".join(f"**{one['recipe']}**, {one['description']}" for one in made),
+            "description": "the mean of the calibrated probabilities of separately trained "
+            "networks: " + "; ".join(f"**{one['recipe']}**, {one['description']}" for one in made),
             "seed": made[0]["seed"],
             "parameters": sum(one["parameters"] for one in made),
             "corpus": made[0]["corpus"],

@@ -67,9 +67,9 @@ RECIPE: Final = Recipe(
     name="lite-cnn",
     kind="windowed",
     description=(
-        "a convolutional network over the last 3 s of log-mel energies less their level: three "
-        "layers of 3×3 convolution whose mean and spread over time join the mean, spread and "
-        "spread of change of every band in two dense layers"
+        "a convolutional network over the last 3 s of log-mel energies minus their level: three "
+        "layers of 3×3 convolution; their mean and spread over time and the mean, spread and "
+        "spread of change of every band go into two dense layers"
     ),
     defaults=Settings(
         epochs=8,

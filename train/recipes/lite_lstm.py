@@ -125,10 +125,10 @@ RECIPE: Final = Recipe(
     name="lite-lstm",
     kind="stateful",
     description=(
-        "running statistics of log-mel energies less their level (mean, spread and spread of "
-        "change by band, forgotten over 3 s), a dense layer, one LSTM layer, and logits at every "
-        "frame from the LSTM and the statistics; trained on endless programmes with its state "
-        "carried over the changes of the music"
+        "running statistics of log-mel energies minus their level (mean, spread and spread of "
+        "change by band, over about 3 s), a dense layer, one LSTM layer, and logits at every frame "
+        "from the LSTM and the statistics; trained on endless programmes with its state carried "
+        "across changes of the music"
     ),
     defaults=Settings(
         epochs=8,

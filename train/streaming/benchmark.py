@@ -62,8 +62,8 @@ def stream_eval(job: BenchmarkJob) -> dict[str, Any]:
     if models is None:
         models = dict.fromkeys(job.corpus.folds, find_model(job.model))
         job.note(
-            "warning: one model for all folds: it may have heard these clips in training, and then "
-            "the figures are far too good; `fit --fold-models DIR` keeps models that have not"
+            "warning: one model for all folds: it may have been trained on these clips, and then "
+            "the figures are far too good; `fit --fold-models DIR` keeps models that were not"
         )
     heard: list[Heard] = []
     labels: tuple[str, ...] = ()
@@ -104,18 +104,18 @@ def stream_eval(job: BenchmarkJob) -> dict[str, Any]:
 
 
 _METHOD: Final = (
-    "One seeded programme a fold, played through the daemon's engine and decision stage as fast as "
-    "it goes, each to a model that was trained without that fold. A piece is 20 to 240 s of one "
-    "genre, put together from different full clips of it (joined by half a second of crossfade, "
-    "three in ten at another level); excerpts of 2 to 3 s are not played, and nothing is looped, "
-    "but the few clips of a genre come back in later pieces. Between pieces: cuts, crossfades of 1 "
-    "to 6 s, digital silence, lost samples, talk. Every second with music counts, the first after "
-    "a change too, and a second without a genre counts as wrong. Accuracies are means over the "
-    "folds of the mean over the genres; intervals come from drawing clips anew. The settings of "
-    "the decision stage were chosen on shorter programmes made the same way, so that these figures "
-    "are a little too good."
+    "One seeded programme per fold, played through the daemon's engine and decision stage as fast "
+    "as possible, each to a model trained without that fold. A piece is 20 to 240 s of one genre, "
+    "put together from different full clips (joined by half a second of crossfade, three in ten at "
+    "another level). Excerpts of 2 to 3 s are not played and nothing is looped, but the few clips "
+    "of a genre return in later pieces. Between pieces: cuts, crossfades of 1 to 6 s, digital "
+    "silence, lost samples, talk. Every second with music counts, including the first after a "
+    "change, and a second without a genre counts as wrong. Accuracies are means over the folds of "
+    "the mean over the genres; intervals come from drawing clips again (bootstrap). The settings "
+    "of the decision stage were chosen on shorter programmes made the same way, so these figures "
+    "are slightly too good."
 )
-_HEARD: Final = "**The model may have heard these very clips in training.**"
+_HEARD: Final = "**The model may have been trained on these very clips.**"
 
 
 def _material(

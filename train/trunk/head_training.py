@@ -64,13 +64,13 @@ RECIPES: Final = {
     "lstm": HeadRecipe(
         "lstm",
         f"{_TRUNK}; a linear head on its pooled features, units and tags; and an LSTM over the "
-        "seconds, with one step an update, whose logits are added",
+        "seconds, with one step per update, whose logits are added",
         remembers=True,
     ),
     "cnn": HeadRecipe(
         "cnn",
         f"{_TRUNK}, and a linear head on its pooled features, units and tags; it remembers "
-        "nothing beyond those 3 s",
+        "nothing older than 3 s",
         remembers=False,
     ),
 }

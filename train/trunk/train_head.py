@@ -136,12 +136,12 @@ def _material(job: Job, given: TrunkInput) -> dict[int | None, tuple[Weights, He
 
 
 _METHOD: Final = (
-    "In detail: the trunk (where it was trained on, without the fold that is measured) and its "
-    "adapter were run as ONNX, second by second as the daemon runs them; the heads were run in "
-    "Keras on what came out (the exporter has proven the whole graph equal to 1e-5). A 3 s window "
-    "is the third second of a clip's stretch with nothing remembered by the head. The strength of "
-    "the regularisation, what the LSTM is given and how much of the training is augmented were "
-    "settled after a look at figures on these very folds, so that they are a little too good."
+    "In detail: the trunk (where it was trained further, without the fold that is measured) and "
+    "its adapter were run as ONNX, second by second as the daemon runs them; the heads were run in "
+    "Keras on the result (the exporter checks that the whole graph is equal to 1e-5). A 3 s window "
+    "is the third second of a stretch of a clip, with a fresh state of the head. The strength of "
+    "the regularisation, the input of the LSTM and the share of augmented training material were "
+    "chosen with figures of these very folds in view, so they are slightly too good."
 )
 
 
@@ -209,10 +209,10 @@ def _manifest(
 
 
 _STEPS: Final = (
-    "one row of logits a call, that after its last frame; it depends on the last 187 frames, "
-    "however they were cut into calls"
+    "returns one row of logits, after its last frame; it depends on the last 187 frames, however "
+    "they are cut into calls"
 )
 _STEPS_LSTM: Final = (
-    "one row of logits and one step of the LSTM a call: call it once a second (62 or 63 frames), "
-    "as in training; other hops change what the LSTM remembers"
+    "returns one row of logits and takes one step of the LSTM: call it once per second (62 or 63 "
+    "frames), as in training; other hops change what the LSTM remembers"
 )
