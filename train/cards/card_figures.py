@@ -90,8 +90,8 @@ def _variants(figure: dict[str, Any]) -> str:
     by_genre = ", ".join(f"{g} {share:.2f}" for g, share in figure["clip"]["by_genre"].items())
     low, high = figure["clip"]["ci95"]
     return (
-        f"Other recordings of held-out clips ({figure['clips']} files, such as over the air through "
-        f"a microphone, never trained on; only {', '.join(figure['clip']['by_genre'])}): "
+        f"Other recordings of held-out clips ({figure['clips']} files, such as over the air "
+        f"through a microphone, never trained on; only {', '.join(figure['clip']['by_genre'])}): "
         f"whole recordings **{figure['clip']['accuracy']:.3f}** ({low:.3f} to {high:.3f}; "
         f"{by_genre}), 3 s windows {figure['window']['accuracy']:.3f}.\n"
     )
