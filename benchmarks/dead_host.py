@@ -27,14 +27,14 @@ def main() -> None:
     began, cpu = time.monotonic(), _cpu_s()
     while pauses < HOUR_S:
         backoff.begin()
-        source.tell("connecting", source.attempt())
+        source.set_state("connecting", source.attempt())
         pauses += backoff.next_s()
         attempts += 1
     cpu = _cpu_s() - cpu
     print(f"attempts in an hour        {attempts}")
     print(f"CPU an attempt             {1000 * cpu / attempts:.2f} ms")
     print(f"share of one core          {100 * cpu / HOUR_S:.5f} %")
-    print(f"events about it            {len(source.notices)}")
+    print(f"events about it            {len(source.state_changes)}")
     print(f"(measured in {time.monotonic() - began:.1f} s)")
 
 

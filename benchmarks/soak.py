@@ -147,7 +147,7 @@ class SoakSource(Source):
 
     def _run(self) -> None:
         try:
-            self.tell("live")
+            self.set_state("live")
             for part in self._parts:
                 self._play(part)
                 self.ledger.parts[part.kind] += 1
@@ -156,7 +156,7 @@ class SoakSource(Source):
         except Exception as error:  # noqa: BLE001 - handed to the engine, which raises it
             self.failure = error
         finally:
-            self.tell("ended", "end of the schedule")
+            self.set_state("ended", "end of the schedule")
             self.ring.close()
 
     def _play(self, part: Part) -> None:
@@ -174,12 +174,12 @@ class SoakSource(Source):
             if part.kind == "broken":
                 self._song(self._broken, RATE * SONG_S)
             # In life the engine has taken everything long before the source is back.
-            self.tell("lost", part.kind)
+            self.set_state("lost", part.kind)
             while self.ring.free < 2 * RATE and not self._stop.wait(0.001):
                 pass
             self._stop.wait(0.02)
             self._lose(samples, LossReason.RECONNECT)
-            self.tell("live")
+            self.set_state("live")
 
     def _song(self, files: Sequence[Path], at_most: int) -> int:
         """Play one file up to a number of samples; return the number played."""

@@ -13,7 +13,7 @@ from streamgenre.config.describe import example, listing, schema, settings_in_us
 from streamgenre.config.layers import Given, config_files, open_secrets
 from streamgenre.doctor.inputs import InputChecker
 from streamgenre.errors import SettingsError
-from streamgenre.sources.factory import input_fault, is_device
+from streamgenre.sources.factory import input_problem, is_device
 from streamgenre.system.quiet_libraries import quiet_libraries
 from streamgenre.system.redact import redact
 from streamgenre.urls import is_stream
@@ -62,7 +62,7 @@ class _Inputs:
             if not isinstance(given, Given) or not isinstance(given.value, str):
                 continue
             name = given.value
-            if given.where == "default" or input_fault(name) or is_stream(name):
+            if given.where == "default" or input_problem(name) or is_stream(name):
                 continue
             found = self._checker.check(name)
             if found.verdict == "ok":

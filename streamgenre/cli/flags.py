@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamgenre.config.layers import Given, Tree, put
 from streamgenre.errors import SettingsError
-from streamgenre.sources.factory import name_of
+from streamgenre.sources.factory import input_name
 
 if TYPE_CHECKING:
     import argparse
@@ -75,7 +75,7 @@ def _stations(inputs: list[str], station: str | None) -> list[Tree]:
             raise SettingsError(f"--input {text}: nothing {side} the =; expected NAME=INPUT")
         tree = Tree(input=Given(what, "--input"))
         if len(inputs) > 1 and name is None:
-            name = name_of(what)
+            name = input_name(what)
         if station is not None:
             if len(inputs) > 1 or name is not None:
                 raise SettingsError(

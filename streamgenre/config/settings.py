@@ -18,7 +18,7 @@ from streamgenre.history.settings import HistorySettings
 from streamgenre.inference.decision import DecisionSettings
 from streamgenre.limits import Checked, Like, Range, check
 from streamgenre.sources.device.source import DeviceSettings
-from streamgenre.sources.factory import input_fault
+from streamgenre.sources.factory import input_problem
 from streamgenre.sources.files.stdin import RawFormat
 from streamgenre.sources.paced import Pace  # noqa: TC001 - the types are read
 
@@ -48,7 +48,7 @@ class MetricsSettings:
 class StationSettings:
     """One audio input and how it is heard."""
 
-    input: Annotated[str, Checked(input_fault)] | None = None
+    input: Annotated[str, Checked(input_problem)] | None = None
     """Device name or id, path, URL, ``-`` for standard input, ``demo``, or ``default`` for the
     default input device. None only where nobody named one: the default device, else the demo."""
     name: Annotated[str, _NAME, Checked(_name_fault)] | None = None

@@ -11,7 +11,7 @@ from streamgenre.inference.manifest import find_model
 from streamgenre.inference.models import Model, load_model
 from streamgenre.logger import get_logger
 from streamgenre.sources.deferred import DeferredSource
-from streamgenre.sources.factory import is_device, is_played, name_of, open_input
+from streamgenre.sources.factory import input_name, is_device, is_replayable, open_input
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +90,7 @@ class StationSet:
         sources: list[Source] = []
         for settings, model in self._with_models(config.stations):
             source = _open_now(settings) if open_at_once else _deferred(settings)
-            name = settings.name or (source.name if open_at_once else name_of(settings.input))
+            name = settings.name or (source.name if open_at_once else input_name(settings.input))
             self._engine.add(name, source, model, settings.decision, gain_db=settings.gain_db)
             self._names[settings] = name
             sources.append(source)
@@ -119,7 +119,7 @@ class StationSet:
         before = dict(self._names)
         added = self._with_models([s for s in config.stations if s not in before])
         removed = {name: s for s, name in before.items() if s not in config.stations}
-        new = {settings.name or name_of(settings.input): settings for settings, _ in added}
+        new = {settings.name or input_name(settings.input): settings for settings, _ in added}
         changes = Changes(
             started=tuple(name for name in new if name not in removed),
             stopped=tuple(name for name in removed if name not in new),
@@ -176,12 +176,12 @@ def _open_now(settings: StationSettings) -> Source:
 
 
 def _deferred(settings: StationSettings) -> Source:
-    played = is_played(settings.input)
+    played = is_replayable(settings.input)
     return DeferredSource(
-        name_of(settings.input),
+        input_name(settings.input),
         lambda: _open(settings),
         waits=is_device(settings.input),
-        can_wait=played and settings.pace == "fast",
+        as_fast_as_possible=played and settings.pace == "fast",
         live=not played,
     )
 

@@ -11,7 +11,7 @@ from streamgenre.errors import InputError
 from streamgenre.paths import expand
 from streamgenre.sources.device.devices import find_device, list_devices, rates_of
 from streamgenre.sources.factory import is_device
-from streamgenre.sources.files.listing import is_playlist, list_files, no_files
+from streamgenre.sources.files.listing import is_playlist, list_files, no_files_message
 from streamgenre.sources.stream.http import open_url
 from streamgenre.urls import redacted, shown
 
@@ -100,7 +100,9 @@ def _listed(name: str, path: Path) -> Finding:
     except InputError as error:
         return problem("input", f"{shown(name)!r}: {error}", "correct its path, or what it holds")
     if not listing.files and not listing.streams:
-        return problem("input", no_files(path, listing), "put some there, or correct its path")
+        return problem(
+            "input", no_files_message(path, listing), "put some there, or correct its path"
+        )
     if listing.files and not any(file.exists() for file in listing.files):
         return problem("input", f"{shown(name)!r}: none of its files is there", "correct the list")
     return ok("input", f"{shown(name)!r} can be read; files: {len(listing.files)}")

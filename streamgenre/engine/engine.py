@@ -23,7 +23,7 @@ from streamgenre.engine.station import Station
 from streamgenre.errors import ControlError, InputError, SettingsError, nearest
 from streamgenre.inference.dead_air import DeadAirWatch
 from streamgenre.inference.decision import Decider, DecisionSettings
-from streamgenre.sources.device import client as helper
+from streamgenre.sources.device.client import helper_pids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,7 +86,7 @@ class Engine:
         self._turn = Turn(urgent=True)
         self._scheduler = Scheduler(self._runners)
         self._running = False
-        self._health = Health(helper.running)
+        self._health = Health(helper_pids)
 
     # ---- stations -------------------------------------------------------------------------------
 

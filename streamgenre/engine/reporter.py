@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from streamgenre.inference.decision import Decision, Stretch
     from streamgenre.inference.manifest import Manifest
     from streamgenre.sources import titles
-    from streamgenre.sources.base import Notice
+    from streamgenre.sources.base import StateChange
 
 
 MAX_TITLES: Final = 20
@@ -125,7 +125,7 @@ class Reporter:
             )
         )
 
-    def source(self, notice: Notice) -> None:
+    def source(self, notice: StateChange) -> None:
         """Tell that the source changed its state."""
         source = self._station.source
         self._publish(

@@ -146,7 +146,7 @@ class StationRunner:
 
     def tell_source(self) -> None:
         """Tell what the source noted."""
-        notices = self.station.source.notices
+        notices = self.station.source.state_changes
         while notices:
             if notices[0].state == "ended" and not self.station.finished:
                 return  # what the source delivered before is not all heard yet
@@ -205,10 +205,10 @@ class StationRunner:
         self._end_dead_air(station.stream_time)
         station.finished = self.ended = True
         if self.failure is not None:
-            station.source.notices.clear()
-            station.source.tell("ended", f"{self.failure}" or type(self.failure).__name__)
+            station.source.state_changes.clear()
+            station.source.set_state("ended", f"{self.failure}" or type(self.failure).__name__)
         elif station.source.state != "ended":
-            station.source.tell("ended", "did not stop in time")
+            station.source.set_state("ended", "did not stop in time")
         self.tell_source()
         self.model.reset(self.name)
         self.failure = self.failure or station.source.failure

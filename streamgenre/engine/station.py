@@ -156,7 +156,7 @@ class Station:
     def ready(self) -> bool:
         """Whether there may be something to pull."""
         source = self.source
-        return self.due_s() <= 0 or source.state != "live" or bool(source.cues)
+        return self.due_s() <= 0 or source.state != "live" or bool(source.titles)
 
     def pull(self) -> Hop | Break | Title | None:
         """Return what comes next; None where it has not arrived yet or there is no more.
@@ -166,7 +166,7 @@ class Station:
         """
         while not self.finished:
             if self.title_due:
-                return self.source.cues.popleft().title
+                return self.source.titles.popleft().title
             title_at = self._next_title()
             waiting = self._intake.waiting
             if not waiting:
@@ -206,7 +206,7 @@ class Station:
 
     def _next_title(self) -> int | None:
         """Return the position of the next title; None where there is none to come."""
-        cues = self.source.cues
+        cues = self.source.titles
         return cues[0].at * self._rate // self.source.rate if cues and self._intake.begun else None
 
     # ---- hops out -------------------------------------------------------------------------------

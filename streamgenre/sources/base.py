@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 RING_SECONDS: Final = 10.0
 """How long the engine may be busy before samples are lost."""
-MAX_CUES: Final = 64
+MAX_TITLES: Final = 64
 """Titles that can wait to be heard; of more, the oldest are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class StateChange:
     """A source changed its state."""
 
     state: SourceState
@@ -31,7 +31,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Cue:
+class TitleChange:
     """A title with its place in the stream."""
 
     at: int
@@ -43,10 +43,10 @@ class Cue:
 class Source(ABC):
     """One audio input.
 
-    The capture thread makes :attr:`ring` once the format is known, fills it, appends to
-    :attr:`notices` (changes of state, told at once) and :attr:`cues` (titles, told when their first
-    sample is heard), and closes the ring when there will be no more samples. An error that it
-    cannot get over it leaves in :attr:`failure`.
+    The capture thread creates :attr:`ring` once the format is known, fills it, appends to
+    :attr:`state_changes` (published at once) and :attr:`titles` (published when their first sample
+    is processed), and closes the ring after the last sample. An error that ends the source is kept
+    in :attr:`failure`.
     """
 
     real_time: bool
@@ -62,29 +62,29 @@ class Source(ABC):
         self.channels = 0
         self.state: SourceState = "connecting"
         # Bounded: a source that flaps for days without a reader must not fill the memory.
-        self.notices: deque[Notice] = deque(maxlen=64)
-        self.cues: deque[Cue] = deque(maxlen=MAX_CUES)
+        self.state_changes: deque[StateChange] = deque(maxlen=64)
+        self.titles: deque[TitleChange] = deque(maxlen=MAX_TITLES)
         self.info: StreamInfo | None = None
         self.failure: Exception | None = None
         self.successor: Source | None = None
         """Has taken its place, before a single sample."""
-        self._told: Notice | None = None
+        self._told: StateChange | None = None
 
-    def tell(self, state: SourceState, detail: str = "") -> None:
+    def set_state(self, state: SourceState, detail: str = "") -> None:
         """Change the state; a repetition of the same is not told again.
 
         The detail may quote servers and file names: it is made fit to be shown.
         """
-        notice = Notice(state, clean(detail))
+        notice = StateChange(state, clean(detail))
         if notice != self._told:
             self._told = notice
             self.state = state
-            self.notices.append(notice)
+            self.state_changes.append(notice)
 
     def announce(self, title: Title) -> None:
         """Say what plays from the next sample on; by the thread that fills the ring."""
         assert self.ring is not None
-        self.cues.append(Cue(self.ring.written + self.ring.lost, title))
+        self.titles.append(TitleChange(self.ring.written + self.ring.lost, title))
 
     @abstractmethod
     def start(self) -> None:

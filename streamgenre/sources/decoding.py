@@ -24,7 +24,7 @@ MAX_MISSING_S: Final = 30.0
 
 
 @dataclass(slots=True)
-class Damage:
+class DamageCounter:
     """Counts what could not be decoded."""
 
     packets: int = 0
@@ -71,24 +71,24 @@ def blocks(
     container: Any,
     stream: Any,
     wanted: Format,
-    damage: Damage,
-    heed: Callable[[Any], None] | None = None,
+    damage: DamageCounter,
+    on_packet: Callable[[Any], None] | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """Yield a stream's samples in the wanted format, shape ``(n, channels)``.
 
     Damaged packets are counted and passed over; a rate or layout that changes on the way is
-    converted. ``heed`` is shown every packet before its samples come, those of data streams too.
+    converted.
     """
     import av
 
     converter = _Converter(wanted)
-    packets = container.demux([stream, *container.streams.data] if heed else stream)
+    packets = container.demux([stream, *container.streams.data] if on_packet else stream)
     while True:
         packet = None
         try:
             packet = next(packets, None)
-            if packet is not None and heed is not None:
-                heed(packet)
+            if packet is not None and on_packet is not None:
+                on_packet(packet)
                 if packet.stream is not stream:
                     continue
             frames = [] if packet is None else packet.decode()
@@ -182,12 +182,12 @@ class Timeline:
         return jump if MIN_MISSING_S <= jump <= MAX_MISSING_S else 0.0
 
 
-def cut(block: NDArray[np.float32], samples: int) -> Iterator[NDArray[np.float32]]:
+def split_block(block: NDArray[np.float32], samples: int) -> Iterator[NDArray[np.float32]]:
     """Yield a block in pieces of at most so many samples."""
     for start in range(0, len(block), samples):
         yield block[start : start + samples]
 
 
-def words(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """Return what FFmpeg or the system says is wrong, without the path or URL."""
     return str(getattr(error, "strerror", None) or error)

@@ -27,7 +27,7 @@ class DeferredSource(Source):
         Opens it; may take its time, and raise :class:`InputError`.
     waits
         Whether an input that is not there is waited for; else that is a failure.
-    can_wait
+    as_fast_as_possible
         Whether it will be played as fast as can be.
     live
         Whether what it delivers will not come again.
@@ -39,11 +39,11 @@ class DeferredSource(Source):
         opening: Callable[[], Source],
         *,
         waits: bool,
-        can_wait: bool = False,
+        as_fast_as_possible: bool = False,
         live: bool = True,
     ) -> None:
         super().__init__(name)
-        self.real_time, self.live = not can_wait, live
+        self.real_time, self.live = not as_fast_as_possible, live
         self._opening = opening
         self._waits = waits
         self._stop = threading.Event()
@@ -70,7 +70,7 @@ class DeferredSource(Source):
                 except InputError as error:
                     if not self._waits:
                         raise
-                    self.tell("connecting", str(error))
+                    self.set_state("connecting", str(error))
                     self._stop.wait(backoff.next_s())
                     continue
                 if self._stop.is_set():  # nobody asks any more
@@ -80,7 +80,7 @@ class DeferredSource(Source):
                 if self._stop.is_set():
                     source.stop()
                 return
-            self.tell("ended", "stopped")
+            self.set_state("ended", "stopped")
         except Exception as error:  # noqa: BLE001 - handed to the engine, which tells it
             self.failure = error
-            self.tell("ended", str(error))
+            self.set_state("ended", str(error))

@@ -28,7 +28,7 @@ PART_S: Final = 15.0
 """Length of a style in seconds."""
 SILENCE_S: Final = 5.0
 GAP_S: Final = 0.75
-TORN: Final = 2
+GAP_STYLE: Final = 2
 """The style in which the gap is."""
 _SECTION_S: Final = 3.0
 """What is synthesised at a time: short, so that real pace is kept while the next is made."""
@@ -53,7 +53,7 @@ def programme(seed: int = 0) -> Iterator[NDArray[np.float32] | Lost]:
             rng = np.random.default_rng([seed, part, section])
             style, loudness = STYLES[order]
             signal = 0.35 * np.tanh(style(rng, key, _SECTION_S) / loudness)
-            if order == TORN and section == sections // 2:  # as by a lost connection
+            if order == GAP_STYLE and section == sections // 2:  # as by a lost connection
                 missing = int(GAP_S * RATE)
                 yield Lost(missing, LossReason.SOURCE)
                 signal = signal[missing:]

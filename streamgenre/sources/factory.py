@@ -9,7 +9,7 @@ from streamgenre.defaults import INPUT
 from streamgenre.errors import InputError
 from streamgenre.paths import expand
 from streamgenre.sources.demo import open_demo
-from streamgenre.sources.device.devices import Choice, find_device, is_id, list_devices
+from streamgenre.sources.device.devices import DeviceSelection, find_device, is_id, list_devices
 from streamgenre.sources.device.source import DeviceSource
 from streamgenre.sources.files.listing import AUDIO_SUFFIXES, is_playlist, list_files
 from streamgenre.sources.files.playlist import Order, open_file, open_playlist
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from streamgenre.sources.settings import InputSettings
 
 
-def input_fault(name: str) -> str:
+def input_problem(name: str) -> str:
     """Return why nothing can be listened to by this name, wherever the daemon runs, or ""."""
     if not name.strip():
         return "expected a device, a path, a URL, -, demo or default"
@@ -60,7 +60,7 @@ def open_input(settings: InputSettings, *, waits: bool = True) -> tuple[Source, 
     name = settings.input
     if name is None:
         return _default(settings, waits=waits)
-    if fault := input_fault(name):
+    if fault := input_problem(name):
         raise InputError(f"{redacted(name)}: {fault}")
     if name == "-":
         return open_stdin(settings.raw), None
@@ -77,7 +77,7 @@ def open_input(settings: InputSettings, *, waits: bool = True) -> tuple[Source, 
             raise
         raise InputError(f"{name!r} is no file here, and: {error}") from error
     chosen_by = device.name if name == INPUT else name
-    return DeviceSource(Choice(chosen_by, device), settings.device, waits=waits), None
+    return DeviceSource(DeviceSelection(chosen_by, device), settings.device, waits=waits), None
 
 
 def _open_path(name: str, settings: InputSettings) -> Source:
@@ -100,20 +100,20 @@ def is_device(name: str | None) -> bool:
     )
 
 
-def is_played(name: str | None) -> bool:
+def is_replayable(name: str | None) -> bool:
     """Whether an input is played, and not heard once and for all: a file or the demo."""
     return name == "demo" or not (
         name is None or name == "-" or looks_like_url(name) or is_device(name)
     )
 
 
-def name_of(name: str | None) -> str:
+def input_name(name: str | None) -> str:
     """Return what a station with this input is called that has no name: before it is opened."""
     if name in (None, INPUT):
         return "default input"
     if looks_like_url(name) or looks_like_login(name):
         return redacted(name)
-    return Path(name).name or name if is_played(name) else "stdin" if name == "-" else name
+    return Path(name).name or name if is_replayable(name) else "stdin" if name == "-" else name
 
 
 def _looks_like_path(name: str) -> bool:
@@ -138,5 +138,5 @@ def _default(settings: InputSettings, *, waits: bool) -> tuple[Source, str]:
         )
     device = next((d for d in devices if d.default), devices[0])
     which = "the default input device" if device.default else "the first input device"
-    source = DeviceSource(Choice(device.name, device), settings.device, waits=waits)
+    source = DeviceSource(DeviceSelection(device.name, device), settings.device, waits=waits)
     return source, f"listening to {device.name!r}, {which}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from streamgenre.audio.ring import LossReason, Lost, Ring
-from streamgenre.sources.base import MAX_CUES, RING_SECONDS, Source
+from streamgenre.sources.base import MAX_TITLES, RING_SECONDS, Source
 from streamgenre.sources.titles import Title
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Stall:
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class Problem:
     """Something to be told of an input that goes on all the same."""
 
     detail: str
@@ -44,7 +44,7 @@ class Remark:
 
 
 if TYPE_CHECKING:
-    Item: TypeAlias = NDArray[np.float32] | Lost | Stall | Remark | Title
+    Item: TypeAlias = NDArray[np.float32] | Lost | Stall | Problem | Title
     """What a paced source plays."""
 
 
@@ -116,7 +116,7 @@ class PacedSource(Source):
             detail = str(error)
         finally:
             assert self.ring is not None
-            self.tell("ended", detail)
+            self.set_state("ended", detail)
             self.ring.close()
 
     def _play(self) -> None:
@@ -124,10 +124,10 @@ class PacedSource(Source):
         for item in self._blocks:
             if self._stop.is_set():
                 return
-            if isinstance(item, Remark):
-                self.tell(self.state, item.detail)
+            if isinstance(item, Problem):
+                self.set_state(self.state, item.detail)
             elif isinstance(item, Stall):
-                self.tell("lost", item.detail or f"nothing for {item.seconds:g} s")
+                self.set_state("lost", item.detail or f"nothing for {item.seconds:g} s")
                 self._stalled = self._stalled or time.monotonic() - item.seconds
                 self._stop.wait(item.pause_s)
             else:
@@ -136,7 +136,7 @@ class PacedSource(Source):
                     self.ring.mark_lost(item.samples, item.reason)
                     self._played += item.samples
                 elif isinstance(item, Title):
-                    while len(self.cues) == MAX_CUES and not self._stop.wait(_WAIT_S):
+                    while len(self.titles) == MAX_TITLES and not self._stop.wait(_WAIT_S):
                         pass
                     self.announce(item)
                 elif not self._write(item):
@@ -153,7 +153,7 @@ class PacedSource(Source):
             away = time.monotonic() - self._stalled
             self.ring.mark_lost(int(away * self.rate), LossReason.RECONNECT)
         self._stalled = None
-        self.tell("live")
+        self.set_state("live")
 
     def _write(self, block: NDArray[np.float32]) -> bool:
         """Write a block of any length, waiting for its time and for room.

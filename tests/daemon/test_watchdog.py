@@ -247,7 +247,7 @@ def test_one_stalled_station_of_several_starves_it(manager: Manager, stateful_fo
         assert manager.wait_for(WATCHDOG="1")
         # One that is known to be away is no reason for a restart, however long it takes.
         cellar.running.clear()
-        cellar.tell("lost", "unplugged")
+        cellar.set_state("lost", "unplugged")
         manager.wait_for_status("1 station live, 1 lost")
         heard = list(manager.listen(2 * 1.6))
         assert len(heard) >= 4

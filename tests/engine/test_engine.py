@@ -156,7 +156,7 @@ def test_a_lost_source_ends_its_segment_at_once(stateful_folder: Path) -> None:
     events: list[AnyEvent] = []
     engine = Engine(events.append, EngineSettings())
     source = MemorySource().feed([music(3, rate=RATE)])
-    source.tell("lost", "unplugged")
+    source.set_state("lost", "unplugged")
     engine.add("fed", source, load_model(str(stateful_folder)))
     engine.run(lambda: any(isinstance(e, Segment) for e in events))
     assert next(e for e in events if isinstance(e, Segment)).end == 3.0

@@ -172,12 +172,12 @@ def test_what_was_heard_before_a_loss_is_told_at_once() -> None:
     source = MemorySource(rate=44_100).feed([music(1.7)])
     station = Station("test", source, SPEC, EngineSettings())
     assert [hop.end for hop in hops_of(drain(station))] == [1.0]
-    source.tell("lost", "unplugged")
+    source.set_state("lost", "unplugged")
     (last,) = hops_of(drain(station))
     assert last.end == pytest.approx(1.7, abs=1 / RATE)
     assert drain(station) == []
     source.feed([Lost(44_100, LossReason.RECONNECT), music(1.7)])
-    source.tell("live")
+    source.set_state("live")
     assert [type(item) for item in drain(station)] == [Break, Hop, Hop]
 
 

@@ -81,7 +81,7 @@ def test_a_source_that_is_away_is_not_known_to_be_silent(stateful_folder: Path) 
 
     def stopping() -> bool:
         if told(events) and source.state == "live":
-            source.tell("lost", "the server is down")
+            source.set_state("lost", "the server is down")
         return len(told(events)) == 2 or time.monotonic() > ends
 
     engine.run(stopping)  # nothing comes back

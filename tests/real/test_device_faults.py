@@ -28,7 +28,7 @@ from streamgenre.engine.engine import Engine
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.events import AnyEvent, Gap, SourceChange, Status, Update
 from streamgenre.inference.models import load_model
-from streamgenre.sources.device.devices import Choice, find_device
+from streamgenre.sources.device.devices import DeviceSelection, find_device
 from streamgenre.sources.device.source import DeviceSettings, DeviceSource
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class Running:
         self.left, self.right = left, right
         self.events: list[AnyEvent] = []
         self.sources = {
-            name: DeviceSource(Choice(name, find_device(name)), QUICK) for name in ("left", "right")
+            name: DeviceSource(DeviceSelection(name, find_device(name)), QUICK)
+            for name in ("left", "right")
         }
         self._stop = threading.Event()
         engine = Engine(self.events.append, EngineSettings(status_s=0.5))

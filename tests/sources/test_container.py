@@ -96,7 +96,7 @@ def test_a_station_cannot_play_files_of_this_machine(
     until(lambda: source.state == "lost")
     source.stop()
     server.close()
-    assert "cannot be played" in source.notices[0].detail
+    assert "cannot be played" in source.state_changes[0].detail
     assert source.ring is None
 
 

@@ -25,15 +25,15 @@ from streamgenre.doctor import Subject
 from streamgenre.doctor.inputs import inputs
 from streamgenre.doctor.sound import portaudio
 from streamgenre.errors import InputError, SettingsError
-from streamgenre.sources import factory as choose
-from streamgenre.sources.base import Notice
-from streamgenre.sources.device import client as helper
-from streamgenre.sources.device import devices
-from streamgenre.sources.device.devices import Choice, find_device, list_devices
+from streamgenre.sources import factory
+from streamgenre.sources.device import client, devices
+from streamgenre.sources.device.devices import DeviceSelection, find_device, list_devices
 from streamgenre.sources.device.source import DeviceSettings, DeviceSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from streamgenre.sources.base import StateChange
 
 RATE = 48_000
 MIC = "USB Audio: Line In (hw:1,0)"
@@ -110,7 +110,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def listening(text: str, settings: DeviceSettings = QUICK) -> DeviceSource:
-    source = DeviceSource(Choice(text, find_device(text)), settings)
+    source = DeviceSource(DeviceSelection(text, find_device(text)), settings)
     source.start()
     return source
 
@@ -123,8 +123,8 @@ def source(world: World) -> Iterator[DeviceSource]:
     source.stop()
 
 
-def told(source: DeviceSource) -> list[Notice]:
-    return [notice for notice in source.notices if isinstance(notice, Notice)]
+def told(source: DeviceSource) -> list[StateChange]:
+    return list(source.state_changes)
 
 
 def losses(source: DeviceSource) -> list[Lost]:
@@ -186,7 +186,7 @@ def test_two_of_a_kind_are_told_apart_by_their_sockets(world: World) -> None:
 
 def test_no_input_device_means_the_demo(world: World) -> None:
     world.set(devices=[])
-    source, line = choose.open_input(StationSettings(pace="fast"))
+    source, line = factory.open_input(StationSettings(pace="fast"))
     assert source.name == "demo"
     assert line is not None
     assert "no input device" in line
@@ -197,19 +197,19 @@ def test_a_missing_portaudio_means_the_demo_and_says_why(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_PORTAUDIO", "/nonexistent")
-    source, line = choose.open_input(StationSettings(pace="fast"))
+    source, line = factory.open_input(StationSettings(pace="fast"))
     assert source.name == "demo"
     assert line is not None
     assert "libportaudio2" in line
     with pytest.raises(InputError, match="libportaudio2"):
-        choose.open_input(StationSettings(input="mic"))
+        factory.open_input(StationSettings(input="mic"))
 
 
 def test_a_sound_system_that_hangs_is_given_up(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.set(init_hangs=True)
-    monkeypatch.setattr(helper, "ANSWER_S", 1.0)
+    monkeypatch.setattr(client, "ANSWER_S", 1.0)
     with pytest.raises(InputError, match="does not answer"):
         list_devices()
     until(lambda: not helpers())
@@ -244,7 +244,7 @@ def test_the_doctor_survives_whatever_portaudio_does(
     gone = "the helper process is gone"
     assert [(verdict, gone in says) for _, verdict, says in told()] == [("problem", True)] * 3
     world.set(dies=False, open_hangs=True)
-    monkeypatch.setattr(helper, "ANSWER_S", 1.0)
+    monkeypatch.setattr(client, "ANSWER_S", 1.0)
     (found,) = inputs(Subject(inputs=(MIC,)))
     assert (found.verdict, "does not answer for 1 s" in found.says) == ("note", True)
     world.set(init_hangs=True)
@@ -351,7 +351,7 @@ def test_a_twin_that_stays_is_not_taken_for_the_one_that_left(world: World) -> N
 def test_a_busy_device_is_tried_again(world: World) -> None:
     world.set(open_error="Device unavailable")
     source = listening("line in")
-    until(lambda: bool(source.notices))
+    until(lambda: bool(source.state_changes))
     assert told(source)[0].state == "connecting"
     assert "Device unavailable" in told(source)[0].detail
     world.set(open_error="")
@@ -362,12 +362,12 @@ def test_a_busy_device_is_tried_again(world: World) -> None:
 def test_one_that_cannot_be_opened_at_first_is_a_failure_where_nobody_waits(world: World) -> None:
     device = find_device("line in")
     world.set(open_error="Device unavailable")
-    source = DeviceSource(Choice("line in", device), QUICK, waits=False)
+    source = DeviceSource(DeviceSelection("line in", device), QUICK, waits=False)
     source.start()
     until(lambda: source.failure is not None)
     assert str(source.failure).startswith(f"device '{MIC}': cannot be opened (Device unavailable)")
     world.set(open_error="")
-    source = DeviceSource(Choice("line in", device), QUICK, waits=False)
+    source = DeviceSource(DeviceSelection("line in", device), QUICK, waits=False)
     source.start()
     until(lambda: source.state == "live")
     world.set(open_error="Device unavailable", frozen=True)

@@ -24,7 +24,7 @@ from support.requirements import require_programs
 from streamgenre.audio.ring import Lost
 from streamgenre.config import StationSettings
 from streamgenre.errors import InputError
-from streamgenre.sources.base import Notice
+from streamgenre.sources.base import StateChange
 from streamgenre.sources.factory import open_input
 from streamgenre.sources.files import listing as listing_module
 from streamgenre.sources.files import playlist
@@ -48,8 +48,8 @@ def heard(source: PacedSource, seconds: float = 1e9) -> tuple[np.ndarray, list[t
     assert source.ring is not None
     while not source.ring.exhausted and sum(map(len, blocks)) < seconds * source.rate:
         item = source.ring.read(1000)
-        while source.cues and source.cues[0].at <= sum(map(len, blocks)):
-            cue = source.cues.popleft()
+        while source.titles and source.titles[0].at <= sum(map(len, blocks)):
+            cue = source.titles.popleft()
             titles.append((cue.at, cue.title.raw))
         if item is None:
             time.sleep(0.001)
@@ -114,7 +114,9 @@ def test_what_cannot_be_played_is_told_once_and_passed_over(
         samples, titles = heard(source, 2.0)
     assert [title for _, title in titles][:5] == ["1", "3", "1", "3", "1"]
     assert len(samples) >= 2 * RATE
-    told = [notice.detail for notice in source.notices if notice.state == "live" and notice.detail]
+    told = [
+        change.detail for change in source.state_changes if change.state == "live" and change.detail
+    ]
     assert len(told) == 2
     assert "2 \ufffd [2J.mp3: cannot be read as audio" in told[0]
     assert "4.wav: no such file" in told[1]
@@ -188,10 +190,10 @@ def test_a_loop_in_which_nothing_plays_waits_and_comes_back(
     assert 1 <= rounds - before <= 6
     (tmp_path / "away").rename(tmp_path / "disk")
     until(lambda: source.state == "live")
-    assert "can be played now" in str(source.notices)
+    assert "can be played now" in str(source.state_changes)
     source.stop()
     assert source.failure is None
-    assert isinstance(source.notices[-1], Notice)
+    assert isinstance(source.state_changes[-1], StateChange)
 
 
 def test_playlists_on_the_command_line(tmp_path: Path, stateful_folder: Path) -> None:
@@ -225,7 +227,7 @@ def test_a_stream_among_files_is_told_once(tmp_path: Path, stateful_folder: Path
     assert "secret" not in done.stderr + done.stdout
     source = open_playlist(path, pace="fast", order=Order(loop=True))
     heard(source, 4.0)
-    assert [notice.detail for notice in source.notices].count(told) == 1
+    assert [change.detail for change in source.state_changes].count(told) == 1
 
 
 # ---- lists --------------------------------------------------------------------------------------

@@ -25,8 +25,7 @@ from streamgenre.audio.ring import Lost
 from streamgenre.config import StationSettings
 from streamgenre.errors import InputError, SettingsError
 from streamgenre.sources.backoff import Backoff
-from streamgenre.sources.base import Notice
-from streamgenre.sources.factory import name_of, open_input
+from streamgenre.sources.factory import input_name, open_input
 from streamgenre.sources.playlist_formats import is_hls
 from streamgenre.sources.stream import http, radio
 from streamgenre.sources.stream.http import open_url, require_usable
@@ -209,7 +208,7 @@ def test_no_part_of_a_login_or_query_stands_in_an_error(
     scheme: str, divider: str, user: str, password: str, query: str
 ) -> None:
     url = f"{scheme}{divider}{user}:{password}@127.0.0.1:1/a.mp3?token={query}"
-    told = redacted(url) + name_of(url)
+    told = redacted(url) + input_name(url)
     try:
         source, _ = open_input(StationSettings(input=url))
         assert isinstance(source, RadioSource)
@@ -381,10 +380,10 @@ def test_a_stream_that_breaks_off_comes_back(server: Any, mp3: bytes, quick: Non
     assert samples >= 8 * 44_100
     assert losses[0].reason == "reconnect"
     assert losses[0].samples > 0.5 * 44_100
-    first, again = list(source.cues)[:2]  # it is a new stream: what it says is told anew
+    first, again = list(source.titles)[:2]  # it is a new stream: what it says is told anew
     assert first.title == again.title
     assert again.at > losses[0].samples
-    told = [n.state for n in source.notices if isinstance(n, Notice)]
+    told = [n.state for n in source.state_changes]
     assert told[:3] == ["live", "lost", "live"]
     assert told[-1] == "ended"
 
@@ -397,7 +396,7 @@ def test_titles_in_the_stream_are_told_once(server: Any, mp3: bytes, quick: None
     source.start()
     until(lambda: source.state == "lost", 20)
     source.stop()
-    assert [cue.title for cue in source.cues] == [Title("Björk - Jóga", "Björk", "Jóga")]
+    assert [change.title for change in source.titles] == [Title("Björk - Jóga", "Björk", "Jóga")]
     samples, _ = drain(source)
     assert samples > 7 * 44_100  # the titles did not get into the audio
 
@@ -430,14 +429,14 @@ def test_nonsense_never_goes_live_and_ends_quickly(
     source = RadioSource(server(behave).url)
     source.start()
     if words:
-        until(lambda: any(isinstance(n, Notice) and words in n.detail for n in source.notices))
+        until(lambda: any(words in n.detail for n in source.state_changes))
     time.sleep(0.5)
     assert source.state == "lost" if words else source.state != "live"
     began = time.monotonic()
     source.stop()
     assert time.monotonic() - began < PROMPT_S
     assert source.failure is None
-    assert len(source.notices) <= 64
+    assert len(source.state_changes) <= 64
 
 
 def test_a_list_leads_to_the_stream(server: Any, mp3: bytes, quick: None) -> None:

@@ -15,7 +15,7 @@ from streamgenre.audio.ring import LossReason, Lost
 from streamgenre.config import StationSettings
 from streamgenre.errors import InputError, SettingsError
 from streamgenre.sources import demo
-from streamgenre.sources.base import Notice
+from streamgenre.sources.base import StateChange
 from streamgenre.sources.factory import open_input
 from streamgenre.sources.files.file import decode
 from streamgenre.sources.files.playlist import open_file
@@ -57,7 +57,10 @@ def test_a_file_is_decoded_to_the_last_sample(tmp_path: Path) -> None:
     samples, losses = play(source)
     assert losses == []
     np.testing.assert_allclose(samples, stereo, atol=1e-4)
-    assert [n.state for n in source.notices if isinstance(n, Notice)] == ["live", "ended"]
+    assert [n.state for n in source.state_changes] == [
+        "live",
+        "ended",
+    ]
 
 
 def test_a_long_file_waits_for_the_ring(tmp_path: Path) -> None:
@@ -239,7 +242,7 @@ def test_an_error_in_a_capture_thread_is_kept_for_the_engine() -> None:
     source = PacedSource("x", 8_000, 1, blocks(), pace="fast", real_time=False)  # type: ignore[arg-type]
     play(source)
     assert isinstance(source.failure, ZeroDivisionError)
-    assert source.notices[-1] == Notice("ended", "a bug")
+    assert source.state_changes[-1] == StateChange("ended", "a bug")
 
 
 # ---- choosing -----------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from support.requirements import require_programs
 from streamgenre.audio.fair_lock import Turn
 from streamgenre.audio.ring import Lost
 from streamgenre.errors import InputError
-from streamgenre.sources.base import Notice
+from streamgenre.sources.base import StateChange
 from streamgenre.sources.stream import icy_reader, radio
 from streamgenre.sources.stream.http import Response
 from streamgenre.sources.stream.icy_reader import IcyReader
@@ -68,8 +68,8 @@ def heard(source: RadioSource, seconds: float) -> tuple[int, list[tuple[int, str
     source.stop()
     while source.ring is not None and (item := source.ring.read(100_000)) is not None:
         samples += item.samples if isinstance(item, Lost) else len(item)
-    titles = [(cue.at, cue.title.raw) for cue in source.cues]
-    return samples, titles, [n.state for n in source.notices if isinstance(n, Notice)]
+    titles = [(change.at, change.title.raw) for change in source.titles]
+    return samples, titles, [n.state for n in source.state_changes]
 
 
 # ---- Ogg ----------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ def test_a_live_hls_stream_waits_for_its_next_segment_and_stops_at_once(tmp_path
         began = time.monotonic()
         source.stop()
         assert time.monotonic() - began < PROMPT_S
-    assert source.notices[-1] == Notice("ended", "stopped")
+    assert source.state_changes[-1] == StateChange("ended", "stopped")
 
 
 # ---- RTSP and SRT -------------------------------------------------------------------------------
@@ -260,13 +260,13 @@ def test_rtsp_is_heard_lost_and_heard_again(rtsp: Rtsp, monkeypatch: pytest.Monk
     source.stop()
     assert source.rate == 44_100
     assert source.failure is None
-    assert "secret" not in str(source.notices) + source.name
+    assert "secret" not in str(source.state_changes) + source.name
 
 
 def test_rtsp_where_nobody_is() -> None:
     source = RadioSource(f"rtsp://127.0.0.1:{free_port()}/live")
     source.start()
-    until(lambda: "Connection refused" in str(source.notices))
+    until(lambda: "Connection refused" in str(source.state_changes))
     source.stop()
     assert source.state == "ended"
 

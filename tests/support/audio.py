@@ -66,7 +66,7 @@ class MemorySource(Source):
         self.rate, self.channels = rate, channels
         self.ring: Ring = Ring(int(rate * seconds), channels)
         self.stopped = False
-        self.tell("live")
+        self.set_state("live")
 
     def feed(self, items: Sequence[NDArray[np.float32] | Lost | Title]) -> MemorySource:
         """Put blocks, losses and titles in."""
@@ -81,7 +81,7 @@ class MemorySource(Source):
 
     def end(self) -> MemorySource:
         """Say that this is all."""
-        self.tell("ended", "end of test")
+        self.set_state("ended", "end of test")
         self.ring.close()
         return self
 

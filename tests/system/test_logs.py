@@ -142,7 +142,7 @@ class Storm(MemorySource):
     def _run(self) -> None:
         while not self.over.wait(0.0005):
             for state in ("lost", "live"):
-                self.tell(state, f"{self.told} {'x' * 1000}")
+                self.set_state(state, f"{self.told} {'x' * 1000}")
                 self.told += 1000
 
 

@@ -58,7 +58,7 @@ class Block:
     """Samples before it that this daemon was too slow to take."""
 
 
-class Helper:
+class HelperClient:
     """One helper process; use it as a context.
 
     Parameters
@@ -84,7 +84,7 @@ class Helper:
             raise InputError(f"the helper process cannot be started ({why})") from error
         _running.add(self._process.pid)
 
-    def __enter__(self) -> Helper:
+    def __enter__(self) -> HelperClient:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -218,12 +218,12 @@ def _start() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     return ours, process
 
 
-def running() -> tuple[int, ...]:
+def helper_pids() -> tuple[int, ...]:
     """Return the process ids of the helpers that run now."""
     return tuple(_running)
 
 
-def still_hanging() -> int:
+def hung_helpers() -> int:
     """Return how many killed helpers have not ended: their driver may hold a device."""
     _hanging[:] = [process for process in _hanging if process.poll() is None]
     return len(_hanging)

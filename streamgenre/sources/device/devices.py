@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import InputError, nearest
-from streamgenre.sources.device.client import Helper
-from streamgenre.sources.device.identity import Identity, identity_of, unnumbered
+from streamgenre.sources.device.client import HelperClient
+from streamgenre.sources.device.identity import Identity, identity_of, without_card_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,13 +50,13 @@ def list_devices() -> list[Device]:
     InputError
         If the PortAudio library is missing, fails or hangs.
     """
-    with Helper() as helper:
-        return described(helper.devices())
+    with HelperClient() as helper:
+        return describe_devices(helper.devices())
 
 
 def portaudio_version() -> str:
     """Return what PortAudio calls itself; errors as :func:`list_devices`."""
-    with Helper() as helper:
+    with HelperClient() as helper:
         helper.devices()
         return helper.library
 
@@ -71,15 +71,15 @@ def rates_of(name: str, rates: Iterable[int], *, channels: int) -> tuple[list[in
     InputError
         If the sound system does not answer, or the device is gone.
     """
-    with Helper() as helper:
-        device = next((d for d in described(helper.devices()) if d.name == name), None)
+    with HelperClient() as helper:
+        device = next((d for d in describe_devices(helper.devices()) if d.name == name), None)
         if device is None:
             raise InputError("it is gone")
         wanted = sorted({*rates, device.rate})
         return helper.rates(device.index, rates=wanted, channels=min(device.channels, channels))
 
 
-def described(found: Iterable[dict[str, Any]]) -> list[Device]:
+def describe_devices(found: Iterable[dict[str, Any]]) -> list[Device]:
     """Return the devices that a helper tells of, each name once, with what the system knows."""
     by_name: dict[str, Device] = {}
     for values in found:
@@ -179,11 +179,11 @@ def _named(devices: list[Device], text: str) -> list[Device]:
         or [d for d in devices if d.name.casefold() == folded]
         or [d for d in devices if folded in d.name.casefold()]
         # A card that was plugged in again may have got another number, as in `(hw:2,0)`.
-        or [d for d in devices if unnumbered(d.name) == unnumbered(text)]
+        or [d for d in devices if without_card_number(d.name) == without_card_number(text)]
     )
 
 
-class Choice:
+class DeviceSelection:
     """The one device that a station listens to.
 
     What was chosen by an id is whatever has that id. What was chosen by a name is, once it was
@@ -246,7 +246,7 @@ def _alike(known: Device, other: Device) -> bool:
     if known.host_api != other.host_api or (a is None) != (b is None):
         return False
     if a is None or b is None:
-        return unnumbered(known.name) == unnumbered(other.name)
+        return without_card_number(known.name) == without_card_number(other.name)
     if a.usb_id:
         return (a.usb_id, a.serial, a.pcm) == (b.usb_id, b.serial, b.pcm)
     return (a.card, a.pcm, b.usb_id) == (b.card, b.pcm, None)

@@ -81,7 +81,7 @@ def _serve(connection: socket.socket, said: queue.SimpleQueue[bytes]) -> str:
             _say(connection, b"R", _openable(sounddevice, choice))
         return _capture(connection, sounddevice, choice)
     except sounddevice.PortAudioError as error:
-        return in_words(error)
+        return describe_error(error)
 
 
 def _devices(sounddevice: Any) -> list[dict[str, Any]]:
@@ -110,7 +110,7 @@ def _openable(sounddevice: Any, choice: dict[str, Any]) -> dict[str, Any]:
                 choice["index"], choice["channels"], "float32", None, rate
             )
         except (sounddevice.PortAudioError, ValueError) as error:
-            refusal = in_words(error)
+            refusal = describe_error(error)
         else:
             rates.append(rate)
     return {"rates": rates, "refusal": refusal}
@@ -165,7 +165,7 @@ def _capture(connection: socket.socket, sounddevice: Any, choice: dict[str, Any]
     return f"{type(errors[0]).__name__}: {errors[0]}" if errors else "stopped"
 
 
-def in_words(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Return what the sound system said to PortAudio where it told, else what PortAudio says."""
     match error.args:
         case (_, _, (_, _, str(cause))) if cause:

@@ -27,7 +27,7 @@ class Identity:
     """Serial number of a USB device; most cheap ones have none."""
 
 
-def unnumbered(name: str) -> str:
+def without_card_number(name: str) -> str:
     """Return PortAudio's name of a device without the number that its card has now."""
     return _NUMBER.sub("", name)
 

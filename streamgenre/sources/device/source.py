@@ -20,15 +20,15 @@ from streamgenre.errors import InputError
 from streamgenre.limits import Range, check
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.base import RING_SECONDS, Source
-from streamgenre.sources.device.client import Helper, still_hanging
+from streamgenre.sources.device.client import HelperClient, hung_helpers
 from streamgenre.sources.device.continuity import Continuity
-from streamgenre.sources.device.devices import described
+from streamgenre.sources.device.devices import describe_devices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streamgenre.sources.device.client import Block
-    from streamgenre.sources.device.devices import Choice, Device
+    from streamgenre.sources.device.devices import Device, DeviceSelection
 
 BLOCK_S: Final = 0.032
 """Length of a block in seconds: part of every update's latency, and 31 of them a second. It does
@@ -73,7 +73,7 @@ class DeviceSource(Source):
     live = True
 
     def __init__(
-        self, choice: Choice, settings: DeviceSettings | None = None, *, waits: bool = True
+        self, choice: DeviceSelection, settings: DeviceSettings | None = None, *, waits: bool = True
     ) -> None:
         super().__init__(choice.name)
         self._choice = choice
@@ -107,22 +107,22 @@ class DeviceSource(Source):
                         "`streamgenre doctor` looks into it; --input names another (`demo` needs "
                         "none), and --wait-for-device waits until it can be opened"
                     )
-                self.tell("connecting" if self._ended_at is None else "lost", why)
+                self.set_state("connecting" if self._ended_at is None else "lost", why)
                 self._stop.wait(backoff.next_s())
         except Exception as error:  # noqa: BLE001 - handed to the engine, which raises it
             self.failure = error
         finally:
-            self.tell("ended", "stopped" if self.failure is None else str(self.failure))
+            self.set_state("ended", "stopped" if self.failure is None else str(self.failure))
             if self.ring is not None:
                 self.ring.close()
 
     def _attempt(self) -> str:
         """Capture until the device is lost; return why it is."""
-        if still_hanging() >= _MAX_HANGING:
+        if hung_helpers() >= _MAX_HANGING:
             return f"device {self.name!r}: its driver hangs; unplug it, or start the machine anew"
         try:
-            with Helper(self._stop.is_set) as helper:
-                devices = described(helper.devices())
+            with HelperClient(self._stop.is_set) as helper:
+                devices = describe_devices(helper.devices())
                 device = self._choice.among(devices)
                 try:
                     rate = self._open(helper, device)
@@ -134,7 +134,7 @@ class DeviceSource(Source):
         except InputError as error:
             return str(error)
 
-    def _open(self, helper: Helper, device: Device) -> int:
+    def _open(self, helper: HelperClient, device: Device) -> int:
         """Open the device as the ring has it where it can be, and return its rate."""
         try:
             return helper.open(
@@ -146,7 +146,7 @@ class DeviceSource(Source):
         except InputError as error:
             raise InputError(f"cannot be opened ({error})") from error
 
-    def _capture(self, helper: Helper, rate: int, device: Device) -> str:
+    def _capture(self, helper: HelperClient, rate: int, device: Device) -> str:
         continuity = Continuity(rate)
         resumed = self._ended_at is not None
         last = time.monotonic()
@@ -177,7 +177,7 @@ class DeviceSource(Source):
             self.ring.write(fitter.fit(block.samples), arrived=block.arrived)
             self._ended_at = block.arrived
             if self.state != "live":
-                self.tell("live", "" if device.name == self.name else device.name)
+                self.set_state("live", "" if device.name == self.name else device.name)
         return "stopped"
 
     def _mark_away(self, block: Block, rate: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import InputError
 from streamgenre.sources.container import open_container
-from streamgenre.sources.decoding import Damage, Format, audio_stream, blocks, words
+from streamgenre.sources.decoding import DamageCounter, Format, audio_stream, blocks, error_text
 from streamgenre.sources.stream_info import stream_info
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _PROTOCOLS: Final = "file,crypto,data"
 
 
 def decode(
-    file: Path, damage: Damage | None = None, wanted: Format | None = None
+    file: Path, damage: DamageCounter | None = None, wanted: Format | None = None
 ) -> Iterator[tuple[Format, NDArray[np.float32]]]:
     """Yield the format and blocks of shape ``(n, channels)`` of a file's first audio stream.
 
@@ -41,10 +41,10 @@ def decode(
         stream, found = audio_stream(container, str(file))
         wanted = wanted or found
         try:
-            for block in blocks(container, stream, wanted, damage or Damage()):
+            for block in blocks(container, stream, wanted, damage or DamageCounter()):
                 yield wanted, block
         except (av.FFmpegError, OSError) as error:
-            raise InputError(f"{file}: cannot be read to its end ({words(error)})") from error
+            raise InputError(f"{file}: cannot be read to its end ({error_text(error)})") from error
 
 
 def describe(file: Path) -> StreamInfo:
@@ -66,5 +66,5 @@ def _open(file: Path) -> Any:
     except (av.FFmpegError, OSError) as error:
         size = file.stat().st_size
         empty = file.is_file() and size == 0
-        what = "the file is empty" if empty else f"cannot be read as audio ({words(error)})"
+        what = "the file is empty" if empty else f"cannot be read as audio ({error_text(error)})"
         raise InputError(f"{file}: {what}; expected a file that FFmpeg can decode") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import InputError
-from streamgenre.sources.decoding import words
+from streamgenre.sources.decoding import error_text
 from streamgenre.sources.playlist_formats import SUFFIXES, entries, is_hls
 from streamgenre.urls import is_stream, looks_like_url, redacted
 
@@ -62,7 +62,7 @@ def is_playlist(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.is_file() and not is_hls(_text(path))
 
 
-def no_files(path: Path, listing: Listing) -> str:
+def no_files_message(path: Path, listing: Listing) -> str:
     """Return what is to be said of a folder or list that leads to no file."""
     why = f" ({listing.problems[0]})" if listing.problems else ""
     return (
@@ -89,7 +89,7 @@ def list_files(path: Path) -> Listing:
 
 def _add_folder(folder: Path, listing: Listing) -> None:
     def failed(error: OSError) -> None:
-        listing.problems.append(f"{error.filename}: {words(error)}")
+        listing.problems.append(f"{error.filename}: {error_text(error)}")
 
     seen = {_identity(folder)}
 
@@ -166,7 +166,7 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES)
     except OSError as error:
-        raise InputError(f"{path}: the list cannot be read ({words(error)})") from error
+        raise InputError(f"{path}: the list cannot be read ({error_text(error)})") from error
     return os.fsdecode(data)  # as file names are: byte for byte
 
 

@@ -12,10 +12,10 @@ from streamgenre.errors import InputError
 from streamgenre.logger import get_logger
 from streamgenre.paths import expand
 from streamgenre.sources.backoff import Backoff
-from streamgenre.sources.decoding import Damage, Format, cut
+from streamgenre.sources.decoding import DamageCounter, Format, split_block
 from streamgenre.sources.files.file import decode, describe
-from streamgenre.sources.files.listing import Listing, list_files, no_files
-from streamgenre.sources.paced import Pace, PacedSource, Remark, Stall
+from streamgenre.sources.files.listing import Listing, list_files, no_files_message
+from streamgenre.sources.paced import Pace, PacedSource, Problem, Stall
 from streamgenre.sources.tags import file_title
 from streamgenre.sources.titles import Title, clean
 from streamgenre.urls import redacted
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _BLOCK_S: Final = 0.04
 """Seconds of audio in a block: short, so that real pace is even."""
-_TOLD: Final = 20
+_MAX_REPORTED: Final = 20
 """Troubles that are told one by one; further ones are counted."""
 _BACKOFF_S: Final = (1.0, 120.0)
 """First and longest pause in seconds where nothing of a playlist can be played any more."""
@@ -88,7 +88,7 @@ def _open(path: Path, pace: Pace, order: Order | None, *, single: bool) -> Paced
     items = programme.items()
     head: list[Any] = []
     # Opened and tried here, so that errors come before the daemon runs.
-    while programme.format is None or isinstance(head[-1], Remark | Title):
+    while programme.format is None or isinstance(head[-1], Problem | Title):
         head.append(next(items))
     source = PacedSource(
         os.fsencode(path.name or path.resolve().name).decode(errors="replace"),
@@ -109,7 +109,7 @@ class _Programme:
     def __init__(self, path: Path, order: Order, *, single: bool) -> None:
         self._path, self._order, self._single = path, order, single
         self.format: Format | None = None
-        self._damage = Damage()
+        self._damage = DamageCounter()
         self._first: Path | None = None  # of the files that could be played
         self._files = 0
         self._samples = 0
@@ -154,7 +154,7 @@ class _Programme:
             listing = Listing(problems=[str(error)])
         self._files = len(listing.files)
         streams = (f"passed over: {redacted(url)}: a stream among files" for url in listing.streams)
-        yield from self._tell([*listing.problems, *streams])
+        yield from self._report([*listing.problems, *streams])
         first_error = ""
         for file in self._order.of(listing.files, round_):
             try:
@@ -162,7 +162,7 @@ class _Programme:
             except InputError as error:
                 first_error = first_error or str(error)
                 if not (self._single and self._first is None):
-                    yield from self._tell([f"passed over: {error}"])
+                    yield from self._report([f"passed over: {error}"])
         if self._first is None:
             raise InputError(first_error if self._single else self._nothing(listing, first_error))
 
@@ -176,20 +176,20 @@ class _Programme:
                 title = file_title(file, listed)
                 yield title
             self._samples += len(block)
-            yield from cut(block, int(wanted.rate * _BLOCK_S))
+            yield from split_block(block, int(wanted.rate * _BLOCK_S))
         if title is None:
             raise InputError(f"{file}: no audio could be decoded; the file is empty or damaged")
 
-    def _tell(self, troubles: list[str]) -> Iterator[Remark]:
+    def _report(self, troubles: list[str]) -> Iterator[Problem]:
         """Yield and log what is new; after so many, that there is more."""
         for trouble in map(clean, troubles):
-            if trouble in self._troubles or len(self._troubles) > _TOLD:
+            if trouble in self._troubles or len(self._troubles) > _MAX_REPORTED:
                 continue
             self._troubles.add(trouble)
-            last = len(self._troubles) > _TOLD
+            last = len(self._troubles) > _MAX_REPORTED
             told = "further files cannot be played either; they are not named" if last else trouble
             _log.warning("%s", told)
-            yield Remark(told)
+            yield Problem(told)
 
     def _nothing(self, listing: Listing, first_error: str) -> str:
         if len(listing.files) == 1:
@@ -199,4 +199,4 @@ class _Programme:
                 f"{self._path}: none of its {len(listing.files)} files can be played; "
                 f"the first: {first_error}"
             )
-        return no_files(self._path, listing)
+        return no_files_message(self._path, listing)

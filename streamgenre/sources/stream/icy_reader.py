@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamgenre.audio.fair_lock import Turn
 from streamgenre.errors import InputError
-from streamgenre.sources.base import MAX_CUES
+from streamgenre.sources.base import MAX_TITLES
 from streamgenre.sources.stream.icy import IcyDemuxer
 from streamgenre.sources.stream.ogg import OggChain
 
@@ -29,8 +29,8 @@ class IcyReader:
     response
         The open stream.
     patience_s
-        Seconds without audio (see :meth:`heard`) after which reading fails: a server may send
-        bytes for ever of which no audio comes.
+        Seconds without decoded audio (see :meth:`audio_decoded`) after which reading fails: a
+        server may send bytes without end that hold no audio.
     turn
         Taken while what was read is decoded.
     """
@@ -47,7 +47,7 @@ class IcyReader:
         self._link_start = 0  # of them before the present link
         self._demuxed = 0  # bytes of audio that came
         self._chain = OggChain()
-        self._titles: deque[tuple[int, Title]] = deque(maxlen=MAX_CUES)
+        self._titles: deque[tuple[int, Title]] = deque(maxlen=MAX_TITLES)
         value = response.headers.get("icy-metaint", "0")
         try:
             self._demuxer = IcyDemuxer(int(value))
@@ -101,7 +101,7 @@ class IcyReader:
         self._link_start = self._handed
         return True
 
-    def heard(self) -> None:
+    def audio_decoded(self) -> None:
         """Note that audio came out of what was read."""
         self._heard_at = time.monotonic()
 

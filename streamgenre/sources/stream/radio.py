@@ -19,13 +19,13 @@ from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.base import RING_SECONDS, Source
 from streamgenre.sources.container import NO_PROTOCOL, open_container
 from streamgenre.sources.decoding import (
-    Damage,
+    DamageCounter,
     Format,
     Timeline,
     audio_stream,
     blocks,
-    cut,
-    words,
+    error_text,
+    split_block,
 )
 from streamgenre.sources.playlist_formats import is_hls
 from streamgenre.sources.stream.http import Response, open_url, require_usable
@@ -116,7 +116,7 @@ class RadioSource(Source):
                 why = self.attempt()
                 if self._stop.is_set():
                     break
-                self.tell("lost", why)
+                self.set_state("lost", why)
                 self._stop.wait(self._backoff.next_s())
         except Exception as error:  # noqa: BLE001 - handed to the engine, which raises it
             self.failure = error
@@ -124,7 +124,7 @@ class RadioSource(Source):
             self._end()
 
     def _end(self) -> None:
-        self.tell("ended", "stopped" if self.failure is None else str(self.failure))
+        self.set_state("ended", "stopped" if self.failure is None else str(self.failure))
         if self.ring is not None:
             self.ring.close()
 
@@ -132,7 +132,7 @@ class RadioSource(Source):
         """Listen until the stream is lost; return why it is."""
         import av
 
-        damage = Damage()
+        damage = DamageCounter()
         try:
             way = self._connect()
             self._window = (0.0, 0.0)
@@ -144,7 +144,7 @@ class RadioSource(Source):
         except (TimeoutError, av.ExitError):
             return f"{self.name}: nothing for {TIMEOUT_S:g} s"
         except (av.FFmpegError, OSError, ValueError) as error:
-            return f"{self.name}: cannot be played ({words(error)})"
+            return f"{self.name}: cannot be played ({error_text(error)})"
         finally:
             self._turn.give()
             if self._response is not None:
@@ -176,7 +176,7 @@ class RadioSource(Source):
             url = first_stream(text, url, self.name)
         raise InputError(f"{self.name}: station lists that lead to more than {_MAX_LISTS} others")
 
-    def _listen(self, way: IcyReader | str, damage: Damage) -> bool:
+    def _listen(self, way: IcyReader | str, damage: DamageCounter) -> bool:
         """Play a stream, or a link of one, to its end; False where the source was stopped."""
         heard = False
         with _open(way) as container:
@@ -188,7 +188,7 @@ class RadioSource(Source):
 
             timeline = Timeline()
 
-            def heed(packet: Any) -> None:
+            def on_packet(packet: Any) -> None:
                 if packet.stream.type == "data":
                     self._titles += _some(id3_title(bytes(packet)))
                 elif isinstance(way, IcyReader):
@@ -196,12 +196,12 @@ class RadioSource(Source):
                 else:  # a segment or a datagram may be missing
                     self._missing_s += timeline.missing_s(packet)
 
-            for block in blocks(container, stream, self._wanted(found), damage, heed):
+            for block in blocks(container, stream, self._wanted(found), damage, on_packet):
                 heard = True
                 if not self._hear(block):
                     return False
                 if isinstance(way, IcyReader):
-                    way.heard()
+                    way.audio_decoded()
         if not heard:
             raise InputError(f"{self.name}: no audio could be decoded{damage}")
         return True
@@ -227,7 +227,7 @@ class RadioSource(Source):
             if self._heard_at is not None:
                 self.ring.mark_lost(int((now - self._heard_at) * self.rate), LossReason.RECONNECT)
                 self._title = None  # of the stream that was: the new one has to say it again
-            self.tell("live")
+            self.set_state("live")
             self._backoff.begin()
             self._live_since, self._brought_s = now, 0.0
         elif self._missing_s:
@@ -238,7 +238,7 @@ class RadioSource(Source):
                 self._title = title
                 self.announce(title)
         self._titles.clear()
-        for piece in cut(block, int(_BLOCK_S * self.rate)):
+        for piece in split_block(block, int(_BLOCK_S * self.rate)):
             # Servers begin with a burst; one that goes on faster than time passes is held back.
             self._brought_s += len(piece) / self.rate
             too_far = self._brought_s - (time.monotonic() - self._live_since) - AHEAD_S
