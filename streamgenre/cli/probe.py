@@ -13,6 +13,7 @@ from streamgenre.engine.probe import Probe, probe
 from streamgenre.errors import SettingsError
 from streamgenre.inference.models import load_model
 from streamgenre.sources.factory import open_input
+from streamgenre.system.logs import logging_to_user
 from streamgenre.system.quiet_libraries import quiet_libraries
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
             raise SettingsError(
                 f"{flag} {value:g}: expected seconds greater than 0, at most {_LONGEST_S:g}"
             )
-    with quiet_libraries(enabled=not args.debug):
+    with quiet_libraries(enabled=not args.debug), logging_to_user("warning"):
         model = load_model(args.model)
         source, _ = open_input(StationSettings(input=args.input, pace="fast"))
         with _progress(source.name, args.seconds) as progress:
