@@ -56,6 +56,22 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_python() -> None:
+    with bus(ANY, "--stations", "küche,bath") as endpoint:
+        command: list[str | Path] = [sys.executable, EXAMPLES / "python" / "subscribe.py", endpoint]
+        lines = first_lines(command, 2)
+    assert sorted(lines) == ["bath: rock", "küche: rock"]
+
+
+def test_python_with_keys(tmp_path: Path) -> None:
+    ring = KeyRing(tmp_path)
+    with bus(ANY, "--keys", ring.daemon) as endpoint:
+        program = [sys.executable, EXAMPLES / "python" / "subscribe.py", endpoint, ring.server_key]
+        shutil.copytree(ring.alices, tmp_path / "config" / "streamgenre" / "keys")
+        env = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path / "config")}
+        assert first_lines(program, 1, env=env) == ["kitchen: rock"]
+
+
 def test_node(node: Path) -> None:
     with bus(ANY, "--stations", "küche,bath") as endpoint:
         lines = first_lines(["node", node / "subscribe.mjs", endpoint], 2)
