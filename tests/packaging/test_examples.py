@@ -66,7 +66,8 @@ def test_python() -> None:
 def test_python_with_keys(tmp_path: Path) -> None:
     ring = KeyRing(tmp_path)
     with bus(ANY, "--keys", ring.daemon) as endpoint:
-        program = [sys.executable, EXAMPLES / "python" / "subscribe.py", endpoint, ring.server_key]
+        program: list[str | Path] = [sys.executable, EXAMPLES / "python" / "subscribe.py", endpoint]
+        program.append(ring.server_key)
         shutil.copytree(ring.alices, tmp_path / "config" / "streamgenre" / "keys")
         env = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path / "config")}
         assert first_lines(program, 1, env=env) == ["kitchen: rock"]
