@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from support.commands import free_endpoint, start
 from support.sound_server import SoundServer
 
-from streamgenre.audio.ring import Lost
+from streamgenre.audio.ring import Gap
 from streamgenre.client.subscriber import Subscriber
 from streamgenre.sources.demo import RATE, programme
 
@@ -68,7 +68,7 @@ def time_help(runs: int = 21) -> dict[str, float]:
 
 
 def write_programme(path: Path, seconds: int) -> None:
-    blocks = (b for b in programme(0) if not isinstance(b, Lost))
+    blocks = (b for b in programme(0) if not isinstance(b, Gap))
     samples = np.concatenate(list(islice(blocks, 20 * seconds)))[:, 0]
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", ""))

@@ -32,7 +32,7 @@ import av
 import numpy as np
 import psutil
 
-from streamgenre.audio.ring import LossReason, Lost, Ring
+from streamgenre.audio.ring import GapReason, Ring
 from streamgenre.bus.publisher import Publisher
 from streamgenre.config import EngineSettings
 from streamgenre.engine.engine import Engine
@@ -168,7 +168,7 @@ class SoakSource(Source):
             for _ in range(samples // BLOCK):
                 self._write(np.zeros((BLOCK, 1), np.float32))
         elif part.kind == "gap":
-            reason = LossReason.SOURCE if self._rng.random() < 0.5 else LossReason.OVERFLOW
+            reason = GapReason.SOURCE if self._rng.random() < 0.5 else GapReason.OVERFLOW
             self._lose(max(1, samples), reason)
         else:
             if part.kind == "broken":
@@ -178,7 +178,7 @@ class SoakSource(Source):
             while self.ring.free < 2 * RATE and not self._stop.wait(0.001):
                 pass
             self._stop.wait(0.02)
-            self._lose(samples, LossReason.RECONNECT)
+            self._lose(samples, GapReason.RECONNECT)
             self.set_state("live")
 
     def _song(self, files: Sequence[Path], at_most: int) -> int:
@@ -199,7 +199,7 @@ class SoakSource(Source):
         self.ledger.heard += self.ring.write(block)
         return len(block)
 
-    def _lose(self, samples: int, reason: LossReason) -> None:
+    def _lose(self, samples: int, reason: GapReason) -> None:
         self.ring.mark_lost(samples, reason)
         self.ledger.lost[reason.value] += samples
 
@@ -359,7 +359,7 @@ def write_songs(folder: Path, count: int = 12) -> tuple[list[Path], list[Path]]:
     """Write seeded music as FLAC files, and damaged copies of some of them."""
     songs, broken = [], []
     for number in range(count):
-        blocks = (b for b in programme(number) if not isinstance(b, Lost))
+        blocks = (b for b in programme(number) if not isinstance(b, Gap))
         every = RATE // 20
         part = list(islice(blocks, number * 100, number * 100 + SONG_S * RATE // every))
         samples = (np.concatenate(part)[:, 0] * 32_767).astype("<i2")

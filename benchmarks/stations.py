@@ -32,7 +32,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from support.commands import free_endpoint
 
-from streamgenre.audio.ring import Lost
+from streamgenre.audio.ring import Gap
 from streamgenre.client.subscriber import Subscriber
 from streamgenre.sources.demo import RATE, programme
 
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def write_mp3(path: Path, seconds: int = 60) -> None:
-    blocks = (b for b in programme(0) if not isinstance(b, Lost))
+    blocks = (b for b in programme(0) if not isinstance(b, Gap))
     samples = np.concatenate(list(islice(blocks, 20 * seconds)))[:, 0]
     with av.open(str(path), "w", options={"write_xing": "0", "id3v2_version": "0"}) as out:
         stream = out.add_stream("mp3", rate=44_100, layout="stereo", bit_rate=128_000)

@@ -1,9 +1,9 @@
-"""One after another: threads that wake for a little work each are slow side by side.
+"""A fair lock that serialises decoders and engine to avoid contention for the GIL.
 
-Python runs one thread at a time, and decoding hands that right over several times a packet; every
-thread that waits for it wakes again and again to ask. A hundred decoders and the engine that fight
-for it spend several times the work on that, and once behind they stay behind. In turns they keep
-time.
+Python runs one thread at a time, and a decoder releases the GIL several times a packet. Every
+thread that waits for the GIL then wakes again and again to ask for it. When a hundred decoders and
+the engine compete like this, they spend several times the CPU time of the work itself, and once
+late they stay late. One after the other they keep up.
 """
 
 from __future__ import annotations
@@ -14,42 +14,42 @@ from collections import deque
 from typing import Final
 
 PATIENCE_S: Final = 0.5
-"""Who keeps a turn for longer is taken for stuck, and the next one comes."""
+"""A holder that keeps the lock for longer than this is taken for stuck and loses it."""
 
 
 class FairLock:
-    """What there is one of: it is handed from turn to turn in the order of asking, urgent first."""
+    """A lock granted in the order of the requests; urgent participants go first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._holder: Turn | None = None
+        self._holder: Participant | None = None
         self._since = 0.0  # monotonic seconds
-        self._waiting: deque[tuple[Turn, threading.Lock]] = deque()
+        self._waiting: deque[tuple[Participant, threading.Lock]] = deque()
 
-    def acquire(self, turn: Turn) -> None:
-        """Wait for it; nothing where it is the turn's already."""
+    def acquire(self, participant: Participant) -> None:
+        """Wait until the participant holds the lock; return at once if it already does."""
         with self._lock:
-            if self._holder is turn:
+            if self._holder is participant:
                 return
             if self._holder is None:
-                self._holder, self._since = turn, time.monotonic()
+                self._holder, self._since = participant, time.monotonic()
                 return
             granted = threading.Lock()
             granted.acquire()
-            add = self._waiting.appendleft if turn.urgent else self._waiting.append
-            add((turn, granted))
+            add = self._waiting.appendleft if participant.urgent else self._waiting.append
+            add((participant, granted))
         while not granted.acquire(timeout=PATIENCE_S):
             with self._lock:
                 if time.monotonic() - self._since >= PATIENCE_S:
-                    self._hand_on()
+                    self._grant_next()
 
-    def release(self, turn: Turn) -> None:
-        """Hand it on, unless it was taken away from that turn before."""
+    def release(self, participant: Participant) -> None:
+        """Grant the lock to the next participant, unless this one no longer holds it."""
         with self._lock:
-            if self._holder is turn:
-                self._hand_on()
+            if self._holder is participant:
+                self._grant_next()
 
-    def _hand_on(self) -> None:
+    def _grant_next(self) -> None:
         self._holder = None
         if self._waiting:
             self._holder, granted = self._waiting.popleft()
@@ -57,36 +57,35 @@ class FairLock:
             granted.release()
 
 
-_FLOOR: Final = FairLock()
+_PROCESS_LOCK: Final = FairLock()
 
 
-class Turn:
-    """The right to work, of one thread; given away while there is nothing to do.
+class Participant:
+    """One thread's access to a fair lock, as a context manager or by method.
 
     Parameters
     ----------
     urgent
-        Whether it comes before those that wait already.
-    floor
-        What is handed on: by default one for the engine and all decoders of a process.
+        Whether it goes before those that already wait.
+    lock
+        The lock that it shares with others; by default the one for the engine and all decoders of
+        the process.
     """
 
-    def __init__(self, *, urgent: bool = False, floor: FairLock = _FLOOR) -> None:
+    def __init__(self, *, urgent: bool = False, lock: FairLock = _PROCESS_LOCK) -> None:
         self.urgent = urgent
-        self._floor = floor
+        self._lock = lock
 
-    def take(self) -> None:
-        """Wait for it."""
-        self._floor.acquire(self)
+    def acquire(self) -> None:
+        """Wait for the lock."""
+        self._lock.acquire(self)
 
-    def give(self) -> None:
-        """Give it to the next, if it is ours."""
-        self._floor.release(self)
+    def release(self) -> None:
+        """Release the lock if this participant holds it."""
+        self._lock.release(self)
 
     def __enter__(self) -> None:
-        """Take it."""
-        self.take()
+        self.acquire()
 
-    def __exit__(self, *about: object) -> None:
-        """Give it away."""
-        self.give()
+    def __exit__(self, *exc_info: object) -> None:
+        self.release()

@@ -1,12 +1,12 @@
 """The ring buffer between a capture thread and the engine.
 
-One thread writes, one thread reads, and neither ever waits for the other. The writer allocates
-nothing and takes no lock, so it may be PortAudio's callback. What does not fit is dropped and
-counted, and the reader learns at which place how many samples are missing: the positions that it
-counts (samples read + samples lost) are those of the sound card.
+One thread writes, one thread reads, and neither waits for the other. The writer allocates nothing
+and takes no lock, so it may be PortAudio's callback. Samples that do not fit are dropped and
+counted, and the reader gets a :class:`Gap` in their place: the positions that it counts (samples
+read + samples lost) are those of the sound card.
 
-Safe for one writer and one reader because each counter has one owner, data is in place before the
-counter that publishes it moves, and published marks are never changed.
+This is safe for one writer and one reader because each counter has one owner, data is in place
+before the counter that publishes it moves, and published gaps never change.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_MARKS: Final = 256
-"""Losses that can wait for the reader; further ones are merged with what is dropped next."""
+_GAPS: Final = 256
+"""Gaps that can wait for the reader; further ones are merged with the next loss."""
 _ARRIVALS: Final = 1024
-"""Writes whose arrival time is remembered."""
+"""Writes whose arrival time is kept."""
 
 
-class LossReason(StrEnum):
+class GapReason(StrEnum):
     """Why samples are missing."""
 
     OVERFLOW = "overflow"
@@ -40,13 +40,13 @@ class LossReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """Samples missing at this place of the stream."""
+class Gap:
+    """Lost samples at one place of the stream."""
 
     samples: int
-    """How many, at the rate of the source."""
-    reason: LossReason
-    """Why."""
+    """Number of lost samples, at the rate of the source."""
+    reason: GapReason
+    """Why they are missing."""
 
 
 class Ring:
@@ -55,43 +55,51 @@ class Ring:
     Parameters
     ----------
     capacity
-        Samples a channel that fit.
+        Samples per channel that fit, > 0.
     channels
-        Columns of a block.
+        Columns of a block, > 0.
     """
 
     def __init__(self, capacity: int, channels: int) -> None:
         self.channels = channels
         self._data = np.zeros((capacity, channels), np.float32)
         self._capacity = capacity
-        self._mark_at = np.zeros(_MARKS, np.int64)
-        self._mark_samples = np.zeros(_MARKS, np.int64)
-        self._mark_reason = [LossReason.OVERFLOW] * _MARKS
+        self._gap_at = np.zeros(_GAPS, np.int64)
+        self._gap_samples = np.zeros(_GAPS, np.int64)
+        self._gap_reason = [GapReason.OVERFLOW] * _GAPS
         self._arrival_end = np.zeros(_ARRIVALS, np.int64)
         self._arrival_time = np.zeros(_ARRIVALS, np.float64)
         # Owned by the writer.
         self._written = 0
-        self._pending = 0  # lost, but not yet marked
-        self._pending_reason = LossReason.OVERFLOW
+        self._pending = 0  # lost, but not yet published as a gap
+        self._pending_reason = GapReason.OVERFLOW
         self._lost = 0
-        self._marks_written = 0
+        self._gaps_written = 0
         self._arrivals = 0
         self._closed = False
         # Owned by the reader.
         self._read = 0
-        self._marks_read = 0
+        self._gaps_read = 0
 
     # ---- writer -------------------------------------------------------------------------------
 
     def write(self, block: NDArray[np.float32], arrived: float | None = None) -> int:
-        """Store a block of shape ``(n, channels)``; return how many samples fitted.
+        """Store a block; samples that do not fit are lost and counted. Never blocks.
 
-        The others are lost and counted. Never blocks. ``arrived`` is when its last sample did, on
-        the monotonic clock in seconds; None for now.
+        Parameters
+        ----------
+        block
+            Samples, shape ``(n, channels)``.
+        arrived
+            When the last of them arrived, in monotonic seconds; None for now.
+
+        Returns
+        -------
+        Number of samples that fitted, 0 to ``n``.
         """
         n = len(block)
         room = self.free
-        if self._pending and room > 0 and not self._publish_mark():
+        if self._pending and room > 0 and not self._publish_gap():
             room = 0
         fits = n if n <= room else room
         start = self._written % self._capacity
@@ -105,59 +113,67 @@ class Ring:
         self._arrivals += 1
         self._written += fits
         if fits < n:
-            self.mark_lost(n - fits, LossReason.OVERFLOW)
+            self.mark_lost(n - fits, GapReason.OVERFLOW)
         return fits
 
-    def mark_lost(self, samples: int, reason: LossReason) -> None:
-        """Count samples as lost at the place where the next block will be written."""
+    def mark_lost(self, samples: int, reason: GapReason) -> None:
+        """Record lost samples at the place where the next block will be written.
+
+        Parameters
+        ----------
+        samples
+            Number of lost samples; nothing happens unless it is > 0.
+        reason
+            Losses at one place are merged into one gap only where the reason is the same.
+        """
         if samples <= 0:
             return
         if self._pending and reason is not self._pending_reason:
-            self._publish_mark()
+            self._publish_gap()
         self._pending += samples
         self._pending_reason = reason
         self._lost += samples
-        if reason is not LossReason.OVERFLOW:  # that one may still be growing
-            self._publish_mark()
+        if reason is not GapReason.OVERFLOW:  # an overflow may still grow
+            self._publish_gap()
 
     def close(self) -> None:
-        """Say that nothing more will be written."""
+        """Declare that nothing more will be written."""
         if self._pending:
-            self._publish_mark()
+            self._publish_gap()
         self._closed = True
 
-    def _publish_mark(self) -> bool:
-        if self._marks_written - self._marks_read >= _MARKS:
+    def _publish_gap(self) -> bool:
+        if self._gaps_written - self._gaps_read >= _GAPS:
             return False
-        slot = self._marks_written % _MARKS
-        self._mark_at[slot] = self._written
-        self._mark_samples[slot] = self._pending
-        self._mark_reason[slot] = self._pending_reason
+        slot = self._gaps_written % _GAPS
+        self._gap_at[slot] = self._written
+        self._gap_samples[slot] = self._pending
+        self._gap_reason[slot] = self._pending_reason
         self._pending = 0
-        self._marks_written += 1
+        self._gaps_written += 1
         return True
 
     @property
     def free(self) -> int:
-        """Samples that would fit now."""
+        """Samples that fit now."""
         return self._capacity - (self._written - self._read)
 
     # ---- reader -------------------------------------------------------------------------------
 
-    def read(self, max_samples: int) -> NDArray[np.float32] | Lost | None:
-        """Take what comes next: a block, a loss, or None where there is nothing yet.
+    def read(self, max_samples: int) -> NDArray[np.float32] | Gap | None:
+        """Take the next block or gap; return None where there is nothing yet.
 
         A block is a copy of shape ``(n, channels)``, 1 ≤ n ≤ ``max_samples``, and never spans a
-        loss.
+        gap.
         """
         end = self._written
-        if self._marks_read < self._marks_written:
-            slot = self._marks_read % _MARKS
-            at = int(self._mark_at[slot])
+        if self._gaps_read < self._gaps_written:
+            slot = self._gaps_read % _GAPS
+            at = int(self._gap_at[slot])
             if at == self._read:
-                lost = Lost(int(self._mark_samples[slot]), self._mark_reason[slot])
-                self._marks_read += 1
-                return lost
+                gap = Gap(int(self._gap_samples[slot]), self._gap_reason[slot])
+                self._gaps_read += 1
+                return gap
             end = at
         n = min(end - self._read, max_samples)
         if n <= 0:
@@ -171,12 +187,12 @@ class Ring:
         return block
 
     def arrival_time(self, sample: int) -> float | None:
-        """Return when the given stored sample arrived, on the monotonic clock in seconds.
+        """Return when a stored sample arrived, in monotonic seconds; None where it is not known.
 
-        ``sample`` counts stored samples, lost ones left out; None where it is no longer known.
+        ``sample`` counts stored samples from 0, lost ones excluded.
         """
         newest = self._arrivals
-        count = min(newest, _ARRIVALS - 1)  # the writer may be busy with the oldest slot
+        count = min(newest, _ARRIVALS - 1)  # the writer may be overwriting the oldest slot
         found = bisect_left(
             range(newest - count, newest),
             sample + 1,
@@ -189,25 +205,25 @@ class Ring:
 
     @property
     def written(self) -> int:
-        """Samples stored since the beginning."""
+        """Samples stored since the start."""
         return self._written
 
     @property
     def lost(self) -> int:
-        """Samples lost since the beginning, those not yet read included."""
+        """Samples lost since the start, unread gaps included."""
         return self._lost
 
     @property
     def last_arrival(self) -> float | None:
-        """When the newest block arrived, on the monotonic clock in seconds; None before it."""
+        """When the newest block arrived, in monotonic seconds; None before the first."""
         newest = self._arrivals
         return float(self._arrival_time[(newest - 1) % _ARRIVALS]) if newest else None
 
     @property
     def exhausted(self) -> bool:
-        """Whether the ring is closed and all is read."""
+        """Whether the ring is closed and everything has been read."""
         return (
-            self._closed and self._read == self._written and self._marks_read == self._marks_written
+            self._closed and self._read == self._written and self._gaps_read == self._gaps_written
         )
 
 

@@ -24,7 +24,7 @@ EXTRAS: Final = {
     **dict.fromkeys(
         (
             *("numpy", "onnxruntime", "sounddevice", "soxr", "av", "mutagen", "rich", "psutil"),
-            *("fastjsonschema", "prometheus_client"),
+            *("fastjsonschema", "prometheus_client", "threadpoolctl"),
         ),
         "listen",
     ),

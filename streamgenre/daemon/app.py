@@ -104,7 +104,9 @@ class Daemon:
             sources = self._stations.start(self._config, open_at_once=self._open_at_once)
             # Live audio must reach the bus in time, whether or not anybody reads our output.
             lossless = not any(source.real_time for source in sources)
-            self._history = HistorySink(self._config.history, self._engine.keeps, lossless=lossless)
+            self._history = HistorySink(
+                self._config.history, self._engine.is_live, lossless=lossless
+            )
             self._queue = QueueSink(lossless=lossless)
             self._sinks = SinkChain(self._ordered_sinks())
             self._sinks.start()

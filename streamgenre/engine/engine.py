@@ -1,10 +1,10 @@
-"""The one loop between the rings and the bus, for all stations at once.
+"""The engine: one loop that takes the audio of all stations from their rings to events.
 
-It goes from round to round (``rounds.py``), sees to the ends of stations, and does between two
-rounds what others ask for.
+The loop runs round after round (:mod:`streamgenre.engine.scheduler`), ends stations, and between
+two rounds calls the functions that other threads handed in.
 
-A station that fails is told and ends; the others do not notice. Starting and stopping a source, and
-whatever else may take time, is done by other threads.
+A station that fails is reported and ends; the others go on. Stopping a source, and whatever else
+may take time, happens in other threads.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.audio.fair_lock import Turn
-from streamgenre.engine.batch import decide
+from streamgenre.audio.fair_lock import Participant
+from streamgenre.engine.blas import one_blas_thread
 from streamgenre.engine.health import Health
+from streamgenre.engine.loss_policy import LossPolicy
 from streamgenre.engine.reporter import Reporter
-from streamgenre.engine.runner import StationRunner
+from streamgenre.engine.runner import StationRunner, decide_and_publish
 from streamgenre.engine.scheduler import Scheduler
 from streamgenre.engine.station import Station
 from streamgenre.errors import ControlError, InputError, SettingsError, nearest
-from streamgenre.inference.dead_air import DeadAirWatch
 from streamgenre.inference.decision import Decider, DecisionSettings
 from streamgenre.sources.device.client import helper_pids
 
@@ -34,36 +34,33 @@ if TYPE_CHECKING:
     from streamgenre.sources.base import Source
 
 _FIRST_STATUS_S: Final = 1.0
-"""The first status comes early, but not so early that it tells of the start-up alone."""
+"""The first status comes early, but late enough to show more than the start-up."""
 _REMOVE_S: Final = 3.0
-"""Patience with the source of a station that is removed."""
+"""Seconds that the source of a removed station gets to stop."""
 _STOP_S: Final = 1.2
-"""Patience with all sources together at the end."""
-
-
-def _nothing() -> None:
-    """Take the place of a station that is removed."""
+"""Seconds that all sources together get to stop at the end."""
 
 
 class Engine:
-    """Drives stations from their sources to events.
+    """Takes stations from their sources to events.
+
+    All callbacks are called in the engine's thread.
 
     Parameters
     ----------
     publish
-        Takes every event; called in the engine's thread only.
+        Takes every event.
     settings
         What holds for every station.
     status_fields
-        Returns fields for the status event of a station, by its name, that the engine does not
-        know: how bus and history are doing.
+        Takes the name of a station and returns further fields of its status event, such as those
+        of the bus.
     on_failure
-        Told of a station that failed while others go on: its name, and why.
+        Called with the name of a station that failed while others go on, and the error.
     on_turn
-        Called with every turn of the loop, several times a second, from when all stations are
-        started.
+        Called in every turn of the loop, several times a second, once all stations have started.
     on_removed
-        Told of the name of a station that was removed, behind its last event.
+        Called with the name of a removed station, after its last event.
     """
 
     def __init__(
@@ -83,8 +80,8 @@ class Engine:
         self._calls: deque[Callable[[], None]] = deque()
         self._settings = settings
         self._runners: list[StationRunner] = []
-        self._turn = Turn(urgent=True)
-        self._scheduler = Scheduler(self._runners)
+        self._lock = Participant(urgent=True)
+        self._scheduler = Scheduler(self._runners, settings.hop_s)
         self._running = False
         self._health = Health(helper_pids)
 
@@ -96,12 +93,23 @@ class Engine:
     ) -> None:  # fmt: skip
         """Add a station, before :meth:`run` or in the engine's thread (see :meth:`call`).
 
-        Stations that are given the same model share it; ``gain_db`` is put on the input.
+        Parameters
+        ----------
+        name
+            Name of the station in every event.
+        source
+            Not yet started.
+        model
+            Its model; stations may share one.
+        decision
+            How a genre is decided on; None for the defaults.
+        gain_db
+            Gain applied to the input in dB.
 
         Raises
         ------
         SettingsError
-            If there is a station of this name.
+            If there is a station with this name.
         """
         if any(runner.name == name for runner in self._runners):
             raise SettingsError(f"two stations are called {name!r}; give each a name of its own")
@@ -110,54 +118,65 @@ class Engine:
             station=station,
             model=model,
             decider=Decider(model.manifest.labels, decision or DecisionSettings()),
-            watch=DeadAirWatch(self._settings.dead_air_s or None),
+            policy=LossPolicy(self._settings),
             report=Reporter(station, model.manifest, self._publish),
-            settings=self._settings,
         )
         self._runners.append(runner)
         if self._running:
             runner.start()
 
-    def remove(self, name: str, then: Callable[[], None] = _nothing) -> None:
-        """Stop a station, tell its end and forget it; in the engine's thread.
+    def remove(self, name: str, on_closed: Callable[[], None] | None = None) -> None:
+        """Stop a station, publish its end and forget it; in the engine's thread.
 
-        ``then`` puts another into its place: it is called as soon as the source has stopped, in the
-        engine's thread too. Without it the station's last status says that it was removed.
+        Parameters
+        ----------
+        name
+            Name of the station; where there is none, ``on_closed`` is called at once.
+        on_closed
+            Puts another station in its place: called as soon as the source has stopped, in the
+            engine's thread. Without it the station's last status says that it was removed.
         """
         runner = next((runner for runner in self._runners if runner.name == name), None)
         if runner is None:
-            then()
+            if on_closed is not None:
+                on_closed()
             return
-        runner.then = then
+        runner.removed, runner.on_closed = True, on_closed
         if runner.ended:
             self._send_status([runner])
             self._forget(runner)
             return
-        decide([runner])  # if a hop of it is complete
+        decide_and_publish([runner])  # if a hop of it is complete
         runner.close(_REMOVE_S)
 
-    def keeps(self, name: str) -> bool:
-        """Whether what a station delivers is heard once and will not come again."""
+    def is_live(self, name: str) -> bool:
+        """Whether a station is live: its audio cannot be heard a second time."""
         return any(runner.name == name and runner.station.source.live for runner in self._runners)
 
     def _forget(self, runner: StationRunner) -> None:
         self._runners.remove(runner)
         self._on_removed(runner.name)
-        if runner.then is not None:
-            runner.then()
+        if runner.on_closed is not None:
+            runner.on_closed()
 
     # ---- the loop -------------------------------------------------------------------------------
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Listen until every station has ended or ``stopping()`` is true, then end them all.
 
-        However it ends, sources are stopped, open segments closed and the last events sent.
+        However it ends, sources are stopped, open segments closed and the last events published.
+        Meanwhile NumPy's BLAS is limited to one thread in the whole process.
 
         Raises
         ------
         StreamgenreError
-            If no station ended but by a fault.
+            If every station ended with an error: that of the only station, else a summary.
         """
+        with one_blas_thread():
+            self._run(stopping)
+        self._raise_failure()
+
+    def _run(self, stopping: Callable[[], bool]) -> None:
         self._running = True
         try:
             for runner in self._runners:
@@ -167,10 +186,10 @@ class Engine:
                 self._on_turn()
                 while self._calls:
                     self._calls.popleft()()
-                with self._turn:
-                    progressed = self._scheduler.take()
+                with self._lock:
+                    progressed = self._scheduler.run_round()
                 for runner in self._open():
-                    self._see_to_end(runner)
+                    self._finish_if_closed(runner)
                 if self._health.age_s >= status_after:
                     status_after = self._settings.status_s
                     self._send_status(self._open())
@@ -179,37 +198,35 @@ class Engine:
         finally:
             self._running = False
             self._end_all()
-        self._raise_failure()
 
     def _open(self) -> list[StationRunner]:
         return [runner for runner in self._runners if not runner.ended]
 
-    def _see_to_end(self, runner: StationRunner) -> None:
+    def _finish_if_closed(self, runner: StationRunner) -> None:
         if runner.station.finished and runner.hop is None:
             runner.close(_REMOVE_S)
         if not runner.closed:
             return
         runner.finish()
         self._send_status([runner])
-        if runner.failure is not None and len(self._runners) > 1 and runner.then is None:
-            self._on_failure(runner.name, runner.failure)
-        if runner.then is not None:
+        if runner.removed:
             self._forget(runner)
+        elif runner.failure is not None and len(self._runners) > 1:
+            self._on_failure(runner.name, runner.failure)
 
     def _send_status(self, runners: list[StationRunner]) -> None:
         if not runners:
             return
         vitals = self._health.measure()
         for runner in runners:
-            removed = runner.ended and runner.then is _nothing
-            more = self._status_fields(runner.name)
-            runner.report.status(vitals, more, removed=removed)
+            removed = runner.ended and runner.removed and runner.on_closed is None
+            runner.report.status(vitals, self._status_fields(runner.name), removed=removed)
 
     def _end_all(self) -> None:
         runners = self._open()
         for runner in runners:
             runner.close(_STOP_S)
-        decide(runners)  # what is complete of them
+        decide_and_publish(runners)  # the hops that are complete
         for runner in runners:
             runner.wait_closed()
         for runner in runners:
@@ -229,18 +246,18 @@ class Engine:
     # ---- requests -------------------------------------------------------------------------------
 
     def call(self, function: Callable[[], None]) -> None:
-        """Have a function called in the engine's thread, between two rounds; returns at once."""
+        """Have a function called in the engine's thread between two rounds; return at once."""
         self._calls.append(function)
 
     def describe(self) -> dict[str, Any]:
-        """Return how engine and stations are doing, as JSON has it; in the engine's thread."""
+        """Return the state of engine and stations as a JSON object; in the engine's thread."""
         return {
             "uptime_s": self._health.uptime_s,
             "stations": [runner.report.describe() for runner in self._runners],
         }
 
     def reset(self, station: str) -> None:
-        """Let model and decision of a station begin anew; in the engine's thread.
+        """Reset model and decision of a station; in the engine's thread.
 
         Raises
         ------
@@ -253,26 +270,23 @@ class Engine:
             raise ControlError(
                 f"no station {station!r}: there are {listed}{nearest(station, runners)}"
             )
-        runners[station].begin_anew(runners[station].station.stream_time)
+        runners[station].reset(runners[station].station.stream_time)
 
     def use_model(self, model: Model) -> None:
-        """Let all stations go on with another model; in the engine's thread.
+        """Switch all stations to another model; in the engine's thread.
 
         Raises
         ------
         ControlError
-            If it looks at other features than the present one; then nothing has changed.
+            If it uses other features than the present one; then nothing has changed.
         """
         runners = [runner for runner in self._runners if not runner.station.finished]
         for runner in runners:
             if runner.model.manifest.features != model.manifest.features:
                 raise ControlError(
-                    f"model {model.manifest.name} looks at other features than "
+                    f"model {model.manifest.name} uses other features than "
                     f"{runner.model.manifest.name}; start the daemon with --model "
                     f"{model.manifest.name}"
                 )
         for runner in runners:
-            runner.begin_anew(runner.station.stream_time)
-            runner.model = model
-            runner.decider = Decider(model.manifest.labels, runner.decider.settings)
-            runner.report.manifest = model.manifest
+            runner.use_model(model)

@@ -1,14 +1,13 @@
-"""The way in: from a source's ring to samples at the model's rate, in order, with the gaps between.
+"""Intake of a station: from the source's ring to samples at the model's rate, with the gaps.
 
-Loudness and the stream's clock are fed on the way, with the samples as they were captured but for
-the gain that was asked for.
+It also feeds the loudness meter and the stream's clock, with the samples as captured plus the
+requested gain.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,7 +16,7 @@ from streamgenre.audio.clock import StreamClock, wall_offset
 from streamgenre.audio.level import sanitise
 from streamgenre.audio.loudness import LoudnessMeter
 from streamgenre.audio.resample import Resampler
-from streamgenre.audio.ring import Lost
+from streamgenre.audio.ring import Gap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,56 +24,47 @@ if TYPE_CHECKING:
     from streamgenre.sources.base import Source
 
 _READ_S: Final = 1.0
-"""Most seconds taken from the ring at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A loss on its way to the hops."""
-
-    lost: Lost
-    end: int
-    """Position behind it."""
+"""Most seconds read from the ring at once."""
 
 
 class Intake:
-    """Takes the samples of one source as they come.
+    """Reads the samples of one source and resamples them.
 
     Parameters
     ----------
     source
-        Where they come from; may be replaced by its successor before the first of them.
+        Where they come from; may be replaced by its successor before the first sample.
     rate
-        Samples a second that are wanted; positions count those, lost ones included.
+        Output rate in Hz; positions count samples at this rate, lost ones included.
     gain_db
-        Put on the samples before anything is done with them; what is louder than full scale then is
-        not clipped.
+        Gain in dB applied to the samples first; those above full scale are not clipped.
     """
 
     def __init__(self, source: Source, rate: int, gain_db: float = 0.0) -> None:
         self.source = source
         self.clock = StreamClock(rate)
         self.replaced = 0
-        """Samples that were no numbers and were replaced by 0."""
+        """Number of samples replaced by 0 because they could not be audio, such as NaN."""
         self.loudness: LoudnessMeter | None = None
-        """Of what was taken; None before the format is known."""
-        self.waiting: deque[NDArray[np.float32] | Gap] = deque()
-        """What was read and is to be heard: samples of shape ``(n,)``, n ≥ 1, and gaps."""
+        """Meter of the samples read; None before the format is known."""
+        self.waiting: deque[NDArray[np.float32] | tuple[Gap, int]] = deque()
+        """What was read, in order: samples of shape ``(n,)``, n ≥ 1, and gaps, each with the
+        position after it."""
         self.drained = False
         """Whether nothing more will come."""
         self._rate = rate
         self._gain = np.float32(10 ** (gain_db / 20))
         self._resampler: Resampler | None = None
-        self._stored = 0  # samples taken from the ring, at the rate of the source
+        self._stored = 0  # samples read from the ring, at the rate of the source
         self._taken = 0  # the same with the lost ones
 
     @property
     def begun(self) -> bool:
-        """Whether there was a first sample, be it lost."""
+        """Whether there was a first sample, stored or lost."""
         return self._taken > 0
 
     def read(self) -> bool:
-        """Add what the ring has to what waits; False where it has nothing now."""
+        """Move what the ring has to :attr:`waiting`; return False where it has nothing now."""
         source, ring = self.source, self.source.ring
         if ring is None:
             self.drained = source.state == "ended"
@@ -92,14 +82,14 @@ class Intake:
                 self._queue(self._resampler.flush())
             return bool(self.waiting)
         assert self.loudness is not None
-        if isinstance(item, Lost):
+        if isinstance(item, Gap):
             self.loudness.reset()
             self._queue(self._resampler.flush())
             self._taken += item.samples
             self.clock.interrupted()
-            if not self.clock.anchored:  # the very first thing is a loss
+            if not self.clock.anchored:  # the stream begins with a gap
                 self.clock.observe(self._position, time.monotonic(), wall_offset())
-            self.waiting.append(Gap(item, self._position))
+            self.waiting.append((item, self._position))
             return True
         self.replaced += sanitise(item)
         if self._gain != 1:
@@ -114,7 +104,7 @@ class Intake:
 
     @property
     def _position(self) -> int:
-        """Where what was taken ends, at the wanted rate."""
+        """Position after the last sample or gap read."""
         return self._taken * self._rate // self.source.rate
 
     def _queue(self, samples: NDArray[np.float32]) -> None:
@@ -131,7 +121,7 @@ class Intake:
 def _mixed(block: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the mean of the channels, shape ``(n,)``.
 
-    Column by column: numpy's own mean over so short an axis costs twenty times as much.
+    Column by column: NumPy's mean over such a short axis costs twenty times as much.
     """
     mono: NDArray[np.float32] = block[:, 0].copy()
     for column in block.T[1:]:

@@ -1,4 +1,4 @@
-"""What one station tells the world: its hops, decisions, gaps and states made into events."""
+"""Reporter of one station: makes events of its hops, decisions, gaps and changes of state."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streamgenre.engine.health import Vitals
-    from streamgenre.engine.station import Break, Hop, Station
+    from streamgenre.engine.station import Hop, PlacedGap, Station
     from streamgenre.events import AnyEvent
     from streamgenre.inference.dead_air import Silence
     from streamgenre.inference.decision import Decision, Stretch
@@ -40,18 +40,28 @@ if TYPE_CHECKING:
 
 
 MAX_TITLES: Final = 20
-"""Titles that a segment tells of; a station may announce the time of day every second."""
+"""Titles kept for a segment; some stations announce the time of day every second."""
 
 
 class Reporter:
-    """Makes and sends the events of one station in one session."""
+    """Makes and publishes the events of one station in one session.
+
+    Parameters
+    ----------
+    station
+        The station.
+    manifest
+        Manifest of its model.
+    publish
+        Takes every event.
+    """
 
     def __init__(
         self, station: Station, manifest: Manifest, publish: Callable[[AnyEvent], None]
     ) -> None:
         self._station = station
         self.manifest = manifest
-        """Of the model in use."""
+        """Manifest of the model in use."""
         self._publish = publish
         self._session = uuid.uuid4().hex
         self._sequence = Sequence()
@@ -63,7 +73,7 @@ class Reporter:
         self._played: deque[dict[str, Any]] = deque(maxlen=MAX_TITLES)  # since the last segment
 
     def update(self, hop: Hop, decision: Decision) -> None:
-        """Tell what was heard in a hop and what is decided."""
+        """Publish an update: what was heard in a hop, and the decision after it."""
         if decision.since != self._since[0]:
             began = hop.wall - (hop.end - hop.start)
             self._since = (decision.since, began, self._station.clock.steps)
@@ -88,9 +98,9 @@ class Reporter:
             self._latencies.add(time.monotonic() - hop.arrival)
 
     def segment(self, stretch: Stretch) -> None:
-        """Tell that a stretch of one decision is over."""
-        # The burst that a radio server begins with moves the times of all samples, those before it
-        # too. But where the system's clock was set, the start is what was said when it began.
+        """Publish a finished segment."""
+        # The burst with which a radio server begins moves the wall time of all samples, earlier
+        # ones included. But where the system's clock was set since, the published start stays.
         _, said, steps = self._since
         was_set = steps != self._station.clock.steps
         started = said if was_set else self._station.wall_of(stretch.start)
@@ -112,35 +122,35 @@ class Reporter:
         if self._playing is not None:
             self._played.append(self._playing)
 
-    def gap(self, gap: Break) -> None:
-        """Tell that samples are lost."""
+    def gap(self, gap: PlacedGap) -> None:
+        """Publish a gap."""
         rate = self._station.source.rate
         self._publish(
             Gap(
                 **self._head("gap", gap.end, gap.wall),
-                samples=gap.lost.samples,
+                samples=gap.samples,
                 rate=rate,
-                seconds=round(gap.lost.samples / rate, 6),
-                reason=gap.lost.reason.value,
+                seconds=round(gap.samples / rate, 6),
+                reason=gap.reason.value,
             )
         )
 
     def source(self, notice: StateChange) -> None:
-        """Tell that the source changed its state."""
+        """Publish a change of the source's state."""
         source = self._station.source
         self._publish(
             SourceChange(
                 **self._head("source", self._station.stream_time, self._now()),
                 state=notice.state,
                 input=source.name,
-                detail=notice.detail.removeprefix(f"{source.name}: "),  # the input says that
+                detail=notice.detail.removeprefix(f"{source.name}: "),  # the field input has it
                 rate=source.rate or None,
                 channels=source.channels or None,
             )
         )
 
     def title(self, title: titles.Title) -> None:
-        """Tell what the station says is playing."""
+        """Publish what the station announces as playing."""
         self._playing = None
         if title.title or title.artist:
             since = self._station.stream_time
@@ -157,14 +167,14 @@ class Reporter:
             )
         )
 
-    def nothing_playing(self) -> None:
-        """Tell that it is not known any more what is playing, where it was."""
+    def title_unknown(self) -> None:
+        """Publish an empty title, where one was playing."""
         if self._playing is not None:
-            self._played.clear()  # it was carried over from the segment that the loss has ended
+            self._played.clear()  # carried over from the segment that the gap ended
             self.title(split_title(""))
 
     def dead_air(self, silence: Silence) -> None:
-        """Tell that dead air was found, or is over."""
+        """Publish the beginning or end of dead air."""
         self._publish(
             DeadAir(
                 **self._head("dead_air", silence.end, self._station.wall_of(silence.end)),
@@ -175,8 +185,18 @@ class Reporter:
             )
         )
 
-    def status(self, vitals: Vitals, more: Mapping[str, Any], *, removed: bool = False) -> None:
-        """Send how daemon and station are doing, and more; ``removed`` for the last time."""
+    def status(self, vitals: Vitals, extra: Mapping[str, Any], *, removed: bool = False) -> None:
+        """Publish a status.
+
+        Parameters
+        ----------
+        vitals
+            Measurement of the process.
+        extra
+            Further fields of the event, such as those of the bus.
+        removed
+            Whether the station was taken out of the daemon, and this is its last status.
+        """
         source, ring = self._station.source, self._station.source.ring
         arrived = ring.last_arrival if ring else None
         self._publish(
@@ -200,16 +220,16 @@ class Reporter:
                 clock_drift_ppm=self._station.clock.drift_ppm,
                 clock_steps=self._station.clock.steps,
                 removed=removed,
-                **more,
+                **extra,
             )
         )
 
     def _now(self) -> float:
-        """Return the UNIX seconds of what happens now; a file played fast has a time of its own."""
+        """Return the UNIX seconds of an event that happens now; a fast file has its own time."""
         return time.time() if self._station.source.real_time else self._station.wall
 
     def describe(self) -> dict[str, Any]:
-        """Return how the station is doing, as JSON has it."""
+        """Return the state of the station as a JSON object."""
         source = self._station.source
         return {
             "station": self._station.name,
@@ -236,5 +256,5 @@ class Reporter:
 
 
 def _decibels(level: float | None) -> float | None:
-    """Return a level as it is sent: JSON has no infinity."""
+    """Return a level in dB as it is published: JSON has no infinity."""
     return None if level is None or not math.isfinite(level) else round(level, 2)

@@ -1,9 +1,9 @@
-"""Scheduler of the engine: which hops are complete, and when the models are run over them.
+"""Scheduler of the engine: which stations are polled, and when the models are run.
 
-A round takes at most one hop from every station, runs each model once over those that share it,
-decides, and sends the events. Stations are out of step with each other; hops that are complete wait
-up to ``GATHER_S`` for others, or until a batch is full, so that the model is run for several at a
-time. Between rounds there is a pause until the next hop can be complete.
+A round takes at most one hop from every station, runs each model once for the stations that share
+it, decides, and publishes the events. Stations are out of step with each other: a complete hop
+waits up to ``GATHER_S`` for others, or until a batch is full, so that one run of the model serves
+several. Between rounds there is a pause until the next hop can be complete.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.engine.batch import decide
-from streamgenre.engine.runner import LONGEST_POLL_S, POLL_S
+from streamgenre.engine.poll_schedule import LONGEST_POLL_S, POLL_S, shortest_pause_s
+from streamgenre.engine.runner import decide_and_publish
 from streamgenre.inference.models import MAX_ROWS
 
 if TYPE_CHECKING:
@@ -25,57 +25,74 @@ GATHER_S: Final = 0.05
 
 
 class Scheduler:
-    """Takes rounds, in the engine's thread.
+    """Runs rounds, in the engine's thread.
 
     Parameters
     ----------
     runners
-        The stations at work, as they are at any time: they come and go.
+        The engine's own list of stations, to which it adds and from which it removes.
+    hop_s
+        Length of a hop in seconds of audio.
     """
 
-    def __init__(self, runners: Sequence[StationRunner]) -> None:
+    def __init__(self, runners: Sequence[StationRunner], hop_s: float) -> None:
         self._runners = runners
+        self._hop_s = hop_s
         self._gather_until = 0.0
 
-    def take(self) -> bool:
-        """Take at most one hop of every station; return whether there was anything to do."""
+    def run_round(self) -> bool:
+        """Take at most one hop from every station; return whether there was anything to do."""
         now = time.monotonic()
         progressed = False
         ready = [runner for runner in self._runners if runner.hop is not None]
         if not ready:
             self._gather_until = now + GATHER_S
-        due = [runner for runner in self._runners if runner.listening and runner.look_at <= now]
-        for runner in sorted(due, key=lambda runner: runner.look_at):
+        due = [r for r in self._runners if r.listening and r.schedule.next_poll <= now]
+        for runner in sorted(due, key=lambda runner: runner.schedule.next_poll):
             if len(ready) >= MAX_ROWS:
-                break  # a run of the model is full: nobody in it waits for the others
-            progressed |= runner.look(now)
+                break  # the batch is full: do not keep its stations waiting
+            progressed |= self._poll(runner, now)
             if runner.hop is not None:
                 ready.append(runner)
         full = len(ready) >= MAX_ROWS
         if ready and (full or now >= self._gather_until or not self._others_soon(ready)):
-            decide(ready)
+            decide_and_publish(ready)
             progressed = True
         return progressed and not (ready and ready[0].hop is not None)
+
+    def _poll(self, runner: StationRunner, now: float) -> bool:
+        progressed = runner.poll()
+        runner.schedule.polled(
+            now,
+            hop_complete=runner.hop is not None,
+            due_s=runner.due_s,
+            hop_s=self._hop_s,
+            real_time=runner.station.source.real_time,
+        )
+        return progressed
 
     def _others_soon(self, ready: list[StationRunner]) -> bool:
         """Whether it is worth waiting for the hops of other stations."""
         if any(
             not runner.station.source.real_time or runner.station.due_s() <= 0 for runner in ready
         ):
-            return False  # behind this hop the next one is complete already
+            return False  # the next hop of one of them is complete already
         return any(
             runner.listening
             and runner.station.source.state == "live"
-            and runner.look_at < self._gather_until
+            and runner.schedule.next_poll < self._gather_until
             for runner in self._runners
         )
 
     def pause_s(self) -> float:
-        """Return how long nothing can be due, in seconds."""
+        """Return for how many seconds no station is due."""
         now = time.monotonic()
-        at_work = [runner for runner in self._runners if not runner.ended]
-        times = [runner.look_at for runner in at_work if runner.hop is None]
-        if len(times) < len(at_work):
+        open_ = [runner for runner in self._runners if not runner.ended]
+        times = [runner.schedule.next_poll for runner in open_ if runner.hop is None]
+        if len(times) < len(open_):
             times.append(self._gather_until)
-        least = min((runner.poll_s for runner in at_work), default=POLL_S)
-        return max(least, min([LONGEST_POLL_S, *(at - now for at in times)]))
+        shortest = min(
+            (shortest_pause_s(real_time=runner.station.source.real_time) for runner in open_),
+            default=POLL_S,
+        )
+        return max(shortest, min([LONGEST_POLL_S, *(at - now for at in times)]))

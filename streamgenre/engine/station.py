@@ -1,9 +1,8 @@
 """One station: from the samples in its ring to the hops that the model looks at.
 
 Positions count samples at the model's rate since the session began, lost samples included, so that
-position / rate is stream time. The rule for a gap: resampler and MFCC context begin anew behind it,
-so that no frame spans lost samples; a gap shorter than ``reset_gap_s`` leaves model and decision as
-they are, a longer one resets them. Hops of which nothing was heard bring no update.
+position / rate is stream time. Resampler and MFCC context restart after a gap, so that no frame
+spans lost samples. A hop that lies within a gap brings no update.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ import numpy as np
 
 from streamgenre.audio.features import MfccStream
 from streamgenre.audio.level import LevelMeter
-from streamgenre.engine.intake import Gap, Intake
+from streamgenre.audio.ring import Gap
+from streamgenre.engine.intake import Intake
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streamgenre.audio.clock import StreamClock
     from streamgenre.audio.features import MfccSpec
-    from streamgenre.audio.ring import Lost
     from streamgenre.engine.settings import EngineSettings
     from streamgenre.sources.base import Source
     from streamgenre.sources.titles import Title
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """What was heard of one station from one update to the next."""
+    """The audio of one station from one update to the next."""
 
     frames: NDArray[np.float32]
     """New MFCC frames, shape ``(n, numcep)``, n ≥ 1."""
@@ -49,15 +48,13 @@ class Hop:
     wall: float
     """UNIX seconds of the end."""
     arrival: float | None
-    """Monotonic seconds at which the last sample arrived; None where that is not known."""
+    """Monotonic seconds at which the last sample arrived; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
-    """A gap in what was heard."""
+class PlacedGap(Gap):
+    """A gap with its place in the stream."""
 
-    lost: Lost
-    """How many samples, and why."""
     start: float
     """Stream time in seconds."""
     end: float
@@ -65,11 +62,11 @@ class Break:
     wall: float
     """UNIX seconds of the end."""
     resets: bool
-    """Whether it is so long that model and decision begin anew."""
+    """Whether it is long enough to reset model and decision."""
 
 
 class Station:
-    """The stages of one station up to the features.
+    """The stages of one station from the source to the features.
 
     Parameters
     ----------
@@ -78,11 +75,11 @@ class Station:
     source
         Where its samples come from; started and stopped by the caller.
     spec
-        What an MFCC frame is for the station's model.
+        MFCC parameters of the station's model.
     settings
-        Hop, gap rule and duration.
+        Hop, shortest gap that resets, and duration.
     gain_db
-        Put on the input.
+        Gain applied to the input in dB.
     """
 
     def __init__(
@@ -101,12 +98,14 @@ class Station:
         self._mfcc = MfccStream(spec)
         self._meter = LevelMeter()
         self._position = 0
-        self._passed_lost = 0  # lost samples before the position, at the rate of the source
+        self._lost = 0  # lost samples before the position, at the rate of the source
         self._hop_start = 0
         self._hop_end = self._end_of_hop()
         self._hops = 0
         self._heard: list[NDArray[np.float32]] = []  # samples of this hop
-        self._frames: list[NDArray[np.float32]] = []  # frames of this hop, where a gap is in it
+        self._frames: list[
+            NDArray[np.float32]
+        ] = []  # frames of this hop; several arrays where it has a gap
 
     @property
     def source(self) -> Source:
@@ -119,12 +118,12 @@ class Station:
 
     @property
     def clock(self) -> StreamClock:
-        """What tells the wall time of a position."""
+        """Translates positions into wall time."""
         return self._intake.clock
 
     @property
     def replaced(self) -> int:
-        """Number of samples that were no numbers and were replaced by 0."""
+        """Number of samples that could not be audio, such as NaN, and were replaced by 0."""
         return self._intake.replaced
 
     @property
@@ -134,7 +133,7 @@ class Station:
 
     @property
     def wall(self) -> float:
-        """UNIX seconds of the present position; of now before the first sample."""
+        """UNIX seconds of the present position; the present time before the first sample."""
         return self.clock.time_of(self._position) if self._intake.begun else time.time()
 
     def wall_of(self, stream_time: float) -> float:
@@ -144,7 +143,7 @@ class Station:
     def due_s(self) -> float:
         """Return the seconds of audio that the present hop still lacks.
 
-        Negative where they have arrived, but the resampler holds the last of them back.
+        Negative where they have arrived but the resampler still holds the last of them.
         """
         ring = self.source.ring
         if ring is None:
@@ -158,8 +157,8 @@ class Station:
         source = self.source
         return self.due_s() <= 0 or source.state != "live" or bool(source.titles)
 
-    def pull(self) -> Hop | Break | Title | None:
-        """Return what comes next; None where it has not arrived yet or there is no more.
+    def pull(self) -> Hop | PlacedGap | Title | None:
+        """Return the next item; None where it has not arrived yet or there is no more.
 
         A title comes when its first sample is about to be heard, so that :attr:`stream_time` is
         its time.
@@ -171,19 +170,20 @@ class Station:
             waiting = self._intake.waiting
             if not waiting:
                 if self._intake.read():
-                    continue  # what was read may still be in the resampler
+                    continue  # the samples may still be in the resampler
                 if self._intake.drained:
                     return self._finish()
-                # Nothing more will come of this hop: what was heard of it is told now.
+                # No more of this hop will come: what was heard of it makes an update now.
                 return self._close_hop() if self.source.state == "lost" else None
             item = waiting[0]
-            if isinstance(item, Gap):
-                # What was heard of a hop that the gap breaks off is an update before the gap.
-                hop = self._close_hop() if item.end >= self._hop_end else None
+            if isinstance(item, tuple):
+                gap, end = item
+                # Where the gap cuts a hop off, what was heard of it makes an update first.
+                hop = self._close_hop() if end >= self._hop_end else None
                 if hop is not None:
                     return hop
                 waiting.popleft()
-                return self._pass(item)
+                return self._place(gap, end)
             room = min(self._hop_end, title_at or self._hop_end) - self._position
             self._hear(item[:room])
             if len(item) > room:
@@ -200,12 +200,12 @@ class Station:
 
     @property
     def title_due(self) -> bool:
-        """Whether a title holds from right here on."""
+        """Whether a title begins at the present position."""
         at = self._next_title()
         return at is not None and at <= self._position
 
     def _next_title(self) -> int | None:
-        """Return the position of the next title; None where there is none to come."""
+        """Return the position of the next title; None where none is known."""
         cues = self.source.titles
         return cues[0].at * self._rate // self.source.rate if cues and self._intake.begun else None
 
@@ -215,11 +215,11 @@ class Station:
         self._heard.append(samples)
         self._position += len(samples)
 
-    def _digest(self) -> None:
-        """Make frames of what was heard.
+    def _extract(self) -> None:
+        """Compute the frames of the samples heard.
 
-        All of a hop at once: it costs a fraction of doing it block by block, and the frames do not
-        depend on the blocks even in the last bit.
+        All of a hop at once: this costs a fraction of going block by block, and the frames do not
+        depend on how the signal was cut, not even in the last bit.
         """
         if self._heard:
             samples = np.concatenate(self._heard)
@@ -228,10 +228,10 @@ class Station:
             self._frames.append(self._mfcc.push(samples))
 
     def _close_hop(self) -> Hop | None:
-        """End the hop at the present position; None where not one frame of it was heard."""
+        """End the hop at the present position; return None where it has no frame."""
         start, self._hop_start = self._hop_start, self._position
         self._hop_end = self._end_of_hop()
-        self._digest()
+        self._extract()
         level, loudness = self._meter.read(), self._intake.loudness
         parts, self._frames = self._frames, []
         if not any(map(len, parts)):
@@ -249,23 +249,24 @@ class Station:
         )
 
     def _end_of_hop(self) -> int:
-        """Return the next position of the hop grid, or of the end where that comes first."""
+        """Return the next position on the hop grid, or the end where that comes first."""
         end = (self._position // self._hop + 1) * self._hop
         return end if self._limit is None else min(end, self._limit)
 
-    def _pass(self, gap: Gap) -> Break:
-        """Move on behind a gap."""
+    def _place(self, gap: Gap, end: int) -> PlacedGap:
+        """Move to the position after a gap; return the gap with its place."""
         start = self._position
-        self._digest()
+        self._extract()
         self._mfcc.reset()
-        self._position = max(start, gap.end)
-        self._passed_lost += gap.lost.samples
+        self._position = max(start, end)
+        self._lost += gap.samples
         if self._position >= self._hop_end:
-            self._close_hop()  # starts the next one behind the gap
+            self._close_hop()  # the next one starts after the gap
         if self._limit is not None and self._position >= self._limit:
             self.finished = True
-        return Break(
-            lost=gap.lost,
+        return PlacedGap(
+            samples=gap.samples,
+            reason=gap.reason,
             start=start / self._rate,
             end=self._position / self._rate,
             wall=self.clock.time_of(self._position),
@@ -273,20 +274,20 @@ class Station:
         )
 
     def _finish(self) -> Hop | None:
-        """End the stream; the last hop may be short, but not a mere splinter."""
+        """End the stream; less than half a hop at the end is dropped, unless it is all there is."""
         self.finished = True
         heard = self._position - self._hop_start
         if heard == 0 or (2 * heard < self._hop and self._hops):
             return None
-        self._digest()
+        self._extract()
         if self._intake.drained:
             self._frames.append(self._mfcc.flush())
         return self._close_hop()
 
     def _arrival(self) -> float | None:
-        """Return when the sample before the present position arrived, monotonic seconds."""
+        """Return when the sample before the present position arrived, in monotonic seconds."""
         ring = self.source.ring
         if ring is None:
             return None
         taken = -(-self._position * self.source.rate // self._rate)
-        return ring.arrival_time(taken - 1 - self._passed_lost)
+        return ring.arrival_time(taken - 1 - self._lost)

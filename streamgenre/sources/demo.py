@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from streamgenre.audio.ring import LossReason, Lost, as_block
+from streamgenre.audio.ring import Gap, GapReason, as_block
 from streamgenre.sources.paced import Pace, PacedSource
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def open_demo(*, pace: Pace = "real", seed: int = 0) -> PacedSource:
     return PacedSource("demo", RATE, 1, programme(seed), pace=pace, real_time=pace == "real")
 
 
-def programme(seed: int = 0) -> Iterator[NDArray[np.float32] | Lost]:
+def programme(seed: int = 0) -> Iterator[NDArray[np.float32] | Gap]:
     """Yield the endless programme as mono blocks of 50 ms, and the gap in it."""
     for part in count():
         order = part % (len(STYLES) + 1)
@@ -55,7 +55,7 @@ def programme(seed: int = 0) -> Iterator[NDArray[np.float32] | Lost]:
             signal = 0.35 * np.tanh(style(rng, key, _SECTION_S) / loudness)
             if order == GAP_STYLE and section == sections // 2:  # as by a lost connection
                 missing = int(GAP_S * RATE)
-                yield Lost(missing, LossReason.SOURCE)
+                yield Gap(missing, GapReason.SOURCE)
                 signal = signal[missing:]
             yield from _blocks(signal)
 

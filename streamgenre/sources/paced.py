@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from streamgenre.audio.ring import LossReason, Lost, Ring
+from streamgenre.audio.ring import Gap, GapReason, Ring
 from streamgenre.sources.base import MAX_TITLES, RING_SECONDS, Source
 from streamgenre.sources.titles import Title
 
@@ -44,7 +44,7 @@ class Problem:
 
 
 if TYPE_CHECKING:
-    Item: TypeAlias = NDArray[np.float32] | Lost | Stall | Problem | Title
+    Item: TypeAlias = NDArray[np.float32] | Gap | Stall | Problem | Title
     """What a paced source plays."""
 
 
@@ -132,7 +132,7 @@ class PacedSource(Source):
                 self._stop.wait(item.pause_s)
             else:
                 self._go_on()
-                if isinstance(item, Lost):
+                if isinstance(item, Gap):
                     self.ring.mark_lost(item.samples, item.reason)
                     self._played += item.samples
                 elif isinstance(item, Title):
@@ -151,7 +151,7 @@ class PacedSource(Source):
             self._started = time.monotonic()
         elif self.real_time:
             away = time.monotonic() - self._stalled
-            self.ring.mark_lost(int(away * self.rate), LossReason.RECONNECT)
+            self.ring.mark_lost(int(away * self.rate), GapReason.RECONNECT)
         self._stalled = None
         self.set_state("live")
 

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamgenre.audio.ring import LossReason, Lost, Ring, as_block
+from streamgenre.audio.ring import Gap, GapReason, Ring, as_block
 
 
 def numbered(start: int, n: int, channels: int = 1) -> np.ndarray:
@@ -38,7 +38,7 @@ def test_every_sample_is_read_in_its_place_or_counted_as_lost(
         item = ring.read(limit)
         if item is None:
             return False
-        if isinstance(item, Lost):
+        if isinstance(item, Gap):
             assert item.samples > 0
             position += item.samples
         else:
@@ -52,7 +52,7 @@ def test_every_sample_is_read_in_its_place_or_counted_as_lost(
             ring.write(numbered(offered, n, channels))
             offered += n
         elif kind == "lost":
-            ring.mark_lost(n, LossReason.SOURCE)
+            ring.mark_lost(n, GapReason.SOURCE)
             offered += n
         else:
             read(n)
@@ -71,7 +71,7 @@ def test_a_full_ring_keeps_the_old_and_says_where_the_new_is_missing() -> None:
     assert isinstance(first, np.ndarray)
     assert first[:, 0].tolist() == [0, 1, 2, 3]
     ring.write(numbered(6, 2))
-    assert ring.read(10) == Lost(2, LossReason.OVERFLOW)
+    assert ring.read(10) == Gap(2, GapReason.OVERFLOW)
     after = ring.read(10)
     assert isinstance(after, np.ndarray)
     assert after[:, 0].tolist() == [6, 7]
@@ -80,12 +80,12 @@ def test_a_full_ring_keeps_the_old_and_says_where_the_new_is_missing() -> None:
 def test_more_losses_than_can_be_marked_are_still_counted() -> None:
     ring = Ring(10_000, 1)
     for _ in range(1000):
-        ring.mark_lost(1, LossReason.OVERFLOW)
+        ring.mark_lost(1, GapReason.OVERFLOW)
         ring.write(numbered(0, 1))
     lost = 0
     for _ in range(2):
         while (item := ring.read(100)) is not None:
-            lost += item.samples if isinstance(item, Lost) else 0
+            lost += item.samples if isinstance(item, Gap) else 0
         ring.write(numbered(0, 1))  # now there is room for the mark that waited
     assert lost == ring.lost >= 1000
     assert ring.written + ring.lost == 2002
@@ -111,7 +111,7 @@ def test_two_threads_agree() -> None:
     position = blocks = 0
     while not ring.exhausted:
         item = ring.read(300)
-        if isinstance(item, Lost):
+        if isinstance(item, Gap):
             position += item.samples
         elif item is not None:
             expected = np.arange(position, position + len(item), dtype=np.float32)

@@ -8,7 +8,8 @@ import pytest
 from jsonschema import Draft7Validator
 from support.audio import MemorySource, music
 
-from streamgenre.audio.ring import LossReason, Lost
+from streamgenre.audio import ring
+from streamgenre.audio.ring import GapReason
 from streamgenre.engine.engine import Engine
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import SettingsError
@@ -129,7 +130,7 @@ def test_silence_is_not_shown_to_the_model_and_resets_it(stateful_folder: Path) 
 
 def test_a_long_gap_ends_the_segment_and_resets_the_model(stateful_folder: Path) -> None:
     part = music(3, rate=RATE)
-    gap = Lost(3 * RATE, LossReason.RECONNECT)
+    gap = ring.Gap(3 * RATE, GapReason.RECONNECT)
     events = run(stateful_folder, MemorySource().feed([part, gap, part]).end())
     rows = table(events)
     np.testing.assert_allclose(rows[3:], rows[:3], atol=1e-6)
@@ -165,7 +166,7 @@ def test_a_lost_source_ends_its_segment_at_once(stateful_folder: Path) -> None:
 def test_latency_is_not_that_of_a_gap_behind(stateful_folder: Path) -> None:
     source = MemorySource()
     source.real_time = True
-    source.feed([music(3, rate=RATE), Lost(RATE, LossReason.SOURCE), music(3, rate=RATE)]).end()
+    source.feed([music(3, rate=RATE), ring.Gap(RATE, GapReason.SOURCE), music(3, rate=RATE)]).end()
     status = [e for e in run(stateful_folder, source) if isinstance(e, Status)][-1]
     assert status.latency_ms is not None
     assert status.latency_ms["max"] < 900
@@ -187,7 +188,7 @@ def test_what_comes_in_a_burst_lasts_as_long_as_it_plays(stateful_folder: Path) 
 
 def test_a_short_gap_keeps_the_state(stateful_folder: Path) -> None:
     part = music(3, rate=RATE)
-    gap = Lost(RATE, LossReason.OVERFLOW)
+    gap = ring.Gap(RATE, GapReason.OVERFLOW)
     rows = table(run(stateful_folder, MemorySource().feed([part, gap, part]).end()))
     assert np.abs(rows[3:] - rows[:3]).max() > 1e-4
 
@@ -195,7 +196,7 @@ def test_a_short_gap_keeps_the_state(stateful_folder: Path) -> None:
 def test_lost_and_replaced_samples_are_in_the_status(stateful_folder: Path) -> None:
     signal = music(3, rate=RATE)
     signal[100] = np.nan
-    source = MemorySource().feed([signal, Lost(77, LossReason.OVERFLOW), signal]).end()
+    source = MemorySource().feed([signal, ring.Gap(77, GapReason.OVERFLOW), signal]).end()
     events = run(stateful_folder, source)
     status = [e for e in events if isinstance(e, Status)][-1]
     assert status.samples == 6 * RATE

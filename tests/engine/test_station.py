@@ -11,30 +11,30 @@ from support.audio import MemorySource, music
 from support.model_factory import SPEC
 
 from streamgenre.audio.features import MfccStream
-from streamgenre.audio.ring import LossReason, Lost
+from streamgenre.audio.ring import Gap, GapReason
 from streamgenre.engine.settings import EngineSettings
-from streamgenre.engine.station import Break, Hop, Station
+from streamgenre.engine.station import Hop, PlacedGap, Station
 from streamgenre.sources.titles import Title, split_title
 
 RATE = SPEC.samplerate
 
 
-def drain(station: Station) -> list[Hop | Break | Title]:
-    items: list[Hop | Break | Title] = []
+def drain(station: Station) -> list[Hop | PlacedGap | Title]:
+    items: list[Hop | PlacedGap | Title] = []
     while (item := station.pull()) is not None:
         items.append(item)
     return items
 
 
 def listen(
-    *items: np.ndarray | Lost, rate: int = RATE, duration: float | None = None
-) -> tuple[list[Hop | Break | Title], Station]:
+    *items: np.ndarray | Gap, rate: int = RATE, duration: float | None = None
+) -> tuple[list[Hop | PlacedGap | Title], Station]:
     source = MemorySource(rate=rate).feed(list(items)).end()
     station = Station("test", source, SPEC, EngineSettings(duration_s=duration))
     return drain(station), station
 
 
-def hops_of(items: list[Hop | Break | Title]) -> list[Hop]:
+def hops_of(items: list[Hop | PlacedGap | Title]) -> list[Hop]:
     return [item for item in items if isinstance(item, Hop)]
 
 
@@ -66,13 +66,13 @@ def test_a_gain_is_as_if_the_input_were_louder() -> None:
     signal = music(3, rate=44_100)
     source = (
         MemorySource(rate=44_100)
-        .feed([0.01 * signal, Lost(44_100, LossReason.OVERFLOW), 0.01 * signal])
+        .feed([0.01 * signal, Gap(44_100, GapReason.OVERFLOW), 0.01 * signal])
         .end()
     )
     station = Station("test", source, SPEC, EngineSettings(), gain_db=40)
     louder, plain = (
         drain(station),
-        listen(signal, Lost(44_100, LossReason.OVERFLOW), signal, rate=44_100)[0],
+        listen(signal, Gap(44_100, GapReason.OVERFLOW), signal, rate=44_100)[0],
     )
     for a, b in zip(hops_of(louder), hops_of(plain), strict=True):
         assert a.level_dbfs == pytest.approx(b.level_dbfs, abs=1e-3)
@@ -91,9 +91,9 @@ def test_stereo_is_mixed_down_by_the_mean() -> None:
 
 def test_a_short_gap_moves_the_clock_and_is_bridged() -> None:
     signal = music(4, rate=RATE)
-    items, station = listen(signal[:24_000], Lost(8_000, LossReason.OVERFLOW), signal[32_000:])
-    gap = next(item for item in items if isinstance(item, Break))
-    assert gap.lost == Lost(8_000, LossReason.OVERFLOW)
+    items, station = listen(signal[:24_000], Gap(8_000, GapReason.OVERFLOW), signal[32_000:])
+    gap = next(item for item in items if isinstance(item, PlacedGap))
+    assert (gap.samples, gap.reason) == (8_000, GapReason.OVERFLOW)
     assert (gap.start, gap.end, gap.resets) == (1.5, 2.0, False)
     assert station.stream_time == 4.0
     assert [hop.end for hop in hops_of(items)] == [1.0, 1.5, 3.0, 4.0]
@@ -101,24 +101,24 @@ def test_a_short_gap_moves_the_clock_and_is_bridged() -> None:
 
 def test_no_frame_spans_a_gap() -> None:
     signal = music(4, rate=RATE)
-    items, _ = listen(signal[:24_000], Lost(8_000, LossReason.OVERFLOW), signal[32_000:])
+    items, _ = listen(signal[:24_000], Gap(8_000, GapReason.OVERFLOW), signal[32_000:])
     behind = np.concatenate([hop.frames for hop in hops_of(items) if hop.start >= 2])
     stream = MfccStream(SPEC)
     np.testing.assert_allclose(behind, stream.push(signal[32_000:]), atol=1e-3)
 
 
 def test_a_live_stream_may_begin_with_a_loss() -> None:
-    source = MemorySource().feed([Lost(8_000, LossReason.OVERFLOW), music(1, rate=RATE)]).end()
+    source = MemorySource().feed([Gap(8_000, GapReason.OVERFLOW), music(1, rate=RATE)]).end()
     source.real_time = True
     items = drain(Station("test", source, SPEC, EngineSettings()))
-    assert [type(item) for item in items] == [Break, Hop, Hop]
+    assert [type(item) for item in items] == [PlacedGap, Hop, Hop]
     assert [hop.end for hop in hops_of(items)] == [1.0, 1.5]
 
 
 def test_a_long_gap_resets_and_skips_the_hops_in_it() -> None:
     signal = music(3, rate=RATE)
-    items, _ = listen(signal[:RATE], Lost(5 * RATE + 100, LossReason.RECONNECT), signal[:RATE])
-    gap = next(item for item in items if isinstance(item, Break))
+    items, _ = listen(signal[:RATE], Gap(5 * RATE + 100, GapReason.RECONNECT), signal[:RATE])
+    gap = next(item for item in items if isinstance(item, PlacedGap))
     assert gap.resets
     assert gap.end == pytest.approx(6 + 100 / RATE)
     assert [hop.end for hop in hops_of(items)] == [1.0, 7.0]
@@ -127,10 +127,10 @@ def test_a_long_gap_resets_and_skips_the_hops_in_it() -> None:
 def test_gaps_keep_their_length_through_the_resampler() -> None:
     signal = music(3, rate=44_100)
     items, station = listen(
-        signal[:50_000], Lost(44_100, LossReason.SOURCE), signal[50_000:100_000], rate=44_100
+        signal[:50_000], Gap(44_100, GapReason.SOURCE), signal[50_000:100_000], rate=44_100
     )
     assert station.stream_time == pytest.approx((100_000 + 44_100) / 44_100, abs=2 / RATE)
-    assert sum(isinstance(item, Break) for item in items) == 1
+    assert sum(isinstance(item, PlacedGap) for item in items) == 1
 
 
 def test_what_is_no_number_is_replaced_and_counted() -> None:
@@ -176,9 +176,9 @@ def test_what_was_heard_before_a_loss_is_told_at_once() -> None:
     (last,) = hops_of(drain(station))
     assert last.end == pytest.approx(1.7, abs=1 / RATE)
     assert drain(station) == []
-    source.feed([Lost(44_100, LossReason.RECONNECT), music(1.7)])
+    source.feed([Gap(44_100, GapReason.RECONNECT), music(1.7)])
     source.set_state("live")
-    assert [type(item) for item in drain(station)] == [Break, Hop, Hop]
+    assert [type(item) for item in drain(station)] == [PlacedGap, Hop, Hop]
 
 
 def test_due_time_counts_down_to_the_hop() -> None:
@@ -204,7 +204,7 @@ def test_a_title_comes_at_its_first_sample(rate: int) -> None:
     signal = music(4, rate=rate)
     first, second, third = (split_title(name) for name in ("first", "second", "third"))
     cut, lost = int(2.25 * rate), int(0.5 * rate)
-    gap = Lost(lost, LossReason.SOURCE)
+    gap = Gap(lost, GapReason.SOURCE)
     source = MemorySource(rate=rate).feed(
         [first, signal[:cut], second, signal[cut : 3 * rate], gap, third, signal[3 * rate :]]
     )
@@ -220,6 +220,6 @@ def test_a_title_comes_at_its_first_sample(rate: int) -> None:
     assert times == pytest.approx([0, 2.25, 3.5], abs=1 / RATE)
     # They cost no sample and no frame.
     plain, _ = listen(
-        signal[: 3 * rate], Lost(lost, LossReason.SOURCE), signal[3 * rate :], rate=rate
+        signal[: 3 * rate], Gap(lost, GapReason.SOURCE), signal[3 * rate :], rate=rate
     )
     assert [h.end for h in hops_of(plain)] == [at for title, at in told if title is None]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from support.audio import MemorySource, music
 
-from streamgenre.audio.ring import LossReason, Lost
+from streamgenre.audio.ring import Gap, GapReason
 from streamgenre.engine.engine import Engine
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import SettingsError
@@ -65,7 +65,7 @@ def test_a_short_silence_is_none_and_neither_is_any_where_it_is_not_wanted(
 
 
 def test_a_short_loss_in_a_silence_is_silence_and_a_long_one_ends_it(stateful_folder: Path) -> None:
-    short, long = (Lost(seconds * RATE, LossReason.RECONNECT) for seconds in (1, 4))
+    short, long = (Gap(seconds * RATE, GapReason.RECONNECT) for seconds in (1, 4))
     fed = MemorySource().feed([silence(3), short, silence(2), music(3, rate=RATE)]).end()
     assert told(run(stateful_folder, fed)) == [(True, 0.0, 5.0), (False, 0.0, 6.0)]
     fed = MemorySource().feed([silence(6), long, silence(4), music(3, rate=RATE)]).end()
@@ -139,7 +139,7 @@ def test_what_is_playing_rides_on_updates_and_segments(stateful_folder: Path) ->
 
 def test_what_was_playing_is_unknown_behind_a_reconnect(stateful_folder: Path) -> None:
     before, after = split_title("Parker - Ko-Ko"), split_title("Monk - Misterioso")
-    away, late = (Lost(seconds * RATE, LossReason.RECONNECT) for seconds in (4, 1))
+    away, late = (Gap(seconds * RATE, GapReason.RECONNECT) for seconds in (4, 1))
     part = music(3, rate=RATE)
     source = MemorySource().feed([before, part, away, part, after, part, late, before, part]).end()
     events = run(stateful_folder, source)

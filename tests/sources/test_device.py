@@ -19,7 +19,7 @@ from support.commands import events_of, free_endpoint, start, streamgenre
 from support.event_recorder import TimedEvents, collect, wait_for
 from support.live import PROMPT_S, until
 
-from streamgenre.audio.ring import LossReason, Lost
+from streamgenre.audio.ring import Gap, GapReason
 from streamgenre.config import StationSettings
 from streamgenre.doctor import Subject
 from streamgenre.doctor.inputs import inputs
@@ -127,11 +127,11 @@ def told(source: DeviceSource) -> list[StateChange]:
     return list(source.state_changes)
 
 
-def losses(source: DeviceSource) -> list[Lost]:
+def losses(source: DeviceSource) -> list[Gap]:
     assert source.ring is not None
     found = []
     while (item := source.ring.read(10_000)) is not None:
-        if isinstance(item, Lost):
+        if isinstance(item, Gap):
             found.append(item)
     return found
 
@@ -308,14 +308,14 @@ def test_it_is_found_again_under_another_number_and_with_another_rate(
     ring = source.ring
     assert ring is not None
     (gap,) = losses(source)
-    assert gap.reason is LossReason.RECONNECT
+    assert gap.reason is GapReason.RECONNECT
     assert gap.samples == pytest.approx(away * RATE, abs=0.4 * RATE)
     before, began = ring.written, time.monotonic()
     until(lambda: ring.written > before + RATE)
     speed = (ring.written - before) / (time.monotonic() - began)
     assert speed == pytest.approx(RATE, rel=0.1)  # resampled
     block = ring.read(10_000)
-    assert not isinstance(block, Lost)
+    assert not isinstance(block, Gap)
     assert block is not None
     assert block[-100:] == pytest.approx(0.1, abs=0.01)
 
@@ -404,7 +404,7 @@ def test_a_frozen_stream_that_calls_itself_active_is_lost_and_reopened(
     until(lambda: source.state == "live")
     assert len(world.opened) >= 2
     (gap,) = losses(source)
-    assert gap.reason is LossReason.RECONNECT
+    assert gap.reason is GapReason.RECONNECT
     assert 0.4 * RATE < gap.samples < 5 * RATE
     assert len(helpers()) == 1
 
@@ -418,7 +418,7 @@ def test_an_overflow_is_counted_told_or_not(world: World, silent: bool) -> None:
     time.sleep(1.5)
     source.stop()
     found = losses(source)
-    assert {lost.reason for lost in found} == {LossReason.OVERFLOW}
+    assert {lost.reason for lost in found} == {GapReason.OVERFLOW}
     assert sum(lost.samples for lost in found) == pytest.approx(RATE, abs=0.15 * RATE)
 
 
@@ -447,7 +447,7 @@ def test_a_helper_that_crashes_is_replaced(world: World, source: DeviceSource) -
     process.kill()
     until(lambda: source.state == "lost")
     until(lambda: source.state == "live")
-    assert [lost.reason for lost in losses(source)] == [LossReason.RECONNECT]
+    assert [lost.reason for lost in losses(source)] == [GapReason.RECONNECT]
 
 
 def test_settings_are_checked() -> None:

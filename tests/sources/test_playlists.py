@@ -21,7 +21,7 @@ from support.commands import events_of, free_endpoint, streamgenre
 from support.live import until
 from support.requirements import require_programs
 
-from streamgenre.audio.ring import Lost
+from streamgenre.audio.ring import Gap
 from streamgenre.config import StationSettings
 from streamgenre.errors import InputError
 from streamgenre.sources.base import StateChange
@@ -53,7 +53,7 @@ def heard(source: PacedSource, seconds: float = 1e9) -> tuple[np.ndarray, list[t
             titles.append((cue.at, cue.title.raw))
         if item is None:
             time.sleep(0.001)
-        elif not isinstance(item, Lost):
+        elif not isinstance(item, Gap):
             blocks.append(item)
     source.stop()
     return np.concatenate(blocks), titles

@@ -21,7 +21,7 @@ from support.live_engine import LiveEngine
 from support.radio_server import MisbehavingServer
 from support.requirements import require_programs
 
-from streamgenre.audio.ring import Lost
+from streamgenre.audio.ring import Gap
 from streamgenre.config import StationSettings
 from streamgenre.errors import InputError, SettingsError
 from streamgenre.sources.backoff import Backoff
@@ -348,10 +348,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(radio, "TIMEOUT_S", 1.0)
 
 
-def drain(source: RadioSource) -> tuple[int, list[Lost]]:
-    samples, losses = 0, list[Lost]()
+def drain(source: RadioSource) -> tuple[int, list[Gap]]:
+    samples, losses = 0, list[Gap]()
     while source.ring is not None and (item := source.ring.read(100_000)) is not None:
-        if isinstance(item, Lost):
+        if isinstance(item, Gap):
             losses.append(item)
         else:
             samples += len(item)
@@ -370,7 +370,7 @@ def test_a_stream_that_breaks_off_comes_back(server: Any, mp3: bytes, quick: Non
 
     source = RadioSource(server(behave).url)
     source.start()
-    samples, losses = 0, list[Lost]()
+    samples, losses = 0, list[Gap]()
     ends = time.monotonic() + 20
     while time.monotonic() < ends and (not losses or samples < 8 * 44_100):
         more, lost = drain(source)

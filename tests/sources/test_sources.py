@@ -11,7 +11,7 @@ import pytest
 from support.audio import music, write_wav
 from support.requirements import require_programs
 
-from streamgenre.audio.ring import LossReason, Lost
+from streamgenre.audio.ring import Gap, GapReason
 from streamgenre.config import StationSettings
 from streamgenre.errors import InputError, SettingsError
 from streamgenre.sources import demo
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from streamgenre.sources.base import Source
 
 
-def play(source: Source) -> tuple[np.ndarray, list[Lost]]:
+def play(source: Source) -> tuple[np.ndarray, list[Gap]]:
     """Everything a source delivers, as the engine would take it."""
     source.start()
     blocks: list[np.ndarray] = []
-    losses: list[Lost] = []
+    losses: list[Gap] = []
     assert source.ring is not None
     while not source.ring.exhausted:
         item = source.ring.read(100_000)
         if item is None:
             time.sleep(0.001)
-        elif isinstance(item, Lost):
+        elif isinstance(item, Gap):
             losses.append(item)
         else:
             blocks.append(item)
@@ -202,22 +202,22 @@ def test_the_demo_is_seeded_and_never_clips() -> None:
 
     def same(a: list[Any], b: list[Any]) -> bool:
         return all(
-            x == y if isinstance(x, Lost) else np.array_equal(x, y)
+            x == y if isinstance(x, Gap) else np.array_equal(x, y)
             for x, y in zip(a, b, strict=True)
         )
 
     assert same(first, second)
     assert not same(first, other)
-    blocks = [item for item in first if not isinstance(item, Lost)]
+    blocks = [item for item in first if not isinstance(item, Gap)]
     assert max(float(np.abs(block).max()) for block in blocks) <= 0.36
 
 
 def test_the_demo_has_four_styles_a_gap_and_a_silence() -> None:
     items = list(islice(demo.programme(0), 1650))
-    assert [i for i in items if isinstance(i, Lost)] == [
-        Lost(int(demo.GAP_S * demo.RATE), LossReason.SOURCE)
+    assert [i for i in items if isinstance(i, Gap)] == [
+        Gap(int(demo.GAP_S * demo.RATE), GapReason.SOURCE)
     ]
-    silent = sum(not isinstance(i, Lost) and not i.any() for i in items)
+    silent = sum(not isinstance(i, Gap) and not i.any() for i in items)
     assert silent >= 0.9 * demo.SILENCE_S * 20
     rng = np.random.default_rng(0)
     spectra = []

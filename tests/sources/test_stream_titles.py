@@ -24,8 +24,8 @@ from support.live import PROMPT_S, until
 from support.radio_server import MisbehavingServer, Rtsp, free_port
 from support.requirements import require_programs
 
-from streamgenre.audio.fair_lock import Turn
-from streamgenre.audio.ring import Lost
+from streamgenre.audio.fair_lock import Participant
+from streamgenre.audio.ring import Gap
 from streamgenre.errors import InputError
 from streamgenre.sources.base import StateChange
 from streamgenre.sources.stream import icy_reader, radio
@@ -64,10 +64,10 @@ def heard(source: RadioSource, seconds: float) -> tuple[int, list[tuple[int, str
         if item is None:
             time.sleep(0.01)
         else:
-            samples += item.samples if isinstance(item, Lost) else len(item)
+            samples += item.samples if isinstance(item, Gap) else len(item)
     source.stop()
     while source.ring is not None and (item := source.ring.read(100_000)) is not None:
-        samples += item.samples if isinstance(item, Lost) else len(item)
+        samples += item.samples if isinstance(item, Gap) else len(item)
     titles = [(change.at, change.title.raw) for change in source.titles]
     return samples, titles, [n.state for n in source.state_changes]
 
@@ -295,10 +295,10 @@ def test_no_bytes_can_hurt_the_way_to_the_decoder(
 ) -> None:
     data = b"".join(pieces)
     stream: Any = io.BytesIO(data)
-    turn = Turn()
-    body = IcyReader(Response(stream, {"icy-metaint": str(interval)}, ""), 10.0, turn)
+    lock = Participant()
+    body = IcyReader(Response(stream, {"icy-metaint": str(interval)}, ""), 10.0, lock)
     out = 0
-    with pytest.MonkeyPatch.context() as patch, turn:
+    with pytest.MonkeyPatch.context() as patch, lock:
         patch.setattr(icy_reader, "_EVERY_S", 0.0)
         while True:
             while audio := body.read(size):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soxr
 
-from streamgenre.audio.ring import Lost, Ring, as_block
+from streamgenre.audio.ring import Gap, Ring, as_block
 from streamgenre.sources.base import Source
 from streamgenre.sources.demo import RATE, programme
 from streamgenre.sources.titles import Title
@@ -35,7 +35,7 @@ def write_wav(path: Path, samples: NDArray[np.floating], rate: int = 44_100) -> 
 
 @cache
 def _programme(seed: int) -> NDArray[np.float32]:
-    blocks = islice((b for b in programme(seed) if not isinstance(b, Lost)), 1200)
+    blocks = islice((b for b in programme(seed) if not isinstance(b, Gap)), 1200)
     samples = np.concatenate([block[:, 0] for block in blocks])
     return np.asarray(soxr.resample(samples, RATE, 44_100), np.float32)
 
@@ -68,12 +68,12 @@ class MemorySource(Source):
         self.stopped = False
         self.set_state("live")
 
-    def feed(self, items: Sequence[NDArray[np.float32] | Lost | Title]) -> MemorySource:
+    def feed(self, items: Sequence[NDArray[np.float32] | Gap | Title]) -> MemorySource:
         """Put blocks, losses and titles in."""
         for item in items:
             if isinstance(item, Title):
                 self.announce(item)
-            elif isinstance(item, Lost):
+            elif isinstance(item, Gap):
                 self.ring.mark_lost(item.samples, item.reason)
             else:
                 self.ring.write(as_block(item))

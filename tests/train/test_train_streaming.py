@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.train_tones import GENRES, tone, write_corpus, write_talk
 
-from streamgenre.audio.ring import Lost
+from streamgenre.audio.ring import Gap
 from streamgenre.inference.decision import DecisionSettings
 from streamgenre.inference.models import load_model
 from train.augmentation.audio import excerpt_of, simulated_room
@@ -42,9 +42,9 @@ def some_clips() -> list[Clip]:
 def played(programme: Programme) -> tuple[Any, int]:
     """The sound with lost samples as NaN, and how many were lost."""
     blocks = list(programme.blocks())
-    lost = sum(block.samples for block in blocks if isinstance(block, Lost))
+    lost = sum(block.samples for block in blocks if isinstance(block, Gap))
     sound = [
-        np.full(block.samples, np.nan) if isinstance(block, Lost) else block[:, 0]
+        np.full(block.samples, np.nan) if isinstance(block, Gap) else block[:, 0]
         for block in blocks
     ]
     return np.concatenate(sound), lost

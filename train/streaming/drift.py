@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.audio.ring import Lost
+from streamgenre.audio.ring import Gap
 from train.evaluation import statistics
 from train.streaming.playback import listen
 from train.streaming.programme import RATE, Part, Programme, Settings
@@ -61,7 +61,7 @@ def drift(
         settings or Settings(), seconds=float(seconds), silence=0.0, gap=0.0, talk=0.0
     )
     programme = Programme(clips, (), seed, endless)
-    played = np.concatenate([block for block in programme.blocks() if not isinstance(block, Lost)])
+    played = np.concatenate([block for block in programme.blocks() if not isinstance(block, Gap)])
     played = played[: seconds * RATE]
     parts = [
         Part(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from streamgenre.audio.ring import Lost
+    from streamgenre.audio.ring import Gap
     from streamgenre.events import AnyEvent
     from streamgenre.inference.decision import DecisionSettings
     from streamgenre.inference.models import Model
@@ -57,7 +57,7 @@ class Heard:
 
 def listen(
     model: Model,
-    blocks: Iterable[Samples | Lost],
+    blocks: Iterable[Samples | Gap],
     parts: Sequence[Part],
     *,
     decision: DecisionSettings | None = None,
@@ -85,7 +85,7 @@ def listen(
             updates.append(event)
             on_second()
 
-    def as_source_has_them() -> Iterator[Samples | Lost | Stall]:
+    def as_source_has_them() -> Iterator[Samples | Gap | Stall]:
         yield from blocks
 
     engine = Engine(keep, EngineSettings())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from streamgenre.audio.ring import LossReason, Lost
+from streamgenre.audio.ring import Gap, GapReason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -110,7 +110,7 @@ class Programme:
     settings: Settings = field(default_factory=Settings)
     parts: list[Part] = field(default_factory=list)
 
-    def blocks(self) -> Iterator[Samples | Lost]:
+    def blocks(self) -> Iterator[Samples | Gap]:
         """Yield blocks of shape ``(n, 1)`` and losses, as a source does."""
         rng = np.random.default_rng(self.seed)
         s = self.settings
@@ -211,12 +211,12 @@ class _Tape:
             self._parts[-1] = Part(last.start, start, last.kind, last.genre, last.clip, last.piece)
         self._parts.append(Part(start, self.position / RATE, kind, genre, clip, piece))
 
-    def lose(self, samples: int) -> Lost:
+    def lose(self, samples: int) -> Gap:
         """Lose samples here."""
         start = self.position / RATE
         self.position += samples
         self._parts.append(Part(start, self.position / RATE, "gap"))
-        return Lost(samples, LossReason.SOURCE)
+        return Gap(samples, GapReason.SOURCE)
 
     def take(self, kept: int) -> Iterator[Samples]:
         """Hand out all sound but the last ``kept`` samples."""

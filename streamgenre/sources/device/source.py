@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import numpy as np
 
-from streamgenre.audio.ring import LossReason, Ring, as_block
+from streamgenre.audio.ring import GapReason, Ring, as_block
 from streamgenre.errors import InputError
 from streamgenre.limits import Range, check
 from streamgenre.sources.backoff import Backoff
@@ -173,7 +173,7 @@ class DeviceSource(Source):
                 resumed = False
                 self._mark_away(block, rate)
             elif missing:
-                self.ring.mark_lost(round(missing * self.rate / rate), LossReason.OVERFLOW)
+                self.ring.mark_lost(round(missing * self.rate / rate), GapReason.OVERFLOW)
             self.ring.write(fitter.fit(block.samples), arrived=block.arrived)
             self._ended_at = block.arrived
             if self.state != "live":
@@ -184,7 +184,7 @@ class DeviceSource(Source):
         assert self.ring is not None
         assert self._ended_at is not None
         away = block.arrived - len(block.samples) / rate - self._ended_at
-        self.ring.mark_lost(int(away * self.rate), LossReason.RECONNECT)
+        self.ring.mark_lost(int(away * self.rate), GapReason.RECONNECT)
 
 
 class _Fitter:

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.audio.fair_lock import Turn
+from streamgenre.audio.fair_lock import Participant
 from streamgenre.errors import InputError
 from streamgenre.sources.base import MAX_TITLES
 from streamgenre.sources.stream.icy import IcyDemuxer
@@ -31,13 +31,15 @@ class IcyReader:
     patience_s
         Seconds without decoded audio (see :meth:`audio_decoded`) after which reading fails: a
         server may send bytes without end that hold no audio.
-    turn
-        Taken while what was read is decoded.
+    lock
+        Held while what was read is decoded.
     """
 
-    def __init__(self, response: Response, patience_s: float, turn: Turn | None = None) -> None:
+    def __init__(
+        self, response: Response, patience_s: float, lock: Participant | None = None
+    ) -> None:
         self._body = response.body
-        self._turn = turn or Turn()
+        self._lock = lock or Participant()
         self._next_read = 0.0
         self._patience_s = patience_s
         self._heard_at = time.monotonic()
@@ -78,11 +80,11 @@ class IcyReader:
 
     def _read(self) -> bytes:
         """Return what has come; others decode meanwhile."""
-        self._turn.give()
+        self._lock.release()
         time.sleep(max(0.0, min(_EVERY_S, self._next_read - time.monotonic())))
         data = self._body.read1(_READ)
         self._next_read = time.monotonic() + _EVERY_S
-        self._turn.take()
+        self._lock.acquire()
         return data
 
     def _take(self, data: bytes) -> None:

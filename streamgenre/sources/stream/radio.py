@@ -12,8 +12,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.audio.fair_lock import Turn
-from streamgenre.audio.ring import LossReason, Ring
+from streamgenre.audio.fair_lock import Participant
+from streamgenre.audio.ring import GapReason, Ring
 from streamgenre.errors import InputError
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.base import RING_SECONDS, Source
@@ -91,7 +91,7 @@ class RadioSource(Source):
         self._brought_s = 0.0  # audio that came since then
         self._missing_s = 0.0  # before the samples that come next
         self._backoff = Backoff(*BACKOFF_S)
-        self._turn = Turn()
+        self._lock = Participant()
         self._thread = threading.Thread(target=self._supervise, name="radio", daemon=True)
 
     def start(self) -> None:
@@ -146,7 +146,7 @@ class RadioSource(Source):
         except (av.FFmpegError, OSError, ValueError) as error:
             return f"{self.name}: cannot be played ({error_text(error)})"
         finally:
-            self._turn.give()
+            self._lock.release()
             if self._response is not None:
                 self._response.close()
         return "stopped"
@@ -168,7 +168,7 @@ class RadioSource(Source):
                 return url  # RTSP or SRT
             self._response = response = open_url(url, timeout_s=TIMEOUT_S)
             if not is_list(url, response.headers):
-                return IcyReader(response, 2 * TIMEOUT_S, self._turn)
+                return IcyReader(response, 2 * TIMEOUT_S, self._lock)
             text = response.text(MAX_BYTES, TIMEOUT_S)
             if is_hls(text):
                 self._response = None
@@ -225,13 +225,13 @@ class RadioSource(Source):
             self.ring = Ring(int(self.rate * RING_SECONDS), self.channels)
         if self.state != "live":
             if self._heard_at is not None:
-                self.ring.mark_lost(int((now - self._heard_at) * self.rate), LossReason.RECONNECT)
+                self.ring.mark_lost(int((now - self._heard_at) * self.rate), GapReason.RECONNECT)
                 self._title = None  # of the stream that was: the new one has to say it again
             self.set_state("live")
             self._backoff.begin()
             self._live_since, self._brought_s = now, 0.0
         elif self._missing_s:
-            self.ring.mark_lost(int(self._missing_s * self.rate), LossReason.SOURCE)
+            self.ring.mark_lost(int(self._missing_s * self.rate), GapReason.SOURCE)
         self._missing_s = 0.0
         for title in self._titles:
             if title != self._title:  # stations repeat themselves
@@ -254,7 +254,7 @@ class RadioSource(Source):
 
     def _wait(self, seconds: float) -> bool:
         """Wait while others decode; return whether the source was stopped."""
-        self._turn.give()
+        self._lock.release()
         return self._stop.wait(seconds)
 
     def _check_speed(self, now: float, seconds: float) -> None:
