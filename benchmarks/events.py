@@ -46,7 +46,7 @@ def publish(seconds: float, keys: str, spread: bool) -> None:
     """Publish until the time is over, then print the CPU share of this process."""
     stations = [SampleStation(f"station-{n:03}", "s") for n in range(STATIONS)]
     with Publisher(
-        "tcp://127.0.0.1:*", gate=Authenticator(Path(keys), print) if keys else None
+        "tcp://127.0.0.1:*", auth=Authenticator(Path(keys), print) if keys else None
     ) as bus:
         print(bus.endpoint, flush=True)
         sys.stdin.readline()  # everyone is there
@@ -59,7 +59,7 @@ def publish(seconds: float, keys: str, spread: bool) -> None:
             bus.send(stations[count % STATIONS].update())
         time.sleep(max(0.0, wall + seconds - time.monotonic()))
         share = (time.process_time() - cpu) / (time.monotonic() - wall)
-        print(json.dumps({"share": share, "dropped": bus.traffic.events_dropped}), flush=True)
+        print(json.dumps({"share": share, "dropped": bus.stats.events_dropped}), flush=True)
         sys.stdin.readline()  # everyone has read
 
 

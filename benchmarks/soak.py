@@ -324,7 +324,7 @@ def soak(
         elif isinstance(event, Status):
             last[event.station] = event
 
-    engine = Engine(publish, EngineSettings(), lambda station: asdict(publisher.traffic))
+    engine = Engine(publish, EngineSettings(), lambda station: asdict(publisher.stats))
     for name, source in stations.items():
         engine.add(name, source, model)
     began = time.monotonic()

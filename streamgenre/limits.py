@@ -1,14 +1,17 @@
-"""What a setting may be, written beside its type: ``Annotated[float, Range(0, 1)]``.
+"""Limits of settings, written beside their types: ``Annotated[float, Range(0, 1)]``.
 
-The settings check themselves with it, the configuration names file and line with it, and the JSON
-Schema tells it to editors.
+Settings check themselves with them, the configuration reports violations with file and line, and
+the JSON Schema passes them on to editors.
 """
 
 from __future__ import annotations
 
+import ast
+import inspect
 import math
 import re
 import sys
+import textwrap
 from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args, get_origin, get_type_hints
@@ -23,22 +26,29 @@ if TYPE_CHECKING:
 
 
 class Range:
-    """Numbers from ``low`` to ``high``, both included unless ``above``: then ``low`` is not.
+    """Numbers from ``low`` to ``high``.
 
-    ``unit`` is what they count.
+    Parameters
+    ----------
+    low, high
+        Limits, both included.
+    unit
+        Unit of the numbers, for messages.
+    above
+        Whether ``low`` itself is excluded.
     """
 
     def __init__(self, low: float, high: float, unit: str = "", *, above: bool = False) -> None:
         self.low, self.high, self.above, self._unit = low, high, above, unit
 
     def fault(self, value: Any) -> str:
-        """Return what was expected where the value is none of them, as NaN is; else ""."""
+        """Return what was expected if the value is out of range or NaN, else ""."""
         above = self.low < value if self.above else self.low <= value
         return "" if above and value <= self.high else f"expected {self.expected}"
 
     @property
     def expected(self) -> str:
-        """What is expected, in words."""
+        """The range in words."""
         unit = f" {self._unit}" if self._unit else ""
         if math.isinf(self.high):
             return f"{self.low:g}{unit} or more"
@@ -50,19 +60,27 @@ class Range:
 
 
 class Like:
-    """Text that fits a regular expression as a whole; ``expected`` says what that means."""
+    """Text that matches a regular expression as a whole.
+
+    Parameters
+    ----------
+    pattern
+        The regular expression.
+    expected
+        Its meaning in words, for messages.
+    """
 
     def __init__(self, pattern: str, expected: str) -> None:
         self.pattern, self.expected = pattern, expected
 
     def fault(self, value: Any) -> str:
-        """Return what was expected where the value does not fit; else ""."""
+        """Return what was expected if the value does not match, else ""."""
         fits = isinstance(value, str) and re.fullmatch(self.pattern, value) is not None
         return "" if fits else f"expected {self.expected}"
 
 
 class Checked:
-    """Values that a function finds no fault with: it returns what is wrong in words, else ""."""
+    """Values that a function accepts: it returns what is wrong in words, else ""."""
 
     def __init__(self, fault: Callable[[Any], str]) -> None:
         self.fault = fault
@@ -73,22 +91,43 @@ Limit: TypeAlias = Range | Like | Checked
 
 @cache
 def hints(cls: type) -> dict[str, Any]:
-    """Return the types of a dataclass's fields with what is annotated."""
+    """Return the types of a dataclass's fields with their annotations."""
     return get_type_hints(cls, vars(sys.modules[cls.__module__]), include_extras=True)
 
 
 def limits_of(hint: Any) -> list[Limit]:
-    """Return what a type is limited to."""
+    """Return the limits of a type."""
     if get_origin(hint) is Annotated:
         return [limit for limit in get_args(hint)[1:] if isinstance(limit, Limit)]
     return [limit for part in get_args(hint) for limit in limits_of(part)]
 
 
 def check(settings: DataclassInstance) -> None:
-    """Raise SettingsError where a field is not what its type is limited to; None always may be."""
+    """Check the fields of settings against the limits of their types; None always passes.
+
+    Raises
+    ------
+    SettingsError
+        If a field exceeds its limits.
+    """
     for field in fields(settings):
         value = getattr(settings, field.name)
         for limit in limits_of(hints(type(settings))[field.name]):
             if value is not None and (fault := limit.fault(value)):
                 given = shown(value) if isinstance(value, str) else value
                 raise SettingsError(f"{field.name} {given}: {fault}")
+
+
+@cache
+def field_docs(cls: type) -> dict[str, str]:
+    """Return the docstrings below a class's own fields by name, each on one line."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    return {
+        field.target.id: " ".join(str(after.value.value).split())
+        for field, after in zip(body.body, body.body[1:], strict=False)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(after, ast.Expr)
+        and isinstance(after.value, ast.Constant)
+    }

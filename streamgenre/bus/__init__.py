@@ -1,1 +1,1 @@
-"""The ZeroMQ event bus and control socket of the daemon."""
+"""The ZeroMQ event bus and the control socket of the daemon."""

@@ -1,4 +1,4 @@
-"""Who gets in: the authenticator (ZAP) behind the daemon's encrypted sockets."""
+"""The authenticator (ZAP, ZeroMQ's RFC 27) of the daemon's sockets: which clients may connect."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ if TYPE_CHECKING:
 
 DOMAIN: Final = b"streamgenre"
 _ALLOWED: Final = b"200"
-# "Try again later", not "400, never": to a 400 libzmq's clients give up for good, and one that is
-# allowed a minute later would have to be restarted.
+# 300 means "try again later". After a 400 libzmq's clients give up for good: one that is allowed a
+# minute later would have to be restarted.
 _NOT_NOW: Final = b"300"
 
 
 class OpenAuthenticator:
-    """Lets everyone in without encryption, and gives each connection a name of its own.
+    """Accepts every client, unencrypted, and gives each connection a unique name.
 
-    libzmq tells two connections apart by their file descriptors alone, and uses those again; the
-    name that the authenticator gives comes with every message.
+    libzmq identifies a connection by its file descriptor alone, and reuses descriptors. The name
+    that the authenticator gives arrives with every message.
     """
 
     def __init__(self) -> None:
         self._socket: zmq.Socket[bytes] | None = None
         self._count = 0
 
-    def open(self, context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
-        """Take the place of the context's authenticator; before its sockets are bound."""
+    def bind(self, context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+        """Bind the authenticator's socket of a context, before any other socket is bound."""
         self._socket = context.socket(zmq.ROUTER)
         self._socket.set(zmq.LINGER, 0)
         self._socket.bind("inproc://zeromq.zap.01")
         return self._socket
 
-    def guard(self, socket: zmq.Socket[bytes]) -> None:
-        """Put a socket behind this gate; before it is bound."""
+    def secure(self, socket: zmq.Socket[bytes]) -> None:
+        """Make a socket authenticate its clients here; call before it is bound."""
         socket.set(zmq.ZAP_DOMAIN, DOMAIN)
-        socket.set(zmq.ZAP_ENFORCE_DOMAIN, 1)  # without an authenticator nobody gets in
+        socket.set(zmq.ZAP_ENFORCE_DOMAIN, 1)  # without an authenticator nobody can connect
 
     def allows(self, name: str | None) -> bool:
-        """Return whether the connection of this name may have data."""
+        """Return whether the connection of this name may receive data."""
         return name is not None
 
     def reload(self, *, force: bool = False) -> bool:
-        """Read again what is configured in files; return whether anyone is now let in no more."""
+        """Reread the allowed clients; return whether any is no longer allowed."""
         return False
 
     def describe(self) -> dict[str, Any]:
-        """Return what is configured, as JSON has it."""
+        """Return the configuration as a JSON object."""
         return {"keys": False}
 
-    def answer(self) -> None:
-        """Answer the handshakes that wait for it."""
+    def answer_handshakes(self) -> None:
+        """Answer the pending handshakes; never waits."""
         assert self._socket is not None
         while True:
             try:
@@ -74,27 +74,27 @@ class OpenAuthenticator:
             self._socket.send_multipart([frames[0], b"", b"1.0", frames[3], code, b"", name, b""])
 
     def _user(self, mechanism: bytes, credentials: list[bytes]) -> bytes | None:
-        """Return who connects; None for one that is not let in."""
+        """Return the client's key, or b"" without encryption; None for one that may not connect."""
         return b"" if mechanism == b"NULL" else None
 
 
 class Authenticator(OpenAuthenticator):
-    """Answers for each new connection whether its key is allowed, as of the last :meth:`reload`.
+    """Accepts the clients whose CURVE keys are allowed as of the last :meth:`reload`.
 
-    While that file is damaged or
-    open to others nobody is allowed but the daemon's own key.
+    While the file of the allowed clients is damaged or open to other users, only the daemon's own
+    key is allowed.
 
     Parameters
     ----------
     folder
         Folder of the daemon's keys.
     warn
-        Takes a line for the user.
+        Called with a line for the user.
 
     Raises
     ------
     KeysError
-        If the daemon has no sound key pair, or the file of the clients is not sound.
+        If the daemon has no valid key pair, or the file of the allowed clients is not valid.
     """
 
     def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
@@ -105,9 +105,9 @@ class Authenticator(OpenAuthenticator):
         self._stamp = clients_stamp(folder)
         self._keys = self._allowed(read_clients(folder))
 
-    def guard(self, socket: zmq.Socket[bytes]) -> None:
-        """Make a socket one that only allowed clients can connect to; before it is bound."""
-        super().guard(socket)
+    def secure(self, socket: zmq.Socket[bytes]) -> None:
+        """Encrypt a socket and authenticate its clients here; call before it is bound."""
+        super().secure(socket)
         socket.set(zmq.CURVE_SERVER, 1)
         socket.set(zmq.CURVE_SECRETKEY, self._pair.secret)
 
@@ -116,11 +116,17 @@ class Authenticator(OpenAuthenticator):
         return name is not None and name.partition(" ")[2].encode() in self._keys
 
     def describe(self) -> dict[str, Any]:
-        """Return what is configured; the daemon's own user is not counted."""
+        """Return the configuration as a JSON object; the daemon's own key is not counted."""
         return {"keys": True, "clients": len(self._keys - {self._pair.public})}
 
     def reload(self, *, force: bool = False) -> bool:
-        """Read the allowed clients again if the file has changed; return whether any is gone."""
+        """Reread the allowed clients if the file has changed; return whether any was removed.
+
+        Parameters
+        ----------
+        force
+            Whether to read the file even if it looks unchanged.
+        """
         stamp = clients_stamp(self._folder)
         if stamp == self._stamp and not force:
             return False
@@ -130,7 +136,7 @@ class Authenticator(OpenAuthenticator):
             self._keys = self._allowed(read_clients(self._folder))
         except KeysError as error:
             self._keys = self._allowed({})
-            self._warn(f"no client is allowed until this is mended: {error}")
+            self._warn(f"no client is allowed until this is corrected: {error}")
         return bool(before - self._keys)
 
     def _user(self, mechanism: bytes, credentials: list[bytes]) -> bytes | None:
@@ -140,5 +146,5 @@ class Authenticator(OpenAuthenticator):
         return key if key in self._keys else None
 
     def _allowed(self, clients: dict[str, bytes]) -> frozenset[bytes]:
-        # Whoever holds the daemon's own pair could read its memory: its user, on its machine.
+        # Only the daemon's own user, on its machine, holds the daemon's own pair.
         return frozenset([*clients.values(), self._pair.public])

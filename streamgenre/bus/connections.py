@@ -1,9 +1,9 @@
-"""The connections of the daemon's bus: what each asked for, whether it keeps up, and its end.
+"""The connections of the bus's socket: their subscriptions, their limits, and which are slow.
 
-libzmq hides the connections of a socket, with good reason. Three things cannot be done without
-them: to drop one whose key was revoked (keys are checked at the handshake only), to bound what one
-of them may cost, and to see that one does not read. Its monitor tells the file descriptors, and a
-subscription carries that of the connection it came by.
+libzmq hides the connections of a socket. Three tasks need them: to drop a client whose key was
+revoked (keys are checked at the handshake only), to limit what one client may cost, and to detect
+one that does not read. libzmq's monitor reports the file descriptors of the connections, and each
+subscription carries the descriptor of the connection that sent it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_CONNECTIONS: Final = 4096
-"""Most connections at a time; fewer where the process may not open so many files."""
+"""Most connections at the same time; fewer where the process may not open that many files."""
 MAX_TOPIC: Final = 512
 """Longest message of a subscriber in bytes; a longer one ends its connection."""
 MAX_TOPICS: Final = 1000
@@ -32,9 +32,9 @@ MAX_TOPICS: Final = 1000
 MAX_TOPIC_BYTES: Final = 32 * 1024
 """Most bytes of subscriptions of one connection."""
 MAX_ALL_TOPIC_BYTES: Final = 1 << 20
-"""Most bytes of subscriptions of all connections; libzmq takes up to a hundred times the memory."""
+"""Most bytes of subscriptions of all connections; libzmq uses up to 100 times that memory."""
 SLOW_S: Final = 1.0
-"""A connection that takes nothing for so many seconds is slow."""
+"""Seconds without taking data after which a connection counts as slow."""
 _MESSAGES: Final = 4 * MAX_TOPICS
 _MESSAGES_PER_S: Final = 100
 _REFUSED: Final = (
@@ -50,20 +50,20 @@ class _Peer:
     """One connection."""
 
     name: str
-    """As the gate calls it."""
+    """Name that the authenticator gave it."""
     handle: int
-    """Its file descriptor, while it is there."""
+    """Its file descriptor, while it is open."""
     budget: TokenBucket
-    """Messages that it may send."""
+    """Limits the messages that it sends."""
     topics: set[bytes] = field(default_factory=set)
     bytes: int = 0
     """Length of all topics."""
     blocked_since: float | None = None
-    """Since when it takes nothing, monotonic seconds."""
+    """Monotonic seconds since which it has taken no data; None while it takes data."""
 
 
 class Connections:
-    """Watches and bounds the connections of one bound socket, in the socket's thread.
+    """Tracks and limits the connections of one bound socket, in the socket's thread.
 
     Parameters
     ----------
@@ -74,21 +74,21 @@ class Connections:
     def __init__(self, bus: zmq.Socket[bytes]) -> None:
         self._bus = bus
         self.monitor: zmq.Socket[bytes] = bus.get_monitor_socket(_EVENTS)
-        self._open: dict[int, _Peer | None] = {}  # None until it is known by name
+        self._open: dict[int, _Peer | None] = {}  # None until its name is known
         self._peers: dict[str, _Peer] = {}
         self._bytes = 0
         self._limit = max(16, min(MAX_CONNECTIONS, _open_files() - 128))
         self._address: object = None
         self.refused = 0
-        """Connections that did not come about, or were dropped for what they did."""
+        """Connections that failed, or were dropped for exceeding a limit."""
 
-    def bound(self, endpoint: str) -> None:
-        """Say where the socket is bound."""
+    def set_endpoint(self, endpoint: str) -> None:
+        """Note where the socket is bound."""
         tcp = endpoint.startswith("tcp://")
         self._address = int(endpoint.rpartition(":")[2]) if tcp else endpoint.removeprefix("ipc://")
 
-    def watch(self) -> None:
-        """Take in what the monitor tells; never waits."""
+    def read_monitor(self) -> None:
+        """Process the monitor's pending events; never waits."""
         while True:
             try:
                 frames = self.monitor.recv_multipart(zmq.NOBLOCK)
@@ -107,16 +107,21 @@ class Connections:
             else:
                 self.refused += 1
 
-    def take(self, frame: zmq.Frame, allows: Callable[[str], bool]) -> bytes | None:
-        """Apply a subscriber's message; return the topic that it newly subscribed to.
+    def handle_message(self, frame: zmq.Frame, allows: Callable[[str], bool]) -> bytes | None:
+        """Apply a subscriber's message; return the topic it newly subscribed to, or None.
 
-        ``allows`` tells whether the connection of a name may have data.
+        Parameters
+        ----------
+        frame
+            The message: one byte (1 subscribes, 0 unsubscribes) and the topic.
+        allows
+            Returns whether the connection of a name may receive data.
         """
         message = frame.bytes
         peer = self._sender(frame)
         kind, topic = message[:1], message[1:]
         if peer is None:
-            # libzmq itself unsubscribes a connection that is gone.
+            # From libzmq itself, for a connection that has closed.
             if kind == b"\0":
                 self._bus.set(zmq.UNSUBSCRIBE, topic)
             return None
@@ -144,7 +149,7 @@ class Connections:
         return None
 
     def _sender(self, frame: zmq.Frame) -> _Peer | None:
-        """Return who sent a message; None where that connection is gone or on its way out."""
+        """Return the sender of a message; None where that connection is closed or closing."""
         name, text = _property(frame, "User-Id"), _property(frame, "__fd")
         if name is None or text is None:
             return None
@@ -153,17 +158,20 @@ class Connections:
         handle = int(text)
         if handle not in self._open:
             return None
-        there = self._open[handle]
-        if there is not None and _number(there.name) > _number(name):
-            return None  # the descriptor was used again: this is what its former owner said
-        if there is not None:
-            self._release(there)
+        known = self._open[handle]
+        if known is not None and _number(known.name) > _number(name):
+            return None  # the descriptor was reused: its former owner sent this
+        if known is not None:
+            self._release(known)
         peer = _Peer(name, handle, TokenBucket(_MESSAGES, _MESSAGES_PER_S, time.monotonic()))
         self._open[handle] = self._peers[name] = peer
         return peer
 
-    def drop_all_but(self, allows: Callable[[str], bool]) -> None:
-        """Drop every connection that is not known to be allowed; the others come back at once."""
+    def drop_disallowed(self, allows: Callable[[str], bool]) -> None:
+        """Drop every connection that is not known to be allowed.
+
+        An allowed one whose name is not known yet is dropped too, and reconnects at once.
+        """
         for handle, peer in list(self._open.items()):
             if peer is None or not allows(peer.name):
                 self._drop(handle)
@@ -184,24 +192,24 @@ class Connections:
         )
 
     def check_flow(self) -> bool:
-        """Look at which connections can take more; return whether all can."""
+        """Check which connections can take more data; return whether all can."""
         poll = select.poll()
         for peer in self._peers.values():
             poll.register(peer.handle, select.POLLOUT)
         ready = {handle for handle, _ in poll.poll(0)}
         now = time.monotonic()
-        free = True
+        all_ready = True
         for peer in self._peers.values():
             if peer.handle in ready:
                 peer.blocked_since = None
             else:
-                free = False
+                all_ready = False
                 if peer.blocked_since is None:
                     peer.blocked_since = now
-        return free
+        return all_ready
 
     def close(self) -> None:
-        """End the watching; before the socket is closed."""
+        """Close the monitor; call before the socket is closed."""
         self._bus.disable_monitor()
         self.monitor.close(linger=0)
 
@@ -215,20 +223,20 @@ class Connections:
         self._bytes -= peer.bytes
 
     def _drop(self, handle: int) -> None:
-        """End a connection, and hear nothing more of what it had said.
+        """End a connection and ignore its further messages.
 
-        libzmq owns its descriptor, so it is shut down and not closed.
+        libzmq owns the descriptor, so the connection is shut down and not closed.
         """
         self.refused += 1
         self._forget(handle)
         try:
             ours = socket.socket(fileno=os.dup(handle))
         except OSError:
-            return  # it was gone already
+            return  # already closed
         with ours:
             try:
                 name = ours.getsockname()
-                # It may be gone and its number be another thing's by now.
+                # The connection may have closed and its descriptor been reused for something else.
                 if (name[1] if isinstance(name, tuple) else name) == self._address:
                     ours.shutdown(socket.SHUT_RDWR)
             except OSError:
@@ -236,20 +244,20 @@ class Connections:
 
 
 def _number(name: str) -> int:
-    """Return the number of a connection, by which they can be ordered in time."""
+    """Return the serial number of a connection from its name."""
     return int(name.partition(" ")[0])
 
 
 def _property(frame: zmq.Frame, name: str) -> str | None:
     try:
         value = frame.get(name)
-    except zmq.ZMQError:  # it has none: libzmq's own message, or no such connection
+    except zmq.ZMQError:  # none: libzmq's own message, or a closed connection
         return None
     return str(value) if value else None
 
 
 def _open_files() -> int:
-    """Return how many files this process may open, after asking for as many as it can get."""
+    """Raise the limit of open files as far as needed and allowed; return it."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,7 +1,7 @@
 """Requests to a running daemon: JSON in, JSON out, over a ROUTER socket.
 
-A request is one JSON object, ``{"request": "reset", "station": "kitchen"}``; what it holds as
-``id`` comes back with the answer. An answer is ``{"ok": true, "result": …}`` or
+A request is one JSON object, ``{"request": "reset", "station": "kitchen"}``; its ``id``, if any, is
+returned with the answer. An answer is ``{"ok": true, "result": …}`` or
 ``{"ok": false, "error": {"code": …, "message": …}}``.
 """
 
@@ -29,60 +29,67 @@ MAX_REQUEST: Final = 4096
 MAX_MESSAGE: Final = 1 << 20
 """Bytes of a message; a longer one ends the connection."""
 PATIENCE_S: Final = 5.0
-"""A request that is not done by then is answered with ``timeout``."""
+"""Seconds after which an unfinished request is answered with ``timeout``."""
 MAX_PENDING: Final = 32
-"""Requests under way; further ones are answered with ``busy``."""
+"""Most unfinished requests; further ones are answered with ``busy``."""
 _ROUND: Final = 100
-"""Requests taken before the bus gets its turn again."""
+"""Most requests handled before the bus continues."""
 
 
 class Answer(Protocol):
-    """Takes the result of a request, or the error; may be called by any thread, once."""
+    """Callback that takes the result or error of a request; any thread may call it, once."""
 
     def __call__(self, result: object = None, error: StreamgenreError | None = None) -> None:
-        """Give the answer."""
+        """Answer the request with ``result``, or with ``error`` if it is given."""
 
 
 class RequestHandler(Protocol):
-    """Does what is requested, without making the bus's thread wait."""
+    """Carries out requests without blocking the bus's thread."""
 
     def handle(self, request: dict[str, Any], answer: Answer) -> None:
-        """Begin to do a request.
+        """Start a request.
+
+        Parameters
+        ----------
+        request
+            The JSON object without its ``id``.
+        answer
+            To be called when the request is done.
 
         Raises
         ------
         ControlError
-            If it is none that can be done.
+            If the request is not valid or cannot be carried out.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
     envelope: list[bytes]
-    """Frames that lead the answer back."""
+    """Routing frames for the answer."""
     id: object
     deadline: float
     """Monotonic seconds."""
 
 
 class ControlSocket:
-    """Takes requests, bounds them, and sends the answers; served by the bus's thread.
+    """Receives requests, limits them and sends the answers, in the bus's thread.
 
     Parameters
     ----------
     endpoint
-        As of the bus; beyond loopback only with keys.
-    desk
-        Does the requests.
+        ZeroMQ endpoint to bind; beyond loopback only with keys.
+    handler
+        Carries out the requests.
     patience
         Seconds after which a request is answered with ``timeout``.
     """
 
     def __init__(
-        self, endpoint: str, desk: RequestHandler, *, patience: float = PATIENCE_S
+        self, endpoint: str, handler: RequestHandler, *, patience: float = PATIENCE_S
     ) -> None:
         self.endpoint = endpoint
-        self._desk = desk
+        self._handler = handler
         self._patience = patience
         self._pending: dict[int, _Pending] = {}
         self._number = 0
@@ -92,12 +99,29 @@ class ControlSocket:
     def open(
         self,
         context: zmq.Context[zmq.Socket[bytes]],
-        gate: OpenAuthenticator,
+        auth: OpenAuthenticator,
         ipc_mode: int,
         wake: Callable[[], None],
     ) -> None:
-        """Bind; ``wake`` makes the thread that serves look for answers."""
-        check_endpoint(self.endpoint, keys=isinstance(gate, Authenticator))
+        """Bind the socket.
+
+        Parameters
+        ----------
+        context
+            Context of the bus, whose authenticator is bound.
+        auth
+            That authenticator.
+        ipc_mode
+            File mode of an ``ipc://`` endpoint.
+        wake
+            Wakes the thread that calls :meth:`serve`.
+
+        Raises
+        ------
+        BusError
+            If the endpoint is malformed, in use, or would be open to other machines.
+        """
+        check_endpoint(self.endpoint, keys=isinstance(auth, Authenticator))
         self._wake = wake
         self.socket: zmq.Socket[bytes] = context.socket(zmq.ROUTER)
         self.socket.set(zmq.LINGER, 200)
@@ -107,12 +131,12 @@ class ControlSocket:
         self.socket.set(zmq.HANDSHAKE_IVL, 2000)
         self.socket.set(zmq.HEARTBEAT_IVL, 2500)
         self.socket.set(zmq.HEARTBEAT_TIMEOUT, 7500)
-        self.gate = gate
-        gate.guard(self.socket)
+        self._auth = auth
+        auth.secure(self.socket)
         self.endpoint = bind(self.socket, self.endpoint, flag="--control", mode=ipc_mode)
 
     def serve(self) -> None:
-        """Take what has come and send what is done; never waits."""
+        """Handle the received requests and send finished answers; never waits."""
         for _ in range(_ROUND):
             try:
                 frames = self.socket.recv_multipart(zmq.NOBLOCK, copy=False)
@@ -122,13 +146,13 @@ class ControlSocket:
         while self._answers:
             number, answer = self._answers.popleft()
             pending = self._pending.pop(number, None)
-            if pending is not None:  # else it came too late
+            if pending is not None:  # else it has timed out
                 self._reply(pending.envelope, pending.id, answer)
         now = time.monotonic()
         for number, pending in list(self._pending.items()):
             if now >= pending.deadline:
                 del self._pending[number]
-                text = f"not done within {self._patience:g} s; it may still be; ask for `status`"
+                text = f"not done within {self._patience:g} s; it may still be; see `status`"
                 self._reply(pending.envelope, pending.id, _error("timeout", text))
 
     def close(self) -> None:
@@ -138,9 +162,9 @@ class ControlSocket:
     def _take(self, frames: list[zmq.Frame]) -> None:
         envelope, body = [frame.bytes for frame in frames[:-1]], frames[-1]
         if len(envelope) > 2 or (len(envelope) == 2 and envelope[1]):
-            return  # neither a REQ's nor a DEALER's; there is nobody to answer to
+            return  # from neither a REQ nor a DEALER: it cannot be answered
         if not self._known(body):
-            # Its key was revoked after it had connected.
+            # The key was revoked after the client had connected.
             self._reply(envelope, None, _error("refused", "this client's key is not allowed"))
             return
         identifier: object = None
@@ -148,14 +172,14 @@ class ControlSocket:
             request = _parse(body.buffer)
             identifier = request.pop("id", None)
             if len(self._pending) >= MAX_PENDING:
-                raise ControlError(f"{MAX_PENDING} requests are under way; ask again later", "busy")
+                raise ControlError(f"{MAX_PENDING} requests are pending; try again later", "busy")
             self._number += 1
             number = self._number
             self._pending[number] = _Pending(
                 envelope, identifier, time.monotonic() + self._patience
             )
             try:
-                self._desk.handle(request, self._answer_to(number))
+                self._handler.handle(request, self._answer_to(number))
             except StreamgenreError:
                 del self._pending[number]
                 raise
@@ -164,7 +188,7 @@ class ControlSocket:
 
     def _known(self, body: zmq.Frame) -> bool:
         try:
-            return self.gate.allows(str(body.get("User-Id")))
+            return self._auth.allows(str(body.get("User-Id")))
         except zmq.ZMQError:
             return False
 
@@ -183,7 +207,7 @@ class ControlSocket:
         try:
             self.socket.send_multipart([*envelope, text.encode()], zmq.NOBLOCK)
         except zmq.Again:
-            return  # it does not read its answers
+            return  # the client does not read its answers
 
 
 def _parse(body: memoryview | bytes) -> dict[str, Any]:
@@ -222,18 +246,18 @@ def request(
     Parameters
     ----------
     endpoint
-        What the daemon was given as ``--control``.
+        Control endpoint of the daemon.
     body
         The request.
     configure
-        Sets keys on the socket before it connects.
+        Called with the socket before it connects, to set keys.
     timeout
         Seconds to wait for the answer.
 
     Raises
     ------
     BusError
-        If no answer comes.
+        If the endpoint is malformed, or no answer comes.
     """
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
     socket.set(zmq.LINGER, 0)

@@ -1,4 +1,4 @@
-"""Where the daemon may be reached: endpoints that are checked before they are bound."""
+"""ZeroMQ and HTTP endpoints of the daemon: checks before they are bound, and binding."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ KEEPALIVE: Final = {
 libzmq's heartbeats would not do: a reader whose queue is full reads no heartbeats, so they take it
 for dead and reconnect it, and libzmq 4.3.5 then aborts the reader's process (libzmq issue 3937)."""
 IPC_MODE: Final = 0o600
-"""Who may connect to an ``ipc://`` endpoint: its owner."""
+"""Default file mode of an ``ipc://`` endpoint: only its owner may connect."""
 _MAX_PORT: Final = 65_535
 _MAX_PATH: Final = 107
-"""Bytes of a Unix socket's path."""
+"""Most bytes in the path of a Unix socket."""
 
 
 def endpoint_fault(endpoint: str) -> str:
-    """Return why this is no endpoint that can be bound, or ""."""
+    """Return what is wrong with an endpoint to bind, or ""."""
     if endpoint.startswith("ipc://"):
         return _ipc_fault(endpoint.removeprefix("ipc://"))
     match = re.fullmatch(r"tcp://(\[[^\]]+\]|[^:\[\]]+):(\*|\d{1,5})", endpoint)
@@ -46,7 +46,7 @@ def endpoint_fault(endpoint: str) -> str:
 
 
 def http_address(where: str) -> tuple[str, int] | None:
-    """Return host and port of ``HOST:PORT`` or ``:PORT``, on loopback then; None for others."""
+    """Return host and port of ``HOST:PORT``, or of ``:PORT`` on loopback; None for other text."""
     match = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\[\]]*):(\d{1,5})", where)
     if match is None or int(match[2]) > _MAX_PORT:
         return None
@@ -54,7 +54,7 @@ def http_address(where: str) -> tuple[str, int] | None:
 
 
 def address_fault(where: str) -> str:
-    """Return why this is no place to serve HTTP on, or ""."""
+    """Return what is wrong with an address to serve HTTP on, or ""."""
     return "" if http_address(where) else "expected :PORT or HOST:PORT, such as :9757"
 
 
@@ -64,7 +64,7 @@ def needs_keys(endpoint: str) -> bool:
     Raises
     ------
     BusError
-        If it is no endpoint that can be bound.
+        If the endpoint is malformed.
     """
     if fault := endpoint_fault(endpoint):
         raise BusError(f"cannot bind {endpoint!r}: {fault}")
@@ -80,15 +80,22 @@ def needs_keys(endpoint: str) -> bool:
 def check_endpoint(endpoint: str, *, keys: bool = False) -> None:
     """Refuse an endpoint that is malformed, or that other machines could reach without keys.
 
+    Parameters
+    ----------
+    endpoint
+        Endpoint to bind.
+    keys
+        Whether its clients are authenticated.
+
     Raises
     ------
     BusError
-        Saying what is expected.
+        If the endpoint is refused; the message says what is expected.
     """
     if needs_keys(endpoint) and not keys:
         raise BusError(
-            f"refusing to bind {endpoint} without keys: anyone who reaches it could read along. "
-            "Make a key pair with `streamgenre keys new`, and let each reader in with "
+            f"refusing to bind {endpoint} without keys: anyone could read the events. "
+            "Make a key pair with `streamgenre keys new`, and allow each reader with "
             "`streamgenre keys allow NAME PUBKEY`; or bind tcp://127.0.0.1:PORT"
         )
 
@@ -103,20 +110,20 @@ def bind(bound: zmq.Socket[bytes], endpoint: str, *, flag: str, mode: int = IPC_
     endpoint
         A checked endpoint.
     flag
-        The command line flag that chooses it, for the error message.
+        The command line flag that sets it, for the error message.
     mode
         File mode of an ``ipc://`` endpoint.
 
     Raises
     ------
     BusError
-        If it is in use or cannot be bound.
+        If the endpoint is in use or cannot be bound.
     """
     try:
         if endpoint.startswith("ipc://"):
             path = Path(endpoint.removeprefix("ipc://"))
             _free_path(path)
-            # Never open to others, not even between the binding and the setting of the mode.
+            # Never open to other users, not even between bind and chmod.
             with _umask(0o777 & ~(mode & 0o600)):
                 bound.bind(endpoint)
             path.chmod(mode)
@@ -146,7 +153,7 @@ def _free_path(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found):
-        raise BusError(f"cannot bind ipc://{path}: a file of this name is there and is no socket")
+        raise BusError(f"cannot bind ipc://{path}: a file of this name exists and is not a socket")
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(1)
         try:
@@ -169,7 +176,7 @@ def _failure(endpoint: str, flag: str, error: OSError | zmq.ZMQError) -> str:
     if error.errno == zmq.EADDRINUSE:
         return (
             f"cannot bind {endpoint}: in use, perhaps by another streamgenre. Stop that one, or "
-            f"take another port with {flag} tcp://127.0.0.1:5758 (or tcp://127.0.0.1:* for any "
+            f"choose another port with {flag} tcp://127.0.0.1:5758 (or tcp://127.0.0.1:* for any "
             "free one)"
         )
     return f"cannot bind {endpoint} ({flag}): {error.strerror}"

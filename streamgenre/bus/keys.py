@@ -1,8 +1,8 @@
-"""CURVE keys in files: this machine's own pair, and the clients that a daemon lets in.
+"""CURVE keys in files: the own key pair, and the clients that a daemon allows.
 
 A folder of mode 0700 with two files of mode 0600: ``secret.key`` holds the secret key (the public
-one follows from it), ``clients`` a line ``NAME PUBKEY`` for each client that is let in. Anything
-looser is refused, not repaired: who could read the secret key may have done so already.
+one is derived from it), ``clients`` a line ``NAME PUBKEY`` for each allowed client. Looser modes
+are refused and not repaired: somebody may already have read the secret key.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CLIENTS: Final = "clients"
 MAX_CLIENTS: Final = 10_000
 _MAX_BYTES: Final = 1 << 20
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-# Keys made here can be pasted into a shell as they are: no quotes needed, and no flag to argparse.
+# Keys made here need no quotes in a shell and do not look like a flag.
 _PASTABLE: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9.:+=/@%^-]*")
 
 
@@ -67,19 +67,26 @@ def check_public(key: str) -> bytes:
         sound = False
     if not sound:
         raise KeysError(
-            f"{key!r} is no public key: expected the 40 characters that `streamgenre keys show` "
+            f"{key!r} is not a public key: expected the 40 characters that `streamgenre keys show` "
             "prints on the other machine (in single quotes)"
         )
     return raw
 
 
 def new_pair(folder: Path, *, replace: bool = False) -> KeyPair:
-    """Make a key pair and write it.
+    """Make a key pair and write its secret key.
+
+    Parameters
+    ----------
+    folder
+        Folder of the keys; created if it is missing.
+    replace
+        Whether an existing key pair is replaced.
 
     Raises
     ------
     KeysError
-        If there is one already, or the folder cannot be written.
+        If there is a key pair already, or the folder cannot be written.
     """
     while True:
         public, secret = zmq.curve_keypair()
@@ -88,7 +95,7 @@ def new_pair(folder: Path, *, replace: bool = False) -> KeyPair:
     with _writing(folder):
         if (folder / SECRET).exists() and not replace:
             raise KeysError(
-                f"{folder / SECRET} is there already; `streamgenre keys show` shows it, "
+                f"{folder / SECRET} exists already; `streamgenre keys show` shows it, "
                 "`streamgenre keys new --replace` makes a new one (every client then needs the new "
                 "public key)"
             )
@@ -102,7 +109,7 @@ def read_pair(folder: Path) -> KeyPair:
     Raises
     ------
     KeysError
-        If there is none, others could read it, or it is damaged.
+        If there is no key pair, other users could read it, or it is damaged.
     """
     text = _read(folder / SECRET)
     if text is None:
@@ -126,7 +133,7 @@ def read_clients(folder: Path) -> dict[str, bytes]:
     Raises
     ------
     KeysError
-        If others could write the file, or it is damaged.
+        If other users could read or write the file, or it is damaged.
     """
     text = _read(folder / CLIENTS)
     clients: dict[str, bytes] = {}
@@ -144,18 +151,27 @@ def read_clients(folder: Path) -> dict[str, bytes]:
 
 
 def allow(folder: Path, name: str, key: str) -> None:
-    """Let a client in; a running daemon does so within a second.
+    """Allow a client; a running daemon accepts it within a second.
+
+    Parameters
+    ----------
+    folder
+        Folder of the daemon's keys.
+    name
+        Name for the client: up to 64 letters, digits, dots, hyphens and underscores.
+    key
+        The client's public key, 40 characters of Z85.
 
     Raises
     ------
     KeysError
-        If name or key is not one, or belongs to another client already.
+        If the name or the key is malformed, or belongs to another client already.
     """
     public = check_public(key)
     if not _NAME.fullmatch(name):
         raise KeysError(
-            f"{name!r} is no name for a client: expected up to 64 letters, digits, dots, hyphens "
-            "and underscores"
+            f"{name!r} is not a name for a client: expected up to 64 letters, digits, dots, "
+            "hyphens and underscores"
         )
     with _writing(folder):
         clients = read_clients(folder)
@@ -172,7 +188,14 @@ def allow(folder: Path, name: str, key: str) -> None:
 
 
 def revoke(folder: Path, name: str) -> None:
-    """Let a client in no more; a running daemon drops its connections within a second.
+    """Remove a client; a running daemon drops its connections within a second.
+
+    Parameters
+    ----------
+    folder
+        Folder of the daemon's keys.
+    name
+        Name of the client.
 
     Raises
     ------
@@ -188,10 +211,10 @@ def revoke(folder: Path, name: str) -> None:
 
 
 def clients_stamp(folder: Path) -> tuple[int, ...] | None:
-    """Return what changes whenever the file of the clients does; None where there is none."""
+    """Return a value that changes with the file of the clients; None if there is no file."""
     try:
         found = (folder / CLIENTS).stat()
-        around = folder.stat()
+        parent = folder.stat()
     except OSError:
         return None
     return (
@@ -200,7 +223,7 @@ def clients_stamp(folder: Path) -> tuple[int, ...] | None:
         found.st_size,
         found.st_ino,
         found.st_mode,
-        around.st_mode,
+        parent.st_mode,
     )
 
 
@@ -210,9 +233,9 @@ def _write_clients(folder: Path, clients: dict[str, bytes]) -> None:
 
 
 def _read(path: Path) -> str | None:
-    """Return a file's text; None where there is no file.
+    """Return a file's text; None if there is no file.
 
-    Checked is the file that was opened, not what its name means a moment later.
+    The mode is checked on the open file: its name may mean another one a moment later.
     """
     try:
         _check_folder(path.parent)
@@ -242,7 +265,7 @@ def _check_mode(path: Path, found: os.stat_result, mode: int) -> None:
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Hold the folder for writing, made where it is not there yet."""
+    """Lock the folder for writing; create it if it is missing."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_folder(folder)
@@ -257,7 +280,7 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file of mode 0600, all of it or nothing."""
+    """Write a file of mode 0600 atomically."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # 0600
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,8 +1,8 @@
-"""The last event of every station and type, for subscribers that come late.
+"""The last event of every station and type, for late subscribers.
 
-ZeroMQ has no way to send to one subscriber of a topic alone, so a last value goes to all of them
-once more, marked ``retained``; who has it already drops it by its session and number. That would
-let whoever subscribes over and over make everyone pay, so the repetitions have a budget.
+ZeroMQ cannot send to a single subscriber of a topic, so a last value is repeated to all of them,
+marked ``retained``; those that have it drop it by its session and number. A client that subscribes
+again and again would make every subscriber pay, so repetitions have a budget.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PAUSE_S: Final = 0.25
-"""One topic is repeated at most so often; who subscribes in between waits for so long."""
+"""Shortest time in seconds between two repetitions of one topic."""
 COPIES: Final = 20_000
-"""Copies (events times subscribers) that are repeated in one burst."""
+"""Most copies (events times subscribers) that are repeated in one burst."""
 COPIES_PER_S: Final = 2_000
-"""Copies a second that are repeated in the long run, however often anyone subscribes."""
+"""Most copies a second that are repeated in the long run."""
 MAX_TOPICS: Final = 10_000
-"""Topics that are remembered; the one that was silent longest goes first."""
+"""Most topics that are kept; the one without an event for longest is dropped first."""
 
 _RETAINED: Final = tuple(f"{name}/".encode() for name in RETAINED_TYPES)
 
 
 class LastValues:
-    """Keeps the last event of every topic, and what of it was asked for.
+    """Keeps the last event of every topic, and which of them have to be repeated.
 
     Parameters
     ----------
@@ -38,57 +38,70 @@ class LastValues:
 
     def __init__(self, now: float) -> None:
         self._bodies: dict[bytes, bytes] = {}
-        self._asked: dict[bytes, None] = {}  # in the order asked for
-        self._sent: dict[bytes, float] = {}  # when a topic was last repeated, monotonic seconds
+        self._requested: dict[bytes, None] = {}  # in the order of the requests
+        self._sent: dict[bytes, float] = {}  # monotonic seconds of the last repetition
         self._budget = TokenBucket(COPIES, COPIES_PER_S, now)
 
     def keep(self, topic: bytes, body: bytes) -> None:
-        """Remember an event that was just sent: who asked for its topic has it now."""
+        """Keep an event that was just sent; it also answers the open requests for its topic.
+
+        Parameters
+        ----------
+        topic
+            Topic of the event.
+        body
+            Its JSON object.
+        """
         if not topic.startswith(_RETAINED):
             return
         self._bodies.pop(topic, None)
         self._bodies[topic] = body
-        self._asked.pop(topic, None)
+        self._requested.pop(topic, None)
         if len(self._bodies) > MAX_TOPICS:
             oldest = next(iter(self._bodies))
             del self._bodies[oldest]
-            self._asked.pop(oldest, None)
+            self._requested.pop(oldest, None)
             self._sent.pop(oldest, None)
 
-    def forget(self, station: str) -> None:
-        """Forget what a station sent, for there is none of that name any more."""
+    def remove_station(self, station: str) -> None:
+        """Drop the events of a station that no longer exists."""
         for kind in RETAINED_TYPES:
             topic = f"{kind}/{station}".encode()
             self._bodies.pop(topic, None)
-            self._asked.pop(topic, None)
+            self._requested.pop(topic, None)
             self._sent.pop(topic, None)
 
-    def ask(self, prefix: bytes) -> None:
-        """Note that someone has subscribed to all topics that begin with ``prefix``."""
+    def request(self, prefix: bytes) -> None:
+        """Note that a client has subscribed to all topics that begin with ``prefix``."""
         for topic in self._bodies:
             if topic.startswith(prefix):
-                self._asked[topic] = None
+                self._requested[topic] = None
 
     @property
-    def asked(self) -> bool:
-        """Whether anything is left to be repeated."""
-        return bool(self._asked)
+    def pending(self) -> bool:
+        """Whether events have to be repeated."""
+        return bool(self._requested)
 
     def due(self, subscribers: int, now: float) -> Iterator[tuple[bytes, bytes]]:
-        """Yield topics and marked events that are to be repeated now.
+        """Yield topics and events, marked as retained, that have to be repeated now.
 
-        ``subscribers`` is how many may receive each of them; ``now`` is in monotonic seconds.
+        Parameters
+        ----------
+        subscribers
+            Number of subscribers that may receive each event.
+        now
+            Monotonic seconds.
         """
-        for topic in list(self._asked):
+        for topic in list(self._requested):
             if now - self._sent.get(topic, -PAUSE_S) < PAUSE_S:
                 continue
             if not self._budget.take(max(1, subscribers), now):
                 return
-            del self._asked[topic]
+            del self._requested[topic]
             self._sent[topic] = now
-            yield topic, marked(self._bodies[topic])
+            yield topic, mark_retained(self._bodies[topic])
 
 
-def marked(body: bytes) -> bytes:
+def mark_retained(body: bytes) -> bytes:
     """Return the JSON object of an event with ``"retained": true`` at its end."""
     return body[:-1] + b', "retained": true}'

@@ -1,7 +1,7 @@
 """The event bus: one ZeroMQ XPUB socket that never waits for a subscriber.
 
-A thread of its own owns every socket: a subscription, a handshake or a request is answered at once
-while the engine sleeps or computes, and costs the engine nothing.
+A separate thread owns every socket: subscriptions, handshakes and requests are answered at once
+while the engine sleeps or computes, at no cost to the engine.
 """
 
 from __future__ import annotations
@@ -30,35 +30,35 @@ if TYPE_CHECKING:
 __all__ = ["Publisher", "check_endpoint"]
 
 SEND_QUEUE: Final = 1000
-"""Events kept for a slow subscriber; it loses further ones, the daemon loses nothing."""
+"""Events queued for a slow subscriber. It loses further ones; other subscribers do not."""
 LINGER_MS: Final = 500
-"""How long closing waits for the last events to leave."""
+"""Longest time in ms that closing waits until the last events are sent."""
 HANDSHAKE_MS: Final = 2000
-"""A connection that is no ZeroMQ by then is dropped."""
+"""Time in ms after which a connection that has not completed the handshake is dropped."""
 _HANDOVER: Final = 10_000
-"""Events on their way from the engine to the bus."""
-_ROUND_S: Final = 0.5
-"""Longest pause of the loop: keys and connections are looked at so often."""
+"""Most events on their way from the engine's thread to that of the bus."""
+_CHECK_S: Final = 0.5
+"""Seconds between two checks of keys and connections, and longest pause of the loop."""
 _BACKLOG: Final = 512
 
 
 class Publisher:
     """Sends events as ``[topic, json]`` and keeps the last one of each topic for late subscribers.
 
-    :meth:`send` may be called by one thread at a time.
+    Only one thread at a time may call :meth:`send`.
 
     Parameters
     ----------
     endpoint
-        ``tcp://127.0.0.1:PORT`` or another loopback address, or ``ipc://PATH``; with a gate also
+        ``tcp://127.0.0.1:PORT`` or another loopback address, or ``ipc://PATH``; with ``auth`` also
         one that other machines can reach. A port of ``*`` takes any free one; :attr:`endpoint`
-        tells which.
-    gate
-        Who is let in; None for everyone, unencrypted.
+        has its number.
+    auth
+        Decides who may connect; None for everyone, unencrypted.
     ipc_mode
         File mode of an ``ipc://`` endpoint.
     control
-        Socket for requests, served in the bus's thread and behind the same gate.
+        Socket for requests, served in the bus's thread with the same authenticator.
 
     Raises
     ------
@@ -70,33 +70,33 @@ class Publisher:
         self,
         endpoint: str,
         *,
-        gate: OpenAuthenticator | None = None,
+        auth: OpenAuthenticator | None = None,
         ipc_mode: int = IPC_MODE,
         control: ControlSocket | None = None,
     ) -> None:
-        check_endpoint(endpoint, keys=gate is not None)
-        # A context of its own: an authenticator is one for all sockets of a context.
+        check_endpoint(endpoint, keys=auth is not None)
+        # All sockets of a context share one authenticator, so the bus has its own context.
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._context.set(zmq.MAX_SOCKETS, 8192)  # sockets and pending handshakes
-        self._gate = gate or OpenAuthenticator()
+        self._auth = auth or OpenAuthenticator()
         self._control = control
-        self._queue: deque[tuple[bytes, bytes] | str] = deque()  # a name: to be forgotten
+        self._queue: deque[tuple[bytes, bytes] | str] = deque()  # a name: remove this station
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._failure: Exception | None = None
         self._closing = False
         self._dropped = 0
-        self._lossy = False
+        self._queues_full = False
         self._last = LastValues(time.monotonic())
-        self.traffic = BusStats()
-        """How the bus was doing at most a second ago."""
+        self.stats = BusStats()
+        """Figures of the bus, at most a second old."""
         try:
-            self._zap = self._gate.open(self._context)
+            self._zap = self._auth.bind(self._context)
             self._socket = self._make_socket()
             self._connections = Connections(self._socket)
             self.endpoint: str = bind(self._socket, endpoint, flag="--publish", mode=ipc_mode)
-            self._connections.bound(self.endpoint)
+            self._connections.set_endpoint(self.endpoint)
             if control is not None:
-                control.open(self._context, self._gate, ipc_mode, self.wake)
+                control.open(self._context, self._auth, ipc_mode, self.wake)
         except BaseException:
             self._context.destroy(linger=0)
             os.close(self._wake)
@@ -113,23 +113,23 @@ class Publisher:
         xpub.set(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
         for option, value in KEEPALIVE.items():
             xpub.set(option, value)
-        # No subscription counts before we have looked at who asks; and a send to a full queue
-        # is told to us before anything is lost.
+        # A subscription takes effect only after its sender was checked, and a send to a full queue
+        # fails before an event is lost, so that losses can be counted.
         xpub.set(zmq.XPUB_MANUAL, 1)
         xpub.set(zmq.XPUB_NODROP, 1)
-        self._gate.guard(xpub)
+        self._auth.secure(xpub)
         return xpub
 
     def send(self, event: AnyEvent) -> None:
-        """Send an event to whoever subscribed; never blocks.
+        """Send an event to its subscribers; never blocks.
 
         Raises
         ------
         BusError
-            If the bus has broken down.
+            If the bus has failed.
         """
         if self._failure is not None:
-            raise BusError(f"the event bus broke down: {self._failure}") from self._failure
+            raise BusError(f"the event bus failed: {self._failure}") from self._failure
         message = (event.topic.encode(), event.to_json().encode())
         if len(self._queue) >= _HANDOVER:
             self._dropped += 1
@@ -137,18 +137,18 @@ class Publisher:
         self._queue.append(message)
         self.wake()
 
-    def forget(self, station: str) -> None:
-        """Keep nothing of a station for late subscribers any more, behind what was sent so far."""
+    def remove_station(self, station: str) -> None:
+        """Drop the events kept of a station, after those that were sent so far."""
         self._queue.append(station)
         self.wake()
 
     def wake(self) -> None:
-        """Make the bus look for something to do; may be called by any thread."""
+        """Wake the bus's thread; any thread may call this."""
         if not self._closing:
             os.eventfd_write(self._wake, 1)
 
     def close(self) -> None:
-        """Close the sockets; events still under way get half a second."""
+        """Close the sockets; pending events get half a second to be sent."""
         if self._closing:
             return
         self._closing = True
@@ -167,7 +167,7 @@ class Publisher:
     ) -> None:
         self.close()
 
-    # ---- in the bus's thread --------------------------------------------------------------------
+    # ---- the bus's thread ------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
@@ -191,31 +191,31 @@ class Publisher:
         poller.register(self._zap, zmq.POLLIN)
         if self._control is not None:
             poller.register(self._control.socket, zmq.POLLIN)
-        looked = time.monotonic()
+        checked = time.monotonic()
         while not self._closing:
-            pause = 0.02 if self._last.asked else _ROUND_S
+            pause = 0.02 if self._last.pending else _CHECK_S
             ready = dict(poller.poll(round(1000 * pause)))
             if self._wake in ready:
                 os.eventfd_read(self._wake)
             if self._zap in ready:
                 self._authenticate()
-            # First the connections, then what they subscribe to.
+            # Connections first: their subscriptions refer to them.
             if self._connections.monitor in ready or self._socket in ready:
-                self._connections.watch()
+                self._connections.read_monitor()
             if self._socket in ready:
                 self._take_subscriptions()
             self._send_queued()
-            if self._last.asked:
+            if self._last.pending:
                 self._send_retained()
             if self._control is not None:
                 self._control.serve()
-            if time.monotonic() - looked >= _ROUND_S:
-                self._look_around()
-                looked = time.monotonic()
+            if time.monotonic() - checked >= _CHECK_S:
+                self._check()
+                checked = time.monotonic()
 
     def _authenticate(self) -> None:
         self.reload(force=False)
-        self._gate.answer()
+        self._auth.answer_handshakes()
 
     def _take_subscriptions(self) -> None:
         while True:
@@ -223,15 +223,15 @@ class Publisher:
                 frame = self._socket.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            topic = self._connections.take(frame, self._gate.allows)
+            topic = self._connections.handle_message(frame, self._auth.allows)
             if topic is not None:
-                self._last.ask(topic)
+                self._last.request(topic)
 
     def _send_queued(self) -> None:
         while self._queue:
             item = self._queue.popleft()
             if isinstance(item, str):
-                self._last.forget(item)
+                self._last.remove_station(item)
                 continue
             topic, body = item
             self._send(topic, body)
@@ -246,25 +246,29 @@ class Publisher:
         try:
             self._socket.send_multipart([topic, body], zmq.NOBLOCK)
         except zmq.Again:
-            # Someone's queue is full: it loses this one, the others do not.
-            self._lossy = True
+            # A subscriber's queue is full: it alone loses this event. NODROP is set again at once:
+            # without it libzmq would drop silently, and further losses would not be counted.
+            self._queues_full = True
             self._socket.set(zmq.XPUB_NODROP, 0)
             self._socket.send_multipart([topic, body], zmq.NOBLOCK)
             self._socket.set(zmq.XPUB_NODROP, 1)
-        if self._lossy:
+        if self._queues_full:
             self._dropped += 1
 
     def reload(self, *, force: bool = True) -> dict[str, Any]:
-        """Read the allowed clients again and drop who is none any more; in the bus's thread."""
-        if self._gate.reload(force=force):
-            self._connections.drop_all_but(self._gate.allows)
-        return self._gate.describe()
+        """Reread the allowed clients and drop the connections of those removed.
 
-    def _look_around(self) -> None:
+        Called in the bus's thread; returns the configuration of the keys.
+        """
+        if self._auth.reload(force=force):
+            self._connections.drop_disallowed(self._auth.allows)
+        return self._auth.describe()
+
+    def _check(self) -> None:
         self.reload(force=False)
         if self._connections.check_flow():
-            self._lossy = False
-        self.traffic = BusStats(
+            self._queues_full = False
+        self.stats = BusStats(
             subscribers=self._connections.subscribers,
             subscribers_slow=self._connections.slow,
             events_dropped=self._dropped,

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.cli.connecting import shown, subscribe
-from streamgenre.client.snapshot import GLANCED, glance
+from streamgenre.client.snapshot import SNAPSHOT_TYPES, snapshot
 from streamgenre.system import systemctl
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def run(args: argparse.Namespace) -> int:
     active = state.active in ("active", "reloading")
     stations: dict[str, dict[str, Any]] = {}
     if active:
-        with subscribe(args, types=GLANCED) as subscriber:
-            stations = glance(subscriber)
+        with subscribe(args, types=SNAPSHOT_TYPES) as subscriber:
+            stations = snapshot(subscriber)
     if args.json:
         told = {**asdict(state), "bus": shown(args), "stations": list(stations.values())}
         print(json.dumps(told, indent=2, ensure_ascii=False))

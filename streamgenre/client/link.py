@@ -1,4 +1,4 @@
-"""Whether the daemons that a subscriber is connected to are there."""
+"""Whether the daemons of a subscriber are reachable."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 LinkState: TypeAlias = Literal["connecting", "live", "lost"]
 
 SILENT_S: Final = 9.5
-"""A daemon that sends nothing for so long is lost: it sends a status more than twice as often."""
+"""Seconds of silence after which a daemon is lost; it sends a status more than twice as often."""
 RECONNECT_MS: Final = 100
-"""First pause before a new attempt; it doubles up to :data:`RECONNECT_MAX_MS`."""
+"""First pause in ms before a new attempt; it doubles up to :data:`RECONNECT_MAX_MS`."""
 RECONNECT_MAX_MS: Final = 2000
 
 _FAILED: Final = (
@@ -27,49 +27,53 @@ _FAILED: Final = (
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 )
 _EVENTS: Final = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | _FAILED
-REFUSED: Final = "does not let this client in"
-"""Words of every :attr:`Link.detail` that tells of a refusal."""
+REFUSED: Final = "refuses this client"
+"""Part of every :attr:`Link.detail` about a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """State of the connection to the daemon, or to all daemons together."""
+    """State of the connection to the daemon; of several daemons, whether any is reachable."""
 
     state: LinkState
-    """``connecting`` until the first connection, ``live``, or ``lost`` (and tried again)."""
+    """``connecting`` until the first connection, ``live``, or ``lost`` (it is retried)."""
     detail: str
-    """Why, in words; may be empty."""
+    """The reason, in words; may be empty."""
 
 
 class Links:
-    """Follows the connections of one SUB socket.
+    """Tracks the connections of one SUB socket.
 
     Parameters
     ----------
     socket
         The socket, before it connects.
     encrypted
-        Whether it uses keys, for the words of a refusal.
-    tell
-        Called with each change.
+        Whether it uses keys, for the message about a refusal.
+    on_change
+        Called with each new state.
     """
 
     def __init__(
-        self, socket: zmq.Socket[bytes], *, encrypted: bool, tell: Callable[[Link], None] | None
+        self,
+        socket: zmq.Socket[bytes],
+        *,
+        encrypted: bool,
+        on_change: Callable[[Link], None] | None,
     ) -> None:
         self._socket = socket
         self._encrypted = encrypted
-        self._tell = tell
+        self._on_change = on_change
         self._live: set[str] = set()
-        self._heard: float | None = None
+        self._last_event: float | None = None
         self.monitor: zmq.Socket[bytes] = socket.get_monitor_socket(_EVENTS)
-        self.now = Link("connecting", "")
-        """The newest state."""
+        self.state = Link("connecting", "")
+        """The current state."""
         self.losses = 0
-        """How often a connection was lost."""
+        """Number of lost connections."""
 
     def configure(self) -> None:
-        """Set how the socket notices a machine that is gone, and how it reconnects."""
+        """Set how the socket detects a machine that is gone, and how it reconnects."""
         for option, value in KEEPALIVE.items():
             self._socket.set(option, value)
         self._socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
@@ -77,15 +81,15 @@ class Links:
         self._socket.set(zmq.CONNECT_TIMEOUT, 5000)
         self._socket.set(zmq.HANDSHAKE_IVL, 5000)
 
-    def heard(self, now: float) -> None:
-        """Note that an event came; ``now`` in monotonic seconds."""
-        self._heard = now
-        # What a dead daemon had sent may be read after its end: that is no sign of life.
-        if self.now.state != "live" and self._live:
+    def note_event(self, now: float) -> None:
+        """Note that an event arrived at ``now``, in monotonic seconds."""
+        self._last_event = now
+        # Events of a daemon that has died may still be read: they do not show that it lives.
+        if self.state.state != "live" and self._live:
             self._change("live", "")
 
-    def watch(self, now: float) -> None:
-        """Take in what has happened; never waits."""
+    def read_monitor(self, now: float) -> None:
+        """Process the monitor's pending events; never waits. ``now`` is in monotonic seconds."""
         while True:
             try:
                 event = parse_monitor_message(self.monitor.recv_multipart(zmq.NOBLOCK))
@@ -94,7 +98,7 @@ class Links:
             endpoint = event["endpoint"].decode(errors="replace")
             if event["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._live.add(endpoint)
-                self._heard = now
+                self._last_event = now
                 self._change("live", "")
             elif event["event"] == zmq.EVENT_DISCONNECTED:
                 if endpoint in self._live:
@@ -103,12 +107,16 @@ class Links:
                     if not self._live:
                         self._change("lost", f"the connection to {endpoint} broke")
             elif not self._live:
-                self._change(self.now.state, self._refusal(endpoint))
-        if self.now.state == "live" and self._heard is not None and now - self._heard > SILENT_S:
-            self._change("lost", f"nothing came for {SILENT_S:g} s")
+                self._change(self.state.state, self._refusal(endpoint))
+        if (
+            self.state.state == "live"
+            and self._last_event is not None
+            and now - self._last_event > SILENT_S
+        ):
+            self._change("lost", f"nothing received for {SILENT_S:g} s")
 
     def close(self) -> None:
-        """End the watching; before the socket is closed."""
+        """Close the monitor; call before the socket is closed."""
         self._socket.disable_monitor()
         self.monitor.close(linger=0)
 
@@ -120,13 +128,13 @@ class Links:
                 "--server-key is not that daemon's key, or the daemon uses no keys"
             )
         return (
-            f"{endpoint} {REFUSED}: it seems to ask for keys; give its public "
+            f"{endpoint} {REFUSED}: it seems to require keys; give its public "
             "key as --server-key (there: `streamgenre keys show`)"
         )
 
     def _change(self, state: LinkState, detail: str) -> None:
         link = Link(state, detail)
-        if link != self.now:
-            self.now = link
-            if self._tell is not None:
-                self._tell(link)
+        if link != self.state:
+            self.state = link
+            if self._on_change is not None:
+                self._on_change(link)

@@ -1,4 +1,4 @@
-"""What a subscriber missed, by the numbers of the events that came."""
+"""What a subscriber missed, from the sequence numbers of the received events."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from streamgenre.events import AnyEvent
 
 MAX_TRACKS: Final = 10_000
-"""Stations times types that are followed; the one that was silent longest goes first."""
+"""Most pairs of station and type that are tracked; the longest silent one is dropped."""
 MAX_SESSIONS: Final = 4
-"""Sessions of one station and type: more than one where two daemons use one name."""
+"""Most sessions of one station and type: several where two daemons use the same name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Events of one type and station that were sent and never arrived."""
+    """Events of one type and station that were sent but not received."""
 
     station: str
     """Name of the station."""
@@ -29,44 +29,44 @@ class Hole:
     first: int
     """Number (``seq``) of the first of them."""
     count: int
-    """How many they are. May be 0 after a restart; what the old session still sent while nobody
-    was connected is not known."""
+    """Number of missing events. May be 0 after a restart: how many events the old session sent
+    while this subscriber was disconnected is unknown."""
     restarted: bool
-    """Whether the daemon was restarted meanwhile: the session is a new one."""
+    """Whether the daemon was restarted meanwhile, so that the session is a new one."""
     seconds: float
-    """Time between the events before and behind the hole, by this machine's monotonic clock."""
+    """Time between the events before and after the hole, by this machine's monotonic clock."""
 
 
 @dataclass(slots=True)
 class _Track:
-    """One station and type."""
+    """Sequence numbers of one station and type."""
 
     next: dict[str, int] = field(default_factory=dict)
-    """Number that comes next, by session; the session heard last is the last."""
+    """Next number by session; the session of the newest event is the last."""
     arrival: float = 0.0
-    """When the newest event came, monotonic seconds."""
+    """Arrival of the newest event in monotonic seconds."""
     losses: int = 0
-    """How often the connection had been lost when the newest session was first heard: events may
-    wait in a queue while their daemon dies."""
+    """Number of lost connections when the newest session began. A disconnection between its events
+    would not do: they may wait in a queue while their daemon dies."""
 
 
-class Numbers:
-    """Follows the numbers of all events: tells holes, and repetitions to be dropped."""
+class SequenceTracker:
+    """Finds holes in the sequence numbers, and repeated events to drop."""
 
     def __init__(self) -> None:
         self._tracks: dict[tuple[str, str], _Track] = {}
 
-    def note(self, event: AnyEvent, now: float, losses: int) -> tuple[bool, Hole | None]:
-        """Take in an event; return whether it is new, and the hole before it.
+    def update(self, event: AnyEvent, now: float, losses: int) -> tuple[bool, Hole | None]:
+        """Process an event; return whether it is new, and the hole before it if there is one.
 
         Parameters
         ----------
         event
-            As it came.
+            The received event.
         now
             Monotonic seconds.
         losses
-            How often the connection has been lost so far.
+            Number of lost connections so far.
         """
         key = (event.station, event.TYPE)
         track = self._tracks.pop(key, None)
@@ -74,12 +74,12 @@ class Numbers:
             if len(self._tracks) >= MAX_TRACKS:
                 del self._tracks[next(iter(self._tracks))]
             track = _Track(arrival=now, losses=losses)
-        self._tracks[key] = track  # now the last of all
+        self._tracks[key] = track  # moved to the end
         expected = track.next.get(event.session)
         restarted = False
         if expected is None:
-            # A new session behind a lost connection is a restart, and all of its events that came
-            # before this one were missed. Else this is the first that is heard, or another daemon.
+            # A new session after a lost connection is a restart: all of its earlier events were
+            # missed. Otherwise this is the first event, or one of another daemon.
             restarted = bool(track.next) and losses > track.losses
             expected = 0 if restarted else event.seq
             track.losses = losses

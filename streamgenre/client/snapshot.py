@@ -1,4 +1,4 @@
-"""How a daemon's stations are doing, from what its bus keeps for who comes late."""
+"""The state of a daemon's stations, from the last values that its bus keeps."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from streamgenre.events import SourceChange, Status, Update
 if TYPE_CHECKING:
     from streamgenre.client.subscriber import Subscriber
 
-GLANCED: Final = ("update", "source", "status")
-"""Types that a glance looks at."""
+SNAPSHOT_TYPES: Final = ("update", "source", "status")
+"""Event types that a snapshot reads."""
 _AFTER_FIRST_S: Final = 0.5
-"""What is kept comes at once; a little later all of it is there."""
+"""Seconds after the first event by which all last values have arrived."""
 
 
-def glance(subscriber: Subscriber, patience_s: float = 3.0) -> dict[str, dict[str, Any]]:
-    """Return what a bus says of each station; empty where it does not answer in time.
+def snapshot(subscriber: Subscriber, patience_s: float = 3.0) -> dict[str, dict[str, Any]]:
+    """Return the state of each station by name; empty if no event comes in time.
 
     Parameters
     ----------
     subscriber
-        Subscribed to the types of ``GLANCED``.
+        Subscribed to :data:`SNAPSHOT_TYPES`.
     patience_s
         Seconds to wait for the first event.
     """
@@ -44,11 +44,11 @@ def glance(subscriber: Subscriber, patience_s: float = 3.0) -> dict[str, dict[st
         elif isinstance(event, SourceChange):
             station |= {"source_state": event.state, "detail": event.detail}
         elif isinstance(event, Status):
-            station |= {name: getattr(event, name) for name in _OF_STATUS}
+            station |= {name: getattr(event, name) for name in _STATUS_FIELDS}
     return stations
 
 
-_OF_STATUS: Final = (
+_STATUS_FIELDS: Final = (
     *("source_state", "input", "model", "uptime_s", "last_frame_age_s", "samples", "samples_lost"),
     *("cpu_share", "rss_bytes", "open_files", "threads", "history"),
 )

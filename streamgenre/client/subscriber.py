@@ -1,4 +1,4 @@
-"""Reading the events of a daemon, on this machine or another."""
+"""The subscriber: receives the events of daemons on this machine or others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import zmq
 
 from streamgenre.bus.keys import KeyPair, check_public, default_folder, read_pair
 from streamgenre.client.link import Link, Links
-from streamgenre.client.sequence import Hole, Numbers
+from streamgenre.client.sequence import Hole, SequenceTracker
 from streamgenre.defaults import ENDPOINT
 from streamgenre.errors import BusError, nearest
 from streamgenre.events import TYPES, AnyEvent, from_json
@@ -26,15 +26,15 @@ _RECEIVE_QUEUE: Final = 10_000
 _MAX_MESSAGE: Final = 4 << 20
 _MAX_HOLES: Final = 1000
 _ROUND_S: Final = 0.5
-"""Longest wait at a time: a dead daemon is told of so late at most."""
+"""Longest wait in seconds between two checks whether the daemon is still there."""
 
 
 class Subscriber:
-    """Iterates over the events of daemons as they come, with ``for`` or ``async for``.
+    """Iterates over the events of daemons as they arrive, with ``for`` or ``async for``.
 
-    Connecting succeeds whether or not the daemon is there: events come once it is, and again after
-    it was restarted. First comes, for each type and station, the last event that the daemon sent
-    before, marked ``retained``. To be used by one thread.
+    Connecting succeeds whether or not the daemon is running: events arrive once it is, and again
+    after a restart. The last event of each type and station that was sent before arrives first,
+    marked ``retained``. Only one thread may use a subscriber.
 
     Parameters
     ----------
@@ -43,17 +43,17 @@ class Subscriber:
         different names.
     types
         Event types to receive (``update``, ``segment``, ``gap``, ``source``, ``title``,
-        ``status``); None for all.
+        ``dead_air``, ``status``); None for all.
     stations
         Names of the stations to receive; None for all.
     timeout
-        Iteration ends where no event came for so many seconds; None waits for ever.
+        Seconds without an event after which iteration ends; None waits forever.
     server_key
-        Public key of the daemon (``streamgenre keys show`` there), or one for each endpoint; None
-        for no encryption.
+        Public key of the daemon (``streamgenre keys show`` prints it there), or one for each
+        endpoint; None for no encryption.
     keys
-        Own key pair, or the folder that holds it; by default that of ``streamgenre keys``. Used
-        with ``server_key`` only.
+        Own key pair, or the folder that holds it; by default that of ``streamgenre keys``. Only
+        used with ``server_key``.
     on_hole
         Called with each :class:`~streamgenre.client.sequence.Hole`, before the event after it is
         returned.
@@ -64,9 +64,9 @@ class Subscriber:
     Raises
     ------
     BusError
-        If an endpoint or a type is not one.
+        If an endpoint is malformed or a type unknown.
     KeysError
-        If a key is not one, or the own key pair is missing or open to others.
+        If a key is malformed, or the own key pair is missing or open to other users.
 
     Examples
     --------
@@ -94,16 +94,16 @@ class Subscriber:
         pair = _own_pair(keys) if server_keys else None
         self.timeout = timeout
         self.missed = 0
-        """Events that were sent but never arrived here, as the ``seq`` numbers show."""
+        """Events that were sent but not received, according to their ``seq``."""
         self.holes: deque[Hole] = deque(maxlen=_MAX_HOLES)
-        """The last holes, each with its session, numbers and time."""
+        """The newest holes, up to 1000."""
         self._on_hole = on_hole
-        self._numbers = Numbers()
+        self._sequence = SequenceTracker()
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
         self._socket.set(zmq.RCVHWM, _RECEIVE_QUEUE)
         self._socket.set(zmq.MAXMSGSIZE, _MAX_MESSAGE)
         self._socket.set(zmq.LINGER, 0)
-        self._links = Links(self._socket, encrypted=pair is not None, tell=on_link)
+        self._links = Links(self._socket, encrypted=pair is not None, on_change=on_link)
         self._links.configure()
         for topic in self._topics():
             self._socket.subscribe(topic)
@@ -130,7 +130,7 @@ class Subscriber:
             ) from error
 
     def _topics(self) -> list[str]:
-        # Status is always listened to: its absence shows that a daemon hangs.
+        # Status is always subscribed to: its absence shows that a daemon hangs.
         types = sorted({*(self._types or TYPES), "status"})
         if self._stations is None:
             return [f"{kind}/" for kind in types]
@@ -138,27 +138,27 @@ class Subscriber:
 
     @property
     def link(self) -> Link:
-        """Whether the daemon is there, as far as was seen while this object waited."""
-        return self._links.now
+        """State of the connection, as of the last time this object waited."""
+        return self._links.state
 
     def receive(self, timeout: float | None = None) -> AnyEvent | None:
-        """Return the next event, or None where none came within ``timeout`` seconds.
+        """Return the next event, or None if none arrives within ``timeout`` seconds.
 
         Raises
         ------
         BusError
-            If what came is no event of a version known here.
+            If a message is not an event of a known version.
         """
         found = self._wait(timeout)
         return None if found is None else found[1]
 
     def receive_json(self, timeout: float | None = None) -> bytes | None:
-        """Return the next event's JSON as it was sent; otherwise as :meth:`receive`."""
+        """Return the JSON of the next event as it was sent; otherwise like :meth:`receive`."""
         found = self._wait(timeout)
         return None if found is None else found[0]
 
     async def receive_async(self, timeout: float | None = None) -> AnyEvent | None:
-        """As :meth:`receive`, without blocking the running asyncio loop."""
+        """Like :meth:`receive`, without blocking the running asyncio loop."""
         ends = _end(timeout)
         while True:
             found = self._take()
@@ -181,8 +181,8 @@ class Subscriber:
             self._poller.poll(math.ceil(1000 * left))
 
     async def _pause(self, seconds: float) -> None:
-        """Wait until something may have come."""
-        # Readable descriptors tell of changes only; here all that was there has been taken.
+        """Wait until a message may have arrived."""
+        # ZeroMQ's descriptors signal changes only; all pending messages have been read before.
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
         handles = [int(s.get(zmq.FD)) for s in (self._socket, self._links.monitor)]
         for handle in handles:
@@ -197,19 +197,19 @@ class Subscriber:
                 loop.remove_reader(handle)
 
     def _take(self) -> tuple[bytes, AnyEvent] | None:
-        """Return the next event that is wanted and new; None where there is none now."""
+        """Return the next new event of the chosen types and stations; None if there is none now."""
         while True:
-            self._links.watch(time.monotonic())
+            self._links.read_monitor(time.monotonic())
             try:
                 parts = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return None
             now = time.monotonic()
-            self._links.heard(now)
+            self._links.note_event(now)
             if len(parts) != 2 or not self._wanted(parts[0].decode(errors="replace")):
                 continue
             event = from_json(parts[1])
-            new, hole = self._numbers.note(event, now, self._links.losses)
+            new, hole = self._sequence.update(event, now, self._links.losses)
             if hole is not None:
                 self.missed += hole.count
                 self.holes.append(hole)
@@ -219,7 +219,7 @@ class Subscriber:
                 return parts[1], event
 
     def _wanted(self, topic: str) -> bool:
-        # ZeroMQ matches prefixes: update/rock brings update/rock-antenne along.
+        # ZeroMQ matches prefixes: update/rock also matches update/rock-antenne.
         kind, _, station = topic.partition("/")
         return (self._types is None or kind in self._types) and (
             self._stations is None or station in self._stations
@@ -263,7 +263,17 @@ class Subscriber:
 
 
 def use_keys(socket: zmq.Socket[bytes], pair: KeyPair, server_key: bytes) -> None:
-    """Encrypt what a socket connects to from now on."""
+    """Encrypt the connections that a socket makes from now on.
+
+    Parameters
+    ----------
+    socket
+        The socket.
+    pair
+        Own key pair.
+    server_key
+        Public key of the server.
+    """
     socket.set(zmq.CURVE_PUBLICKEY, pair.public)
     socket.set(zmq.CURVE_SECRETKEY, pair.secret)
     socket.set(zmq.CURVE_SERVERKEY, server_key)
@@ -274,7 +284,7 @@ def _checked(types: Iterable[str]) -> frozenset[str]:
     for kind in sorted(wanted):
         if kind not in TYPES:
             raise BusError(
-                f"no event type {kind!r}: expected {', '.join(TYPES)}{nearest(kind, TYPES)}"
+                f"unknown event type {kind!r}: expected {', '.join(TYPES)}{nearest(kind, TYPES)}"
             )
     return wanted
 
@@ -297,5 +307,5 @@ def _end(timeout: float | None) -> float | None:
 
 
 def _left(ends: float | None) -> float:
-    """Return the seconds to wait now; 0 where the time is over."""
+    """Return the seconds to wait now; 0 if the time is up."""
     return _ROUND_S if ends is None else min(_ROUND_S, max(0.0, ends - time.monotonic()))

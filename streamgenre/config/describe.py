@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import json
 import math
 import re
@@ -17,7 +15,7 @@ from streamgenre.config.build import OWN, TABLES, keys
 from streamgenre.config.layers import Given
 from streamgenre.config.settings import MAX_STATIONS, StationSettings
 from streamgenre.config.values import bare
-from streamgenre.limits import Like, Range, hints, limits_of
+from streamgenre.limits import Like, Range, field_docs, hints, limits_of
 from streamgenre.paths import home
 from streamgenre.urls import shown as safe
 
@@ -56,24 +54,14 @@ input = "http://radio.example/jazz.mp3"
 
 @cache
 def docs(cls: type) -> dict[str, str]:
-    """Return the docstrings of a dataclass's fields, each in one line.
+    """Return the docstrings of a dataclass's fields for readers of a configuration file.
 
-    A file has no None: what is None in the program is left out there.
+    TOML has no None: such a key is left out.
     """
-    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
-    assert isinstance(body, ast.ClassDef)
-    found = {}
-    for field, after in zip(body.body, body.body[1:], strict=False):
-        if (
-            isinstance(field, ast.AnnAssign)
-            and isinstance(field.target, ast.Name)
-            and isinstance(after, ast.Expr)
-            and isinstance(after.value, ast.Constant)
-        ):
-            text = str(after.value.value).replace("``", "`")
-            text = re.sub(r"\bNone\s+(for|to)\b", r"leave it out \1", text)
-            found[field.target.id] = " ".join(text.split())
-    return found
+    return {
+        name: re.sub(r"\bNone (for|to)\b", r"leave it out \1", text.replace("``", "`"))
+        for name, text in field_docs(cls).items()
+    }
 
 
 def _default(field: Any) -> Any:

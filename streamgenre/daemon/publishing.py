@@ -62,7 +62,7 @@ class BusSink(Sink):
         mode = int(settings.ipc_mode, 8)
         control = ControlSocket(settings.control, self._requests) if settings.control else None
         self._publisher = Publisher(
-            settings.publish, gate=self._authenticator(), ipc_mode=mode, control=control
+            settings.publish, auth=self._authenticator(), ipc_mode=mode, control=control
         )
         if settings.publish.endswith(":*"):
             _log.info("publishing on %s", self._publisher.endpoint)
@@ -75,7 +75,7 @@ class BusSink(Sink):
     def forget(self, station: str) -> None:
         """Stop sending a station's last events to late subscribers."""
         assert self._publisher is not None
-        self._publisher.forget(station)
+        self._publisher.remove_station(station)
 
     def stop(self) -> None:
         """Close the sockets; events on their way get half a second."""
@@ -85,7 +85,7 @@ class BusSink(Sink):
     @property
     def stats(self) -> BusStats:
         """Figures of the bus, at most a second old."""
-        return BusStats() if self._publisher is None else self._publisher.traffic
+        return BusStats() if self._publisher is None else self._publisher.stats
 
     def _authenticator(self) -> Authenticator | None:
         """Return what lets clients in by their keys; None if everyone on this machine may read."""

@@ -11,7 +11,7 @@ import zmq
 from streamgenre.bus.endpoints import needs_keys
 from streamgenre.bus.keys import SECRET, default_folder
 from streamgenre.client.link import REFUSED
-from streamgenre.client.snapshot import GLANCED, glance
+from streamgenre.client.snapshot import SNAPSHOT_TYPES, snapshot
 from streamgenre.client.subscriber import Subscriber
 from streamgenre.doctor.finding import note, ok, problem
 from streamgenre.system import systemctl
@@ -53,8 +53,8 @@ def _free(endpoint: str) -> bool:
 
 
 def _who_publishes(endpoint: str) -> Finding:
-    with Subscriber(_reachable(endpoint), types=GLANCED) as subscriber:
-        stations = glance(subscriber)
+    with Subscriber(_reachable(endpoint), types=SNAPSHOT_TYPES) as subscriber:
+        stations = snapshot(subscriber)
         refused = REFUSED in subscriber.link.detail
     owner = _owner(endpoint)
     if not stations and refused:

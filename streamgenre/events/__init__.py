@@ -1,13 +1,14 @@
-"""The events that leave the daemon: one typed, versioned contract for every reader.
+"""The events that a daemon sends: one typed, versioned contract for every reader.
 
-An event travels as two parts, the topic ``<type>/<station>`` and one JSON object. The JSON Schemas
-in ``streamgenre/schemas`` describe the objects; the classes here are the same contract for Python.
-Readers must ignore fields that they do not know.
+A message has two parts, the topic ``TYPE/STATION`` and one JSON object. The classes here define the
+objects; the JSON Schemas in ``streamgenre/schemas`` are generated from them. Readers must ignore
+fields that they do not know.
 """
 
 from streamgenre.events.types import (
     EVENT_CLASSES,
     RETAINED_TYPES,
+    SEQ_MODULUS,
     TYPES,
     VERSION,
     AnyEvent,
@@ -24,7 +25,6 @@ from streamgenre.events.types import (
 )
 from streamgenre.events.wire import (
     PROBABILITY_DIGITS,
-    SEQ_MODULUS,
     Sequence,
     from_dict,
     from_json,

@@ -1,4 +1,4 @@
-"""Events from the engine's thread to what shows them in the same process."""
+"""A queue of events from the engine's thread to a reader in the same process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
     from streamgenre.events import AnyEvent
 
-_ROOM: Final = 2000
+_CAPACITY: Final = 2000
 POLL_S: Final = 0.2
-"""Longest silence of an iteration in seconds."""
+"""Longest time in seconds between two items of an iteration."""
 
 
 class EventQueue:
@@ -21,19 +21,19 @@ class EventQueue:
     Parameters
     ----------
     lossless
-        Where the reader is too slow: True lets the writer wait (a file waits too), False drops the
-        event and counts it (a live input does not wait).
+        What happens while the queue is full: True makes the writer wait (a file can wait), False
+        drops events and counts them (a live input cannot wait).
     """
 
     def __init__(self, *, lossless: bool) -> None:
-        self._queue: queue.Queue[AnyEvent | None] = queue.Queue(_ROOM)
+        self._queue: queue.Queue[AnyEvent | None] = queue.Queue(_CAPACITY)
         self._lossless = lossless
         self._abandoned = False
         self.dropped = 0
-        """Events that the reader never saw."""
+        """Number of dropped events."""
 
     def put(self, event: AnyEvent) -> None:
-        """Hand an event over."""
+        """Add an event; while the queue is full, wait or drop the event."""
         while not self._abandoned:
             try:
                 self._queue.put(event, timeout=POLL_S if self._lossless else 0)
@@ -44,7 +44,7 @@ class EventQueue:
                     return
 
     def end(self) -> None:
-        """Say that no more events come."""
+        """End the iteration after the events so far."""
         while not self._abandoned:
             try:
                 self._queue.put(None, timeout=POLL_S)
@@ -53,11 +53,11 @@ class EventQueue:
                 continue
 
     def abandon(self) -> None:
-        """Say that nobody reads any more: the writer never waits again."""
+        """Note that the reader has stopped: the writer never waits again."""
         self._abandoned = True
 
     def __iter__(self) -> Iterator[AnyEvent | None]:
-        """Yield events in order, and None where none came for a while, until the end."""
+        """Yield events in order, and None after each :data:`POLL_S` without one, until the end."""
         while True:
             try:
                 event = self._queue.get(timeout=POLL_S)

@@ -1,47 +1,90 @@
-"""The types of events and their fields: the contract of the JSON Schemas as classes.
+"""The types of events and their fields, from which the JSON Schemas are generated.
 
-Fields may be added within a version. One that was added has a default here, so that an older daemon
-can still be read.
+Types, limits and docstrings become the schemas in ``streamgenre/schemas`` and the tables in
+``docs/events.md`` (``scripts/event-docs``). Fields may be added within a version. An added field
+has a default here, so that events of an older daemon can still be read.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias, TypedDict
 
 VERSION: Final = 1
+SEQ_MODULUS: Final = 2**53
+"""Sequence numbers go up to one less, the largest integer that every JSON reader holds."""
+
+MAX_TITLES: Final = 20
+"""Most titles in a segment."""
 
 State: TypeAlias = Literal["music", "speech", "silence", "unknown"]
 SourceState: TypeAlias = Literal["connecting", "live", "lost", "ended"]
 
-# Made once: json.dumps would make one a call, which costs a fifth of the encoding.
+# The pairs are keywords of the JSON Schemas.
+Name: TypeAlias = Annotated[str, ("minLength", 1)]
+Count: TypeAlias = Annotated[int, ("minimum", 0)]
+Positive: TypeAlias = Annotated[int, ("minimum", 1)]
+Seconds: TypeAlias = Annotated[float, ("minimum", 0)]
+Share: TypeAlias = Annotated[float, ("minimum", 0)]
+Probability: TypeAlias = Annotated[float, ("minimum", 0), ("maximum", 1)]
+Probabilities: TypeAlias = Annotated[dict[str, Probability], ("minProperties", 2)]
+
+# Made once: json.dumps would make one for each call, a fifth of the cost of encoding.
 _encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+class NowPlaying(TypedDict):
+    """What a station says is playing, within an update or a segment."""
+
+    artist: str | None
+    title: str | None
+    raw: str
+    since: Seconds
+
+
+class Latency(TypedDict):
+    """Latencies in ms."""
+
+    p50: Annotated[float, ("minimum", 0)]
+    p99: Annotated[float, ("minimum", 0)]
+    max: Annotated[float, ("minimum", 0)]
+
+
+class HistoryState(TypedDict):
+    """The state of the history within a status event."""
+
+    state: Literal["recording", "failing"]
+    problem: str | None
+    buffered: Count
+    lost: Count
+    set_aside: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What every event has."""
+    """The fields of every event."""
 
     TYPE: ClassVar[str] = ""
 
-    station: str
+    station: Name
     """Name of the station (one audio input of a daemon)."""
-    session: str
+    session: Name
     """Identifier of this run of the station, new at each start of the daemon."""
-    seq: int
-    """Number of the event among those of its type and station in this session, from 0, no holes;
-    0 again after 2^53 - 1."""
-    time: float
-    """UNIX seconds at which what the event tells of happened."""
-    stream_time: float
-    """Seconds of audio, lost audio included, since the session began."""
+    seq: Annotated[int, ("minimum", 0), ("maximum", SEQ_MODULUS - 1)]
+    """Sequence number of the event within its type, station and session, from 0, without holes;
+    after 2^53 - 1 comes 0."""
+    time: Seconds
+    """UNIX seconds at which the reported change happened."""
+    stream_time: Seconds
+    """Seconds of audio since the session began, lost audio included."""
     retained: bool = False
-    """Whether this is the last event of its type and station once more, for one who came late."""
+    """Whether this repeats the last event of its type and station for a late subscriber; others
+    drop it by session and seq."""
 
     @property
     def topic(self) -> str:
-        """First part of the message on the wire."""
+        """First part of the message on the wire: ``TYPE/STATION``."""
         return f"{self.TYPE}/{self.station}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -52,7 +95,7 @@ class Event:
         return {"v": VERSION, "type": self.TYPE, **values}
 
     def to_json(self) -> str:
-        """Return the JSON object in one line."""
+        """Return the JSON object on one line."""
         return _encode(self.as_dict())
 
 
@@ -63,30 +106,30 @@ class Update(Event):
     TYPE = "update"
 
     state: State
-    """What is on: ``music``, ``speech`` (without music), ``silence``, or ``unknown`` where no genre
-    is likely enough."""
+    """``music``, ``speech`` (without music), ``silence``, or ``unknown`` where no genre reaches the
+    threshold."""
     genre: str | None
     """The decision; None unless the state is ``music``."""
-    confidence: float
-    """Smoothed probability of the decision, else of the likeliest genre; 0 to 1."""
-    since: float
-    """Stream time in seconds since when state and genre hold."""
-    probabilities: dict[str, float]
-    """Calibrated probabilities of this hop by genre, sum 1; uniform where nothing was heard."""
-    smoothed: dict[str, float]
-    """Probabilities after smoothing by genre, sum 1."""
+    confidence: Probability
+    """Smoothed probability of the decision, else of the likeliest genre."""
+    since: Seconds
+    """Stream time in seconds since which state and genre hold."""
+    probabilities: Probabilities
+    """Calibrated probabilities of this hop by genre, sum 1; uniform where there was no sound."""
+    smoothed: Probabilities
+    """Smoothed probabilities by genre, sum 1."""
     level_dbfs: float | None
-    """RMS level of the hop in dB relative to full scale, with the gain that was asked for; None for
-    digital silence."""
+    """RMS level of the hop in dB relative to full scale, after ``gain_db``; None for digital
+    silence."""
     peak_dbfs: float | None = None
     """Largest sample of any channel since the last update, in dB relative to full scale, before
     resampling; None for digital silence."""
-    loudness_lufs: float | None = None
-    """Short-term loudness: the last 3 s, K-weighted over all channels (ITU-R BS.1770); None until
-    3 s were heard, and below -70 LUFS."""
-    speech: float | None = None
-    """Smoothed probability that it is speech without music; None where the model cannot tell."""
-    now_playing: dict[str, Any] | None = None
+    loudness_lufs: Annotated[float, ("minimum", -70)] | None = None
+    """Short-term loudness: the last 3 s, K-weighted over all channels (ITU-R BS.1770); None during
+    the first 3 s, and below -70 LUFS."""
+    speech: Probability | None = None
+    """Smoothed probability of speech without music; None where the model does not report it."""
+    now_playing: Annotated[dict[str, Any], NowPlaying] | None = None
     """What the station says is playing: ``artist``, ``title`` and ``raw`` as in a ``title`` event,
     ``since`` in stream time; None where it says nothing."""
 
@@ -98,22 +141,24 @@ class Segment(Event):
     TYPE = "segment"
 
     state: State
-    """State that held."""
+    """State of the stretch."""
     genre: str | None
-    """Genre that held; None unless the state is ``music``."""
-    start: float
+    """Genre of the stretch; None unless the state is ``music``."""
+    start: Seconds
     """Stream time of the start in seconds."""
-    end: float
+    end: Seconds
     """Stream time of the end in seconds."""
-    start_time: float
+    start_time: Seconds
     """UNIX seconds of the start."""
-    mean_probability: float | None
-    """Mean over the hops of the genre's probability; None unless the state is ``music``."""
-    updates: int
+    mean_probability: Probability | None
+    """Mean of the genre's probability over the hops; None unless the state is ``music``."""
+    updates: Positive
     """Number of hops."""
-    titles: list[dict[str, Any]] | None = None
-    """What the station said was playing meanwhile, in order, each as ``now_playing`` of an update;
-    the last 20 of them. None where it said nothing."""
+    titles: (
+        Annotated[list[Annotated[dict[str, Any], NowPlaying]], ("maxItems", MAX_TITLES)] | None
+    ) = None
+    """What the station said was playing during the stretch, in order, each like ``now_playing`` of
+    an update; the last 20. None where it said nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,15 +167,15 @@ class Gap(Event):
 
     TYPE = "gap"
 
-    samples: int
+    samples: Positive
     """Number of lost samples, at the rate of the source."""
-    rate: int
-    """Samples a second of the source."""
-    seconds: float
+    rate: Positive
+    """Sample rate of the source in Hz."""
+    seconds: Seconds
     """Length of the gap in seconds."""
     reason: Literal["overflow", "reconnect", "source"]
-    """``overflow``: the machine was too slow; ``reconnect``: the source was away; ``source``: the
-    source itself reported the loss."""
+    """``overflow``: the machine was too slow; ``reconnect``: the source was disconnected;
+    ``source``: the source itself reported the loss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,15 +185,15 @@ class SourceChange(Event):
     TYPE = "source"
 
     state: SourceState
-    """``connecting``, ``live``, ``lost`` (will be tried again) or ``ended`` (for good)."""
+    """``connecting``, ``live``, ``lost`` (it is retried) or ``ended`` (it is not)."""
     input: str
     """Name of the input, without credentials."""
     detail: str
-    """Why, in words; may be empty."""
-    rate: int | None
-    """Samples a second, None while unknown."""
-    channels: int | None
-    """Channels, None while unknown."""
+    """Reason in words; may be empty."""
+    rate: Positive | None
+    """Sample rate in Hz; None while unknown."""
+    channels: Positive | None
+    """Number of channels; None while unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,88 +203,89 @@ class Title(Event):
     TYPE = "title"
 
     artist: str | None
-    """Artist, None where the station does not tell it apart."""
+    """Artist; None where the station does not name the artist separately."""
     title: str | None
-    """Title of the piece, else all that the station says; None where it says nothing."""
+    """Title of the piece, else the whole text; None where the station says nothing."""
     raw: str
-    """The whole text as it came, without control characters; may be empty."""
+    """The whole text as received, without control characters; may be empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadAir(Event):
-    """Silence has lasted too long, or is over after that."""
+    """Silence has lasted too long, or such a silence has ended."""
 
     TYPE = "dead_air"
 
     active: bool
-    """True as it is found, false as it ends."""
-    start: float
+    """True when it is detected, false when it ends."""
+    start: Seconds
     """Stream time of the first silent hop in seconds."""
-    start_time: float
-    """UNIX seconds of the same."""
-    seconds: float
-    """How long it has been silent."""
+    start_time: Seconds
+    """UNIX seconds of the first silent hop."""
+    seconds: Seconds
+    """Length of the silence so far in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status(Event):
-    """How the daemon and one station are doing; at least every 10 s and at the end."""
+    """The condition of the daemon and one station; sent at least every 10 s and at the end."""
 
     TYPE = "status"
 
-    uptime_s: float
+    uptime_s: Seconds
     """Seconds since the daemon started."""
     input: str
     """Name of the input, without credentials."""
     source_state: SourceState
     """State of the source."""
-    samples: int
+    samples: Count
     """Samples captured since the session began, at the rate of the source."""
-    samples_lost: int
+    samples_lost: Count
     """Samples known to be lost since the session began, at the rate of the source."""
-    samples_replaced: int
+    samples_replaced: Count
     """Samples that were NaN or infinite and were replaced by 0."""
-    updates: int
+    updates: Count
     """Updates sent since the session began."""
-    last_frame_age_s: float | None
+    last_frame_age_s: Seconds | None
     """Seconds since the newest captured samples arrived; None before the first."""
-    latency_ms: dict[str, float] | None
-    """``p50``, ``p99`` and ``max`` over the last updates of the time from the arrival of a hop's
-    last sample to the sending of its update, in ms; None before the first."""
-    cpu_share: float
+    latency_ms: Annotated[dict[str, float], Latency] | None
+    """Time in ms from the arrival of a hop's last sample until its update is sent, over the last
+    updates; None before the first."""
+    cpu_share: Share
     """CPU time of the daemon and its helper processes over wall time since the last status; 1 is
     one full core."""
-    rss_bytes: int
-    """Resident memory of the daemon in bytes, with what its helper processes do not share."""
+    rss_bytes: Count
+    """Resident memory of the daemon in bytes, plus the unshared memory of its helper processes."""
     model: str
     """Name of the model."""
-    model_sha256: str
-    """SHA-256 of its weights file."""
-    subscribers: int = 0
-    """Connections to the bus now."""
-    subscribers_slow: int = 0
+    model_sha256: Annotated[str, ("pattern", "^[0-9a-f]{64}$")]
+    """SHA-256 of the model's weights file."""
+    subscribers: Count = 0
+    """Connections with at least one subscription."""
+    subscribers_slow: Count = 0
     """Those of them that have not taken what was sent to them for a second or more."""
-    events_dropped: int = 0
-    """Events since the daemon's start that at least one subscriber may have lost, because a queue
+    events_dropped: Count = 0
+    """Events since the daemon's start that at least one subscriber may have lost because a queue
     was full."""
-    connections_refused: int = 0
-    """Connections since the daemon's start that were no ZeroMQ, had no allowed key or were too
-    many."""
-    open_files: int = 0
-    """Open files, sockets and pipes of the daemon; 0 where it is too old to tell."""
-    threads: int = 0
-    """Threads of the daemon; 0 where it is too old to tell."""
+    connections_refused: Count = 0
+    """Connections since the daemon's start that did not speak ZeroMQ, had no allowed key, or
+    exceeded a limit."""
+    open_files: Count = 0
+    """Open files, sockets and pipes of the daemon; 0 if the daemon is too old to report it."""
+    threads: Count = 0
+    """Threads of the daemon; 0 if the daemon is too old to report it."""
     clock_drift_ppm: float | None = None
-    """How much faster the clock of the source runs than the system's, in millionths, over up to the
-    last hour without a loss; None until it was measured, which takes five minutes."""
-    clock_steps: int = 0
-    """How often the system's clock was set since the session began. Times told from then on are by
+    """How much faster the clock of the source runs than the system's, in parts per million, over up
+    to the last hour without a loss; None until it is measured, which takes five minutes."""
+    clock_steps: Count = 0
+    """Number of times that the system's clock was set since the session began. Later times are by
     the new clock."""
-    history: dict[str, Any] | None = None
-    """How the history is doing; None where none is kept. ``state`` (``recording`` or ``failing``),
-    ``problem`` in words, ``buffered`` and ``lost`` rows, ``set_aside`` (name of a broken file)."""
+    history: Annotated[dict[str, Any], HistoryState] | None = None
+    """State of the history: ``problem`` in words, rows ``buffered`` for the disk, rows ``lost``,
+    and ``set_aside``, the name of a broken file; None where no history is kept."""
     removed: bool = False
-    """Whether the station was taken out of the daemon, as by a reload: then nothing follows."""
+    """Whether the station was removed from the daemon, for instance by a reload; then this is its
+    last event."""
 
 
 AnyEvent: TypeAlias = Update | Segment | Gap | SourceChange | Title | DeadAir | Status
@@ -249,8 +295,8 @@ EVENT_CLASSES: Final[dict[str, type[AnyEvent]]] = {
 }
 TYPES: Final = tuple(EVENT_CLASSES)
 RETAINED_TYPES: Final = tuple(name for name in TYPES if name != "gap")
-"""Types whose last event a new subscriber receives at once; a gap is over when it is told."""
+"""Types whose last event a new subscriber receives at once; a gap is over when it is reported."""
 FIELDS: Final[dict[type[Event], tuple[str, ...]]] = {
     cls: tuple(f.name for f in fields(cls)) for cls in EVENT_CLASSES.values()
 }
-"""Names of the fields of each type, in their order; asking for them anew costs at every event."""
+"""Names of the fields of each type, in order; computed once, because every event needs them."""

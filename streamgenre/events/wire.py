@@ -1,4 +1,4 @@
-"""Events on their way: read from JSON, described by their schemas, numbered and rounded."""
+"""Events as JSON: parsing, schemas, sequence numbers and rounding."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from importlib import resources
 from typing import Any, Final
 
 from streamgenre.errors import BusError
-from streamgenre.events.types import EVENT_CLASSES, FIELDS, TYPES, VERSION, AnyEvent, Event
+from streamgenre.events.types import (
+    EVENT_CLASSES,
+    FIELDS,
+    SEQ_MODULUS,
+    TYPES,
+    VERSION,
+    AnyEvent,
+    Event,
+)
 
-SEQ_MODULUS: Final = 2**53
-"""Numbers go from 0 to one less, the largest integer that every JSON reader holds; then from 0."""
 PROBABILITY_DIGITS: Final = 8
-"""Ten probabilities rounded to this still sum to 1 within 1e-7."""
+"""Digits of a probability: ten rounded ones still sum to 1 within 1e-7."""
 
 _REQUIRED: Final[dict[type[Event], tuple[str, ...]]] = {
     cls: tuple(f.name for f in fields(cls) if f.default is MISSING)
@@ -28,13 +34,13 @@ def from_dict(data: dict[str, Any]) -> AnyEvent:
     Raises
     ------
     BusError
-        If it is no event of a version and type known here.
+        If the object is not an event of a known version and type.
     """
     if not isinstance(data, dict) or data.get("v") != VERSION:
         found = data.get("v") if isinstance(data, dict) else type(data).__name__
         raise BusError(
             f"not an event of version {VERSION} (found {found!r}); "
-            "update streamgenre on the side that is older"
+            "update streamgenre on the older side"
         )
     event_type = data.get("type")
     cls = EVENT_CLASSES.get(event_type) if isinstance(event_type, str) else None
@@ -47,7 +53,13 @@ def from_dict(data: dict[str, Any]) -> AnyEvent:
 
 
 def from_json(text: str | bytes) -> AnyEvent:
-    """Return the typed event of one JSON line; errors as :func:`from_dict`."""
+    """Return the typed event of a JSON text.
+
+    Raises
+    ------
+    BusError
+        If the text is not JSON, or not an event of a known version and type.
+    """
     try:
         data = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -56,7 +68,7 @@ def from_json(text: str | bytes) -> AnyEvent:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def schema(event_type: str) -> dict[str, Any]:
@@ -67,7 +79,7 @@ def schema(event_type: str) -> dict[str, Any]:
 
 
 class Sequence:
-    """Hands out ``seq`` numbers for one station: per event type, from 0, no holes.
+    """Counts the ``seq`` of one station's events, for each event type.
 
     Parameters
     ----------
@@ -86,5 +98,5 @@ class Sequence:
 
 
 def rounded(probabilities: dict[str, float]) -> dict[str, float]:
-    """Return probabilities with as many digits as are sent."""
+    """Return probabilities rounded to the digits that are sent."""
     return {label: round(p, PROBABILITY_DIGITS) for label, p in probabilities.items()}

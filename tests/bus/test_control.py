@@ -237,7 +237,7 @@ def test_the_same_keys_as_the_bus(tmp_path: Path) -> None:
         return lambda socket: use_keys(socket, pair, ring.server.public)
 
     control = ControlSocket(ANY, Echo())
-    with Publisher(ANY, gate=Authenticator(ring.daemon, print), control=control) as publisher:
+    with Publisher(ANY, auth=Authenticator(ring.daemon, print), control=control) as publisher:
         body = {"request": "x"}
         assert request(control.endpoint, body, configure=keys(ring.alice))["ok"]
         for wrong in (keys(ring.mallory), lambda socket: None):

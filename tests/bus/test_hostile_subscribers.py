@@ -92,10 +92,10 @@ def wait_idle(publisher: Publisher) -> None:
 def test_who_never_reads_is_seen_counted_and_bounded(publisher: Publisher) -> None:
     made_up = SampleStation()
     with raw_subscriber(publisher.endpoint), Subscriber(publisher.endpoint) as kind:
-        until(lambda: publisher.traffic.subscribers == 2)
+        until(lambda: publisher.stats.subscribers == 2)
         publisher.send(made_up.update())
         assert kind.receive(5) is not None
-        assert publisher.traffic.events_dropped == 0
+        assert publisher.stats.events_dropped == 0
         before = psutil.Process().memory_info().rss
         received = 0
         for _ in range(60):  # 18,000 events, 15 MB: no queue has room for them
@@ -104,12 +104,27 @@ def test_who_never_reads_is_seen_counted_and_bounded(publisher: Publisher) -> No
             while received < publisher_sent(made_up) and kind.receive(5) is not None:
                 received += 1
         assert kind.missed == 0  # one that reads loses nothing through one that does not
-        until(lambda: publisher.traffic.subscribers_slow == 1)
-        assert publisher.traffic.events_dropped > 5_000
+        until(lambda: publisher.stats.subscribers_slow == 1)
+        assert publisher.stats.events_dropped > 5_000
         grown = psutil.Process().memory_info().rss - before
         assert grown < 20e6  # the queue of 1000 and no more
-    until(lambda: publisher.traffic.subscribers == 0)
-    assert publisher.traffic.subscribers_slow == 0
+    until(lambda: publisher.stats.subscribers == 0)
+    assert publisher.stats.subscribers_slow == 0
+
+
+def test_losses_of_a_second_slow_reader_are_counted_too(publisher: Publisher) -> None:
+    """After the first overflow a send to a full queue must still fail before anything is lost."""
+    made_up = SampleStation()
+    for _ in range(2):
+        until(lambda: publisher.stats.subscribers == 0)  # the queues of earlier readers are gone
+        before = publisher.stats.events_dropped
+        with raw_subscriber(publisher.endpoint):
+            until(lambda: publisher.stats.subscribers == 1)
+            for _ in range(12):  # 12,000 events, 10 MB: no queue has room for them
+                for _ in range(1000):
+                    publisher.send(made_up.update())
+                wait_idle(publisher)
+            until(lambda least=before + 2000: publisher.stats.events_dropped > least)  # type: ignore[misc]
 
 
 def publisher_sent(made_up: SampleStation) -> int:
@@ -121,7 +136,7 @@ def test_a_slow_reader_of_a_simulated_hour_knows_what_it_missed(publisher: Publi
     made_up = SampleStation()
     with Subscriber(publisher.endpoint, types=["update"]) as slow:
         slow._socket.set(zmq.RCVHWM, 10)
-        until(lambda: publisher.traffic.subscribers == 1)
+        until(lambda: publisher.stats.subscribers == 1)
         read = 0
         for minute in range(60):
             for _ in range(60):
@@ -138,7 +153,7 @@ def test_a_slow_reader_of_a_simulated_hour_knows_what_it_missed(publisher: Publi
 def test_a_reader_that_overflows_counts_every_missing_event(publisher: Publisher) -> None:
     made_up = SampleStation()
     with Subscriber(publisher.endpoint, types=["update"]) as slow:
-        until(lambda: publisher.traffic.subscribers == 1)
+        until(lambda: publisher.stats.subscribers == 1)
         for _ in range(100_000):
             publisher.send(made_up.update())
             if len(publisher._queue) > 5000:
@@ -248,7 +263,7 @@ def test_too_many_subscriptions_end_a_connection_and_free_its_memory(publisher: 
         with raw_subscriber(publisher.endpoint) as raw:
             raw.sendall(b"".join(map(subscription, topics)))
             assert is_ended(raw)
-    until(lambda: publisher.traffic.subscribers == 0)
+    until(lambda: publisher.stats.subscribers == 0)
     assert publisher._connections._bytes == 0
 
 
@@ -266,7 +281,7 @@ def test_one_that_subscribes_over_and_over_is_dropped(publisher: Publisher) -> N
 
 
 class FakeFrame:
-    """A message of a connection, with what libzmq and the gate attach to it."""
+    """A message of a connection, with what libzmq and the authenticator attach to it."""
 
     def __init__(self, name: str, handle: int, message: bytes = b"\x01a") -> None:
         self.bytes = message
@@ -284,7 +299,7 @@ def test_what_a_former_owner_of_a_descriptor_said_harms_no_one() -> None:
         connections._open[9999] = None
 
         def take(name: str) -> bytes | None:
-            return connections.take(FakeFrame(name, 9999), lambda name: True)  # type: ignore[arg-type]
+            return connections.handle_message(FakeFrame(name, 9999), lambda name: True)  # type: ignore[arg-type]
 
         assert [take(name) for name in ("7 ", "5 ", "7 ")] == [b"a", None, None]
         assert list(connections._peers) == ["7 "]
@@ -302,7 +317,7 @@ def test_what_a_subscriber_says_besides_is_ignored(publisher: Publisher) -> None
         for message in (b"", b"\x02", b"\x07hello", bytes(100)):
             raw.sendall(b"\x00" + bytes([len(message)]) + message)
         made_up = SampleStation()
-        until(lambda: publisher.traffic.subscribers == 1)
+        until(lambda: publisher.stats.subscribers == 1)
         publisher.send(made_up.update())
         raw.settimeout(5)
         heard = b""
@@ -329,13 +344,13 @@ def test_a_reader_that_sleeps_keeps_its_connection_and_its_process(publisher: Pu
     )
     try:
         made_up = SampleStation()
-        until(lambda: publisher.traffic.subscribers == 1)
+        until(lambda: publisher.stats.subscribers == 1)
         publisher.send(made_up.update())
         assert reader.stdout is not None
         assert reader.stdout.readline() == "in\n"
         until(lambda: _filled(publisher, made_up), 30)
         time.sleep(10)
-        assert publisher.traffic.subscribers == 1
+        assert publisher.stats.subscribers == 1
         out, _ = reader.communicate("\n", timeout=60)
         read, losses = map(int, out.split())
         assert (reader.returncode, losses) == (0, 0)
@@ -348,4 +363,4 @@ def _filled(publisher: Publisher, made_up: SampleStation) -> bool:
     for _ in range(1000):
         publisher.send(made_up.update())
     wait_idle(publisher)
-    return publisher.traffic.events_dropped > 0
+    return publisher.stats.events_dropped > 0

@@ -71,7 +71,7 @@ def test_a_folder_open_to_others_is_refused(tmp_path: Path) -> None:
 
 def test_a_pair_is_not_overwritten_by_accident(tmp_path: Path) -> None:
     pair = new_pair(tmp_path / "keys")
-    with pytest.raises(KeysError, match="there already"):
+    with pytest.raises(KeysError, match="exists already"):
         new_pair(tmp_path / "keys")
     assert read_pair(tmp_path / "keys") == pair
     assert new_pair(tmp_path / "keys", replace=True) != pair
@@ -86,7 +86,7 @@ def test_public_keys_need_no_quotes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["", "abc", "~" * 40, "#" * 40, "ü" * 40, "a" * 41, "a" * 39])
 def test_what_is_no_key_is_refused(key: str) -> None:
-    with pytest.raises(KeysError, match="no public key: expected the 40 characters"):
+    with pytest.raises(KeysError, match="not a public key: expected the 40 characters"):
         check_public(key)
 
 
@@ -100,7 +100,7 @@ def test_allow_and_revoke_keep_the_list_true(tmp_path: Path) -> None:
     with pytest.raises(KeysError, match="already, as one"):
         allow(folder, "uno", one)
     for name in ("", "a b", "../x", "a\nb", "-x", "x" * 65):
-        with pytest.raises(KeysError, match="no name"):
+        with pytest.raises(KeysError, match="not a name"):
             allow(folder, name, two)
     with pytest.raises(KeysError, match="did you mean 'one'"):
         revoke(folder, "onne")

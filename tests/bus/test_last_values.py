@@ -11,7 +11,7 @@ from support.live import bus, until
 from support.sample_events import SampleStation
 
 from streamgenre import Subscriber
-from streamgenre.bus.last_values import COPIES, COPIES_PER_S, PAUSE_S, LastValues, marked
+from streamgenre.bus.last_values import COPIES, COPIES_PER_S, PAUSE_S, LastValues, mark_retained
 from streamgenre.bus.publisher import Publisher
 from streamgenre.events import RETAINED_TYPES, TYPES, from_json
 
@@ -65,7 +65,7 @@ def test_a_station_that_was_removed_is_forgotten_behind_its_last_event() -> None
     with Publisher(ANY) as publisher, plain(publisher.endpoint, "") as early:
         received(early, 0.3)
         publish_one_of_each(publisher, "stays", "goes", "goes on")
-        publisher.forget("goes")
+        publisher.remove_station("goes")
         told = received(early)
         assert {e["type"] for e in told if e["station"] == "goes"} == set(TYPES)
         with plain(publisher.endpoint, "") as late:
@@ -122,7 +122,7 @@ def test_a_join_costs_the_others_one_repetition_not_one_a_join() -> None:
 
 def test_the_mark_leaves_the_event_as_it_was() -> None:
     event = SampleStation().update()
-    late = from_json(marked(event.to_json().encode()))
+    late = from_json(mark_retained(event.to_json().encode()))
     assert late.retained
     assert late.as_dict() | {"retained": False} == event.as_dict() | {"retained": False}
 
@@ -132,7 +132,7 @@ def test_one_topic_is_not_repeated_all_the_time() -> None:
     last.keep(b"update/a", b"{}")
     sent = []
     for step in range(100):
-        last.ask(b"")
+        last.request(b"")
         sent += [step / 100 for _ in last.due(1, step / 100)]
     assert sent == [0.0, 0.25, 0.5, 0.75]
 
@@ -143,7 +143,7 @@ def test_repetitions_have_a_budget() -> None:
         last.keep(f"update/{n}".encode(), b"{}")
     sent = 0
     for step in range(1000):  # someone subscribes over and over for 100 s, 1000 others listen
-        last.ask(b"update/")
+        last.request(b"update/")
         sent += 1000 * len(list(last.due(1000, step / 10)))
     assert sent <= COPIES + 100 * COPIES_PER_S
     assert sent >= 50 * COPIES_PER_S  # and still everyone is served in turn
@@ -154,5 +154,5 @@ def test_the_cache_is_bounded() -> None:
     for n in range(12_000):
         last.keep(f"update/{n}".encode(), b"{}")
         last.keep(f"gap/{n}".encode(), b"{}")
-    last.ask(b"")
+    last.request(b"")
     assert len(list(last.due(1, 1.0))) == 10_000

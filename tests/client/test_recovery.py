@@ -96,7 +96,7 @@ def test_an_engine_that_hangs_behind_a_living_bus_is_noticed() -> None:
         publisher.send(SampleStation().update())
         assert subscriber.receive(5) is not None
         until(lambda: subscriber.link.state == "lost", 10, pump=lambda: subscriber.receive(0.2))
-        assert "nothing came" in subscriber.link.detail
+        assert "nothing received" in subscriber.link.detail
         publisher.send(SampleStation(session="t").status())
         assert subscriber.receive(5) is not None
         assert subscriber.link.state == "live"

@@ -110,7 +110,7 @@ def test_asyncio_loses_nothing_in_bursts() -> None:
     async def main(publisher: Publisher) -> int:
         made_up = SampleStation()
         async with Subscriber(publisher.endpoint, types=["update"]) as events:
-            while publisher.traffic.subscribers < 1:
+            while publisher.stats.subscribers < 1:
                 await events.receive_async(0.05)
             received = 0
             for burst in range(1, 30):
@@ -153,7 +153,7 @@ def test_holes_are_reported_as_they_are_found() -> None:
     told: list[Hole] = []
     with Publisher(ANY) as publisher, Subscriber(publisher.endpoint, on_hole=told.append) as events:
         made_up = SampleStation()
-        until(lambda: publisher.traffic.subscribers == 1)
+        until(lambda: publisher.stats.subscribers == 1)
         for n in range(6):
             event = made_up.update()
             if n not in (2, 3):
@@ -203,7 +203,7 @@ def test_ipc_is_for_its_owner_alone(tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o777 == 0o666
     other = tmp_path / "file"
     other.write_text("precious")
-    with pytest.raises(BusError, match="no socket"):
+    with pytest.raises(BusError, match="not a socket"):
         Publisher(f"ipc://{other}")
     assert other.read_text() == "precious"
     for wrong in ("ipc://@open", "ipc://", f"ipc:///{'a' * 200}"):
@@ -219,4 +219,4 @@ def test_subscribe_says_what_keeps_it_waiting() -> None:
     assert "is the daemon running" in done.stderr
     done = streamgenre("subscribe", "--server-key", "nonsense")
     assert done.returncode == 1
-    assert "no public key" in done.stderr
+    assert "not a public key" in done.stderr

@@ -7,18 +7,23 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft7Validator
 from support.commands import events_of, free_endpoint, streamgenre
+from support.sample_events import SampleStation
 
 from streamgenre.events import TYPES, from_dict, schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "events.md").read_text("utf-8")
 
 
-def test_the_page_is_what_the_schemas_say() -> None:
+def test_schemas_and_page_are_up_to_date() -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "scripts" / "event-docs", "--check"],
         capture_output=True,
@@ -26,6 +31,48 @@ def test_the_page_is_what_the_schemas_say() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_the_schemas_accept_and_refuse_what_they_say(name: str) -> None:
+    """Every limit of every field, on the recorded example: one step beyond it is refused."""
+    checked = Draft7Validator(schema(name))
+    Draft7Validator.check_schema(schema(name))
+    examples = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
+    example = next((each for each in examples if each["type"] == name), None)
+    if example is None:
+        example = json.loads(SampleStation().title().to_json())
+    assert checked.is_valid(example)
+    for field in schema(name)["required"]:
+        assert not checked.is_valid({key: example[key] for key in example if key != field})
+    for field, described in schema(name)["properties"].items():
+        for wrong in _beyond(described):
+            assert not checked.is_valid(example | {field: wrong}), (field, wrong)
+
+
+def _beyond(described: dict[str, Any]) -> Iterator[object]:
+    """Yield values that a field's schema must refuse."""
+    yield object  # no JSON type
+    if "null" not in described.get("type", ()):
+        yield None
+    if "minimum" in described:
+        yield described["minimum"] - 1
+    if "maximum" in described:
+        yield described["maximum"] + 1
+    if "minLength" in described:
+        yield ""
+    if "pattern" in described:
+        yield "x" * 64
+    if "enum" in described or "const" in described:
+        yield "another"
+    if "properties" in described:
+        yield {}
+    if "items" in described:
+        yield [{}]
+    if "minProperties" in described:
+        yield {"jazz": 1.0}
+    if "additionalProperties" in described:
+        yield {"jazz": 2.0, "rock": -1.0}
 
 
 def test_the_documented_examples_are_valid_events() -> None:

@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="first seq")
     parser.add_argument("--session", default=uuid.uuid4().hex)
     args = parser.parse_args()
-    gate = (
+    auth = (
         Authenticator(args.keys, lambda line: print(line, file=sys.stderr)) if args.keys else None
     )
     stations = [
@@ -39,7 +39,7 @@ def main() -> None:
     ]
     stop = []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
-    with Publisher(args.endpoint, gate=gate) as publisher:
+    with Publisher(args.endpoint, auth=auth) as publisher:
         print(publisher.endpoint, flush=True)
         for station in stations:
             publisher.send(station.source())
@@ -53,7 +53,7 @@ def main() -> None:
                 if count % 10 == 9:
                     publisher.send(station.segment())
                 if status_due:
-                    publisher.send(station.status(publisher.traffic))
+                    publisher.send(station.status(publisher.stats))
             if status_due:
                 told = time.monotonic()
             count += 1
