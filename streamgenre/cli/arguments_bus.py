@@ -1,4 +1,4 @@
-"""The flags of the commands around a running daemon: keys, requests, bridges, the service."""
+"""The flags of the commands for a running daemon: keys, requests, bridges, service, doctor."""
 
 from __future__ import annotations
 
@@ -13,12 +13,20 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
     NewCommand = Callable[..., argparse.ArgumentParser]
 
-# Stands here once more and not by import, see streamgenre.cli.arguments. A test compares them.
+# Repeated here, because importing it would load NumPy. A test compares them.
 REQUESTS: Final = ("status", "stations", "reload", "reset", "model")
 
 
 def add_bus_arguments(commands: Commands, new_command: NewCommand) -> None:
-    """Add the commands; ``new_command`` makes the parser of one."""
+    """Add the commands.
+
+    Parameters
+    ----------
+    commands
+        The commands of the main parser.
+    new_command
+        Adds the parser of one command.
+    """
     _keys(new_command(commands, "keys", "make, show, allow and revoke CURVE keys"))
     _control(
         new_command(
@@ -29,23 +37,27 @@ def add_bus_arguments(commands: Commands, new_command: NewCommand) -> None:
             epilog=(
                 "examples:\n"
                 "  streamgenre control status\n"
-                "  streamgenre control reset kitchen      begin anew, as after a long gap\n"
-                "  streamgenre control model cnn          go on with another shipped model"
+                "  streamgenre control reset kitchen      reset model and decision, as after a "
+                "long gap\n"
+                "  streamgenre control model cnn          switch to another shipped model"
             ),
         )
     )
-    _bridge(new_command(commands, "bridge", "hand a daemon's events on to other systems"))
-    _service(new_command(commands, "service", "tell how the systemd service is doing"))
-    _doctor(new_command(commands, "doctor", "tell what is wrong on this machine, and what to do"))
+    _bridge(new_command(commands, "bridge", "forward a daemon's events to other systems"))
+    _service(new_command(commands, "service", "show how the systemd service is doing"))
+    _doctor(
+        new_command(commands, "doctor", "check this machine, and say what to do about problems")
+    )
 
 
 def add_publishing(group: argparse._ArgumentGroup) -> None:
-    """Add the flags of ``listen`` that say who may read and ask."""
+    """Add the flags of ``listen`` that say who may read events and send requests."""
     group.add_argument(
         "--encrypt",
         action="store_true",
         default=None,
-        help="let in allowed keys only, on loopback too (beyond it always; see `streamgenre keys`)",
+        help="admit only clients with allowed keys, even on loopback (beyond it this is always "
+        "so; see `streamgenre keys`)",
     )
     add_keys(group)
     group.add_argument(
@@ -56,12 +68,12 @@ def add_publishing(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--control",
         metavar="ENDPOINT",
-        help=f"take requests there, for instance on {CONTROL_ENDPOINT} (default: off)",
+        help=f"take requests on this endpoint, such as {CONTROL_ENDPOINT} (default: off)",
     )
     group.add_argument(
         "--metrics",
         metavar="[HOST]:PORT",
-        help="serve Prometheus metrics there, for instance on :9757 (HOST is 127.0.0.1 by default)",
+        help="serve Prometheus metrics on this port, such as :9757 (HOST is 127.0.0.1 by default)",
     )
 
 
@@ -71,22 +83,22 @@ def add_connecting(parser: argparse.ArgumentParser | argparse._ArgumentGroup) ->
         "--connect",
         action="append",
         metavar="URL",
-        help=f"endpoint of a daemon (default: {ENDPOINT}); may be given again",
+        help=f"endpoint of a daemon (default: {ENDPOINT}); may be repeated",
     )
     parser.add_argument(
         "--server-key",
         action="append",
         metavar="PUBKEY",
-        help="public key of the daemon (there: `streamgenre keys show`), one for each --connect",
+        help="public key of the daemon, from `streamgenre keys show` there; one for each --connect",
     )
     add_keys(parser)
     parser.add_argument(
-        "--station", action="append", metavar="S", help="only this station; may be given again"
+        "--station", action="append", metavar="S", help="only this station; may be repeated"
     )
 
 
 def add_keys(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-    """Add the flag that says where the keys are."""
+    """Add the flag for the folder of the keys."""
     parser.add_argument(
         "--keys",
         metavar="DIR",
@@ -96,7 +108,8 @@ def add_keys(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
 
 def _keys(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Each machine has one key pair: a daemon's lets clients know it, a client's gets it in."
+        "Each machine has one key pair. Clients recognise a daemon by its public key; a daemon\n"
+        "admits clients whose public keys it allows."
     )
     parser.epilog = (
         "on the daemon's machine:  streamgenre keys new\n"
@@ -107,13 +120,15 @@ def _keys(parser: argparse.ArgumentParser) -> None:
         "                              --server-key PUBKEY-OF-THE-DAEMON"
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    new = actions.add_parser("new", help="make this machine's key pair and print the public key")
-    new.add_argument("--replace", action="store_true", help="make a new one in place of the old")
+    new = actions.add_parser("new", help="make this machine's key pair and print its public key")
+    new.add_argument("--replace", action="store_true", help="replace a key pair that exists")
     show = actions.add_parser("show", help="print the public key and the allowed clients")
-    allowing = actions.add_parser("allow", help="let a client in")
+    allowing = actions.add_parser("allow", help="admit a client")
     allowing.add_argument("name", metavar="NAME", help="a name of your choice")
-    allowing.add_argument("pubkey", metavar="PUBKEY", help="its public key, in single quotes")
-    revoking = actions.add_parser("revoke", help="let a client in no more, and drop it")
+    allowing.add_argument(
+        "pubkey", metavar="PUBKEY", help="the client's public key, in single quotes"
+    )
+    revoking = actions.add_parser("revoke", help="no longer admit a client, and disconnect it")
     revoking.add_argument("name", metavar="NAME")
     for action in (new, show, allowing, revoking):
         add_keys(action)
@@ -128,18 +143,22 @@ def _control(parser: argparse.ArgumentParser) -> None:
         "--connect",
         default=CONTROL_ENDPOINT,
         metavar="URL",
-        help=f"what the daemon was given as --control (default: {CONTROL_ENDPOINT})",
+        help=f"control endpoint of the daemon (default: {CONTROL_ENDPOINT})",
     )
     parser.add_argument("--server-key", metavar="PUBKEY", help="public key of the daemon")
     add_keys(parser)
     parser.add_argument(
-        "--timeout", type=float, default=10.0, metavar="SECONDS", help="default: 10"
+        "--timeout",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="longest wait for an answer (default: 10)",
     )
 
 
 def _bridge(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
-    mqtt = kinds.add_parser("mqtt", help="to an MQTT broker, with Home Assistant discovery")
+    mqtt = kinds.add_parser("mqtt", help="publish to an MQTT broker, with Home Assistant discovery")
     add_connecting(mqtt)
     mqtt.add_argument(
         "--broker",
@@ -150,9 +169,9 @@ def _bridge(parser: argparse.ArgumentParser) -> None:
     mqtt.add_argument(
         "--password-file",
         metavar="FILE",
-        help="file with the broker's password (else $STREAMGENRE_MQTT_PASSWORD)",
+        help="file with the broker's password (default: $STREAMGENRE_MQTT_PASSWORD)",
     )
-    mqtt.add_argument("--ca", metavar="FILE", help="certificates that mqtts:// trusts")
+    mqtt.add_argument("--ca", metavar="FILE", help="CA certificates to trust with mqtts://")
     mqtt.add_argument(
         "--prefix", default="streamgenre", help="first part of every topic (default: streamgenre)"
     )
@@ -160,18 +179,18 @@ def _bridge(parser: argparse.ArgumentParser) -> None:
         "--discovery",
         default="homeassistant",
         metavar="PREFIX",
-        help="prefix of Home Assistant's discovery, empty for none (default: homeassistant)",
+        help="prefix of Home Assistant's discovery topics, empty for none (default: homeassistant)",
     )
-    webhook = kinds.add_parser("webhook", help="to a URL, by HTTP POST")
+    webhook = kinds.add_parser("webhook", help="post to a URL")
     add_connecting(webhook)
     webhook.add_argument(
-        "--url", metavar="URL", help="where to post (else $STREAMGENRE_WEBHOOK_URL)"
+        "--url", metavar="URL", help="URL to post to (default: $STREAMGENRE_WEBHOOK_URL)"
     )
     webhook.add_argument(
         "--on",
         action="append",
         choices=("segment", "dead-air"),
-        help="what to post, dead-air with stations that stop updating; may be repeated "
+        help="what to post; dead-air includes stations without updates or source; may be repeated "
         "(default: both)",
     )
     webhook.add_argument(
@@ -179,26 +198,26 @@ def _bridge(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=30.0,
         metavar="SECONDS",
-        help="post a station as absent after so long without updates or source (default: 30)",
+        help="report a station after this long without updates or source (default: 30)",
     )
 
 
 def _service(parser: argparse.ArgumentParser) -> None:
-    parser.description = "The daemon as a service of systemd; `make install-service` installs it."
+    parser.description = "The daemon as a systemd service; `make install-service` installs it."
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     status = actions.add_parser(
         "status",
-        help="what systemd and the daemon's own bus say",
-        description="Tell since when the service runs, how often it was restarted, what its "
-        "watchdog is, and what its stations hear.",
-        epilog="Exit code 0: active and its bus answers; 3: not active; 4: active, but nothing "
-        "comes from its bus; 1: systemd cannot be asked.",
+        help="show what systemd and the daemon's bus say",
+        description="Show how long the service has been running, how often it was restarted, its "
+        "watchdog, and what its stations hear.",
+        epilog="Exit codes: 0 active, and its bus answers; 3 not active; 4 active, but nothing "
+        "comes from its bus; 1 systemd cannot be asked.",
     )
     status.add_argument(
         "--unit",
         default="streamgenre.service",
         metavar="UNIT",
-        help="default: streamgenre.service",
+        help="unit of the service (default: streamgenre.service)",
     )
     add_connecting(status)
     status.add_argument("--json", action="store_true", help="print one JSON object")
@@ -206,18 +225,19 @@ def _service(parser: argparse.ArgumentParser) -> None:
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Look at Python, libraries, sound cards, inputs, settings, models, history, disk, clock,\n"
-        "ports and the service, and say in words what is wrong and what to do. Changes nothing."
+        "Check Python, libraries, sound cards, inputs, settings, models, history, disk, clock,\n"
+        "ports and the service. Report what is wrong and what to do about it; change nothing."
     )
     parser.epilog = (
-        "Exit code 0: no problem (notes are none); 1: at least one; 2: wrong usage.\n\n"
+        "Exit codes: 0 no problem (notes do not count); 1 at least one problem; 2 wrong usage.\n\n"
         "examples:\n"
         "  streamgenre doctor\n"
         "  sudo -u streamgenre streamgenre doctor      as the service sees it\n"
         "  sudo streamgenre doctor --bundle support.tar.gz\n\n"
-        "A bundle has the findings, versions, settings, the last events and log lines, the unit\n"
-        "and the sound cards, for somebody who is to help. Passwords, tokens, keys and the query\n"
-        "of every URL are taken out; its file is readable by you alone (mode 600)."
+        "A support bundle has the findings, versions, settings, the latest events and log lines,\n"
+        "the unit and the sound cards, for somebody who helps you. Passwords, tokens, keys and "
+        "the\n"
+        "query of every URL are removed, and only you can read the file (mode 600)."
     )
     parser.add_argument(
         "--config", metavar="FILE", help="settings of the daemon (default: as `listen` finds them)"
@@ -226,7 +246,7 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
         "--unit",
         default="streamgenre.service",
         metavar="UNIT",
-        help="default: streamgenre.service",
+        help="unit of the service (default: streamgenre.service)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--bundle", metavar="FILE", help="also write a support bundle, a .tar.gz")

@@ -1,4 +1,4 @@
-"""The flags of ``history`` and ``report``, and those of ``listen`` that concern them."""
+"""The flags of ``history`` and ``report``, and the flags of ``listen`` about the history."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 _TIMES: Final = (
     'times: "2h ago", "yesterday 18:00", "monday", "last friday 6pm", "2026-07-01 18:00",\n'
-    '"18:00" (today), "now", ISO 8601 with or without an offset, @UNIX-seconds. A day alone is\n'
-    "its midnight; --day names a whole day. Without any, the last 24 hours."
+    '"18:00" (today), "now", ISO 8601 with or without an offset, @UNIX-seconds. A date\n'
+    "alone means its midnight; --day selects a whole day. Default: the last 24 hours."
 )
 _EXAMPLES: Final = (
     "examples:\n"
@@ -25,39 +25,47 @@ _EXAMPLES: Final = (
 
 
 def add_listen_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of ``listen`` that say whether and where the history is kept."""
+    """Add the flags of ``listen`` about whether, where and how long the history is kept."""
     group = parser.add_argument_group("history")
     choice = group.add_mutually_exclusive_group()
     choice.add_argument(
         "--history",
         metavar="PATH",
-        help="keep the history in this SQLite file (default: for a device or a pipe, "
-        "history.sqlite3 in $STATE_DIRECTORY or in streamgenre/ under $XDG_STATE_HOME, which is "
-        "~/.local/state; for files and the demo, none)",
+        help="keep the history of all inputs in this SQLite file (default: that of live inputs in "
+        "history.sqlite3 in $STATE_DIRECTORY, else in $XDG_STATE_HOME/streamgenre, by default "
+        "~/.local/state/streamgenre; files and the demo are not kept)",
     )
     choice.add_argument("--no-history", action="store_true", help="keep no history")
     group.add_argument(
         "--history-days",
         type=float,
         metavar="DAYS",
-        help="keep segments, titles, gaps and shares for so long (default: 731)",
+        help="keep segments, titles, gaps and shares for this long (default: 731)",
     )
     group.add_argument(
         "--history-detail-days",
         type=float,
         metavar="DAYS",
-        help="keep the probabilities of every second for so long, 0 for not at all (default: 30)",
+        help="keep the probabilities of every second for this long; 0 for not at all (default: 30)",
     )
     group.add_argument(
         "--history-mb",
         type=float,
         metavar="MB",
-        help="beyond this size the oldest is given up early, detail first (default: 4000)",
+        help="beyond this size delete the oldest rows early, detail first (default: 4000)",
     )
 
 
 def add_commands(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add ``history`` with its own sub-commands, and ``report``."""
+    """Add ``history`` with its listings, and ``report``.
+
+    Parameters
+    ----------
+    commands
+        The commands of the main parser.
+    command
+        Adds the parser of one command.
+    """
     _history(commands, command)
     _report(commands, command)
 
@@ -66,8 +74,8 @@ def _history(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> 
     parser = command(
         commands,
         "history",
-        "ask what was on",
-        description="Ask the history that `streamgenre listen` keeps, while it runs or later.",
+        "query what was on",
+        description="Query the history that `streamgenre listen` keeps, while it runs or later.",
         epilog=f"{_EXAMPLES}\n{_TIMES}",
     )
     listings = parser.add_subparsers(dest="listing", required=True, metavar="LISTING")
@@ -87,29 +95,31 @@ def _history(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> 
 
     def table(name: str, summary: str, *, span: bool = True) -> argparse.ArgumentParser:
         sub = listing(name, summary, span=span)
-        sub.add_argument("--json", action="store_true", help="print a JSON array, a row a line")
-        sub.add_argument("--limit", type=int, metavar="N", help="end after N rows")
+        sub.add_argument("--json", action="store_true", help="print a JSON array, one row per line")
+        sub.add_argument("--limit", type=int, metavar="N", help="print at most N rows")
         return sub
 
     table("now", "what is on at each station", span=False)
     table("segments", "stretches of one genre or state")
-    table("titles", "what the stations announced")
-    shares = table("shares", "how much of the time belongs to each genre")
+    table("titles", "titles that the stations announced")
+    shares = table("shares", "share of the time that each genre had")
     shares.add_argument(
         "--by",
         choices=("all", "hour", "day", "weekday"),
         default="all",
-        help="one sum (the default), by hour of the day, by day, or by weekday",
+        help="one total (the default), or by hour of the day, by day, or by weekday",
     )
-    search = table("search", "titles and artists that contain a text, newest first, of all times")
+    search = table(
+        "search", "titles and artists that contain a text, in the whole history, newest first"
+    )
     search.add_argument("text", metavar="TEXT", help="words to look for; case does not matter")
-    table("gaps", "samples that were lost, and what the history could not keep")
-    table("dead-air", "stretches in which a station sent nothing")
-    table("sources", "when a source came, was lost or ended")
-    playlist = listing("playlist", "titles with their genres, as a log to file")
+    table("gaps", "audio that was lost, and events that the history could not keep")
+    table("dead-air", "stretches of dead air")
+    table("sources", "when a source became live, was lost or ended")
+    playlist = listing("playlist", "titles with their genres, as an airplay log")
     playlist.add_argument("--json", action="store_true", help="the same as --format json")
     playlist.add_argument(
-        "--format", choices=("text", "csv", "json", "cue"), help="default: text, with --out csv"
+        "--format", choices=("text", "csv", "json", "cue"), help="default: text, or csv with --out"
     )
     _out(playlist)
     export = listing("export", "rows for other programs")
@@ -119,13 +129,13 @@ def _history(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> 
         "--what",
         choices=("segments", "titles", "gaps", "dead-air", "sources", "shares", "detail"),
         default="segments",
-        help="which rows (default: segments); detail is the probabilities of every second",
+        help="rows to export (default: segments); detail is the probabilities of every second",
     )
     export.add_argument(
         "--by",
         choices=("all", "hour", "day", "weekday"),
         default="day",
-        help="parts of the shares (default: day)",
+        help="how shares are divided (default: day)",
     )
     _out(export)
 
@@ -135,19 +145,24 @@ def _report(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> N
         commands,
         "report",
         "draw a day of one station",
-        description="Draw a day: genres, titles, shares, transitions, confidence, what is missing.",
+        description="Draw a day: genres, titles, shares, transitions, confidence and missing data.",
         epilog=(
             "examples:\n"
             "  streamgenre report --station kitchen --day yesterday --out report.html\n"
             "  streamgenre report --day 2026-07-01 --out day.pdf --theme light\n\n"
-            "The HTML file needs nothing else and no network. PNG and PDF need typst:\n"
+            "The HTML file is self-contained and needs no network. PNG and PDF need typst:\n"
             "pip install '.[report]'"
         ),
     )
     _history_path(parser)
-    parser.add_argument("--station", metavar="S", help="station; may be left out if there is one")
     parser.add_argument(
-        "--day", default="today", metavar="D", help="today, yesterday, monday, 2026-07-01"
+        "--station", metavar="S", help="station; may be omitted if there is only one"
+    )
+    parser.add_argument(
+        "--day",
+        default="today",
+        metavar="D",
+        help="day such as today, yesterday, monday or 2026-07-01 (default: today)",
     )
     _tz(parser)
     parser.add_argument(
@@ -169,14 +184,14 @@ def _history_path(parser: argparse.ArgumentParser) -> None:
 
 def _tz(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--tz", metavar="ZONE", help="time zone, as Europe/Berlin (default: this machine's)"
+        "--tz", metavar="ZONE", help="time zone such as Europe/Berlin (default: this machine's)"
     )
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
     _history_path(parser)
     parser.add_argument(
-        "--station", action="append", metavar="S", help="only this station; may be given again"
+        "--station", action="append", metavar="S", help="only this station; may be repeated"
     )
     _tz(parser)
     parser.add_argument(
@@ -192,5 +207,5 @@ def _span(parser: argparse.ArgumentParser) -> None:
 
 def _out(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--out", metavar="FILE", help="file to write, whole or not at all (default: stdout)"
+        "--out", metavar="FILE", help="file to write, complete or not at all (default: stdout)"
     )

@@ -20,7 +20,7 @@ _WAIT_S: Final = 0.2
 
 
 def run(args: argparse.Namespace) -> int:
-    """Hand events on until the user says stop."""
+    """Forward events until a signal asks to stop."""
     return _mqtt(args) if args.kind == "mqtt" else _webhook(args)
 
 
@@ -60,9 +60,11 @@ def _webhook(args: argparse.Namespace) -> int:
 
     url = args.url or os.environ.get("STREAMGENRE_WEBHOOK_URL")
     if not url:
-        raise SettingsError("no URL: give --url URL, or $STREAMGENRE_WEBHOOK_URL")
+        raise SettingsError("no URL: give --url URL, or set $STREAMGENRE_WEBHOOK_URL")
     if not 0 < args.dead_air_after < 1e6:
-        raise SettingsError(f"--dead-air-after {args.dead_air_after}: expected seconds, over 0")
+        raise SettingsError(
+            f"--dead-air-after {args.dead_air_after}: expected seconds greater than 0"
+        )
     selector = PostSelector(args.on or ("segment", "dead-air"), args.dead_air_after)
     with stop_on_signals() as stop, subscribe(args, types=EVENT_TYPES) as events:
         webhook = Webhook(url, _say)
@@ -76,7 +78,7 @@ def _webhook(args: argparse.Namespace) -> int:
                 webhook.post(body, identifier)
         left = webhook.close()
     if left:
-        _say(f"{left} events are not delivered")
+        _say(f"{left} events were not delivered")
     return 0
 
 

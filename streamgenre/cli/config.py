@@ -45,20 +45,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _Inputs:
-    """Looks whether the inputs of stations are there; without network, and without opening any.
+    """Checks whether the inputs of stations exist, without the network and without opening any.
 
-    A file that is not there ends its station: a fault. A device that is away is waited for: a note.
+    A missing file is an error, because it ends its station. A missing device is a note, because the
+    daemon waits for it.
     """
 
     def __init__(self) -> None:
         self.notes: dict[str, None] = {}
         self._checker = InputChecker()
 
-    def look(self, stations: list[Tree]) -> list[str]:
-        """Return the faults in what was given for each station; notes are kept."""
-        faults = []
+    def check(self, stations: list[Tree]) -> list[str]:
+        """Return the errors in the inputs of stations, and add to the notes."""
+        errors = []
         for given in (tree.get("input") for tree in stations):
-            # What is no input at all is told elsewhere, and so is the default of nobody's choice.
+            # Reported elsewhere: values that are not inputs, and the default that nobody chose.
             if not isinstance(given, Given) or not isinstance(given.value, str):
                 continue
             name = given.value
@@ -67,31 +68,31 @@ class _Inputs:
             found = self._checker.check(name)
             if found.verdict == "ok":
                 continue
-            told = redact(f"{given.where}: {found.check} {found.says}")
+            message = redact(f"{given.where}: {found.check} {found.says}")
             if is_device(name):
-                self.notes[f"{told}; the daemon waits for it"] = None
+                self.notes[f"{message}; the daemon waits for it"] = None
             else:
-                faults.append(f"{told}; {found.do}")
-        return faults
+                errors.append(f"{message}; {found.do}")
+        return errors
 
 
 def _check(args: argparse.Namespace) -> int:
-    """Say what is wrong with the configuration; exit code 1 where something is."""
+    """Report all errors in the configuration; exit code 1 if there are any."""
     given = args.file or args.config
     problems: dict[str, None] = {}
     inputs = _Inputs()
-    # By itself too: a variable may stand over what is wrong in the file.
+    # Without variables too: one of them may hide an error in the file.
     environments: tuple[Mapping[str, str], ...] = ({}, os.environ)
     for environment in environments:
         try:
             with quiet_libraries(enabled=not args.debug):
-                loaded = load(given, environment, look=inputs.look)
+                loaded = load(given, environment, look=inputs.check)
         except SettingsError as error:
             problems |= dict.fromkeys(str(error).splitlines())
     files = [str(path) for path in config_files(given)]
     if args.json:
-        told = {"files": files, "problems": list(problems), "notes": list(inputs.notes)}
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        result = {"files": files, "problems": list(problems), "notes": list(inputs.notes)}
+        print(json.dumps(result, indent=2, ensure_ascii=False))
         return int(bool(problems))
     for line in problems:
         print(f"streamgenre: error: {line}", file=sys.stderr)
@@ -100,11 +101,12 @@ def _check(args: argparse.Namespace) -> int:
     for path in map(Path, files):
         if open_secrets(path):
             print(
-                f"streamgenre: {path}: has a password in a URL, and others may read it: chmod o-r",
+                f"streamgenre: {path}: contains a password in a URL and is readable by others: "
+                f"chmod o-r",
                 file=sys.stderr,
             )
     if not problems:
         count = len(loaded.config.stations)
         stations = f"{count} station{'' if count == 1 else 's'}" if loaded.named else "no stations"
-        print(f"{', '.join(files) or 'no file'}: fine, {stations}")
+        print(f"{', '.join(files) or 'no file'}: no errors, {stations}")
     return int(bool(problems))

@@ -1,4 +1,4 @@
-"""The flags with which a command connects to daemons, made into a subscriber."""
+"""Connects to the daemons that a command's flags name."""
 
 from __future__ import annotations
 
@@ -18,12 +18,20 @@ if TYPE_CHECKING:
 
 
 def keys_folder(args: argparse.Namespace) -> Path:
-    """Return the folder of the keys that the flags mean."""
+    """Return the folder of the keys."""
     return expand(args.keys) if args.keys else default_folder()
 
 
 def subscribe(args: argparse.Namespace, **more: Any) -> Subscriber:
-    """Connect to the daemons that the flags name; ``more`` as of :class:`Subscriber`."""
+    """Return a subscriber to the daemons.
+
+    Parameters
+    ----------
+    args
+        The flags of :func:`streamgenre.cli.arguments_bus.add_connecting`.
+    **more
+        Further arguments of :class:`Subscriber`.
+    """
     more.setdefault("stations", args.station)
     return Subscriber(
         args.connect or ENDPOINT,
@@ -34,13 +42,13 @@ def subscribe(args: argparse.Namespace, **more: Any) -> Subscriber:
 
 
 def key_setter(args: argparse.Namespace) -> Callable[[zmq.Socket[bytes]], None]:
-    """Return what sets the keys that the flags mean on a socket."""
+    """Return a function that sets the keys on a socket."""
     if not args.server_key:
         return lambda socket: None
     server, pair = check_public(args.server_key), read_pair(keys_folder(args))
     return lambda socket: use_keys(socket, pair, server)
 
 
-def shown(args: argparse.Namespace) -> str:
-    """Return the endpoints, for a message."""
+def endpoints(args: argparse.Namespace) -> str:
+    """Return the endpoints of the daemons as text for a message."""
     return " and ".join(args.connect or [ENDPOINT])

@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.cli.connecting import shown, subscribe
+from streamgenre.cli.connecting import endpoints, subscribe
 from streamgenre.dashboard.app import run_dashboard
 from streamgenre.dashboard.messages import Message, Messages
 from streamgenre.display.text import listed
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from streamgenre.events import AnyEvent
 
 _PATIENCE_S: Final = 5.0
-"""Seconds without a single event after which the user is told what may be wrong."""
+"""Seconds without a single event after which a message says what may be wrong."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     def say(text: str, about: str) -> None:
         messages.put(Message(time.time(), text, bad=True, about=about))
 
-    def tell(link: Link) -> None:
+    def on_link(link: Link) -> None:
         if link.detail:
             say(f"{link.detail}; trying again", "connection")
         else:
@@ -42,12 +42,12 @@ def run(args: argparse.Namespace) -> int:
         stop = stack.enter_context(stop_on_signals())
         everyone = None
         if args.station:
-            # Who asks for some stations only never hears of the others: they are asked for apart,
-            # and tell whether the daemon is there at all.
-            every = subscribe(args, types=["status"], stations=None, on_link=tell)
+            # A subscriber to some stations hears nothing of the others: a second one listens to the
+            # status of all stations, which also shows whether the daemon is there.
+            every = subscribe(args, types=["status"], stations=None, on_link=on_link)
             everyone = stack.enter_context(every)
-        subscriber = stack.enter_context(subscribe(args, on_link=None if everyone else tell))
-        missing = _Missing(set(args.station or ()), everyone, shown(args))
+        subscriber = stack.enter_context(subscribe(args, on_link=None if everyone else on_link))
+        missing = _Missing(set(args.station or ()), everyone, endpoints(args))
 
         def events() -> Iterator[AnyEvent | None]:
             while True:
@@ -64,47 +64,47 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _Missing:
-    """Finds out what there is while what was asked for sends nothing."""
+    """Reports which stations exist while those asked for send nothing."""
 
     def __init__(self, wanted: set[str], everyone: Subscriber | None, where: str) -> None:
         self._asked = frozenset(wanted)
         self._wanted = wanted
         self._everyone = everyone
         self._where = where
-        self._there: set[str] = set()
-        self._told: set[str] = set()
+        self._present: set[str] = set()
+        self._reported: set[str] = set()
         self._heard = False
         self._patient_until: float | None = time.monotonic() + _PATIENCE_S
 
     @property
     def none(self) -> bool:
-        """Whether all that was asked for has been heard of."""
+        """Whether every station asked for has sent an event."""
         return self._heard and not self._wanted
 
     def look(self, event: AnyEvent | None, now: float) -> str | None:
-        """Take an event of those asked for; return what there is to say now."""
+        """Take an event of the stations asked for; return a message for the user, or None."""
         if event is not None:
             self._heard = True
             self._wanted.discard(event.station)
             if event.station in self._asked and _removed(event):
                 self._wanted.add(event.station)
-                self._told.clear()
+                self._reported.clear()
             self._patient_until = None
         if self._everyone is not None:
-            # All the time: it tells of the connection, too.
+            # Always: it also reports on the connection.
             while (other := self._everyone.receive(timeout=0)) is not None:
-                (self._there.discard if _removed(other) else self._there.add)(other.station)
+                (self._present.discard if _removed(other) else self._present.add)(other.station)
                 self._patient_until = None
         if self._patient_until is not None and now > self._patient_until:
             self._patient_until = None
             return f"nothing from {self._where} yet: is `streamgenre listen` running there?"
-        # After an event more may be on its way.
-        others = self._there - self._wanted
-        if event is not None or not self._wanted or others <= self._told:
+        # After one event, more may follow at once.
+        others = self._present - self._wanted
+        if event is not None or not self._wanted or others <= self._reported:
             return None
-        self._told |= others
-        wanted, there = listed(self._wanted), listed(others)
-        return f"nothing of {wanted} yet, still waiting; the stations at {self._where} are {there}"
+        self._reported |= others
+        waiting = f"nothing from {listed(self._wanted)} yet, still waiting"
+        return f"{waiting}; the stations at {self._where} are {listed(others)}"
 
 
 def _removed(event: AnyEvent) -> bool:

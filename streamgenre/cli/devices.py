@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         rows = [asdict(device) for device in devices]
         for row in rows:
-            del row["index"]  # no name for anything: it changes with what is plugged in
+            del row["index"]  # changes with what is plugged in
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return 0
     if not devices:

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from streamgenre.doctor import Finding
 
 SERVICE_HISTORY: Final = Path("/var/lib/streamgenre/history.sqlite3")
-"""Where the service keeps its history unless told otherwise."""
+"""Where the service keeps its history by default."""
 _MARKS: Final = {"ok": "ok      ", "note": "note    ", "problem": "PROBLEM "}
 
 
 def run(args: argparse.Namespace) -> int:
-    """Examine this machine and say what is wrong; exit code 1 where something is."""
+    """Check this machine and report problems; exit code 1 if there are any."""
     subject = subject_of(args)
     findings: list[Finding] = []
     with quiet_libraries(enabled=not args.debug):
@@ -36,28 +36,28 @@ def run(args: argparse.Namespace) -> int:
             safe = replace(found, says=redact(found.says), do=redact(found.do))
             findings.append(safe)
             if not args.json:
-                print(_told(safe), flush=True)
+                print(_line(safe), flush=True)
     problems = sum(found.verdict == "problem" for found in findings)
     if args.json:
-        told = {"ok": not problems, "findings": [asdict(found) for found in findings]}
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        result = {"ok": not problems, "findings": [asdict(found) for found in findings]}
+        print(json.dumps(result, indent=2, ensure_ascii=False))
     else:
-        print(f"{problems} problem{'' if problems == 1 else 's'}" if problems else "all is well")
+        print(f"{problems} problem{'' if problems == 1 else 's'}" if problems else "no problems")
     if args.bundle:
         from streamgenre.doctor.bundle import write_bundle
 
         parts = write_bundle(expand(args.bundle), subject, findings)
         if not args.json:
-            print(f"{args.bundle}: {', '.join(parts)}; secrets are taken out, but look before you")
-            print("send it: names of stations, titles and this machine are in it")
+            print(f"{args.bundle}: {', '.join(parts)}; secrets were removed, but look into it")
+            print("before you send it: it names stations, titles and this machine")
     return int(bool(problems))
 
 
 def subject_of(args: argparse.Namespace) -> Subject:
-    """Return the daemon that the flags and the settings mean."""
+    """Return what to check: the daemon as flags and settings describe it."""
     given = expand(args.config) if args.config else None
     try:
-        loaded = load(args.config, os.environ, models=False)  # they are looked at by themselves
+        loaded = load(args.config, os.environ, models=False)  # the doctor checks them itself
     except SettingsError as error:
         return Subject(config=given, config_error=str(error), unit=args.unit)
     config = loaded.config
@@ -75,12 +75,12 @@ def subject_of(args: argparse.Namespace) -> Subject:
 
 
 def _history(path: Path) -> Path:
-    """Return where the history is: by default the service has a folder of its own."""
-    mine = path != default_path() or path.exists()
-    return path if mine or not SERVICE_HISTORY.exists() else SERVICE_HISTORY
+    """Return the user's history, or the service's if only that one exists."""
+    chosen = path != default_path() or path.exists()
+    return path if chosen or not SERVICE_HISTORY.exists() else SERVICE_HISTORY
 
 
-def _told(found: Finding) -> str:
+def _line(found: Finding) -> str:
     says = found.says.replace("\n", "\n        ")
     line = f"{_MARKS[found.verdict]}{found.check}: {says}"
     return f"{line}\n        -> {found.do}" if found.do else line

@@ -1,4 +1,4 @@
-"""The command ``streamgenre``: one thin module a sub-command, loaded when it is called."""
+"""The entry point of the command line: parses it, runs one command and explains its errors."""
 
 from __future__ import annotations
 
@@ -16,10 +16,6 @@ from streamgenre.errors import StreamgenreError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS: Final = (
-    *("listen", "dashboard", "subscribe", "devices", "probe", "models"),
-    *("keys", "control", "bridge", "history", "report", "config", "service", "doctor"),
-)
 EXTRAS: Final = {
     **dict.fromkeys(
         (
@@ -30,11 +26,24 @@ EXTRAS: Final = {
     ),
     **{"paho": "mqtt", "typst": "report", "pyarrow": "parquet"},
 }
-"""Which extra brings a module that the base install lacks: ``pip install '.[EXTRA]'``."""
+"""The extra that installs a module which the base install lacks: ``pip install '.[EXTRA]'``."""
 
 
 def extra_for(module: str, command: str) -> str | None:
-    """Return the extra that brings a module to a command; None for a module of no extra."""
+    """Return the extra that installs a module for a command.
+
+    Parameters
+    ----------
+    module
+        Name of the missing module.
+    command
+        Name of the command that needs it.
+
+    Returns
+    -------
+    str or None
+        Name of the extra; None if no extra installs the module.
+    """
     package = module.partition(".")[0]
     return "dashboard" if (package, command) == ("rich", "dashboard") else EXTRAS.get(package)
 
@@ -42,11 +51,16 @@ def extra_for(module: str, command: str) -> str | None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code.
 
-    0 done, 1 an error that is explained on stderr, 2 wrong usage. Ctrl-C and SIGTERM end
-    ``listen``, ``dashboard`` and ``subscribe`` with 0: this is how they are meant to end.
+    Exit codes are 0 for success, 1 for an error that is explained on stderr, and 2 for wrong usage.
+    Ctrl-C and SIGTERM end ``listen``, ``dashboard`` and ``subscribe`` with 0, their normal end.
+
+    Parameters
+    ----------
+    arguments
+        Arguments after the program's name, by default those of this process.
     """
-    # Before numpy is loaded: an idle OpenBLAS worker spins, which costs a hundred times what its
-    # help with our small matrices is worth.
+    # Before NumPy is loaded: idle OpenBLAS threads spin, which costs far more than they save with
+    # our small matrices.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _open_closed_streams()
     args = make_parser().parse_args(arguments)
@@ -70,10 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     except KeyboardInterrupt:
-        drop_output()  # its reader may be asleep
+        drop_output()  # the reader may not be reading
         return 0
     except BrokenPipeError:
-        drop_output()  # the reader has left (`| head`): nothing to complain of
+        drop_output()  # the reader is gone, as with `| head`: not an error
         return 0
     except OSError as error:
         if args.debug:
@@ -86,21 +100,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         _say(
             f"internal error: {type(error).__name__}: {error}\n"
-            "This is a bug in streamgenre. Run the same with --debug before the command, and "
-            "report what it prints."
+            "This is a bug in streamgenre. Run the command again with --debug, and report what "
+            "it prints."
         )
         return 1
 
 
 def drop_output() -> None:
-    """Send what is still in stdout's buffer to nowhere: Python would try again at its exit."""
+    """Discard what is left in stdout's buffer: Python would try to write it again when it exits."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)
 
 
 def _open_closed_streams() -> None:
-    """Give a program that was started with closed output (`>&-`) one that leads to nowhere."""
+    """Replace output streams that were closed when the program started, as with ``>&-``."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until the end
@@ -117,7 +131,7 @@ def _say(line: str) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Tells a mistake in one line, as all else that goes wrong, and not under the whole usage."""
+    """Reports wrong usage in one line, as all other errors, without the whole usage text."""
 
     def error(self, message: str) -> NoReturn:
         _say(f"error: {message}; see `{self.prog} --help`")
@@ -129,12 +143,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = _Parser(
         prog="streamgenre",
         description="Live music-genre classifier: audio in, genre probabilities every second out.",
-        epilog="`streamgenre COMMAND --help` tells more of each command.",
+        epilog="`streamgenre COMMAND --help` explains each command.",
     )
     parser.add_argument("--version", action="version", version=f"streamgenre {__version__}")
-    parser.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error (before the command)"
-    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_arguments(commands)
     return parser

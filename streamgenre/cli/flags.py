@@ -1,4 +1,4 @@
-"""The flags of ``streamgenre listen`` as settings that stand above those of files."""
+"""The flags of ``streamgenre listen`` as settings, which override those of files."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "history_detail_days": ("history", "detail_days"),
     "history_mb": ("history", "max_mb"),
 }
-"""Which key a flag stands for."""
+"""The configuration key that each flag sets."""
 _NAMED: Final = re.compile(r"([^=/:?\\]*[^=/:?\\\s][^=/:?\\]*)=(.+)", re.DOTALL)
 
 
 def flag_tree(args: argparse.Namespace) -> Tree:
-    """Return what the command line says; flags that were not given say nothing.
+    """Return the settings of the command line; flags that were not given set nothing.
 
     Raises
     ------
     SettingsError
-        If ``--station`` has nothing that it could name.
+        If ``--station`` does not name exactly one input, or an input has an empty name.
     """
     tree = Tree()
     for name, path in KEYS.items():
@@ -79,8 +79,9 @@ def _stations(inputs: list[str], station: str | None) -> list[Tree]:
         if station is not None:
             if len(inputs) > 1 or name is not None:
                 raise SettingsError(
-                    f"--station {station!r}: names a single --input that has no name; with "
-                    "several give each its own: --input NAME=INPUT"
+                    f"--station {station!r}: names the only --input, which must have no name of "
+                    f"its own; "
+                    "name several inputs as --input NAME=INPUT"
                 )
             tree["name"] = Given(station, "--station")
         elif name is not None:
@@ -90,10 +91,17 @@ def _stations(inputs: list[str], station: str | None) -> list[Tree]:
 
 
 def split_name(text: str) -> tuple[str | None, str]:
-    r"""Return the name and the input of ``NAME=INPUT``, or None and all of it.
+    r"""Split ``NAME=INPUT``.
 
-    A name has none of ``= / : ? \``, so that a URL or a path with a folder is never taken for
-    one; and where there is a file that is called so as a whole, that is meant.
+    A name contains none of ``= / : ? \``, so that URLs and paths with a folder are not split; nor
+    is a text split that is the name of an existing file.
+
+    Returns
+    -------
+    name : str or None
+        The name; None if there is none.
+    input : str
+        The input.
     """
     match = _NAMED.fullmatch(text)
     if match is None or "\0" in text or Path(text).exists():

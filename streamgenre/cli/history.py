@@ -47,7 +47,7 @@ _PLAIN: Final = {
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what was asked for."""
+    """Print a listing, a playlist or an export."""
     import sqlite3
 
     if getattr(args, "limit", None) is not None and args.limit < 1:
@@ -70,23 +70,32 @@ def run(args: argparse.Namespace) -> int:
 
 
 def asking_failed(path: Path, error: sqlite3.Error) -> HistoryError:
-    """Return an error of SQLite while asking as one for the user."""
+    """Return an error of SQLite as one for the user.
+
+    Parameters
+    ----------
+    path
+        The history file.
+    error
+        What SQLite raised while the history was read.
+    """
     if is_corruption(error):
         return HistoryError(
-            f"{path}: damaged ({error}). The daemon sets it aside and begins a new one as it meets "
-            "the damage; what can be saved: "
+            f"{path}: damaged ({error}). The daemon moves it aside and starts a new one when it "
+            f"finds "
+            "the damage; to save what is readable: "
             f"`sqlite3 {quote(str(path))} .recover | sqlite3 saved.sqlite3`"
         )
     return HistoryError(f"{path}: cannot be read: {error}; try again")
 
 
 def history_path(args: argparse.Namespace) -> Path:
-    """Return the file that is asked.
+    """Return the history file to read.
 
     Raises
     ------
     SettingsError
-        If the flag names none.
+        If the flag does not name a file.
     """
     if args.history is None:
         return default_path()
@@ -99,7 +108,7 @@ def _asked_span(args: argparse.Namespace, tz: Zone, *, default_s: float | None =
     if args.day is None:
         return span(args.since, args.until, tz, default_s=default_s)
     if args.since is not None or args.until is not None:
-        raise SettingsError("--day is a whole day: expected it without --since and --until")
+        raise SettingsError("--day selects a whole day: expected it without --since and --until")
     return day_span(parse_day(args.day, tz), tz)
 
 
@@ -126,7 +135,7 @@ def _print(args: argparse.Namespace, rows: Iterable[Any], kind: type[Any], tz: Z
             write_json(out, (record(row, tz) for row in rows))
         return 0
     if print_rows(rows, kind, tz, sys.stdout) == 0:
-        wider = "" if args.listing == "now" else "; ask for more with --since, --until or --day"
+        wider = "" if args.listing == "now" else "; select more with --since, --until or --day"
         print(f"streamgenre: nothing found{wider}", file=sys.stderr)
     return 0
 
@@ -157,7 +166,7 @@ def _playlist(
     )
     if wanted == "text" and out is None:
         if print_rows(lines, Line, tz, sys.stdout) == 0:
-            print("streamgenre: nothing found; ask for more with --since or --day", file=sys.stderr)
+            print("streamgenre: nothing found; select more with --since or --day", file=sys.stderr)
         return 0
     with atomic(out) as file:
         if wanted == "cue":
@@ -169,13 +178,13 @@ def _playlist(
         elif wanted == "json":
             write_json(file, (record(line, tz) for line in lines))
         elif wanted == "text":
-            raise SettingsError("--format text goes to the terminal; expected csv, json or cue")
+            raise SettingsError("--format text is for the terminal only; expected csv, json or cue")
         else:
             write_csv(file, (record(line, tz) for line in lines), columns_of(Line))
     if wanted == "cue" and tracks > 99:
         print(
-            f"streamgenre: {tracks} tracks; some programs read no more than 99 of a cue sheet, "
-            "take a shorter --since and --until for those",
+            f"streamgenre: {tracks} tracks; some programs read no more than 99 from a cue "
+            "sheet: for those, select less with --since and --until",
             file=sys.stderr,
         )
     return 0
@@ -193,7 +202,7 @@ def _export(
     else:
         asked, kind = _rows(args, args.what, connection, ids, tz)
         rows, columns = (record(row, tz) for row in asked), columns_of(kind)
-    # Asked before the file is begun: a range that is refused leaves no trace.
+    # The first row is read before the file is created: a range that is refused leaves no file.
     rows = _begun(rows)
     with atomic(out) as file:
         if wanted == "json":
@@ -213,7 +222,7 @@ def _begun(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 def _detail(
     connection: sqlite3.Connection, ids: dict[int, str], within: Span, tz: Zone
 ) -> tuple[Iterator[dict[str, Any]], tuple[str, ...]]:
-    """Return the updates as rows; the genres of all models that were used are columns."""
+    """Return the updates as rows, with a column for each genre of all models in the history."""
     labels = query.label_names(connection)
 
     def rows() -> Iterator[dict[str, Any]]:

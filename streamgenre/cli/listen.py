@@ -1,4 +1,4 @@
-"""``streamgenre listen``: flags and files to a configuration, a daemon by it, and a presenter."""
+"""``streamgenre listen``: reads the configuration, and runs a daemon and a presenter."""
 
 from __future__ import annotations
 

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 USUAL_DBFS: Final = -15.0
-"""Usual level of music on CD, and of most of what the shipped models were trained on, RMS."""
+"""RMS level in dBFS of most music on CD, and of most audio that the models were trained on."""
 QUIET_DBFS: Final = -35.0
-"""The quietest that `lstm` and `cnn` were trained on; see their cards."""
+"""Lowest RMS level in dBFS that `lstm` and `cnn` were trained on; see their cards."""
 _LONGEST_S = 3600.0
 
 
 def run(args: argparse.Namespace) -> int:
-    """Hear an input for some seconds and tell what it is."""
+    """Listen to an input for some seconds and report what it is."""
     for flag, value in (("--seconds", args.seconds), ("--timeout", args.timeout)):
         if not 0 < value <= _LONGEST_S:
             raise SettingsError(
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _progress(name: str, seconds: float) -> Iterator[Callable[[float], None]]:
-    """Show on a terminal's standard error how much was heard."""
+    """Show on standard error, if it is a terminal, how much audio was heard."""
     if not sys.stderr.isatty():
         yield lambda heard_s: None
         return
@@ -105,7 +105,7 @@ def _level(found: Probe) -> str:
         gain = min(60, math.ceil((USUAL_DBFS - found.level_dbfs) / 5) * 5)
         level += (
             f"\n{'':14}too quiet: most music is at about {USUAL_DBFS:.0f} dBFS, and lstm and cnn "
-            f"mistake genres below {QUIET_DBFS:.0f}; turn it up, or listen with --gain {gain}"
+            f"mistake genres below {QUIET_DBFS:.0f}; raise it, or listen with --gain {gain}"
         )
     return level
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draw a day of a station into a file."""
+    """Draw a day of one station into a file."""
     out = expand(args.out)
     kind = out.suffix.lower()
     if kind not in (".html", ".png", ".pdf"):
@@ -69,6 +69,6 @@ def _station(name: str | None, connection: sqlite3.Connection) -> str:
         return name
     known = list(query.stations(connection, None).values())
     if len(known) != 1:
-        there = f"there are {', '.join(known[:20])}" if known else "there is none in the history"
-        raise HistoryError(f"a report is of one station: choose it with --station S; {there}")
+        there = f"there are {', '.join(known[:20])}" if known else "the history has none"
+        raise HistoryError(f"a report shows one station: choose it with --station S; {there}")
     return known[0]

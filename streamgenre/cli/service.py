@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.cli.connecting import shown, subscribe
+from streamgenre.cli.connecting import endpoints, subscribe
 from streamgenre.client.snapshot import SNAPSHOT_TYPES, snapshot
 from streamgenre.system import systemctl
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     import argparse
 
 NOT_RUNNING: Final = 3
-"""Exit code where the service is not active, as of `systemctl status`."""
+"""Exit code if the service is not active, as that of `systemctl status`."""
 SILENT: Final = 4
-"""Exit code where it is active, but its bus does not answer."""
+"""Exit code if the service is active but its bus does not answer."""
 
 
 def run(args: argparse.Namespace) -> int:
-    """Tell how the service is doing: what systemd says, and what its own bus says."""
+    """Show the state of the service as systemd and its own bus report it."""
     unit = args.unit if "." in args.unit else f"{args.unit}.service"
     state = systemctl.unit_state(unit)
     active = state.active in ("active", "reloading")
@@ -29,10 +29,10 @@ def run(args: argparse.Namespace) -> int:
         with subscribe(args, types=SNAPSHOT_TYPES) as subscriber:
             stations = snapshot(subscriber)
     if args.json:
-        told = {**asdict(state), "bus": shown(args), "stations": list(stations.values())}
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        result = {**asdict(state), "bus": endpoints(args), "stations": list(stations.values())}
+        print(json.dumps(result, indent=2, ensure_ascii=False))
     else:
-        print("\n".join(_lines(state, stations, shown(args) if active else None)))
+        print("\n".join(_lines(state, stations, endpoints(args) if active else None)))
     if not active:
         return NOT_RUNNING
     return 0 if stations else SILENT
@@ -56,15 +56,15 @@ def _lines(
         of = f" of {state.tasks_max}" if state.tasks_max else ""
         lines.append(f"  threads    {state.tasks}{of}")
     if state.status:
-        lines.append(f"  it says    {state.status}")
+        lines.append(f"  status     {state.status}")
     if bus is None:
-        lines.append(f"  it does not run: `journalctl -u {state.unit} -n 50` says why")
+        lines.append(f"  it is not running: `journalctl -u {state.unit} -n 50` shows why")
     elif not stations:
         lines.append(f"  nothing from {bus}: does it publish elsewhere? (--connect URL)")
-    for name, told in sorted(stations.items()):
-        age = told.get("last_update_age_s")
-        heard = told.get("genre") or told.get("state") or "nothing yet"
+    for name, station in sorted(stations.items()):
+        age = station.get("last_update_age_s")
+        heard = station.get("genre") or station.get("state") or "nothing yet"
         when = f", {age} s ago" if age is not None else ""
-        detail = f" ({told['detail']})" if told.get("detail") else ""
-        lines.append(f"  {name}: {told.get('source_state', '?')}{detail}; {heard}{when}")
+        detail = f" ({station['detail']})" if station.get("detail") else ""
+        lines.append(f"  {name}: {station.get('source_state', '?')}{detail}; {heard}{when}")
     return lines

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.cli.connecting import shown, subscribe
+from streamgenre.cli.connecting import endpoints, subscribe
 from streamgenre.errors import BusError, SettingsError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from streamgenre.client.link import Link
 
 _PATIENCE_S: Final = 2.0
-"""Seconds without a single event after which the user is told what may be wrong."""
+"""Seconds without a single event after which a message says what may be wrong."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
         raise SettingsError(f"--count {args.count}: expected 1 or more")
     if args.timeout is not None and not args.timeout > 0:
         raise SettingsError(f"--timeout {args.timeout}: expected seconds greater than 0")
-    with subscribe(args, types=args.type, on_link=_tell) as subscriber:
+    with subscribe(args, types=args.type, on_link=_report) as subscriber:
         printed = 0
         last = started = time.monotonic()
         warned = False
@@ -38,17 +38,17 @@ def run(args: argparse.Namespace) -> int:
                 sys.stdout.flush()
             elif args.timeout is not None and now - last > args.timeout:
                 raise BusError(
-                    f"no event from {shown(args)} for {args.timeout:g} s; "
+                    f"no event from {endpoints(args)} for {args.timeout:g} s; "
                     + (
                         subscriber.link.detail
-                        or "is the daemon running there, and does it have what --type and "
-                        "--station ask for?"
+                        or "is the daemon running there, and does it send what --type and "
+                        "--station select?"
                     )
                 )
             elif not printed and not warned and now - started > _PATIENCE_S:
                 warned = True
                 print(
-                    f"streamgenre: nothing from {shown(args)} yet; still waiting "
+                    f"streamgenre: nothing from {endpoints(args)} yet; still waiting "
                     "(is `streamgenre listen` running there?)",
                     file=sys.stderr,
                 )
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _tell(link: Link) -> None:
-    """Say what keeps the events from coming."""
+def _report(link: Link) -> None:
+    """Print why no events arrive."""
     if link.detail:
         print(f"streamgenre: {link.detail}; trying again", file=sys.stderr, flush=True)

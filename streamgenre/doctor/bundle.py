@@ -1,10 +1,9 @@
-"""A support bundle: all that helps somebody else to understand, and no secret.
+"""A support bundle: what helps somebody else to understand a problem, without secrets.
 
-Everything in it is text. What looks like a secret is taken out by
-:func:`streamgenre.system.redact.redact`, and
-what is known to be one (the secret key, and user, password
-and query of the URLs in the settings and the environment) wherever and however it turns up. Of keys
-only the names of the files are listed. Whoever sends the bundle can look into it first.
+Every part is text that the sender can read first. What looks like a secret is removed by
+:func:`streamgenre.system.redact.redact`. Known secrets (the secret key; user, password and query of
+the URLs in settings and environment) are removed wherever they occur. Of key files only the names
+are listed.
 """
 
 from __future__ import annotations
@@ -36,10 +35,10 @@ if TYPE_CHECKING:
 MODE: Final = 0o600
 LOG_LINES: Final = 500
 MAX_BYTES: Final = 1 << 20
-"""Most bytes of one part; longer ones lose their beginning."""
+"""Most bytes of one part; a longer part loses its beginning."""
 _VARIABLES: Final = ("STREAMGENRE_", "XDG_", "PULSE_", "ALSA_", "LANG", "LC_", "TZ", "PYTHON")
 _SHORTEST: Final = 4
-"""Shorter secrets are left to their looks: taken out everywhere they would spoil all text."""
+"""Length from which known secrets are removed everywhere; shorter ones would spoil other text."""
 _STRING_OR_COMMENT: Final = re.compile(
     r"""\"{3}[\s\S]*?\"{3}|'{3}[\s\S]*?'{3}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*"""
 )
@@ -48,17 +47,31 @@ _LISTEN_S: Final = 3.0
 
 
 def write_bundle(path: Path, subject: Subject, findings: Iterable[Finding]) -> list[str]:
-    """Write the bundle, readable by its owner alone; return the names of its parts.
+    """Write a bundle that only its owner can read.
+
+    Parameters
+    ----------
+    path
+        File to write, a ``.tar.gz``; it must not exist.
+    subject
+        The daemon that was checked.
+    findings
+        What was found.
+
+    Returns
+    -------
+    list of str
+        Names of the parts.
 
     Raises
     ------
     StreamgenreError
-        If it cannot be written, or something is there already.
+        If the file exists.
     """
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
     except FileExistsError:
-        raise StreamgenreError(f"{path} is there already: name another file") from None
+        raise StreamgenreError(f"{path} already exists: name another file") from None
     names, known = [], _secrets(subject)
     with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
         for name, text in _parts(subject, list(findings)):
@@ -89,12 +102,12 @@ def _parts(subject: Subject, findings: list[Finding]) -> Iterator[tuple[str, str
 
 
 def _without_comments(toml: str) -> str:
-    """Return the settings without what somebody wrote beside them: it may be anything."""
+    """Return the settings without comments, which may hold anything."""
     return _STRING_OR_COMMENT.sub(lambda m: "" if m[0].startswith("#") else m[0], toml)
 
 
 def _secrets(subject: Subject) -> list[str]:
-    """Return what is known to be secret, the longest first."""
+    """Return the known secrets, longest first."""
     texts = [*os.environ.values(), *(name or "" for name in subject.inputs)]
     if subject.config is not None:
         texts.append(_read(subject.config))
@@ -109,7 +122,7 @@ def _keys_folder(subject: Subject) -> Path:
 
 
 def _environment() -> str:
-    # Of others not even the names: they are none of ours, and some hold secrets by any name.
+    # Other variables are left out completely: some hold secrets under any name.
     ours = {name: value for name, value in os.environ.items() if name.startswith(_VARIABLES)}
     return "".join(f"{name}={value}\n" for name, value in sorted(ours.items()))
 
@@ -125,7 +138,7 @@ def _keys(subject: Subject) -> str:
 
 
 def _events(subject: Subject) -> str:
-    """Return what the bus keeps for who comes late, and some seconds more."""
+    """Return the last events that the bus keeps, and those of the next seconds."""
     lines = []
     try:
         with Subscriber(subject.publish, types=TYPES) as subscriber:

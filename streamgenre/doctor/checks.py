@@ -26,10 +26,10 @@ _NEED_SETTINGS: Final = (inputs, files.history, files.disk, network.ports)
 
 
 def examine(subject: Subject) -> Iterator[Finding]:
-    """Yield the findings of every check; a check that fails itself is a finding too."""
+    """Yield the findings of every check; an error in a check is a finding too."""
     for check in _CHECKS:
         if subject.config_error is not None and check in _NEED_SETTINGS:
-            yield note(check.__name__, "not checked: the settings have faults")
+            yield note(check.__name__, "not checked: the settings cannot be used")
         else:
             yield from _run(check, subject)
 
@@ -37,7 +37,7 @@ def examine(subject: Subject) -> Iterator[Finding]:
 def _run(check: Check, subject: Subject) -> Iterator[Finding]:
     try:
         yield from check(subject)
-    except Exception as error:  # noqa: BLE001 - a doctor that breaks down helps nobody
+    except Exception as error:  # noqa: BLE001 - the other checks must still run
         name = check.__name__.replace("_", " ")
         said = f"the check itself failed: {type(error).__name__}: {error}"
-        yield problem(name, said, "report this: it is a fault of streamgenre")
+        yield problem(name, said, "report this: it is a bug in streamgenre")

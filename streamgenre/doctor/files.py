@@ -1,4 +1,4 @@
-"""Files: settings, models, history, and the room for it."""
+"""Checks of files: settings, models, history, and disk space for it."""
 
 from __future__ import annotations
 
@@ -24,111 +24,112 @@ if TYPE_CHECKING:
     from streamgenre.doctor.finding import Finding, Subject
 
 ROOM_MB: Final = 50
-"""Free disk in MB under which the history is about to fail."""
+"""Free disk space in MB below which the history will soon fail."""
 ENOUGH_MB: Final = 500
+"""Free disk space in MB from which there is nothing to report."""
 _DAY_MB: Final = 1.1
-"""What a station adds in a day, measured; see docs/history.md."""
+"""What one station adds per day in MB, as measured; see docs/history.md."""
 _CHECK_S: Final = 30.0
-"""Longest check of the history."""
+"""Longest time that the check of the history may take in seconds."""
 _AS_DAEMON: Final = "run this as the daemon's user: `sudo -u streamgenre streamgenre doctor`"
 
 
 def config(subject: Subject) -> Iterator[Finding]:
-    """Whether the settings can be used."""
+    """Check whether the settings can be used."""
     if subject.config_error is not None:
-        do = "correct it; `streamgenre config check` says when it is right"
+        do = "correct it; `streamgenre config check` checks it again"
         path = subject.config
         if path is not None and path.exists() and not os.access(path, os.R_OK):
             do = _AS_DAEMON
         yield problem("settings", subject.config_error, do)
     elif subject.config is None:
-        yield ok("settings", "no file; the defaults hold")
+        yield ok("settings", "no file; the defaults apply")
     else:
         yield ok("settings", f"{subject.config} is valid")
 
 
 def models(subject: Subject) -> Iterator[Finding]:
-    """Whether every model is whole, by its hash."""
-    whole = []
+    """Check whether every model's files match their hashes."""
+    intact = []
     shipped = [shipped_folder() / name for name in shipped_models()]
     for folder in [*shipped, *map(Path, subject.models)]:
         try:
-            whole.append(read_manifest(folder).name)
+            intact.append(read_manifest(folder).name)
         except ModelError as error:
-            yield problem("model", str(error), "install streamgenre again, or correct the folder")
-    if whole:
-        yield ok("models", f"{', '.join(whole)} are whole, as their hashes say")
+            yield problem("model", str(error), "reinstall streamgenre, or correct the folder")
+    if intact:
+        yield ok("models", f"{', '.join(intact)}: files match their hashes")
 
 
 def history(subject: Subject) -> Iterator[Finding]:
-    """Whether the history can be read and is whole."""
+    """Check whether the history can be read and is undamaged."""
     if subject.history is None:
         yield ok("history", "none is kept")
         return
     path = expand(subject.history).absolute()
     try:
         if not path.exists() or path.stat().st_size == 0:
-            yield _to_be_made(path)
+            yield _new_file(path)
         elif path.is_dir():
             do = f"name a file in it: `path = {json.dumps(str(path / FILE_NAME))}` under [history]"
-            yield problem("history", f"{path} is a folder, where a file is needed", do)
+            yield problem("history", f"{path} is a folder, but a file is needed", do)
         else:
-            yield from _kept(path)
+            yield from _existing_file(path)
     except PermissionError:
-        yield problem("history", f"{path}: you may not look in there", _AS_DAEMON)
+        yield problem("history", f"{path}: this user may not read it", _AS_DAEMON)
     except OSError as error:
         do = "name another file as path under [history]"
         yield problem("history", f"{path}: {error.strerror}", do)
 
 
-def _to_be_made(path: Path) -> Finding:
-    """Return whether a history that is not there yet can be made."""
+def _new_file(path: Path) -> Finding:
+    """Return whether a history that does not exist yet can be created."""
     there = _nearest(path)
     if not there.is_dir() and there != path:
-        words = f"none yet at {path}, and {there} is no folder: nothing can be written in there"
+        words = f"none yet at {path}, and {there} is not a folder: nothing can be written there"
         aside = command("mv", there, f"{there}.old")
         return problem("history", words, f"{aside}, or name another path under [history]")
     where = there if there.is_dir() else there.parent
     if os.access(where, os.W_OK | os.X_OK):
         return ok("history", f"none yet at {path}")
-    words = f"none yet at {path}, and {where} cannot be written by this user"
+    words = f"none yet at {path}, and this user cannot write to {where}"
     return problem("history", words, f"name another path under [history], or {_AS_DAEMON}")
 
 
 def _nearest(path: Path) -> Path:
-    """Return a path, or what is there of the way to it."""
-    whole = Path(os.path.realpath(path))
-    return next(part for part in (whole, *whole.parents) if part.exists())
+    """Return a path, or the nearest folder above it that exists."""
+    real = Path(os.path.realpath(path))
+    return next(part for part in (real, *real.parents) if part.exists())
 
 
-def _kept(path: Path) -> Iterator[Finding]:
-    """Whether a file of history can be read and is whole."""
-    aside = command("cp", path, f"{path}.damaged")
-    do = f"{aside}, to keep it: the daemon sets a damaged file aside by itself and begins anew"
+def _existing_file(path: Path) -> Iterator[Finding]:
+    """Check whether a history file can be read and is undamaged."""
+    copy = command("cp", path, f"{path}.damaged")
+    do = f"{copy} keeps a copy; the daemon moves a damaged file aside and starts a new one"
     try:
         with closing(open_to_read(path)) as connection:
             ends = time.monotonic() + _CHECK_S
             connection.set_progress_handler(lambda: time.monotonic() > ends, 100_000)
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    except HistoryError as error:  # it names the path, and says what to do
+    except HistoryError as error:  # the error names the path and says what to do
         denied = isinstance(error.__cause__, PermissionError)
         other = "let the daemon do so, or name another path under [history]"
         yield problem("history", str(error), _AS_DAEMON if denied else other)
     except sqlite3.Error as error:
         if "interrupted" in str(error):
-            yield note("history", f"{path} is too large to be checked within {_CHECK_S:.0f} s")
+            yield note("history", f"{path} is too large to check within {_CHECK_S:.0f} s")
         else:
             yield problem("history", f"{path}: {error}", do)
     else:
         size = path.stat().st_size / 1e6
         if verdict == "ok":
-            yield ok("history", f"{path} is whole, {size:.1f} MB")
+            yield ok("history", f"{path} is undamaged, {size:.1f} MB")
         else:
             yield problem("history", f"{path} is damaged: {verdict}", do)
 
 
 def disk(subject: Subject) -> Iterator[Finding]:
-    """Whether there is room for the history."""
+    """Check whether there is disk space for the history."""
     if subject.history is None:
         return
     try:
@@ -136,12 +137,12 @@ def disk(subject: Subject) -> Iterator[Finding]:
         folder = there if there.is_dir() else there.parent
         free_mb = shutil.disk_usage(folder).free / 1e6
     except OSError:
-        return  # told of by `history`
+        return  # the check of the history reports it
     days = free_mb / (_DAY_MB * max(1, len(subject.inputs)))
     words = f"{free_mb / 1000:.1f} GB free at {folder}: about {days:.0f} days of history"
-    whole = next(part for part in (folder, *folder.parents) if part.is_mount())
-    largest = command("sudo", "du", "-xh", "-d2", "-t1M", whole)
-    do = f"free some ({largest} shows what takes room), or lower max_mb under [history]"
+    mount = next(part for part in (folder, *folder.parents) if part.is_mount())
+    largest = command("sudo", "du", "-xh", "-d2", "-t1M", mount)
+    do = f"free some ({largest} shows the largest folders), or lower max_mb under [history]"
     if free_mb < ROOM_MB:
         yield problem("disk", words, do)
     elif free_mb < ENOUGH_MB:

@@ -1,4 +1,4 @@
-"""What is examined, and what is found."""
+"""What the doctor checks, and what it finds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Verdict: TypeAlias = Literal["ok", "note", "problem"]
-"""``note`` is worth knowing and keeps nothing from working."""
+"""``note`` is worth knowing; only ``problem`` keeps something from working."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,40 +20,40 @@ class Finding:
     """The outcome of one check."""
 
     check: str
-    """What was looked at, in one or two words."""
+    """What was checked, in one or two words."""
     verdict: Verdict
     says: str
     """What was found."""
     do: str = ""
-    """What to do about it; empty where there is nothing to do."""
+    """What to do about it; may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The daemon that is examined, as it is configured."""
+    """The daemon to check, as it is configured."""
 
     inputs: tuple[str | None, ...] = (None,)
-    """What it listens to; None is the default input device."""
+    """Its inputs; None for the default input device."""
     models: tuple[str, ...] = ()
-    """Models that it uses beside the shipped ones: folders."""
+    """Folders of the models that it uses besides the shipped ones."""
     publish: str = ENDPOINT
     """Endpoint of its bus."""
     control: str | None = None
     """Endpoint of its requests."""
     history: Path | None = None
-    """File of its history; None where none is kept."""
+    """File of its history; None if it keeps none."""
     config: Path | None = None
-    """File of its settings; None where there is none."""
+    """File of its settings; None if it has none."""
     config_error: str | None = None
-    """Why the settings cannot be used; then all others are the defaults."""
+    """Why the settings cannot be used, None if they can; otherwise all fields are defaults."""
     unit: str = "streamgenre.service"
-    """Unit of systemd."""
+    """Its systemd unit."""
     keys: Path | None = None
     """Folder of its keys; None for the user's own."""
 
 
 def ok(check: str, says: str) -> Finding:
-    """Return a finding that all is well."""
+    """Return a finding without a problem."""
     return Finding(check, "ok", says)
 
 
@@ -63,10 +63,10 @@ def note(check: str, says: str, do: str = "") -> Finding:
 
 
 def problem(check: str, says: str, do: str) -> Finding:
-    """Return a finding that something does not work, with what to do."""
+    """Return a finding that something does not work, and what to do about it."""
     return Finding(check, "problem", says, do)
 
 
 def command(*words: object) -> str:
-    """Return a command as advice shows it: what stands in it can be given to a shell."""
+    """Return a command in backquotes, its words quoted for a shell."""
     return f"`{shlex.join(map(str, words))}`"

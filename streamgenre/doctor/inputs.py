@@ -1,4 +1,4 @@
-"""Inputs: whether what a station names is there, and whether it can be opened."""
+"""Checks of inputs: whether they exist and can be opened."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from streamgenre.sources.device.devices import Device
 
 RATES: Final = (16_000, 22_050, 44_100, 48_000, 96_000)
-"""Rates that are asked for, in Hz."""
+"""Rates to try, in Hz."""
 _CHANNELS: Final = 2
 _PATIENCE_S: Final = 8.0
 
 
 def inputs(subject: Subject) -> Iterator[Finding]:
-    """Whether each input is there and can be opened."""
+    """Check whether each input exists and can be opened."""
     checker = InputChecker()
     for name in dict.fromkeys(subject.inputs):
         if name is not None and "://" in name:
@@ -42,23 +42,29 @@ def inputs(subject: Subject) -> Iterator[Finding]:
 
 
 class InputChecker:
-    """Looks whether inputs are there, without opening one; lists the devices once at the most."""
+    """Checks whether inputs exist, without opening them; lists the devices at most once."""
 
     def __init__(self) -> None:
         self._devices: list[Device] | InputError | None = None
 
     def check(self, name: str | None) -> Finding:
-        """Return whether an input that is no stream is there; None is the default device."""
+        """Return whether an input exists.
+
+        Parameters
+        ----------
+        name
+            The input, not a stream; None for the default input device.
+        """
         if name in ("-", "demo"):
-            return ok("input", f"{name!r} needs nothing")
+            return ok("input", f"{name!r} is always there")
         if name is None or is_device(name):
             return self._check_device(name)
         path = expand(name)
         if not path.exists():
-            return problem("input", f"{shown(name)!r}: no such file", "correct its path")
+            return problem("input", f"{shown(name)!r}: no such file", "correct the path")
         if not os.access(path, os.R_OK):
             do = command("chmod", "+r", path)
-            return problem("input", f"{shown(name)!r} may not be read", do)
+            return problem("input", f"{shown(name)!r} is not readable by this user", do)
         if is_playlist(path):
             return _listed(name, path)
         return ok("input", f"{shown(name)!r} can be read")
@@ -71,17 +77,22 @@ class InputChecker:
                 do = "name an input in the settings"
                 return note("input", f"{error}: the demo would play", do)
             which = "the default input device" if name == INPUT else repr(shown(name))
-            do = "`streamgenre devices` lists what there is; the daemon waits for one that is away"
+            do = "`streamgenre devices` lists all devices; the daemon waits for a missing one"
             return problem("input", f"{which}: {error}", do)
         return ok("input", f"{device.name!r} is there")
 
     def device(self, name: str | None) -> Device:
-        """Return the device that a name means, None for the default one.
+        """Return a device.
+
+        Parameters
+        ----------
+        name
+            Its name or id; None for the default input device.
 
         Raises
         ------
         InputError
-            If it is not there, or the sound system does not answer.
+            If there is no such device, or the sound system does not answer.
         """
         if self._devices is None:
             try:
@@ -94,22 +105,20 @@ class InputChecker:
 
 
 def _listed(name: str, path: Path) -> Finding:
-    """Return whether a folder or a list leads to anything that can be played."""
+    """Return whether a folder or playlist contains anything that can be played."""
     try:
         listing = list_files(path)
     except InputError as error:
-        return problem("input", f"{shown(name)!r}: {error}", "correct its path, or what it holds")
+        return problem("input", f"{shown(name)!r}: {error}", "correct the path, or its contents")
     if not listing.files and not listing.streams:
-        return problem(
-            "input", no_files_message(path, listing), "put some there, or correct its path"
-        )
+        return problem("input", no_files_message(path, listing), "add some, or correct the path")
     if listing.files and not any(file.exists() for file in listing.files):
-        return problem("input", f"{shown(name)!r}: none of its files is there", "correct the list")
+        return problem("input", f"{shown(name)!r}: none of its files exists", "correct the list")
     return ok("input", f"{shown(name)!r} can be read; files: {len(listing.files)}")
 
 
 def _opened(device: Device) -> Finding:
-    """Return at which rates a device opens."""
+    """Return the rates at which a device can be opened."""
     try:
         rates, refusal = rates_of(device.name, RATES, channels=_CHANNELS)
     except InputError as error:
@@ -120,18 +129,18 @@ def _opened(device: Device) -> Finding:
         return ok("input", f"{words} {listed} Hz")
     return note(
         "input",
-        f"{device.name!r} is there but cannot be opened now ({refusal})",
-        "is another program using it (`sudo fuser -v /dev/snd/*`; the daemon itself counts), "
-        "or is its sound server away (`pactl info`)?",
+        f"{device.name!r} exists but cannot be opened now ({refusal})",
+        "is another program using it (`sudo fuser -v /dev/snd/*`; the daemon is one too), "
+        "or is its sound server not running (`pactl info`)?",
     )
 
 
 def _stream(url: str) -> Finding:
     if not url.lower().startswith(("http://", "https://")):
-        return note("input", f"{redacted(url)}: is only tried by the daemon itself")
+        return note("input", f"{redacted(url)}: only the daemon itself can try it")
     try:
         open_url(url, timeout_s=_PATIENCE_S).close()
     except InputError as error:
-        do = "is the network up, and the address right? The daemon goes on trying"
+        do = "is the network up, and the address correct? The daemon keeps trying"
         return problem("input", str(error), do)
     return ok("input", f"{redacted(url)} answers")

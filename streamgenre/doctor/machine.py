@@ -1,4 +1,4 @@
-"""The machine and the program: Python, libraries, limits, the clock."""
+"""Checks of the machine and the program: Python, libraries, limits, clock."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ LISTENING: Final = {
     **{"pyzmq": "zmq", "numpy": "numpy", "onnxruntime": "onnxruntime", "soxr": "soxr", "av": "av"},
     **{"sounddevice": "sounddevice", "psutil": "psutil", "fastjsonschema": "fastjsonschema"},
 }
-"""Distributions that listening needs, each with the module it brings."""
+"""Distributions that listening needs, with the module of each."""
 _LEAST_FILES: Final = 256
 _TIMEX_BYTES: Final = 512
-"""More than the kernel's ``struct timex`` has anywhere."""
+"""More than the size of ``struct timex`` on any platform."""
 _TIME_ERROR: Final = 5
+"""adjtimex(2): the clock is not synchronised."""
 
 
 def program(subject: Subject) -> Iterator[Finding]:
-    """Version of program, Python and system."""
+    """Report the versions of program, Python and system."""
     words = f"streamgenre {__version__}, Python {platform.python_version()}, "
     words += f"{platform.system()} {platform.release()} on {platform.machine()}"
     yield ok("program", words)
 
 
 def libraries(subject: Subject) -> Iterator[Finding]:
-    """The libraries that listening needs."""
+    """Check whether the libraries that listening needs are installed."""
     missing = [name for name, module in LISTENING.items() if not importlib.util.find_spec(module)]
     if missing:
         yield problem(
@@ -49,7 +50,7 @@ def libraries(subject: Subject) -> Iterator[Finding]:
 
 
 def version_of(distribution: str) -> str:
-    """Return the version of a distribution that is installed, else ``missing``."""
+    """Return the version of an installed distribution, or ``missing``."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -57,9 +58,9 @@ def version_of(distribution: str) -> str:
 
 
 def limits(subject: Subject) -> Iterator[Finding]:
-    """Open files that a process may have."""
+    """Check how many open files a process may have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    words = f"{soft} open files a process"
+    words = f"{soft} open files per process"
     if soft < _LEAST_FILES:
         do = f"`ulimit -n {min(hard, 4096)}`, or LimitNOFILE=4096 in the unit"
         yield problem("limits", words, do)
@@ -68,16 +69,16 @@ def limits(subject: Subject) -> Iterator[Finding]:
 
 
 def time_sync(subject: Subject) -> Iterator[Finding]:
-    """Whether something keeps the clock right; the kernel knows."""
-    buffer = ctypes.create_string_buffer(_TIMEX_BYTES)  # all zero: asks, sets nothing
+    """Check whether the kernel's clock is synchronised."""
+    buffer = ctypes.create_string_buffer(_TIMEX_BYTES)  # all zero: reads the state, sets nothing
     state = ctypes.CDLL(None, use_errno=True).adjtimex(buffer)
     if state == _TIME_ERROR:
         yield note(
             "clock",
-            "is not synchronised: the times in events and history are those of this clock",
-            "`sudo timedatectl set-ntp true`, and wait a minute",
+            "not synchronised: events and history have the times of this clock",
+            "`sudo timedatectl set-ntp true`, then wait a minute",
         )
     elif state < 0:
-        yield note("clock", "the kernel does not tell whether it is synchronised")
+        yield note("clock", "the kernel does not report whether it is synchronised")
     else:
         yield ok("clock", "synchronised")

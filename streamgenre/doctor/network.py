@@ -1,4 +1,4 @@
-"""Ports and the service: who is there already."""
+"""Checks of endpoints and of the service."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     from streamgenre.doctor.finding import Finding, Subject
 
-_WELL: Final = ("active", "reloading")
+_RUNNING: Final = ("active", "reloading")
 
 
 def ports(subject: Subject) -> Iterator[Finding]:
-    """Whether the endpoints are free, and else who answers there."""
+    """Check whether the endpoints are free, and if not, who answers there."""
     for flag, endpoint in (("publish", subject.publish), ("control", subject.control)):
         if endpoint is None or endpoint.endswith(":*"):
             continue
@@ -58,33 +58,33 @@ def _who_publishes(endpoint: str) -> Finding:
         refused = REFUSED in subscriber.link.detail
     owner = _owner(endpoint)
     if not stations and refused:
-        said = f"{endpoint} is in use{owner}: by a daemon that only lets keys in, it seems"
-        return note("publish", said, "`streamgenre subscribe --server-key KEY` asks it")
+        said = f"{endpoint} is in use{owner}, it seems by a daemon that requires a key"
+        return note("publish", said, "`streamgenre subscribe --server-key KEY` connects to it")
     if not stations:
         return problem(
             "publish",
-            f"{endpoint} is in use{owner}, and no streamgenre answers there",
-            "end what uses it, or publish elsewhere",
+            f"{endpoint} is in use{owner}, but not by a streamgenre daemon",
+            "end the program that uses it, or publish elsewhere",
         )
-    told = ", ".join(
+    listed = ", ".join(
         f"{name} {station.get('source_state', '?')}" for name, station in sorted(stations.items())
     )
     failing = [s["history"]["problem"] for s in stations.values() if s.get("history")]
     if any(failing):
         said = f"a daemon runs on {endpoint}{owner}, but its history fails: {failing[0]}"
-        return problem("publish", said, "make room, or correct the permissions")
+        return problem("publish", said, "free disk space, or correct the permissions")
     away = [name for name, s in stations.items() if s.get("source_state") != "live"]
-    said = f"a daemon answers on {endpoint}{owner}: {told}"
+    said = f"a daemon answers on {endpoint}{owner}: {listed}"
     return note("publish", said) if away else ok("publish", said)
 
 
 def _reachable(endpoint: str) -> str:
-    """Return where an endpoint that is bound everywhere is reached from here."""
+    """Return an endpoint as reached from this machine, if it is bound on all interfaces."""
     return endpoint.replace("//0.0.0.0:", "//127.0.0.1:").replace("//*:", "//127.0.0.1:")
 
 
 def _owner(endpoint: str) -> str:
-    """Return which process listens there, as far as this user may know."""
+    """Return which process listens there, if this user may know."""
     port = endpoint.rpartition(":")[2]
     if not endpoint.startswith("tcp://") or not port.isdecimal():
         return ""
@@ -99,17 +99,17 @@ def _owner(endpoint: str) -> str:
 
 
 def service(subject: Subject) -> Iterator[Finding]:
-    """How the service is doing."""
+    """Check the state of the service."""
     try:
         state = systemctl.unit_state(subject.unit)
     except systemctl.ServiceError as error:
         yield note("service", str(error))
         return
     words = f"{state.unit} is {state.active} ({state.sub}), {state.restarts} restarts"
-    log = f"`journalctl -u {state.unit} -n 50` says why"
+    log = f"`journalctl -u {state.unit} -n 50` shows why"
     if state.active == "failed" or state.sub == "auto-restart":
-        yield problem("service", f"{words}; the last run ended by {state.result}", log)
-    elif state.active not in _WELL:
+        yield problem("service", f"{words}; the last run ended with {state.result}", log)
+    elif state.active not in _RUNNING:
         yield note("service", words, f"`sudo systemctl start {state.unit}`")
     elif state.restarts:
         yield note("service", f"{words}; {state.status}", log)

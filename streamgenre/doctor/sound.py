@@ -1,6 +1,6 @@
-"""Sound cards: the library and the permissions.
+"""Checks of sound cards: the library and the permissions.
 
-PortAudio is asked in a helper process only: it may hang, or take its process with it.
+PortAudio runs in a helper process, because it may hang or crash.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from streamgenre.doctor.finding import Finding, Subject
 
 _SND: Final = Path("/dev/snd")
-_ALSA: Final = "/dev/snd is made by the kernel: is the card plugged in? (`arecord -l`)"
+_ALSA: Final = "is the card plugged in? `arecord -l` lists the cards that the kernel knows"
 
 
 def portaudio(subject: Subject) -> Iterator[Finding]:
-    """Whether the PortAudio library is there and answers."""
+    """Check whether the PortAudio library is installed and answers."""
     try:
         yield ok("PortAudio", portaudio_version())
     except InputError as error:
@@ -35,28 +35,28 @@ def portaudio(subject: Subject) -> Iterator[Finding]:
         words = "not installed" if missing else str(error)
         do = "`sudo apt install libportaudio2`"
         if not missing:
-            do = "is a driver or the sound server stuck? `pactl info` and `arecord -l` ask them"
+            do = "is a driver or the sound server stuck? try `pactl info` and `arecord -l`"
         if _needs_card(subject):
-            yield problem("PortAudio", f"{words}: no sound card can be heard", do)
+            yield problem("PortAudio", f"{words}: sound cards cannot be used", do)
         else:
-            yield note("PortAudio", f"{words}; files, radio and pipes work without it", do)
+            yield note("PortAudio", f"{words}; files, radio and pipes do not need it", do)
 
 
 def sound_cards(subject: Subject) -> Iterator[Finding]:
-    """Whether this user may open the sound cards."""
+    """Check whether this user may open the sound cards."""
     wanted = _needs_card(subject)
     captures = sorted(_SND.glob("pcm*c")) if _SND.is_dir() else []
     if not captures:
-        words = f"no sound card that can capture in {_SND}"
+        words = f"no sound card with an input in {_SND}"
         yield note("sound cards", words, _ALSA if wanted else "")
         return
     closed = [path for path in captures if not os.access(path, os.R_OK | os.W_OK)]
-    user = getpass.getuser()
+    user = _user()
     if closed:
         group = _group_of(closed[0])
         yield problem(
             "sound cards",
-            f"{user} may not open {', '.join(map(str, closed))} (they belong to group {group})",
+            f"{user} may not open {', '.join(map(str, closed))} (group {group})",
             f"`sudo usermod -aG {group} {user}`, then log in again",
         )
     else:
@@ -66,6 +66,13 @@ def sound_cards(subject: Subject) -> Iterator[Finding]:
 
 def _needs_card(subject: Subject) -> bool:
     return any(map(is_device, subject.inputs))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no entry in the user database
+        return f"user {os.getuid()}"
 
 
 def _group_of(path: Path) -> str:

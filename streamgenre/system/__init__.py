@@ -1,1 +1,1 @@
-"""The operating system around the daemon: systemd, the journal, logs, signals."""
+"""The operating system around the daemon: systemd, journal, logs, signals."""

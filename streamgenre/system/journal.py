@@ -1,8 +1,8 @@
-"""systemd's journal: whether standard error leads there, and its native protocol.
+"""systemd's journal: whether standard error goes there, and its native protocol.
 
-An entry is one datagram of fields. The binary form (name, length, value) is used for every field:
-what a station sends may have line breaks in it, which the plain form would take for new fields.
-`systemd-python` speaks it too, but has no wheels.
+An entry is one datagram of fields. Every field uses the binary form (name, length, value): text
+from a station may contain line breaks, which would start new fields in the plain form.
+`systemd-python` implements the protocol too, but has no wheels.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _PRIORITIES: Final = (
 
 
 def leads_to_journal(stream: IO[str] | None) -> bool:
-    """Whether a stream is the one that systemd connected to the journal."""
-    told = os.environ.get("JOURNAL_STREAM", "")
-    if not told or stream is None:
+    """Return whether systemd connected this stream to the journal."""
+    variable = os.environ.get("JOURNAL_STREAM", "")
+    if not variable or stream is None:
         return False
     try:
-        there = os.fstat(stream.fileno())
+        actual = os.fstat(stream.fileno())
     except (OSError, ValueError):
         return False
-    return told == f"{there.st_dev}:{there.st_ino}"
+    return variable == f"{actual.st_dev}:{actual.st_ino}"
 
 
 def priority(level: int) -> int:
@@ -53,7 +53,7 @@ def entry(fields: Mapping[str, str]) -> bytes:
 
 
 class Journal:
-    """Sends entries; never waits.
+    """Sends entries to the journal; never waits.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Journal:
     Raises
     ------
     OSError
-        If nobody listens there.
+        If no journal listens there.
     """
 
     def __init__(self, path: str = SOCKET) -> None:
@@ -76,10 +76,10 @@ class Journal:
             raise
 
     def send(self, fields: Mapping[str, str]) -> bool:
-        """Send an entry; return whether the journal took it."""
+        """Send an entry; return whether the journal accepted it."""
         try:
             self._socket.send(entry(fields))
-        except OSError:  # it is full, or being restarted
+        except OSError:  # the journal is full, or is restarting
             return False
         return True
 

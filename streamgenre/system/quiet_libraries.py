@@ -1,4 +1,4 @@
-"""Keeps the audio libraries' own chatter off the user's terminal."""
+"""Keeps output of the audio libraries off the user's terminal."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ if TYPE_CHECKING:
 
 @contextmanager
 def quiet_libraries(*, enabled: bool = True) -> Iterator[None]:
-    """Discard what C libraries write to file descriptor 2; Python's stderr goes on as before.
+    """Discard what C libraries write to file descriptor 2; Python's stderr works as before.
 
-    ALSA and PortAudio print a dozen lines at each failed attempt to open a device, from threads of
-    their own, right into the dashboard; what they mean reaches the user as our own messages.
+    ALSA and PortAudio print a dozen lines whenever a device cannot be opened, from their own
+    threads and into the dashboard. The user gets the same information as messages of streamgenre.
+
+    Parameters
+    ----------
+    enabled
+        False leaves everything as it is.
     """
     if not enabled or sys.stderr is None:
         yield

@@ -1,4 +1,4 @@
-"""Takes secrets out of text that leaves the machine or is kept: logs and support bundles."""
+"""Removes secrets from text that is stored or leaves the machine: logs and support bundles."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Final
 from streamgenre.urls import redacted
 
 HIDDEN: Final = "…"
-"""What stands where a secret was."""
+"""Replaces a secret."""
 
-# Lengths are bounded, or a long word would take quadratic time.
+# Lengths are bounded: a long word would otherwise take quadratic time.
 URL: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s\"'<>`|\\]+")
-"""What is a URL in a text."""
-# What `curl -u` and lists of stations write: user:password@host without a scheme.
+"""A URL in a text."""
+# user:password@host without a scheme, as in station lists.
 _LOGIN: Final = re.compile(r"(?<![^\s\"'=(\[,<])[^\s/:@\"'=(\[,<]+:[^\s/@\"']+@(?=[\w\[])")
 _NAMED: Final = re.compile(
     r"(?P<name>[\w.-]{0,40}(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key"
@@ -26,10 +26,10 @@ _SCHEME: Final = re.compile(r"\b(basic|bearer)\s+[A-Za-z0-9+/=._~-]{6,}", re.IGN
 
 
 def redact(text: str) -> str:
-    """Return a text without the secrets that can be told by their looks.
+    """Return a text without what looks like a secret.
 
-    These are user, password and query of a URL, ``user:password@host``, whatever is assigned to a
-    name such as ``password``, ``token`` or ``api_key``, and what follows ``Basic`` or ``Bearer``.
+    That is the user, password and query of a URL, ``user:password@host``, any value assigned to a
+    name such as ``password``, ``token`` or ``api_key``, and a value after ``Basic`` or ``Bearer``.
     """
     text = URL.sub(lambda match: redacted(match[0]), text)
     text = _LOGIN.sub(f"{HIDDEN}@", text)
@@ -38,7 +38,7 @@ def redact(text: str) -> str:
 
 
 def credentials(url: str) -> set[str]:
-    """Return the secrets of a URL, as they stand there and decoded: password and query values."""
+    """Return the password and the query values of a URL, both as written and decoded."""
     try:
         parts = urllib.parse.urlsplit(url)
         found = {parts.password or ""}

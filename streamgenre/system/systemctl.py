@@ -1,4 +1,4 @@
-"""What systemd says of a unit, by asking `systemctl`."""
+"""The state of a systemd unit, as ``systemctl`` reports it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamgenre.errors import StreamgenreError
 
 UNIT: Final = "streamgenre.service"
 _BOOTED: Final = Path("/run/systemd/system")
-"""systemd makes this folder where it is the init system; see sd_booted(3)."""
+"""This folder exists if systemd is the init system; see sd_booted(3)."""
 _PROPERTIES: Final = (
     *("LoadState", "ActiveState", "SubState", "Result", "StatusText", "MainPID", "NRestarts"),
     *("ActiveEnterTimestamp", "WatchdogUSec", "MemoryCurrent", "MemoryMax"),
@@ -22,54 +22,54 @@ _PATIENCE_S: Final = 10.0
 
 
 class ServiceError(StreamgenreError):
-    """systemd cannot be asked, or does not know the unit."""
+    """systemd is not available, or does not know the unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnitState:
-    """How a unit is doing."""
+    """State of a unit."""
 
     unit: str
     active: str
     """``active``, ``reloading``, ``activating``, ``failed``, ``inactive`` …"""
     sub: str
-    """The same in the words of its type: ``running``, ``auto-restart`` …"""
+    """State specific to the unit's type: ``running``, ``auto-restart`` …"""
     result: str
     """How the last run ended: ``success``, ``exit-code``, ``watchdog``, ``oom-kill`` …"""
     enabled: str
     """Whether it starts at boot: ``enabled``, ``disabled`` …"""
     status: str
-    """What the daemon last said of itself."""
+    """Status line that the daemon sent last."""
     since: str
-    """When it became active, in systemd's words; empty where it never was."""
+    """When it became active, as systemd writes it; empty if it never was."""
     main_pid: int
-    """Its process, 0 for none."""
+    """Its main process, 0 for none."""
     restarts: int
-    """Restarts by systemd since it was started by hand or at boot."""
+    """Restarts by systemd since it was started by a user or at boot."""
     watchdog: str
-    """Time without a sign of life after which it is restarted, as ``1min``; ``0`` for never."""
+    """Time without a watchdog message after which it is restarted, as ``1min``; ``0`` for never."""
     memory_bytes: int | None
-    """Memory of all its processes; None where it is not counted."""
+    """Memory of all its processes in bytes; None if it is not accounted."""
     memory_max_bytes: int | None
-    """Most that it may use; None for no limit."""
+    """Limit of the memory in bytes; None for no limit."""
     tasks: int | None
-    """Threads and processes; None where they are not counted."""
+    """Threads and processes; None if they are not accounted."""
     tasks_max: int | None
-    """Most that there may be; None for no limit."""
+    """Limit of threads and processes; None for no limit."""
 
 
 def unit_state(unit: str = UNIT) -> UnitState:
-    """Return how a unit is doing.
+    """Return the state of a unit.
 
     Raises
     ------
     ServiceError
-        If systemd does not run here, does not answer, or does not know the unit.
+        If systemd is not running here, does not answer, or does not know the unit.
     """
     if shutil.which("systemctl") is None or not _BOOTED.is_dir():
         raise ServiceError(
-            "systemd does not run here, so there is no service to ask about; of a daemon that "
-            "was started otherwise `streamgenre subscribe --type status` tells"
+            "systemd is not running here, so there is no service; for a daemon that was started "
+            "in another way, use `streamgenre subscribe --type status`"
         )
     try:
         done = subprocess.run(
@@ -85,7 +85,7 @@ def unit_state(unit: str = UNIT) -> UnitState:
         raise ServiceError(f"systemctl: {done.stderr.strip()}")
     state = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
     if state.get("LoadState") == "not-found":
-        raise ServiceError(f"systemd knows no {unit}; `sudo make install-service` installs it")
+        raise ServiceError(f"systemd does not know {unit}; `sudo make install-service` installs it")
     return UnitState(
         unit=unit,
         active=state.get("ActiveState", ""),
@@ -105,7 +105,7 @@ def unit_state(unit: str = UNIT) -> UnitState:
 
 
 def _number(text: str | None) -> int | None:
-    """Return a number; None for ``[not set]``, ``infinity`` and 2^64 - 1, which mean none."""
+    """Return a number; None for ``[not set]``, ``infinity`` and 2^64 - 1, which mean no value."""
     if text is None or not text.isdecimal() or int(text) == 2**64 - 1:
         return None
     return int(text)

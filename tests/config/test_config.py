@@ -171,7 +171,7 @@ def test_the_commands_agree_with_each_other(tmp_path: Path) -> None:
     assert f"{path}:6: no model 'lstn'" in told
     assert "$STREAMGENRE_BUS_NOSUCH: no key 'nosuch'" in told
     path.write_text('[[station]]\nname="x"\ninput="y"\n')
-    assert streamgenre("config", "check", path).stdout == f"{path}: fine, 1 station\n"
+    assert streamgenre("config", "check", path).stdout == f"{path}: no errors, 1 station\n"
 
 
 def test_what_a_station_names_is_looked_for(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_what_a_station_names_is_looked_for(tmp_path: Path) -> None:
     told = json.loads(done.stdout)
     unknown, missing = told["problems"]  # one fault does not hide the other
     assert unknown.startswith(f"{path}:1: no key 'modl'")
-    assert missing == f"{path}:4: input '{song}': no such file; correct its path"
+    assert missing == f"{path}:4: input '{song}': no such file; correct the path"
     card, default = told["notes"]
     assert card.startswith(f"{path}:7: input 'No Such Card': no input device")
     assert card.endswith("the daemon waits for it")
@@ -193,7 +193,7 @@ def test_what_a_station_names_is_looked_for(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("modl = 1\n", "\n"))
     song.touch()
     done = streamgenre("config", "check", path)
-    assert (done.returncode, done.stdout) == (0, f"{path}: fine, 5 stations\n")
+    assert (done.returncode, done.stdout) == (0, f"{path}: no errors, 5 stations\n")
     assert done.stderr == "".join(f"streamgenre: {note}\n" for note in (card, default))
 
 

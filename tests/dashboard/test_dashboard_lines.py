@@ -104,5 +104,5 @@ def test_who_asks_for_a_station_that_is_not_there_is_told_which_are() -> None:
         assert dashboard.stdout.read() == ""
         daemon.terminate()
     assert told[-1].startswith(
-        f"streamgenre: nothing of nosuch yet, still waiting; the stations at {endpoint} are a"
+        f"streamgenre: nothing from nosuch yet, still waiting; the stations at {endpoint} are a"
     )

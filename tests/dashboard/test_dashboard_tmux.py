@@ -261,7 +261,7 @@ def test_what_a_reload_removes_or_mends_is_gone_here_and_in_another_process(
         other.wait(lambda: "● live" in other.screen())
         write(stays="demo")
         reload()
-        other.wait(lambda: "nothing of faulty yet, still waiting" in other.screen())
+        other.wait(lambda: "nothing from faulty yet, still waiting" in other.screen())
         assert other.screen().endswith("are stays")
         assert "waiting for events" in other.screen()
     finally:
@@ -277,7 +277,7 @@ def test_who_asks_for_a_station_that_is_not_there_is_told_which_are_until_it_com
     try:
         command = f"{sys.executable} -m streamgenre dashboard --connect {endpoint} --station"
         terminal.type(f"{command} nosuch", "Enter")
-        told = f"nothing of nosuch yet, still waiting; the stations at {endpoint} are a, b"
+        told = f"nothing from nosuch yet, still waiting; the stations at {endpoint} are a, b"
         terminal.wait(lambda: told in " ".join(terminal.screen().split()))
         assert "waiting for events" in terminal.screen()
         end(daemon)

@@ -55,7 +55,7 @@ def test_a_machine_that_is_well_is_told_so(tmp_path: Path) -> None:
     assert "is free" in told["publish"]["says"]
     shown = streamgenre("doctor", "--config", config)
     assert shown.returncode == 0
-    assert shown.stdout.rstrip().endswith("all is well")
+    assert shown.stdout.rstrip().endswith("no problems")
 
 
 def test_a_daemon_with_keys_is_no_stranger_on_its_port(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_daemon_with_keys_is_no_stranger_on_its_port(tmp_path: Path) -> None:
                     break
         finally:
             daemon.terminate()
-    assert (found["verdict"], "only lets keys in" in found["says"]) == ("note", True)
+    assert (found["verdict"], "requires a key" in found["says"]) == ("note", True)
 
 
 def test_what_is_wrong_is_told_with_what_to_do(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_what_is_wrong_is_told_with_what_to_do(tmp_path: Path) -> None:
     told = json.loads(done.stdout)["findings"]
     said = {(f["check"], f["verdict"]): f["says"] for f in told}
     assert "manifest.json" in said["model", "problem"]
-    assert "no streamgenre answers" in said["publish", "problem"]
+    assert "not by a streamgenre daemon" in said["publish", "problem"]
     assert f"process {os.getpid()}" in said["publish", "problem"]
     assert str(damaged) in said["history", "problem"]
     inputs = [f["says"] for f in told if (f["check"], f["verdict"]) == ("input", "problem")]
@@ -273,7 +273,7 @@ def test_a_bundle_has_no_secret_in_any_corner(
 def test_a_bundle_overwrites_nothing(tmp_path: Path) -> None:
     path = tmp_path / "there.tar.gz"
     path.write_text("mine")
-    with pytest.raises(StreamgenreError, match="is there already"):
+    with pytest.raises(StreamgenreError, match="already exists"):
         write_bundle(path, Subject(), [Finding("a", "ok", "b")])
     assert path.read_text() == "mine"
 
@@ -289,7 +289,7 @@ def test_a_history_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (only,) = files.history(Subject(history=tmp_path / "file" / "h.sqlite3"))
     assert only.verdict == "problem"
-    assert f"{tmp_path / 'file'} is no folder" in only.says
+    assert f"{tmp_path / 'file'} is not a folder" in only.says
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def test_the_doctor_survives_whatever_portaudio_does(
     assert mic[1:] == ("ok", f"{MIC!r}: 48000 Hz, 2 channels; opens at 48000 Hz")
     assert pulse[1:] == ("ok", "'pulse': 48000 Hz, 32 channels; opens at 48000 Hz")
     world.set(open_error="Device unavailable")
-    words = f"{MIC!r} is there but cannot be opened now (Device unavailable)"
+    words = f"{MIC!r} exists but cannot be opened now (Device unavailable)"
     assert told()[1] == ("input", "note", words)
     world.set(dies=True)
     gone = "the helper process is gone"
@@ -253,7 +253,7 @@ def test_the_doctor_survives_whatever_portaudio_does(
     assert [(f.verdict, hangs in f.says) for f in both] == [("problem", True)] * 3
     monkeypatch.setenv("FAKE_PORTAUDIO", "/nonexistent")
     library = told()[0]
-    assert library[1:] == ("problem", "not installed: no sound card can be heard")
+    assert library[1:] == ("problem", "not installed: sound cards cannot be used")
 
 
 # ---- there, away and back -----------------------------------------------------------------------
