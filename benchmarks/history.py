@@ -30,19 +30,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from support.history_programme import GENRES, Programme
 
-from streamgenre.history import query
-from streamgenre.history.airplay_log import playlist
+from streamgenre.history import detail_query, query
+from streamgenre.history.airplay_log import airplay_log
 from streamgenre.history.database import open_to_read, open_to_write
 from streamgenre.history.detail import encode
 from streamgenre.history.ids import fold
 from streamgenre.history.recorder import Recorder
-from streamgenre.history.rows import Batch, DetailRow
+from streamgenre.history.rows import DetailRow, PendingRows
 from streamgenre.history.run_locks import RunLock
 from streamgenre.history.settings import HistorySettings
 from streamgenre.history.shares import shares
 from streamgenre.history.store import Store
-from streamgenre.history.time_bins import spread
-from streamgenre.history.times import Span
+from streamgenre.history.time_bins import split_by_quarter
+from streamgenre.history.time_zones import Span
 from streamgenre.history.writer import HistoryWriter
 
 if TYPE_CHECKING:
@@ -110,12 +110,12 @@ def make(path: Path, stations: int, days: int) -> dict[str, float]:
 def _blobs() -> list[bytes]:
     """Minutes of a made-up station, as the recorder keeps them."""
     maker = Programme()
-    batch = Batch()
-    recorder = Recorder(batch)
+    pending = PendingRows()
+    recorder = Recorder(pending)
     for number in range(BLOBS // 3):
         for event in maker.stretch("music", GENRES[number % len(GENRES)], 180):
             recorder.take(event)
-    rows = [r for r in batch.of(DetailRow) if len(r.offsets_ms) == 60]
+    rows = [r for r in pending.of(DetailRow) if len(r.offsets_ms) == 60]
     return ([encode(r.offsets_ms, r.rows, len(r.labels)) for r in rows] * 2)[:BLOBS]
 
 
@@ -140,7 +140,7 @@ def _segments(
     )
     sums: dict[tuple[int, int], list[int]] = {}
     for _, _, kind, start, end, *_ in rows:
-        for hour, quarter, ms in spread(start, end):
+        for hour, quarter, ms in split_by_quarter(start, end):
             sums.setdefault((kind, hour), [0] * 4)[quarter] += ms
     connection.executemany(
         "INSERT INTO shares (kind, hour, station, q0, q1, q2, q3) VALUES (?, ?, ?, ?, ?, ?, ?) "
@@ -210,10 +210,10 @@ def questions(path: Path, days: int) -> dict[str, Callable[[sqlite3.Connection],
                     c, i(c), s, by="hour", tz=None
                 ),
             }
-    asked["playlist, a day, one"] = lambda c: playlist(
+    asked["playlist, a day, one"] = lambda c: airplay_log(
         query.titles(c, one_of(c), day), query.segments(c, one_of(c), day)
     )
-    asked["detail, a day, one"] = lambda c: _all(query.details(c, 1, day))
+    asked["detail, a day, one"] = lambda c: _all(detail_query.details(c, 1, day))
     asked["now, all"] = lambda c: _all(query.now(c, all_of(c), path))
     asked["search, the year, all"] = lambda c: _all(query.search(c, all_of(c), year, "number 7777"))
     for by in ("all", "hour", "day", "weekday"):
@@ -250,8 +250,8 @@ def write_cost(path: Path, stations: int, seconds: int) -> dict[str, float]:
     lock = RunLock(path)
     store = Store(path, lock)
     lock.hold()
-    batch = Batch()
-    recorder = Recorder(batch)
+    pending = PendingRows()
+    recorder = Recorder(pending)
     pending: list[Any] = [next(stream) for stream in streams]
     spent = wall = slowest = 0.0
     for until in range(5, seconds + 1, 5):
@@ -263,8 +263,8 @@ def write_cost(path: Path, stations: int, seconds: int) -> dict[str, float]:
         cpu, began = time.process_time(), time.perf_counter()
         for event in events:
             recorder.take(event)
-        store.apply(batch)
-        batch.clear()
+        store.write(pending)
+        pending.clear()
         once = time.perf_counter() - began
         wall, slowest = wall + once, max(slowest, once)
         spent += time.process_time() - cpu
@@ -292,7 +292,7 @@ def live_cost(path: Path, stations: int, seconds: int) -> dict[str, float]:
     own = threading.get_native_id()
     began = time.monotonic()
     for number, second in enumerate(told):
-        for i, event in enumerate(second):  # spread over the second, as stations are
+        for i, event in enumerate(second):  # split_by_quarter over the second, as stations are
             due = began + number + i / stations
             time.sleep(max(0.0, due - time.monotonic()))
             writer.put(event)

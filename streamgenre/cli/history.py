@@ -9,14 +9,13 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import HistoryError, SettingsError
-from streamgenre.history import query
-from streamgenre.history import records as found
-from streamgenre.history.airplay_log import Line, clipped, playlist
+from streamgenre.history import detail_query, query, records
+from streamgenre.history.airplay_log import AirplayLine, airplay_log, clip
 from streamgenre.history.database import is_corruption, open_to_read
 from streamgenre.history.export import (
     atomic,
     columns_of,
-    record,
+    exported,
     write_csv,
     write_cue,
     write_json,
@@ -25,7 +24,8 @@ from streamgenre.history.export import (
 from streamgenre.history.settings import default_path
 from streamgenre.history.shares import Share, shares
 from streamgenre.history.text_tables import print_rows
-from streamgenre.history.times import Span, day_span, parse_day, span, zone
+from streamgenre.history.time_zones import Span, day_span, zone
+from streamgenre.history.times import parse_day, span
 from streamgenre.paths import expand
 
 if TYPE_CHECKING:
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from streamgenre.history.times import Zone
+    from streamgenre.history.time_zones import Zone
 
 _DAY_S: Final = 86_400.0
 _PLAIN: Final = {
-    "segments": (query.segments, found.SegmentRecord),
-    "titles": (query.titles, found.TitleRecord),
-    "gaps": (query.gaps, found.GapRecord),
-    "dead-air": (query.dead_air, found.DeadAirRecord),
-    "sources": (query.sources, found.SourceRecord),
+    "segments": (query.segments, records.SegmentRecord),
+    "titles": (query.titles, records.TitleRecord),
+    "gaps": (query.gaps, records.GapRecord),
+    "dead-air": (query.dead_air, records.DeadAirRecord),
+    "sources": (query.sources, records.SourceRecord),
 }
 
 
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         with closing(open_to_read(path)) as connection:
             ids = query.stations(connection, args.station)
             if args.listing == "now":
-                return _print(args, query.now(connection, ids, path), found.NowRecord, tz)
+                return _print(args, query.now(connection, ids, path), records.NowRecord, tz)
             if args.listing == "playlist":
                 return _playlist(args, connection, ids, tz)
             if args.listing == "export":
@@ -123,7 +123,7 @@ def _rows(
         return shares(connection, ids, _asked_span(args, tz), by=args.by, tz=tz), Share
     if what == "search":
         within = _asked_span(args, tz, default_s=None)
-        return query.search(connection, ids, within, args.text), found.TitleRecord
+        return query.search(connection, ids, within, args.text), records.TitleRecord
     ask, kind = _PLAIN[what]
     return ask(connection, ids, _asked_span(args, tz)), kind
 
@@ -132,7 +132,7 @@ def _print(args: argparse.Namespace, rows: Iterable[Any], kind: type[Any], tz: Z
     rows = islice(rows, args.limit)
     if args.json:
         with atomic(None) as out:
-            write_json(out, (record(row, tz) for row in rows))
+            write_json(out, (exported(row, tz) for row in rows))
         return 0
     if print_rows(rows, kind, tz, sys.stdout) == 0:
         wider = "" if args.listing == "now" else "; select more with --since, --until or --day"
@@ -156,8 +156,8 @@ def _playlist(
             f"with --station ({', '.join(list(ids.values())[:10])})"
         )
     lines = list(
-        clipped(
-            playlist(
+        clip(
+            airplay_log(
                 query.titles(connection, ids, within), query.segments(connection, ids, within)
             ),
             within.start,
@@ -165,7 +165,7 @@ def _playlist(
         )
     )
     if wanted == "text" and out is None:
-        if print_rows(lines, Line, tz, sys.stdout) == 0:
+        if print_rows(lines, AirplayLine, tz, sys.stdout) == 0:
             print("streamgenre: nothing found; select more with --since or --day", file=sys.stderr)
         return 0
     with atomic(out) as file:
@@ -173,14 +173,14 @@ def _playlist(
             start = (
                 max(within.start, lines[0].start) if args.day is None and lines else within.start
             )
-            name = f"{next(iter(ids.values()))} {record({'start': start}, tz)['start'][:19]}"
+            name = f"{next(iter(ids.values()))} {exported({'start': start}, tz)['start'][:19]}"
             tracks = write_cue(file, lines, name=name.replace(":", "."), start=start)
         elif wanted == "json":
-            write_json(file, (record(line, tz) for line in lines))
+            write_json(file, (exported(line, tz) for line in lines))
         elif wanted == "text":
             raise SettingsError("--format text is for the terminal only; expected csv, json or cue")
         else:
-            write_csv(file, (record(line, tz) for line in lines), columns_of(Line))
+            write_csv(file, (exported(line, tz) for line in lines), columns_of(AirplayLine))
     if wanted == "cue" and tracks > 99:
         print(
             f"streamgenre: {tracks} tracks; some programs read no more than 99 from a cue "
@@ -201,7 +201,7 @@ def _export(
         rows, columns = _detail(connection, ids, _asked_span(args, tz), tz)
     else:
         asked, kind = _rows(args, args.what, connection, ids, tz)
-        rows, columns = (record(row, tz) for row in asked), columns_of(kind)
+        rows, columns = (exported(row, tz) for row in asked), columns_of(kind)
     # The first row is read before the file is created: a range that is refused leaves no file.
     rows = _begun(rows)
     with atomic(out) as file:
@@ -227,7 +227,7 @@ def _detail(
 
     def rows() -> Iterator[dict[str, Any]]:
         for number, name in ids.items():
-            for names, minute in query.details(connection, number, within):
+            for names, minute in detail_query.details(connection, number, within):
                 for i, moment in enumerate(minute.times.tolist()):
                     if not within.start < moment <= within.end:
                         continue
@@ -241,7 +241,7 @@ def _detail(
                     row |= dict.fromkeys(f"p_{label}" for label in labels)
                     values = minute.probabilities[i].tolist()
                     row |= {f"p_{n}": round(p, 3) for n, p in zip(names, values, strict=True)}
-                    yield record(row, tz)
+                    yield exported(row, tz)
 
     return rows(), (
         *("station", "time", "confidence", "level_dbfs"),

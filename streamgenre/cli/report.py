@@ -13,7 +13,8 @@ from streamgenre.errors import HistoryError, SettingsError
 from streamgenre.history import query
 from streamgenre.history.database import open_to_read
 from streamgenre.history.export import atomic
-from streamgenre.history.times import parse_day, zone
+from streamgenre.history.time_zones import zone
+from streamgenre.history.times import parse_day
 from streamgenre.paths import expand
 from streamgenre.report.data import collect
 from streamgenre.report.theme import THEMES

@@ -1,6 +1,7 @@
-"""What was on, kept in one SQLite file.
+"""What each station played, kept in one SQLite file.
 
-Written by a subscriber of the events (``writer``, ``recorder``, ``batch``, ``store``), off the
-engine's path; read by ``query``, ``shares`` and ``playlist``; printed by ``export``. Times are UNIX
-seconds throughout; ``times`` alone knows of time zones.
+Writing, in a thread of its own: ``writer`` takes events, ``recorder`` turns them into rows
+(``rows``), ``store`` writes these. Reading: ``query`` and ``shares`` return ``records``;
+``airplay_log``, ``text_tables`` and ``export`` present them. Times are UNIX seconds throughout;
+only ``times`` deals with time zones.
 """

@@ -1,4 +1,4 @@
-"""The log that a radio monitor files: what was played when, and what genre it was."""
+"""The airplay log: which title was played when, and its genre."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from streamgenre.history.records import SegmentRecord, TitleRecord
 
 SHORTEST_S: Final = 10.0
-"""Music without a title that is shorter is no line of its own."""
+"""Untitled music that is shorter gets no line."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the log."""
+class AirplayLine:
+    """One line of the airplay log."""
 
     station: str
     start: float
@@ -27,26 +27,28 @@ class Line:
     artist: str
     title: str
     genre: str | None
-    """The genre that held longest within it; None where none was decided on."""
+    """The genre that lasted longest within the line; None if none was decided."""
     confidence: float | None
-    """Mean of that genre's probability while it held, 0 to 1."""
+    """Mean probability of that genre while it lasted, 0 to 1."""
 
 
-def playlist(titles: Iterable[TitleRecord], segments: Iterable[SegmentRecord]) -> list[Line]:
-    """Merge titles with the genres that were heard meanwhile.
+def airplay_log(
+    titles: Iterable[TitleRecord], segments: Iterable[SegmentRecord]
+) -> list[AirplayLine]:
+    """Merge titles with the genres decided while they played.
 
-    Each title is a line; music that was heard without one is a line for each genre, with empty
-    artist and title, from ten seconds on.
+    Each title is a line. Music without a title is a line for each segment of at least ten seconds,
+    with empty artist and title.
 
     Parameters
     ----------
     titles, segments
-        Of any number of stations, in order of their start.
+        Records of any number of stations, in order of their start.
 
     Returns
     -------
-    lines
-        In order of their start.
+    list of AirplayLine
+        Lines in order of their start.
     """
     music: defaultdict[str, list[SegmentRecord]] = defaultdict(list)
     for segment in segments:
@@ -59,13 +61,13 @@ def playlist(titles: Iterable[TitleRecord], segments: Iterable[SegmentRecord]) -
         if title.end <= title.start:
             continue
         heard = music[title.station]
-        # Segments before this title are before all that follow.
+        # A segment that ends before this title ends before all later ones.
         while at[title.station] < len(heard) and heard[at[title.station]].end <= title.start:
             at[title.station] += 1
         genre, confidence = _longest(heard, at[title.station], title.start, title.end)
         covered[title.station].append((title.start, title.end))
         lines.append(
-            Line(
+            AirplayLine(
                 *(title.station, title.start, title.end, title.artist, title.title),
                 *(genre, confidence),
             )
@@ -93,7 +95,9 @@ def _longest(
     return genre, round(weighted[genre] / seconds[genre], 4)
 
 
-def _untitled(heard: list[SegmentRecord], covered: list[tuple[float, float]]) -> Iterator[Line]:
+def _untitled(
+    heard: list[SegmentRecord], covered: list[tuple[float, float]]
+) -> Iterator[AirplayLine]:
     first = 0
     for segment in heard:
         at = segment.start
@@ -108,17 +112,30 @@ def _untitled(heard: list[SegmentRecord], covered: list[tuple[float, float]]) ->
         stretches.append((at, segment.end))
         for start, end in stretches:
             if end - start >= SHORTEST_S:
-                yield Line(
+                yield AirplayLine(
                     *(segment.station, start, end, "", ""),
                     *(segment.genre, segment.confidence),
                 )
 
 
-def clipped(lines: Iterable[Line], start: float, end: float) -> Iterator[Line]:
-    """Yield the lines cut to a span of UNIX seconds."""
+def clip(lines: Iterable[AirplayLine], start: float, end: float) -> Iterator[AirplayLine]:
+    """Yield the lines that overlap a span, cut to it.
+
+    Parameters
+    ----------
+    lines
+        Lines in any order.
+    start, end
+        UNIX seconds.
+
+    Yields
+    ------
+    AirplayLine
+        Copies with start and end inside the span.
+    """
     for line in lines:
         first, last = max(start, line.start), min(end, line.end)
         if first < last:
-            yield Line(
+            yield AirplayLine(
                 line.station, first, last, line.artist, line.title, line.genre, line.confidence
             )

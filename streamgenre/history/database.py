@@ -1,4 +1,4 @@
-"""Opening the file: whose it is, whether it is whole, and setting a broken one aside."""
+"""Opens the file: checks that it is a history and intact, and sets a damaged one aside."""
 
 from __future__ import annotations
 
@@ -18,40 +18,45 @@ _MAGIC: Final = b"SQLite format 3\0"
 _APPLICATION_ID_AT: Final = 68
 _HEADER: Final = 100
 COMPANIONS: Final = ("-wal", "-shm")
-"""What SQLite keeps beside a file."""
+"""Suffixes of the files that SQLite keeps beside the database."""
 _DATABASE_NAMES: Final = frozenset({".sqlite3", ".sqlite", ".db", ".db3"})
 _WAL_LIMIT: Final = 64_000_000
 _CORRUPT: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class BrokenFileError(Exception):
-    """The file is, or has been, a history, and can be read no more."""
+    """The file is, or was, a history and is damaged."""
 
 
 def is_corruption(error: sqlite3.Error) -> bool:
-    """Whether an error of SQLite says that the file is damaged."""
+    """Return whether an SQLite error means that the file is damaged."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in _CORRUPT
 
 
 def open_to_write(path: Path, *, busy_s: float) -> sqlite3.Connection:
-    """Open the history to write to it, made and brought to the present version where needed.
+    """Open the history for writing; create it or bring its tables up to date as needed.
 
     Parameters
     ----------
     path
         The SQLite file.
     busy_s
-        Seconds to wait for another process that is just writing.
+        Seconds to wait while another process writes.
+
+    Returns
+    -------
+    sqlite3.Connection
+        In autocommit mode.
 
     Raises
     ------
     HistoryError
-        If the file is someone else's or from the future; it is not touched.
+        If the file belongs to another program or to a newer version; it is not touched.
     BrokenFileError
-        If it is ours and damaged.
+        If it is a damaged history.
     sqlite3.Error, OSError
-        If it cannot be opened now.
+        If it cannot be opened at the moment.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = _check_header(path)
@@ -60,11 +65,11 @@ def open_to_write(path: Path, *, busy_s: float) -> sqlite3.Connection:
         try:
             if not new:
                 _check_tables(connection, path)
-            # Before the first table is made, or it has no effect.
+            # Has an effect only before the first table is created.
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             migrate(connection)
             connection.execute("PRAGMA journal_mode = WAL")
-            # FULL: a transaction is on the disk before it counts as done, a cut of power included.
+            # FULL: a committed transaction is on the disk and survives a power cut.
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
         except sqlite3.DatabaseError as error:
@@ -78,21 +83,31 @@ def open_to_write(path: Path, *, busy_s: float) -> sqlite3.Connection:
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
-    """Open the history to ask it; nothing is written, while a daemon may be writing.
+    """Open the history read-only; a daemon may be writing to it.
+
+    Parameters
+    ----------
+    path
+        The SQLite file.
+
+    Returns
+    -------
+    sqlite3.Connection
+        In autocommit mode.
 
     Raises
     ------
     HistoryError
-        Saying what is wrong with the file and what to do.
+        If it cannot be read; the message says why and what to do.
     """
     if not path.exists():
         raise HistoryError(
-            f"{path}: there is no history yet. `streamgenre listen` keeps one while it listens to "
-            "a device or a pipe; name another file with --history PATH"
+            f"{path}: no history yet. `streamgenre listen` keeps one while it listens to a device, "
+            "a radio or a pipe; choose another file with --history PATH"
         )
     try:
         if _check_header(path):
-            raise HistoryError(f"{path}: an empty file, nothing was recorded yet")
+            raise HistoryError(f"{path}: the file is empty, nothing was recorded yet")
         return _checked(_connect_read_only(path), path)
     except BrokenFileError as error:
         raise HistoryError(_broken(path, error)) from error
@@ -110,8 +125,8 @@ def _checked(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
         version = version_of(connection)
         if version < VERSION:
             raise HistoryError(
-                f"{path}: written by an older streamgenre (version {version} of the tables, now "
-                f"{VERSION}). The daemon brings it up to date when it is started: `streamgenre "
+                f"{path}: written by an older streamgenre (tables of version {version}, now "
+                f"{VERSION}). The daemon updates it at its next start: `streamgenre "
                 f"listen --history {quote(str(path))}`"
             )
         connection.execute("PRAGMA query_only = ON")
@@ -122,10 +137,10 @@ def _checked(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
 
 
 def _connect_read_only(path: Path) -> sqlite3.Connection:
-    """Connect without the right to write, whatever the folder allows.
+    """Connect read-only, even in a folder that is not writable.
 
-    A file in WAL mode needs its companions, which cannot be made in a folder that is not ours;
-    where there is no WAL, nobody writes and the file can be read as it lies there.
+    A file in WAL mode needs its companions, which cannot be created in such a folder. Without a WAL
+    nobody writes, and the file can be opened as immutable.
     """
     base = path.absolute().as_uri()
     connection = sqlite3.connect(f"{base}?mode=ro", uri=True, timeout=5, isolation_level=None)
@@ -140,17 +155,19 @@ def _connect_read_only(path: Path) -> sqlite3.Connection:
 
 
 def _check_header(path: Path) -> bool:
-    """Look at a file before SQLite does; return whether it is new or empty.
+    """Check a file before SQLite opens it; return whether it is new or empty.
 
     Raises
     ------
     HistoryError
-        If it is someone else's.
+        If it is not a history.
     BrokenFileError
-        If it must have been ours and is no SQLite file any more.
+        If it was a history and is not a valid SQLite file any more.
     """
     if path.is_dir():
-        raise HistoryError(f"{path}: a folder; expected a file, as in {path / 'history.sqlite3'}")
+        raise HistoryError(
+            f"{path}: this is a folder; expected a file, as in {path / 'history.sqlite3'}"
+        )
     try:
         with path.open("rb") as file:
             header = file.read(_HEADER)
@@ -160,13 +177,13 @@ def _check_header(path: Path) -> bool:
         return True
     ours = int.from_bytes(header[_APPLICATION_ID_AT:][:4], "big") == APPLICATION_ID
     if not header.startswith(_MAGIC) and not ours:
-        # What is no SQLite file may be anything: only a file that is called a database is taken
-        # for a broken one, not a song that was named by mistake.
+        # Only a file with the name of a database counts as a damaged history; anything else may
+        # be a song that was named by mistake.
         if path.suffix.lower() in _DATABASE_NAMES:
             raise BrokenFileError("file is not a database")
         raise HistoryError(
-            f"{path}: not an SQLite file; it was left as it is. Expected a history of streamgenre: "
-            "name a new file, as in --history history.sqlite3"
+            f"{path}: not an SQLite file; it was not changed. Expected a history of streamgenre: "
+            "choose a new file, as in --history history.sqlite3"
         )
     if not header.startswith(_MAGIC):
         raise BrokenFileError("the header of the file is damaged")
@@ -179,29 +196,39 @@ def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
             return
         raise HistoryError(
-            f"{path}: an SQLite file of another program; it was left as it is. Name a file of its "
-            "own for the history with --history PATH"
+            f"{path}: an SQLite file of another program; it was not changed. Choose a separate "
+            "file for the history with --history PATH"
         )
     check_version(version_of(connection), path)
 
 
 def companion(path: Path, suffix: str) -> Path:
-    """Return the path of what SQLite keeps beside a file."""
+    """Return the path of a file beside the database, by its suffix."""
     return path.with_name(path.name + suffix)
 
 
 def set_aside(path: Path, inode: int) -> Path | None:
-    """Rename a broken file and its companions, and return its new path.
+    """Rename a damaged file and its companions.
 
-    Nothing is overwritten: the name has the time in it, and a number where that is taken. Of two
-    daemons that find the same file broken only one does it.
+    Nothing is overwritten: the new name contains the time, and a number if that name is taken. If
+    two daemons find the same file damaged, only one of them renames it.
 
     Parameters
     ----------
     path
-        Where the file is.
+        The damaged file.
     inode
-        Its inode; None is returned where another file lies there by now.
+        Its inode; if the file at ``path`` has another one by now, it is left alone.
+
+    Returns
+    -------
+    Path or None
+        The new path; None if nothing was renamed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be renamed.
     """
     with companion(path, "-repair").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -232,7 +259,7 @@ def _rename(path: Path) -> Path:
 
 def _broken(path: Path, error: Exception) -> str:
     return (
-        f"{path}: damaged ({error}). The daemon sets it aside and begins a new one when it is "
-        "started; what can be saved of it: "
+        f"{path}: damaged ({error}). At its next start the daemon sets it aside and starts a new "
+        "one. To save what is readable: "
         f"`sqlite3 {quote(str(path))} .recover | sqlite3 saved.sqlite3`"
     )

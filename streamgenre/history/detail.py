@@ -1,8 +1,8 @@
-"""The updates of one station and minute in one small blob.
+"""The updates of one station and minute, packed into one small blob.
 
-Each column of a minute (offsets, levels, confidences, then each genre's probability) stands as
-differences from row to row, which deflate well. Probabilities are kept in steps of 1/255, levels in
-steps of half a dB, times to the millisecond.
+Each column of a minute (offsets, levels, confidences, then each genre's probability) is stored as
+differences from row to row, which deflate well. Probabilities have steps of 1/255, levels half a
+dB, times a millisecond.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def quantise_level(dbfs: float | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """The updates of one minute, taken out of their blob."""
+    """The updates of one minute, unpacked."""
 
     times: NDArray[np.float64]
     """UNIX seconds of the end of each hop, shape ``(updates,)``."""
@@ -53,16 +53,21 @@ class Minute:
 
 
 def encode(offsets_ms: list[int], rows: bytes | bytearray, labels: int) -> bytes:
-    """Return the blob of a minute.
+    """Pack a minute.
 
     Parameters
     ----------
     offsets_ms
         Milliseconds of each update since the minute began, 0 to 59999.
     rows
-        For each update one byte for the level, one for the confidence and one a label.
+        For each update one byte for the level, one for the confidence and one for each label.
     labels
         Number of labels.
+
+    Returns
+    -------
+    bytes
+        The blob.
     """
     table = np.frombuffer(bytes(rows), np.uint8).reshape(len(offsets_ms), 2 + labels)
     columns = np.diff(table.T, axis=1, prepend=np.uint8(0))
@@ -71,16 +76,21 @@ def encode(offsets_ms: list[int], rows: bytes | bytearray, labels: int) -> bytes
 
 
 def decode(minute: int, data: bytes, *, updates: int, labels: int) -> Minute:
-    """Return what :func:`encode` was given.
+    """Unpack a minute.
 
     Parameters
     ----------
     minute
-        UNIX seconds of the beginning of the minute / 60.
+        UNIX seconds of the start of the minute, divided by 60.
     data
         The blob.
     updates, labels
-        Numbers of updates and labels in it.
+        Number of updates and of labels in it.
+
+    Returns
+    -------
+    Minute
+        The updates.
 
     Raises
     ------
@@ -97,8 +107,8 @@ def decode(minute: int, data: bytes, *, updates: int, labels: int) -> Minute:
             raise ValueError(f"{len(raw)} bytes instead of {size}")
     except (zlib.error, ValueError) as error:
         raise HistoryError(
-            f"the detail of minute {minute} is damaged ({error}); the rest of the history can be "
-            "read, ask for another time"
+            f"the detail of minute {minute} is damaged ({error}); the rest of the history can "
+            "still be read: ask for another time"
         ) from error
     offsets = np.cumsum(np.frombuffer(raw[: 2 * updates], "<u2"), dtype=np.uint16)
     columns = np.frombuffer(raw[2 * updates :], np.uint8).reshape(2 + labels, updates)

@@ -1,7 +1,7 @@
-"""Rows into files that other programs read: CSV, JSON, Parquet, cue sheets.
+"""Files for other programs: CSV, JSON, Parquet, cue sheets.
 
-A file appears whole or not at all: it is written beside its place under another name, and renamed
-once it is on the disk.
+A file appears complete or not at all: it is written under a temporary name in the same folder and
+renamed once it is on the disk.
 """
 
 from __future__ import annotations
@@ -19,21 +19,34 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import HistoryError
-from streamgenre.history.times import local
+from streamgenre.history.time_zones import local
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streamgenre.history.times import Zone
+    from streamgenre.history.time_zones import Zone
 
 TIMES: Final = frozenset({"start", "end", "time", "since", "heard"})
-"""Names of columns that are UNIX seconds; they are written as ISO 8601 with their offset."""
+"""Names of columns in UNIX seconds; they are exported as ISO 8601 with UTC offset."""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _ROWS_AT_A_TIME: Final = 10_000
 
 
-def record(row: Any, tz: Zone) -> dict[str, Any]:
-    """Return a row as it is exported: times as ISO 8601 in the zone, with milliseconds."""
+def exported(row: Any, tz: Zone) -> dict[str, Any]:
+    """Return a row as it is exported.
+
+    Parameters
+    ----------
+    row
+        A record, or a dictionary.
+    tz
+        Time zone of the times.
+
+    Returns
+    -------
+    dict
+        The row by column, times as ISO 8601 with milliseconds.
+    """
     data = row if isinstance(row, dict) else asdict(row)
     return {
         name: local(value, tz).isoformat(timespec="milliseconds")
@@ -44,18 +57,18 @@ def record(row: Any, tz: Zone) -> dict[str, Any]:
 
 
 def columns_of(kind: type[Any]) -> tuple[str, ...]:
-    """Return the names of the columns of a sort of rows."""
+    """Return the names of the columns of a type of record."""
     return tuple(field.name for field in fields(kind))
 
 
 @contextmanager
 def atomic(path: Path | None) -> Iterator[IO[bytes]]:
-    """Yield a binary file that takes its place at ``path`` once it is whole; None for stdout.
+    """Yield a binary file that is moved to ``path`` once it is complete; None for stdout.
 
     Raises
     ------
     HistoryError
-        If it cannot be written; nothing is left behind.
+        If it cannot be written; no partial file is left.
     """
     if path is None:
         sys.stdout.flush()
@@ -63,7 +76,7 @@ def atomic(path: Path | None) -> Iterator[IO[bytes]]:
         sys.stdout.buffer.flush()
         return
     if path.is_dir():
-        raise HistoryError(f"{path}: a folder; expected the name of a file to write")
+        raise HistoryError(f"{path}: this is a folder; expected the name of a file to write")
     temporary: Path | None = None
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.")
@@ -74,13 +87,13 @@ def atomic(path: Path | None) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         mask = os.umask(0)
         os.umask(mask)
-        temporary.chmod(0o666 & ~mask)  # mkstemp makes it private, which is not what was asked for
+        temporary.chmod(0o666 & ~mask)  # mkstemp makes it private
         temporary.replace(path)
         temporary = None
     except OSError as error:
         raise HistoryError(
-            f"{path}: cannot be written: {error.strerror or error}. Nothing was left there; make "
-            "room, or name another place with --out"
+            f"{path}: cannot be written: {error.strerror or error}. Nothing was left there; free "
+            "space, or choose another path with --out"
         ) from error
     finally:
         if temporary is not None:
@@ -88,7 +101,7 @@ def atomic(path: Path | None) -> Iterator[IO[bytes]]:
 
 
 def write_json(file: IO[bytes], rows: Iterable[dict[str, Any]]) -> None:
-    """Write one JSON array, a row a line, as the rows come."""
+    """Write one JSON array, one row a line, without collecting the rows first."""
     between = "[\n"
     for row in rows:
         file.write(f"{between}{json.dumps(row, ensure_ascii=False, allow_nan=False)}".encode())
@@ -97,14 +110,26 @@ def write_json(file: IO[bytes], rows: Iterable[dict[str, Any]]) -> None:
 
 
 def write_csv(file: IO[bytes], rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Write RFC 4180 with a header; a text that a spreadsheet would run is quoted with ``'``."""
+    """Write CSV (RFC 4180) with a header.
+
+    Text that a spreadsheet would run as a formula is prefixed with ``'``.
+
+    Parameters
+    ----------
+    file
+        Binary file.
+    rows
+        Exported rows.
+    columns
+        Names and order of the columns.
+    """
     writer = csv.writer(_Encoded(file))
     writer.writerow(columns)
     writer.writerows([_cell(row[name]) for name in columns] for row in rows)
 
 
 class _Encoded:
-    """The file that ``csv`` wants, over one that takes bytes."""
+    """A text file for ``csv`` on top of a binary one."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -115,14 +140,23 @@ class _Encoded:
 
 def _cell(value: object) -> object:
     if isinstance(value, str):
-        # No spreadsheet shows what steers a terminal, and none needs it.
+        # Control characters could steer a terminal that shows the file.
         value = "".join(c if c.isprintable() or c == "\t" else " " for c in value)
         return f"'{value}" if value.startswith(_FORMULA) else value
     return "" if value is None else value
 
 
 def write_parquet(file: IO[bytes], rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Write Parquet, some thousand rows at a time.
+    """Write Parquet, ten thousand rows at a time.
+
+    Parameters
+    ----------
+    file
+        Binary file.
+    rows
+        Exported rows.
+    columns
+        Names and order of the columns.
 
     Raises
     ------
@@ -134,8 +168,8 @@ def write_parquet(file: IO[bytes], rows: Iterable[dict[str, Any]], columns: Sequ
         from pyarrow import parquet
     except ImportError as error:
         raise HistoryError(
-            "Parquet needs pyarrow: `pip install '.[parquet]'` in the folder of streamgenre's "
-            "source, or take --format csv or json"
+            "Parquet needs pyarrow: run `pip install '.[parquet]'` in streamgenre's source "
+            "folder, or use --format csv or json"
         ) from error
     schema = arrow.schema([(name, _arrow_type(arrow, name)) for name in columns])
     with parquet.ParquetWriter(file, schema) as writer:
@@ -145,7 +179,7 @@ def write_parquet(file: IO[bytes], rows: Iterable[dict[str, Any]], columns: Sequ
 
 
 def _for_arrow(row: dict[str, Any]) -> dict[str, Any]:
-    """Return an exported row with its times as times."""
+    """Return an exported row with its times as ``datetime``."""
     return {
         name: datetime.fromisoformat(value) if name in TIMES and value is not None else value
         for name, value in row.items()
@@ -157,7 +191,7 @@ def _arrow_type(arrow: Any, name: str) -> Any:
         return arrow.timestamp("ms", tz="UTC")
     if name in _WHOLE:
         return arrow.int64()
-    # Everything else that is exported is text or a number; p_… are the genres of the detail.
+    # Everything else is text or a number; p_… are the genres of the detail.
     return arrow.float64() if name in _NUMBERS or name.startswith("p_") else arrow.string()
 
 
@@ -166,18 +200,23 @@ _NUMBERS: Final = frozenset({"confidence", "seconds", "share", "level_dbfs"})
 
 
 def write_cue(file: IO[bytes], lines: Iterable[Any], *, name: str, start: float) -> int:
-    """Write a cue sheet and return its number of tracks.
+    """Write a cue sheet.
 
     Parameters
     ----------
     file
-        Where to.
+        Binary file.
     lines
-        Lines of a playlist, each at or after ``start``.
+        Lines of an airplay log, each at or after ``start``.
     name
-        Name of the recording that it belongs to.
+        Name of the recording that the sheet describes.
     start
-        UNIX seconds at which the recording begins.
+        UNIX seconds of the start of the recording.
+
+    Returns
+    -------
+    int
+        The number of tracks.
     """
     file.write(f'TITLE "{_cue(name)}"\nFILE "{_cue(name)}.wav" WAVE\n'.encode())
     number = 0
@@ -196,6 +235,6 @@ def write_cue(file: IO[bytes], lines: Iterable[Any], *, name: str, start: float)
 
 
 def _cue(text: str) -> str:
-    """Return text for a cue sheet, which knows no escapes."""
+    """Return text for a cue sheet, whose format has no escapes."""
     printable = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(printable.replace('"', "'").split())[:200]

@@ -1,4 +1,4 @@
-"""Names that stand once in the file, by their row ids."""
+"""Row ids of names that the file stores once."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 def fold(text: str) -> str:
-    """Return text as it is searched: without case and without marks (Beyoncé is beyonce)."""
+    """Return text as it is searched: without case and diacritics (``Beyoncé`` is ``beyonce``)."""
     apart = unicodedata.normalize("NFKD", text.casefold())
     return " ".join("".join(c for c in apart if not unicodedata.combining(c)).split())
 
 
-class Ids:
-    """Row ids of stations, kinds and label sets, made where they are new.
+class RowIds:
+    """Row ids of stations, kinds and label sets; new names are inserted.
 
-    Known ones are remembered: to be thrown away when the transaction that made them is undone.
+    Ids are cached: discard the object when the transaction that inserted them is rolled back.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -29,7 +29,7 @@ class Ids:
         self._labels: dict[tuple[str, ...], int] = {}
 
     def track(self, artist: str, title: str) -> int:
-        """Return the id of a title; never remembered, as retention removes unused ones."""
+        """Return the id of a title; not cached, because retention deletes unused ones."""
         known = (artist, title)
         self._connection.execute(
             "INSERT INTO tracks (artist, title, folded) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -66,7 +66,7 @@ class Ids:
         return self._kinds[key]
 
     def label_set(self, labels: tuple[str, ...]) -> int:
-        """Return the id of the genres of a model, in their order."""
+        """Return the id of a model's labels, in the model's order."""
         if labels not in self._labels:
             self._labels[labels] = self._id(
                 "INSERT INTO labels (names) VALUES (?) ON CONFLICT DO NOTHING",

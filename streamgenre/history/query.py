@@ -1,13 +1,11 @@
-"""Asking the history. Every function reads a bit and yields rows; nothing is written."""
+"""Queries of the history. Each function yields records as it reads; nothing is written."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from streamgenre.errors import HistoryError, nearest
-from streamgenre.history import run_locks as runs
-from streamgenre.history.detail import MINUTE_S, decode
+from streamgenre.history import run_locks
 from streamgenre.history.ids import fold
 from streamgenre.history.records import (
     DeadAirRecord,
@@ -20,20 +18,31 @@ from streamgenre.history.records import (
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from streamgenre.history.detail import Minute
-    from streamgenre.history.times import Span
+    from streamgenre.history.time_zones import Span
 
 
 def stations(connection: sqlite3.Connection, names: Iterable[str] | None) -> dict[int, str]:
-    """Return the stations of these names by id, sorted by name; all for None.
+    """Return names of stations by id, sorted by name.
+
+    Parameters
+    ----------
+    connection
+        The history.
+    names
+        Wanted stations; None for all.
+
+    Returns
+    -------
+    dict
+        Names by id, as the other functions take them.
 
     Raises
     ------
     HistoryError
-        If the history has never heard of one.
+        If the history has no station of one of the names.
     """
     known = dict(connection.execute("SELECT id, name FROM stations ORDER BY name").fetchall())
     if names is None:
@@ -43,7 +52,7 @@ def stations(connection: sqlite3.Connection, names: Iterable[str] | None) -> dic
         if name not in known.values():
             heard = ", ".join(sorted(known.values())[:20]) or "none yet"
             raise HistoryError(
-                f"no station {name!r} in the history: there are {heard}"
+                f"no station {name!r} in the history; its stations: {heard}"
                 f"{nearest(name, known.values())}"
             )
     return {number: name for number, name in known.items() if name in wanted}
@@ -56,8 +65,22 @@ def _marks(ids: Iterable[int]) -> str:
 def segments(
     connection: sqlite3.Connection, ids: dict[int, str], span: Span
 ) -> Iterator[SegmentRecord]:
-    """Yield the segments that touch a span, in order of their start."""
-    # What overlaps can begin no earlier than the longest one lasts: an index range, not a scan.
+    """Yield the segments that overlap a span, in order of their start.
+
+    Parameters
+    ----------
+    connection
+        The history.
+    ids
+        Names of the wanted stations by id, from :func:`stations`.
+    span
+        UNIX seconds.
+
+    Yields
+    ------
+    SegmentRecord
+    """
+    # An overlap starts at most the longest length before the span: an index range, not a scan.
     rows = connection.execute(
         "SELECT g.station, g.start_time, g.end_time, k.state, k.genre, g.probability, g.updates, "
         "g.ending FROM stations s JOIN segments g ON g.station = s.id AND g.start_time < ? "
@@ -74,7 +97,21 @@ def segments(
 def titles(
     connection: sqlite3.Connection, ids: dict[int, str], span: Span
 ) -> Iterator[TitleRecord]:
-    """Yield the titles that touch a span, in order of their start."""
+    """Yield the titles that overlap a span, in order of their start.
+
+    Parameters
+    ----------
+    connection
+        The history.
+    ids
+        Names of the wanted stations by id, from :func:`stations`.
+    span
+        UNIX seconds.
+
+    Yields
+    ------
+    TitleRecord
+    """
     rows = connection.execute(
         "SELECT t.station, t.start_time, t.end_time, r.artist, r.title, t.ending "
         "FROM stations s JOIN titles t ON t.station = s.id AND t.start_time < ? "
@@ -89,13 +126,33 @@ def titles(
 def search(
     connection: sqlite3.Connection, ids: dict[int, str], span: Span, text: str
 ) -> Iterator[TitleRecord]:
-    """Yield the titles in which every word of a text occurs, newest first.
+    """Yield the titles that contain every word of a text, newest first.
 
-    Case and marks do not matter: ``beyonce`` finds Beyoncé.
+    Case and diacritics do not matter: ``beyonce`` finds Beyoncé.
+
+    Parameters
+    ----------
+    connection
+        The history.
+    ids
+        Names of the wanted stations by id, from :func:`stations`.
+    span
+        UNIX seconds.
+    text
+        Words of artists or titles.
+
+    Yields
+    ------
+    TitleRecord
+
+    Raises
+    ------
+    HistoryError
+        If ``text`` has no words.
     """
     words = fold(text).split()
     if not words:
-        raise HistoryError("nothing to search for: expected a part of an artist or a title")
+        raise HistoryError("nothing to search for: expected part of an artist or title")
     matches = " AND ".join("instr(folded, ?)" for _ in words)
     rows = connection.execute(
         "SELECT t.station, t.start_time, t.end_time, r.artist, r.title, t.ending "
@@ -110,7 +167,21 @@ def search(
 
 
 def gaps(connection: sqlite3.Connection, ids: dict[int, str], span: Span) -> Iterator[GapRecord]:
-    """Yield the gaps that touch a span, in order of their start."""
+    """Yield the gaps that overlap a span, in order of their start.
+
+    Parameters
+    ----------
+    connection
+        The history.
+    ids
+        Names of the wanted stations by id, from :func:`stations`.
+    span
+        UNIX seconds.
+
+    Yields
+    ------
+    GapRecord
+    """
     rows = connection.execute(
         "SELECT g.station, g.start_time, g.end_time, g.reason, g.samples FROM stations s "
         "JOIN gaps g ON g.station = s.id AND g.start_time < ? "
@@ -125,7 +196,21 @@ def gaps(connection: sqlite3.Connection, ids: dict[int, str], span: Span) -> Ite
 def dead_air(
     connection: sqlite3.Connection, ids: dict[int, str], span: Span
 ) -> Iterator[DeadAirRecord]:
-    """Yield the stretches of dead air that touch a span, in order of their start."""
+    """Yield the dead air that overlaps a span, in order of its start.
+
+    Parameters
+    ----------
+    connection
+        The history.
+    ids
+        Names of the wanted stations by id, from :func:`stations`.
+    span
+        UNIX seconds.
+
+    Yields
+    ------
+    DeadAirRecord
+    """
     rows = connection.execute(
         "SELECT d.station, d.start_time, d.end_time, d.ending FROM stations s "
         "JOIN dead_air d ON d.station = s.id AND d.start_time < ? "
@@ -140,7 +225,21 @@ def dead_air(
 def sources(
     connection: sqlite3.Connection, ids: dict[int, str], span: Span
 ) -> Iterator[SourceRecord]:
-    """Yield the changes of the sources' states within a span, in order."""
+    """Yield the changes of the sources' states within a span, in order of time.
+
+    Parameters
+    ----------
+    connection
+        The history.
+    ids
+        Names of the wanted stations by id, from :func:`stations`.
+    span
+        UNIX seconds.
+
+    Yields
+    ------
+    SourceRecord
+    """
     rows = connection.execute(
         "SELECT station, time, state, input, detail FROM source_changes "
         f"WHERE station IN ({_marks(ids)}) AND time >= ? AND time < ? ORDER BY time, id",
@@ -151,14 +250,20 @@ def sources(
 
 
 def now(connection: sqlite3.Connection, ids: dict[int, str], path: Path) -> Iterator[NowRecord]:
-    """Yield what is on, or was last, of each station.
+    """Yield what each station is playing, or played last.
 
     Parameters
     ----------
-    connection, ids
-        The history and the stations.
+    connection
+        The history.
+    ids
+        Names of the wanted stations by id, from :func:`stations`.
     path
-        Where the history is: by the locks beside it a living daemon is known.
+        Path of the history; the lock files beside it show which daemons are running.
+
+    Yields
+    ------
+    NowRecord
     """
     alive: dict[str, bool] = {}
     for number, name in ids.items():
@@ -172,7 +277,7 @@ def now(connection: sqlite3.Connection, ids: dict[int, str], path: Path) -> Iter
         if row is None:
             continue
         state, genre, confidence, since, heard, _, token, session, session_ending = row
-        live = session_ending == "open" and alive.setdefault(token, runs.is_alive(path, token))
+        live = session_ending == "open" and alive.setdefault(token, run_locks.is_alive(path, token))
         title = connection.execute(
             "SELECT t.session, t.ending, r.artist, r.title FROM titles t "
             "JOIN tracks r ON r.id = t.track WHERE t.station = ? "
@@ -190,60 +295,3 @@ def now(connection: sqlite3.Connection, ids: dict[int, str], path: Path) -> Iter
             *(name, live, state, genre or None, confidence, since, heard),
             *(artist, words, live and dead == goes_on),
         )
-
-
-def details(
-    connection: sqlite3.Connection, station: int, span: Span
-) -> Iterator[tuple[Sequence[str], Minute]]:
-    """Yield the labels and the updates of each minute of one station, in order.
-
-    Raises
-    ------
-    HistoryError
-        If a minute is damaged.
-    """
-    # Each minute is looked up by its key: the rows of the other stations between are not read.
-    rows = connection.execute(
-        "WITH RECURSIVE m (n) AS (VALUES (?) UNION ALL SELECT n + 1 FROM m WHERE n < ?) "
-        "SELECT d.minute, d.updates, d.data, l.names FROM m CROSS JOIN details d "
-        "ON d.minute = m.n AND d.station = ? JOIN labels l ON l.id = d.labels",
-        (*_minutes(connection, span), station),
-    )
-    labels: dict[str, Sequence[str]] = {}
-    for minute, updates, data, names in rows:
-        if names not in labels:
-            labels[names] = tuple(json.loads(names))
-        yield labels[names], decode(minute, data, updates=updates, labels=len(labels[names]))
-
-
-def _minutes(connection: sqlite3.Connection, span: Span) -> tuple[int, int]:
-    """Return the first and last minute of a span of which there may be detail."""
-    first, last = connection.execute(
-        "SELECT (SELECT min(minute) FROM details), (SELECT max(minute) FROM details)"
-    ).fetchone()
-    if first is None:
-        return 0, 0
-    return max(first, int(span.start // MINUTE_S)), min(last, int((span.end - 1e-6) // MINUTE_S))
-
-
-def extent(connection: sqlite3.Connection, ids: dict[int, str]) -> tuple[float, float] | None:
-    """Return the UNIX seconds of the first and last that is known; None where nothing is."""
-    firsts, lasts = [], []
-    for number in ids:
-        first, last = connection.execute(
-            "SELECT (SELECT min(start_time) FROM segments WHERE station = ?1), "
-            "(SELECT max(end_time) FROM sessions WHERE station = ?1)",
-            (number,),
-        ).fetchone()
-        firsts.append(first)
-        lasts.append(last)
-    known = [f for f in firsts if f is not None], [x for x in lasts if x is not None]
-    return (min(known[0]), max(known[1])) if known[0] and known[1] else None
-
-
-def label_names(connection: sqlite3.Connection) -> tuple[str, ...]:
-    """Return the genres of all models of which there is detail, each once."""
-    names: dict[str, None] = {}
-    for (text,) in connection.execute("SELECT names FROM labels ORDER BY id"):
-        names |= dict.fromkeys(json.loads(text))
-    return tuple(names)

@@ -1,4 +1,4 @@
-"""Rows as the history is asked for them."""
+"""Records as the history returns them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class SegmentRecord:
     start: float
     """UNIX seconds."""
     end: float
-    """UNIX seconds; of an open one the last that is written."""
+    """UNIX seconds; of an open segment, the last update written."""
     state: str
     genre: str | None
     confidence: float | None
     """Mean of the genre's probability, 0 to 1; None unless the state is ``music``."""
     updates: int
     ending: str
-    """``closed``; ``open`` while it goes on; ``cut`` where the daemon ended without a word."""
+    """``closed``; ``open`` while it goes on; ``cut`` if the daemon did not shut down cleanly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +37,21 @@ class TitleRecord:
 
 @dataclass(frozen=True, slots=True)
 class GapRecord:
-    """Samples, or events on their way to the history, that are lost."""
+    """Lost samples, or events that did not reach the history."""
 
     station: str
     start: float
     end: float
     seconds: float
     reason: str
-    """``overflow``, ``reconnect``, ``source``; ``history`` where the history could not be written
-    and had to give something up."""
+    """``overflow``, ``reconnect``, ``source``; ``history`` if the history could not be written
+    and had to drop something."""
     samples: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class DeadAirRecord:
-    """A stretch in which the station sent nothing worth hearing."""
+    """Silence that lasted long enough to be dead air."""
 
     station: str
     start: float
@@ -72,7 +72,7 @@ class SourceRecord:
 
 @dataclass(frozen=True, slots=True)
 class NowRecord:
-    """What is on, or was last."""
+    """What a station is playing, or played last."""
 
     station: str
     live: bool
@@ -83,7 +83,7 @@ class NowRecord:
     since: float
     """UNIX seconds."""
     heard: float
-    """UNIX seconds of the last that is written."""
+    """UNIX seconds of the last update written."""
     artist: str | None
     title: str | None
     dead_air: bool

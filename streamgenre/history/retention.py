@@ -1,7 +1,7 @@
-"""Giving up the oldest, by age and by size, in steps that nobody notices.
+"""Deletes the oldest rows, by age and by size of the file, in short steps.
 
-Each step is one short transaction between two flushes. Freed pages go back to the file system a few
-at a time (incremental vacuum): a whole ``VACUUM`` would lock the file for minutes.
+Each step is one short transaction between two flushes. Freed pages return to the file system a few
+at a time (incremental vacuum): a full ``VACUUM`` would lock the file for minutes.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 STEP_ROWS: Final = 500
 """Rows deleted in one step."""
 STEP_PAGES: Final = 256
-"""Pages handed back in one step: 1 MB."""
+"""Pages returned to the file system in one step: 1 MB."""
 DAY_S: Final = 86_400.0
 _LOW_WATER: Final = 0.95
-"""Where the file has grown too large, it is brought down to this share of the limit."""
+"""Share of the limit to which a file that is too large is reduced."""
 SPARE_PAGES: Final = 512
-"""Free pages that stay in the file for what comes next."""
+"""Free pages that stay in the file for new rows."""
 _TABLES: Final = (
     ("segments", "end_time", "start_time"),
     ("titles", "end_time", "start_time"),
@@ -33,14 +33,14 @@ _TABLES: Final = (
 
 
 class Retention:
-    """Brings a history within its bounds, a step at a time.
+    """Keeps a history within its limits, one step at a time.
 
     Parameters
     ----------
     connection
         The history, open for writing.
     settings
-        How long and how much is kept.
+        The limits of age and size.
     """
 
     def __init__(self, connection: sqlite3.Connection, settings: HistorySettings) -> None:
@@ -49,17 +49,22 @@ class Retention:
         self._shrinking = False
 
     def step(self, now: float | None = None) -> bool:
-        """Do one step; return whether there may be more to do.
+        """Do one step.
 
         Parameters
         ----------
         now
-            UNIX seconds from which ages are counted; None for the clock's.
+            UNIX seconds of the present; None for the system clock.
+
+        Returns
+        -------
+        bool
+            Whether there may be more to do.
 
         Raises
         ------
         sqlite3.Error
-            If it cannot be done now.
+            If rows cannot be deleted at the moment.
         """
         now = time.time() if now is None else now
         settings = self._settings
@@ -70,13 +75,13 @@ class Retention:
         if self._too_large():
             oldest = self._oldest_detail()
             if oldest is not None:
-                # Detail is the most of the file and the least of its worth: it goes first.
+                # Detail takes most of the space and matters least: it goes first.
                 return self._delete_details(oldest + 3600)
             first = self._oldest()
-            # What is open now is kept, however small the limit.
+            # The last day is kept, however small the limit.
             if first is not None and first < now - DAY_S and self._delete(first + DAY_S / 24):
                 return True
-        return self._hand_back()
+        return self._free_pages()
 
     # ---- size ----------------------------------------------------------------------------------
 
@@ -84,7 +89,7 @@ class Retention:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
 
     def used_bytes(self) -> int:
-        """Return the bytes of all pages in use."""
+        """Return the size of all pages in use."""
         pages = self._pragma("page_count") - self._pragma("freelist_count")
         return pages * self._pragma("page_size")
 
@@ -94,13 +99,13 @@ class Retention:
         self._shrinking = used > (_LOW_WATER * limit if self._shrinking else limit)
         return self._shrinking
 
-    def _hand_back(self) -> bool:
+    def _free_pages(self) -> bool:
         free = self._pragma("freelist_count")
         if free <= SPARE_PAGES:
             return False
-        # Fetched to the end: each row is a page that is handed back.
+        # Fetched to the end: each row frees one page.
         self._connection.execute(f"PRAGMA incremental_vacuum({STEP_PAGES})").fetchall()
-        # Without effect in a file that was made without it: then this is all that can be done.
+        # No effect in a file that was created without incremental vacuum.
         return self._pragma("freelist_count") < free
 
     # ---- rows ----------------------------------------------------------------------------------
@@ -110,7 +115,7 @@ class Retention:
         return None if minute is None else 60.0 * minute
 
     def _oldest(self) -> float | None:
-        """Return the UNIX seconds at which the oldest row of any station begins."""
+        """Return the UNIX seconds of the start of the oldest row of any station."""
         starts = []
         for table, _, start in _TABLES:
             starts += self._connection.execute(
@@ -123,7 +128,7 @@ class Retention:
         oldest = self._oldest_detail()
         if oldest is None or oldest >= before - 60:
             return False
-        # A minute of every station at the least, or so many rows.
+        # STEP_ROWS rows: at least one minute of every station, unless there are more stations.
         self._connection.execute(
             "DELETE FROM details WHERE (minute, station, session) IN (SELECT minute, station, "
             "session FROM details WHERE minute < ? ORDER BY minute LIMIT ?)",
@@ -132,7 +137,7 @@ class Retention:
         return True
 
     def _delete(self, before: float) -> bool:
-        """Delete up to a step of what ended before a time; return whether something was."""
+        """Delete up to ``STEP_ROWS`` rows that ended before a time; return whether any were."""
         deleted = 0
         for (station,) in self._connection.execute("SELECT id FROM stations").fetchall():
             for table, end, start in _TABLES:

@@ -1,7 +1,7 @@
-"""What is to be written at the next flush, within a bound.
+"""Rows waiting for the next flush, within a bound.
 
-A row that changes until it is closed (the open segment, a minute of detail) is one object that
-stays the same: written with what it holds when the batch is, again where it changed since.
+A row that changes until it is closed (the open segment, a minute of detail) is one object. It is
+written with its values at the time of the flush, and again after it has changed.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 Ending: TypeAlias = Literal["open", "closed", "cut"]
-"""``cut``: the daemon ended without a word; the end is the last that was heard of it."""
+"""``cut``: the daemon did not shut down cleanly; the end is the last event written."""
 
 MAX_ROWS: Final = 20_000
-"""Rows of one sort that wait for a disk; beyond, the oldest are given up. About 10 MB."""
+"""Most waiting rows of one type; beyond it the oldest are dropped. About 10 MB."""
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class SessionRow:
     station: str
     start_time: float
     end_time: float
-    """UNIX seconds of the last that was heard."""
+    """UNIX seconds of the last event."""
     ending: Ending = "open"
     input: str | None = None
     model: str | None = None
@@ -37,7 +37,7 @@ class SegmentRow:
 
     session: SessionRow
     stream_start: float
-    """Stream time in seconds: with the session it is what a segment is known by."""
+    """Stream time in seconds; identifies the segment within its session."""
     state: str
     genre: str | None
     start_time: float
@@ -63,7 +63,7 @@ class TitleRow:
 
 @dataclass(slots=True)
 class DeadAirRow:
-    """A stretch in which the station sent nothing worth hearing."""
+    """Silence that lasted long enough to be dead air."""
 
     session: SessionRow
     start_time: float
@@ -73,7 +73,7 @@ class DeadAirRow:
 
 @dataclass(slots=True)
 class GapRow:
-    """Samples known to be lost, or events that the history itself had to give up."""
+    """Lost samples, or events that the history itself had to drop."""
 
     session: SessionRow
     seq: int | None
@@ -110,32 +110,32 @@ class DetailRow:
 Row: TypeAlias = SessionRow | SegmentRow | TitleRow | DeadAirRow | GapRow | SourceRow | DetailRow
 
 
-class Batch:
+class PendingRows:
     """Rows to be written, in order of their first change.
 
     Parameters
     ----------
     room
-        Most rows of one sort.
+        Most rows of one type.
     """
 
     def __init__(self, room: int = MAX_ROWS) -> None:
         self._room = room
         self._rows: dict[type[Row], dict[int, Row]] = {}
         self.lost = 0
-        """Rows that were given up because there was no room."""
+        """Rows that were dropped for want of room."""
 
     def add(self, row: Row) -> None:
-        """Have a row written; one that is waiting already keeps its place."""
+        """Add a row; one that is already waiting keeps its place."""
         rows = self._rows.setdefault(type(row), {})
-        rows[id(row)] = row  # kept alive by the batch, so that no other has this id
+        rows[id(row)] = row  # referenced here, so that no other object gets this id
         if len(rows) > self._room:
-            given_up = rows.pop(next(iter(rows)))
+            dropped = rows.pop(next(iter(rows)))
             self.lost += 1
-            self._note(given_up)
+            self._note_loss(dropped)
 
-    def _note(self, row: Row) -> None:
-        """Have the loss written down as a gap of the history: one row a session, however long."""
+    def _note_loss(self, row: Row) -> None:
+        """Record a dropped row as a gap of the history; one gap a session, which grows."""
         if isinstance(row, GapRow | SessionRow):
             return
         start, end = _span(row)
@@ -150,11 +150,11 @@ class Batch:
         gaps[id(note)] = note
 
     def of(self, kind: type[Any]) -> list[Any]:
-        """Return the waiting rows of a sort."""
+        """Return the waiting rows of a type."""
         return list(self._rows.get(kind, {}).values())
 
     def clear(self) -> None:
-        """Forget all rows: they are written."""
+        """Remove all rows, once they are written."""
         self._rows.clear()
 
     def __len__(self) -> int:

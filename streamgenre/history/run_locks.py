@@ -1,7 +1,7 @@
-"""Which of the processes that wrote are still alive: each holds a lock on a file of its own.
+"""Tells whether the process of a run is still alive: each run holds a lock on a file of its own.
 
-The kernel gives a lock up with its process, however that ended, so that a crashed run is told from
-one that goes on, also where two daemons share a history.
+The kernel releases the lock when the process ends, even after a crash. So a crashed run can be
+distinguished from a running one when several daemons share a history.
 """
 
 from __future__ import annotations
@@ -20,12 +20,31 @@ if TYPE_CHECKING:
 
 
 def lock_path(path: Path, token: str) -> Path:
-    """Return the lock file of a run of the history at ``path``."""
+    """Return the path of a run's lock file.
+
+    Parameters
+    ----------
+    path
+        The history.
+    token
+        The run's token.
+
+    Returns
+    -------
+    Path
+        A file beside the history.
+    """
     return companion(path, f"-run-{token}")
 
 
 class RunLock:
-    """Says that a run is alive while it is held."""
+    """A lock that shows others that a run is alive.
+
+    Parameters
+    ----------
+    path
+        The history.
+    """
 
     def __init__(self, path: Path) -> None:
         self.token = uuid.uuid4().hex[:12]
@@ -33,12 +52,12 @@ class RunLock:
         self._descriptor: int | None = None
 
     def hold(self) -> None:
-        """Take the lock, unless it is held already.
+        """Acquire the lock unless it is held already.
 
         Raises
         ------
         OSError
-            If the lock file cannot be made.
+            If the lock file cannot be created.
         """
         if self._descriptor is None or not self._path.exists():
             self._close()
@@ -46,7 +65,7 @@ class RunLock:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def release(self) -> None:
-        """Give the lock up and remove its file."""
+        """Release the lock and remove its file."""
         if self._descriptor is not None:
             self._path.unlink(missing_ok=True)
             self._close()
@@ -58,11 +77,24 @@ class RunLock:
 
 
 def is_alive(path: Path, token: str) -> bool:
-    """Whether the run of this token still holds its lock."""
+    """Return whether a run still holds its lock.
+
+    Parameters
+    ----------
+    path
+        The history.
+    token
+        The run's token.
+
+    Returns
+    -------
+    bool
+        True also if the lock belongs to another user's daemon and cannot be read.
+    """
     try:
         descriptor = os.open(lock_path(path, token), os.O_RDONLY | os.O_CLOEXEC)
     except PermissionError:
-        return True  # of another user's daemon: its file would be gone had it ended well
+        return True  # another user's daemon: a clean shutdown would have removed the file
     except OSError:
         return False
     try:
@@ -74,27 +106,27 @@ def is_alive(path: Path, token: str) -> bool:
     return False
 
 
-def _sweep(path: Path) -> None:
-    """Remove the locks of runs that ended before they had written anything."""
+def _remove_stale_locks(path: Path) -> None:
+    """Remove the lock files of runs that ended before they had written anything."""
     for file in path.parent.glob(f"{glob.escape(path.name)}-run-*"):
-        # One that was just made and is not held yet is made again by its owner.
+        # A file that was just created and is not locked yet is created again by its owner.
         if not is_alive(path, file.name.rpartition("-")[2]):
             file.unlink(missing_ok=True)
 
 
-def close_dead(connection: sqlite3.Connection, path: Path, token: str) -> None:
-    """Close what runs that are no longer alive left open, and mark it ``cut``.
+def close_crashed_runs(connection: sqlite3.Connection, path: Path, token: str) -> None:
+    """Close the rows that crashed runs left open, and mark them ``cut``.
 
-    The end of each is what the last flush knew: nothing is made up.
+    Each keeps the end that the last flush wrote.
 
     Parameters
     ----------
     connection
         The history, open for writing.
     path
-        Where it is.
+        Its path.
     token
-        Of the run that asks, which is alive.
+        Token of the calling run, which is left alone.
     """
     run = connection.execute
     run("BEGIN IMMEDIATE")
@@ -112,7 +144,7 @@ def close_dead(connection: sqlite3.Connection, path: Path, token: str) -> None:
             run("UPDATE runs SET ending = 'cut' WHERE id = ?", (number,))
             lock_path(path, other).unlink(missing_ok=True)
         run("COMMIT")
-        _sweep(path)
+        _remove_stale_locks(path)
     except BaseException:
         if connection.in_transaction:
             run("ROLLBACK")

@@ -1,7 +1,7 @@
-"""The tables, and the steps from every older version to the present one.
+"""The tables, and the migration steps from each older version to the current one.
 
-A version is a step here, and a step is never changed once it was released: a new version is a new
-step. Each runs in one transaction, so that a cut in the middle leaves the older version whole.
+Each version adds one step; a released step is never changed. A step runs in one transaction: if it
+is interrupted, the file keeps the older version.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import HistoryError
-from streamgenre.history.time_bins import QUARTERS, spread
+from streamgenre.history.time_bins import QUARTERS, split_by_quarter
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
 APPLICATION_ID: Final = 0x7367_6873
-"""``sghs`` in the file's header: by this a history is known from anyone else's SQLite file."""
+"""``sghs`` in the file's header distinguishes a history from other SQLite files."""
 
 _FIRST: Final = (
-    # What is on: a state, and a genre where the state is music ('' where there is none).
+    # A state, and a genre if the state is music, else ''.
     """CREATE TABLE kinds (
         id INTEGER PRIMARY KEY, state TEXT NOT NULL, genre TEXT NOT NULL, UNIQUE (state, genre))""",
-    # longest_s: no segment of the station is longer; bounds how far back an overlap can begin.
+    # longest_s: upper bound of the length of the station's rows; an overlap starts no earlier.
     """CREATE TABLE stations (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, longest_s REAL NOT NULL DEFAULT 0)""",
-    # Processes that wrote; ending is open, closed or cut.
+    # Processes that wrote to the file; ending is open, closed or cut.
     """CREATE TABLE runs (
         id INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE, started REAL NOT NULL,
         ending TEXT NOT NULL DEFAULT 'open')""",
@@ -53,7 +53,7 @@ _FIRST: Final = (
     "CREATE INDEX source_changes_by_time ON source_changes (station, time)",
 )
 _TITLES_AND_DEAD_AIR: Final = (
-    # A station plays the same few thousand titles again and again: each stands here once.
+    # A station repeats the same few thousand titles: each is stored once.
     """CREATE TABLE tracks (
         id INTEGER PRIMARY KEY, artist TEXT NOT NULL, title TEXT NOT NULL, folded TEXT NOT NULL,
         UNIQUE (artist, title))""",
@@ -73,7 +73,7 @@ _TITLES_AND_DEAD_AIR: Final = (
 )
 _SHARES_AND_DETAIL: Final = (
     # Milliseconds of each kind in the quarters of an hour (UNIX seconds / 3600): quarters, because
-    # a day begins at a quarter of a UTC hour in some zones.
+    # in some time zones the day starts at a quarter of a UTC hour.
     """CREATE TABLE shares (
         kind INTEGER NOT NULL, hour INTEGER NOT NULL, station INTEGER NOT NULL,
         q0 INTEGER NOT NULL, q1 INTEGER NOT NULL, q2 INTEGER NOT NULL, q3 INTEGER NOT NULL,
@@ -91,7 +91,7 @@ def _fill_shares(connection: sqlite3.Connection) -> None:
     sums: dict[tuple[int, int, int], list[int]] = {}
     rows = connection.execute("SELECT kind, station, start_time, end_time FROM segments")
     for kind, station, start, end in rows:
-        for hour, quarter, ms in spread(start, end):
+        for hour, quarter, ms in split_by_quarter(start, end):
             sums.setdefault((kind, hour, station), [0] * QUARTERS)[quarter] += ms
     connection.executemany(
         "INSERT INTO shares (kind, hour, station, q0, q1, q2, q3) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -105,7 +105,7 @@ _STEPS: Final[tuple[tuple[tuple[str, ...], Callable[[sqlite3.Connection], None] 
     (_SHARES_AND_DETAIL, _fill_shares),
 )
 VERSION: Final = len(_STEPS)
-"""Version of the tables, as ``PRAGMA user_version`` tells it."""
+"""Version of the tables, stored as ``PRAGMA user_version``."""
 
 
 def version_of(connection: sqlite3.Connection) -> int:
@@ -116,33 +116,40 @@ def version_of(connection: sqlite3.Connection) -> int:
 def check_version(version: int, path: object) -> None:
     """Refuse a file that a newer streamgenre wrote.
 
+    Parameters
+    ----------
+    version
+        Version of the file's tables.
+    path
+        The file, for the message.
+
     Raises
     ------
     HistoryError
-        If the version is from the future.
+        If the version is newer than ``VERSION``.
     """
     if version > VERSION:
         raise HistoryError(
-            f"{path}: written by a newer streamgenre (version {version} of the tables; this one "
-            f"knows up to {VERSION}). It was left as it is: update streamgenre, or name another "
+            f"{path}: written by a newer streamgenre (tables of version {version}; this one knows "
+            f"up to {VERSION}). It was not changed: update streamgenre, or choose another "
             "file with --history PATH"
         )
 
 
 def migrate(connection: sqlite3.Connection, *, to: int = VERSION) -> None:
-    """Bring the tables to a version, step by step, each in one transaction.
+    """Migrate the tables step by step, each step in one transaction.
 
     Parameters
     ----------
     connection
         In autocommit mode (``isolation_level=None``).
     to
-        Version to stop at; older than the present one in tests only.
+        Version to stop at; only tests pass an older one.
     """
     while (version := version_of(connection)) < to:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            if version_of(connection) == version:  # else another process has just done it
+            if version_of(connection) == version:  # otherwise another process just did it
                 statements, fill = _STEPS[version]
                 for statement in statements:
                     connection.execute(statement)

@@ -22,18 +22,18 @@ class HistorySettings:
     """How the daemon keeps its history."""
 
     path: Path = field(default_factory=default_path)
-    """The SQLite file; its folder is made where it is missing."""
+    """The SQLite file; its folder is created if it is missing."""
     keep: Literal["live", "all", "none"] = "live"
-    """Of which stations: ``live`` for those that will not come again (a device, a radio, a pipe),
-    ``all`` for files and the demo too, or ``none``."""
+    """Which stations are kept: ``live`` ones, which cannot be played again (a device, a radio, a
+    pipe); ``all``, with files and the demo; or ``none``."""
     flush_s: Annotated[float, Range(0.01, 60, "seconds")] = 5.0
-    """Seconds between two transactions: what a cut of power may cost."""
+    """Seconds between two transactions: the most that a power cut can lose."""
     detail_days: Annotated[float, Range(0, 36_600, "days")] = 30.0
-    """Days for which the probabilities of every update are kept; 0 for none at all."""
+    """Days for which the probabilities of every update are kept; 0 to keep none."""
     keep_days: Annotated[float, Range(0, 36_600, "days", above=True)] = 731.0
     """Days for which everything else is kept."""
     max_mb: Annotated[float, Range(1, 1e9, "millions of bytes")] = 4000.0
-    """Size of the file in millions of bytes from which the oldest is given up early."""
+    """Size of the file in millions of bytes above which the oldest rows are deleted early."""
 
     def __post_init__(self) -> None:
         check(self)

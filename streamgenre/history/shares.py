@@ -1,4 +1,4 @@
-"""How much of the time belongs to each genre."""
+"""The share of each genre in the time heard."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from math import ceil, floor
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from streamgenre.history.time_bins import QUARTER_S
-from streamgenre.history.times import Span, day_span, local
+from streamgenre.history.time_zones import Span, day_span, local
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
     from datetime import date
 
-    from streamgenre.history.times import Zone
+    from streamgenre.history.time_zones import Zone
 
 By: TypeAlias = Literal["all", "hour", "day", "weekday"]
 Kind: TypeAlias = tuple[str, str]
-"""State, and genre or nothing."""
+"""State, and genre or an empty string."""
 HOUR_S: Final = 3600
 DAY_S: Final = 86_400
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -27,7 +27,7 @@ WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Satu
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Time of one genre, or of one state without a genre, in one part of a span."""
+    """Time of one genre, or of one state other than music, in one part of a span."""
 
     part: str
     """``all``; the hour of the day (``18``); the day (``2026-07-01``); or the weekday."""
@@ -35,7 +35,7 @@ class Share:
     genre: str | None
     seconds: float
     share: float
-    """Of what was heard in this part, 0 to 1."""
+    """Share of the time heard in this part, 0 to 1."""
 
 
 def sums(
@@ -45,18 +45,20 @@ def sums(
 
     Parameters
     ----------
-    connection, ids
-        The history and the stations, whose times are added up.
+    connection
+        The history.
+    ids
+        Stations by id, whose times are added up.
     span
-        What is looked at; the hours at its ends are cut where it is.
+        UNIX seconds; hours at its ends are counted in part.
     tz
-        Zone whose hours are meant.
+        Time zone of the hours.
 
     Returns
     -------
-    sums
-        By the UNIX seconds at which the hour (or a quarter of one, where the zone has hours that
-        do not begin with those of UTC) begins, and by (state, genre).
+    dict
+        Seconds by start and kind. The start is that of an hour in UNIX seconds, or of a quarter of
+        an hour if hours of the zone do not start with those of UTC.
     """
     step = QUARTER_S if _is_odd(span, tz) else HOUR_S
     first, last = ceil(span.start / step), floor(span.end / step)
@@ -76,7 +78,7 @@ def sums(
 
 
 def _is_odd(span: Span, tz: Zone) -> bool:
-    """Whether hours of the zone begin within hours of UTC at any time of the span."""
+    """Return whether any hour of the zone in the span starts within an hour of UTC."""
     moments = [span.start, span.end]
     moments += [span.start + 30 * DAY_S * i for i in range(1, int(span.seconds / DAY_S / 30) + 1)]
     offsets = (local(moment, tz).utcoffset() for moment in moments)
@@ -86,7 +88,7 @@ def _is_odd(span: Span, tz: Zone) -> bool:
 def _hours(
     connection: sqlite3.Connection, ids: dict[int, str], start: float, end: float
 ) -> Iterator[tuple[float, Kind, int]]:
-    """Yield the beginning, the kind and the milliseconds of each whole hour."""
+    """Yield start, kind and milliseconds of each whole hour."""
     for number, kind in _kinds(connection):
         rows = connection.execute(
             "SELECT hour, sum(q0 + q1 + q2 + q3) FROM shares WHERE kind = ? AND hour >= ? "
@@ -101,7 +103,7 @@ def _hours(
 def _quarters(
     connection: sqlite3.Connection, ids: dict[int, str], start: float, end: float
 ) -> Iterator[tuple[float, Kind, int]]:
-    """Yield the same of each quarter of an hour."""
+    """Yield start, kind and milliseconds of each quarter of an hour."""
     for number, kind in _kinds(connection):
         rows = connection.execute(
             "SELECT hour, sum(q0), sum(q1), sum(q2), sum(q3) FROM shares WHERE kind = ? "
@@ -116,7 +118,7 @@ def _quarters(
 
 
 def _kinds(connection: sqlite3.Connection) -> list[tuple[int, Kind]]:
-    # Asked one by one: so the rows come in the order of the table's key and need no sorting.
+    # One query a kind: the rows come in the order of the table's key, without sorting.
     rows = connection.execute("SELECT id, state, genre FROM kinds ORDER BY id").fetchall()
     return [(number, (state, genre)) for number, state, genre in rows]
 
@@ -142,18 +144,26 @@ def _from_segments(
 def shares(
     connection: sqlite3.Connection, ids: dict[int, str], span: Span, *, by: By, tz: Zone
 ) -> list[Share]:
-    """Return the shares of a span, part by part, the largest first within each.
+    """Return the shares of a span, part by part, the largest first within each part.
 
     Parameters
     ----------
-    connection, ids
-        The history and the stations, whose times are added up.
+    connection
+        The history.
+    ids
+        Stations by id, whose times are added up.
     span
-        What is looked at.
+        UNIX seconds.
     by
-        ``all`` for one sum; ``day``; or over all days ``hour`` of the day or ``weekday``.
+        ``all`` for one part; ``day`` for a part each day; ``hour`` (of the day) or ``weekday`` for
+        parts over all days.
     tz
-        Zone in which hours and days are meant.
+        Time zone of hours and days.
+
+    Returns
+    -------
+    list of Share
+        Parts in order of time.
     """
     parts: defaultdict[str, defaultdict[Kind, float]] = defaultdict(lambda: defaultdict(float))
     namer = _Namer(by, tz)
@@ -173,7 +183,7 @@ def shares(
 
 
 class _Namer:
-    """Names the part of a span to which a time belongs, each looked up once."""
+    """Names the part of a span that a time belongs to; caches the names."""
 
     def __init__(self, by: By, tz: Zone) -> None:
         self._by = by
@@ -194,7 +204,7 @@ class _Namer:
 
 
 def hours_of(day: date, tz: Zone) -> list[Span]:
-    """Return the hours of a local day in order: 23 or 25 where the clock is changed."""
+    """Return the hours of a local day in order: 23 or 25 when daylight saving time changes."""
     whole = day_span(day, tz)
     count = ceil(whole.seconds / 3600)
     starts = [whole.start + 3600 * i for i in range(count)]

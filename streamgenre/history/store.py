@@ -1,14 +1,14 @@
-"""Writing a batch into the file, in one transaction."""
+"""Writes pending rows to the file, in one transaction."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from streamgenre.history import run_locks as runs
+from streamgenre.history import run_locks
 from streamgenre.history.database import open_to_write
 from streamgenre.history.detail import encode
-from streamgenre.history.ids import Ids
+from streamgenre.history.ids import RowIds
 from streamgenre.history.rows import (
     DeadAirRow,
     DetailRow,
@@ -18,12 +18,12 @@ from streamgenre.history.rows import (
     SourceRow,
     TitleRow,
 )
-from streamgenre.history.time_bins import QUARTERS, spread
+from streamgenre.history.time_bins import QUARTERS, split_by_quarter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from streamgenre.history.rows import Batch
+    from streamgenre.history.rows import PendingRows
 
 _ADD_SHARE = """
     INSERT INTO shares (kind, hour, station, q0, q1, q2, q3) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -50,7 +50,7 @@ _ADD_DETAIL = """
 class Store:
     """The history, open for writing by one run of the daemon.
 
-    What runs before it left open is closed: at the last that was heard of it, and marked ``cut``.
+    Rows that crashed runs left open are closed first, and marked ``cut``.
 
     Parameters
     ----------
@@ -59,67 +59,67 @@ class Store:
     lock
         The lock of this run, held.
     busy_s
-        Seconds to wait for another process that is just writing.
+        Seconds to wait while another process writes.
 
     Raises
     ------
     HistoryError, BrokenFileError, sqlite3.Error, OSError
-        As :func:`~streamgenre.history.database.open_to_write`.
+        See :func:`~streamgenre.history.database.open_to_write`.
     """
 
-    def __init__(self, path: Path, lock: runs.RunLock, *, busy_s: float = 2.0) -> None:
+    def __init__(self, path: Path, lock: run_locks.RunLock, *, busy_s: float = 2.0) -> None:
         self.connection = open_to_write(path, busy_s=busy_s)
         self._path = path
         self._token = lock.token
         self._inode = path.stat().st_ino
-        self._forget()
+        self._discard_ids()
         try:
-            runs.close_dead(self.connection, path, lock.token)
+            run_locks.close_crashed_runs(self.connection, path, lock.token)
         except BaseException:
             self.connection.close()
             raise
 
-    def _forget(self) -> None:
-        """Forget all row ids: the transaction that made them may have been undone."""
+    def _discard_ids(self) -> None:
+        """Discard all cached row ids: the transaction that inserted them may be rolled back."""
         self._run: int | None = None
-        self._ids = Ids(self.connection)
+        self._ids = RowIds(self.connection)
         self._longest: dict[int, float] = {}
         self._sessions: dict[int, tuple[SessionRow, int]] = {}
 
     @property
     def replaced(self) -> bool:
-        """Whether the file was removed or set aside since it was opened."""
+        """Whether the file was removed or replaced since it was opened."""
         try:
             return self._path.stat().st_ino != self._inode
         except FileNotFoundError:
             return True
 
-    def apply(self, batch: Batch) -> None:
-        """Write a batch; all of it or nothing. May be done again with the same rows.
+    def write(self, pending: PendingRows) -> None:
+        """Write all rows or none. Writing the same rows twice changes nothing.
 
         Raises
         ------
         sqlite3.Error
-            If it could not be written.
+            If the rows cannot be written.
         """
         connection = self.connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for session in batch.of(SessionRow):
+            for session in pending.of(SessionRow):
                 self._write_session(session)
-            self._write_segments(batch.of(SegmentRow))
-            self._write_titles(batch.of(TitleRow))
-            self._write_events(batch)
-            self._write_details(batch.of(DetailRow))
+            self._write_segments(pending.of(SegmentRow))
+            self._write_titles(pending.of(TitleRow))
+            self._write_events(pending)
+            self._write_details(pending.of(DetailRow))
             connection.execute("COMMIT")
         except BaseException:
-            self._forget()
+            self._discard_ids()
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
 
     def end(self) -> None:
-        """Note that this run ended in good order."""
+        """Mark this run as cleanly shut down."""
         self.connection.execute(
             "UPDATE runs SET ending = 'closed' WHERE token = ? AND ending = 'open'", (self._token,)
         )
@@ -178,7 +178,7 @@ class Store:
         shares: dict[tuple[int, int, int], list[int]] = {}
 
         def count(kind: int, station: int, start: float, end: float, sign: int) -> None:
-            for hour, quarter, ms in spread(start, end):
+            for hour, quarter, ms in split_by_quarter(start, end):
                 shares.setdefault((kind, hour, station), [0] * QUARTERS)[quarter] += sign * ms
 
         for row in rows:
@@ -207,7 +207,7 @@ class Store:
                     (*values, before[0]),
                 )
                 if before[1:3] == (kind, row.start_time) and before[3] <= row.end_time:
-                    count(kind, station, before[3], row.end_time, 1)  # it only grew
+                    count(kind, station, before[3], row.end_time, 1)  # the usual case: it only grew
                 else:
                     count(before[1], station, before[2], before[3], -1)
                     count(kind, station, row.start_time, row.end_time, 1)
@@ -218,7 +218,7 @@ class Store:
 
     def _note_length(self, station: int, seconds: float) -> None:
         if seconds > self._longest.get(station, 0.0):
-            # A tenth more than needed: not another write at every flush.
+            # A tenth more than needed, to avoid a write at every flush.
             self._longest[station] = 1.1 * seconds
             self.connection.execute(
                 "UPDATE stations SET longest_s = max(longest_s, ?) WHERE id = ?",
@@ -235,15 +235,15 @@ class Store:
             )
             self._note_length(station, row.end_time - row.start_time)
 
-    def _write_events(self, batch: Batch) -> None:
+    def _write_events(self, pending: PendingRows) -> None:
         run = self.connection.execute
-        for air in batch.of(DeadAirRow):
+        for air in pending.of(DeadAirRow):
             run(
                 _ADD_DEAD_AIR,
                 (*self._session(air.session), air.start_time, air.end_time, air.ending),
             )
             self._note_length(self._session(air.session)[1], air.end_time - air.start_time)
-        for gap in batch.of(GapRow):
+        for gap in pending.of(GapRow):
             run(
                 "INSERT INTO gaps (session, station, seq, start_time, end_time, samples, reason) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session, seq) DO NOTHING",
@@ -253,7 +253,7 @@ class Store:
                 ),
             )
             self._note_length(self._session(gap.session)[1], gap.end_time - gap.start_time)
-        for change in batch.of(SourceRow):
+        for change in pending.of(SourceRow):
             run(
                 "INSERT INTO source_changes (session, station, seq, time, state, input, detail) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session, seq) DO NOTHING",

@@ -1,11 +1,11 @@
-"""Rows as lines of text, printed as they come."""
+"""Records as lines of text, printed without collecting them first."""
 
 from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from streamgenre.display.text import clean, duration, percent
-from streamgenre.history.airplay_log import Line
+from streamgenre.history.airplay_log import AirplayLine
 from streamgenre.history.records import (
     DeadAirRecord,
     GapRecord,
@@ -15,16 +15,16 @@ from streamgenre.history.records import (
     TitleRecord,
 )
 from streamgenre.history.shares import Share
-from streamgenre.history.times import local
+from streamgenre.history.time_zones import local
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from streamgenre.history.times import Zone
+    from streamgenre.history.time_zones import Zone
 
 Cells = tuple[str, ...]
 _SONG: Final = 80
-"""Characters of a song that are shown; --json and CSV have all."""
+"""Most characters of a title shown; ``--json`` and CSV have all."""
 _WIDTHS: Final[dict[type[Any], tuple[tuple[str, int], ...]]] = {
     SegmentRecord: (
         *(("station", 16), ("start", 19), ("end", 8), ("lasted", 12), ("genre", 12)),
@@ -38,14 +38,31 @@ _WIDTHS: Final[dict[type[Any], tuple[tuple[str, int], ...]]] = {
         *(("station", 16), ("", 4), ("genre", 12), ("prob.", 5), ("since", 19), ("title", 0)),
     ),
     Share: (("part", 10), ("genre", 12), ("share", 6), ("time", 0)),
-    Line: (
+    AirplayLine: (
         *(("station", 16), ("start", 19), ("end", 8), ("genre", 12), ("prob.", 5), ("title", 0)),
     ),
 }
 
 
 def print_rows(rows: Iterable[Any], kind: type[Any], tz: Zone, out: IO[str]) -> int:
-    """Print rows under a heading and return their number; nothing where there are none."""
+    """Print records under a heading; print nothing if there are none.
+
+    Parameters
+    ----------
+    rows
+        Records of one type.
+    kind
+        Their type.
+    tz
+        Time zone of the times.
+    out
+        Text file.
+
+    Returns
+    -------
+    int
+        The number of records.
+    """
     columns = _WIDTHS[kind]
     number = 0
     cells_of = _CELLS[kind]
@@ -78,7 +95,9 @@ def _probability(value: float | None) -> str:
 
 
 def _ending(ending: str) -> str:
-    return {"open": "goes on", "cut": "cut: the daemon ended without a word"}.get(ending, "")
+    return {"open": "not over yet", "cut": "cut: the daemon did not shut down cleanly"}.get(
+        ending, ""
+    )
 
 
 def _song(artist: str | None, title: str | None) -> str:
@@ -134,7 +153,7 @@ def _share(row: Share, _tz: Zone) -> Cells:
     return row.part, _what(row.state, row.genre), f"{100 * row.share:.1f} %", duration(row.seconds)
 
 
-def _playlist_line(row: Line, tz: Zone) -> Cells:
+def _playlist_line(row: AirplayLine, tz: Zone) -> Cells:
     return (
         *(clean(row.station), _moment(row.start, tz), _clock(row.end, tz), clean(row.genre or "")),
         *(_probability(row.confidence), _song(row.artist, row.title)),
@@ -149,5 +168,5 @@ _CELLS: Final[dict[type[Any], Callable[[Any, Zone], Cells]]] = {
     SourceRecord: _source,
     NowRecord: _now,
     Share: _share,
-    Line: _playlist_line,
+    AirplayLine: _playlist_line,
 }

@@ -1,6 +1,6 @@
-"""A stretch of time cut at the quarters of UTC hours, in whole milliseconds.
+"""Time split at the quarters of UTC hours, in whole milliseconds.
 
-Whole numbers, so that what was added can be taken away again without a rest.
+Whole numbers, so that an amount that was added can be subtracted again exactly.
 """
 
 from __future__ import annotations
@@ -16,13 +16,24 @@ QUARTER_S: Final = 900
 _QUARTER_MS: Final = 1000 * QUARTER_S
 
 
-def spread(start: float, end: float) -> Iterator[tuple[int, int, int]]:
-    """Yield ``(hour, quarter, milliseconds)`` of a stretch.
+def split_by_quarter(start: float, end: float) -> Iterator[tuple[int, int, int]]:
+    """Split a span at the quarters of UTC hours.
 
     Parameters
     ----------
     start, end
         UNIX seconds; nothing is yielded unless ``start < end``.
+
+    Yields
+    ------
+    tuple of int
+        ``(hour, quarter, milliseconds)``: UNIX hour, quarter 0 to 3, and the part of the span that
+        lies in it.
+
+    Examples
+    --------
+    >>> list(split_by_quarter(899.5, 901))
+    [(0, 0, 500), (0, 1, 1000)]
     """
     at, stop = round(start * 1000), round(end * 1000)
     while at < stop:

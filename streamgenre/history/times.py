@@ -1,20 +1,17 @@
-"""Times as people say them, in their own time zone, to UNIX seconds and back.
+"""Converts times as people write them, in a time zone, to UNIX seconds.
 
-A day is from midnight to midnight where the listener lives: 23 or 25 hours where the clock is
-changed. Of a local time that happens twice the first is meant; one that does not happen stands for
-as long after the change as it names.
+A local time that occurs twice means the first; one that is skipped means as long after the change.
 """
 
 from __future__ import annotations
 
 import re
 import time
-import zoneinfo
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from streamgenre.errors import HistoryError, nearest
+from streamgenre.history.time_zones import Span, Zone, local, midnight, unix
 
 EXPECTED: Final = (
     'expected something like "2h ago", "yesterday 18:00", "monday", "2026-07-01 18:00", '
@@ -34,77 +31,30 @@ _CLOCK: Final = re.compile(
 )
 _LONGEST: Final = 100
 EARLIEST: Final = 0.0
-LATEST: Final = 32_503_680_000.0  # the year 3000: what SQLite and datetime both know
-
-Zone = tzinfo | None
-"""None for the zone of this machine, whose rules ``datetime`` asks the C library for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A stretch of time, its end not included."""
-
-    start: float
-    """UNIX seconds."""
-    end: float
-    """UNIX seconds."""
-
-    @property
-    def seconds(self) -> float:
-        """Its length."""
-        return self.end - self.start
-
-
-def zone(name: str | None) -> Zone:
-    """Return the zone of an IANA name; that of this machine for None.
-
-    Raises
-    ------
-    HistoryError
-        If there is no such zone.
-    """
-    if name is None:
-        return None
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        known = zoneinfo.available_timezones()
-        hint = nearest(name, known) if known else "; install the package tzdata to have any"
-        raise HistoryError(
-            f"--tz {name!r}: no such time zone; expected a name like Europe/Berlin or UTC{hint}"
-        ) from None
-
-
-def local(unix: float, tz: Zone) -> datetime:
-    """Return UNIX seconds as an aware time of a zone."""
-    moment = datetime.fromtimestamp(unix, timezone.utc)  # noqa: UP017 - the module's own name
-    return moment.astimezone(tz)
-
-
-def unix(moment: datetime, tz: Zone) -> float:
-    """Return the UNIX seconds of a naive time of a zone."""
-    if tz is None:
-        return moment.timestamp()
-    return moment.replace(tzinfo=tz).timestamp()
-
-
-def midnight(day: date, tz: Zone) -> float:
-    """Return the UNIX seconds at which a day begins."""
-    return unix(datetime(day.year, day.month, day.day), tz)
-
-
-def day_span(day: date, tz: Zone) -> Span:
-    """Return a day from midnight to midnight."""
-    return Span(midnight(day, tz), midnight(day + timedelta(days=1), tz))
+LATEST: Final = 32_503_680_000.0  # the year 3000: both SQLite and datetime support it
 
 
 def parse_day(text: str, tz: Zone, now: float | None = None) -> date:
     """Return the day that a text names: ``yesterday``, ``monday``, ``2026-07-01``.
 
+    Parameters
+    ----------
+    text
+        A day in words or as ISO 8601.
+    tz
+        Time zone of the day.
+    now
+        UNIX seconds of the present; None for the system clock.
+
+    Returns
+    -------
+    date
+        The day.
+
     Raises
     ------
     HistoryError
-        If it names none.
+        If it does not name a day.
     """
     words = _words(text)
     found = _day(words, local(_now(now), tz).date())
@@ -116,7 +66,7 @@ def parse_day(text: str, tz: Zone, now: float | None = None) -> date:
 
 
 def parse(text: str, tz: Zone, now: float | None = None) -> float:
-    """Return the UNIX seconds that a text means.
+    """Return the UNIX seconds that a text names.
 
     Parameters
     ----------
@@ -126,14 +76,19 @@ def parse(text: str, tz: Zone, now: float | None = None) -> float:
         from its midnight, or with a time of day; a time of day, of today; ISO 8601, also with an
         offset; ``@1767225600``.
     tz
-        Zone in which days and times are meant.
+        Time zone of days and times.
     now
-        UNIX seconds of the present; None for the clock's.
+        UNIX seconds of the present; None for the system clock.
+
+    Returns
+    -------
+    float
+        UNIX seconds.
 
     Raises
     ------
     HistoryError
-        If it means no time.
+        If it does not name a time.
     """
     present = _now(now)
     words = _words(text)
@@ -160,7 +115,7 @@ def _not_understood(text: str, expected: str) -> HistoryError:
     shown = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
     known = ("now", "today", "yesterday", *_DAYS)
     hint = nearest(shown.split()[0], known) if shown.split() and shown[0].isalpha() else ""
-    return HistoryError(f"no time is understood from {shown!r}: {expected}{hint}")
+    return HistoryError(f"not a time: {shown!r}; {expected}{hint}")
 
 
 def _parse(words: str, tz: Zone, now: float) -> float | None:
@@ -177,13 +132,13 @@ def _parse(words: str, tz: Zone, now: float) -> float | None:
     clock = _clock(rest.removeprefix("at ").strip() if rest != words else rest)
     if clock is not None:
         naive = datetime(day.year, day.month, day.day) + clock
-        # Hours of the day, not since midnight: 18:00 is 18:00 where the clock was changed, too.
+        # Hours of the day, not since midnight: 18:00 is 18:00 also on the day of a clock change.
         return unix(naive, tz)
     return _iso(words, tz)
 
 
 def _day(words: str, today: date) -> tuple[date, str] | None:
-    """Return the day at the beginning of a text and what follows it."""
+    """Return the day at the start of a text, and the rest of the text."""
     first, _, rest = words.partition(" ")
     if first in ("today", "yesterday"):
         return today - timedelta(days=first == "yesterday"), rest
@@ -203,7 +158,7 @@ def _day(words: str, today: date) -> tuple[date, str] | None:
 
 
 def _clock(words: str) -> timedelta | None:
-    """Return a time of day as the time since a midnight without changes of the clock."""
+    """Return a time of day as the time since midnight, ignoring clock changes."""
     match = _CLOCK.fullmatch(words)
     if match is None:
         return None
@@ -258,18 +213,23 @@ def span(
     Parameters
     ----------
     since, until
-        As :func:`parse` takes them; None for the default beginning, and for now.
+        As for :func:`parse`; None for the default start, and for now.
     tz
-        Zone in which they are meant.
+        Time zone of both.
     default_s
-        Seconds before the end at which it begins unless told; None for all there is.
+        Length in seconds if ``since`` is None; None to start at the earliest time.
     now
-        UNIX seconds of the present; None for the clock's.
+        UNIX seconds of the present; None for the system clock.
+
+    Returns
+    -------
+    Span
+        The span.
 
     Raises
     ------
     HistoryError
-        If one is not understood, or the end is not after the beginning.
+        If one of them is not a time, or the end is not after the start.
     """
     present = _now(now)
     end = present if until is None else parse(until, tz, present)
@@ -280,8 +240,8 @@ def span(
     if start >= end:
         first, last = (local(t, tz).strftime("%Y-%m-%d %H:%M:%S") for t in (start, end))
         raise HistoryError(
-            f"the range begins at {first} and ends at {last}: expected --since before --until"
-            + (" (which is now unless given)" if until is None else "")
-            + "; a day as --until means its midnight, --day names a whole one"
+            f"the range starts at {first} and ends at {last}: expected --since before --until"
+            + (" (default: now)" if until is None else "")
+            + "; a day as --until means its midnight; use --day for a whole day"
         )
     return Span(start, end)

@@ -1,7 +1,7 @@
-"""The subscriber that keeps the history: a thread that nothing else ever waits for.
+"""Writes the history in a thread that nothing else ever waits for.
 
-Whatever befalls the file, listening goes on: what could not be written is kept within a bound and
-written as soon as that is possible again; what is wrong is said once, and in every status event.
+Listening continues whatever happens to the file. Rows that cannot be written are kept, within a
+bound, and written as soon as possible. A problem is reported once, and in every status event.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from streamgenre.events.queue import EventQueue
 from streamgenre.history.database import BrokenFileError, is_corruption, set_aside
 from streamgenre.history.recorder import Recorder
 from streamgenre.history.retention import Retention
-from streamgenre.history.rows import Batch
+from streamgenre.history.rows import PendingRows
 from streamgenre.history.run_locks import RunLock
 from streamgenre.history.store import Store
 
@@ -28,29 +28,32 @@ if TYPE_CHECKING:
     from streamgenre.history.settings import HistorySettings
 
 REPEAT_S: Final = 600.0
-"""Seconds after which a trouble that lasts is said again."""
+"""Seconds after which a lasting problem is reported again."""
 RETENTION_EVERY_S: Final = 600.0
-"""Seconds between two looks at what is too old."""
+"""Seconds between two checks of age and size."""
 _RETENTION_FIRST_S: Final = 30.0
-_RETENTION_STEP_S: Final = 0.1
-"""Most seconds of a flush interval, as a share of it, that retention takes."""
-_LAST_WORD_S: Final = 3.0
-"""Seconds for which the end waits for a file that another process holds."""
+_RETENTION_SHARE: Final = 0.1
+"""Most of a flush interval that retention may take, 0 to 1."""
+_LAST_FLUSH_S: Final = 3.0
+"""Seconds for which the last flush is retried while another process locks the file."""
+_CLOSE_S: Final = 10.0
+"""Most seconds that :meth:`HistoryWriter.close` waits for the thread."""
 _REFUSED_RETRY_S: Final = 60.0
+"""Seconds before a file that is not a usable history is tried again."""
 
 
 class HistoryWriter:
-    """Keeps the history of one daemon.
+    """Writes the history of one daemon.
 
     Parameters
     ----------
     settings
-        Where, and for how long.
+        Where the history is kept, and for how long.
     lossless
-        True lets :meth:`put` wait where the writer is too slow (a file can wait); False drops the
+        If the writer is too slow, True makes :meth:`put` wait (a file can wait); False drops the
         event and counts it.
     say
-        Takes a line for the user.
+        Called with each line for the user.
     """
 
     def __init__(
@@ -58,15 +61,15 @@ class HistoryWriter:
     ) -> None:
         self._settings = settings
         self._say = say
-        self._feed = EventQueue(lossless=lossless)
-        self._batch = Batch()
-        self._recorder = Recorder(self._batch, detail=settings.detail_days > 0)
+        self._queue = EventQueue(lossless=lossless)
+        self._pending = PendingRows()
+        self._recorder = Recorder(self._pending, detail=settings.detail_days > 0)
         self._lock = RunLock(settings.path)
         self._store: Store | None = None
         self._retention: Retention | None = None
         self._retention_due = time.monotonic() + _RETENTION_FIRST_S
-        self._trouble: str | None = None
-        self._said = ("", 0.0)
+        self._problem: str | None = None
+        self._reported = ("", 0.0)
         self._refused_until = 0.0
         self._dropped_seen = 0
         self._written = 0.0
@@ -76,25 +79,25 @@ class HistoryWriter:
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start the thread."""
         self._thread.start()
 
     def put(self, event: AnyEvent) -> None:
-        """Hand an event over; never waits unless made lossless."""
-        self._feed.put(event)
+        """Hand an event to the thread; waits only if the writer is lossless."""
+        self._queue.put(event)
 
     def close(self) -> None:
-        """Write what is left and end; after some seconds without it."""
-        self._feed.end()
-        self._thread.join(timeout=_LAST_WORD_S + 7)
+        """Write what is left and stop; gives up after ten seconds."""
+        self._queue.end()
+        self._thread.join(timeout=_CLOSE_S)
 
     def state(self) -> dict[str, Any]:
-        """Return how it is doing, for the status event."""
+        """Return the ``history`` field of the status event."""
         return {
-            "state": "recording" if self._trouble is None else "failing",
-            "problem": self._trouble,
-            "buffered": len(self._batch),
-            "lost": self._batch.lost + self._feed.dropped,
+            "state": "recording" if self._problem is None else "failing",
+            "problem": self._problem,
+            "buffered": len(self._pending),
+            "lost": self._pending.lost + self._queue.dropped,
             "set_aside": self._backup,
         }
 
@@ -102,8 +105,8 @@ class HistoryWriter:
 
     def _run(self) -> None:
         flush_s = self._settings.flush_s
-        due = time.monotonic() + min(flush_s, 0.1)  # the first at once: trouble is told early
-        for event in self._feed:
+        due = time.monotonic() + min(flush_s, 0.1)  # soon, to report a problem early
+        for event in self._queue:
             if event is not None:
                 self._recorder.take(event)
             if time.monotonic() >= due:
@@ -111,14 +114,14 @@ class HistoryWriter:
                 self._keep_within_bounds()
                 due = time.monotonic() + flush_s
         self._recorder.end()
-        ends = time.monotonic() + _LAST_WORD_S
+        deadline = time.monotonic() + _LAST_FLUSH_S
         self._refused_until = 0.0
-        while not self._flush(last=True) and self._busy and time.monotonic() < ends:
+        while not self._flush(last=True) and self._busy and time.monotonic() < deadline:
             time.sleep(0.2)
-        self._leave()
+        self._finish()
 
     def _flush(self, *, last: bool = False) -> bool:
-        """Write the batch; return whether it is written."""
+        """Write the pending rows; return whether that succeeded."""
         if time.monotonic() < self._refused_until:
             return False
         self._note_drops()
@@ -126,14 +129,14 @@ class HistoryWriter:
         try:
             self._write(last=last)
         except BrokenFileError as error:
-            return self._begin_anew(str(error))
+            return self._restart(str(error))
         except HistoryError as error:
             self._refused_until = time.monotonic() + _REFUSED_RETRY_S
             return self._fail(str(error))
         except sqlite3.Error as error:
             if is_corruption(error):
-                return self._begin_anew(str(error))
-            self._busy = _code(error) == sqlite3.SQLITE_BUSY  # the only trouble that passes soon
+                return self._restart(str(error))
+            self._busy = _code(error) == sqlite3.SQLITE_BUSY  # the only problem that soon passes
             return self._fail(f"{self._settings.path}: {_explain(error)}")
         except OSError as error:
             return self._fail(f"{self._settings.path}: {error.strerror or error}")
@@ -142,46 +145,46 @@ class HistoryWriter:
 
     def _write(self, *, last: bool) -> None:
         if self._store is not None and self._store.replaced:
-            self._say("the history file was removed or replaced: beginning a new one")
+            self._say("the history file was removed or replaced: starting a new one")
             self._close_store()
         if self._store is None:
             self._settings.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._inode = _inode(self._settings.path)
-            # The file first: nothing is left lying beside one that is not ours.
+            # Before the lock file: nothing may be left beside a file that is not ours.
             self._store = Store(self._settings.path, self._lock)
             self._inode = _inode(self._settings.path)
             self._retention = Retention(self._store.connection, self._settings)
         self._lock.hold()
-        self._store.apply(self._batch)
-        self._batch.clear()
+        self._store.write(self._pending)
+        self._pending.clear()
         if last:
             self._store.end()
 
     def _note_drops(self) -> None:
-        if self._feed.dropped > self._dropped_seen:
-            self._dropped_seen = self._feed.dropped
+        if self._queue.dropped > self._dropped_seen:
+            self._dropped_seen = self._queue.dropped
             for station, end in self._recorder.stations.items():
                 self._recorder.note_loss(station, min(end, self._written or end))
         self._written = time.time()
 
     def _keep_within_bounds(self) -> None:
-        """Give up what is too old or too much, for a small share of the time."""
+        """Delete rows beyond the limits, for a small share of the flush interval."""
         if self._retention is None or time.monotonic() < self._retention_due:
             return
-        ends = time.monotonic() + _RETENTION_STEP_S * self._settings.flush_s
+        deadline = time.monotonic() + _RETENTION_SHARE * self._settings.flush_s
         try:
             while self._retention.step():
-                if time.monotonic() >= ends:
-                    return  # goes on after the next flush
+                if time.monotonic() >= deadline:
+                    return  # continues after the next flush
         except sqlite3.Error as error:
             if is_corruption(error):
-                self._begin_anew(str(error))
-            return  # what is wrong shows in the next flush as well
+                self._restart(str(error))
+            return  # the next flush meets and reports the same problem
         self._retention_due = time.monotonic() + RETENTION_EVERY_S
 
-    def _leave(self) -> None:
-        if len(self._batch):
-            self._say(f"the history lacks the last {len(self._batch)} rows: {self._trouble}")
+    def _finish(self) -> None:
+        if len(self._pending):
+            self._say(f"the history lacks the last {len(self._pending)} rows: {self._problem}")
         self._close_store()
         self._lock.release()
 
@@ -190,10 +193,10 @@ class HistoryWriter:
             self._store.close()
         self._store = self._retention = None
 
-    # ---- trouble -------------------------------------------------------------------------------
+    # ---- problems ------------------------------------------------------------------------------
 
-    def _begin_anew(self, why: str) -> bool:
-        """Set the broken file aside; the batch goes into the new one at the next flush."""
+    def _restart(self, why: str) -> bool:
+        """Set a damaged file aside and write the pending rows to a new one."""
         path = self._settings.path
         self._close_store()
         try:
@@ -202,7 +205,7 @@ class HistoryWriter:
             return self._fail(f"{path}: damaged ({why}), and cannot be set aside: {error.strerror}")
         if backup is not None:  # else another daemon has just done it
             self._backup = backup.name
-            self._say(f"{path} was damaged ({why}): now {backup.name}, and a new one is begun")
+            self._say(f"{path} was damaged ({why}): now {backup.name}, and a new one is started")
         try:
             self._write(last=False)
         except (BrokenFileError, HistoryError, sqlite3.Error, OSError) as error:
@@ -210,22 +213,22 @@ class HistoryWriter:
         self._recovered()
         return True
 
-    def _fail(self, trouble: str) -> bool:
+    def _fail(self, problem: str) -> bool:
         self._close_store()
-        self._trouble = trouble
-        known, said = self._said
-        if known != trouble or time.monotonic() - said > REPEAT_S:
-            self._said = (trouble, time.monotonic())
+        self._problem = problem
+        known, reported = self._reported
+        if known != problem or time.monotonic() - reported > REPEAT_S:
+            self._reported = (problem, time.monotonic())
             self._say(
-                f"the history cannot be written: {trouble}. Listening goes on; what is heard is "
-                "kept in memory for a while and written as soon as possible"
+                f"the history cannot be written: {problem}. Listening continues; what is heard "
+                "is kept in memory for a while and written as soon as possible"
             )
         return False
 
     def _recovered(self) -> None:
-        if self._trouble is not None:
-            self._trouble = None
-            self._said = ("", 0.0)
+        if self._problem is not None:
+            self._problem = None
+            self._reported = ("", 0.0)
             self._say("the history is written again")
 
 
@@ -237,16 +240,16 @@ def _inode(path: Path) -> int:
 
 
 _MEANINGS: Final = {
-    sqlite3.SQLITE_FULL: "no space is left on the disk; free some, or lower --history-mb",
-    sqlite3.SQLITE_READONLY: "read-only; make it writable, or name another with --history PATH",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened; is its folder there, and writable?",
-    sqlite3.SQLITE_BUSY: "locked by another process; close what has it open for writing",
+    sqlite3.SQLITE_FULL: "no space left on the disk; free some, or lower --history-mb",
+    sqlite3.SQLITE_READONLY: "read-only; make it writable, or choose another with --history PATH",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened; does its folder exist, and is it writable?",
+    sqlite3.SQLITE_BUSY: "locked by another process; close the program that writes to it",
     sqlite3.SQLITE_IOERR: "the disk failed to read or write",
 }
 
 
 def _code(error: sqlite3.Error) -> int:
-    """Return the primary result code of SQLite, 0 where there is none."""
+    """Return SQLite's primary result code, or 0."""
     return int(getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 

@@ -7,9 +7,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streamgenre.history import query
+from streamgenre.history import detail_query, query
 from streamgenre.history.shares import hours_of, sums
-from streamgenre.history.times import Span, day_span, local
+from streamgenre.history.time_zones import Span, day_span, local
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         SegmentRecord,
         TitleRecord,
     )
-    from streamgenre.history.times import Zone
+    from streamgenre.history.time_zones import Zone
 
 JOIN_S: Final = 120.0
 """Most seconds between two genres that count as a transition."""
@@ -208,7 +208,7 @@ def transitions(segments: Iterable[SegmentRecord]) -> dict[tuple[str, str], int]
 
 def _from_detail(connection: sqlite3.Connection, station: int, span: Span) -> tuple[Point, ...]:
     points = []
-    for _, minute in query.details(connection, station, span):
+    for _, minute in detail_query.details(connection, station, span):
         inside = (minute.times > span.start) & (minute.times <= span.end)
         values = minute.confidences[inside]
         if len(values):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from streamgenre import __version__
 from streamgenre.display.palette import ink, letters
 from streamgenre.display.text import clean, duration, percent
-from streamgenre.history.airplay_log import clipped, playlist
+from streamgenre.history.airplay_log import airplay_log, clip
 from streamgenre.report import charts, ribbons, svg
 from streamgenre.report.data import Kind, missing
 from streamgenre.report.ribbons import clock_s
@@ -151,7 +151,7 @@ def _losses(data: DayData) -> str:
 
 
 def _playlist(data: DayData) -> str:
-    lines = list(clipped(playlist(data.titles, data.segments), data.span.start, data.span.end))
+    lines = list(clip(airplay_log(data.titles, data.segments), data.span.start, data.span.end))
     if not lines:
         return "<p>No music was recorded.</p>"
     rows = ""

@@ -9,7 +9,7 @@ from unicodedata import east_asian_width
 
 from streamgenre.display.palette import ink, letters
 from streamgenre.display.text import clean, duration, percent
-from streamgenre.history.times import local
+from streamgenre.history.time_zones import local
 from streamgenre.report import svg
 from streamgenre.report.data import Kind, missing
 from streamgenre.report.theme import kind_color

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamgenre.display.text import duration
-from streamgenre.history.times import local
+from streamgenre.history.time_zones import local
 
 if TYPE_CHECKING:
     from streamgenre.report.data import DayData

@@ -22,7 +22,7 @@ from support.histories import record, rows
 from support.history_programme import T0, Programme
 from support.small_disk import small_disk
 
-from streamgenre.history.airplay_log import Line
+from streamgenre.history.airplay_log import AirplayLine
 from streamgenre.history.export import write_cue
 from streamgenre.history.schema import VERSION
 
@@ -116,7 +116,7 @@ def test_nothing_found_is_said_on_stderr_only(path: Path) -> None:
     [
         (("segments", "--station", "kitchn"), 1, "no station 'kitchn'.*did you mean 'kitchen'"),
         (("segments", "--since", "today", "--until", "yesterday"), 1, "expected --since before"),
-        (("titles", "--since", "the other day"), 1, "no time is understood"),
+        (("titles", "--since", "the other day"), 1, "not a time"),
         (("titles", "--day", "someday"), 1, "expected a day"),
         (("titles", "--day", "today", "--since", "1h ago"), 2, "--day is a whole day"),
         (("shares", "--tz", "Mars/Olympus"), 1, "no such time zone"),
@@ -151,7 +151,7 @@ def test_a_traceback_only_with_debug(path: Path) -> None:
 def test_files_that_are_no_history(whose: str, tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     told = {
-        "missing": "there is no history yet",
+        "missing": "no history yet",
         "empty": "nothing was recorded",
         "folder": "a folder",
         "other": "another program",
@@ -375,7 +375,9 @@ def test_a_playlist_as_csv_and_cue(path: Path, tmp_path: Path, hostile: Path) ->
 
 def test_the_frames_of_a_cue_sheet() -> None:
     out = io.BytesIO()
-    lines = [Line("s", T0 + t, T0 + t + 1, "a", "b", None, None) for t in (0.0, 61.6, 7200.04)]
+    lines = [
+        AirplayLine("s", T0 + t, T0 + t + 1, "a", "b", None, None) for t in (0.0, 61.6, 7200.04)
+    ]
     assert write_cue(out, lines, name="n", start=T0) == 3
     found = [line for line in out.getvalue().decode().splitlines() if "INDEX" in line]
     assert [line.split()[-1] for line in found] == ["00:00:00", "01:01:45", "120:00:03"]

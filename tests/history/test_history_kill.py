@@ -33,13 +33,13 @@ class MarkingStore(Store):
 
     pipe = -1
 
-    def apply(self, batch: object) -> None:
-        from streamgenre.history.rows import Batch, SegmentRow
+    def write(self, pending: object) -> None:
+        from streamgenre.history.rows import PendingRows, SegmentRow
 
-        assert isinstance(batch, Batch)
-        ends = [row.end_time for row in batch.of(SegmentRow)]
-        closed = sum(row.ending == "closed" for row in batch.of(SegmentRow))
-        super().apply(batch)
+        assert isinstance(pending, PendingRows)
+        ends = [row.end_time for row in pending.of(SegmentRow)]
+        closed = sum(row.ending == "closed" for row in pending.of(SegmentRow))
+        super().write(pending)
         if ends:
             os.write(self.pipe, _MARK.pack(max(ends), closed))
 

@@ -16,12 +16,12 @@ from support.history_programme import T0, Programme
 
 from streamgenre.errors import HistoryError
 from streamgenre.events import Segment
-from streamgenre.history import query
-from streamgenre.history.airplay_log import clipped, playlist
+from streamgenre.history import detail_query, query
+from streamgenre.history.airplay_log import airplay_log, clip
 from streamgenre.history.database import open_to_read
 from streamgenre.history.records import SegmentRecord, TitleRecord
 from streamgenre.history.shares import WEEKDAYS, shares
-from streamgenre.history.times import Span, day_span, local
+from streamgenre.history.time_zones import Span, day_span, local
 from streamgenre.report.data import collect, missing, transitions
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def test_every_listing_of_a_day_goes_by_an_index(connection: sqlite3.Connection)
     ids, day = query.stations(connection, None), day_span(date(2026, 10, 25), BERLIN)
     for ask in (query.segments, query.titles, query.gaps, query.dead_air, query.sources):
         list(ask(connection, ids, day))
-    list(query.details(connection, 1, day))
+    list(detail_query.details(connection, 1, day))
     shares(connection, ids, day, by="hour", tz=BERLIN)
     connection.set_trace_callback(None)
     assert len(asked) > 8
@@ -215,7 +215,9 @@ def test_the_playlist_merges_titles_and_genres() -> None:
         segment("jazz", 130, 150, 0.6),
         segment("rock", 150, 400, 0.9),
     ]
-    lines = playlist([title("one", 5, 140), title("two", 200, 300), title("none", 500, 600)], heard)
+    lines = airplay_log(
+        [title("one", 5, 140), title("two", 200, 300), title("none", 500, 600)], heard
+    )
     assert [(x.start, x.end, x.title, x.genre, x.confidence) for x in lines] == [
         # Pop before the first title is shorter than ten seconds: no line.
         (5, 140, "one", "jazz", pytest.approx((90 * 0.8 + 10 * 0.6) / 100)),
@@ -225,11 +227,11 @@ def test_the_playlist_merges_titles_and_genres() -> None:
         (300, 400, "", "rock", 0.9),
         (500, 600, "none", None, None),
     ]
-    assert [(x.start, x.end) for x in clipped(lines, 210, 350)] == [(210, 300), (300, 350)]
+    assert [(x.start, x.end) for x in clip(lines, 210, 350)] == [(210, 300), (300, 350)]
 
 
 def test_stations_do_not_mix_in_a_playlist() -> None:
-    lines = playlist(
+    lines = airplay_log(
         [title("one", 0, 100, "a")],
         [segment("rock", 0, 100, station="b"), segment("pop", 0, 100, station="a")],
     )
@@ -243,7 +245,7 @@ def test_the_playlist_of_a_day_covers_all_music(connection: sqlite3.Connection) 
     ids = query.stations(connection, ["kitchen"])
     day = day_span(date(2026, 10, 24), BERLIN)
     heard = list(query.segments(connection, ids, day))
-    lines = list(clipped(playlist(query.titles(connection, ids, day), heard), day.start, day.end))
+    lines = list(clip(airplay_log(query.titles(connection, ids, day), heard), day.start, day.end))
     assert all(a.end <= b.start + 1e-6 for a, b in itertools.pairwise(lines))
     for part in heard:
         if part.genre is None:

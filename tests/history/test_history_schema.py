@@ -12,11 +12,11 @@ from support.histories import HistoryWriter, check_whole, record, rows
 from support.history_programme import T0, Programme
 
 from streamgenre.errors import HistoryError
-from streamgenre.history import query, schema
+from streamgenre.history import detail_query, query, schema
 from streamgenre.history.database import BrokenFileError, open_to_read, open_to_write
 from streamgenre.history.schema import VERSION, migrate, version_of
 from streamgenre.history.shares import shares
-from streamgenre.history.times import Span
+from streamgenre.history.time_zones import Span
 
 OLD = Path(__file__).parent / "old"
 DAY = Span(T0, T0 + 86_400)
@@ -51,7 +51,7 @@ def test_from_every_version_to_the_present(version: int, tmp_path: Path) -> None
     assert len(list(query.gaps(connection, ids, DAY))) == 1
     titles = list(query.titles(connection, ids, DAY))
     assert [t.artist for t in titles] == (["Beyoncé Doe"] if version >= 2 else [])
-    detail = list(query.details(connection, 1, DAY))
+    detail = list(detail_query.details(connection, 1, DAY))
     assert len(detail) == (version >= 3)
     connection.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,12 @@ from hypothesis import strategies as st
 from support.histories import HistoryWriter, check_whole, record, rows
 from support.history_programme import SONGS, T0, Programme
 
-from streamgenre.events import Segment, Update
-from streamgenre.history import query
+from streamgenre.events import DeadAir, Segment, Title, Update
+from streamgenre.history import detail_query, query
 from streamgenre.history.database import open_to_read
 from streamgenre.history.recorder import MAX_TEXT, Recorder
-from streamgenre.history.rows import MAX_ROWS, Batch
-from streamgenre.history.times import Span
+from streamgenre.history.rows import MAX_ROWS, PendingRows
+from streamgenre.history.time_zones import Span
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,18 +51,18 @@ def test_a_day_is_kept_as_it_was(path: Path) -> None:
     connection = open_to_read(path)
     ids = query.stations(connection, None)
     shown = [e for e in events if isinstance(e, Update)]
-    detail = list(query.details(connection, 1, ALL))
+    detail = list(detail_query.details(connection, 1, ALL))
     times = [t for _, minute in detail for t in minute.times.tolist()]
     assert times == pytest.approx([e.time for e in shown], abs=2e-3)
     kept_p = [p for _, minute in detail for p in minute.probabilities.tolist()]
     for event, row in zip(shown[::97], kept_p[::97], strict=True):
         assert row == pytest.approx(list(event.probabilities.values()), abs=0.5 / 255 + 1e-9)
     titles = list(query.titles(connection, ids, ALL))
-    announced = [e for e in events if isinstance(e, dict) and e["type"] == "title" and e["title"]]
-    assert [(t.artist, t.title) for t in titles] == [(e["artist"], e["title"]) for e in announced]
+    announced = [e for e in events if isinstance(e, Title) and e.title]
+    assert [(t.artist, t.title) for t in titles] == [(e.artist, e.title) for e in announced]
     assert all(a.end <= b.start + 1e-6 for a, b in pairwise(titles))
     dead = list(query.dead_air(connection, ids, ALL))
-    told_dead = [e["time"] for e in events if isinstance(e, dict) and e["type"] == "dead_air"]
+    told_dead = [e.time for e in events if isinstance(e, DeadAir)]
     assert [t for d in dead for t in (d.start, d.end)] == told_dead
     session = rows(path, "SELECT input, model, ending FROM sessions")
     assert session == [("radio.example", "lstm", "closed")]
@@ -88,10 +89,10 @@ def test_a_batch_may_be_written_twice(path: Path) -> None:
     """A commit of which nobody knows whether it took place is repeated."""
     writer = HistoryWriter(path)
     writer.take(Programme().day(1200))
-    writer.store.apply(writer.batch)
+    writer.store.write(writer.pending)
     tables = ("segments", "gaps", "titles", "dead_air", "source_changes", "shares", "details")
     before = [rows(path, f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in tables]
-    writer.store.apply(writer.batch)
+    writer.store.write(writer.pending)
     assert [rows(path, f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in tables] == before
     writer.vanish()
 
@@ -232,15 +233,14 @@ def test_hostile_titles_are_text(path: Path, title: str) -> None:
     connection.close()
 
 
-def test_titles_of_another_sort_are_passed_over(path: Path) -> None:
+def test_dead_air_begins_with_the_silence_and_not_with_its_event(path: Path) -> None:
     maker = Programme()
-    odd: list[Any] = [
-        maker.title("A", "t") | {"artist": 7, "title": ["x"]},
-        {"type": "lyrics", "station": "x"},
-        {},
+    silence = list(maker.stretch("silence", None, 30))
+    found = replace(maker.dead_air(active=True), start=0.0, start_time=T0, seconds=20.0)
+    record(path, [*silence[:20], found, *silence[20:], maker.dead_air(active=False)])
+    assert rows(path, "SELECT start_time - ?, end_time - ?, ending FROM dead_air", T0, T0) == [
+        (0, 30, "closed")
     ]
-    record(path, [*odd, *maker.stretch("music", "jazz", 5)])
-    assert rows(path, "SELECT count(*) FROM titles") == [(0,)]
 
 
 def test_a_thousand_repeats_of_eight_songs_are_eight_tracks(path: Path) -> None:
@@ -249,29 +249,29 @@ def test_a_thousand_repeats_of_eight_songs_are_eight_tracks(path: Path) -> None:
 
 
 def test_the_batch_is_bounded_and_says_what_it_gave_up() -> None:
-    batch = Batch(room=50)
-    recorder = Recorder(batch)
+    pending = PendingRows(room=50)
+    recorder = Recorder(pending)
     maker = Programme()
     for number in range(500):
         for event in maker.stretch("music", ("jazz", "rock")[number % 2], 30):
             recorder.take(event)
-        assert len(batch) <= 4 * 50 + 10
-    assert batch.lost > 400
+        assert len(pending) <= 4 * 50 + 10
+    assert pending.lost > 400
     from streamgenre.history.rows import GapRow, SegmentRow
 
-    assert len(batch.of(SegmentRow)) == 50
-    (note,) = batch.of(GapRow)
+    assert len(pending.of(SegmentRow)) == 50
+    (note,) = pending.of(GapRow)
     assert note.reason == "history"
     assert note.start_time == T0
-    kept = batch.of(SegmentRow)
+    kept = pending.of(SegmentRow)
     assert note.end_time <= max(kept[0].start_time, 60 + 60 * (T0 + maker.stream) // 60)
 
 
 def test_the_bound_is_small_enough_for_a_small_machine() -> None:
     import tracemalloc
 
-    batch = Batch(room=2000)
-    recorder = Recorder(batch)
+    pending = PendingRows(room=2000)
+    recorder = Recorder(pending)
     tracemalloc.start()
     maker = Programme()
     for number in range(3000):

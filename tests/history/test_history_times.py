@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from streamgenre.errors import HistoryError
 from streamgenre.history.shares import hours_of
-from streamgenre.history.times import day_span, local, parse, parse_day, span, zone
+from streamgenre.history.time_zones import day_span, local, zone
+from streamgenre.history.times import parse, parse_day, span
 
 BERLIN = ZoneInfo("Europe/Berlin")
 # A Wednesday, 15:20:30 in Berlin.
@@ -158,7 +159,8 @@ def test_days_follow_each_other_without_hole_or_overlap(name: str) -> None:
 def test_the_zone_of_the_machine_is_taken_where_none_is_named() -> None:
     code = (
         "from datetime import date\n"
-        "from streamgenre.history.times import day_span, local, parse\n"
+        "from streamgenre.history.time_zones import day_span, local\n"
+        "from streamgenre.history.times import parse\n"
         "print(day_span(date(2026, 3, 29), None).seconds / 3600)\n"
         "print(local(parse('2026-07-01 12:00', None), None).utcoffset())"
     )

@@ -247,7 +247,7 @@ def test_of_a_day_that_goes_on_the_rest_is_not_missing(path: Path) -> None:
 def test_without_detail_the_confidence_is_that_of_the_segments(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     writer = HistoryWriter(path)
-    writer.recorder = Recorder(writer.batch, detail=False)
+    writer.recorder = Recorder(writer.pending, detail=False)
     writer.take(Programme().day(3600))
     writer.end()
     data = day_of(path)

@@ -6,7 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from streamgenre.history.recorder import Recorder
-from streamgenre.history.rows import Batch
+from streamgenre.history.rows import PendingRows
 from streamgenre.history.run_locks import RunLock
 from streamgenre.history.store import Store
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 class HistoryWriter:
     """Writes events into a history when it is told to."""
 
-    def __init__(self, path: Path, **batch: int) -> None:
+    def __init__(self, path: Path, **pending: int) -> None:
         self.path = path
         self.lock = RunLock(path)
         self.store = Store(path, self.lock)
         self.lock.hold()
-        self.batch = Batch(**batch)
-        self.recorder = Recorder(self.batch)
+        self.pending = PendingRows(**pending)
+        self.recorder = Recorder(self.pending)
 
     def take(self, events: Iterable[Any]) -> None:
         for event in events:
             self.recorder.take(event)
 
     def flush(self) -> None:
-        self.store.apply(self.batch)
-        self.batch.clear()
+        self.store.write(self.pending)
+        self.pending.clear()
 
     def end(self) -> None:
         """End in good order."""

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streamgenre.events import Gap, Segment, Sequence, SourceChange, Status, Update
+from streamgenre.events import (
+    DeadAir,
+    Gap,
+    Segment,
+    Sequence,
+    SourceChange,
+    Status,
+    Title,
+    Update,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +67,7 @@ class Programme:
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng([self.seed, *self.station.encode()])
         self.stream = 0.0
+        self.silent_from = 0.0
 
     def head(self, kind: str) -> dict[str, Any]:
         return {
@@ -107,11 +117,21 @@ class Programme:
         samples = round(44_100 * seconds)
         return Gap(**self.head("gap"), samples=samples, rate=44_100, seconds=seconds, reason=reason)
 
-    def title(self, artist: str, title: str) -> dict[str, Any]:
-        return {"v": 1, "type": "title", **self.head("title"), "artist": artist, "title": title}
+    def title(self, artist: str, title: str) -> Title:
+        raw = " - ".join(part for part in (artist, title) if part)
+        return Title(**self.head("title"), artist=artist or None, title=title or None, raw=raw)
 
-    def dead_air(self, *, active: bool) -> dict[str, Any]:
-        return {"v": 1, "type": "dead_air", **self.head("dead_air"), "active": active}
+    def dead_air(self, *, active: bool) -> DeadAir:
+        """It begins now, or ends now having begun at the last call."""
+        if active:
+            self.silent_from = self.stream
+        return DeadAir(
+            **self.head("dead_air"),
+            active=active,
+            start=self.silent_from,
+            start_time=round(self.start + self.silent_from, 6),
+            seconds=self.stream - self.silent_from,
+        )
 
     def source(self, state: Any, detail: str = "") -> SourceChange:
         return SourceChange(

@@ -1,0 +1,73 @@
+"""Time zones, days and spans of time.
+
+A day lasts from midnight to midnight in its zone: 23 or 25 hours when daylight saving time changes.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone, tzinfo
+
+from streamgenre.errors import HistoryError, nearest
+
+Zone = tzinfo | None
+"""None for this machine's time zone; ``datetime`` takes its rules from the C library."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A span of time, its end excluded."""
+
+    start: float
+    """UNIX seconds."""
+    end: float
+    """UNIX seconds."""
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return self.end - self.start
+
+
+def zone(name: str | None) -> Zone:
+    """Return the time zone of an IANA name; this machine's for None.
+
+    Raises
+    ------
+    HistoryError
+        If there is no such time zone.
+    """
+    if name is None:
+        return None
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        known = zoneinfo.available_timezones()
+        hint = nearest(name, known) if known else "; install the package tzdata"
+        raise HistoryError(
+            f"--tz {name!r}: no such time zone; expected a name like Europe/Berlin or UTC{hint}"
+        ) from None
+
+
+def local(unix: float, tz: Zone) -> datetime:
+    """Return UNIX seconds as an aware ``datetime`` of a time zone."""
+    moment = datetime.fromtimestamp(unix, timezone.utc)  # noqa: UP017 - the module's own name
+    return moment.astimezone(tz)
+
+
+def unix(moment: datetime, tz: Zone) -> float:
+    """Return the UNIX seconds of a naive ``datetime`` of a time zone."""
+    if tz is None:
+        return moment.timestamp()
+    return moment.replace(tzinfo=tz).timestamp()
+
+
+def midnight(day: date, tz: Zone) -> float:
+    """Return the UNIX seconds of a day's midnight."""
+    return unix(datetime(day.year, day.month, day.day), tz)
+
+
+def day_span(day: date, tz: Zone) -> Span:
+    """Return a day from midnight to midnight."""
+    return Span(midnight(day, tz), midnight(day + timedelta(days=1), tz))
