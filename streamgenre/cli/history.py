@@ -223,7 +223,7 @@ def _detail(
     connection: sqlite3.Connection, ids: dict[int, str], within: Span, tz: Zone
 ) -> tuple[Iterator[dict[str, Any]], tuple[str, ...]]:
     """Return the updates as rows, with a column for each genre of all models in the history."""
-    labels = query.label_names(connection)
+    labels = detail_query.label_names(connection)
 
     def rows() -> Iterator[dict[str, Any]]:
         for number, name in ids.items():

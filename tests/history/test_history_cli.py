@@ -118,7 +118,7 @@ def test_nothing_found_is_said_on_stderr_only(path: Path) -> None:
         (("segments", "--since", "today", "--until", "yesterday"), 1, "expected --since before"),
         (("titles", "--since", "the other day"), 1, "not a time"),
         (("titles", "--day", "someday"), 1, "expected a day"),
-        (("titles", "--day", "today", "--since", "1h ago"), 2, "--day is a whole day"),
+        (("titles", "--day", "today", "--since", "1h ago"), 2, "--day selects a whole day"),
         (("shares", "--tz", "Mars/Olympus"), 1, "no such time zone"),
         (("shares", "--by", "fortnight"), 2, "invalid choice"),
         (("search", ""), 1, "nothing to search for"),
