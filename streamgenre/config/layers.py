@@ -88,7 +88,7 @@ def read_file(path: Path) -> Tree:
     Raises
     ------
     SettingsError
-        If it cannot be read or is no TOML.
+        If it cannot be read or is not valid TOML.
     """
     try:
         with path.open("rb") as file:
@@ -108,8 +108,8 @@ def read_file(path: Path) -> Tree:
     except RecursionError as error:
         raise SettingsError(f"{path}: nested too deeply; expected tables and values") from error
     except ValueError as error:
-        line, words = explained(text, error)
-        raise SettingsError(f"{path}:{line}: no TOML: {words}") from error
+        line, column, words = explained(text, error)
+        raise SettingsError(f"{path}:{line}:{column}: not valid TOML: {words}") from error
     tree: Tree = _given(document, path, where, (), ())
     return tree
 

@@ -1,6 +1,4 @@
-"""What is wrong with a file that is no TOML, in plain words: those of Python's reader are for who
-knows its grammar.
-"""
+"""Explains why a file is not valid TOML, with line and column, in plain words."""
 
 from __future__ import annotations
 
@@ -10,148 +8,67 @@ from typing import Final
 
 from streamgenre.urls import shown
 
-_AT: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-_TYPOGRAPHIC: Final = "“”„‟«»‘’‚‛‹›`´"
-_TEXT: Final = re.compile(
-    r"""
-      \"{3}(?:\\.|[^\\])*?\"{3,5} | '{3}.*?'{3,5}
-    | (?!\"{3})"(?:\\.|[^"\\\n])*" | (?!'{3})'[^'\n]*'
-    """,
-    re.VERBOSE | re.DOTALL,
+_PLACE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_CLOSED: Final = re.compile(
+    r"""\"{3}(?:\\.|[^\\])*?\"{3,5} | '{3}.*?'{3,5}
+    | (?!\"{3})"(?:\\.|[^"\\\n])*" | (?!'{3})'[^'\n]*' | \#[^\n]*""",
+    re.DOTALL | re.VERBOSE,
 )
-_BARE: Final = re.compile(  # a number with its dot at one end, and nothing behind it
-    r"(?P<sign>[+-]?)(?:(?P<whole>\d[\d_]*)\.|\.(?P<part>\d[\d_]*))(?P<power>(?:[eE][+-]?\d+)?)"
-    r"(?=\s*(?:[,\]}#]|$))"
+"""Texts with both quotes, and comments."""
+_UNCLOSED: Final = "text without its closing quote"
+_EXPECTED: Final = (
+    (r"Illegal character '\\n'|Unterminated|Expected \"'", _UNCLOSED),
+    (r"Illegal|Found invalid", r"expected no such character; in double quotes \uXXXX is possible"),
+    (r"Unescaped|Invalid hex|Escaped", r"a backslash: write \\ for it, or use single quotes"),
+    (r"Invalid value", 'expected text in quotes, a number, true, false, [ ] or { }: key = "text"'),
+    (r"Invalid statement", "expected KEY = VALUE, [TABLE], or # and a comment"),
+    (r"Invalid initial", "expected a key of letters, digits, - and _, or a key in quotes"),
+    (r"Expected '='", "expected = and a value after the key"),
+    (r"Expected newline", "expected the end of the line, or # and a comment, after the value"),
+    (r"Expected '\]", "expected the closing bracket of a heading: [bus], [[station]]"),
+    (
+        r"Cannot (overwrite|declare|mutate|redefine)|Duplicate",
+        "given twice; expected once",
+    ),
+    (r"Unclosed array", "expected a comma after the value, or ] at the end of the array"),
+    (r"Unclosed inline", "expected a comma after the value, or } at the end of the table"),
 )
-_DIGITS: Final = re.compile(r"(?<![\w.:+-])[+-]?\d[\d_]*$")
-_KEY: Final = re.compile(r"([\w.-]+)\s*=\s*(?:\[[^=]*)?$")
-_LONGEST: Final = 40
-_QUOTES: Final = "expected plain quotes, \" or '"
-_VALUES: Final = 'expected text in quotes, a number, true or false, [ ], or { }, as in "kitchen"'
+"""What :mod:`tomllib` says, and what to say instead."""
 
 
-def explained(text: str, error: ValueError) -> tuple[int, str]:
-    """Return the line of a fault, from 1, and what was found there and expected.
+def explained(text: str, error: ValueError) -> tuple[int, int, str]:
+    """Return line and column of an error, from 1, and what was found and expected there.
 
     Parameters
     ----------
     text
         The document.
     error
-        What :func:`tomllib.loads` says to it.
+        Error of :func:`tomllib.loads` for it.
     """
-    said = str(error)
-    place = _AT.search(said)
-    words = said[: place.start()] if place else said
-    if place is None or place[1] is None:
-        line, before, rest = text.count("\n") + 1, "", ""
-    else:
-        line, column = int(place[1]), int(place[2]) - 1
-        whole = text.split("\n")[line - 1]
-        before, rest = whole[:column], whole[column:]
-    if words.startswith(("Illegal character", "Found invalid character")):
-        return line, _character(rest, text.split("\n")[line - 1])
-    if words.startswith("Unterminated string") or (not rest and words.startswith("Expected ")):
-        opened = _first_open(text)
-        if opened is not None:
-            return opened, _unclosed(text.split("\n")[opened - 1])
-    return line, _odd(rest) or _bare_dot(before, rest) or _by_rule(words, rest)
+    said, place = str(error), _PLACE.search(str(error))
+    words = next((to for rule, to in _EXPECTED if re.match(rule, said)), said)
+    at = len(text)
+    if place and place[1]:
+        at = sum(len(line) + 1 for line in text.split("\n")[: int(place[1]) - 1])
+        at += int(place[2]) - 1
+    elif words == _UNCLOSED:  # tomllib reports the end of the file, not the quote
+        blanked = _CLOSED.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+        at = min((n for n in map(blanked.find, "\"'") if n >= 0), default=at)
+    line, start = text.count("\n", 0, at) + 1, text.rfind("\n", 0, at) + 1
+    whole, rest = text[start:].partition("\n")[0], text[at:].partition("\n")[0]
+    if re.match(r"[+-]?\.(\d|\W|$)", rest):
+        words = "a number needs a digit on both sides of its dot: 0.5, 3.0"
+    if odd := next((c for c in whole if c in "“”„‟«»‘’‚‛‹›`´"), None):
+        words += f"; {odd} is a typographic quote: use \" or '"
+    return line, at - start + 1, f"found {_found(rest, at == len(text))}: {words}"
 
 
-def _first_open(document: str) -> int | None:
-    """Return the line, from 1, of the first quote that is not closed."""
-    at = 0
-    while mark := re.compile("[\"'#]").search(document, at):
-        if mark[0] == "#":
-            at = (document.find("\n", mark.start()) + 1) or len(document)
-        elif whole := _TEXT.match(document, mark.start()):
-            at = whole.end()
-        else:
-            return document[: mark.start()].count("\n") + 1
-    return None
-
-
-def _character(rest: str, whole: str) -> str:
-    """Return the words for a character that no text may have; no rest means the line's end."""
-    if not rest:
-        return _unclosed(whole)
-    found = f"found the control character U+{ord(rest[0]):04X}"
-    return f"{found}; expected none (in double quotes it is written \\u{ord(rest[0]):04X})"
-
-
-def _unclosed(line: str) -> str:
-    words = "found a text without its closing quote"
-    typographic = next((c for c in line if c in _TYPOGRAPHIC), None)
-    if typographic:
-        return f"{words}, and the typographic quote {typographic}; {_QUOTES}"
-    return f"{words}; expected the quote that it begins with, \" or ', at its end"
-
-
-def _odd(rest: str) -> str:
-    """Return the words for a character that looks like another, or ""."""
-    if not rest:
-        return ""
-    first = rest[0]
-    if first in _TYPOGRAPHIC:
-        return f"found the typographic quote {first}; {_QUOTES}"
-    if first != " " and unicodedata.category(first) in ("Zs", "Cf", "Cc"):
-        name = unicodedata.name(first, "a control character").lower()
-        return f"found U+{ord(first):04X} ({name}); expected a plain blank, or nothing"
-    return ""
-
-
-def _bare_dot(before: str, rest: str) -> str:
-    """Return the words for a number that begins or ends with its dot, as ``.3``, or ""."""
-    # The reader has taken the digits of `3.` for the whole number.
-    digits = _DIGITS.search(before) if rest.startswith(".") else None
-    start = digits.start() if digits else len(before)
-    number = _BARE.match(before[start:] + rest)
-    if number is None:
-        return ""
-    key = _KEY.search(before[:start])
-    where = f" as the value of {key[1]}" if key else ""
-    full = f"{number['sign']}{number['whole'] or 0}.{number['part'] or 0}{number['power']}"
-    return f"found {number[0]}{where}; write {full}: a dot needs a digit on either side"
-
-
-def _by_rule(words: str, rest: str) -> str:
-    """Return the words for a rule of the grammar that does not hold."""
-    found = _found(rest)
-    if words == "Invalid value":
-        value = rest.split("#")[0].strip().rstrip(",]}")
-        if value.lower() in ("true", "false"):
-            return f"found {value}; expected {value.lower()}, in small letters"
-        if re.match(r"[\w./~]", value) and not value[0].isdigit():
-            return f"found {found} without quotes; {_VALUES}"
-        return f"found {found} as a value; {_VALUES}"
-    if words == "Invalid statement":
-        return f"found {found}; expected KEY = VALUE, [TABLE] or # and a comment"
-    if words.startswith("Expected '='"):
-        return f"found {found} behind a key; expected = and a value"
-    if words.startswith("Expected newline"):
-        return f"found {found} behind a value; expected the end of the line, or # and a comment"
-    if words.startswith(("Expected ']'", "Expected ']]'")):
-        return f"found {found} in a heading; expected its closing bracket, as in [bus], [[station]]"
-    if words.startswith("Invalid initial character"):
-        return f"found {found} in place of a key; expected letters, digits, - and _, or quotes"
-    if "Unescaped" in words or "hex value" in words or "Escaped" in words:
-        return (
-            "found a backslash that stands for nothing; expected \\\\ for a backslash in double "
-            "quotes, or the text in single quotes"
-        )
-    if words == "Cannot overwrite a value" or words.startswith("Duplicate"):
-        return "found a key for the second time; expected each once"
-    if twice := re.fullmatch(r"Cannot declare \((.*?),?\) twice", words):
-        table = twice[1].replace("'", "").replace(", ", ".")
-        return f"found the table [{table}] for the second time; expected each once"
-    if words == "Unclosed array":
-        return f"found {found} in an array; expected a comma between its values, and ] behind them"
-    return words
-
-
-def _found(rest: str) -> str:
-    word = rest.split("#")[0].strip()
+def _found(rest: str, at_end: bool) -> str:
+    word = shown(rest.split("#")[0].strip(" \t"))
     if not word:
-        return "nothing"
-    word = shown(word)
-    return repr(word) if len(word) <= _LONGEST else repr(word[:_LONGEST]) + "…"
+        return "the end of the file" if at_end else "the end of the line"
+    if not word[0].isprintable():
+        name = unicodedata.name(word[0], "a control character").lower()
+        return f"U+{ord(word[0]):04X} ({name})"
+    return repr(word) if len(word) <= 40 else repr(word[:40]) + "…"
