@@ -12,7 +12,6 @@ Everything listed in ``__all__`` is public and loaded on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -64,9 +63,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # Loaded on first use: `streamgenre --help` must not wait for ZeroMQ.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Loaded on first use: `streamgenre --help` must not wait for ZeroMQ.
+    from importlib import import_module
+
     if name == "Subscriber":
         module = "streamgenre.client.subscriber"
     else:

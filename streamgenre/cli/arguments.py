@@ -269,7 +269,7 @@ def _probe(commands: Commands) -> None:
         type=float,
         default=20.0,
         metavar="SECONDS",
-        help="seconds to wait for them beyond their own length (default: 20)",
+        help="longest wait beyond --seconds (default: 20)",
     )
     parser.add_argument(
         "--model",

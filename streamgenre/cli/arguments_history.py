@@ -119,12 +119,16 @@ def _history(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> 
     playlist = listing("playlist", "titles with their genres, as an airplay log")
     playlist.add_argument("--json", action="store_true", help="the same as --format json")
     playlist.add_argument(
-        "--format", choices=("text", "csv", "json", "cue"), help="default: text, or csv with --out"
+        "--format",
+        choices=("text", "csv", "json", "cue"),
+        help="format to print (default: text, or csv with --out)",
     )
     _out(playlist)
     export = listing("export", "rows for other programs")
     export.add_argument("--json", action="store_true", help="the same as --format json")
-    export.add_argument("--format", choices=("csv", "json", "parquet"), help="default: csv")
+    export.add_argument(
+        "--format", choices=("csv", "json", "parquet"), help="format to write (default: csv)"
+    )
     export.add_argument(
         "--what",
         choices=("segments", "titles", "gaps", "dead-air", "sources", "shares", "detail"),

@@ -45,7 +45,7 @@ class Subject:
     config: Path | None = None
     """File of its settings; None if it has none."""
     config_error: str | None = None
-    """Why the settings cannot be used, None if they can; otherwise all fields are defaults."""
+    """Why the settings cannot be used, in which case the rest are defaults; None if they can."""
     unit: str = "streamgenre.service"
     """Its systemd unit."""
     keys: Path | None = None

@@ -75,7 +75,7 @@ class InputChecker:
         except InputError as error:
             if name is None:
                 do = "name an input in the settings"
-                return note("input", f"{error}: the demo would play", do)
+                return note("input", f"{error}; without an input the demo plays", do)
             which = "the default input device" if name == INPUT else repr(shown(name))
             do = "`streamgenre devices` lists all devices; the daemon waits for a missing one"
             return problem("input", f"{which}: {error}", do)

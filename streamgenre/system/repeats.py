@@ -18,7 +18,7 @@ MAX_PER_KIND: Final = 5
 MAX_TOTAL: Final = 100
 """Lines of all kinds that pass in that time."""
 MAX_KINDS: Final = 256
-"""Kinds that are told apart; beyond that number the oldest one is forgotten."""
+"""Kinds that are counted separately; beyond that number the oldest one is forgotten."""
 
 
 @dataclass(slots=True)
