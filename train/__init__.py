@@ -12,14 +12,13 @@ Not installed with the package; run it from a checkout with the ``train`` extra 
     python -m train ensemble MODEL MODEL --out DIR
     python -m train reproduce --corpus DIR
 
-One module a subject: ``corpus`` (files, genres, folds), ``frames`` (decoding and the cache),
-``augment`` and ``batches`` (what the network sees), ``recipes`` (the networks), ``fitting`` (the
-loop), ``export`` (ONNX, checked against Keras), ``measure`` (statistics), ``evaluation`` (running
-a model folder over clips), ``data`` and ``heldout`` (what it is run over, and what it says to music
-that it has not heard), ``talk`` and ``speech`` (speech against everything else), ``card``,
-``cardtext`` and ``cardfigures`` (manifest and model card), ``comparison`` (models beside each
-other), ``workflow`` (all of it in order).
-``trunk`` holds what stands on a pretrained network (recipes ``lstm`` and ``cnn``), ``streaming``
-plays hours of programme through the daemon's engine, ``corpora`` looks at corpora and splits them,
-``ensemble`` averages models, ``ancestors`` trains published ones again.
+Modules: ``job`` (what is trained), ``manifest_writer`` and ``model_folder`` (what is written),
+``cache`` and ``hashes``.
+
+Packages, from the bottom up: ``augmentation`` (changed copies of music), ``corpora`` (files, folds,
+frames), ``recipes`` (networks trained from scratch), ``export`` (Keras to ONNX), ``evaluation``
+(figures on held-out clips), ``cards`` (model cards and pictures), ``trunk`` (heads on the
+pretrained network: recipes ``lstm`` and ``cnn``), ``fitting`` (training the networks of
+``recipes``), ``ensemble`` (averaged models), ``streaming`` (hours of programme through the daemon's
+engine), ``ancestors`` (published models trained again) and ``cli`` (one module per command).
 """

@@ -59,9 +59,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture(scope="module")
-def heard(corpus: Any, weights: Any, cache: Path) -> front_windows.Fronts:
+def heard(corpus: Any, weights: Any, cache: Path) -> front_windows.FrontFeatures:
     clips, files = corpus
-    return front_windows.hear(clips, weights, cache, versions=2, seed=1, talk=files)
+    return front_windows.front_features(clips, weights, cache, versions=2, seed=1, talk=files)
 
 
 def units(weights: Any, features: Any) -> Any:
@@ -72,7 +72,7 @@ def units(weights: Any, features: Any) -> Any:
 
 
 def test_front_and_back_are_the_trunk(
-    corpus: Any, weights: Any, heard: front_windows.Fronts
+    corpus: Any, weights: Any, heard: front_windows.FrontFeatures
 ) -> None:
     short, long = corpus[0].clips[:2]
     assert short.path.stat().st_size < 3 * 2 * RATE  # one window
@@ -84,7 +84,9 @@ def test_front_and_back_are_the_trunk(
         np.testing.assert_allclose(one / scale, other / scale, atol=2e-3)  # kept in 16 bits
 
 
-def test_windows_are_those_of_clips_and_of_music(corpus: Any, heard: front_windows.Fronts) -> None:
+def test_windows_are_those_of_clips_and_of_music(
+    corpus: Any, heard: front_windows.FrontFeatures
+) -> None:
     clips, files = corpus
     music = [file.fold for file in files if file.kind == talk_files.MUSIC]
     for fold in clips.folds:
@@ -100,18 +102,18 @@ def test_they_come_from_the_cache_and_from_the_seed(
     corpus: Any,
     weights: Any,
     cache: Path,
-    heard: front_windows.Fronts,
+    heard: front_windows.FrontFeatures,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clips, files = corpus
     monkeypatch.setattr(front_windows, "_fronts", None)
-    again = front_windows.hear(clips, weights, cache, versions=2, seed=1, talk=files)
+    again = front_windows.front_features(clips, weights, cache, versions=2, seed=1, talk=files)
     assert np.array_equal(again.features, heard.features)
     assert front_windows._key(b"", [], [], (2, 1)) != front_windows._key(b"", [], [], (2, 2))
 
 
 def test_changed_windows_come_closer_to_clean_ones(
-    weights: Any, heard: front_windows.Fronts
+    weights: Any, heard: front_windows.FrontFeatures
 ) -> None:
     fold = int(heard.folds[0])
     shown = heard.folds != fold
@@ -135,7 +137,7 @@ def test_changed_windows_come_closer_to_clean_ones(
 
 
 def test_the_fold_held_out_is_not_used(
-    weights: Any, heard: front_windows.Fronts, tmp_path: Path
+    weights: Any, heard: front_windows.FrontFeatures, tmp_path: Path
 ) -> None:
     quick = replace(SETTINGS, epochs=1)
     fold = int(heard.folds[0])
@@ -183,9 +185,9 @@ def test_every_fold_is_heard_by_a_trunk_that_was_not_trained_on_with_it(
         return f"trunk without {without}"
 
     monkeypatch.setattr(checkpoint, "load", lambda folder: "published")
-    monkeypatch.setattr(front_windows, "hear", lambda *_, **more: None)
+    monkeypatch.setattr(front_windows, "front_features", lambda *_, **more: None)
     monkeypatch.setattr(microphone_training, "adapted", trunk_without)
-    monkeypatch.setattr(train_head, "hear", heard_by)
+    monkeypatch.setattr(train_head, "embed_corpus", heard_by)
     job = TrainingJob(
         recipe=RECIPES["cnn"], settings=lstm_memory.Settings(), out=tmp_path / "out", command=""
     )

@@ -142,7 +142,7 @@ def some_windows(ancestor: Ancestor) -> clip_windows.Windows:
     ]
     shape = (clip_windows.CLIP_FRAMES, ancestor.spec.numcep)
     frames = tuple(np.zeros(shape, np.float32) for _ in clips)
-    return clip_windows.cut(ancestor, clip_windows.Heard(tuple(clips), frames, 0, ""))
+    return clip_windows.cut(ancestor, clip_windows.FullClips(tuple(clips), frames, 0, ""))
 
 
 def test_authors_leak_and_folds_do_not() -> None:

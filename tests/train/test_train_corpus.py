@@ -132,5 +132,5 @@ def test_a_clip_twice_in_the_table(tmp_path: Path) -> None:
     write_corpus(tmp_path)
     with (tmp_path / "clips.csv").open("a") as file:
         file.write("low.00001,low,somebody\n")
-    with pytest.raises(TrainError, match=r"low\.00001 stands there 2 times"):
+    with pytest.raises(TrainError, match=r"low\.00001 is listed 2 times"):
         read_corpus(tmp_path)

@@ -7,7 +7,7 @@ import pytest
 
 from streamgenre.inference.models import Output
 from train.corpora.recordings import SPEC
-from train.evaluation.clip_outcomes import Outcome, figures, hear, temperature_of
+from train.evaluation.clip_outcomes import Outcome, figures, run_clips, temperature_of
 
 
 class Manifest:
@@ -44,7 +44,7 @@ def clip(n: int, value: float = 0.0) -> Any:
 
 def run(lengths: list[int], **options: Any) -> list[Outcome]:
     n = len(lengths)
-    return hear(
+    return run_clips(
         cast("Any", Counting()),
         [clip(length, i) for i, length in enumerate(lengths)],
         [0] * n,

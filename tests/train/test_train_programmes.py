@@ -27,16 +27,18 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def heard(tmp_path_factory: pytest.TempPathFactory) -> embedded_corpus.Heard:
+def heard(tmp_path_factory: pytest.TempPathFactory) -> embedded_corpus.EmbeddedCorpus:
     folder = write_corpus(tmp_path_factory.mktemp("corpus"))
     cache = tmp_path_factory.mktemp("cache")
     write_talk(folder)
     corpus = read_corpus(folder)
     files = talk_files.read_talk(folder, corpus.folds)
-    return embedded_corpus.hear(corpus, [random_trunk()], cache, talk=files, programmes=1)[0]
+    return embedded_corpus.embed_corpus(corpus, [random_trunk()], cache, talk=files, programmes=1)[
+        0
+    ]
 
 
-def test_programmes_keep_folds_apart(heard: embedded_corpus.Heard) -> None:
+def test_programmes_keep_folds_apart(heard: embedded_corpus.EmbeddedCorpus) -> None:
     folds = np.array([clip.fold for clip in heard.clips])
     for seconds in heard.kinds.values():
         playing = seconds.clips >= 0
@@ -75,14 +77,14 @@ def test_a_programme_comes_from_its_seed_and_from_the_cache(tmp_path: Path) -> N
     )
 
 
-def test_heads_tell_tones_that_they_never_heard(heard: embedded_corpus.Heard) -> None:
+def test_heads_tell_tones_that_they_never_heard(heard: embedded_corpus.EmbeddedCorpus) -> None:
     settings = lstm_memory.Settings(units=4, epochs=1, programmes=4, batch=4, seconds=40, chunk=20)
     for name, recipe in head_training.RECIPES.items():
         measured = head_training.Measured()
         for fold in heard.corpus.folds:
             rest = tuple(one for one in heard.corpus.folds if one != fold)
             fitted = head_training.fit(heard, recipe, settings, rest)
-            head_training.listen(fitted, heard, fold, measured)
+            head_training.measure_fold(fitted, heard, fold, measured)
         figures = head_training.figures(measured, heard)
         assert figures["clip"]["accuracy"] > 0.6, name  # chance is 1/3
         assert figures["clips"] == 18
@@ -205,7 +207,7 @@ def test_rows_without_a_genre_get_all_of_them_alike(rng: np.random.Generator) ->
 
 
 def test_noise_without_music_is_given_no_genre(
-    heard: embedded_corpus.Heard, monkeypatch: pytest.MonkeyPatch
+    heard: embedded_corpus.EmbeddedCorpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strays = heard.strays
     assert (strays.clips == -1).all()

@@ -113,7 +113,7 @@ def test_more_folds_than_a_genre_can_fill_are_refused(
     alone = tmp_path / "alone.csv"
     alone.write_text(re.sub("polka artist .", "all", table))
     assert main([*command, "--table", str(alone)]) == 1
-    assert "polka has 6 clips of 1 artist; not even 2 folds can" in capsys.readouterr().err
+    assert "polka has 6 clips of 1 artist; not even 2 folds are" in capsys.readouterr().err
 
 
 def test_artists_from_tags(corpus: Path, cache: Path, tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_changed_and_missing_files_are_refused(tmp_path: Path, cache: Path) -> N
     changed = corpus / "folk" / "folk0.flac"
     was = changed.read_bytes()
     encode(changed, tune(9, 1))
-    with pytest.raises(TrainError, match=r"1 of its 4 files are not those that were split"):
+    with pytest.raises(TrainError, match=r"1 of its 4 files have changed since the split"):
         splitfile.read(path, corpus)
     changed.write_bytes(was)
     splitfile.read(path, corpus)
@@ -218,7 +218,7 @@ def test_changed_and_missing_files_are_refused(tmp_path: Path, cache: Path) -> N
     with pytest.raises(TrainError, match=r"1 of its 4 clips are not in"):
         splitfile.read(path, corpus)
     path.write_text("{}")
-    with pytest.raises(TrainError, match="is no split file"):
+    with pytest.raises(TrainError, match="is not a split file"):
         splitfile.read(path, corpus)
 
 

@@ -20,7 +20,7 @@ from train.corpora.material_kinds import ROOM, seed_of
 from train.corpora.recordings import SPEC, decode, frames_of
 from train.streaming import playback
 from train.streaming.drift import drift
-from train.streaming.playback import KINDS, STATES, Heard
+from train.streaming.playback import KINDS, STATES, Playback
 from train.streaming.programme import RATE, Clip, Programme, Settings
 from train.streaming.stream_figures import figures
 
@@ -96,7 +96,7 @@ def test_the_same_seed_is_the_same_programme() -> None:
     assert len(one) != len(other) or (one[:1000] != other[:1000]).any()
 
 
-def made_up(on: str, said: str, *, speech: str = "") -> Heard:
+def made_up(on: str, said: str, *, speech: str = "") -> Playback:
     """One letter a second: a and b are genres, t talk, s silence; said: - unknown, t speech."""
     genres = np.array(["ab".find(letter) for letter in on])
     kinds = np.array([KINDS.index({"t": "talk", "s": "silence"}.get(c, "music")) for c in on])
@@ -107,7 +107,7 @@ def made_up(on: str, said: str, *, speech: str = "") -> Heard:
     states = [{"-": "unknown", "t": "speech", "s": "silence"}.get(c, "music") for c in said]
     p = np.full((len(on), 2), 0.5)
     p[decided >= 0] = np.eye(2)[decided[decided >= 0]] * 0.8 + 0.1
-    return Heard(
+    return Playback(
         times=np.arange(1.0, len(on) + 1),
         states=np.array([STATES.index(state) for state in states]),
         decisions=decided,
@@ -320,7 +320,7 @@ def test_a_state_that_drifts_is_found_out(models: Path) -> None:
 def test_truth_and_updates_have_one_clock(models: Path) -> None:
     model = load_model(str(models / "folds" / "fold-1"))
     programme = Programme(some_clips(), (), 2, SETTINGS)
-    heard = playback.listen(
+    heard = playback.play(
         model, programme.blocks(), programme.parts, decision=DecisionSettings(smoothing_s=0.0)
     )
     assert np.all(np.diff(heard.times) > 0)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from train.ancestors.ancestor import Ancestor
-    from train.ancestors.clip_windows import Heard, Windows
+    from train.ancestors.clip_windows import FullClips, Windows
     from train.ancestors.train_ancestor import Trained
 
 _CHECKED: Final = 6
@@ -28,7 +28,7 @@ def write(
     out: Path,
     ancestor: Ancestor,
     trained: Trained,
-    heard: Heard,
+    full: FullClips,
     windows: Windows,
     temperature: float | None,
 ) -> None:
@@ -39,8 +39,8 @@ def write(
     TrainError
         If the graph differs from what was trained, or the folder cannot be written.
     """
-    weights = _graph(ancestor, trained, heard, windows)
-    manifest = _manifest(ancestor, trained, heard, windows, weights, temperature)
+    weights = _graph(ancestor, trained, full, windows)
+    manifest = _manifest(ancestor, trained, full, windows, weights, temperature)
     with model_folder.new_folder(out, replace=True) as folder:
         model_folder.write_folder(folder, manifest, weights)
         (folder / "README.md").write_text(_card(ancestor, manifest), "utf-8")
@@ -57,9 +57,9 @@ def calibrate(out: Path, ancestor: Ancestor, temperature: float) -> None:
     model_folder.write_text(out / "README.md", _card(ancestor, manifest))
 
 
-def _graph(ancestor: Ancestor, trained: Trained, heard: Heard, windows: Windows) -> bytes:
+def _graph(ancestor: Ancestor, trained: Trained, full: FullClips, windows: Windows) -> bytes:
     length = ancestor.window_frames
-    some = heard.frames[:: max(1, len(heard.frames) // _CHECKED)][:_CHECKED]
+    some = full.frames[:: max(1, len(full.frames) // _CHECKED)][:_CHECKED]
     frames = np.stack([of_clip[-length:] for of_clip in some])
     if trained.nearest is not None:
         return ancestor_graph.checked(trained.nearest.graph(length), trained.predict, frames)
@@ -75,7 +75,7 @@ def _graph(ancestor: Ancestor, trained: Trained, heard: Heard, windows: Windows)
 def _manifest(
     ancestor: Ancestor,
     trained: Trained,
-    heard: Heard,
+    full: FullClips,
     windows: Windows,
     weights: bytes,
     temperature: float | None,
@@ -100,7 +100,7 @@ def _manifest(
                 "soxr",
                 "av",
             ),
-            corpus={"clips": len(windows.clips), "sha256": heard.sha256},
+            corpus={"clips": len(windows.clips), "sha256": full.sha256},
             details={
                 "settings": asdict(ancestor.protocol),
                 "parameters": trained.parameters,
@@ -121,7 +121,7 @@ def _card(ancestor: Ancestor, manifest: dict[str, Any]) -> str:
     )
     lines = [
         f"# {ancestor.name}\n",
-        f"{ancestor.what}: trained as its authors did, for comparison. It has heard the artists "
+        f"{ancestor.what}: trained as its authors did, for comparison. It has full the artists "
         "that it is tested on by their protocol; take another model to listen with.\n",
         f"- **Labels:** {', '.join(manifest['labels'])}",
         f"- **Input:** the last {ancestor.window_frames / spec.frame_rate:.1f} s, "

@@ -31,7 +31,7 @@ SEED: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class FullClips:
     """The full clips of a corpus by ancestor's frames."""
 
     clips: tuple[Clip, ...]
@@ -78,9 +78,9 @@ class Split:
     test: Ints
 
 
-def hear(
+def load_full_clips(
     corpus: Corpus, spec: MfccSpec, cache: Path, *, on_file: Callable[[], None], note: Any
-) -> Heard:
+) -> FullClips:
     """Compute the frames of all full clips of a corpus.
 
     Raises
@@ -102,7 +102,7 @@ def hear(
             f"none of {len(corpus.clips)} clips lasts {_SECONDS:.1f} s; the ancestors were made "
             "for clips of 30 s"
         )
-    return Heard(
+    return FullClips(
         tuple(full),
         tuple(recordings[clip.path].frames[:, : spec.numcep] for clip in full),
         len(there) - len(full),
@@ -110,16 +110,16 @@ def hear(
     )
 
 
-def cut(ancestor: Ancestor, heard: Heard) -> Windows:
+def cut(ancestor: Ancestor, full: FullClips) -> Windows:
     """Cut clips into an ancestor's windows, evenly spaced from the first frame to the last."""
-    wanted = set(ancestor.genres) or {clip.genre for clip in heard.clips}
-    kept = [n for n, clip in enumerate(heard.clips) if clip.genre in wanted]
-    labels = tuple(sorted({heard.clips[n].genre for n in kept}))
+    wanted = set(ancestor.genres) or {clip.genre for clip in full.clips}
+    kept = [n for n, clip in enumerate(full.clips) if clip.genre in wanted]
+    labels = tuple(sorted({full.clips[n].genre for n in kept}))
     if len(labels) < 2:
         raise TrainError(f"{ancestor.name}: the corpus has clips of {len(labels)} of its genres")
     front = ancestor.front(ancestor.spec) if ancestor.front else None
     frames = [
-        np.asarray(front(heard.frames[n])) if front else heard.frames[n] for n in kept
+        np.asarray(front(full.frames[n])) if front else full.frames[n] for n in kept
     ]  # fmt: skip
     rows = [
         (clip, round(start))
@@ -127,7 +127,7 @@ def cut(ancestor: Ancestor, heard: Heard) -> Windows:
         for start in np.linspace(0, len(of_clip) - ancestor.window_frames, ancestor.windows)
     ]
     clip, start = (np.array(column, np.int64) for column in zip(*rows, strict=True))
-    clips = tuple(heard.clips[n] for n in kept)
+    clips = tuple(full.clips[n] for n in kept)
     target = np.array([labels.index(clips[c].genre) for c in clip])
     return Windows(tuple(frames), clip, start, target, labels, clips, ancestor.window_frames)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from train.ancestors.ancestor import Ancestor
-    from train.ancestors.clip_windows import Heard
+    from train.ancestors.clip_windows import FullClips
     from train.cli.progress import Progress
     from train.corpora.corpus import Corpus
 
@@ -24,53 +24,57 @@ class Reproduction:
     def __init__(self, options: argparse.Namespace, progress: Progress, corpus: Corpus) -> None:
         self._options, self._progress, self._corpus = options, progress, corpus
         self._folders: Path = options.folders or cache_folder("ancestors")
-        self._heard: tuple[Any, Heard] | None = None
+        self._full: tuple[Any, FullClips] | None = None
 
     def reproduce(self, ancestor: Ancestor) -> None:
         """Train an ancestor on all splits that were asked for, write figures and model folder."""
         from train.ancestors import ancestor_answers, ancestor_folder, clip_windows
 
-        heard = self._hear(ancestor)
-        windows = clip_windows.cut(ancestor, heard)
+        full = self._load(ancestor)
+        windows = clip_windows.cut(ancestor, full)
         folds = [clip.fold for clip in windows.clips]
-        key = ancestor_answers.key_of(ancestor, heard.sha256, folds, self._options.most_epochs)
+        key = ancestor_answers.key_of(ancestor, full.sha256, folds, self._options.most_epochs)
         path = self._options.out / f"{ancestor.name}.json"
-        told = _read(path)
-        if told.get("key") != key:
-            told = {"key": key, "name": ancestor.name, "corpus": self._told(heard, windows)}
-        if self._options.protocol != "authors" and "artists" not in told:
+        record = _read(path)
+        if record.get("key") != key:
+            record = {
+                "key": key,
+                "name": ancestor.name,
+                "corpus": self._corpus_record(full, windows),
+            }
+        if self._options.protocol != "authors" and "artists" not in record:
             splits = list(clip_windows.artist_splits(ancestor, windows))
-            answers = [self._answers(ancestor, windows, heard, split, key) for split in splits]
-            told["artists"] = ancestor_answers.figures(windows, answers, whole_clips=True)
+            answers = [self._answers(ancestor, windows, full, split, key) for split in splits]
+            record["artists"] = ancestor_answers.figures(windows, answers, whole_clips=True)
             ancestor_folder.calibrate(
-                self._folders / ancestor.name, ancestor, told["artists"]["temperature"]
+                self._folders / ancestor.name, ancestor, record["artists"]["temperature"]
             )
-            self._save(path, told)
-        if self._options.protocol != "artists" and "authors" not in told:
+            self._save(path, record)
+        if self._options.protocol != "artists" and "authors" not in record:
             split = clip_windows.authors_split(ancestor, windows)
-            temperature = told.get("artists", {}).get("temperature")
-            answer = self._answers(ancestor, windows, heard, split, key, temperature)
+            temperature = record.get("artists", {}).get("temperature")
+            answer = self._answers(ancestor, windows, full, split, key, temperature)
             whole = ancestor.protocol.split == "clips"
-            told["authors"] = ancestor_answers.figures(windows, [answer], whole_clips=whole)
-            self._save(path, told)
+            record["authors"] = ancestor_answers.figures(windows, [answer], whole_clips=whole)
+            self._save(path, record)
 
-    def _hear(self, ancestor: Ancestor) -> Heard:
+    def _load(self, ancestor: Ancestor) -> FullClips:
         from train.ancestors import clip_windows
 
-        if self._heard is None or self._heard[0] != ancestor.spec:
+        if self._full is None or self._full[0] != ancestor.spec:
             self._progress.files(len(self._corpus.clips))
-            heard = clip_windows.hear(
+            full = clip_windows.load_full_clips(
                 self._corpus,
                 ancestor.spec,
                 self._options.cache or cache_folder("frames"),
                 on_file=self._progress.step,
                 note=self._progress.note,
             )
-            self._heard = (ancestor.spec, heard)
-        return self._heard[1]
+            self._full = (ancestor.spec, full)
+        return self._full[1]
 
     def _answers(
-        self, ancestor: Ancestor, windows: Any, heard: Heard, split: Any, key: str,
+        self, ancestor: Ancestor, windows: Any, full: FullClips, split: Any, key: str,
         temperature: float | None = None,
     ) -> Any:  # fmt: skip
         """Train on a split, or take what was kept; the authors' split becomes a model folder."""
@@ -94,7 +98,7 @@ class Reproduction:
         )
         logits = train_ancestor.logits_of(trained, windows, split.test)
         if authors:
-            ancestor_folder.write(out, ancestor, trained, heard, windows, temperature)
+            ancestor_folder.write(out, ancestor, trained, full, windows, temperature)
             self._progress.note(f"{out}: {ancestor.name} as a model folder")
         answers = ancestor_answers.Answers(
             split.test, logits, trained.epochs, trained.seconds, trained.parameters
@@ -106,24 +110,24 @@ class Reproduction:
         )
         return answers
 
-    def _told(self, heard: Heard, windows: Any) -> dict[str, Any]:
+    def _corpus_record(self, full: FullClips, windows: Any) -> dict[str, Any]:
         return {
-            "clips": len(heard.clips),
-            "left_out": heard.left_out,
-            "sha256": heard.sha256,
+            "clips": len(full.clips),
+            "left_out": full.left_out,
+            "sha256": full.sha256,
             "folds_by": self._corpus.folds_by,
             "genres": {
-                genre: sum(clip.genre == genre for clip in heard.clips)
+                genre: sum(clip.genre == genre for clip in full.clips)
                 for genre in self._corpus.labels
             },
         }
 
-    def _save(self, path: Path, told: dict[str, Any]) -> None:
+    def _save(self, path: Path, record: dict[str, Any]) -> None:
         from train.ancestors import ancestors_table
 
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+            path.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
             ancestors_table.write(path.parent)
         except OSError as error:
             raise TrainError(f"cannot write {path}: {error.strerror}") from error

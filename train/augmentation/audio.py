@@ -1,6 +1,6 @@
 """Augmentation of audio: other levels, loudspeakers, rooms, microphones, noise, talk and codecs.
 
-Everything works on mono samples at 16 kHz and draws from the generator that it is given.
+Everything works on mono samples at 16 kHz and draws from the given generator.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Sound:
     codec_probability: float = 0.3
     """Share of pieces that were sent through MP3, AAC or Opus."""
     codec_bits: tuple[int, int] = (16_000, 64_000)
-    """Bits a second of mono."""
+    """Bit rates for mono, in bit/s."""
     noise_probability: float = 0.3
     """Share of pieces that get noise."""
     noise_db: tuple[float, float] = (0.0, 30.0)
     """Signal-to-noise ratio in decibels."""
     room_probability: float = 0.4
-    """Share of pieces that are played by a small loudspeaker in a room."""
+    """Share of pieces played by a small loudspeaker in a room."""
     room_seconds: tuple[float, float] = (0.15, 0.9)
     """The room's decay time to -60 dB."""
     room_noise_db: tuple[float, float] = (3.0, 35.0)
@@ -50,9 +50,9 @@ class Sound:
     clip_probability: float = 0.08
     """Share of pieces that are driven into clipping."""
     talk_probability: float = 0.0
-    """Share of pieces that somebody talks over."""
+    """Share of pieces with speech over the music."""
     talk_db: tuple[float, float] = (0.0, 15.0)
-    """Music against talk, in decibels."""
+    """Level of music over speech, in decibels."""
 
 
 _EXCERPT_S: Final = 12.0
@@ -63,7 +63,7 @@ LEVEL_ONLY: Final = Sound(
     gain_db=(-20.0, 0.0), equaliser_probability=0, speed=0, codec_probability=0,
     noise_probability=0, room_probability=0, clip_probability=0,
 )  # fmt: skip
-"""A line signal: nothing but its level changes."""
+"""A line signal: only its level changes."""
 MICROPHONE: Final = Sound(
     gain_db=(0.0, 0.0), equaliser_probability=0.6, equaliser_db=3.0, speed=0,
     codec_probability=0.25, noise_probability=0.15, room_probability=0.5, room_noise_db=(3.0, 30.0),
@@ -87,11 +87,11 @@ def change(
     rng
         Source of everything drawn.
     settings
-        How often and how much.
+        How often and how much it is changed.
     noises
         Recordings of noise to choose from; without any, coloured noise is synthesised.
     talks
-        Recordings of speech to choose from; without any, nobody talks.
+        Recordings of speech to choose from; without any, no speech is added.
     """
     s = settings
     out = samples
@@ -126,10 +126,11 @@ def change(
 def through_a_microphone(
     samples: Samples, rng: np.random.Generator, noises: Sequence[Samples] = ()
 ) -> Samples:
-    """Return a copy such as a cheap microphone may give: much noise, most of it low, at any level.
+    """Return a copy as from a cheap microphone: much noise, mostly low, at any level.
 
-    Beside :data:`MICROPHONE`, every other copy gets the noise of a place or of an amplifier, 22 dB
-    quieter to 8 dB louder than the music, often without its treble. The length is kept.
+    In addition to :data:`MICROPHONE`, every other copy gets the noise of a place or of an
+    amplifier, 22 dB quieter to 8 dB louder than the music, often without its treble. The length is
+    kept.
 
     Parameters
     ----------
@@ -182,7 +183,7 @@ def stray_noise(rng: np.random.Generator, noises: Sequence[Samples] = ()) -> Sam
 
 
 def excerpt_of(samples: Samples, rng: np.random.Generator) -> Samples:
-    """Return the 12 s of a file that are changed or put into a room, where it is heard alone."""
+    """Return the 12 s of a file that are changed or put into a room."""
     length = int(_EXCERPT_S * RATE)
     start = int(rng.integers(max(1, len(samples) - length)))
     return samples[start : start + length]
@@ -195,10 +196,10 @@ def simulated_room(
     *,
     noise_db: float = 10.0,
 ) -> Samples:
-    """Return a piece as a microphone in a living room hears it, its level 0 to 20 dB less.
+    """Return a piece as recorded in a living room, at a level 0 to 20 dB lower.
 
-    A shelf loudspeaker, a room that decays in 0.3 to 0.6 s, noise at a fixed distance. This is what
-    robustness is measured with; the augmentation draws from a wider range of rooms.
+    A shelf loudspeaker, a room that decays in 0.3 to 0.6 s, noise at a fixed level below the music.
+    Robustness is measured with it; the augmentation draws from a wider range of rooms.
     """
     heard = room_acoustics.in_a_room(
         samples, rng, seconds=(0.3, 0.6), noise_db=(noise_db, noise_db), noises=noises, small=False

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Samples = NDArray[np.float32]
 
 CODECS: Final = {"libmp3lame": "mp3", "aac": "adts", "libopus": "ogg"}
-"""FFmpeg's encoders and the container that each is put into."""
+"""Containers by FFmpeg encoder."""
 
 
 def round_trip(samples: Samples, rate: int, codec: str, bits_a_second: int) -> Samples:
@@ -26,11 +26,11 @@ def round_trip(samples: Samples, rate: int, codec: str, bits_a_second: int) -> S
     samples
         Shape ``(n,)``.
     rate
-        Samples a second.
+        Sample rate in Hz.
     codec
         One of :data:`CODECS`.
     bits_a_second
-        Bit rate that the encoder is asked for.
+        Bit rate of the encoder, in bit/s.
     """
     import av
 

@@ -1,7 +1,7 @@
-"""Augmentation of log-mel segments: what another room, desk or microphone would have made of them.
+"""Augmentation of log-mel segments: other rooms, mixing desks and microphones.
 
-Everything works on natural logarithms of power, shape ``(time, bands)``, and draws from the
-generator that it is given: the same seed gives the same segments.
+Everything works on natural logarithms of power, shape ``(time, bands)``, and draws from the given
+generator: the same seed gives the same segments.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FRAME_SECONDS: Final = 0.04
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How much is changed; the numbers are the ends of the ranges drawn from."""
+    """How much is changed; numbers are the ends of the ranges drawn from."""
 
     gain_db: float = 10.0
     """Level: ± this many decibels."""
@@ -45,9 +45,9 @@ class Augmentation:
     masks: int = 0
     """Number of masks over time and over bands, each."""
     mask_frames: int = 8
-    """Most frames that a mask hides."""
+    """Largest number of frames in a mask."""
     mask_bands: int = 6
-    """Most bands that a mask hides."""
+    """Largest number of bands in a mask."""
 
 
 NONE: Final = Augmentation(
@@ -59,10 +59,10 @@ NONE: Final = Augmentation(
 def crop(
     energies: Energies, length: int, rng: np.random.Generator, *, stretch: float = 0.0
 ) -> Energies:
-    """Cut a random stretch of ``length`` frames out, played faster or slower by up to ``stretch``.
+    """Cut out ``length`` frames at random, faster or slower by up to ``stretch``.
 
-    A recording that is too short is repeated in its order, as the daemon does with a station that
-    is younger than the window.
+    A recording that is too short is repeated, as in the daemon for a station younger than the
+    window.
     """
     speed = 1.0 + rng.uniform(-stretch, stretch)
     needed = math.ceil((length - 1) * speed) + 2
@@ -113,7 +113,7 @@ def _shifted(energies: Energies, by: float) -> Energies:
 def _in_noise(
     energies: Energies, decibels: float, colour: NDArray[np.float32], rng: np.random.Generator
 ) -> Energies:
-    """Add a noise floor that many decibels below the segment's mean power."""
+    """Add a noise floor ``decibels`` below the segment's mean power."""
     mean_power = float(energies.max() + np.log(np.mean(np.exp(energies - energies.max()))))
     level = mean_power - decibels * DECIBEL
     flicker = rng.normal(0, 0.3, energies.shape)
@@ -127,7 +127,7 @@ def _in_a_room(energies: Energies, seconds: float) -> Energies:
     tail = energies[0]
     out = np.empty_like(energies)
     for i, row in enumerate(energies):
-        # A recursion in the logarithm: power of now plus what is left of the past.
+        # A recursion in the logarithm: current power plus the decayed past.
         tail = np.logaddexp(row, tail + math.log(kept))
         out[i] = tail
     return out
@@ -143,7 +143,7 @@ def _smooth_curve(bands: int, decibels: float, rng: np.random.Generator) -> NDAr
 
 
 def _masked(energies: Energies, rng: np.random.Generator, s: Augmentation) -> Energies:
-    """Hide stretches of time and of bands behind the segment's mean."""
+    """Replace stretches of time and of bands by the segment's mean."""
     if s.masks == 0:
         return energies
     mean = energies.mean()

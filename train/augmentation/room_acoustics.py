@@ -1,6 +1,6 @@
 """A loudspeaker, a room and a microphone, synthesised; and noise.
 
-Everything works on mono samples at 16 kHz and draws from the generator that it is given.
+Everything works on mono samples at 16 kHz and draws from the given generator.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def in_a_room(
     noises
         Recordings of noise to choose from; without any, coloured noise is synthesised.
     small
-        Whether the loudspeaker is a small one, as in a telephone or a kitchen radio.
+        Whether the loudspeaker is small, as in a telephone or a kitchen radio.
     """
     from scipy.signal import fftconvolve
 
@@ -77,7 +77,7 @@ def response(rng: np.random.Generator, seconds: float) -> NDArray[np.float64]:
     for at in rng.uniform(0.001, 0.04, size=5):
         tail[int(at * RATE)] += rng.normal() * 3
     energy = np.square(tail).sum()
-    # Direct sound against the room: from beside the loudspeaker to the other end of the room.
+    # Direct to reverberant sound: from beside the loudspeaker to the far end of the room.
     ratio = 10 ** (rng.uniform(-8, 10) / 10)
     synthesised: NDArray[np.float64] = tail / np.sqrt(energy * ratio)
     synthesised[0] = 1
@@ -87,8 +87,8 @@ def response(rng: np.random.Generator, seconds: float) -> NDArray[np.float64]:
 def loudspeaker(rng: np.random.Generator) -> NDArray[np.float64]:
     """Draw the gain of a small loudspeaker and a cheap microphone over 0 to 8 kHz.
 
-    Steeply less bass below 60 to 400 Hz, often less treble from 2 to 7 kHz on, resonances and
-    notches, on a smooth curve.
+    A steep cut below 60 to 400 Hz, often less treble above 2 to 7 kHz, resonances and notches, on a
+    smooth curve.
     """
     curve = smooth_curve(4.0, rng)
     curve = curve * _high_pass(rng.uniform(60, 400), rng.uniform(1, 4))
@@ -126,7 +126,7 @@ def noise(
 def excerpt(
     recordings: Sequence[Samples], n: int, loudness: float, rng: np.random.Generator
 ) -> Samples:
-    """Return ``n`` samples out of one of some recordings at a level, repeated if too short."""
+    """Return ``n`` samples of one of the recordings at a level, repeated if too short."""
     recorded = recordings[int(rng.integers(len(recordings)))]
     recorded = np.resize(np.roll(recorded, int(rng.integers(len(recorded)))), n)
     scaled: Samples = recorded * np.float32(loudness / max(level(recorded), 1e-9))
@@ -134,7 +134,7 @@ def excerpt(
 
 
 def coloured(n: int, rng: np.random.Generator) -> Samples:
-    """Return noise of level 1 whose spectrum falls by 0 to 6 dB an octave."""
+    """Return noise of level 1 whose spectrum falls by 0 to 6 dB per octave."""
     from scipy.fft import next_fast_len
 
     padded = next_fast_len(n, real=True)
@@ -173,7 +173,7 @@ def _high_pass(hertz: float, order: float) -> NDArray[np.float64]:
 
 
 def filtered(samples: Samples, curve: NDArray[np.float64]) -> Samples:
-    """Filter by a gain over 0 to 8 kHz; phases stay."""
+    """Filter by a gain over 0 to 8 kHz; phases are kept."""
     from scipy.fft import next_fast_len
 
     padded = next_fast_len(len(samples) + RATE // 10, real=True)

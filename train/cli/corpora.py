@@ -105,7 +105,7 @@ def run_inspect(options: argparse.Namespace, progress: Progress, arguments: list
     """Carry ``inspect`` out."""
     listing = _listing(options, progress)
     if options.json:
-        print(json.dumps(_told(listing), indent=2, ensure_ascii=False))
+        print(json.dumps(_summary(listing), indent=2, ensure_ascii=False))
     else:
         _show(listing)
 
@@ -166,7 +166,7 @@ def _split(options: argparse.Namespace, listing: Listing) -> Split:
     return splitting.by_artist(listing, options.folds)
 
 
-def _told(listing: Listing) -> dict[str, Any]:
+def _summary(listing: Listing) -> dict[str, Any]:
     """Return what ``inspect --json`` prints."""
     genres = {}
     for genre in listing.corpus.labels:
@@ -216,12 +216,12 @@ def _doubts(listing: Listing) -> list[str]:
 
 
 def _show(listing: Listing) -> None:
-    told = _told(listing)
+    summary = _summary(listing)
     console = Console(highlight=False, soft_wrap=True)
     table = Table("genre", box=None, pad_edge=False)
     for title in ("clips", "minutes", "shortest", "longest", "artists", "most of one", "unknown"):
         table.add_column(title, justify="right")
-    for genre, of in told["genres"].items():
+    for genre, of in summary["genres"].items():
         table.add_row(
             genre, str(of["clips"]), f"{of['seconds'] / 60:.1f}", f"{of['shortest']:.1f} s",
             f"{of['longest']:.1f} s", str(of["artists"]), str(of["most_of_one_artist"]),
@@ -229,10 +229,10 @@ def _show(listing: Listing) -> None:
         )  # fmt: skip
     console.print(table)
     lines = [
-        f"\n{told['clips']} clips, {told['seconds'] / 60:.0f} minutes, {told['artists']} artists "
-        f"({told['artists_from'] or 'none known'})"
+        f"\n{summary['clips']} clips, {summary['seconds'] / 60:.0f} minutes, "
+        f"{summary['artists']} artists ({summary['artists_from'] or 'none known'})"
     ]
-    lines += [f"warning: {warning}" for warning in told["warnings"]]
+    lines += [f"warning: {warning}" for warning in summary["warnings"]]
     lines += _first("cannot be read", list(listing.unreadable))
     lines += _first(
         "the same recording",

@@ -131,7 +131,7 @@ def _average(
     without: int | None = None,
 ) -> dict[str, Any]:
     names = [member.name for member in members]
-    telling = merged_graph.telling(members)
+    telling = merged_graph.speech_members(members)
     if telling and len(telling) < len(members):
         progress.note(f"only {', '.join(m.name for m in telling)} can tell speech")
     if without is None:

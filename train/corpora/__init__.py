@@ -1,5 +1,8 @@
-"""Corpora looked at and split: ``inspect`` and ``split``.
+"""Corpora: their files, folds and frames.
 
-``fingerprint`` finds copies of one recording, ``listing`` reads files with their artists, lengths
-and hashes, ``splitting`` makes and checks splits, ``splitfile`` writes them down and reads them.
+``corpus`` reads a folder, ``talk_files`` the files without a genre, ``recordings`` decodes and
+computes frames, ``dataset`` loads all of it for training. ``inventory`` lists files with their
+artists, lengths and hashes, ``fingerprint`` finds copies of one recording, ``splitting`` makes and
+checks splits, ``splitfile`` writes and reads them. ``material_kinds`` names the kinds of material
+that heads are trained on.
 """

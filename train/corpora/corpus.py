@@ -1,4 +1,4 @@
-"""Corpora: which files there are, of which genre and artist, and the folds that keep artists apart.
+"""A corpus: its files with genre and artist, and the folds that keep artists apart.
 
 Two layouts are read:
 
@@ -42,13 +42,13 @@ class Clip:
     fold: int
     """The fold that holds it out, from 1 on."""
     variants: tuple[Path, ...] = ()
-    """Further recordings of the same clip (``CLIP-….*``, such as over the air): measured when the
-    clip is held out, never trained on."""
+    """Further recordings of the same clip (``CLIP-….*``, such as over the air): measured with the
+    fold of the clip, never trained on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """A corpus as it was read."""
+    """A corpus."""
 
     clips: tuple[Clip, ...]
     """All clips, sorted by name."""
@@ -57,20 +57,20 @@ class Corpus:
     folds_by: str
     """How the folds were made: ``clips.csv``, ``artist``, ``file`` or ``split`` (a split file)."""
     faults: tuple[str, ...] = ()
-    """What is wrong with the corpus, whatever it is used for."""
+    """Problems of the corpus itself."""
     doubts: tuple[str, ...] = ()
-    """What its folds may hide, since artists are not known."""
+    """Problems of the folds where artists are unknown."""
     held_out: tuple[int, ...] = ()
     """Folds that are measured on, such as a published test list; empty for all."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader of figures from this corpus has to know."""
+        """Problems that affect figures from this corpus."""
         return (*self.faults, *self.doubts)
 
     @property
     def measured(self) -> tuple[int, ...]:
-        """Numbers of the folds that are held out, one after the other, to be measured on."""
+        """Numbers of the folds that are held out and measured in turn."""
         return self.held_out or self.folds
 
     @property
@@ -85,7 +85,7 @@ def read_corpus(folder: Path) -> Corpus:
     Raises
     ------
     TrainError
-        If it is no usable corpus: no audio, fewer than two genres, a table that does not fit.
+        If the corpus is unusable: no audio, fewer than two genres, a table that does not match.
     """
     if not folder.is_dir():
         raise TrainError(f"no corpus at {folder}: expected a folder of genre sub-folders")
@@ -102,7 +102,7 @@ def read_corpus(folder: Path) -> Corpus:
 def make_folds(
     genres: Sequence[str], groups: Sequence[str], *, n_folds: int = N_FOLDS
 ) -> list[int]:
-    """Deal clips out to folds so that no group (artist) is in two of them.
+    """Assign clips to folds so that no group (artist) is in two of them.
 
     The largest groups go first, each into the fold that has the fewest clips of its genres so far.
     Deterministic: the same clips give the same folds.
@@ -110,7 +110,7 @@ def make_folds(
     Parameters
     ----------
     genres, groups
-        One entry a clip.
+        One entry per clip.
     n_folds
         Number of folds, at least 2.
 
@@ -174,7 +174,7 @@ def _from_table(folder: Path, table: Path) -> Corpus:
     known = [row for row in rows if (row["genre"], row["clip"]) in files]
     names = Counter(row["clip"] for row in known)
     if names and (twice := names.most_common(1)[0])[1] > 1:
-        raise TrainError(f"{table}: clip {twice[0]} stands there {twice[1]} times")
+        raise TrainError(f"{table}: clip {twice[0]} is listed {twice[1]} times")
     faults = []
     if len(known) < len(rows):
         missing = next(r["clip"] for r in rows if (r["genre"], r["clip"]) not in files)
@@ -200,7 +200,7 @@ def _from_table(folder: Path, table: Path) -> Corpus:
 
 
 def _folds_of_rows(table: Path, rows: Sequence[dict[str, str]]) -> tuple[list[int], str, list[str]]:
-    """Return the folds, how they were made, and what is doubtful about them."""
+    """Return the folds, how they were made, and their problems."""
     if "fold" in rows[0]:
         try:
             return [int(row["fold"]) for row in rows], table.name, []
@@ -217,8 +217,8 @@ def _folds_of_rows(table: Path, rows: Sequence[dict[str, str]]) -> tuple[list[in
     doubts = []
     if unknown:
         doubts.append(
-            f"{unknown} clips have no artist: each was taken for an artist of its own, so artists "
-            "may stand on both sides of a fold"
+            f"{unknown} clips have no artist: each was treated as an artist of its own, so one "
+            "artist may be on both sides of a fold"
         )
     groups = [
         f"artist:{a.casefold()}" if a else f"clip:{row['clip']}"
@@ -229,7 +229,7 @@ def _folds_of_rows(table: Path, rows: Sequence[dict[str, str]]) -> tuple[list[in
 
 _NO_ARTISTS: Final = (
     f"no {CSV_NAME} names the artists: the folds were made by file, so that the same artist may be "
-    "heard in training and in testing; the figures may be far too good"
+    "in training and in testing; the figures may be far too good"
 )
 
 

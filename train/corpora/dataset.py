@@ -1,4 +1,4 @@
-"""What is trained on and measured with: a corpus and the frames of all its audio."""
+"""A corpus with the frames of all its audio, for training and measuring."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 _STRAYS: Final = 100
-"""Stretches of noise without music, and no more than there are clips."""
+"""Largest number of stretches of noise without music; at most one per clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Data:
     talk: tuple[TalkFile, ...] = ()
     """Files of speech, music and noise without a genre that could be read."""
     rooms: dict[Path, Frames] = field(default_factory=dict)
-    """Frames of clips that are measured on in a simulated room, by audio file."""
+    """Frames of clips in a simulated room, by audio file."""
 
     @property
     def sha256(self) -> str:
@@ -70,21 +70,21 @@ def load_data(
     on_file: Callable[[], None] = lambda: None,
     on_problem: Callable[[str], None] = lambda text: None,
 ) -> Data:
-    """Read a corpus's audio, and play the clips of some folds in a room.
+    """Read a corpus's audio, and render the clips of some folds in a simulated room.
 
     Parameters
     ----------
     corpus, folder
-        The clips, and where they are.
+        The clips and their folder.
     spec
-        What a frame is.
+        Settings of the frames.
     cache
         Folder to keep frames in.
     rooms_of
-        Folds whose clips are played in a room too.
+        Folds whose clips are also rendered in a room.
     on_total, on_file, on_problem
-        Told how many files and rooms there are, of each that is done, and of each file that cannot
-        be read.
+        Called with the number of files and rooms, after each of them, and with a message for each
+        file that cannot be read.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def load_data(
 
 
 def _in_a_room(clip: Clip, number: int, noises: list[Frames], spec: MfccSpec) -> Frames:
-    """Return a clip's frames in the room that :mod:`~train.trunk.embedded_corpus` uses too."""
+    """Return a clip's frames in the same room as in :mod:`~train.trunk.embedded_corpus`."""
     rng = np.random.default_rng([seed_of(ROOM, clip.fold), number])
     return _frames(simulated_room(excerpt_of(decode(clip.path, RATE), rng), rng, noises), spec)
 
@@ -141,7 +141,7 @@ def check_data(data: Data, *, folds: bool = True) -> None:
     Raises
     ------
     TrainError
-        Naming the genre or the fold that is short.
+        If a genre or a fold has too little; the message names it.
     """
     for label in data.corpus.labels:
         of_genre = [clip for clip in data.clips if clip.genre == label]

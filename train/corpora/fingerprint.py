@@ -1,12 +1,12 @@
-"""Which files hold the same recording, however it was encoded, trimmed or made louder.
+"""Fingerprints: find files with the same recording, however encoded, trimmed or amplified.
 
 After Haitsma and Kalker, "A Highly Robust Audio Fingerprinting System", ISMIR 2002: every 11.6 ms,
-32 bits tell whether the difference of energy between neighbouring bands (300 to 2000 Hz) grew or
+32 bits record whether the energy difference between neighbouring bands (300 to 2000 Hz) rose or
 fell. A copy has nearly the same bits, another recording about half of them. Equal 32-bit words of
-two files say where they may overlap; there the bits are counted.
+two files show where they may overlap; there the differing bits are counted.
 
-No library was found that does this from a wheel alone: Chromaprint needs a shared library of the
-system, and is made for whole tracks rather than for excerpts of two seconds.
+Chromaprint is not used: it needs a shared library of the system and is made for whole tracks, not
+for excerpts of two seconds.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 
 RATE: Final = 5512
 _WINDOW: Final = 2048
-"""0.37 s: so long that a copy trimmed anywhere falls between two steps without harm."""
+"""0.37 s: long enough that a copy trimmed anywhere between two steps still matches."""
 _STEP: Final = 64
 _BITS: Final = 32
 _LOW: Final = 300.0
 _HIGH: Final = 2000.0
 _AT_ONCE: Final = 512
 _SILENCE: Final = 1e-11
-"""Mean energy of the bands, full scale 1, below which a step tells nothing."""
+"""Mean energy of the bands, full scale 1, below which a step counts as silent."""
 _VERSION: Final = 2
 _MASKS: Final = (np.uint32(0x00FF_FFFF), np.uint32(0xFFFF_FF00))
-"""Bits of a word that are looked up; a bit that a codec turned outside of them does no harm."""
+"""Bits of a word used for look-up; bits flipped by a codec outside the mask do not matter."""
 
 _SAME: Final = 0.30
 """Largest share of differing bits in copies. Measured on 537 clips of GTZAN: up to 0.18 through MP3
@@ -49,11 +49,12 @@ at 32 kbit/s or Opus at 24 kbit/s, 0.28 where a song repeats itself; other recor
 where they overlap by less than 2 s, and more where they overlap longer."""
 _SAME_SHORT: Final = 0.25
 _SHORT_SECONDS: Final = 5.0
-"""Overlaps shorter than this are judged by the stricter figure: there chance does more."""
+"""Overlaps shorter than this are judged by the stricter limit: chance plays a larger part in
+them."""
 _LEAST_SECONDS: Final = 0.8
 """Shortest overlap that is judged."""
 _COMMON: Final = 60
-"""A word that stands in more places than this says nothing about a place."""
+"""Words that occur in more places than this are ignored."""
 _OFFSETS: Final = 6
 """Overlaps tried for a pair, those with the most equal words first."""
 
@@ -63,7 +64,7 @@ class Fingerprint:
     """The bits of a recording."""
 
     words: Words
-    """32 bits a step of 11.6 ms, shape ``(n,)``."""
+    """32 bits per step of 11.6 ms, shape ``(n,)``."""
     heard: NDArray[np.bool_]
     """Steps that are not silent, shape ``(n,)``."""
 
@@ -131,7 +132,7 @@ def fingerprint_of(path: Path, cache: Path | None) -> Fingerprint:
 def copies(prints: Mapping[str, Fingerprint]) -> list[Copy]:
     """Return all pairs of files with the same recording in them, each pair once, sorted.
 
-    The whole of their overlap is judged: a medley with a bit of a recording is no copy of it.
+    The whole overlap is judged: a medley with part of a recording is not a copy of it.
     """
     names = sorted(name for name, found in prints.items() if found.heard.any())
     if not names:
@@ -165,7 +166,7 @@ def compare(one: Fingerprint, other: Fingerprint, offset: int) -> tuple[float, i
 
 
 def _candidates(prints: list[Fingerprint]) -> dict[tuple[int, int], list[int]]:
-    """Return, by pair of files, the offsets at which most of their words are equal."""
+    """Return the offsets with the most equal words, by pair of files."""
     every = np.concatenate([p.words[p.heard] for p in prints])
     files = np.repeat(np.arange(len(prints)), [int(p.heard.sum()) for p in prints])
     places = np.concatenate([np.flatnonzero(p.heard) for p in prints])

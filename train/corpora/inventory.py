@@ -1,4 +1,4 @@
-"""What is in a corpus: its files with their genre, artist, length and hash, and the copies."""
+"""The inventory of a corpus: its files with genre, artist, length and hash, and the copies."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A corpus, file by file."""
+    """All files of a corpus."""
 
     corpus: Corpus
     items: tuple[Item, ...]
     """Files that could be read, sorted by clip."""
     unreadable: tuple[str, ...]
-    """A message for each file that could not."""
+    """A message for each file that could not be read."""
     copies: tuple[Copy, ...]
     """Pairs of clips with the same recording in them."""
     artists_from: str
-    """Where the artists are from, in words."""
+    """Source of the artists, in words."""
 
 
 def read_listing(
@@ -73,20 +73,20 @@ def read_listing(
     cache
         Where fingerprints are kept; None to compute them always.
     tags
-        Whether the artists are taken from the files' tags.
+        Whether to take the artists from the files' tags.
     table
-        A table with more about the clips; None for the corpus's own ``clips.csv``.
+        A table about the clips; None for the corpus's own ``clips.csv``.
     columns
         Names of the table's columns with the clip and its artist.
     fingerprints
         Whether to look for copies.
     on_begin, on_file
-        Told the number of files, and each that was read.
+        Called with the number of files, and after each file.
 
     Raises
     ------
     TrainError
-        If the folder is no corpus or the table cannot be read.
+        If the folder is not a corpus or the table cannot be read.
     """
     corpus = read_corpus(folder)
     index = Index((clip.genre, clip.name) for clip in corpus.clips)
@@ -125,7 +125,7 @@ def read_listing(
 
 
 class Index:
-    """Finds clips by what tables and lists call them: ``genre/name.wav``, ``name.au``, ``name``.
+    """Finds clips by their names in tables and lists: ``genre/name.wav``, ``name.au``, ``name``.
 
     Parameters
     ----------
@@ -143,14 +143,14 @@ class Index:
         self._alone = {stem: names[0] for stem, names in alone.items() if len(names) == 1}
 
     def find(self, text: str) -> str | None:
-        """Return a clip's name; None where there is no such clip, or more than one."""
+        """Return a clip's name; None if there is no such clip or more than one."""
         path = PurePosixPath(text.strip().replace("\\", "/"))
         found = self._with_genre.get(f"{path.parent.name.casefold()}/{_stem(path.name)}")
         return found or self._alone.get(_stem(path.name))
 
 
 def _stem(name: str) -> str:
-    """Return a file's name without its suffix, where it has one: ``blues.00012`` has none."""
+    """Return a file's name without its suffix; ``blues.00012`` has none."""
     last = PurePosixPath(name).name.casefold()
     stem, dot, suffix = last.rpartition(".")
     return stem if dot and not suffix.isdigit() else last
@@ -162,7 +162,7 @@ def _opened(path: Path) -> tuple[float, str]:
     Raises
     ------
     TrainError
-        If it is no audio file.
+        If it is not an audio file.
     """
     import av
 
@@ -184,7 +184,7 @@ def _opened(path: Path) -> tuple[float, str]:
 
 
 def _rows(table: Path, column: str, index: Index, *, needed: bool) -> dict[str, dict[str, str]]:
-    """Return a table's rows by clip; none where there is no table."""
+    """Return a table's rows by clip; empty without a table."""
     if not needed and not table.is_file():
         return {}
     try:

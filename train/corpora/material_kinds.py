@@ -1,6 +1,6 @@
 """Kinds of material that heads are trained and measured on.
 
-1, 2 and so on are augmented programmes.
+Kinds 1, 2 and so on are augmented programmes.
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ from __future__ import annotations
 from typing import Final
 
 STRAY: Final = -4
-"""Noise without any music, at every level and of every colour: it has no genre."""
+"""Noise without music, at any level and of any colour; trained as "no genre"."""
 ROOM: Final = -3
-"""Every clip by itself in a simulated room, 10 dB above its noise; never trained on, and with other
-recordings of noise than the augmentation."""
+"""Every clip by itself in a simulated room, 10 dB above the noise; never trained on, with noise
+unseen in training."""
 OTHERS: Final = -2
 """Other recordings of the clips, each by itself; never trained on."""
 ALONE: Final = -1
-"""Every clip by itself, as it is."""
+"""Every clip by itself, unchanged."""
 LEVELS: Final = 0
-"""A programme with nothing changed but levels."""
+"""A programme in which only levels change."""
 
 
 def seed_of(kind: int, fold: int) -> int:
-    """Return the seed of all that is drawn for a kind of material of a fold."""
+    """Return the seed for a kind of material of a fold."""
     return 1000 * (kind + 10) + fold

@@ -1,7 +1,7 @@
-"""From audio files to MFCC frames, computed once and kept in a cache.
+"""MFCC frames of audio files, computed once and kept in a cache.
 
 The frames come from the :class:`streamgenre.audio.features.MfccStream` that the daemon uses, in
-float32, so that training and listening cannot differ.
+float32, so training and listening use the same frames.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SPEC: Final = MfccSpec(
     append_energy=False,
     winfunc="hann",
 )
-"""25 frames a second; as many cepstra as filters, so that a graph can turn them back."""
+"""25 frames per second; as many cepstra as filters, so that a graph can invert the transform."""
 
 _BLOCK_SECONDS: Final = 1.0
 _CACHE_VERSION: Final = 2
@@ -91,8 +91,8 @@ def frames_of(samples: NDArray[np.float32], spec: MfccSpec) -> Frames:
 
 
 def log_mel(frames: Frames, spec: MfccSpec) -> Frames:
-    """Turn cepstra back into log-mel energies; needs ``numcep == nfilt``, no lifter, no energy."""
-    # The transform is orthonormal then, so that its transpose is its inverse.
+    """Turn cepstra into log-mel energies; requires ``numcep == nfilt``, no lifter, no energy."""
+    # The transform is then orthonormal: its transpose is its inverse.
     energies: Frames = frames @ cepstral_matrix(spec).T.astype(np.float32)
     return energies
 
@@ -111,9 +111,9 @@ def load_recording(path: Path, spec: MfccSpec, cache: Path | None) -> Recording:
     path
         The audio file.
     spec
-        What a frame is.
+        Settings of the frames.
     cache
-        Folder to keep frames in; None to compute them always.
+        Folder to keep frames in; None to always compute them.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def load_recordings(
     *,
     on_file: Callable[[], None] = lambda: None,
 ) -> tuple[dict[Path, Recording], list[str]]:
-    """Load many files; return what could be read and one message for each that could not."""
+    """Load many files; return the recordings and a message for each unreadable file."""
     recordings: dict[Path, Recording] = {}
     problems: list[str] = []
     for path in paths:

@@ -20,7 +20,7 @@ VERSION: Final = 1
 
 
 def contents(listing: Listing, split: Split) -> dict[str, Any]:
-    """Return what a split file holds."""
+    """Return the contents of a split file."""
     clips = [
         {
             "clip": item.clip,
@@ -48,7 +48,7 @@ def contents(listing: Listing, split: Split) -> dict[str, Any]:
 
 
 def write(path: Path, held: dict[str, Any]) -> None:
-    """Write a split file whole or not at all.
+    """Write a split file completely or not at all.
 
     Raises
     ------
@@ -65,15 +65,15 @@ def write(path: Path, held: dict[str, Any]) -> None:
 
 
 def read(path: Path, folder: Path) -> Corpus:
-    """Return a corpus as a split file has it.
+    """Read a corpus with the sides of a split file.
 
     Its folds are the file's; the parts train, validation and test become the folds 1, 2 and 3, of
-    which the last alone is held out.
+    which only the last is held out.
 
     Raises
     ------
     TrainError
-        If the file is none, or any clip's file is gone or is not the one that was split.
+        If it is not a split file, or a clip's file is missing or has changed since the split.
     """
     held = _parsed(path)
     whole = read_corpus(folder)
@@ -83,7 +83,7 @@ def read(path: Path, folder: Path) -> Corpus:
     if gone:
         raise TrainError(
             f"{path}: {len(gone)} of its {len(names)} clips are not in {folder} (the first: "
-            f"{gone[0]}); take the folder that was split, or split this one"
+            f"{gone[0]}); use the folder that was split, or split this one"
         )
     changed = [
         name
@@ -92,7 +92,7 @@ def read(path: Path, folder: Path) -> Corpus:
     ]
     if changed:
         raise TrainError(
-            f"{path}: {len(changed)} of its {len(names)} files are not those that were split (the "
+            f"{path}: {len(changed)} of its {len(names)} files have changed since the split (the "
             f"first: {clips[changed[0]].path}); split the corpus again"
         )
     parts = bool(set(held["sides"]) & set(PARTS))
@@ -107,8 +107,8 @@ def read(path: Path, folder: Path) -> Corpus:
     )  # fmt: skip
     unknown = (
         [
-            f"{held['unknown_artists']} of {len(names)} clips have no artist, so that artists may "
-            "be on two sides"
+            f"{held['unknown_artists']} of {len(names)} clips have no artist, so one artist may be "
+            "on two sides"
         ]
         if held["unknown_artists"]
         else []
@@ -116,7 +116,7 @@ def read(path: Path, folder: Path) -> Corpus:
     return Corpus(
         clips=tuple(sorted(chosen, key=lambda clip: clip.name)),
         labels=tuple(sorted({clip.genre for clip in chosen})),
-        # Without artists, folds are by file, whatever file they stand in.
+        # Without artists, the folds are by file.
         folds_by="split" if held["artists_from"] else "file",
         faults=(told,),
         doubts=tuple(unknown),
@@ -139,7 +139,9 @@ def _parsed(path: Path) -> dict[str, Any]:
             _ = clip["clip"], clip["sha256"], clip["side"], clip["artist"]
         _ = held["by"], held["sides"].items(), held["artists_from"], held["unknown_artists"]
     except (KeyError, TypeError, AttributeError) as error:
-        raise TrainError(f"{path}: is no split file ({error}); `train split` writes one") from error
+        raise TrainError(
+            f"{path}: is not a split file ({error}); `train split` writes one"
+        ) from error
     return dict(held)
 
 

@@ -1,6 +1,6 @@
 """Splits of a corpus in which no recording and no artist is on two sides.
 
-A split is a number of folds, each to be held out once, or named parts (train, validation, test).
+A split consists of folds, each held out once, or of named parts (train, validation, test).
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ _WORDS: Final = {
     "valid": "validation", "validation": "validation", "val": "validation", "dev": "validation",
     "test": "test", "testing": "test", "eval": "test",
 }  # fmt: skip
-"""What lists and columns call the parts."""
+"""Names of the parts in lists and columns."""
 _TOLD: Final = 5
-"""So many genres are named that have too few clips."""
+"""Largest number of genres named in a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Which clip is on which side."""
+    """The side of every clip."""
 
     side: dict[str, str]
     """By clip: ``train``, ``validation`` or ``test``, or a fold's number."""
     left_out: dict[str, str]
-    """By clip that is on no side: why."""
+    """The reason, by clip that is on no side."""
     by: str
     """How it was made, in words."""
 
     @property
     def folds(self) -> bool:
-        """Whether it is made of folds, each to be held out once."""
+        """Whether it consists of folds, each held out once."""
         return not set(self.side.values()) & set(PARTS)
 
 
 def by_artist(listing: Listing, n_folds: int) -> Split:
-    """Deal clips out to folds, keeping artists and copies together.
+    """Assign clips to folds, keeping artists and copies together.
 
     Raises
     ------
     TrainError
-        If a fold would be without a genre: nothing of it could be measured there.
+        If a fold would lack a genre, which could then not be measured there.
     """
     groups = _groups(listing)
     apart: dict[str, set[str]] = {genre: set() for genre in listing.corpus.labels}
@@ -86,7 +86,7 @@ def _in_every_fold(listing: Listing, folds: list[int]) -> bool:
 
 
 def _too_few(listing: Listing, apart: Mapping[str, set[str]], n_folds: int, most: int) -> str:
-    """Return what is said where so many folds cannot be had, only ``most`` or, at 0, none."""
+    """Return the message that only ``most`` folds are possible (0: none)."""
     clips = Counter(item.genre for item in listing.items)
     what = "artist" if listing.artists_from else "recording"
     scarce = sorted(apart, key=lambda genre: (len(apart[genre]), genre))
@@ -96,10 +96,10 @@ def _too_few(listing: Listing, apart: Mapping[str, set[str]], n_folds: int, most
         for genre in short[:_TOLD]
     ]
     more = [f"{len(short) - _TOLD} more genres have too few"] if len(short) > _TOLD else []
-    had = f"--folds {most} can be had" if most else "not even 2 folds can be had"
+    had = f"--folds {most} is possible" if most else "not even 2 folds are possible"
     return (
-        f"{n_folds} folds with every genre in each cannot be had: {', '.join(told + more)}; "
-        f"{had}, more with clips of more {what}s"
+        f"{n_folds} folds with every genre in each are not possible: {', '.join(told + more)}; "
+        f"{had}, for more, add clips of more {what}s"
     )
 
 
@@ -132,12 +132,12 @@ def by_column(listing: Listing, column: str) -> Split:
 
 
 def by_lists(listing: Listing, lists: Mapping[str, Path]) -> Split:
-    """Take the parts from text files with one clip a line, such as the published lists of GTZAN.
+    """Take the parts from text files with one clip per line, such as the published lists of GTZAN.
 
     Raises
     ------
     TrainError
-        If a list cannot be read, two name the same clip, or none of a list's clips is there.
+        If a list cannot be read, two lists name the same clip, or a list has no known clip.
     """
     index = Index((item.genre, item.clip) for item in listing.items)
     side: dict[str, str] = {}
@@ -165,7 +165,7 @@ def by_lists(listing: Listing, lists: Mapping[str, Path]) -> Split:
 
 
 def conflicts(listing: Listing, split: Split) -> list[tuple[str, str, str]]:
-    """Return pairs of clips that must not be on two sides but are, each with the reason."""
+    """Return pairs of clips that are wrongly on two sides, each with the reason."""
     found = [
         (copy.first, copy.second, "the same recording")
         for copy in listing.copies
@@ -189,8 +189,8 @@ def conflicts(listing: Listing, split: Split) -> list[tuple[str, str, str]]:
 def without_conflicts(listing: Listing, split: Split) -> Split:
     """Leave clips out until no recording and no artist is on two sides.
 
-    Of two sides the one named first gives way: train before validation before test, and a lower
-    fold before a higher one; so a published test list stays whole.
+    The earlier side gives way: train before validation before test, and a lower
+    fold before a higher one; so a published test list stays complete.
     """
     ranks = {part: rank for rank, part in enumerate(PARTS)}
     members: dict[str, list[str]] = defaultdict(list)
@@ -204,7 +204,7 @@ def without_conflicts(listing: Listing, split: Split) -> Split:
             if side[clip] != last:
                 left_out[clip] = f"its artist or recording is in {last}, too"
                 del side[clip]
-    return Split(side, left_out, split.by + ", less what was on two sides")
+    return Split(side, left_out, split.by + ", without clips on two sides")
 
 
 def _apart(split: Split, one: str, other: str) -> bool:
@@ -212,7 +212,7 @@ def _apart(split: Split, one: str, other: str) -> bool:
 
 
 def _groups(listing: Listing) -> dict[str, str]:
-    """Return the group of each clip: artists and copies that hang together, named by one clip."""
+    """Return the group of each clip (connected artists and copies), named by one clip."""
     group = {item.clip: item.clip for item in listing.items}
 
     def root(clip: str) -> str:
@@ -239,12 +239,12 @@ def _groups(listing: Listing) -> dict[str, str]:
 
 
 def _whole(split: Split) -> Split:
-    """Check that a split is of one kind and has two sides.
+    """Check that a split has one kind of side and at least two sides.
 
     Raises
     ------
     TrainError
-        If not.
+        If it has not.
     """
     sides = sorted(set(split.side.values()))
     if len(sides) < 2:

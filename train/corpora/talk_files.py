@@ -37,7 +37,7 @@ class TalkFile:
 def read_talk(folder: Path, folds: Sequence[int]) -> tuple[TalkFile, ...]:
     """Return the files of a corpus's folders ``speech``, ``music`` and ``noise``.
 
-    Without files of speech or without music there is nothing to learn from: the result is empty.
+    Empty without speech or without music: both are needed to learn from.
     """
     found = [
         (path, kind)
@@ -58,6 +58,6 @@ def read_talk(folder: Path, folds: Sequence[int]) -> tuple[TalkFile, ...]:
 
 
 def noises(files: Sequence[TalkFile]) -> tuple[tuple[TalkFile, ...], tuple[TalkFile, ...]]:
-    """Return the recordings of noise that are trained with, and those only measured with."""
+    """Return the recordings of noise for training, and those for measuring."""
     of_noise = tuple(file for file in files if file.kind == NOISE)
     return of_noise[::2], of_noise[1::2]

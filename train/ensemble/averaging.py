@@ -65,7 +65,7 @@ def average(
     TrainError
         If the members do not fit together, or the graph does not give their mean.
     """
-    merged_graph.fits(members)
+    merged_graph.check_compatible(members)
     model, states = merged_graph.merged(members)
     weights = model.SerializeToString()
     manifest = _manifest(name or out.name, members, states, weights, command)
@@ -149,7 +149,7 @@ def _manifest(
             },
         ),
         calibration={"temperature": 1.0},
-        speech_temperature=1.0 if merged_graph.telling(members) else None,
+        speech_temperature=1.0 if merged_graph.speech_members(members) else None,
         window_frames=first.window_frames,
         states=states,
         steps="; ".join(dict.fromkeys(steps)),

@@ -26,7 +26,7 @@ _LEAST: Final = 1e-30
 """Stands in for a probability of zero before the logarithm."""
 
 
-def fits(members: Sequence[Manifest]) -> None:
+def check_compatible(members: Sequence[Manifest]) -> None:
     """Check that models can be averaged.
 
     Raises
@@ -61,7 +61,7 @@ def is_windowed(members: Sequence[Manifest]) -> bool:
     )
 
 
-def telling(members: Sequence[Manifest]) -> list[Manifest]:
+def speech_members(members: Sequence[Manifest]) -> list[Manifest]:
     """Return the members that tell speech: their mean is what the ensemble says of it."""
     return [member for member in members if member.speech_temperature is not None]
 
@@ -129,7 +129,7 @@ def _heads(member: Manifest) -> list[tuple[str, float]]:
 
 
 def _past(b: Builder, prefix: str, member: Manifest) -> list[State]:
-    """EventQueue a windowed member from its past and the new frames; return its states."""
+    """Feed a windowed member from its past and the new frames; return its states."""
     length, numcep = member.window_frames, member.features.numcep
     past, heard = prefix + "past", prefix + "heard"
     end = b.whole(np.iinfo(np.int64).max)
@@ -183,7 +183,7 @@ def _assembled(
     steps = [] if windowed else ["steps"]
     inputs = [tensor(FRAMES, time, first.features.numcep)]
     outputs = [tensor(LOGITS, *steps, len(first.labels))]
-    if telling(members):
+    if speech_members(members):
         outputs.append(tensor(SPEECH, *steps, 1))
     for state in states:
         inputs.append(tensor(state.name, *state.shape))

@@ -46,7 +46,7 @@ class Outcome:
     orders; shape ``(n, labels)``, no rows where this was not measured."""
 
 
-def hear(
+def run_clips(
     model: Model,
     frames: Sequence[Frames],
     targets: Sequence[int],

@@ -39,7 +39,7 @@ class HeldOut:
     noise: list[Frames] = field(default_factory=list)
     """Logits of 3 s windows of noise without music; no genre was trained with these recordings."""
 
-    def hear(self, model: Model, data: Data, fold: int | None) -> list[clip_outcomes.Outcome]:
+    def run(self, model: Model, data: Data, fold: int | None) -> list[clip_outcomes.Outcome]:
         """Run a model over a fold's clips and files of speech; None for all that is measured on.
 
         Returns
@@ -54,7 +54,7 @@ class HeldOut:
         def outcomes(
             items: Sequence[tuple[int, Clip, Frames]], *, endless: bool = False
         ) -> list[clip_outcomes.Outcome]:
-            return clip_outcomes.hear(
+            return clip_outcomes.run_clips(
                 model,
                 [frames for *_, frames in items],
                 [model.manifest.labels.index(clip.genre) for _, clip, _ in items],
@@ -83,7 +83,7 @@ class HeldOut:
         if files and model.manifest.speech_temperature is not None:
             spoken = [(file.path, file.kind) for file in files]
             spoken += [(clip.path, clip.genre) for clip in clips]
-            speech_detection.listen(
+            speech_detection.measure_files(
                 model,
                 [
                     (n, what, number, data.recordings[path].frames)
@@ -188,7 +188,7 @@ def evaluate(
     """
     held_out = HeldOut()
     for fold, model in models.items():
-        held_out.hear(model, data, fold)
+        held_out.run(model, data, fold)
         on_model()
     # The temperatures of folds hardly differ; each was fitted without its fold.
     temperature = float(np.mean([model.manifest.temperature for model in models.values()]))

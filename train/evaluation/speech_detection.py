@@ -101,7 +101,9 @@ def figures(measured: Measured) -> dict[str, Any]:
     }
 
 
-def listen(model: Model, files: Sequence[tuple[int, str, int, Floats]], into: Measured) -> None:
+def measure_files(
+    model: Model, files: Sequence[tuple[int, str, int, Floats]], into: Measured
+) -> None:
     """Run a model with a speech output over 3 s windows of what it was not trained on.
 
     Parameters

@@ -116,18 +116,18 @@ def _difference(network: Network, serialised: bytes, frames: Array) -> float:
 
 def _run(network: Network, session: Any, frames: Array, states: list[Array]) -> list[Array]:
     feed = {FRAMES: frames} | {s.name: t for s, t in zip(network.states, states, strict=True)}
-    names = [*_told(network), *(s.name + NEXT for s in network.states)]
+    names = [*_output_names(network), *(s.name + NEXT for s in network.states)]
     outputs: list[Array] = session.run(names, feed)
     return outputs
 
 
-def _told(network: Network) -> list[str]:
+def _output_names(network: Network) -> list[str]:
     """Return the names of the outputs that are no states."""
     return [LOGITS] if network.speech is None else [LOGITS, SPEECH]
 
 
 def _hop_by_hop(network: Network, session: Any, frames: Array, states: list[Array]) -> list[Array]:
-    count = len(_told(network))
+    count = len(_output_names(network))
     by_hop = []
     for hop in np.split(frames, np.cumsum(_HOPS), axis=1):
         outputs = _run(network, session, hop, states)

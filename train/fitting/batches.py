@@ -1,7 +1,7 @@
 """Batches for training: windows for the CNN, endless programmes for the LSTM.
 
-Genres are drawn evenly; within a genre an artist counts by the square root of how much there is of
-him, so that neither one artist with thirty clips nor one with a single excerpt rules his genre.
+Genres are drawn evenly; within a genre an artist counts by the square root of the number of clips,
+so that neither an artist with thirty clips nor one with a single excerpt dominates.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
     Energies = NDArray[np.float32]
 
 RAMP_FRAMES: Final = 38
-"""After a change of the music the loss fades in over 1.5 s: nobody knows a genre at once."""
+"""After a change of the music the loss fades in over 1.5 s: a genre needs time to recognise."""
 MIX_PROBABILITY: Final = 0.5
 _NOISE_PROBABILITY: Final = 0.1
-"""Share of segments that are noise without music, where there is any."""
+"""Share of segments that are noise without music, if there is any."""
 _SHORTEST: Final = 50
 _LONGEST: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What is trained on: one entry a clip."""
+    """Training material: one entry per clip."""
 
     energies: tuple[Energies, ...]
     """Log-mel energies, each of shape ``(n, bands)``."""
     targets: tuple[int, ...]
     """Index of the genre."""
     artists: tuple[str, ...]
-    """Artist; a name of its own where unknown."""
+    """Artist; a unique name where unknown."""
     n_labels: int
     """Number of genres."""
     noises: tuple[Energies, ...] = ()
-    """Log-mel energies of noise without music, to which all genres are to be equally likely."""
+    """Log-mel energies of noise without music, for which all genres shall be equally likely."""
 
 
 class Sampler:
@@ -90,7 +90,7 @@ class Sampler:
         return self._mixed(self.clip(), length)
 
     def programme_item(self) -> tuple[Energies, NDArray[np.float32]]:
-        """Draw a segment of a length of its own: what a station plays next."""
+        """Draw a segment of random length: what a station plays next."""
         if self._is_noise():
             return self._noise(int(self.rng.integers(_SHORTEST, _LONGEST)))
         clip = self.clip()
@@ -134,7 +134,7 @@ def window_batch(
 
 @dataclass(slots=True)
 class Chunk:
-    """The next stretch of every programme."""
+    """The next chunk of every programme."""
 
     energies: NDArray[np.float32]
     """Shape ``(rows, frames, bands)``."""
@@ -147,10 +147,10 @@ class Chunk:
 
 
 class Programmes:
-    """Endless programmes, one a row: one piece of music after the other, as on the radio.
+    """Endless programmes, one per row: one piece of music after the other, as on the radio.
 
-    The network's state is carried from chunk to chunk and over the changes of the music, because
-    the daemon does the same for hours; only now and then a row begins anew.
+    The network's state is carried from chunk to chunk and across changes of the music, as the
+    daemon does for hours; a row is reset only now and then.
     """
 
     def __init__(self, sampler: Sampler, rows: int, *, fresh_probability: float = 0.25) -> None:
@@ -203,7 +203,7 @@ def material_of(
     n_labels: int,
     noises: Sequence[Energies] = (),
 ) -> Material:
-    """Gather training material; an unknown artist becomes one of his own."""
+    """Gather training material; an unknown artist gets a unique name."""
     return Material(
         tuple(energies),
         tuple(targets),

@@ -1,7 +1,7 @@
-"""Speech out of a network that was trained on genres: a linear head on what its own head gets.
+"""A speech output for a network trained on genres: a linear head on the input of its head.
 
-The network stays as it is; a regression on the LSTM's outputs and on what goes past it tells speech
-without music from the rest.
+The network is not changed; a regression on the LSTM's outputs and on the features that bypass it
+separates speech without music from the rest.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     Frames = NDArray[np.float32]
 
 _SHARES: Final = {SPEECH: 0.5, MUSIC: 0.15, NOISE: 0.1, "": 0.25}
-"""How much each kind of file weighs in training; the clips of the genres are the last."""
+"""Weight of each kind of file in training; the last is that of the genres' clips."""
 _STRENGTH: Final = 0.003
 """Strength of the head's regularisation."""
 _PIECE_SECONDS: Final = 6
-"""Every file is heard in pieces of so many seconds, as it is and augmented."""
+"""Length of the pieces of a file, used unchanged and augmented."""
 _BATCH: Final = 128
 
 
@@ -42,14 +42,14 @@ def learn(
     talk: Sequence[tuple[str, Frames]],
     genres: Sequence[Frames],
 ) -> Network:
-    """Return a stateful network with the head that tells speech.
+    """Return a stateful network with a speech head.
 
     Parameters
     ----------
     network
         The trained network.
     spec
-        What its frames are.
+        Settings of its frames.
     settings
         Seed and augmentation.
     talk
@@ -80,7 +80,7 @@ def learn(
 
 
 def _pieces(frames: Frames, spec: MfccSpec) -> list[Frames]:
-    """Cut a file into pieces of one length; one that is too short is repeated."""
+    """Cut a file into pieces of one length; a short file is repeated."""
     length = round(_PIECE_SECONDS * spec.frame_rate)
     count = max(1, len(frames) // length)
     whole = np.resize(frames, (count * length, frames.shape[1]))
@@ -88,7 +88,7 @@ def _pieces(frames: Frames, spec: MfccSpec) -> list[Frames]:
 
 
 def _inside(network: Network, pieces: Frames, spec: MfccSpec) -> Frames:
-    """Return what the heads get at the end of every second of pieces from the second one on."""
+    """Return the heads' input at the end of every second, from the second one on."""
     import tensorflow as tf
 
     run = tf.function(lambda inputs: network.inside(inputs, training=False))

@@ -1,4 +1,4 @@
-"""The whole of a training: folds, figures, calibration, the model on all clips, the folder."""
+"""Training a network: folds, figures, calibration, the final model, the model folder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _CHECK_FRAMES: Final = 200
 
 
 def train_model(job: Job, data: Data) -> dict[str, Any]:
-    """Measure a recipe on folds, train it on everything, write the folder; return the manifest."""
+    """Measure a recipe on folds, train it on all clips, write the folder; return the manifest."""
     check_data(data, folds=job.folds)
     model_folder.check_out(job.out, replace=job.replace)
     measured = _measure(job, data) if job.folds else None
@@ -51,7 +51,7 @@ def train_model(job: Job, data: Data) -> dict[str, Any]:
         manifest["evaluation"] = {"method": method_of(data.corpus), **figures}
     with model_folder.new_folder(job.out, replace=job.replace) as folder:
         model_folder.write_folder(folder, manifest, weights, with_card=True)
-        load_model(str(folder))  # what the daemon would refuse is not written
+        load_model(str(folder))  # a model that the daemon refuses is not written
     return manifest
 
 
@@ -59,7 +59,7 @@ def _manifest(
     job: Job, data: Data, network: Network, weights: bytes, measured: HeldOut | None,
     *, without: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return the manifest, its temperatures fitted on the folds but the one left out."""
+    """Return the manifest; temperatures are fitted on all folds but ``without``."""
     fitted = {} if measured is None else measured.temperatures(without=without)
     stateful = network.kind == "stateful"
     return manifest_of(
@@ -94,7 +94,7 @@ def _training(job: Job, data: Data, network: Network) -> dict[str, Any]:
 
 
 def _measure(job: Job, data: Data) -> HeldOut:
-    """Train a model a fold, and run each over what it has not heard."""
+    """Train a model per fold, and run each on its held-out fold."""
     measured = HeldOut()
     kept: dict[int, tuple[Network, bytes]] = {}
     for fold in data.corpus.measured:
@@ -102,7 +102,7 @@ def _measure(job: Job, data: Data) -> HeldOut:
         network = _fit(job, data, without=fold)
         weights = export(network, _sample(job, data))
         model = _loaded(_manifest(job, data, network, weights, None), weights)
-        of_clips = measured.hear(model, data, fold)
+        of_clips = measured.run(model, data, fold)
         if job.fold_models is not None:
             kept[fold] = (network, weights)
         heard = clip_outcomes.figures(of_clips, data.corpus.labels, 1.0)

@@ -1,4 +1,4 @@
-"""The training loop: one network, one set of clips, a number of steps fixed beforehand."""
+"""The training loop: one network, one set of clips, a fixed number of steps."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What an epoch came to."""
+    """The result of an epoch."""
 
     number: int
-    """From 1 on."""
+    """Number of the epoch, from 1."""
     loss: float
     """Mean cross-entropy of the augmented training batches, in nats."""
     seconds: float
-    """Time that it took."""
+    """Duration in seconds."""
 
 
 def fit(
@@ -45,11 +45,11 @@ def fit(
     Raises
     ------
     TrainError
-        If the loss stops being a number.
+        If the loss is no longer finite.
     """
     import keras
 
-    # Names of layers are counted up from model to model; the same seed gives the same file.
+    # Keras numbers layers across models; after this the same seed gives the same file.
     keras.utils.clear_session()
     keras.utils.set_random_seed(settings.seed)
     normalisation = Normalisation.of(material.energies)

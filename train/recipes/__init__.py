@@ -1,4 +1,4 @@
-"""The networks that can be trained from nothing, by name; see ``train.trunk`` for the others."""
+"""The networks trained from scratch, by name; see ``train.trunk`` for the others."""
 
 from __future__ import annotations
 
@@ -14,4 +14,4 @@ RECIPES: Final[dict[str, tuple[Recipe, ...]]] = {
     "lite-lstm": (lite_lstm.RECIPE,),
     "lite-cnn": (lite_cnn.RECIPE,),
 }
-"""Where there are several networks the model is the mean of them."""
+"""With several networks, the model is their mean."""

@@ -1,8 +1,8 @@
 """A 2-D CNN with statistics pooling over the last three seconds of log-mel energies.
 
-On little data, how a band's energy is spread over time tells more about music that was never heard
-than learnt shapes do. So the network gets those statistics themselves (mean, spread, and spread of
-the change over several lags, by band), and small convolutions add what they find.
+With little data, the spread of a band's energy over time generalises better to new music than
+learnt shapes do. So the network gets those statistics themselves (mean, spread, and spread of the
+change over several lags, by band), and small convolutions add learnt features.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WINDOW_FRAMES: Final = 75
 """Three seconds at 25 frames a second."""
 _LAGS: Final = (1, 2, 4, 8)
-"""Frames between which a band's change is measured: 40 to 320 ms."""
+"""Lags in frames over which a band's change is measured: 40 to 320 ms."""
 
 
 def _log_spread(x: Any) -> Any:

@@ -1,9 +1,9 @@
 """Running statistics, one LSTM layer, logits at every frame.
 
-Before the LSTM every frame is joined by running statistics of each band: mean, spread and spread
-of its change, forgotten exponentially over a few seconds. They are a linear recurrence with a
-fixed decay, computed for all frames at once by a product with a triangular matrix; their past is a
-few state tensors. Being forgotten at a fixed rate they cannot drift, however long the stream is.
+Before the LSTM, running statistics of each band are added to every frame: mean, spread and spread
+of change, with exponential decay over a few seconds. They are a linear recurrence with a fixed
+decay, computed for all frames at once by a product with a triangular matrix; their past is held in
+a few state tensors. With a fixed decay they cannot drift, however long the stream is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streamgenre.audio.features import MfccSpec
 
 _LAGS: Final = (1, 2, 4, 8)
-"""Frames between which a band's change is measured: 40 to 320 ms."""
+"""Lags in frames over which a band's change is measured: 40 to 320 ms."""
 CONTEXT_FRAMES: Final = max(_LAGS)
 """Past frames that are kept for the lags."""
 MEMORY_FRAMES: Final = 75.0
@@ -26,7 +26,7 @@ MEMORY_FRAMES: Final = 75.0
 
 
 def _decay_matrices(ones: Any) -> tuple[Any, Any]:
-    """Return what the frames and what the past contribute to the running sums.
+    """Return the weights of the new frames and of the past in the running sums.
 
     For ``s[t] = d s[t-1] + (1 - d) x[t]`` the sums are ``new @ x + past * s[-1]`` with the
     triangular ``new``, shape ``(1, time, time)``, and ``past``, shape ``(1, time, 1)``; ``ones``
@@ -69,9 +69,9 @@ def build(
     def running(values: Any, before: Any) -> Any:
         return ops.matmul(new, values) + past * before[:, None, :]
 
-    # Zeros at the start are no music: "heard" is the running sum of ones, by which the others are
-    # divided, and the context's last column says which of its frames were heard. So the statistics
-    # are right from the first frame on.
+    # The initial zeros are not music: "heard" is the running sum of ones, by which the others are
+    # divided, and the last column of the context marks its real frames. So the statistics are right
+    # from the first frame.
     heards = running(ones, heard)
     means = running(x, mean)
     with_past = layers.Concatenate(axis=1)([context, layers.Concatenate()([x, ones])])
@@ -80,8 +80,8 @@ def build(
         before = with_past[:, CONTEXT_FRAMES - lag : -lag]
         changes.append(ops.abs(x - before[..., :bands]) * before[..., bands:])
     spreads = running(layers.Concatenate()(changes), spread)
-    # How loud it is says nothing of the genre, and whoever turns a knob changes it: the level of
-    # the last seconds is taken away from everything but the changes, in which there is none.
+    # Loudness says nothing about the genre and changes with the volume control, so the level of the
+    # last seconds is subtracted from everything except the changes, which do not contain it.
     level = ops.matmul(means / heards, normalisation.level)
     x = x - level
     statistics = layers.Concatenate()([means / heards - level, ops.log(spreads / heards + 0.1)])

@@ -1,7 +1,7 @@
-"""What every recipe has: settings, a network in Keras, and how its input is normalised.
+"""A recipe: settings, a network in Keras, and the normalisation of its input.
 
-TensorFlow takes seconds to import, so it is imported where it is used: ``--help`` and the reading
-of a corpus do without.
+TensorFlow takes seconds to import, so it is imported only where it is used; ``--help`` and reading
+a corpus do not need it.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FLOOR: Final = -16.0
-"""Log-mel energies below this are raised to it (about -70 dB full scale): digital silence and the
-codec's holes would otherwise be the loudest thing that the network sees."""
+"""Log-mel energies below this are raised to it (about -70 dB full scale): digital silence and
+spectral holes of codecs would otherwise dominate the network's input."""
 
 
 _LEAST_STD: Final = 1.0
-"""A band in which the training clips hardly differ is not blown up; music has about 3."""
+"""Smallest standard deviation, so that a nearly constant band is not amplified; music has about
+3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,11 @@ class Settings:
     """How a network is built and trained."""
 
     epochs: int
-    """Number of epochs; fixed beforehand, never chosen on clips held out."""
+    """Number of epochs, fixed beforehand and never chosen on held-out clips."""
     steps: int
-    """Batches an epoch."""
+    """Batches per epoch."""
     batch: int
-    """Windows or programmes a batch."""
+    """Windows or programmes per batch."""
     frames: int
     """Frames of a window or of a programme's chunk."""
     units: int
@@ -45,22 +46,22 @@ class Settings:
     dropout: float
     """Share of activations dropped before the last layer."""
     learning_rate: float
-    """Highest learning rate; it warms up and falls to zero along a cosine."""
+    """Peak learning rate, after a warm-up and before a cosine decay to zero."""
     weight_decay: float
     """Decoupled weight decay of AdamW."""
     label_smoothing: float
     """Share of every label that is spread over all genres."""
     augmentation: Augmentation = field(default_factory=Augmentation)
-    """What is done to the segments."""
+    """Augmentation of the segments."""
     mix_probability: float = 0.25
-    """Share of segments that are blended with another one (mixup)."""
+    """Share of segments blended with another one (mixup)."""
     seed: int = 1
     """Seed of the weights, the batches and the dropout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """What log-mel energies are brought to one scale by."""
+    """Mean and scale of log-mel energies."""
 
     mean: NDArray[np.float32]
     """Mean of each band, shape ``(bands,)``."""
@@ -69,16 +70,16 @@ class Normalisation:
 
     @property
     def level(self) -> NDArray[np.float32]:
-        """What turns normalised bands into the level in each of them, shape ``(bands, bands)``.
+        """Matrix from normalised bands to the level in each of them, shape ``(bands, bands)``.
 
-        The level is the mean over the bands before they were normalised. Bands less their level
-        are the same however loud the music is.
+        The level is the mean over the bands before normalisation. Bands minus their level do not
+        depend on loudness.
         """
         return np.outer(self.std / len(self.std), 1 / self.std).astype(np.float32)
 
     @classmethod
     def of(cls, energies: Sequence[NDArray[np.float32]]) -> Normalisation:
-        """Measure the training clips, each of which counts alike whatever its length."""
+        """Measure the training clips; each counts equally whatever its length."""
         floored = [np.maximum(e, FLOOR).astype(np.float64) for e in energies]
         mean = np.mean([e.mean(axis=0) for e in floored], axis=0)
         square = np.mean([np.square(e - mean).mean(axis=0) for e in floored], axis=0)
@@ -105,24 +106,24 @@ class Network:
     """A network in Keras.
 
     ``whole`` maps ``[frames, *states]`` to ``[logits, *next states]``, or ``frames`` to ``logits``
-    where there are no states. The parts of a stateful network are exported one by one.
+    where there are no states. The parts of a stateful network are exported separately.
     """
 
     kind: Literal["stateful", "windowed"]
     whole: Any
     states: tuple[State, ...] = ()
     front: Any = None
-    """``[frames, *states]`` to ``[features, direct, *next states]``: what goes into the first LSTM
-    layer, what goes past it into the head, and the states that are not the LSTM's."""
+    """``[frames, *states]`` to ``[features, direct, *next states]``: input of the first LSTM layer,
+    features that bypass it into the head, and the states outside the LSTM."""
     recurrent: tuple[Any, ...] = ()
     """LSTM layers, in order."""
     head: Any = None
     """``[last LSTM layer's outputs, direct]`` to logits."""
     inside: Any = None
-    """``[frames, *states]`` to ``[last LSTM layer's outputs, direct]``, what the head gets."""
+    """``[frames, *states]`` to ``[last LSTM layer's outputs, direct]``, the head's input."""
     speech: Any = None
     """``[last LSTM layer's outputs, direct]`` to the logit of speech without music; None until it
-    was learnt."""
+    is trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +133,18 @@ class Recipe:
     name: str
     kind: Literal["stateful", "windowed"]
     description: str
-    """What it is, for the model card."""
+    """What the network is, for the model card."""
     defaults: Settings
     build: Callable[[Settings, MfccSpec, int, Normalisation], Network]
-    """Settings, features, number of labels, normalisation: to a network with fresh weights."""
+    """Function of settings, features, number of labels and normalisation to an untrained
+    network."""
 
 
 def normalised_log_mel(frames: Any, spec: MfccSpec, normalisation: Normalisation) -> Any:
     """Turn cepstra into normalised log-mel energies inside the graph, shape kept."""
     import keras
 
-    # One fixed matrix and three constants: exact, and the runtime folds it into one product.
+    # One fixed matrix and three constants: exact, and folded into one product by the runtime.
     inverse = cepstral_matrix(spec).T.astype(np.float32)
     to_bands = keras.layers.Dense(
         spec.nfilt, use_bias=False, trainable=False, name="inverse_cepstral_transform"

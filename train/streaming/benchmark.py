@@ -14,7 +14,7 @@ from train.errors import TrainError
 from train.hashes import file_hash, joint_hash
 from train.streaming import stream_pictures
 from train.streaming.drift import BLOCK_S, drift
-from train.streaming.playback import listen
+from train.streaming.playback import play
 from train.streaming.programme import RATE, Clip, Programme, Settings
 from train.streaming.stream_figures import figures
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from train.corpora.corpus import Corpus
-    from train.streaming.playback import Heard
+    from train.streaming.playback import Playback
 
 LEAST_SECONDS: Final = 10.0
 """Shorter clips are excerpts; they are not played."""
@@ -65,7 +65,7 @@ def stream_eval(job: BenchmarkJob) -> dict[str, Any]:
             "warning: one model for all folds: it may have been trained on these clips, and then "
             "the figures are far too good; `fit --fold-models DIR` keeps models that were not"
         )
-    heard: list[Heard] = []
+    played: list[Playback] = []
     labels: tuple[str, ...] = ()
     drifted: dict[str, Any] | None = None
     for fold, folder in sorted(models.items()):
@@ -74,7 +74,7 @@ def stream_eval(job: BenchmarkJob) -> dict[str, Any]:
         clips, talks = _material(job, fold, labels)
         programme = Programme(clips, talks, job.seed + fold, job.settings)
         job.on_stage(f"fold {fold}", int(job.settings.seconds))
-        heard.append(listen(model, programme.blocks(), programme.parts, on_second=job.on_second))
+        played.append(play(model, programme.blocks(), programme.parts, on_second=job.on_second))
         if job.drift_hours > 0 and drifted is None:
             times = max(2, round(job.drift_hours * 3600 / BLOCK_S))
             job.on_stage(f"drift, fold {fold}", times * BLOCK_S)
@@ -83,7 +83,7 @@ def stream_eval(job: BenchmarkJob) -> dict[str, Any]:
                 on_second=job.on_second,
             ) | {"fold": fold}  # fmt: skip
     result: dict[str, Any] = {
-        "method": _METHOD if held_out else _METHOD + " " + _HEARD,
+        "method": _METHOD if held_out else _METHOD + " " + _SEEN,
         "held_out": held_out,
         "seed": job.seed,
         "programme": {
@@ -91,13 +91,13 @@ def stream_eval(job: BenchmarkJob) -> dict[str, Any]:
         },
         "corpus": {"sha256": joint_hash(file_hash(clip.path) for clip in job.corpus.clips)},
     }
-    result |= figures(heard, labels)
+    result |= figures(played, labels)
     if drifted is not None:
         result["drift"] = drifted
     if job.pictures is not None:
         try:
             job.pictures.mkdir(parents=True, exist_ok=True)
-            stream_pictures.draw(job.pictures, result, heard, labels)
+            stream_pictures.draw(job.pictures, result, played, labels)
         except OSError as error:
             raise TrainError(f"--pictures {job.pictures}: {error.strerror}") from error
     return result
@@ -115,7 +115,7 @@ _METHOD: Final = (
     "of the decision stage were chosen on shorter programmes made the same way, so these figures "
     "are slightly too good."
 )
-_HEARD: Final = "**The model may have been trained on these very clips.**"
+_SEEN: Final = "**The model may have been trained on these very clips.**"
 
 
 def _material(

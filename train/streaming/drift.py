@@ -14,7 +14,7 @@ import numpy as np
 
 from streamgenre.audio.ring import Gap
 from train.evaluation import statistics
-from train.streaming.playback import listen
+from train.streaming.playback import play
 from train.streaming.programme import RATE, Part, Programme, Settings
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def drift(
         settings or Settings(), seconds=float(seconds), silence=0.0, gap=0.0, talk=0.0
     )
     programme = Programme(clips, (), seed, endless)
-    played = np.concatenate([block for block in programme.blocks() if not isinstance(block, Gap)])
-    played = played[: seconds * RATE]
+    samples = np.concatenate([block for block in programme.blocks() if not isinstance(block, Gap)])
+    samples = samples[: seconds * RATE]
     parts = [
         Part(
             p.start + n * seconds, min(p.end, seconds) + n * seconds, p.kind, p.genre, p.clip,
@@ -75,17 +75,17 @@ def drift(
 
     def blocks() -> Iterator[Samples]:
         for _ in range(times):
-            for start in range(0, len(played), RATE):
-                yield played[start : start + RATE]
+            for start in range(0, len(samples), RATE):
+                yield samples[start : start + RATE]
 
-    heard = listen(model, blocks(), parts, on_second=on_second)
+    played = play(model, blocks(), parts, on_second=on_second)
     first, last = slice(0, seconds), slice((times - 1) * seconds, times * seconds)
-    genres = heard.genres[first]
+    genres = played.genres[first]
     right = [
-        statistics.balanced_accuracy(heard.decisions[rows] == genres, genres)
+        statistics.balanced_accuracy(played.decisions[rows] == genres, genres)
         for rows in (first, last)
     ]
-    moved = np.abs(heard.probabilities[last] - heard.probabilities[first]).max(axis=1)
+    moved = np.abs(played.probabilities[last] - played.probabilities[first]).max(axis=1)
     return {
         "hours": round(times * seconds / 3600, 2),
         "seconds": seconds,
@@ -93,7 +93,7 @@ def drift(
         "first": round(right[0], 4),
         "last": round(right[1], 4),
         "decisions_changed": round(
-            float((heard.decisions[first] != heard.decisions[last]).mean()), 4
+            float((played.decisions[first] != played.decisions[last]).mean()), 4
         ),
         "probabilities_moved": round(float(moved.mean()), 5),
     }

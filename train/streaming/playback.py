@@ -30,7 +30,7 @@ KINDS: Final = ("music", "talk", "silence", "gap")
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Playback:
     """A programme as it was and as the daemon told it, one row an update."""
 
     times: NDArray[np.float64]
@@ -55,14 +55,14 @@ class Heard:
     """Seconds from the beginning of the piece to the end of the hop; shape ``(n,)``."""
 
 
-def listen(
+def play(
     model: Model,
     blocks: Iterable[Samples | Gap],
     parts: Sequence[Part],
     *,
     decision: DecisionSettings | None = None,
     on_second: Callable[[], None] = lambda: None,
-) -> Heard:
+) -> Playback:
     """Run the engine over blocks as fast as it can, and put the truth beside its updates.
 
     Parameters
@@ -95,7 +95,9 @@ def listen(
     return _beside_truth(updates, parts, model.manifest.labels)
 
 
-def _beside_truth(updates: Sequence[Update], parts: Sequence[Part], labels: Sequence[str]) -> Heard:
+def _beside_truth(
+    updates: Sequence[Update], parts: Sequence[Part], labels: Sequence[str]
+) -> Playback:
     times = np.array([update.stream_time for update in updates])
     before = np.concatenate([[0.0], times[:-1]])
     middles = np.maximum(times - 0.5, (before + times) / 2)
@@ -108,7 +110,7 @@ def _beside_truth(updates: Sequence[Update], parts: Sequence[Part], labels: Sequ
     def matrix(name: str) -> Any:
         return np.array([[getattr(u, name)[label] for label in labels] for u in updates])
 
-    return Heard(
+    return Playback(
         times=times,
         states=np.array([STATES.index(update.state) for update in updates]),
         decisions=np.array([labels.index(u.genre) if u.genre is not None else -1 for u in updates]),

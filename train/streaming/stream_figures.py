@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from train.streaming.playback import Heard
+    from train.streaming.playback import Playback
 
     Bools = NDArray[np.bool_]
     Ints = NDArray[np.int64]
@@ -27,26 +27,26 @@ LAGS: Final = 30
 _BINS: Final = 10
 
 
-def figures(heard: Sequence[Heard], labels: Sequence[str], *, seed: int = 0) -> dict[str, Any]:
+def figures(played: Sequence[Playback], labels: Sequence[str], *, seed: int = 0) -> dict[str, Any]:
     """Sum up one programme a fold.
 
     Parameters
     ----------
-    heard
+    played
         What was on and what was said; one entry a fold.
     labels
         Genres in the order of the model's output.
     seed
         Seed of the confidence intervals.
     """
-    music = [h.genres >= 0 for h in heard]
-    genres = _joined([h.genres[m] for h, m in zip(heard, music, strict=True)])
-    clips = _joined([h.clips[m] for h, m in zip(heard, music, strict=True)])
+    music = [h.genres >= 0 for h in played]
+    genres = _joined([h.genres[m] for h, m in zip(played, music, strict=True)])
+    clips = _joined([h.clips[m] for h, m in zip(played, music, strict=True)])
     folds = _joined([np.full(m.sum(), n + 1) for n, m in enumerate(music)])
-    decisions = _joined([h.decisions[m] for h, m in zip(heard, music, strict=True)])
-    states = _joined([h.states[m] for h, m in zip(heard, music, strict=True)])
-    probabilities = _joined([h.probabilities[m] for h, m in zip(heard, music, strict=True)])
-    smoothed = _joined([h.smoothed[m] for h, m in zip(heard, music, strict=True)])
+    decisions = _joined([h.decisions[m] for h, m in zip(played, music, strict=True)])
+    states = _joined([h.states[m] for h, m in zip(played, music, strict=True)])
+    probabilities = _joined([h.probabilities[m] for h, m in zip(played, music, strict=True)])
+    smoothed = _joined([h.smoothed[m] for h, m in zip(played, music, strict=True)])
 
     def accuracy(hits: Bools) -> dict[str, Any]:
         rng = np.random.default_rng(seed)
@@ -67,12 +67,12 @@ def figures(heard: Sequence[Heard], labels: Sequence[str], *, seed: int = 0) -> 
     return {
         "chance": round(1 / len(labels), 4),
         "seconds": {
-            kind: int(sum((h.kinds == n).sum() for h in heard)) for n, kind in enumerate(KINDS)
+            kind: int(sum((h.kinds == n).sum() for h in played)) for n, kind in enumerate(KINDS)
         },
         "second": accuracy(decisions == genres),
         "hop": accuracy(probabilities.argmax(axis=1) == genres),
-        "lag": _lags(heard),
-        "flips_a_minute": _flips(heard),
+        "lag": _lags(played),
+        "flips_a_minute": _flips(played),
         "unknown": round(float(weights @ (states == _UNKNOWN)), 4),
         "calibration": {
             name: {
@@ -82,7 +82,7 @@ def figures(heard: Sequence[Heard], labels: Sequence[str], *, seed: int = 0) -> 
             }
             for name, p in (("hop", probabilities), ("smoothed", smoothed))
         },
-        "speech": _speech(heard),
+        "speech": _speech(played),
         "confusion": {
             "of": "seconds of music; a row is a true genre, a column the decision, "
             "the last column seconds without a genre",
@@ -96,17 +96,19 @@ def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate(parts)
 
 
-def _pieces(heard: Heard) -> list[Ints]:
+def _pieces(played: Playback) -> list[Ints]:
     """Return the rows of every piece of music."""
-    return [np.flatnonzero(heard.pieces == n) for n in np.unique(heard.pieces[heard.pieces >= 0])]
+    return [
+        np.flatnonzero(played.pieces == n) for n in np.unique(played.pieces[played.pieces >= 0])
+    ]
 
 
-def _lags(heard: Sequence[Heard]) -> dict[str, Any]:
+def _lags(played: Sequence[Playback]) -> dict[str, Any]:
     """Seconds from a change to the first right decision, and the share right by age."""
     lags: list[float] = []
     right = np.zeros(LAGS)
     there = np.zeros(LAGS)
-    for h in heard:
+    for h in played:
         for rows in _pieces(h):
             hits = h.decisions[rows] == h.genres[rows]
             lags.append(float(h.ages[rows[hits.argmax()]]) if hits.any() else np.inf)
@@ -128,10 +130,10 @@ def _finite(seconds: float) -> float | None:
     return round(float(seconds), 1) if np.isfinite(seconds) else None
 
 
-def _flips(heard: Sequence[Heard]) -> float:
+def _flips(played: Sequence[Playback]) -> float:
     """Changes of the decision to a wrong genre within a piece, a minute of music."""
     flips, seconds = 0, 0
-    for h in heard:
+    for h in played:
         for rows in _pieces(h):
             said = h.decisions[rows]
             wrong = (said[1:] >= 0) & (said[1:] != h.genres[rows][1:])
@@ -166,9 +168,9 @@ def _reliability(
     return rows
 
 
-def _speech(heard: Sequence[Heard]) -> dict[str, Any]:
-    talk = _joined([h.states[h.kinds == KINDS.index("talk")] for h in heard])
-    music = _joined([h.states[h.genres >= 0] for h in heard])
+def _speech(played: Sequence[Playback]) -> dict[str, Any]:
+    talk = _joined([h.states[h.kinds == KINDS.index("talk")] for h in played])
+    music = _joined([h.states[h.genres >= 0] for h in played])
     return {
         "talk_called_speech": round(float((talk == _SPEECH).mean()), 4) if len(talk) else None,
         "talk_called_music": round(float((talk == _MUSIC).mean()), 4) if len(talk) else None,

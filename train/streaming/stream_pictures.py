@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from train.streaming.playback import Heard
+    from train.streaming.playback import Playback
 
 LAG, RELIABILITY, TIMELINE, CONFUSION = (
     "lag.svg", "reliability.svg", "timeline.svg", "stream-confusion.svg"
@@ -25,7 +25,7 @@ _GREYS = {"talk": "#444444", "speech": "#444444", "silence": "#f0f0f0", "gap": "
 
 
 def draw(
-    folder: Path, figures: dict[str, Any], heard: Sequence[Heard], labels: Sequence[str]
+    folder: Path, figures: dict[str, Any], played: Sequence[Playback], labels: Sequence[str]
 ) -> list[str]:
     """Write all pictures into a folder; return their names."""
     import matplotlib as mpl
@@ -35,7 +35,7 @@ def draw(
     mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "streamgenre", "font.size": 10})
     _lag(folder / LAG, figures)
     _reliability(folder / RELIABILITY, figures)
-    _timeline(folder / TIMELINE, heard[0], labels)
+    _timeline(folder / TIMELINE, played[0], labels)
     table = figures["confusion"]
     columns = [*table["labels"], "none"]
     svg = confusion_svg(table["labels"], table["counts"], columns=columns, of="seconds")
@@ -88,7 +88,7 @@ def _reliability(path: Path, figures: dict[str, Any]) -> None:
     _saved(figure, path)
 
 
-def _timeline(path: Path, heard: Heard, labels: Sequence[str]) -> None:
+def _timeline(path: Path, played: Playback, labels: Sequence[str]) -> None:
     """Draw what was on above what was decided: a quarter of an hour a line, one hour at most."""
     import matplotlib as mpl
     import matplotlib.pyplot as plt
@@ -99,16 +99,16 @@ def _timeline(path: Path, heard: Heard, labels: Sequence[str]) -> None:
     palette = [*ten[:7], "#ffd92f", *ten[8:]]
     colours: dict[str, Any] = dict(_GREYS) | dict(zip(labels, palette * 10, strict=False))
     on = [labels[g] if g >= 0 else KINDS[k]
-          for g, k in zip(heard.genres, heard.kinds, strict=True)]  # fmt: skip
+          for g, k in zip(played.genres, played.kinds, strict=True)]  # fmt: skip
     said = [labels[d] if d >= 0 else STATES[s]
-            for d, s in zip(heard.decisions, heard.states, strict=True)]  # fmt: skip
-    end = min(float(heard.times[-1]), _HOUR)
+            for d, s in zip(played.decisions, played.states, strict=True)]  # fmt: skip
+    end = min(float(played.times[-1]), _HOUR)
     line = min(_HOUR / 4, end)
     count = int(np.ceil(end / line))
     figure, rows = plt.subplots(count, 1, figsize=(9, 0.95 * count + 0.7), squeeze=False)
     for number, axes in enumerate(rows[:, 0]):
         for height, row in ((0.55, on), (0.0, said)):
-            for start, stop, name in _runs(heard.times, row):
+            for start, stop, name in _runs(played.times, row):
                 a, b = max(start, number * line), min(stop, (number + 1) * line, end)
                 if b > a:
                     axes.broken_barh([(a / 60, (b - a) / 60)], (height, 0.45),

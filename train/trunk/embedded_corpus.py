@@ -34,7 +34,7 @@ _TALK: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class EmbeddedCorpus:
     """Everything that heads are trained and measured on."""
 
     corpus: Corpus
@@ -68,7 +68,7 @@ def jobs_of(
 ) -> dict[tuple[int, int], Job]:
     """Return what is to be embedded, by kind and fold.
 
-    Of the recordings of noise every other one goes into the augmentation and is heard without
+    Of the recordings of noise every other one goes into the augmentation and is embedded without
     music, the rest goes into the simulated room. Whoever talks over the music of a fold is of that
     fold too.
     """
@@ -117,7 +117,7 @@ def _key(sha256: str, weights: Weights) -> str:
     return digest.hexdigest()
 
 
-def hear(
+def embed_corpus(
     corpus: Corpus,
     trunks: Sequence[Weights],
     cache: Path,
@@ -125,7 +125,7 @@ def hear(
     talk: Sequence[TalkFile] = (),
     programmes: int = 1,
     on_job: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Heard]:
+) -> list[EmbeddedCorpus]:
     """Embed the corpus by each of some trunks, on all cores, or read it from the cache.
 
     Parameters
@@ -170,7 +170,7 @@ def _of_trunk(
     sha256: str,
     talk: Sequence[TalkFile],
     done: dict[tuple[int, int], Embedded],
-) -> Heard:
+) -> EmbeddedCorpus:
     of_clips = np.array([clip.fold for clip in corpus.clips])
     of_files = np.array([file.fold for file in talk])
     kinds = {
@@ -187,7 +187,7 @@ def _of_trunk(
         embedding(weights, stray.pooled), stray.clips, stray.ages, np.zeros(len(stray.clips), int),
         stray.ages == stray.ages.min(),
     )  # fmt: skip
-    return Heard(
+    return EmbeddedCorpus(
         corpus,
         corpus.clips,
         {kind: seconds for kind, seconds in kinds.items() if kind < _TALK},

@@ -53,7 +53,7 @@ _FILES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Fronts:
+class FrontFeatures:
     """What the front finds in windows of 187 frames, clean and changed."""
 
     features: NDArray[np.float16]
@@ -74,7 +74,7 @@ class _Job:
     seed: int
 
 
-def hear(
+def front_features(
     corpus: Corpus,
     weights: Weights,
     cache: Path,
@@ -83,7 +83,7 @@ def hear(
     seed: int,
     talk: Sequence[TalkFile] = (),
     on_job: Callable[[int, int], None] = lambda done, total: None,
-) -> Fronts:
+) -> FrontFeatures:
     """Run the front over the corpus, and music without genres beside it; or read the cache.
 
     Parameters
@@ -156,11 +156,11 @@ def _paths(cache: Path, key: str) -> tuple[Path, Path]:
     return cache / f"fronts-{key}.f16", cache / f"fronts-{key}.npy"
 
 
-def _open(cache: Path, key: str, versions: int) -> Fronts:
+def _open(cache: Path, key: str, versions: int) -> FrontFeatures:
     features, folds = _paths(cache, key)
     of_windows = np.load(folds, allow_pickle=False)
     shape = (len(of_windows), 1 + versions, WINDOW, FRONT)
-    return Fronts(np.memmap(features, np.float16, mode="r", shape=shape), of_windows, key)
+    return FrontFeatures(np.memmap(features, np.float16, mode="r", shape=shape), of_windows, key)
 
 
 def _fronts(job: _Job) -> list[NDArray[np.float16]]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from train.trunk.embedded_corpus import Heard
+    from train.trunk.embedded_corpus import EmbeddedCorpus
     from train.trunk.heads import Linear, Seconds, Window
 
     Bools = NDArray[np.bool_]
@@ -95,7 +95,7 @@ class Fitted:
 
 
 def fit(
-    heard: Heard,
+    embedded: EmbeddedCorpus,
     recipe: HeadRecipe,
     settings: lstm_memory.Settings,
     folds: tuple[int, ...],
@@ -103,10 +103,10 @@ def fit(
     on_epoch: Callable[[int, float], None] = lambda number, loss: None,
 ) -> Fitted:
     """Train on the clips of some folds."""
-    targets, artists = _keys(heard)
+    targets, artists = _keys(embedded)
     kinds = {
         kind: heads.subset(seconds, np.isin(seconds.folds, folds))
-        for kind, seconds in heard.kinds.items()
+        for kind, seconds in embedded.kinds.items()
         if kind >= ALONE
     }
     changed = sum(kind > LEVELS for kind in kinds)
@@ -117,13 +117,13 @@ def fit(
     ]
     rows = heads.joined(list(kinds.values()))
     window = heads.fit_window(
-        heads.joined([rows, heard.strays]),
+        heads.joined([rows, embedded.strays]),
         targets,
-        np.concatenate([*weights, _stray_weights(heard.strays, sum(w.sum() for w in weights))]),
-        len(heard.corpus.labels),
+        np.concatenate([*weights, _stray_weights(embedded.strays, sum(w.sum() for w in weights))]),
+        len(embedded.corpus.labels),
         crossed=recipe.remembers,
     )
-    speech = speech_head.fit(heard, folds) if heard.of_talk else None
+    speech = speech_head.fit(embedded, folds) if embedded.of_talk else None
     if not recipe.remembers:
         return Fitted(window.head, None, speech)
     remembered = lstm_memory.fit(
@@ -170,11 +170,11 @@ def _crossed(window: Window, programmes: Seconds) -> Floats:
     return logits
 
 
-def _keys(heard: Heard) -> tuple[NDArray[np.int64], list[str]]:
-    labels = heard.corpus.labels
-    targets = np.array([labels.index(clip.genre) for clip in heard.clips])
+def _keys(embedded: EmbeddedCorpus) -> tuple[NDArray[np.int64], list[str]]:
+    labels = embedded.corpus.labels
+    targets = np.array([labels.index(clip.genre) for clip in embedded.clips])
     artists = [
-        clip.artist.casefold() or f"unknown {index}" for index, clip in enumerate(heard.clips)
+        clip.artist.casefold() or f"unknown {index}" for index, clip in enumerate(embedded.clips)
     ]
     return targets, artists
 
@@ -187,22 +187,22 @@ class Measured(HeldOut):
     """By kind: seconds of a fold held out and their logits."""
 
 
-def listen(fitted: Fitted, heard: Heard, fold: int, into: Measured) -> None:
+def measure_fold(fitted: Fitted, embedded: EmbeddedCorpus, fold: int, into: Measured) -> None:
     """Run a head over everything of a fold that was held out."""
-    targets, _ = _keys(heard)
-    for kind, seconds in heard.kinds.items():
+    targets, _ = _keys(embedded)
+    for kind, seconds in embedded.kinds.items():
         if kind > ALONE:
             held = heads.subset(seconds, seconds.folds == fold)
             into.programmes.setdefault(kind, []).append((held, fitted.logits(held)))
     if fitted.speech is not None:
-        speech_head.listen(fitted.speech, heard, fold, into.speech)
-    if heard.of_talk:
-        noise = speech_head.unheard_noise(heard, fold)
+        speech_head.measure_fold(fitted.speech, embedded, fold, into.speech)
+    if embedded.of_talk:
+        noise = speech_head.unheard_noise(embedded, fold)
         if len(noise.clips):
             into.noise.append(fitted.logits(noise, np.ones(len(noise.clips), np.bool_)))
     for kind, outcomes in ((ALONE, into.clips), (OTHERS, into.variants), (ROOM, into.room)):
-        if kind in heard.kinds:
-            seconds = heard.kinds[kind]
+        if kind in embedded.kinds:
+            seconds = embedded.kinds[kind]
             held = heads.subset(seconds, seconds.folds == fold)
             outcomes += _outcomes(fitted, held, targets, fold)
 
@@ -230,11 +230,11 @@ def _outcomes(
     return outcomes
 
 
-def figures(measured: Measured, heard: Heard) -> dict[str, Any]:
+def figures(measured: Measured, embedded: EmbeddedCorpus) -> dict[str, Any]:
     """Sum up what was measured on all folds."""
     temperature = measured.temperatures()[LOGITS]
-    result = measured.figures(heard.corpus.labels, temperature)
-    targets, _ = _keys(heard)
+    result = measured.figures(embedded.corpus.labels, temperature)
+    targets, _ = _keys(embedded)
     result["programmes"] = {
         "levels" if kind == LEVELS else f"augmented {kind}": programme_figures(parts, targets)
         for kind, parts in sorted(measured.programmes.items())

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from train.trunk.checkpoint import Weights
-    from train.trunk.front_windows import Fronts
+    from train.trunk.front_windows import FrontFeatures
 
     Floats = NDArray[np.float32]
 
@@ -59,7 +59,7 @@ class Settings:
 
 def adapted(
     weights: Weights,
-    fronts: Fronts,
+    fronts: FrontFeatures,
     settings: Settings,
     cache: Path,
     *,
@@ -85,7 +85,7 @@ def adapted(
 
 def adapt(
     weights: Weights,
-    fronts: Fronts,
+    fronts: FrontFeatures,
     settings: Settings,
     *,
     without: int | None = None,

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from train.trunk.embedded_corpus import Heard
+    from train.trunk.embedded_corpus import EmbeddedCorpus
     from train.trunk.heads import Seconds
 
 _SHARES: Final = {SPEECH: 0.5, MUSIC: 0.15, NOISE: 0.1}
-"""How much each kind of file weighs in training; noise by itself (:attr:`Heard.strays`) as much as
-recordings of it."""
+"""Weight of each kind of file in training; noise by itself (:attr:`EmbeddedCorpus.strays`) weighs
+as much as recordings of it."""
 _OF_GENRES: Final = 0.25
 """How much the clips of the genres weigh."""
 _STRENGTH: Final = 1.0
@@ -31,35 +31,35 @@ _THINNED: Final = 4
 """One second in so many of the genres' clips is enough."""
 
 
-def fit(heard: Heard, folds: Sequence[int]) -> Linear:
+def fit(embedded: EmbeddedCorpus, folds: Sequence[int]) -> Linear:
     """Fit the head on some folds: one logit, that of speech without music.
 
     Parameters
     ----------
-    heard
+    embedded
         The corpus after the trunk, with files of talk.
     folds
         The folds to train on.
     """
     parts, weights = [], []
-    for seconds in heard.of_talk:
+    for seconds in embedded.of_talk:
         held = heads.subset(seconds, np.isin(seconds.folds, folds))
-        kinds = _kinds(heard)[held.clips]
+        kinds = _kinds(embedded)[held.clips]
         weight = np.zeros(len(kinds), np.float32)
         for kind, of_kind in _SHARES.items():
             rows = (kinds == kind) & (held.ages >= heads.MIN_AGE)
             weight[rows] = of_kind / max(rows.sum(), 1)
         parts.append(held.embedding[weight > 0])
         weights.append((kinds[weight > 0] == SPEECH, weight[weight > 0]))
-    of_genres = [seconds for kind, seconds in heard.kinds.items() if kind >= ALONE]
+    of_genres = [seconds for kind, seconds in embedded.kinds.items() if kind >= ALONE]
     for seconds in of_genres:
         rows = np.isin(seconds.folds, folds) & (seconds.clips >= 0)
         rows = np.flatnonzero(rows & (seconds.ages >= heads.MIN_AGE))[::_THINNED]
         parts.append(seconds.embedding[rows])
-        share = np.float32(_OF_GENRES * len(heard.of_talk) / len(of_genres))
+        share = np.float32(_OF_GENRES * len(embedded.of_talk) / len(of_genres))
         weights.append((np.zeros(len(rows), np.bool_), np.full(len(rows), share / len(rows))))
-    full = heard.strays.ages >= heads.MIN_AGE
-    parts.append(heard.strays.embedding[full])
+    full = embedded.strays.ages >= heads.MIN_AGE
+    parts.append(embedded.strays.embedding[full])
     share = np.float32(_SHARES[NOISE] / full.sum())
     weights.append((np.zeros(full.sum(), np.bool_), np.full(full.sum(), share)))
     targets, weight = (np.concatenate(column) for column in zip(*weights, strict=True))
@@ -71,8 +71,8 @@ def fit(heard: Heard, folds: Sequence[int]) -> Linear:
     )
 
 
-def _kinds(heard: Heard) -> NDArray[np.str_]:
-    return np.array([file.kind for file in heard.talk])
+def _kinds(embedded: EmbeddedCorpus) -> NDArray[np.str_]:
+    return np.array([file.kind for file in embedded.talk])
 
 
 def _windows(seconds: Seconds, fold: int) -> NDArray[np.bool_]:
@@ -82,14 +82,14 @@ def _windows(seconds: Seconds, fold: int) -> NDArray[np.bool_]:
     return ends
 
 
-def unheard_noise(heard: Heard, fold: int) -> Seconds:
+def unheard_noise(embedded: EmbeddedCorpus, fold: int) -> Seconds:
     """Return the 3 s windows of a fold's noise that no genre was trained with."""
-    of_files = heard.of_talk[0]
-    unheard = [heard.talk.index(file) for file in noises(heard.talk)[1]]
+    of_files = embedded.of_talk[0]
+    unheard = [embedded.talk.index(file) for file in noises(embedded.talk)[1]]
     return heads.subset(of_files, _windows(of_files, fold) & np.isin(of_files.clips, unheard))
 
 
-def listen(head: Linear, heard: Heard, fold: int, into: Measured) -> None:
+def measure_fold(head: Linear, embedded: EmbeddedCorpus, fold: int, into: Measured) -> None:
     """Run a head over the 3 s windows of a fold held out."""
 
     def windows(seconds: Seconds, names: Any) -> None:
@@ -101,9 +101,9 @@ def listen(head: Linear, heard: Heard, fold: int, into: Measured) -> None:
             seconds.clips[rows],
         )
 
-    for way, seconds in enumerate(heard.of_talk):
-        windows(seconds, np.char.add(_kinds(heard), ", changed" if way else ""))
-    genres = np.array([clip.genre for clip in heard.clips])
+    for way, seconds in enumerate(embedded.of_talk):
+        windows(seconds, np.char.add(_kinds(embedded), ", changed" if way else ""))
+    genres = np.array([clip.genre for clip in embedded.clips])
     for kind, prefix in ((ALONE, ""), (ROOM, "room "), (OTHERS, "others ")):
-        if kind in heard.kinds:
-            windows(heard.kinds[kind], np.char.add(prefix, genres))
+        if kind in embedded.kinds:
+            windows(embedded.kinds[kind], np.char.add(prefix, genres))

@@ -21,7 +21,7 @@ from train.trunk import (
     model_graph,
     musicnn,
 )
-from train.trunk.embedded_corpus import Heard, hear
+from train.trunk.embedded_corpus import EmbeddedCorpus, embed_corpus
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,29 +69,29 @@ def train_model(job: Job, given: TrunkInput) -> dict[str, Any]:
     measured, of_folds = head_training.Measured(), {}
     for fold in given.corpus.measured if job.folds else ():
         job.reporter.stage(f"without fold {fold}")
-        weights, heard = material[fold]
-        others = tuple(one for one in heard.corpus.folds if one != fold)
-        fitted = head_training.fit(heard, job.recipe, job.settings, others)
-        head_training.listen(fitted, heard, fold, measured)
+        weights, embedded = material[fold]
+        others = tuple(one for one in embedded.corpus.folds if one != fold)
+        fitted = head_training.fit(embedded, job.recipe, job.settings, others)
+        head_training.measure_fold(fitted, embedded, fold, measured)
         if job.fold_models is not None:
-            of_folds[fold] = (fitted, model_graph.export(weights, fitted, _frames(heard)))
+            of_folds[fold] = (fitted, model_graph.export(weights, fitted, _frames(embedded)))
     for fold, (fitted, model) in of_folds.items():
         temperatures = measured.temperatures(without=fold)
-        manifest = _manifest(job, given, heard, fitted, model, temperatures)
+        manifest = _manifest(job, given, embedded, fitted, model, temperatures)
         assert job.fold_models is not None
         model_folder.write_fold_model(job.fold_models, fold, manifest, model)
     job.reporter.stage("all clips")
-    weights, heard = material[None]
-    fitted = head_training.fit(heard, job.recipe, job.settings, heard.corpus.folds)
-    model = model_graph.export(weights, fitted, _frames(heard))
+    weights, embedded = material[None]
+    fitted = head_training.fit(embedded, job.recipe, job.settings, embedded.corpus.folds)
+    model = model_graph.export(weights, fitted, _frames(embedded))
     manifest = _manifest(
-        job, given, heard, fitted, model, measured.temperatures() if job.folds else {}
+        job, given, embedded, fitted, model, measured.temperatures() if job.folds else {}
     )
     if job.folds:
-        method = method_of(heard.corpus).replace("as exported ONNX over", "over")
+        method = method_of(embedded.corpus).replace("as exported ONNX over", "over")
         manifest["evaluation"] = {
             "method": f"{method} {_METHOD}",
-            **head_training.figures(measured, heard),
+            **head_training.figures(measured, embedded),
         }
     with model_folder.new_folder(job.out, replace=job.replace) as folder:
         model_folder.write_folder(folder, manifest, model, with_card=True)
@@ -99,7 +99,7 @@ def train_model(job: Job, given: TrunkInput) -> dict[str, Any]:
     return manifest
 
 
-def _material(job: Job, given: TrunkInput) -> dict[int | None, tuple[Weights, Heard]]:
+def _material(job: Job, given: TrunkInput) -> dict[int | None, tuple[Weights, EmbeddedCorpus]]:
     """Return by fold a trunk that was not trained on with it, and what that hears, of the fold too.
 
     The published trunk is the same for every fold, and for none, which stands for all clips.
@@ -111,9 +111,9 @@ def _material(job: Job, given: TrunkInput) -> dict[int | None, tuple[Weights, He
     trunks = [published]
     if given.microphone:
         settings = microphone_training.Settings(seed=seed)
-        windows = front_windows.hear(
+        windows = front_windows.front_features(
             given.corpus, published, given.trunk, talk=files, versions=settings.versions, seed=seed,
-            on_job=lambda done, total: reporter.note(f"windows heard: {done} of {total}"),
+            on_job=lambda done, total: reporter.note(f"windows embedded: {done} of {total}"),
         )  # fmt: skip
         trunks = []
         for fold in folds:
@@ -127,11 +127,11 @@ def _material(job: Job, given: TrunkInput) -> dict[int | None, tuple[Weights, He
                 )
             )  # fmt: skip
     reporter.stage("programmes")
-    heard = hear(
+    embedded = embed_corpus(
         given.corpus, trunks, given.trunk, talk=files,
-        on_job=lambda done, total: reporter.note(f"programmes heard: {done} of {total}"),
+        on_job=lambda done, total: reporter.note(f"programmes embedded: {done} of {total}"),
     )  # fmt: skip
-    pairs = list(zip(trunks, heard, strict=True))
+    pairs = list(zip(trunks, embedded, strict=True))
     return dict(zip(folds, pairs if given.microphone else pairs * len(folds), strict=True))
 
 
@@ -145,10 +145,10 @@ _METHOD: Final = (
 )
 
 
-def _frames(heard: Heard) -> Any:
+def _frames(embedded: EmbeddedCorpus) -> Any:
     """Return frames of a few clips to compare Keras and ONNX on."""
     n = int(_CHECK_SECONDS * mel_adapter.SPEC.samplerate)
-    clips = heard.clips[:: max(1, len(heard.clips) // 3)][:3]
+    clips = embedded.clips[:: max(1, len(embedded.clips) // 3)][:3]
     return np.stack(
         [
             frames_of(np.resize(decode(c.path, mel_adapter.SPEC.samplerate), n), mel_adapter.SPEC)
@@ -160,7 +160,7 @@ def _frames(heard: Heard) -> Any:
 def _manifest(
     job: Job,
     given: TrunkInput,
-    heard: Heard,
+    embedded: EmbeddedCorpus,
     fitted: head_training.Fitted,
     model: bytes,
     temperatures: dict[str, float],
@@ -186,7 +186,11 @@ def _manifest(
             seed=job.settings.seed,
             packages=("keras", "tensorflow", "onnx", "onnxruntime", "numpy", "scipy", "soxr", "av"),
             corpus=corpus_record(
-                corpus, heard.clips, sha256=heard.sha256, seconds=heard.seconds, note=job.note
+                corpus,
+                embedded.clips,
+                sha256=embedded.sha256,
+                seconds=embedded.seconds,
+                note=job.note,
             ),
             details={
                 "settings": asdict(job.settings),
