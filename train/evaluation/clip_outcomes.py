@@ -1,4 +1,4 @@
-"""Running a model folder over clips, just as the daemon would, and summing up how good it was."""
+"""Running a model over clips as the daemon does, and the figures of the outcomes."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ HOP_SECONDS: Final = 1.0
 LATER_SECONDS: Final = 10.0
 _BATCH: Final = 16
 _ENDLESS_ORDERS: Final = 4
-"""Number of random orders in which the clips are played as one endless programme."""
+"""Number of endless programmes, each with the clips in another random order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a model said to one clip that it had not been trained on."""
+    """A model's outputs for one held-out clip."""
 
     target: int
     """Index of the true genre."""
     fold: int
-    """Fold that held the clip out."""
+    """Fold of the clip."""
     clip: int
     """Number of the clip; variants of a clip share it."""
     windows: Frames
@@ -43,7 +43,7 @@ class Outcome:
     """Logits after each hop from 3 s on, shape ``(n_hops, labels)``; a shorter clip has one."""
     endless: Frames
     """The same with the clips played one after the other and the state never reset, over all
-    orders; shape ``(n, labels)``, no rows where this was not measured."""
+    orders; shape ``(n, labels)``, no rows if not measured."""
 
 
 def run_clips(
@@ -65,7 +65,7 @@ def run_clips(
     frames
         MFCC frames of each clip, shape ``(n, numcep)``.
     targets, folds, clips
-        One entry a clip, see :class:`Outcome`.
+        One entry per clip, see :class:`Outcome`.
     rng
         Draws the orders of the endless programme.
     endless
@@ -85,9 +85,9 @@ def run_clips(
 
 
 def windows(model: Model, frames: Sequence[Frames]) -> list[Frames]:
-    """Return the logits of every clip's 3 s windows, each with nothing heard before.
+    """Return the logits of every clip's 3 s windows, each with a fresh state.
 
-    One entry a clip, shape ``(windows, labels)``; a shorter clip is one window.
+    One entry per clip, shape ``(windows, labels)``; a shorter clip is one window.
     """
     window = round(WINDOW_SECONDS * model.manifest.features.frame_rate)
     pieces = [
@@ -107,7 +107,7 @@ def windows(model: Model, frames: Sequence[Frames]) -> list[Frames]:
 
 
 def _cuts(n_frames: int, hop: int) -> list[slice]:
-    """Cut a clip into hops; what is left over at the end makes a shorter one."""
+    """Cut a clip into hops; the remainder makes a shorter one."""
     return [slice(start, min(start + hop, n_frames)) for start in range(0, n_frames, hop)]
 
 
@@ -132,7 +132,7 @@ def _endless(
     model: Model, frames: Sequence[Frames], window: int, hop: int, rng: np.random.Generator
 ) -> list[Frames]:
     orders = [rng.permutation(len(frames)) for _ in range(_ENDLESS_ORDERS)]
-    # One station an order; each plays (clip, cut) after (clip, cut) without a reset.
+    # One station per order; each plays all hops of its clips without a reset.
     programmes = [
         [(clip, cut) for clip in order for cut in _cuts(len(frames[clip]), hop)] for order in orders
     ]
@@ -149,9 +149,9 @@ def _endless(
 
 
 def temperature_of(outcomes: Sequence[Outcome]) -> float:
-    """Fit the calibration temperature on the updates that a daemon would have sent.
+    """Fit the calibration temperature on the updates that a daemon would send.
 
-    It is 1 where there are none: where the only fold that is measured was left out.
+    It is 1 without outcomes, as when the only measured fold is left out.
     """
     if not outcomes:
         return 1.0
@@ -166,7 +166,7 @@ def figures(
     *,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Sum up outcomes: accuracies with their intervals, confusion, calibration.
+    """Return the figures of outcomes: accuracies with intervals, confusion, calibration.
 
     All accuracies are means over the folds of the mean over the genres.
     """
@@ -209,13 +209,13 @@ def _keys(outcomes: Sequence[Outcome], repeats: Sequence[int]) -> tuple[Any, Any
 
 
 def _flat(outcomes: Sequence[Outcome], what: str) -> _Arrays:
-    """Return logits, targets, folds and clips with one row an item."""
+    """Return logits, targets, folds and clips with one row per item."""
     logits = [getattr(outcome, what) for outcome in outcomes]
     return (np.concatenate(logits), *_keys(outcomes, [len(rows) for rows in logits]))
 
 
 def _clip_level(outcomes: Sequence[Outcome], temperature: float) -> _Arrays:
-    """Return each clip's mean probability over its hops in place of logits."""
+    """Return each clip's mean probability over its hops instead of logits."""
     means = [softmax(o.hops / temperature).mean(axis=0) for o in outcomes]
     return (np.stack(means), *_keys(outcomes, [1] * len(outcomes)))
 
@@ -251,7 +251,7 @@ def _calibration(outcomes: Sequence[Outcome], temperature: float) -> dict[str, f
         "ece": statistics.calibration_error(softmax(logits / temperature), targets, weights),
     }
     if len(np.unique(folds)) > 1:
-        # The temperature for a fold is fitted without it: what calibration brings on new music.
+        # The temperature of each fold is fitted without it: the effect of calibration on new music.
         probabilities = np.zeros(logits.shape)
         for fold in np.unique(folds):
             rest, held = folds != fold, folds == fold

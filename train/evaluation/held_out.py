@@ -1,4 +1,4 @@
-"""What models say to clips that they were not trained on: as they are, and in a room."""
+"""Outputs of models on held-out clips, unchanged and in a simulated room, and their figures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class HeldOut:
-    """What was said so far, by one model or by the models of the folds."""
+    """Outputs collected so far, from one model or from the models of the folds."""
 
     clips: list[clip_outcomes.Outcome] = field(default_factory=list)
     variants: list[clip_outcomes.Outcome] = field(default_factory=list)
@@ -37,14 +37,14 @@ class HeldOut:
     """The clips in a simulated room."""
     speech: speech_detection.Measured = field(default_factory=speech_detection.Measured)
     noise: list[Frames] = field(default_factory=list)
-    """Logits of 3 s windows of noise without music; no genre was trained with these recordings."""
+    """Logits of 3 s windows of noise without music; these recordings are unseen in training."""
 
     def run(self, model: Model, data: Data, fold: int | None) -> list[clip_outcomes.Outcome]:
-        """Run a model over a fold's clips and files of speech; None for all that is measured on.
+        """Run a model over a fold's clips and files of speech; None for all measured folds.
 
         Returns
         -------
-        What it said to the clips as they are.
+        Its outcomes on the unchanged clips.
         """
         folds = data.corpus.measured if fold is None else (fold,)
         number = 1 if fold is None else fold
@@ -94,7 +94,7 @@ class HeldOut:
         return heard
 
     def temperatures(self, *, without: int | None = None) -> dict[str, float]:
-        """Fit the temperatures by output of the graph; a fold may be left out."""
+        """Return the fitted temperature of each output of the graph; a fold may be left out."""
         clips = [outcome for outcome in self.clips if outcome.fold != without]
         fitted = {LOGITS: clip_outcomes.temperature_of(clips)}
         if self.speech.logits:
@@ -102,7 +102,7 @@ class HeldOut:
         return fitted
 
     def figures(self, labels: Sequence[str], temperature: float) -> dict[str, Any]:
-        """Sum up."""
+        """Return the figures."""
         result = clip_outcomes.figures(self.clips, labels, temperature)
         for name, found in (("variants", self.variants), ("room", self.room)):
             if found:
@@ -116,7 +116,7 @@ class HeldOut:
 
 
 def _of_noise(probabilities: NDArray[np.float64]) -> dict[str, Any]:
-    """Return how sure a model is of noise."""
+    """Return how confident a model is on noise."""
     likeliest = probabilities.max(axis=1)
     return {
         "windows": len(likeliest),
@@ -149,7 +149,7 @@ def check(models: Mapping[int | None, Manifest], corpus: Corpus) -> None:
 
 
 def doubt(models: Mapping[int | None, Manifest], data: Data) -> str:
-    """Return why figures would say nothing about music that was not heard; empty if they do."""
+    """Return why figures would not hold for unseen music; empty if they do."""
     for fold, manifest in models.items():
         training = manifest.raw["training"]
         made = [training, *(member["training"] for member in training.get("members", ()))]
@@ -158,12 +158,12 @@ def doubt(models: Mapping[int | None, Manifest], data: Data) -> str:
             if fold is None and same:
                 return (
                     "the model was trained on this very corpus; the figures say nothing about "
-                    "music that it has not heard"
+                    "unseen music"
                 )
             if fold is not None and not (same and corpus.get("folds_by") == data.corpus.folds_by):
                 return (
                     f"the model for fold {fold} was made with another corpus or other folds; it "
-                    "may have heard what it is measured on"
+                    "may have been trained on what it is measured on"
                 )
     return ""
 
@@ -179,18 +179,17 @@ def evaluate(
     Parameters
     ----------
     models
-        The models by the fold that each left out; None for one to which every clip counts as held
-        out.
+        The models by the fold left out; None for a model to which every clip counts as held out.
     data
-        What to run them over.
+        The corpus to run them over.
     on_model
-        Called when a model has heard its part.
+        Called when a model is done.
     """
     held_out = HeldOut()
     for fold, model in models.items():
         held_out.run(model, data, fold)
         on_model()
-    # The temperatures of folds hardly differ; each was fitted without its fold.
+    # The folds' temperatures hardly differ; each was fitted without its fold.
     temperature = float(np.mean([model.manifest.temperature for model in models.values()]))
     corpus = {"clips": len(held_out.clips), "sha256": data.sha256}
     labels = next(iter(models.values())).manifest.labels

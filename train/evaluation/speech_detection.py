@@ -1,4 +1,4 @@
-"""Speech detection: how well speech without music is told from everything else."""
+"""Speech detection: how well speech without music is separated from everything else."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WINDOW_SECONDS: Final = 3
 
 @dataclass(slots=True)
 class Measured:
-    """What heads said to windows of folds that they were not trained on."""
+    """Outputs of speech heads on held-out windows."""
 
     logits: list[Floats] = field(default_factory=list)
     what: list[NDArray[np.str_]] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Measured:
     GENRE`` in the simulated room or ``others GENRE`` for other recordings."""
     folds: list[NDArray[np.integer[Any]]] = field(default_factory=list)
     files: list[NDArray[np.integer[Any]]] = field(default_factory=list)
-    """Number of the file or clip, to draw whole ones anew."""
+    """Number of the file or clip; the bootstrap draws whole files."""
 
     def add(self, logits: Floats, what: Any, folds: Any, files: Any) -> None:
         """Add windows: their logits, what they are, the fold that held them out, their file."""
@@ -43,7 +43,7 @@ class Measured:
         self.files.append(np.asarray(files))
 
     def plain(self) -> tuple[Floats, Any, Any, Any]:
-        """Return logits, whether it is speech, folds and files of unchanged speech and music."""
+        """Return logits, speech flags, folds and files of unchanged speech and music."""
         logits, what, folds, files = (
             np.concatenate(column) for column in (self.logits, self.what, self.folds, self.files)
         )
@@ -59,7 +59,7 @@ def _pairs(logits: Floats) -> Floats:
 def temperature_of(measured: Measured, *, without: int | None = None) -> float:
     """Fit the temperature on windows of speech and music; a fold may be left out.
 
-    It is 1 where none are left.
+    It is 1 if none are left.
     """
     logits, clear, folds, _ = measured.plain()
     rows = folds != (-1 if without is None else without)
@@ -71,7 +71,7 @@ def temperature_of(measured: Measured, *, without: int | None = None) -> float:
 
 
 def figures(measured: Measured) -> dict[str, Any]:
-    """Sum up: speech against music, and how often each kind of sound is called speech."""
+    """Return the figures: speech against music, and the share of each kind called speech."""
     logits, clear, folds, files = measured.plain()
     hits = (logits > 0) == clear
     low, high = statistics.bootstrap_interval(
@@ -80,7 +80,7 @@ def figures(measured: Measured) -> dict[str, Any]:
     probabilities = softmax(_pairs(logits) / temperature_of(measured))
     every, what = np.concatenate(measured.logits), np.concatenate(measured.what)
     return {
-        "of": "3 s windows, nothing heard before; files held out by fold, a voice in one fold only",
+        "of": "3 s windows with a fresh state; files held out by fold, a voice in one fold only",
         "against_music": {
             "accuracy": round(statistics.fold_accuracy(hits, clear, folds), 4),
             "ci95": [round(low, 4), round(high, 4)],
@@ -104,16 +104,16 @@ def figures(measured: Measured) -> dict[str, Any]:
 def measure_files(
     model: Model, files: Sequence[tuple[int, str, int, Floats]], into: Measured
 ) -> None:
-    """Run a model with a speech output over 3 s windows of what it was not trained on.
+    """Run a model with a speech output over 3 s windows of held-out files.
 
     Parameters
     ----------
     model
         A loaded model folder.
     files
-        Of each file a number of its own, what it is, the fold that held it out, its frames.
+        A unique number, the kind, the fold and the frames of each file.
     into
-        Where the windows go.
+        Collects the windows.
     """
     window = round(WINDOW_SECONDS * model.manifest.features.frame_rate)
     for number, what, fold, frames in files:

@@ -1,4 +1,4 @@
-"""Statistics of classifiers: balanced accuracy, its confidence, calibration."""
+"""Statistics of classifiers: balanced accuracy, its confidence interval, calibration."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def balanced_accuracy(hits: Bools, targets: Ints) -> float:
-    """Return the mean over the genres of the share of hits; genres that are not there are left out.
+    """Return the mean over the genres of the share of hits; absent genres are left out.
 
     Parameters
     ----------
     hits
-        Whether each item was classified rightly, shape ``(n,)``.
+        Whether each item was classified correctly, shape ``(n,)``.
     targets
         Its genre's index, shape ``(n,)``.
     """
@@ -48,17 +48,17 @@ def bootstrap_interval(
     rounds: int = 2000,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """Return a confidence interval of :func:`fold_accuracy`, by drawing clips anew.
+    """Return a bootstrap confidence interval of :func:`fold_accuracy`.
 
-    Whole clips are drawn with replacement within their fold and genre: the windows of one clip
-    are no independent observations.
+    Whole clips are drawn with replacement within their fold and genre: the windows of one clip are
+    not independent observations.
 
     Parameters
     ----------
     hits, targets, folds
         As for :func:`fold_accuracy`.
     clips
-        Which clip an item is from, shape ``(n,)``.
+        The clip of each item, shape ``(n,)``.
     rng
         Source of the draws.
     rounds
@@ -90,7 +90,7 @@ def confusion(predicted: Ints, targets: Ints, n_labels: int) -> NDArray[np.int64
 
 
 def genre_weights(targets: Ints) -> NDArray[np.float64]:
-    """Return a weight for each item so that all genres weigh alike; the weights sum to 1."""
+    """Return a weight for each item so that all genres count equally; the weights sum to 1."""
     _, position, counts = np.unique(targets, return_inverse=True, return_counts=True)
     weights: NDArray[np.float64] = 1.0 / counts[position] / len(counts)
     return weights
@@ -101,8 +101,8 @@ def calibration_error(
 ) -> float:
     """Return the expected calibration error, 0 to 1.
 
-    Items are put into bins of equal width by the probability of the genre they were given; the
-    error is the mean, weighted, of how far each bin's accuracy is from its mean probability.
+    Items are put into bins of equal width by the probability of the predicted genre; the error is
+    the weighted mean distance of each bin's accuracy from its mean probability.
     """
     confidence = probabilities.max(axis=1)
     hits = probabilities.argmax(axis=1) == targets

@@ -1,8 +1,8 @@
 """Export to ONNX, checked against Keras before anything is written.
 
-A stateful network is put together from parts: what stands before and after the LSTM layers comes
-from tf2onnx, the layers themselves become the one fused ONNX ``LSTM`` operator each. tf2onnx alone
-would unroll Keras 3's LSTM into a ``Loop`` over the frames, several times slower.
+A stateful network is put together from parts: the layers before and after the LSTM layers come from
+tf2onnx; each LSTM layer becomes one fused ONNX ``LSTM`` operator. tf2onnx alone would unroll Keras
+3's LSTM into a ``Loop`` over the frames, several times slower.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 OPSET: Final = 17
 TOLERANCE: Final = 1e-5
-"""Largest difference between Keras and onnxruntime that is let pass, see :func:`differ_by`."""
+"""Largest accepted difference between Keras and onnxruntime, see :func:`differ_by`."""
 _HOPS: Final = (1, 25, 2, 7, 40)
-"""The checked sequence is also run cut into these numbers of frames and the rest."""
+"""Frames per call in the check of a cut sequence; the rest makes the last call."""
 
 
 def export(network: Network, frames: Array) -> bytes:
-    """Return a network's ONNX model, serialised, with its outputs proven equal to Keras's.
+    """Return a network's ONNX model, serialised, after a check that its outputs equal Keras's.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def export(network: Network, frames: Array) -> bytes:
 
 
 def check(network: Network, model: Any, frames: Array) -> float:
-    """Check a graph; return the largest difference from Keras seen.
+    """Check a graph; return the largest difference from Keras.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def check(network: Network, model: Any, frames: Array) -> float:
 
 def differ_by(found: Array, expected: Array) -> float:
     """Return the largest ``|found - expected| / (1 + |expected|)``: absolute for small numbers,
-    relative for large ones, for float32 has seven digits wherever the point is.
+    relative for large ones, because float32 has seven significant digits.
     """
     return float(np.max(np.abs(found - expected) / (1 + np.abs(expected))))
 
@@ -98,7 +98,7 @@ def _difference(network: Network, serialised: bytes, frames: Array) -> float:
     if network.kind == "windowed":
         expected = np.asarray(network.whole(frames, training=False))
         return differ_by(session.run([LOGITS], {FRAMES: frames})[0], expected)
-    # Not from zeros: a state that is not used would otherwise pass for one that is.
+    # Not from zeros, which would hide a state that is never used.
     zeros = [np.zeros((len(frames), *s.shape), np.float32) for s in network.states]
     _, *after = network.whole([frames[:, ::-1], *zeros], training=False)
     states = [np.asarray(state) for state in after]
@@ -122,7 +122,7 @@ def _run(network: Network, session: Any, frames: Array, states: list[Array]) -> 
 
 
 def _output_names(network: Network) -> list[str]:
-    """Return the names of the outputs that are no states."""
+    """Return the names of the outputs that are not states."""
     return [LOGITS] if network.speech is None else [LOGITS, SPEECH]
 
 
@@ -138,7 +138,7 @@ def _hop_by_hop(network: Network, session: Any, frames: Array, states: list[Arra
 
 
 def from_keras(call: Any, inputs: dict[str, tuple[int | None, ...]]) -> Any:
-    """Convert a function of named float tensors, giving a dict of tensors, with tf2onnx."""
+    """Convert a function of named float tensors that returns a dict of tensors, with tf2onnx."""
     import tensorflow as tf
     import tf2onnx
 
@@ -200,11 +200,11 @@ def _stateful_graph(network: Network) -> Any:
 def lstm_nodes(
     layer: Any, number: int, h: str, c: str, sequence: str, after: str
 ) -> tuple[list[Any], list[Any]]:
-    """Return the nodes and weights that stand for one Keras LSTM layer.
+    """Return the nodes and weights for one Keras LSTM layer.
 
-    Keras has its gates in the order i, f, c, o and one bias; ONNX i, o, f, c and one bias each for
+    Keras has gates in the order i, f, c, o and one bias; ONNX has i, o, f, c and one bias each for
     the input and the recurrent product. ONNX's operator (layout 0, the only one that onnxruntime
-    runs) wants (time, batch, width), and a direction axis before the batch in its states.
+    runs) takes (time, batch, width), and states with a direction axis before the batch.
     """
     from onnx import helper, numpy_helper
 

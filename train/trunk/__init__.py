@@ -1,11 +1,13 @@
-"""The pretrained trunk: MSD_musicnn, reached from MFCC frames and run incrementally.
+"""Heads on the pretrained trunk: MSD_musicnn, computed from MFCC frames and run incrementally.
 
-One module a subject: ``checkpoint`` (the weights, from PyPI), ``network`` (the trunk in Keras and
-the check against the original graph), ``adapter`` (MFCC frames to the trunk's mel bands),
-``graph`` (trunk and adapter as an incremental ONNX graph), ``sound``, ``room`` and ``codec``
-(augmentation of audio), ``programmes`` and ``material`` (what is heard, as embeddings), ``heads``,
-``memory`` and ``speech`` (what is trained on them), ``transfer`` and ``command`` (all of it in
-order), ``shipped`` (the whole model as one graph).
+- The trunk: ``checkpoint`` (its weights, from PyPI), ``musicnn`` (the network in Keras, checked
+  against the published graph), ``mel_adapter`` (MFCC frames to its mel bands), ``onnx_graph`` (both
+  as an incremental ONNX graph).
+- Its input for training: ``training_programmes`` and ``embedded_corpus`` (embeddings of clips and
+  programmes), ``front_windows`` and ``microphone_training`` (further training on microphones).
+- The heads: ``heads``, ``lstm_memory``, ``speech_head``, ``head_training`` (all three),
+  ``programme_figures``, ``train_head`` (the whole job).
+- The result: ``model_graph`` (the whole model as one graph), checked by ``keras_reference``.
 
 Pons and Serra, "musicnn: pre-trained convolutional neural networks for music audio tagging",
 late-breaking demo, ISMIR 2019; package ``musicnn``, ISC licence, Music Technology Group,

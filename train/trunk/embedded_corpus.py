@@ -1,4 +1,4 @@
-"""The corpus after the trunk: clips by themselves, programmes of every fold, and talk."""
+"""The corpus as the trunk's embeddings: single clips, programmes of every fold, and talk."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from train.trunk.checkpoint import Weights
 
 _STRAYS: Final = 300
-"""Stretches of noise without music, and no more than there are clips."""
+"""Largest number of stretches of noise without music; at most one per clip."""
 _TALK: Final = 500
-"""Kinds from here on are files without a genre: as they are, then changed."""
+"""Kinds from here on are files without a genre: unchanged, then changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedCorpus:
-    """Everything that heads are trained and measured on."""
+    """All embeddings that heads are trained and measured on."""
 
     corpus: Corpus
     clips: tuple[Clip, ...]
     kinds: dict[int, Seconds]
-    """Seconds by kind of material, all folds one after the other."""
+    """Seconds by kind of material, one fold after the other."""
     strays: Seconds
     """Seconds of noise without music, in no fold, with -1 for the clip."""
     sha256: str
@@ -48,8 +48,8 @@ class EmbeddedCorpus:
     talk: tuple[TalkFile, ...] = ()
     """Files of speech, music and noise without genres."""
     of_talk: tuple[Seconds, ...] = ()
-    """Their seconds, with a file's number in :attr:`talk` for the clip: as they are, and changed in
-    as many ways as there are augmented programmes. Empty without such files."""
+    """Their seconds, with the index in :attr:`talk` as the clip: unchanged, then one changed
+    version per augmented programme. Empty without such files."""
 
     @property
     def seconds(self) -> float:
@@ -66,11 +66,10 @@ def jobs_of(
     talk: Sequence[TalkFile],
     programmes: int,
 ) -> dict[tuple[int, int], Job]:
-    """Return what is to be embedded, by kind and fold.
+    """Return the embedding jobs by kind and fold.
 
-    Of the recordings of noise every other one goes into the augmentation and is embedded without
-    music, the rest goes into the simulated room. Whoever talks over the music of a fold is of that
-    fold too.
+    Every other recording of noise is used in the augmentation and without music, the rest in the
+    simulated room. Speech over the music of a fold is from that fold too.
     """
     graph = embedding_graph(trunks).SerializeToString()
     keys = tuple(_key(sha256, weights) for weights in trunks)
@@ -126,14 +125,14 @@ def embed_corpus(
     programmes: int = 1,
     on_job: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[EmbeddedCorpus]:
-    """Embed the corpus by each of some trunks, on all cores, or read it from the cache.
+    """Embed the corpus with several trunks, on all cores, or read it from the cache.
 
     Parameters
     ----------
     corpus
         The corpus.
     trunks
-        The weights of the trunks; they differ behind the front only.
+        The weights of the trunks; they differ only after the front.
     cache
         Folder for the embeddings.
     talk
@@ -205,7 +204,7 @@ def _joined(parts: Sequence[Embedded], folds: Any, weights: Weights, *, endless:
         fold = folds[clips]
         begins = np.append(True, (clips[1:] != clips[:-1]) | (ages[1:] <= ages[:-1]))
     else:
-        # All clips of a programme are of one fold; seconds without a clip are so too.
+        # All clips of a programme are of one fold, and so are its seconds without a clip.
         numbers = [folds[part.clips[part.clips >= 0][0]] for part in parts]
         fold = np.repeat(numbers, [len(part.clips) for part in parts])
         begins = np.concatenate([np.arange(len(part.clips)) == 0 for part in parts])

@@ -1,7 +1,8 @@
-"""What the trunk's front finds in windows of the corpus, clean and changed, kept on disk.
+"""Features of the trunk's front for windows of the corpus, clean and changed, kept on disk.
 
-The front is nine tenths of the trunk's work. What is trained behind it (:mod:`.adaptation`) reads
-its features again and again, so they are computed once, on all cores.
+The front is nine tenths of the trunk's work. The training of the later layers
+(:mod:`.microphone_training`) reads its features many times, so they are computed once, on all
+cores.
 """
 
 from __future__ import annotations
@@ -44,31 +45,31 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 _VERSION: Final = 1
-"""To be raised with every change here or in ``sound`` that changes the features kept."""
+"""Raise it with every change here or in ``augmentation.audio`` that changes the features."""
 _PIECE_S: Final = 10
-"""Seconds of a recording that are changed in one way."""
+"""Seconds of a recording with one and the same change."""
 _BATCH: Final = 32
 _FILES: Final = 8
-"""Files that one process does at a go."""
+"""Files per job of a process."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrontFeatures:
-    """What the front finds in windows of 187 frames, clean and changed."""
+    """The front's features for windows of 187 frames, clean and changed."""
 
     features: NDArray[np.float16]
     """Shape ``(n, 1 + versions, 187, 561)``, on disk; the first version is the clean one."""
     folds: NDArray[np.int64]
     """The fold that holds a window out, shape ``(n,)``."""
     key: str
-    """Hash of all that they come from."""
+    """Hash of everything they depend on."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     graph: bytes
     files: tuple[tuple[int, Path], ...]
-    """Number and path, of recordings."""
+    """Number and path of each recording."""
     noises: tuple[Path, ...]
     versions: int
     seed: int
@@ -84,7 +85,7 @@ def front_features(
     talk: Sequence[TalkFile] = (),
     on_job: Callable[[int, int], None] = lambda done, total: None,
 ) -> FrontFeatures:
-    """Run the front over the corpus, and music without genres beside it; or read the cache.
+    """Run the front over the corpus and over music without genres, or read the cache.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def front_features(
     weights
         The published trunk's weights.
     cache
-        Folder for the features: 210 kB a window and version.
+        Folder for the features: 210 kB per window and version.
     versions
         Changed copies of every window.
     seed
@@ -106,7 +107,7 @@ def front_features(
     Raises
     ------
     TrainError
-        If a file cannot be read or the cache not be written.
+        If a file cannot be read or the cache cannot be written.
     """
     files = [(clip.path, clip.fold) for clip in corpus.clips]
     files += [(file.path, file.fold) for file in talk if file.kind == MUSIC]

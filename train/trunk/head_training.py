@@ -1,4 +1,4 @@
-"""The whole of a training on the trunk: folds, figures, calibration, the model on all clips."""
+"""Training and measuring heads on the trunk."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 AUGMENTED: Final = 0.25
-"""Share of the augmented programmes in what the window's head is trained on, against the clips as
-they are. More of it gives up clean music for the simulated room: on the folds, at a strength of 1,
-3 s windows clean and in the room were 0.81 and 0.35 without any, 0.80 and 0.45 with a quarter, 0.79
-and 0.47 with half, 0.78 and 0.50 with as much; at a strength of 0.3 a quarter gave 0.78 and 0.49.
+"""Weight of the augmented programmes in the training of the window's head, relative to the
+unchanged clips. A higher weight trades clean music for the simulated room: on the folds, at a
+strength of 1, 3 s windows clean and in the room were 0.81 and 0.35 at 0, 0.80 and 0.45 at 0.25,
+0.79 and 0.47 at 0.5, 0.78 and 0.50 at 1; at a strength of 0.3, 0.25 gave 0.78 and 0.49.
 """
 LEVELLED: Final = 0.5
-"""The same of the programmes that change levels only: what a station sends is not as loud as a CD,
-and the trunk takes quiet rock for something else."""
+"""The same for programmes in which only levels change: a station is not as loud as a CD, and the
+trunk misclassifies quiet rock."""
 _THINNED: Final = 2
-"""One augmented second in so many is used."""
+"""Every n-th augmented second is used."""
 _STRAY: Final = 0.2
-"""Weight of noise without music, against that of all music: it is to look like no genre. Without it
-hiss is taken for metal and rumble for classical, and so is music behind them. In a trial with 2200
-windows a fold, 0.1 to 0.3 brought recordings over the air from 0.41 to 0.43, and left clean windows
-and those in the simulated room as they were."""
+"""Weight of noise without music, relative to all music; it is trained as "no genre". Without it
+hiss is taken for metal and rumble for classical, and so is music with such noise. In a trial with
+2200 windows per fold, 0.1 to 0.3 raised recordings over the air from 0.41 to 0.43 and did not
+change clean windows or those in the simulated room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class HeadRecipe:
 
     name: str
     description: str
-    """What it is, for the model card."""
+    """What the model is, for the model card."""
     remembers: bool
     """Whether there is an LSTM over the seconds."""
     defaults: lstm_memory.Settings = field(default_factory=lstm_memory.Settings)
@@ -84,10 +84,10 @@ class Fitted:
     memory: Any
     """The LSTM in Keras, or None."""
     speech: Linear | None = None
-    """The head that tells speech without music, one logit; None where there was none to learn."""
+    """The speech head, one logit; None without recordings of speech."""
 
     def logits(self, seconds: Seconds, begins: Bools | None = None) -> Floats:
-        """Return logits of seconds, with a fresh state where ``begins`` says."""
+        """Return logits of seconds, with a fresh state where ``begins`` is true."""
         of_window = self.window(seconds.embedding)
         if self.memory is None:
             return of_window
@@ -140,7 +140,7 @@ def _stray_weights(strays: Seconds, of_music: float) -> Floats:
 
 
 def _pieces(rows: Seconds, window: Window, targets: Any, artists: list[str]) -> lstm_memory.Rows:
-    """Sort settled seconds into pieces by clip; artists count by the root of their clips."""
+    """Sort settled seconds into pieces by clip; artists count by the square root of their clips."""
     settled = (rows.clips >= 0) & (rows.ages >= clip_outcomes.WINDOW_SECONDS - 0.5)
     breaks = (np.diff(rows.clips) != 0) | (np.diff(rows.ages) < 0) | rows.begins[1:]
     pieces: dict[int, list[Any]] = {}
@@ -162,7 +162,7 @@ def _pieces(rows: Seconds, window: Window, targets: Any, artists: list[str]) -> 
 
 
 def _crossed(window: Window, programmes: Seconds) -> Floats:
-    """Return logits of every fold's programmes by the head that did not see that fold."""
+    """Return logits of every fold's programmes from the head trained without that fold."""
     logits = np.zeros((len(programmes.folds), len(window.head.bias)), np.float32)
     for fold in np.unique(programmes.folds):
         rows = programmes.folds == fold
@@ -181,14 +181,14 @@ def _keys(embedded: EmbeddedCorpus) -> tuple[NDArray[np.int64], list[str]]:
 
 @dataclass(slots=True)
 class Measured(HeldOut):
-    """What models said to clips and programmes that they had not been trained on."""
+    """Outputs of models on held-out clips and programmes."""
 
     programmes: dict[int, list[tuple[Seconds, Floats]]] = field(default_factory=dict)
-    """By kind: seconds of a fold held out and their logits."""
+    """Seconds of held-out folds and their logits, by kind."""
 
 
 def measure_fold(fitted: Fitted, embedded: EmbeddedCorpus, fold: int, into: Measured) -> None:
-    """Run a head over everything of a fold that was held out."""
+    """Run a head over all material of its held-out fold."""
     targets, _ = _keys(embedded)
     for kind, seconds in embedded.kinds.items():
         if kind > ALONE:
@@ -231,7 +231,7 @@ def _outcomes(
 
 
 def figures(measured: Measured, embedded: EmbeddedCorpus) -> dict[str, Any]:
-    """Sum up what was measured on all folds."""
+    """Return the figures over all folds."""
     temperature = measured.temperatures()[LOGITS]
     result = measured.figures(embedded.corpus.labels, temperature)
     targets, _ = _keys(embedded)

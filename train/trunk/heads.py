@@ -1,10 +1,10 @@
-"""What is trained on the trunk: a linear head over the window, and an LSTM over the seconds.
+"""The heads' training material, and the linear head over the window.
 
 The window's head is a multinomial regression, fitted to its optimum: no seeds, no epochs. The LSTM
-(:mod:`train.trunk.lstm_memory`) gets that head's logits once a second. It is trained on logits
+(:mod:`train.trunk.lstm_memory`) takes that head's logits once per second. It is trained on logits
 that were made without the clips in question (each fold's from a head fitted on the other folds).
-With a head's logits for its own training clips it would learn to trust a certainty that new music
-does not give.
+Trained on a head's logits for its own training clips, it would learn to trust a confidence that new
+music does not reach.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     Ints = NDArray[np.integer[Any]]
 
 STRENGTH: Final = 0.3
-"""Strength of the window head's regularisation; once chosen among 0.3, 1 and 3 on inner folds."""
+"""Strength of the window head's regularisation; chosen among 0.3, 1 and 3 on inner folds."""
 _LEAST_STD: Final = 1e-3
 _ROUNDS: Final = 150
 NO_GENRE: Final = -1
-"""Target of rows to which all genres are to be equally likely."""
+"""Target of rows for which all genres shall be equally likely."""
 MIN_AGE: Final = 2.0
-"""Seconds that a clip must have played for its window to count: two thirds of it."""
+"""Seconds a clip must have played before its window counts: two thirds of the window."""
 
 
 def embedding(weights: Weights, pooled: NDArray[np.floating[Any]]) -> Floats:
@@ -49,7 +49,7 @@ def embedding(weights: Weights, pooled: NDArray[np.floating[Any]]) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """Training material: one row a second of programme."""
+    """Training material: one row per second of programme."""
 
     embedding: Floats
     """Shape ``(n, 1756)``."""
@@ -72,7 +72,7 @@ class Linear:
     bias: Floats
     """Shape ``(labels,)``."""
     strength: float
-    """Regularisation that it was fitted with."""
+    """Strength of the regularisation it was fitted with."""
 
     def __call__(self, embedding: Floats) -> Floats:
         """Return logits."""
@@ -88,7 +88,7 @@ def fit_linear(x: Floats, targets: Ints, weights: Floats, n_labels: int, strengt
     x
         Embeddings, shape ``(n, d)``; they are standardised here.
     targets
-        Genres, shape ``(n,)``; :data:`NO_GENRE` where all are to be equally likely.
+        Genres, shape ``(n,)``; :data:`NO_GENRE` where all shall be equally likely.
     weights
         Weight of each row, shape ``(n,)``.
     n_labels
@@ -127,7 +127,7 @@ def fit_linear(x: Floats, targets: Ints, weights: Floats, n_labels: int, strengt
 def row_weights(
     seconds: Seconds, targets: Ints, artists: Sequence[str], *, thinned: int = 1
 ) -> Floats:
-    """Weigh rows: genres alike, artists within a genre by the square root of their seconds.
+    """Weight rows: genres equally, artists within a genre by the square root of their seconds.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def row_weights(
     targets, artists
         Genre and artist of every clip of the corpus.
     thinned
-        One row in so many counts; windows overlap by two seconds of three.
+        Every n-th row counts; windows overlap by two seconds of three.
     """
     weights = np.zeros(len(seconds.clips))
     usable = (seconds.clips >= 0) & (seconds.ages >= MIN_AGE)
@@ -153,7 +153,7 @@ def row_weights(
 
 
 def subset(seconds: Seconds, rows: NDArray[np.bool_]) -> Seconds:
-    """Return some rows."""
+    """Return the selected rows."""
     return Seconds(
         seconds.embedding[rows], seconds.clips[rows], seconds.ages[rows], seconds.folds[rows],
         seconds.begins[rows],
@@ -161,7 +161,7 @@ def subset(seconds: Seconds, rows: NDArray[np.bool_]) -> Seconds:
 
 
 def joined(parts: Sequence[Seconds]) -> Seconds:
-    """Return seconds one after the other."""
+    """Concatenate seconds."""
     return Seconds(
         np.concatenate([part.embedding for part in parts]),
         np.concatenate([part.clips for part in parts]),
@@ -173,11 +173,11 @@ def joined(parts: Sequence[Seconds]) -> Seconds:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The window's head, and those that were fitted without one of its folds."""
+    """The window's head, and heads fitted without one of its folds."""
 
     head: Linear
     without: dict[int, Linear]
-    """By the fold that each left out; empty where they were not asked for."""
+    """Heads by the fold left out; empty unless requested."""
 
 
 def fit_window(
@@ -196,7 +196,7 @@ def fit_window(
     n_labels
         Number of genres.
     crossed
-        Whether to fit heads that leave a fold out, too.
+        Whether to also fit heads that leave one fold out.
     """
     used = weights > 0
     x, clip, fold = seconds.embedding[used], seconds.clips[used], seconds.folds[used]

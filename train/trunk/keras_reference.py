@@ -1,7 +1,7 @@
-"""Adapter, trunk and heads in Keras, frame for frame as the exported graph: what it is checked by.
+"""Adapter, trunk and heads in Keras, frame by frame, to check the exported graph against.
 
-Written from :mod:`train.trunk.musicnn` and the rules in :mod:`train.trunk.onnx_graph`, with layers
-where the graph has operators of its own making, so that a slip in one of them shows.
+Written from :mod:`train.trunk.musicnn` and the rules in :mod:`train.trunk.onnx_graph`, with Keras
+layers where the graph is built from single operators, so that an error in one of them shows.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Incremental:
         frames
             MFCC frames, shape ``(batch, time, 160)``.
         states
-            As ``graph.STATES`` names them.
+            The states of :data:`train.trunk.onnx_graph.STATES`.
         """
         from keras import ops
 
@@ -51,7 +51,7 @@ class Incremental:
         mask = (np.arange(FRAMES, 0, -1) <= heard).astype(np.float32)[:, :, None]
 
         newest = ops.pad(mel[:, -frames.shape[1] - 6 :], ((0, 0), (0, 3), (0, 0)))
-        # Kept are activations before the normalisation, whose scale would blow rounding up.
+        # Activations are kept before the normalisation, whose scale would amplify rounding errors.
         found = ops.concatenate(
             [self._strongest(newest, n, "valid", normed=False) for n in range(len(TIMBRE))], axis=-1
         )

@@ -1,11 +1,11 @@
-"""From MFCC frames to the trunk's own mel bands.
+"""The adapter from MFCC frames to the trunk's mel bands.
 
 An MFCC with as many cepstra as filters, no lifter and no energy is an orthogonal transform of the
-logarithmic filterbank energies: its transpose and an exponential give the energies back. The
+logarithmic filterbank energies: its transpose and an exponential restore the energies. The
 trunk's 96 bands (Slaney's mel scale, area norm, FFT 512) are then non-negative sums of them.
 
-With an FFT of 512 samples, the trunk's own, both filterbanks weigh the same bins, and the sums
-follow from the filters' shapes alone: non-negative least squares a band, no music needed. 160 HTK
+With an FFT of 512 samples, the trunk's own, both filterbanks weight the same bins, and the sums
+follow from the filters' shapes alone: non-negative least squares per band, without music. 160 HTK
 filters are so narrow below 1.3 kHz that each of the trunk's bins has a filter of its own there
 (some filters hold no bin at all; their rows are zero). On music the mean error of a band is 0.7 %
 of the mean of ``log10(1 + 10000 * power)``; with 128 filters it is 1.6 %, with 96 3.7 %, with 160
@@ -39,10 +39,10 @@ SPEC: Final = MfccSpec(
     append_energy=False,
     winfunc="hann",
 )
-"""62.5 frames a second of 160 cepstra: window and step are the trunk's."""
+"""62.5 frames per second of 160 cepstra; window and step are the trunk's."""
 
 COMPRESSION: Final = 10_000.0
-"""The trunk sees ``log10(1 + COMPRESSION * power)``."""
+"""The trunk's input is ``log10(1 + COMPRESSION * power)``."""
 
 
 def slaney_filterbank(
@@ -51,7 +51,7 @@ def slaney_filterbank(
     """Return triangular filters of unit area on Slaney's mel scale, ``(bands, nfft // 2 + 1)``.
 
     The scale is linear up to 1 kHz and logarithmic above (Slaney, "Auditory Toolbox", 1998); the
-    filters weigh the power ``|X|²`` as ``librosa.filters.mel`` has them.
+    filters weight the power ``|X|²`` as in ``librosa.filters.mel``.
     """
     knee, step = 15.0, np.log(6.4) / 27
 
@@ -76,8 +76,8 @@ def offset() -> NDArray[np.float32]:
     """Return the cepstra of a frame of typical log energies, shape ``(160,)``.
 
     A filter without a bin has the logarithm of the smallest number instead of an energy, and the
-    large cepstra that come of it would cost the rest a digit in float32: the graph takes this
-    frame away before the transform and multiplies its energies in again after it.
+    resulting large cepstra would cost the rest a digit in float32. So the graph subtracts this
+    frame before the transform and multiplies by its energies after it.
     """
     cepstra: NDArray[np.float32] = (_typical() @ cepstral_matrix(SPEC)).astype(np.float32)
     return cepstra
@@ -93,7 +93,7 @@ def band_mapping() -> NDArray[np.float32]:
     """Return the matrix from filterbank energies to the trunk's bands, shape ``(160, 96)``.
 
     It takes energies relative to those of :func:`offset`, undoes the division by ``nfft`` in the
-    energies of python_speech_features, and has the trunk's compression in it already.
+    energies of python_speech_features, and includes the trunk's compression.
     """
     from scipy.optimize import nnls
 

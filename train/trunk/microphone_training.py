@@ -1,10 +1,10 @@
-"""The trunk made used to rooms, microphones and noise.
+"""Further training of the trunk on rooms, microphones and noise.
 
-Through a microphone the trunk's units say something else of the same music than they do on the line
-signal, and no head can tell what was there. So the layers behind the front are trained on pairs of
-the same three seconds, clean and changed, to give for the changed ones what the published trunk
-gives for the clean ones. No genre is told, and clean windows are among those shown, so that what
-the trunk knows stays. The front is left as it is (:mod:`.fronts`).
+Through a microphone the trunk's units differ from those of the same music on the line signal, and
+no head can undo that. So the layers after the front are trained on pairs of the same three seconds,
+clean and changed, to return for the changed ones what the published trunk returns for the clean
+ones. Genres are not used, and clean windows are among the examples, so the trunk keeps what it
+knows. The front is not changed (:mod:`.front_windows`).
 
 The result is a mean of the published and the trained weights, which keeps more of the clean music
 (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
@@ -37,22 +37,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the trunk is trained on."""
+    """How the trunk is trained further."""
 
     versions: int = 4
     """Changed copies of every window."""
     epochs: int = 12
-    """How often every window is shown."""
+    """Number of epochs."""
     changed: float = 0.6
-    """Share of the windows that are shown changed."""
+    """Share of the windows that are changed."""
     mix: float = 0.75
-    """Share of the trained weights in the mean with the published ones: on two folds all of them
-    gained 9 points over the air, 5 in the room, and lost 1 to 2 on clean windows; 0.6 gained 5 and
-    3, and lost half a point."""
+    """Share of the trained weights in the mean with the published ones: on two folds, 1 gained 9
+    points over the air and 5 in the room, and lost 1 to 2 on clean windows; 0.6 gained 5 and 3, and
+    lost half a point."""
     batch: int = 64
-    """Windows a step."""
+    """Windows per step."""
     learning_rate: float = 1e-3
-    """Highest learning rate; it falls to zero along a cosine."""
+    """Peak learning rate, before a cosine decay to zero."""
     seed: int = 1
     """Seed of the changes and of the order."""
 
@@ -91,7 +91,7 @@ def adapt(
     without: int | None = None,
     on_epoch: Callable[[int, float], None] = lambda number, loss: None,
 ) -> Weights:
-    """Train the layers behind the front; return the trunk's weights with those in place.
+    """Train the layers after the front; return all weights of the trunk.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def adapt(
     without
         The fold whose windows are not used.
     on_epoch
-        Called with the number of every epoch and its loss.
+        Called with the number and the loss of every epoch.
     """
     import keras
 
@@ -149,7 +149,7 @@ def _with_units(back: Any, weights: Weights) -> Any:
 
 
 def _distance(spread: Floats) -> Callable[[Any, Any], Any]:
-    """Return the loss: units and tags count alike, the pooled residual features a third of that."""
+    """Return the loss: units and tags count equally, pooled residual features a third of that."""
     from keras import ops
 
     pooled = len(spread) - UNITS - TAGS

@@ -1,4 +1,4 @@
-"""The whole model in one graph: adapter, trunk and head; checked against Keras."""
+"""The whole model as one graph: adapter, trunk and head, checked against Keras."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 _HOPS: Final = (62, 63, 1, 25, 63, 130)
-"""The frames checked are cut into these calls and the rest."""
+"""Frames per call in the check; the rest makes the last call."""
 
 
 def states_of(model: Any | None, n_labels: int) -> tuple[State, ...]:
-    """Return the state tensors of a graph with an LSTM, or without where ``model`` is None."""
+    """Return the state tensors of a graph; without an LSTM where ``model`` is None."""
     if model is None:
         return STATES
     shape = (n_labels, model.get_layer("lstm_1").units)
@@ -38,7 +38,7 @@ def states_of(model: Any | None, n_labels: int) -> tuple[State, ...]:
 
 
 def export(weights: Weights, fitted: Fitted, frames: Floats) -> bytes:
-    """Return the ONNX model, serialised, with its outputs proven equal to Keras's.
+    """Return the ONNX model, serialised, after a check that its outputs equal Keras's.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def export(weights: Weights, fitted: Fitted, frames: Floats) -> bytes:
 
 
 def build(weights: Weights, fitted: Fitted) -> Any:
-    """Return the graph; its logits have one step a call, that after the last frame."""
+    """Return the graph; it returns one row of logits per call, after the last frame."""
     b = Builder()
     pooled = trunk_nodes(weights, b)
     units, tags = units_and_tags(weights, b, pooled)
@@ -76,8 +76,8 @@ def build(weights: Weights, fitted: Fitted) -> Any:
     logits = _linear(b, everything, fitted.window)
     if fitted.memory is not None:
         logits = b.add("Add", logits, _memory(b, logits, fitted.memory, n_labels))
-    # The contract wants an open time axis, and onnxruntime would find out that it is always 1:
-    # nothing is added, of the length of the last frame.
+    # The contract requires an open time axis, but onnxruntime would infer a length of 1: so an
+    # empty slice whose length it cannot infer is added.
     newest = b.add("Slice", FRAMES, b.whole(-1, 0), b.constant([2**62, 1], np.int64), b.whole(1, 2))
     nothing = b.add("Mul", newest, b.constant(0))
     b.add("Add", b.add("Unsqueeze", logits, b.whole(1)), nothing, to=LOGITS)
@@ -94,7 +94,7 @@ def _linear(b: Builder, x: str, head: Linear) -> str:
 
 
 def _memory(b: Builder, logits: str, model: Any, n_labels: int) -> str:
-    """Add the LSTM's single step; return the logits that it adds."""
+    """Add the LSTM's single step; return its logits."""
     units = model.get_layer("lstm_1").units
     certain = b.add("LogSoftmax", logits, axis=1)
     certain = b.add("Max", certain, b.constant(lstm_memory.FLOOR))
@@ -102,7 +102,7 @@ def _memory(b: Builder, logits: str, model: Any, n_labels: int) -> str:
     is_first = b.add("GreaterOrEqual", certain, first)
     others = b.add("Where", is_first, b.constant(-1e9), certain)
     second = b.add("ReduceMax", others, axes=[1], keepdims=1)
-    # Where two genres share the first place, each is the other's rival.
+    # Two genres that tie for first place are each other's strongest rival.
     tied = b.add("Cast", is_first, kind=1)
     tied = b.add("ReduceSum", tied, b.whole(1), keepdims=1)
     second = b.add("Where", b.add("Greater", tied, b.constant(1.5)), first, second)

@@ -1,10 +1,9 @@
-"""The trunk in Keras, and its check against the graph that it was published as.
+"""The trunk in Keras, and its check against the published graph.
 
-The trunk takes 187 frames (3 s) of 96 mel bands. Convolutions that see most of the bands at once
-(timbre) and convolutions along time in each band (rhythm) are each pooled over the bands; three
-residual layers follow; everything is pooled over time, by maximum and by mean, and two dense
-layers give 200 units and 50 tags. Batch normalisation stands after the activation everywhere, and
-is kept as scale and shift.
+The trunk takes 187 frames (3 s) of 96 mel bands. Convolutions over most of the bands (timbre) and
+convolutions along time in each band (rhythm) are pooled over the bands; three residual layers
+follow; everything is pooled over time, by maximum and by mean, and two dense layers give 200 units
+and 50 tags. Batch normalisation always follows the activation and is kept as scale and shift.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
 FRAMES: Final = 187
 BANDS: Final = 96
 FRONT: Final = 561
-"""Features a frame of the vertical and the horizontal filters."""
+"""Features per frame of the vertical and the horizontal filters."""
 CHANNELS: Final = 753
-"""Features a frame before the pooling over time: those of the front, 3 × 64 of the residual layers.
+"""Features per frame before pooling over time: the front's and 3 × 64 of the residual layers.
 """
 TRAINED: Final = ("conv2d_5", "conv2d_6", "conv2d_7", "dense")
-"""Layers behind the front that can be trained on, by their names in the checkpoint."""
+"""Layers after the front that can be trained, by their names in the checkpoint."""
 UNITS: Final = 200
 TAGS: Final = 50
 TIMBRE: Final = ((7, 38), (7, 67))
@@ -38,7 +37,7 @@ TIMBRE: Final = ((7, 38), (7, 67))
 RHYTHM: Final = (128, 64, 32)
 """Frames of the horizontal filters, 51 each."""
 EPSILON: Final = 1e-3
-"""Batch normalisation's, TensorFlow 1's default."""
+"""Epsilon of the batch normalisation: TensorFlow 1's default."""
 TOLERANCE: Final = 1e-4
 
 
@@ -84,7 +83,7 @@ def build(weights: Weights) -> Any:
 
 
 def back(weights: Weights) -> Any:
-    """Build what follows the front in Keras: the residual layers, the pooling, the dense layers.
+    """Build the layers after the front in Keras: residual layers, pooling, dense layers.
 
     Maps the front's features, shape ``(batch, frames, 561)``, to four outputs: the features before
     pooling ``(batch, frames, 753)``, the pooled ones ``(batch, 1506)``, the 200 units and the 50
@@ -115,7 +114,7 @@ def back(weights: Weights) -> Any:
 
 
 def weights_of(back: Any) -> dict[str, Floats]:
-    """Return the trained weights of what :func:`back` built, under the checkpoint's names."""
+    """Return the trained weights of :func:`back`'s network under the checkpoint's names."""
     found = {}
     for name in TRAINED:
         kernel, bias = back.get_layer(f"trunk_{name.replace('2d', '')}").get_weights()
@@ -166,7 +165,7 @@ def _published(weights: Weights, meta: bytes, mel: Floats) -> Any:
     v1 = tf.compat.v1
     whole = v1.MetaGraphDef.FromString(meta).graph_def
     for node in whole.node:
-        node.attr.pop("_output_shapes", None)  # of a size that today's TensorFlow refuses
+        node.attr.pop("_output_shapes", None)  # of a size that current TensorFlow refuses
     graph = v1.graph_util.extract_sub_graph(whole, ["model/Sigmoid"])
     inputs = []
     for node in graph.node:

@@ -2,20 +2,16 @@
 
 Almost all of the trunk's work is in the vertical filters, which look three frames ahead: they run
 on the new frames only. The horizontal filters look 64 frames ahead, the residual layers nine more.
-Waiting for those would make every answer 1.2 s late, and filters cut off at the present would have
-to be learnt anew from far more music than there is. So the cheap rest is computed again for the
-last 187 frames at every call, with zeros after the newest frame, as at the end of the windows that
-the trunk was trained on: no delay, and the trunk's own result for the last three seconds.
+Waiting for those would delay every output by 1.2 s, and filters cut off at the present would need
+retraining on far more music than there is. So this cheap part is computed again for the last 187
+frames at every call, with zeros after the newest frame, as at the end of the windows that the trunk
+was trained on. There is no delay, and the result is the trunk's own for the last three seconds.
 
-Every normalisation after an activation is moved behind the maximum over the bands. Where its scale
-is negative, the largest normalised value is that of the smallest activation; the filter's sign is
-turned instead, so that one maximum serves all.
+Every normalisation after an activation is moved after the maximum over the bands. Where its scale
+is negative, the largest normalised value belongs to the smallest activation; the filter's sign is
+inverted instead, so one maximum is enough.
 
-The level and the spectrum are left alone, as in the music that the trunk was trained on. Slow
-running statistics a band were tried before the trunk: the level brought half or all of the way to
-that of clean music, the spectrum half of the way, a steady noise floor taken away. Each cost 4 to 7
-points of clean windows, and all made over-the-air recordings worse: the trunk takes noise that was
-raised for metal.
+The level and the spectrum are not changed; docs/models-trials.md lists what was tried.
 
 Shapes are channels first: ``(batch, channels, frames)``.
 """
@@ -39,21 +35,20 @@ if TYPE_CHECKING:
     from train.trunk.checkpoint import Weights
 
 _AHEAD: Final = 3
-"""Frames that a vertical filter looks ahead, and back."""
+"""Frames that a vertical filter looks ahead and back."""
 _TIMBRE_CHANNELS: Final = 408
 STATES: Final = (
     State("mel", (BANDS, WINDOW - 1)),
     State("timbre", (_TIMBRE_CHANNELS, WINDOW - 1 - _AHEAD)),
     State("heard", (1,)),
 )
-"""The last normalised mel bands; what the vertical filters found in the last frames that they will
-not change any more, before the normalisation; the number of frames heard, up to the window's
-length. All 392 kB a station."""
+"""The last normalised mel bands; outputs of the vertical filters for settled frames, before the
+normalisation; the number of frames so far, up to the window's length. 371 kB per station."""
 _FAR: Final = -1e9
 
 
 def trunk_nodes(weights: Weights, b: Builder) -> str:
-    """Add the nodes from frames and states to the pooled features and the next states.
+    """Add the nodes from frames and states to pooled features and next states.
 
     Returns the name of the pooled features, shape ``(batch, 1506)``, interleaved and normalised as
     the trunk's dense layer takes them.
@@ -62,7 +57,7 @@ def trunk_nodes(weights: Weights, b: Builder) -> str:
 
 
 def _back(weights: Weights, b: Builder, front: str, of_heard: str, heard: str) -> str:
-    """Return the pooled features of what :func:`_front` returned."""
+    """Return the pooled features of the outputs of :func:`_front`."""
     features = [front]
     for number in (5, 6, 7):
         kernel, bias = convolution(weights, number)
@@ -83,7 +78,7 @@ def _back(weights: Weights, b: Builder, front: str, of_heard: str, heard: str) -
 
 
 def _front(weights: Weights, b: Builder) -> tuple[str, str, str]:
-    """Return what all filters find in the window, ``(batch, 561, 187)``, and :func:`_heard`."""
+    """Return the filters' outputs for the window, ``(batch, 561, 187)``, and :func:`_heard`."""
     mel, new = _mel(weights, b)
     window = b.last(mel, WINDOW)
     of_heard, heard = _heard(b, new)
@@ -92,7 +87,7 @@ def _front(weights: Weights, b: Builder) -> tuple[str, str, str]:
 
 
 def _mel(weights: Weights, b: Builder) -> tuple[str, str]:
-    """Return the mel bands, those kept and the new ones, and the number of new frames."""
+    """Return the mel bands, kept and new, and the number of new frames."""
     cepstra = b.add("Sub", FRAMES, b.constant(mel_adapter.offset()))
     energies = b.add("Exp", b.add("MatMul", cepstra, b.constant(mel_adapter.inverse_transform())))
     power = b.add("MatMul", energies, b.constant(mel_adapter.band_mapping()))
@@ -106,7 +101,7 @@ def _mel(weights: Weights, b: Builder) -> tuple[str, str]:
 
 
 def _heard(b: Builder, new: str) -> tuple[str, str]:
-    """Return a mask of the window's frames that were heard, and their number."""
+    """Return a mask of the window's real frames, and their number."""
     count = b.add("Add", "heard", b.add("Cast", new, kind=1))
     count = b.add("Min", count, b.constant(WINDOW), to="heard" + NEXT)
     ages = b.constant(np.arange(WINDOW, 0, -1)[None, None])
@@ -115,7 +110,7 @@ def _heard(b: Builder, new: str) -> tuple[str, str]:
 
 
 def _timbre(weights: Weights, b: Builder, mel: str, new: str) -> str:
-    """Return what the vertical filters find in the window, shape ``(batch, 408, 187)``."""
+    """Return the vertical filters' outputs for the window, shape ``(batch, 408, 187)``."""
     start = b.add("Neg", b.add("Add", new, b.whole(2 * _AHEAD)))
     newest = b.add("Slice", mel, start, b.whole(np.iinfo(np.int64).max), b.whole(2))
     newest = b.add("Unsqueeze", newest, b.whole(1))
@@ -134,7 +129,7 @@ def _timbre(weights: Weights, b: Builder, mel: str, new: str) -> str:
 
 
 def _rhythm(weights: Weights, b: Builder, window: str) -> list[str]:
-    """Return what the horizontal filters find in the window, ``(batch, 51, 187)`` each."""
+    """Return the horizontal filters' outputs for the window, ``(batch, 51, 187)`` each."""
     x = b.add("Unsqueeze", window, b.whole(1))
     found = []
     for number, length in enumerate(RHYTHM, len(TIMBRE)):
@@ -150,7 +145,7 @@ def _rhythm(weights: Weights, b: Builder, window: str) -> list[str]:
 
 
 def _signed(weights: Weights, number: int) -> tuple[Any, ...]:
-    """Return a convolution with its filters turned so that their normalisation's scale is > 0."""
+    """Return a convolution with signs inverted so that its normalisation's scale is > 0."""
     kernel, bias = convolution(weights, number)
     scale, shift = normalisation(weights, number + 1)
     sign = np.where(scale < 0, np.float32(-1), np.float32(1))
@@ -158,7 +153,7 @@ def _signed(weights: Weights, number: int) -> tuple[Any, ...]:
 
 
 def _strongest(b: Builder, y: str, sign: Any) -> str:
-    """Take the maximum over the bands, turn it back, then activate."""
+    """Take the maximum over the bands, restore the sign, then activate."""
     y = b.add("ReduceMax", y, axes=[2], keepdims=0)
     return b.add("Relu", b.add("Mul", y, b.constant(sign[:, None])))
 
@@ -212,9 +207,9 @@ def assembled(
 
 
 def embedding_graph(trunks: Sequence[Weights]) -> Any:
-    """Return trunks with one front, no heads: ``pooled``, ``(batch, trunks, 1506)``, after a call.
+    """Return trunks with a common front and no heads; output ``pooled``, ``(batch, trunks, 1506)``.
 
-    The front, nine tenths of the work, is done once for all of them.
+    The front, nine tenths of the work, is computed once for all of them.
     """
     b = Builder()
     front = _front(trunks[0], b)

@@ -1,4 +1,4 @@
-"""How good a model is on a programme: by the second, after a change, and in keeping still."""
+"""Figures of a model on a programme: accuracy by second, lag after a change, wrong flips."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _LONG_ENOUGH: Final = 5
 def programme_figures(
     parts: Sequence[tuple[Seconds, Floats]], targets: NDArray[np.integer[Any]]
 ) -> dict[str, Any]:
-    """Sum up programmes; the decision stage, which holds wrong answers back, is not in it.
+    """Return the figures of programmes, before the decision stage, which holds back wrong answers.
 
     Parameters
     ----------
     parts
-        Seconds of a programme, and the logits that the model gave without a reset in between.
+        Seconds of a programme, and the model's logits without a reset in between.
     targets
         Genre of every clip.
 

@@ -1,4 +1,4 @@
-"""Speech against everything else: a linear head on the embedding."""
+"""The speech head: speech without music against everything else, linear on the embedding."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _SHARES: Final = {SPEECH: 0.5, MUSIC: 0.15, NOISE: 0.1}
 """Weight of each kind of file in training; noise by itself (:attr:`EmbeddedCorpus.strays`) weighs
 as much as recordings of it."""
 _OF_GENRES: Final = 0.25
-"""How much the clips of the genres weigh."""
+"""Weight of the genres' clips."""
 _STRENGTH: Final = 1.0
 """Strength of the head's regularisation."""
 _THINNED: Final = 4
-"""One second in so many of the genres' clips is enough."""
+"""Every n-th second of the genres' clips is used."""
 
 
 def fit(embedded: EmbeddedCorpus, folds: Sequence[int]) -> Linear:
@@ -37,7 +37,7 @@ def fit(embedded: EmbeddedCorpus, folds: Sequence[int]) -> Linear:
     Parameters
     ----------
     embedded
-        The corpus after the trunk, with files of talk.
+        The embedded corpus, with files of talk.
     folds
         The folds to train on.
     """
@@ -83,14 +83,14 @@ def _windows(seconds: Seconds, fold: int) -> NDArray[np.bool_]:
 
 
 def unheard_noise(embedded: EmbeddedCorpus, fold: int) -> Seconds:
-    """Return the 3 s windows of a fold's noise that no genre was trained with."""
+    """Return the 3 s windows of a fold's noise unseen in training."""
     of_files = embedded.of_talk[0]
     unheard = [embedded.talk.index(file) for file in noises(embedded.talk)[1]]
     return heads.subset(of_files, _windows(of_files, fold) & np.isin(of_files.clips, unheard))
 
 
 def measure_fold(head: Linear, embedded: EmbeddedCorpus, fold: int, into: Measured) -> None:
-    """Run a head over the 3 s windows of a fold held out."""
+    """Run a head over the 3 s windows of its held-out fold."""
 
     def windows(seconds: Seconds, names: Any) -> None:
         rows = _windows(seconds, fold)

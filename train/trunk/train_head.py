@@ -1,4 +1,4 @@
-"""``python -m train trunk`` and what ``fit`` does for the recipes on the trunk."""
+"""Fetching the trunk, and the whole training of a head on it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _CHECK_SECONDS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class TrunkInput:
-    """What a head on the trunk is trained with."""
+    """The corpus and the trunk for training a head."""
 
     corpus: Corpus
     folder: Path
@@ -63,7 +63,7 @@ def fetch_trunk(folder: Path) -> float:
 
 
 def train_model(job: Job, given: TrunkInput) -> dict[str, Any]:
-    """Measure a recipe on folds, train it on everything, write the folder; return the manifest."""
+    """Measure a recipe on folds, train it on all clips, write the folder; return the manifest."""
     model_folder.check_out(job.out, replace=job.replace)
     material = _material(job, given)
     measured, of_folds = head_training.Measured(), {}
@@ -95,14 +95,14 @@ def train_model(job: Job, given: TrunkInput) -> dict[str, Any]:
         }
     with model_folder.new_folder(job.out, replace=job.replace) as folder:
         model_folder.write_folder(folder, manifest, model, with_card=True)
-        load_model(str(folder))  # what the daemon would refuse is not written
+        load_model(str(folder))  # a model that the daemon refuses is not written
     return manifest
 
 
 def _material(job: Job, given: TrunkInput) -> dict[int | None, tuple[Weights, EmbeddedCorpus]]:
     """Return by fold a trunk that was not trained on with it, and what that hears, of the fold too.
 
-    The published trunk is the same for every fold, and for none, which stands for all clips.
+    The published trunk is the same for every fold and for None, which stands for all clips.
     """
     reporter, seed = job.reporter, job.settings.seed
     published = checkpoint.load(given.trunk)

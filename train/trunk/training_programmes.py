@@ -1,11 +1,11 @@
-"""Programmes: what a station plays, heard through adapter and trunk as the daemon hears it.
+"""Programmes as a station plays them, run through adapter and trunk as in the daemon.
 
-A programme is made of the clips of one fold: stretches of them follow each other in a random
-order, with cuts, crossfades and short silences, each stretch with a level and an augmentation of
-its own. It runs through the incremental graph without a reset, so that whatever is trained on the
-embeddings sees those in which one piece gives way to the next.
+A programme is made of the clips of one fold: stretches of them follow each other in a random order,
+with cuts, crossfades and short silences, each stretch with a level and an augmentation of its own.
+It runs through the incremental graph without a reset, so that training also covers embeddings in
+which one piece gives way to the next.
 
-All is drawn from a seed, and kept in a cache: the trunk does not change.
+Everything is drawn from a seed and kept in a cache: the trunk does not change.
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 _VERSION: Final = 3
-"""To be raised with every change here, in ``sound`` or in ``graph`` that changes embeddings."""
+"""Raise it with every change here, in ``augmentation.audio`` or in ``onnx_graph`` that changes the
+embeddings."""
 _SHORTEST: Final = 5.0
 _LONGEST: Final = 30.0
-"""Seconds of one stretch of a clip; shorter clips are played again until it is full."""
+"""Length of one stretch of a clip in seconds; shorter clips are repeated to fill it."""
 _CROSSFADE: Final = 0.35
 _SILENCE: Final = 0.06
 """Share of the changes that are a crossfade, or a silence."""
@@ -59,7 +60,7 @@ Style = Literal["alone", "changed", "room", "programme", "stray"]
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A programme after the trunk, one row a second."""
+    """The embeddings of a programme, one row per second."""
 
     pooled: NDArray[np.float16]
     """The trunk's pooled and normalised features, shape ``(n, 1506)``."""
@@ -71,7 +72,7 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What :func:`embed` makes; small enough to be sent to another process."""
+    """A job for :func:`embed`; small enough to send to another process."""
 
     graph: bytes
     """The embedding graph of one or more trunks, serialised."""
@@ -80,25 +81,25 @@ class Job:
     indices: tuple[int, ...]
     """Their numbers in the corpus."""
     keys: tuple[str, ...]
-    """For every trunk a hash of it and of the audio files."""
+    """A hash of the trunk and the audio files, for every trunk."""
     seed: int
-    """Seed of all that is drawn."""
+    """Seed of everything drawn."""
     style: Style
-    """``programme``: one endless programme. Else every file by itself, with a reset before each:
-    ``alone`` as it is, ``changed`` augmented, ``room`` in a simulated room. ``stray``: no files,
-    but noise without music."""
+    """``programme``: one endless programme. Otherwise every file by itself, with a reset before
+    each: ``alone`` unchanged, ``changed`` augmented, ``room`` in a simulated room. ``stray``: noise
+    without music instead of files."""
     sound: Sound | None = None
     """The augmentation of a programme or of changed files."""
     noises: tuple[Path, ...] = ()
     """Recordings of noise."""
     talks: tuple[Path, ...] = ()
-    """Recordings of speech, to be talked over the music."""
+    """Recordings of speech to mix with the music."""
     strays: int = 0
     """Stretches of noise without music."""
 
 
 class Trunks:
-    """The embedding graph in use, for one endless signal."""
+    """The embedding graph, run on one endless signal."""
 
     def __init__(self, graph: bytes) -> None:
         import onnxruntime
@@ -134,7 +135,7 @@ def embed(job: Job, cache: Path) -> list[Embedded]:
     Raises
     ------
     TrainError
-        If a clip cannot be decoded or the cache not be written.
+        If a clip cannot be decoded or the cache cannot be written.
     """
     entries = [cache / f"programme-{_digest(job, key)}.npz" for key in job.keys]
     kept = [found for found in map(_read, entries) if found is not None]
@@ -173,7 +174,7 @@ def _alone(job: Job) -> list[Embedded]:
         for start in range(0, len(samples), RATE):
             second = samples[start : start + RATE]
             row = trunks.push(second)
-            # What is left over at the end counts as a second if most of it is there.
+            # A remainder at the end counts as a second if it is longer than half a second.
             if row is not None and (len(second) > RATE // 2 or start == 0):
                 rows.append((row, index, (start + len(second)) / RATE))
     return _gathered(rows)
@@ -210,7 +211,7 @@ def _programme(job: Job) -> list[Embedded]:
         if fade > 0:
             up = np.linspace(0, 1, fade, dtype=np.float32)
             piece[:fade] = waiting[-fade:] * np.sqrt(1 - up) + piece[:fade] * np.sqrt(up)
-            # The new clip counts from where it is the louder one.
+            # The new clip counts from where it is louder.
             waiting, half = waiting[:-fade], fade // 2
             of_piece = np.full(len(piece), index, np.int32)
             of_piece[:half] = playing[-fade : -fade + half]
@@ -260,7 +261,7 @@ def _pieces(
         samples = decoded[n]
         third = len(samples) // 3
         if len(samples) < 2 * _SHORTEST * RATE:
-            # A short excerpt comes whole, once or twice, instead of in thirds.
+            # A short excerpt is played as a whole, once or twice, instead of in thirds.
             if at > 0.5:
                 continue
             samples = np.tile(samples, int(rng.integers(1, 4)))
@@ -276,7 +277,7 @@ def _gathered(rows: Sequence[tuple[Floats, int, float]]) -> list[Embedded]:
     if not rows:
         raise TrainError("a fold holds no second of audio")
     pooled, clips, ages = zip(*rows, strict=True)
-    # The features of music lie far within what 16 bits hold; a click's may not.
+    # Features of music are far within the range of float16; those of a click may not be.
     of_trunks = np.clip(np.stack(pooled, axis=1), -60_000, 60_000).astype(np.float16)
     about = np.array(clips, np.int32), np.array(ages, np.float32)
     return [Embedded(of_trunk, *about) for of_trunk in of_trunks]
