@@ -1,4 +1,4 @@
-"""Errors of training that are meant for the user's eyes."""
+"""Errors of training with a message for the user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model folders: manifest, model card and pictures, written whole or not at all."""
+"""Model folders: model, manifest, model card and pictures, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ FOLD: Final = "fold-"
 
 @contextlib.contextmanager
 def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
-    """Give a folder to write into that becomes ``out`` at the end, or vanishes on any error.
+    """Yield a folder that becomes ``out`` at the end, or is removed on any error.
 
     Raises
     ------
     TrainError
-        If ``out`` is there already (unless ``replace``), is no model folder, or cannot be written.
+        If ``out`` exists (unless ``replace``), is not a model folder, or cannot be written.
     """
     check_out(out, replace=replace)
     try:
@@ -38,7 +38,7 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
         raise TrainError(f"cannot write to {out.parent}: {error.strerror}") from error
     try:
         yield part
-        part.chmod(0o755)  # mkdtemp's folders are for their owner only
+        part.chmod(0o755)  # mkdtemp makes folders for the owner only
         old = part.with_name(part.name + "-old")
         if out.exists():
             out.rename(old)
@@ -49,19 +49,19 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def check_out(out: Path, *, replace: bool) -> None:
-    """Refuse to write where something else is; called before hours of training, too."""
+    """Refuse to overwrite something else; also called before hours of training."""
     if not out.exists():
         return
     if not replace:
-        raise TrainError(f"{out} is there already; give another --out, or --replace to replace it")
+        raise TrainError(f"{out} exists; give another --out, or --replace")
     if not out.is_dir() or (any(out.iterdir()) and not (out / MANIFEST).is_file()):
-        raise TrainError(f"{out} is no model folder; it is not replaced")
+        raise TrainError(f"{out} is not a model folder and is not replaced")
 
 
 def write_folder(
     folder: Path, manifest: dict[str, Any], weights: bytes, *, with_card: bool = False
 ) -> None:
-    """Write the files of a model folder, the model card too if it is wanted."""
+    """Write the files of a model folder, on request with the model card."""
     (folder / "model.onnx").write_bytes(weights)
     write_manifest(folder, manifest)
     if not with_card:
@@ -75,7 +75,7 @@ def write_folder(
 
 
 def write_fold_model(folds: Path, fold: int, manifest: dict[str, Any], weights: bytes) -> None:
-    """Write the model that was trained without a fold as ``FOLDS/fold-1`` and so on.
+    """Write a model trained without a fold as ``FOLDS/fold-1`` and so on.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def write_fold_model(folds: Path, fold: int, manifest: dict[str, Any], weights: 
 def fold_models(model: str) -> dict[int, Path] | None:
     """Return the models of a folder written by ``fit --fold-models``, by the fold held out.
 
-    None where the name or folder is a single model.
+    None if the name or folder is a single model.
     """
     folder = Path(model).expanduser()
     if not folder.is_dir() or (folder / MANIFEST).is_file():
@@ -107,18 +107,18 @@ def fold_models(model: str) -> dict[int, Path] | None:
 
 
 def read_measured(folder: Path) -> dict[str, Any]:
-    """Return a model folder's manifest as it stands there.
+    """Return the manifest of a measured model.
 
     Raises
     ------
     TrainError
-        If there is none, or it was not measured.
+        If there is none, or the model was not measured.
     """
     manifest = read_manifest(folder)
     if "evaluation" not in manifest:
         raise TrainError(
             f"{folder}: its card has no figures to add to: it was trained with --no-folds, or "
-            "averaged by `train ensemble`, which measures nothing"
+            "made by `train ensemble`, which measures nothing"
         )
     return manifest
 
@@ -148,7 +148,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise TrainError(f"{folder}: no model folder with a manifest: {error}") from error
+        raise TrainError(f"{folder}: not a model folder with a manifest: {error}") from error
     return manifest
 
 
@@ -164,7 +164,7 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all.
+    """Write a text file completely or not at all.
 
     Raises
     ------

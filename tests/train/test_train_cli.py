@@ -295,7 +295,7 @@ def test_a_folder_that_is_there_is_not_replaced_unasked(
     assert fit_quickly(corpus_folder, tmp_path, cache) == 1
     assert "--replace" in capsys.readouterr().err
     assert fit_quickly(corpus_folder, tmp_path, cache, "--replace") == 1
-    assert "is no model folder" in capsys.readouterr().err
+    assert "is not a model folder" in capsys.readouterr().err
     assert (tmp_path / "precious").read_text() == "mine"
 
 

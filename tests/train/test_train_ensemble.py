@@ -104,7 +104,7 @@ def test_those_members_tell_speech_that_can(
     other = member(tmp_path / "other", "50")
     out = tmp_path / "out"
     assert main(["ensemble", str(one), str(other), "--out", str(out)]) == 0
-    assert "only one can tell speech" in capsys.readouterr().err
+    assert "only one can detect speech" in capsys.readouterr().err
     together, alone = load_model(str(out)), load_model(str(one))
     for n in HOPS:
         frames = [some_frames(rng, n)]

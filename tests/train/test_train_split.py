@@ -154,7 +154,7 @@ def test_lists_that_share_a_recording_are_refused_or_mended(
     }
     # Without fingerprints the copy under another name is not seen, the artist still is.
     assert main([*command, "--lists", *files, "--no-fingerprints"]) == 1
-    assert "must not be, 1 pairs" in capsys.readouterr().err
+    assert "1 pairs of clips must not be on two sides" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
-"""The ancestors: published students' and hobbyists' models of genre on GTZAN, trained again.
+"""The ancestors: published genre models on GTZAN by students and hobbyists, trained again.
 
-``base`` says what an ancestor is, ``sounds`` what its input is made of, ``networks`` and
-``nearest`` are the classifiers, ``table`` lists them all; ``material`` cuts clips and splits them,
-``running`` trains and measures, ``graph`` exports, ``results`` sums up, ``report`` draws the table.
+``ancestor`` defines an ancestor, ``registry`` lists them all. ``input_features`` computes their
+input, ``ancestor_networks`` and ``nearest_neighbours`` are the classifiers. ``clip_windows`` cuts
+clips and splits them, ``train_ancestor`` trains and measures, ``ancestor_graph`` and
+``ancestor_folder`` export, ``ancestor_answers`` computes figures, ``ancestors_table`` writes the
+table, ``reproduction`` runs all of it.
 """

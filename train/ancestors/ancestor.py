@@ -1,4 +1,4 @@
-"""What an ancestor is: its input, its network, and the protocol that its authors used."""
+"""An ancestor: its input, its network, and the protocol of its authors."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a network that is exported at one go."""
+    """A part of a network that is exported as a whole."""
 
     layer: Any
     """A Keras model, or a recurrent layer."""
     sources: tuple[str, ...]
-    """Names of the tensors that go in."""
+    """Names of the input tensors."""
     target: str
-    """Name of the tensor that comes out."""
+    """Name of the output tensor."""
     recurrent: bool = False
     """Whether it becomes a fused ONNX operator."""
 
 
 class Assembly:
-    """Puts a network together from pieces, remembering them for the export.
+    """Assembles a network from pieces and keeps them for the export.
 
     Parameters
     ----------
     shape
         Frames and columns of the window, after the front end.
     window
-        What is done to the whole window before it is the tensor ``x``.
+        Function of the whole window that returns the tensor ``x``.
     """
 
     def __init__(self, shape: tuple[int, int], window: Callable[[Any], Any] | None = None) -> None:
@@ -47,7 +47,7 @@ class Assembly:
             self.stack([window], self.first, "x")
 
     def stack(self, layers: Sequence[Any], source: str, target: str) -> None:
-        """Add layers (or functions of tensors), one after the other."""
+        """Add layers (or functions of tensors) in sequence."""
         self.join(lambda x: _through(layers, x), (source,), target)
 
     def join(self, build: Callable[..., Any], sources: tuple[str, ...], target: str) -> None:
@@ -79,22 +79,22 @@ def _through(layers: Sequence[Any], x: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """How the authors split, trained and stopped."""
+    """How the authors split, trained and stopped training."""
 
     test: float
-    """Share that is tested on."""
+    """Share for the test."""
     validation: float
-    """Share of the rest that is kept for validation."""
+    """Share of the rest for validation."""
     split: Literal["clips", "windows"]
-    """What was dealt out at random; windows of one clip on both sides are a leak."""
+    """What is split at random; windows of one clip on both sides are a leak."""
     epochs: int
-    """Epochs, the most of them where there is a patience."""
+    """Number of epochs; the largest number with a patience."""
     batch: int
-    """Windows a batch."""
+    """Windows per batch."""
     learning_rate: float
     """Of Adam."""
     patience: int = 0
-    """Epochs without a better validation loss before it stops; 0 for no early stopping."""
+    """Epochs without a better validation loss before training stops; 0 for no early stopping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,26 +104,27 @@ class Ancestor:
     name: str
     """Name on the command line and of the model folder."""
     what: str
-    """What it is, in a few words."""
+    """Short description."""
     published: float | None
-    """Published test accuracy, 0 to 1; None where none is known."""
+    """Published test accuracy, 0 to 1; None if unknown."""
     spec: MfccSpec
-    """What a frame is."""
+    """Settings of the frames."""
     window_frames: int
-    """Frames that it looks at."""
+    """Length of a window in frames."""
     windows: int
-    """Windows that a clip of 30 s is cut into, evenly spaced."""
+    """Number of evenly spaced windows per clip of 30 s."""
     protocol: Protocol
     build: Callable[[Assembly, Any, Any, int], None] | None
     """Adds the pieces, from the tensor ``x`` to ``logits``: assembly, mean and spread of each
-    column over the training windows, number of labels; None for the one that is no network."""
+    column over the training windows, number of labels; None for the ancestor that is not a
+    network."""
     front: Callable[[MfccSpec], Callable[[Any], Any]] | None = None
     """Spec to a function of frames ``(…, numcep)``, frame by frame, in Keras's operations."""
     window: Callable[[Any], Any] | None = None
-    """What is done to a whole window after that, also inside the graph; shape kept."""
+    """Function of a whole window after that, also inside the graph; shape kept."""
     genres: tuple[str, ...] = ()
-    """Genres it was made for; empty for all."""
+    """Genres of the model; empty for all."""
     adapted: tuple[str, ...] = field(default_factory=tuple)
-    """What is not as the authors had it."""
+    """Differences from the authors' description."""
     assumed: tuple[str, ...] = field(default_factory=tuple)
-    """What the authors' description leaves open, and how it was filled."""
+    """What the authors' description leaves open, and the assumption made."""

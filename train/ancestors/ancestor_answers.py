@@ -1,4 +1,4 @@
-"""What an ancestor's answers come to, and the files that they are kept in."""
+"""An ancestor's outputs on test windows: their files and their figures."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from train.ancestors.clip_windows import Windows
 
 _VERSION: Final = 1
-"""Raise it when a network or a front end changes: the same settings then give other answers."""
+"""Raise it when a network or a front end changes: the same settings then give other outputs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What was said to the test windows of one split."""
+    """Outputs for the test windows of one split."""
 
     rows: NDArray[np.int64]
     """Test windows."""
@@ -40,8 +40,8 @@ class Answers:
 
 
 def key_of(ancestor: Ancestor, sha256: str, folds: Sequence[int], most_epochs: int | None) -> str:
-    """Return a hash of all that the answers depend on."""
-    told = {
+    """Return a hash of everything that the answers depend on."""
+    settings = {
         "version": _VERSION,
         "spec": asdict(ancestor.spec),
         "protocol": asdict(ancestor.protocol),
@@ -50,16 +50,16 @@ def key_of(ancestor: Ancestor, sha256: str, folds: Sequence[int], most_epochs: i
         "folds": list(folds),
         "most_epochs": most_epochs,
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def write_answers(path: Path, key: str, answers: Answers) -> None:
-    """Keep answers, so that a run that was broken off goes on where it was."""
+    """Write answers, so that an interrupted run can continue."""
     write_arrays(path, {"key": key, **{n: getattr(answers, n) for n in Answers.__slots__}})
 
 
 def read_answers(path: Path, key: str) -> Answers | None:
-    """Return kept answers, or None where there are none or they are to other settings."""
+    """Return kept answers, or None if there are none for these settings."""
     kept = read_arrays(path)
     if kept is None or str(kept.get("key")) != key:
         return None
@@ -70,16 +70,16 @@ def read_answers(path: Path, key: str) -> Answers | None:
 
 
 def figures(windows: Windows, answers: Sequence[Answers], *, whole_clips: bool) -> dict[str, Any]:
-    """Sum up the answers to one split or to all folds.
+    """Return the figures of one split or of all folds.
 
     Parameters
     ----------
     windows
-        The windows that were answered to.
+        The windows of the answers.
     answers
-        One entry a split; no window is in two of them.
+        One entry per split; no window is in two of them.
     whole_clips
-        Whether all windows of the tested clips were tested, so that clips can be judged.
+        Whether all windows of the tested clips were tested, so that clips can be measured.
     """
     logits = np.concatenate([a.logits for a in answers])
     rows = np.concatenate([a.rows for a in answers])
@@ -97,16 +97,16 @@ def figures(windows: Windows, answers: Sequence[Answers], *, whole_clips: bool) 
         ),
         "window": _accuracy(logits.argmax(axis=1), targets, folds, clips),
     }
-    said = (logits.argmax(axis=1), targets, "windows")
+    judged = (logits.argmax(axis=1), targets, "windows")
     if whole_clips:
         of_clip, where = np.unique(clips, return_index=True)
         mean = [softmax(logits[clips == clip]).mean(axis=0) for clip in of_clip]
         decided = np.argmax(mean, axis=1)
         result["clip"] = _accuracy(decided, targets[where], folds[where], of_clip)
-        said = (decided, targets[where], "clips")
+        judged = (decided, targets[where], "clips")
     result["confusion"] = {
-        "of": said[2],
-        "counts": statistics.confusion(said[0], said[1], len(windows.labels)).tolist(),
+        "of": judged[2],
+        "counts": statistics.confusion(judged[0], judged[1], len(windows.labels)).tolist(),
     }
     return result
 

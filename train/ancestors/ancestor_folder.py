@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from train.ancestors.train_ancestor import Trained
 
 _CHECKED: Final = 6
-"""Windows on which graph and Keras are compared."""
+"""Number of windows on which graph and Keras are compared."""
 
 
 def write(
@@ -32,12 +32,12 @@ def write(
     windows: Windows,
     temperature: float | None,
 ) -> None:
-    """Export a trained ancestor into a model folder, replacing what is there.
+    """Export a trained ancestor into a model folder, replacing an existing one.
 
     Raises
     ------
     TrainError
-        If the graph differs from what was trained, or the folder cannot be written.
+        If the graph differs from the trained network, or the folder cannot be written.
     """
     weights = _graph(ancestor, trained, full, windows)
     manifest = _manifest(ancestor, trained, full, windows, weights, temperature)
@@ -48,7 +48,7 @@ def write(
 
 
 def calibrate(out: Path, ancestor: Ancestor, temperature: float) -> None:
-    """Write the temperature, once it is known, into a model folder that is there already."""
+    """Write the temperature into a model folder, if there is one."""
     if not (out / model_folder.MANIFEST).is_file():
         return
     manifest = model_folder.read_manifest(out)
@@ -121,16 +121,16 @@ def _card(ancestor: Ancestor, manifest: dict[str, Any]) -> str:
     )
     lines = [
         f"# {ancestor.name}\n",
-        f"{ancestor.what}: trained as its authors did, for comparison. It has full the artists "
-        "that it is tested on by their protocol; take another model to listen with.\n",
+        f"{ancestor.what}: trained as its authors did, for comparison. Under their protocol "
+        "it is tested on artists it was trained on; use another model for listening.\n",
         f"- **Labels:** {', '.join(manifest['labels'])}",
         f"- **Input:** the last {ancestor.window_frames / spec.frame_rate:.1f} s, "
-        f"{spec.numcep} cepstra of {spec.nfilt} filters at {spec.samplerate} Hz; what is made of "
-        "them is in the graph",
+        f"{spec.numcep} cepstra of {spec.nfilt} filters at {spec.samplerate} Hz; the "
+        "graph computes its input from them",
         f"- **Parameters:** {training['parameters']:,}; {training['epochs']} epochs",
         f"- **Temperature:** {calibrated}",
-        f"- **Trained on:** {training['corpus']['clips']} clips, less those for test and "
-        f"validation (SHA-256 over the sorted file hashes: `{training['corpus']['sha256']}`)",
+        f"- **Trained on:** {training['corpus']['clips']} clips, without those for test and "
+        f"validation (SHA-256 of the sorted file hashes: `{training['corpus']['sha256']}`)",
         *(f"- **Adapted:** {text}" for text in ancestor.adapted),
         *(f"- **Assumed:** {text}" for text in ancestor.assumed),
         f"\n```\n{training['command']}\n```",

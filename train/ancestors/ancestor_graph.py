@@ -1,6 +1,6 @@
 """An ancestor's network as an ONNX graph of the windowed kind, checked against Keras.
 
-What stands between the recurrent layers comes from tf2onnx; these become the fused operators.
+The layers between the recurrent ones come from tf2onnx; recurrent layers become fused operators.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def export(
     Parameters
     ----------
     ancestor
-        What it is of.
+        The ancestor.
     assembly
         The network, after the front end.
     predict
@@ -86,12 +86,12 @@ def export(
 
 
 def checked(model: Any, predict: Callable[[Any], Any], frames: Any) -> bytes:
-    """Return a model serialised if it is valid and gives what ``predict`` gives.
+    """Return a serialised model after a check that it is valid and equals ``predict``.
 
     Raises
     ------
     TrainError
-        If not.
+        If it is not valid or differs.
     """
     import onnx
     import onnxruntime

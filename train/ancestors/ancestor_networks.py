@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _image(x: Any) -> Any:
-    """Give a window the channel axis of a picture."""
+    """Add a channel axis to a window, as for an image."""
     return x[..., None]
 
 
@@ -30,7 +30,7 @@ def mlp(assembly: Assembly, mean: Any, std: Any, n_labels: int, *, regular: bool
 
 
 def small_cnn(assembly: Assembly, mean: Any, std: Any, n_labels: int) -> None:
-    """Three blocks of convolution, pooling and batch norm on MFCC as a picture."""
+    """Three blocks of convolution, pooling and batch norm on MFCC as an image."""
     from keras import layers
 
     stack: list[Any] = [_image]

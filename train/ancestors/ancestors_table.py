@@ -1,4 +1,4 @@
-"""The table of all ancestors, in Markdown, from the figures kept beside it."""
+"""The table of all ancestors in Markdown, from the JSON files in its folder."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from train.ancestors.ancestor import Ancestor
 
 _GTZAN: Final = 1000
-"""Clips of the whole of GTZAN."""
+"""Number of clips in the complete GTZAN."""
 
 _HOW: Final = """\
-Each was trained twice over with the same settings. **Authors' protocol**: clips or windows dealt
-out at random as the authors did, so that the same artist, and for some the same clip, is on both
-sides; the accuracy is theirs, the plain share of test windows that are right. **Artist folds**: no
+Each was trained twice with the same settings. **Authors' protocol**: clips or windows split at
+random as the authors did, so that the same artist, and for some the same clip, is on both sides;
+the accuracy is the authors' too, the plain share of correct test windows. **Artist folds**: no
 artist is on two sides; accuracies are means over the folds of the mean over the genres (balanced).
-Where genres are uneven the plain share flatters: to call everything by the most frequent genre
-would be right as often as that column says. Intervals (95 %) come from drawing clips anew; they say
-nothing of another choice of artists or another seed.
+Where genres are uneven the plain share flatters: always naming the most frequent genre would be
+right as often as that column says. Intervals (95 %) come from drawing clips again (bootstrap); they
+do not cover another choice of artists or another seed.
 """
 
 _HEAD: Final = (
@@ -36,7 +36,7 @@ _HEAD: Final = (
 
 
 def read(out: Path) -> dict[str, dict[str, Any]]:
-    """Return the figures in a report's folder, by ancestor."""
+    """Return the figures in a folder, by ancestor."""
     found = {}
     for name in ANCESTORS:
         path = out / f"{name}.json"
@@ -99,7 +99,10 @@ def _page(found: dict[str, dict[str, Any]], table: str) -> str:
     if found:
         corpus = next(iter(found.values()))["corpus"]
         parts += [_corpus(corpus), _run(found)]
-    parts += [table, "What was changed, and what the authors' descriptions leave open:\n"]
+    parts += [
+        table,
+        "Changes to the authors' descriptions, and assumptions where they leave something open:\n",
+    ]
     names_by_text: dict[str, list[str]] = defaultdict(list)
     for name, ancestor in ANCESTORS.items():
         texts = [_split(ancestor), *ancestor.adapted, "Assumed:", *ancestor.assumed]
@@ -115,21 +118,21 @@ def _page(found: dict[str, dict[str, Any]], table: str) -> str:
         for name, figures in found.items()
     ]
     if pictures:
-        parts += ["\n## What was taken for what\n", "| | authors' protocol | artist folds |"]
+        parts += ["\n## Confusion matrices\n", "| | authors' protocol | artist folds |"]
         parts += ["|---|---|---|", *pictures]
     parts += ["\n" + _wishes(), _AGAIN]
     return "\n".join(parts)
 
 
 def _run(found: dict[str, dict[str, Any]]) -> str:
-    """Return how much of the table was trained."""
+    """Return how many rows of the table were trained."""
     ran = [sum(protocol in of for of in found.values()) for protocol in ("authors", "artists")]
     if min(ran) == len(ANCESTORS):
         return ""
     return (
         f"Of {len(ANCESTORS)} rows {ran[0]} were trained under their authors' protocol and "
-        f"{ran[1]} on artist folds; what is marked as not run here is left open, not guessed, and "
-        "the same command trains it.\n"
+        f"{ran[1]} on artist folds; the same command trains those "
+        "marked as not run here.\n"
     )
 
 
@@ -137,17 +140,17 @@ def _split(ancestor: Ancestor) -> str:
     protocol = ancestor.protocol
     of = "clips"
     if protocol.split == "windows":
-        of = "windows, so that those of one clip are on both sides"
-    return f"Authors' protocol: {100 * protocol.test:.0f} % tested, dealt out by {of}."
+        of = "windows, so one clip's windows are on both sides"
+    return f"Authors' protocol: {100 * protocol.test:.0f} % for the test, split by {of}."
 
 
 def _corpus(corpus: dict[str, Any]) -> str:
     part = ""
     if corpus["clips"] < _GTZAN - 10:
         part = (
-            f"**A part of GTZAN only**: {corpus['clips']} of its {_GTZAN} clips of 30 s, so that "
-            "no figure here can be set against a published one as if it were the same test; on a "
-            "complete GTZAN folder the same command gives the full comparison. "
+            f"**A part of GTZAN only**: {corpus['clips']} of its {_GTZAN} clips of 30 s, so "
+            "no figure here can be compared with a published one as the same test; on a complete "
+            "GTZAN folder the same command gives the full comparison. "
         )
     by_genre = ", ".join(f"{genre} {count}" for genre, count in corpus["genres"].items())
     by = {
@@ -157,25 +160,25 @@ def _corpus(corpus: dict[str, Any]) -> str:
     }.get(corpus["folds_by"], "**made by file, artists unknown**")
     return (
         f"{part}Clips: {by_genre}; {corpus['left_out']} shorter ones were left out. Folds: {by}. "
-        f"SHA-256 over the sorted file hashes: `{corpus['sha256']}`.\n"
+        f"SHA-256 of the sorted file hashes: `{corpus['sha256']}`.\n"
     )
 
 
 def _wishes() -> str:
-    """Return what their authors wished for, with our figures for it."""
+    """Return what the authors wished for, with the shipped models' figures."""
     manifests = {
         name: json.loads((shipped_folder() / name / "manifest.json").read_text("utf-8"))
         for name in shipped_models()
     }
 
     def figures(*names: str) -> str:
-        told = [
+        measured = [
             f"`{name}` {manifests[name]['evaluation']['window']['accuracy']:.3f} of 3 s windows "
             f"and {manifests[name]['evaluation']['clip']['accuracy']:.3f} of clips"
             for name in names
             if "window" in manifests.get(name, {}).get("evaluation", {})
         ]
-        return "; ".join(told) or "not measured"
+        return "; ".join(measured) or "not measured"
 
     rows = [
         ("transfer learning", f"a trunk trained on the Million Song Dataset: {figures('cnn')}"),
@@ -184,26 +187,26 @@ def _wishes() -> str:
         (
             "ensembles",
             f"`lite` is the mean of an LSTM and a CNN: {figures('lite')}; `python -m train "
-            "ensemble` averages any models, `evaluate` measures those of folds",
+            "ensemble` averages any models, `evaluate` measures fold models",
         ),
     ]
     lines = [f"| {wish} | {have} |" for wish, have in rows]
     return (
-        "## What their authors wished for, and what there is now\n\n"
-        "Balanced accuracy on artist folds, from the models' manifests; excerpts of 2 to 3 s, "
-        "which the ancestors could not take, count there too.\n\n"
+        "## What the authors wished for, and what there is now\n\n"
+        "Balanced accuracy on artist folds, from the models' manifests; they include "
+        "excerpts of 2 to 3 s, which are too short for the ancestors.\n\n"
         "| wish | here |\n|---|---|\n" + "\n".join(lines) + "\n"
     )
 
 
 _AGAIN: Final = """\
-## Again
+## How to make it again
 
 ```
 python -m train reproduce --corpus DIR
 python -m train reproduce --corpus DIR --only bud-cnn kelly-cnn --out /tmp/ancestors
 ```
 
-The table is made anew from the JSON files beside it, which hold every figure. Each ancestor becomes
-a model folder too: `streamgenre listen --model FOLDER`.
+The table is written from the JSON files in this folder, which hold every figure. Each ancestor also
+becomes a model folder: `streamgenre listen --model FOLDER`.
 """

@@ -1,4 +1,4 @@
-"""Clips of 30 s, cut into an ancestor's windows, and who is trained and tested on which."""
+"""Clips of 30 s cut into an ancestor's windows, and their splits."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ SEED: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class FullClips:
-    """The full clips of a corpus by ancestor's frames."""
+    """The full clips of a corpus as frames."""
 
     clips: tuple[Clip, ...]
     """Clips of 30 s."""
     frames: tuple[Floats, ...]
     """Frames of each, before the front end."""
     left_out: int
-    """Clips that were shorter."""
+    """Number of shorter clips, left out."""
     sha256: str
-    """Hash over the files of the clips."""
+    """Hash of the clips' files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,9 @@ def load_full_clips(
     Raises
     ------
     TrainError
-        If there is none.
+        If there are none.
     """
-    # One computation serves the 13 MFCC and the mel bands: the first 13 of 128 cepstra are those.
+    # One computation is enough for the 13 MFCC and the mel bands: they are the first 13 of 128.
     whole = replace(spec, numcep=spec.nfilt) if spec == input_features.MFCC else spec
     recordings, problems = load_recordings(
         [clip.path for clip in corpus.clips], whole, cache, on_file=on_file
@@ -133,7 +133,7 @@ def cut(ancestor: Ancestor, full: FullClips) -> Windows:
 
 
 def authors_split(ancestor: Ancestor, windows: Windows) -> Split:
-    """Split as the authors did: at random, whoever plays."""
+    """Split as the authors did: at random, whatever the artist."""
     rng = np.random.default_rng(SEED)
     by_clip = ancestor.protocol.split == "clips"
     items = rng.permutation(len(windows.clips) if by_clip else len(windows.clip))
@@ -146,7 +146,7 @@ def authors_split(ancestor: Ancestor, windows: Windows) -> Split:
 
 
 def artist_splits(ancestor: Ancestor, windows: Windows) -> Iterator[Split]:
-    """Hold one fold after the other out; validation clips come from the others."""
+    """Hold out one fold after the other; validation clips come from the other folds."""
     folds = np.array([clip.fold for clip in windows.clips])
     for fold in sorted(set(folds.tolist())):
         rng = np.random.default_rng(SEED)

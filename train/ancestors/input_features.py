@@ -1,10 +1,10 @@
-"""What the ancestors' inputs are made of, derived frame by frame from MFCC frames.
+"""Input features of the ancestors, derived frame by frame from MFCC frames.
 
 Their authors took everything from librosa: audio at 22,050 Hz, windows of 2048 samples (Hann), a
 hop of 512, 128 mel bands, decibels. An MFCC with as many cepstra as filters is an orthogonal
-transform of the log filter energies, so that all of it can be had inside an exported graph. What
-stays different: the filters are spaced by HTK's mel scale and not by Slaney's, and no frame hangs
-over the edge of the clip (librosa pads there).
+transform of the log filter energies, so an exported graph can compute all of it. Remaining
+differences: the filters follow HTK's mel scale instead of Slaney's, and no frame extends beyond the
+clip (librosa pads there).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ MFCC: Final = replace(MEL, numcep=13)
 FINE: Final = replace(MEL, numcep=256, nfilt=256, nfft=4096)
 """Twice as many filters: fine enough for pitch classes from about 200 Hz up."""
 PSF: Final = MfccSpec(samplerate=RATE, winlen=0.02, append_energy=False)
-"""python_speech_features as its users call it: 20 ms, 10 ms, 13 of 26, pre-emphasis, lifter."""
+"""Defaults of python_speech_features: 20 ms, 10 ms, 13 of 26, pre-emphasis, lifter."""
 
 _CONTRAST_EDGES: Final = (0, 200, 400, 800, 1600, 3200, 6400, RATE / 2)
 """Edges in Hz of librosa's seven bands of spectral contrast."""
@@ -58,20 +58,20 @@ def _edges(spec: MfccSpec) -> Floats:
 
 
 def _slaney_decibels(spec: MfccSpec) -> Floats:
-    """Return what brings each band from our power to librosa's: no 1 / nfft, filters of area 1."""
+    """Return the factor from our power to librosa's per band: no 1 / nfft, filters of area 1."""
     edges = _edges(spec)
     offsets: Floats = 10 * np.log10(spec.nfft * 2 / (edges[2:] - edges[:-2]))
     return offsets
 
 
 def mfcc_decibels(spec: MfccSpec) -> Callable[[Any], Any]:
-    """Return what turns our cepstra into those of decibels."""
+    """Return the function from cepstra to cepstra of decibels."""
     offset = (_slaney_decibels(spec) @ cepstral_matrix(spec)).astype(np.float32)
     return lambda frames: frames * np.float32(DECIBELS) + offset
 
 
 def mel_decibels(spec: MfccSpec) -> Callable[[Any], Any]:
-    """Return what turns as many cepstra as filters into mel energies in decibels."""
+    """Return the function from as many cepstra as filters to mel energies in decibels."""
     from keras import ops
 
     inverse = (DECIBELS * cepstral_matrix(spec).T).astype(np.float32)
@@ -87,16 +87,16 @@ def below_peak(x: Any) -> Any:
 
 
 def below_peak_to_one(x: Any) -> Any:
-    """Return the same brought to 0 to 1."""
+    """Return the same scaled to 0 to 1."""
     return below_peak(x) / 80.0 + 1.0
 
 
 def thirty_three(spec: MfccSpec) -> Callable[[Any], Any]:
     """Return 13 MFCC, the spectral centroid, 12 chroma and 7 of spectral contrast.
 
-    librosa takes the last three from the FFT's bins; here they are taken from 256 mel filters. The
-    power of a bin is interpolated between the filters around it. Below 200 Hz pitch classes run
-    into each other, and a peak between two partials' valleys is flatter than on bins.
+    librosa computes the last three from FFT bins; here they are computed from 256 mel filters. The
+    power of a bin is interpolated between adjacent filters. Below 200 Hz pitch classes overlap, and
+    peaks between partials are flatter than with bins.
     """
     from keras import ops
 
@@ -134,17 +134,17 @@ def thirty_three(spec: MfccSpec) -> Callable[[Any], Any]:
 
 
 def _chroma_filters(spec: MfccSpec) -> Floats:
-    """Pitch classes' share of each FFT bin, shape ``(12, bins)``: a bell a semitone wide around
-    each, and less weight far from the fifth octave, as librosa has it.
+    """Pitch classes' share of each FFT bin, shape ``(12, bins)``: a bell one semitone wide around
+    each, with less weight far from the fifth octave, as in librosa.
     """
     hertz = np.arange(1, spec.nfft // 2 + 1) * spec.samplerate / spec.nfft
     octaves = np.log2(hertz / (440 / 16))
     semitones = 12 * octaves
-    # A bin low down spans several semitones; its bell is as wide as the bin.
+    # A low bin spans several semitones; its bell is as wide as the bin.
     width = np.maximum(1.0, np.gradient(semitones))
     distance = (semitones[None, :] - np.arange(12)[:, None] + 6) % 12 - 6
     bells = np.exp(-0.5 * (2 * distance / width) ** 2)
     bells /= np.sqrt(np.square(bells).sum(axis=0, keepdims=True))
     bells *= np.exp(-0.5 * ((octaves - 5) / 2) ** 2)
-    # From A to C first.
+    # Rotated to start at C instead of A.
     return np.concatenate([np.zeros((12, 1)), np.roll(bells, -3, axis=0)], axis=1)

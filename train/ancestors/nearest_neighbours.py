@@ -1,8 +1,8 @@
-"""Nearest neighbours by the statistics of a clip's MFCCs, as a graph too.
+"""Nearest neighbours by the statistics of a clip's MFCCs, also as a graph.
 
-A window is described by the mean and covariance of its frames. Two windows are as far apart as the
-Kullback-Leibler divergences between the two Gaussians, one way and the other; their logarithms of
-determinants cancel. The nearest five vote.
+A window is described by the mean and covariance of its frames. The distance of two windows is the
+sum of the Kullback-Leibler divergences between the two Gaussians in both directions; the logarithms
+of the determinants cancel. The nearest five vote.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ if TYPE_CHECKING:
 
 NEIGHBOURS: Final = 5
 _RIDGE: Final = 1e-3
-"""Added to the variances, in units of the training windows' variance: silence has none."""
+"""Added to the variances, in units of the training windows' variance, because silence has none."""
 _NEVER: Final = 0.02
-"""Votes of a genre that got none, so that its logit is a number."""
+"""Added to the votes, so that the logit of a genre without votes is finite."""
 _TIE: Final = 1e-3
-"""How much more the nearest counts: it breaks ties."""
+"""Extra weight of nearer neighbours, to break ties."""
 
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """What was heard, in units in which the training windows have mean 0 and spread 1."""
+    """Training windows, scaled to mean 0 and standard deviation 1."""
 
     mean: Floats
     """Mean of the frames, shape ``(numcep,)``."""
     std: Floats
-    """Their spread, shape ``(numcep,)``."""
+    """Their standard deviation, shape ``(numcep,)``."""
     means: Floats
     """Mean of each training window, shape ``(n, numcep)``."""
     covariances: Floats
     """Shape ``(n, numcep, numcep)``."""
     inverses: Floats
-    """Inverses of these."""
+    """Inverses of the covariances."""
     votes: Floats
-    """A one for the genre of each training window, shape ``(n, labels)``."""
+    """One-hot genre of each training window, shape ``(n, labels)``."""
 
     @classmethod
     def of(cls, windows: Floats, targets: NDArray[np.int64], n_labels: int) -> Nearest:
-        """Remember training windows, shape ``(n, frames, numcep)``, and their genres."""
+        """Build it from training windows, shape ``(n, frames, numcep)``, and their genres."""
         flat = windows.reshape(-1, windows.shape[-1]).astype(np.float64)
         mean, std = flat.mean(axis=0), flat.std(axis=0)
         means, covariances = _statistics((windows - mean) / std)
@@ -72,7 +72,7 @@ class Nearest:
         return logits
 
     def graph(self, window_frames: int) -> Any:
-        """Return the ONNX model, of the windowed kind."""
+        """Return the ONNX model, of kind windowed."""
         from onnx import TensorProto, helper
 
         b = Builder()
@@ -151,7 +151,7 @@ def _inverse(b: Builder, matrix: str, size: int) -> str:
     """Add the inverse of a positive definite matrix, ``(batch, size, size)``: sweep every pivot.
 
     One sweep is ``A - (a - e)(a - e)' / d - 2 e e'`` with the pivot's column a, its entry d and the
-    unit vector e; after all of them stands the inverse with its sign turned.
+    unit vector e; after all of them the result is the negative inverse.
     """
     for pivot in range(size):
         unit = np.eye(size)[:, [pivot]]

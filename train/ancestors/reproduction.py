@@ -1,4 +1,4 @@
-"""``train reproduce``: every ancestor under its authors' protocol and under artist folds."""
+"""Training ancestors under their authors' protocol and on artist folds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Reproduction:
         self._full: tuple[Any, FullClips] | None = None
 
     def reproduce(self, ancestor: Ancestor) -> None:
-        """Train an ancestor on all splits that were asked for, write figures and model folder."""
+        """Train an ancestor on the requested splits; write figures and a model folder."""
         from train.ancestors import ancestor_answers, ancestor_folder, clip_windows
 
         full = self._load(ancestor)
@@ -77,7 +77,7 @@ class Reproduction:
         self, ancestor: Ancestor, windows: Any, full: FullClips, split: Any, key: str,
         temperature: float | None = None,
     ) -> Any:  # fmt: skip
-        """Train on a split, or take what was kept; the authors' split becomes a model folder."""
+        """Return a split's answers, kept or trained; the authors' split becomes a model folder."""
         from train.ancestors import ancestor_answers, ancestor_folder, train_ancestor
 
         path = self._folders / "answers" / f"{ancestor.name}-{split.name.replace(' ', '-')}.npz"

@@ -1,4 +1,4 @@
-"""Training an ancestor on one split, and what it says to the test windows."""
+"""Training an ancestor on one split, and its outputs for the test windows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _BATCH: Final = 32
 _SAMPLE: Final = 500
-"""Training windows from which mean and spread are taken."""
+"""Number of training windows for mean and standard deviation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Trained:
     predict: Callable[[Floats], Floats]
     """Windows after the front end to logits."""
     epochs: int
-    """Epochs that it took; 0 for the nearest neighbours."""
+    """Number of epochs; 0 for the nearest neighbours."""
     seconds: float
     parameters: int
     assembly: Assembly | None
@@ -56,21 +56,21 @@ def train(
     Parameters
     ----------
     ancestor, windows, split
-        What is trained on which.
+        The ancestor and its training material.
     most_epochs
-        A bound on the epochs, below that of the authors.
+        Upper limit of the epochs, below that of the authors.
     on_epoch
-        Told of each epoch; its loss has the networks' penalties in it.
+        Called after each epoch; its loss includes the networks' penalties.
 
     Raises
     ------
     TrainError
-        If the loss stops being a number.
+        If the loss is no longer finite.
     """
     began = time.monotonic()
     n_labels = len(windows.labels)
     if ancestor.build is None:
-        rows = np.concatenate([split.train, split.validation])  # it has no use for validation
+        rows = np.concatenate([split.train, split.validation])  # it does not use validation
         nearest = Nearest.of(windows.take(rows), windows.target[rows], n_labels)
         size = nearest.means.size + nearest.covariances.size
         return Trained(nearest.logits, 0, time.monotonic() - began, size, None, nearest)
@@ -94,8 +94,8 @@ def train(
         clock.append(time.monotonic())
         on_epoch(Epoch(number + 1, float(logs["loss"]), clock[-1] - clock[-2]))
 
-    told = keras.callbacks.LambdaCallback(on_epoch_end=tell)
-    callbacks: list[Any] = [told, keras.callbacks.TerminateOnNaN()]
+    reporting = keras.callbacks.LambdaCallback(on_epoch_end=tell)
+    callbacks: list[Any] = [reporting, keras.callbacks.TerminateOnNaN()]
     if ancestor.protocol.patience:
         callbacks.append(keras.callbacks.EarlyStopping(patience=ancestor.protocol.patience))
     history = model.fit(
@@ -121,14 +121,14 @@ def train(
 
 
 def logits_of(trained: Trained, windows: Windows, rows: Any) -> Floats:
-    """Return what a trained ancestor says to windows, shape ``(len(rows), labels)``."""
+    """Return a trained ancestor's logits for windows, shape ``(len(rows), labels)``."""
     step = 8 * _BATCH
     parts = [trained.predict(windows.take(rows[i : i + step])) for i in range(0, len(rows), step)]
     return np.concatenate(parts)
 
 
 def _scale(ancestor: Ancestor, windows: Windows, split: Split) -> tuple[Floats, Floats]:
-    """Return mean and spread of each column over some training windows."""
+    """Return mean and standard deviation of each column over some training windows."""
     rng = np.random.default_rng(SEED)
     rows = rng.permutation(split.train)[:_SAMPLE]
     x = windows.take(rows)
@@ -142,7 +142,7 @@ def _batches(windows: Windows, rows: Any, size: int, *, shuffle: bool) -> Any:
     import keras
 
     class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-        """Windows drawn from the clips as they are needed."""
+        """Batches of windows, cut from the clips on demand."""
 
         def __init__(self) -> None:
             super().__init__()

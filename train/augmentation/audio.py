@@ -154,8 +154,8 @@ def through_a_microphone(
         out = out * np.float32(
             10 ** (rng.uniform(-45, -12) / 20) / max(room_acoustics.level(out), 1e-9)
         )
-    heard: Samples = np.clip(out, -1, 1).astype(np.float32)
-    return heard
+    changed: Samples = np.clip(out, -1, 1).astype(np.float32)
+    return changed
 
 
 def stray_noise(rng: np.random.Generator, noises: Sequence[Samples] = ()) -> Samples:
@@ -178,8 +178,8 @@ def stray_noise(rng: np.random.Generator, noises: Sequence[Samples] = ()) -> Sam
     floor = floor * np.float32(
         10 ** (rng.uniform(-50, -12) / 20) / max(room_acoustics.level(floor), 1e-9)
     )
-    heard: Samples = np.clip(floor, -1, 1).astype(np.float32)
-    return heard
+    changed: Samples = np.clip(floor, -1, 1).astype(np.float32)
+    return changed
 
 
 def excerpt_of(samples: Samples, rng: np.random.Generator) -> Samples:
@@ -201,11 +201,11 @@ def simulated_room(
     A shelf loudspeaker, a room that decays in 0.3 to 0.6 s, noise at a fixed level below the music.
     Robustness is measured with it; the augmentation draws from a wider range of rooms.
     """
-    heard = room_acoustics.in_a_room(
+    changed = room_acoustics.in_a_room(
         samples, rng, seconds=(0.3, 0.6), noise_db=(noise_db, noise_db), noises=noises, small=False
     )
     gain = rng.uniform(-20, 0)
-    quieter: Samples = np.clip(heard * 10 ** (gain / 20), -1, 1).astype(np.float32)
+    quieter: Samples = np.clip(changed * 10 ** (gain / 20), -1, 1).astype(np.float32)
     return quieter
 
 

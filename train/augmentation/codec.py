@@ -58,5 +58,5 @@ def round_trip(samples: Samples, rate: int, codec: str, bits_a_second: int) -> S
             for frame in reader.decode(audio=0)
             for part in to_float.resample(frame)
         ]
-    heard = np.concatenate(decoded)[: len(samples)].astype(np.float32)
-    return np.pad(heard, (0, len(samples) - len(heard)))
+    decoded_samples = np.concatenate(decoded)[: len(samples)].astype(np.float32)
+    return np.pad(decoded_samples, (0, len(samples) - len(decoded_samples)))

@@ -53,8 +53,8 @@ def in_a_room(
     sound = fftconvolve(sound, response(rng, rng.uniform(*seconds)))[: len(samples)]
     sound *= level(samples) / max(level(sound), 1e-9)
     sound = sound + noise(len(sound), level(sound), rng, noise_db, noises)
-    heard: Samples = filtered(sound.astype(np.float32), smooth_curve(3.0, rng))
-    return heard
+    changed: Samples = filtered(sound.astype(np.float32), smooth_curve(3.0, rng))
+    return changed
 
 
 def response(rng: np.random.Generator, seconds: float) -> NDArray[np.float64]:

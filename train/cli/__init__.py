@@ -1,4 +1,4 @@
-"""The command line of training: one module a command."""
+"""The command line of training: one module per command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``train inspect`` and ``train split``."""
+"""``train inspect`` and ``train split``: list a corpus, and split it."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from train.corpora.splitting import Split
 
 _INSPECT: Final = """\
-Tell what is in a corpus: genres, clips, lengths, artists, files that cannot be read,
-and recordings that are there twice, however they were encoded or trimmed.
+Show what is in a corpus: genres, clips, lengths, artists, unreadable files, and
+recordings that occur twice, however they were encoded or trimmed.
 
 example:
   python -m train inspect ~/music
 """
 
 _SPLIT: Final = """\
-Split a corpus into folds or parts and write that down with the hash of every file, so
+Split a corpus into folds or parts and write the split with the hash of every file, so
 that a run can be repeated exactly. No recording, no copy of one and no artist may be on
-two sides: a split that would do that is refused (or mended, with --leave-out).
+two sides: such a split is refused (or repaired, with --leave-out).
 
 examples:
   python -m train split ~/music --out split.json
@@ -54,21 +54,26 @@ def add_parsers(commands: Any, output: argparse.ArgumentParser, **settings: Any)
         "--table",
         type=Path,
         metavar="FILE",
-        help="CSV with more about the clips (default: CORPUS/clips.csv where there is one)",
+        help="CSV about the clips (default: CORPUS/clips.csv if it exists)",
     )
     shared.add_argument("--clip-column", default="clip", metavar="NAME", help="(default clip)")
     shared.add_argument(
         "--artist-column", default="artist", metavar="NAME", help="(default artist)"
     )
-    shared.add_argument("--cache", type=Path, metavar="DIR", help="where fingerprints are kept")
+    shared.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="where fingerprints are kept (default: $XDG_CACHE_HOME/streamgenre/fingerprints)",
+    )
     shared.add_argument(
         "--fingerprints",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="look for copies of a recording (default); without it only equal files are found",
+        help="look for copies of a recording (default); otherwise only equal files are found",
     )
     commands.add_parser(
-        "inspect", parents=[shared], help="tell what is in a corpus", description=_INSPECT,
+        "inspect", parents=[shared], help="show what is in a corpus", description=_INSPECT,
         **settings,
     )  # fmt: skip
     split = commands.add_parser(
@@ -91,18 +96,18 @@ def add_parsers(commands: Any, output: argparse.ArgumentParser, **settings: Any)
         "--lists",
         nargs="+",
         metavar="PART=FILE",
-        help="take the parts from text files with one clip a line",
+        help="take the parts from text files with one clip per line",
     )
     split.add_argument(
         "--leave-out",
         action="store_true",
-        help="leave out clips whose artist or recording is on another side, too; the test side "
-        "stays whole",
+        help="leave out clips whose artist or recording is also on another side; the test side "
+        "stays complete",
     )
 
 
 def run_inspect(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
-    """Carry ``inspect`` out."""
+    """Run ``inspect``."""
     listing = _listing(options, progress)
     if options.json:
         print(json.dumps(_summary(listing), indent=2, ensure_ascii=False))
@@ -111,7 +116,7 @@ def run_inspect(options: argparse.Namespace, progress: Progress, arguments: list
 
 
 def run_split(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
-    """Carry ``split`` out."""
+    """Run ``split``."""
     if options.folds < 2:
         raise TrainError(f"--folds must be at least 2, not {options.folds}")
     listing = _listing(options, progress)
@@ -123,7 +128,7 @@ def run_split(options: argparse.Namespace, progress: Progress, arguments: list[s
     if found:
         first, second, why = found[0]
         raise TrainError(
-            f"{split.by}: clips are on two sides that must not be, {len(found)} pairs of them; the "
+            f"{split.by}: {len(found)} pairs of clips must not be on two sides but are; the "
             f"first: {first} ({split.side[first]}) and {second} ({split.side[second]}), {why}; "
             "--leave-out leaves such clips out"
         )
@@ -132,7 +137,7 @@ def run_split(options: argparse.Namespace, progress: Progress, arguments: list[s
     if held["unknown_artists"]:
         progress.note(
             f"warning: {held['unknown_artists']} of {len(split.side)} clips have no artist, so "
-            "that artists may be on two sides; a column artist in clips.csv or --tags tells them"
+            "artists may be on two sides; add a column artist to clips.csv or use --tags"
         )
     if options.json:
         print(json.dumps(held, indent=2, ensure_ascii=False))
@@ -204,14 +209,14 @@ def _summary(listing: Listing) -> dict[str, Any]:
 
 
 def _doubts(listing: Listing) -> list[str]:
-    """Return what can go wrong where artists are not known: nothing is split here yet."""
+    """Return a warning about a later split where artists are unknown."""
     unknown = sum(not item.artist for item in listing.items)
     if not unknown:
         return []
     return [
-        f"{unknown} of {len(listing.items)} clips have no artist: `train split` would take each "
-        "for one by an artist of its own, so that an artist may be on two sides; a column artist "
-        f"in {CSV_NAME} or --tags tells them"
+        f"{unknown} of {len(listing.items)} clips have no artist: `train split` would treat each "
+        "as an artist of its own, so one artist may be on two sides; add a column artist to "
+        f"{CSV_NAME} or use --tags"
     ]
 
 
@@ -245,7 +250,7 @@ def _show(listing: Listing) -> None:
 
 
 def _first(title: str, lines: list[str]) -> list[str]:
-    """Return the first lines under a title, and how many there are more."""
+    """Return the first lines under a title, and the number of further lines."""
     if not lines:
         return []
     more = [f"  and {len(lines) - _SHOWN} more (--json)"] if len(lines) > _SHOWN else []

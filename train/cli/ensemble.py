@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from train.cli.progress import Progress
 
 DESCRIPTION: Final = """\
-Average the calibrated probabilities of several models and write that as a model folder
-of its own: one graph with all members in it, run at one go. The members must have the
-same labels and the same feature settings. Nothing is trained; it is checked that the
-folder gives the mean of its members before it is written. Speech is told by those
-members that can.
+Average the calibrated probabilities of several models and write the result as a model
+folder: one graph with all members in it. The members must have the same labels and the
+same feature settings. Nothing is trained; before the folder is written, its outputs are
+compared with the mean of its members. Speech is detected by the members with a speech
+output.
 
-Of folders that `fit --fold-models` wrote, the models of every fold are averaged, for
+From folders written by `fit --fold-models`, the models of every fold are averaged, for
 `evaluate` and `stream-eval`.
 
 examples:
@@ -59,11 +59,11 @@ def add_parser(commands: Any, output: argparse.ArgumentParser, **settings: Any) 
         metavar="DIR",
         help="model folder to write, or folder of fold models",
     )
-    parser.add_argument("--replace", action="store_true", help="replace what is there")
+    parser.add_argument("--replace", action="store_true", help="replace existing model folders")
 
 
 def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
-    """Carry the command out."""
+    """Run the command."""
     if len(options.models) < 2:
         raise TrainError(f"an ensemble needs at least two models, not {len(options.models)}")
     of_folds = [fold_models(name) for name in options.models]
@@ -85,7 +85,7 @@ def _average_folds(
         if not found:
             raise TrainError(
                 f"{find_model(name)} is one model, and others are folders of fold models; "
-                "give either models or folders of fold models"
+                "give only models or only folders of fold models"
             )
     by_fold = [found for found in of_folds if found]
     folds = by_fold[0].keys()
@@ -94,7 +94,7 @@ def _average_folds(
             f"{name} has {', '.join(map(str, found))}"
             for name, found in zip(options.models, by_fold, strict=True)
         )
-        raise TrainError(f"every member must have a model of the same folds: {has}")
+        raise TrainError(f"every member must have models of the same folds: {has}")
     _check_folds_out(options.out, folds, replace=options.replace)
     return [
         _average(
@@ -109,7 +109,7 @@ def _average_folds(
 
 
 def _check_folds_out(out: Path, folds: Iterable[int], *, replace: bool) -> None:
-    """Refuse before anything is written what would leave a mixture behind."""
+    """Refuse, before anything is written, an output that would mix old and new folds."""
     if (out / "manifest.json").exists():
         raise TrainError(f"{out} is a model folder; fold models need a folder of their own")
     others = sorted((fold_models(str(out)) or {}).keys() - set(folds))
@@ -133,7 +133,7 @@ def _average(
     names = [member.name for member in members]
     telling = merged_graph.speech_members(members)
     if telling and len(telling) < len(members):
-        progress.note(f"only {', '.join(m.name for m in telling)} can tell speech")
+        progress.note(f"only {', '.join(m.name for m in telling)} can detect speech")
     if without is None:
         words = ["ensemble", *names, "--out", f"models/{out.name}"]
     else:

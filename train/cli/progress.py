@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Shows what is going on; use it as a context manager, in the main thread.
+    """Shows progress; use it as a context manager in the main thread.
 
-    An interrupt from the keyboard ends the work at the next step at the latest: where it arrives
-    within a callback of TensorFlow's, Python prints the exception and goes on.
+    A keyboard interrupt ends the work at the next step at the latest: inside a TensorFlow callback,
+    Python only prints the exception and continues.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -53,7 +53,7 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         self._bars.stop()
         signal.signal(signal.SIGINT, self._handler)
 
@@ -71,32 +71,32 @@ class Progress:
         self._task = self._bars.add_task(title, total=total, last="")
 
     def files(self, total: int) -> None:
-        """Begin with the reading of files."""
+        """Start reading files."""
         self._begin("frames", total)
         self._line(f"reading {total} files and rooms")
 
     def models(self, total: int) -> None:
-        """Begin to play all clips to models."""
+        """Start playing all clips to models."""
         self._begin("models", total)
         self._line(f"playing the clips to {total} model{'s' if total > 1 else ''}")
 
     def seconds(self, title: str, total: int) -> None:
-        """Begin with a programme of so many seconds."""
+        """Start a programme of ``total`` seconds."""
         self._begin(title, total)
         self._line(f"{title}: {total / 3600:.2g} hours of programme")
 
     def step(self) -> None:
-        """One more step of what was begun was done."""
+        """Count one more finished step."""
         self._go_on()
         if self._task is not None:
             self._bars.advance(self._task)
 
     def stage(self, title: str, epochs: int) -> None:
-        """Begin with the training of a model."""
+        """Start training a model."""
         self._begin(title, epochs)
 
     def epoch(self, epoch: Epoch) -> None:
-        """Show that an epoch ended."""
+        """Show a finished epoch."""
         self._go_on()
         if self._task is not None:
             self._bars.update(self._task, completed=epoch.number, last=f"loss {epoch.loss:.3f}")
@@ -106,11 +106,11 @@ class Progress:
         )
 
     def note(self, text: str) -> None:
-        """Show a line, on a terminal as in a log."""
+        """Show a line, on a terminal and in a log."""
         self._go_on()
         self._console.print(text, markup=False)
 
     def _line(self, text: str) -> None:
-        """Show a line where there are no bars."""
+        """Show a line if there are no bars."""
         if not self._console.is_terminal:
             self._console.print(text, markup=False)

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from train.cli.progress import Progress
 
 DESCRIPTION: Final = """\
-Train published models of genre on GTZAN again: under the protocol that their authors
-used, leaks and all, and on folds that never put one artist on two sides. Writes a
-table beside the published figures, confusion matrices, and a model folder each.
+Train published genre models on GTZAN again: under the protocol of their authors, leaks
+included, and on folds that never put one artist on two sides. Writes a table with the
+published figures, confusion matrices, and a model folder each.
 
-It takes clips of 30 s. What was finished is kept, so that a run that was broken off
-goes on where it was; all of it takes hours on one core, the eight of nycu-lstm most.
-Where the cores are shared with other work, a core of its own makes it many times faster
-(the last example): TensorFlow's threads then do not wait for each other.
+Needs clips of 30 s. Finished parts are kept, so an interrupted run continues; all of it
+takes hours on one core, mostly for the eight of nycu-lstm. On shared cores, a dedicated
+core (last example) makes it many times faster, because TensorFlow's threads then do not
+wait for each other.
 
 examples:
   python -m train reproduce --list
@@ -46,15 +46,18 @@ def add_parser(commands: Any, output: argparse.ArgumentParser, **settings: Any) 
         "--split",
         type=Path,
         metavar="FILE",
-        help="artist folds from a file that `train split` wrote (default: those of clips.csv)",
+        help="artist folds from a file written by `train split` (default: those of clips.csv)",
     )
     parser.add_argument(
-        "--cache", type=Path, metavar="DIR", help="where frames are kept, as for fit"
+        "--cache", type=Path, metavar="DIR", help="where computed frames are kept, as for fit"
     )
     parser.add_argument(
-        "--only", nargs="+", metavar="NAME", help="these ancestors (default: all, cheap ones first)"
+        "--only",
+        nargs="+",
+        metavar="NAME",
+        help="ancestors to train (default: all, cheap ones first)",
     )
-    parser.add_argument("--list", action="store_true", help="list the ancestors and end")
+    parser.add_argument("--list", action="store_true", help="list the ancestors and exit")
     parser.add_argument(
         "--protocol",
         choices=("authors", "artists", "both"),
@@ -73,26 +76,26 @@ def add_parser(commands: Any, output: argparse.ArgumentParser, **settings: Any) 
         type=Path,
         default=None,
         metavar="DIR",
-        help="where model folders and unfinished work go "
+        help="where model folders and intermediate results go "
         "(default: $XDG_CACHE_HOME/streamgenre/ancestors)",
     )
     parser.add_argument(
         "--most-epochs",
         type=int,
         metavar="N",
-        help="at most N epochs, fewer than the authors had: the table says so",
+        help="train at most N epochs, fewer than the authors; the table says so",
     )
 
 
 def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
-    """Carry the command out."""
+    """Run the command."""
     from train.ancestors.registry import ANCESTORS
 
     if options.list:
         _print_list(options.json)
         return
     if options.corpus is None:
-        raise TrainError("reproduce needs --corpus DIR; --list shows what there is to train")
+        raise TrainError("reproduce needs --corpus DIR; --list shows the ancestors")
     names = options.only or list(ANCESTORS)
     for name in names:
         if name not in ANCESTORS:

@@ -17,15 +17,13 @@ if TYPE_CHECKING:
     from train.cli.progress import Progress
 
 DESCRIPTION: Final = """\
-Play programmes of hours to a model, through the engine and the decision stage of the
-daemon, as fast as it goes: one programme a fold, made of the fold's own full clips.
-Tells how often it was right by the second, how soon after a change, how often it
-flipped to a wrong genre, how well its probabilities can be trusted, and whether talk
-was told from music.
+Play hours of programme to a model, through the engine and the decision stage of the
+daemon, as fast as possible: one programme per fold, made of the fold's own full clips.
+Reports the share of seconds that were right, the lag after a change, flips to a wrong
+genre, how far the probabilities can be trusted, and how well speech was detected.
 
-The figures mean something only for models that have not heard the clips: give the
-folder that `fit --fold-models` has written. A single model is played all folds, and
-the result says so.
+The figures are meaningful only for clips unseen in training: use the folder written by
+`fit --fold-models`. A single model is played all folds, and the result says so.
 
 examples:
   python -m train fit --recipe lstm --corpus ~/music --out models/lstm \\
@@ -36,9 +34,9 @@ examples:
 
 
 def add_parser(commands: Any, output: argparse.ArgumentParser, **more: Any) -> None:
-    """Add the command to the parser of the whole command line."""
+    """Add the command and its arguments."""
     parser = commands.add_parser(
-        "stream-eval", parents=[output], help="play programmes of hours to a model",
+        "stream-eval", parents=[output], help="play hours of programme to a model",
         description=DESCRIPTION, **more,
     )  # fmt: skip
     parser.add_argument(
@@ -58,8 +56,8 @@ def add_parser(commands: Any, output: argparse.ArgumentParser, **more: Any) -> N
         type=_hours,
         default=0.0,
         metavar="HOURS",
-        help="also play ten minutes of the first fold again and again for so many hours, with no "
-        "reset, and compare the last time with the first",
+        help="also repeat ten minutes of the first fold for HOURS without a reset, and compare the "
+        "last time with the first",
     )
     parser.add_argument(
         "--pictures", type=Path, metavar="DIR", help="write pictures (SVG) into this folder"
@@ -68,8 +66,8 @@ def add_parser(commands: Any, output: argparse.ArgumentParser, **more: Any) -> N
         "--card",
         type=Path,
         metavar="FOLDER",
-        help="write figures and pictures into the manifest and the card of this model folder: that "
-        "of the model whose folds these are",
+        help="write figures and pictures into the manifest and the card of this model folder: the "
+        "model that the folds belong to",
     )
 
 
@@ -77,7 +75,7 @@ def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -
     """Run the command."""
     corpus = read_corpus(options.corpus)
     if options.card is not None:
-        model_folder.read_measured(options.card)  # what is wrong with it is told before the hours
+        model_folder.read_measured(options.card)  # fails before the hours of playing, not after
     job = BenchmarkJob(
         options.model,
         corpus,
@@ -111,7 +109,7 @@ def _text(result: dict[str, Any]) -> str:
         f"before the decision   {result['hop']['accuracy']:8.3f}",
         f"lag after a change    {_seconds(lag['median_s']):>8}  median; 90 % within "
         f"{_seconds(lag['p90_s'])}; never right {lag['never']:.0%} of {lag['pieces']} pieces",
-        f"wrong flips a minute  {result['flips_a_minute']:8.2f}",
+        f"wrong flips per min.  {result['flips_a_minute']:8.2f}",
         f"unknown               {result['unknown']:8.1%}",
         f"calibration error     {result['calibration']['hop']['ece']:8.3f}  Brier score "
         f"{result['calibration']['hop']['brier']:.3f}",

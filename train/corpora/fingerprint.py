@@ -65,7 +65,7 @@ class Fingerprint:
 
     words: Words
     """32 bits per step of 11.6 ms, shape ``(n,)``."""
-    heard: NDArray[np.bool_]
+    audible: NDArray[np.bool_]
     """Steps that are not silent, shape ``(n,)``."""
 
 
@@ -120,11 +120,11 @@ def fingerprint_of(path: Path, cache: Path | None) -> Fingerprint:
     entry = None
     if cache is not None:
         entry = cache / f"{file_hash(path)[:32]}-fingerprint-{_VERSION}.npz"
-        if (kept := read_arrays(entry)) is not None and {"words", "heard"} <= kept.keys():
-            return Fingerprint(kept["words"], kept["heard"])
+        if (kept := read_arrays(entry)) is not None and {"words", "audible"} <= kept.keys():
+            return Fingerprint(kept["words"], kept["audible"])
     found = fingerprint(decode(path, RATE))
     if entry is not None:
-        arrays = {"words": found.words, "heard": found.heard}
+        arrays = {"words": found.words, "audible": found.audible}
         write_arrays(entry, arrays, advice="give another folder with --cache")
     return found
 
@@ -134,7 +134,7 @@ def copies(prints: Mapping[str, Fingerprint]) -> list[Copy]:
 
     The whole overlap is judged: a medley with part of a recording is not a copy of it.
     """
-    names = sorted(name for name, found in prints.items() if found.heard.any())
+    names = sorted(name for name, found in prints.items() if found.audible.any())
     if not names:
         return []
     found = []
@@ -158,7 +158,7 @@ def compare(one: Fingerprint, other: Fingerprint, offset: int) -> tuple[float, i
     start = max(0, offset)
     count = min(len(one.words) - start, len(other.words) - (start - offset))
     a, b = slice(start, start + count), slice(start - offset, start - offset + count)
-    both = one.heard[a] & other.heard[b]
+    both = one.audible[a] & other.audible[b]
     if both.sum() * _STEP < _LEAST_SECONDS * RATE:
         return 1.0, int(both.sum()), offset
     differing = np.bitwise_count(one.words[a][both] ^ other.words[b][both]).mean() / _BITS
@@ -167,9 +167,9 @@ def compare(one: Fingerprint, other: Fingerprint, offset: int) -> tuple[float, i
 
 def _candidates(prints: list[Fingerprint]) -> dict[tuple[int, int], list[int]]:
     """Return the offsets with the most equal words, by pair of files."""
-    every = np.concatenate([p.words[p.heard] for p in prints])
-    files = np.repeat(np.arange(len(prints)), [int(p.heard.sum()) for p in prints])
-    places = np.concatenate([np.flatnonzero(p.heard) for p in prints])
+    every = np.concatenate([p.words[p.audible] for p in prints])
+    files = np.repeat(np.arange(len(prints)), [int(p.audible.sum()) for p in prints])
+    places = np.concatenate([np.flatnonzero(p.audible) for p in prints])
     votes: dict[tuple[int, int], dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for mask in _MASKS:
         words = every & mask

@@ -101,7 +101,7 @@ def read(path: Path, folder: Path) -> Corpus:
         side = str(entry["side"])
         fold = 1 + PARTS.index(side) if parts else int(side)
         chosen.append(replace(clips[name], artist=str(entry["artist"]), fold=fold))
-    told = (
+    origin = (
         f"split file (SHA-256 {file_hash(path)[:16]}…): {held['by']}; "
         + ", ".join(f"{side} {count}" for side, count in held["sides"].items())
     )  # fmt: skip
@@ -118,7 +118,7 @@ def read(path: Path, folder: Path) -> Corpus:
         labels=tuple(sorted({clip.genre for clip in chosen})),
         # Without artists, the folds are by file.
         folds_by="split" if held["artists_from"] else "file",
-        faults=(told,),
+        faults=(origin,),
         doubts=tuple(unknown),
         held_out=(1 + PARTS.index("test"),) if parts else (),
     )

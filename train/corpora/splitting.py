@@ -26,7 +26,7 @@ _WORDS: Final = {
     "test": "test", "testing": "test", "eval": "test",
 }  # fmt: skip
 """Names of the parts in lists and columns."""
-_TOLD: Final = 5
+_NAMED: Final = 5
 """Largest number of genres named in a message."""
 
 
@@ -91,14 +91,14 @@ def _too_few(listing: Listing, apart: Mapping[str, set[str]], n_folds: int, most
     what = "artist" if listing.artists_from else "recording"
     scarce = sorted(apart, key=lambda genre: (len(apart[genre]), genre))
     short = [genre for genre in scarce if len(apart[genre]) < n_folds] or scarce
-    told = [
+    named = [
         f"{genre} has {_number(clips[genre], 'clip')} of {_number(len(apart[genre]), what)}"
-        for genre in short[:_TOLD]
+        for genre in short[:_NAMED]
     ]
-    more = [f"{len(short) - _TOLD} more genres have too few"] if len(short) > _TOLD else []
+    more = [f"{len(short) - _NAMED} more genres have too few"] if len(short) > _NAMED else []
     had = f"--folds {most} is possible" if most else "not even 2 folds are possible"
     return (
-        f"{n_folds} folds with every genre in each are not possible: {', '.join(told + more)}; "
+        f"{n_folds} folds with every genre in each are not possible: {', '.join(named + more)}; "
         f"{had}, for more, add clips of more {what}s"
     )
 

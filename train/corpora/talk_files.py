@@ -50,10 +50,10 @@ def read_talk(folder: Path, folds: Sequence[int]) -> tuple[TalkFile, ...]:
     if not {SPEECH, MUSIC} <= set(kinds):
         return ()
     voices = [f"{kind} {_NUMBER.sub('', path.stem)}" for path, kind in found]
-    dealt = make_folds(kinds, voices, n_folds=len(folds))
+    assigned = make_folds(kinds, voices, n_folds=len(folds))
     return tuple(
         TalkFile(path, kind, folds[fold - 1])
-        for (path, kind), fold in zip(found, dealt, strict=True)
+        for (path, kind), fold in zip(found, assigned, strict=True)
     )
 
 

@@ -1,1 +1,1 @@
-"""Several model folders as one: their calibrated probabilities are averaged in one graph."""
+"""Ensembles: the calibrated probabilities of several models averaged in one graph."""

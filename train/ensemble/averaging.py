@@ -1,4 +1,4 @@
-"""The mean of models as a model folder of its own."""
+"""Writing the mean of several models as a model folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from train.recipes.recipe import State
 
 TOLERANCE: Final = 1e-5
-"""Largest difference of a probability from the members' mean that is let pass."""
+"""Largest difference of a probability from the members' mean that is accepted."""
 _SECONDS: Final = 12
 
 
@@ -51,10 +51,9 @@ def average(
     replace
         Whether a model folder may be replaced.
     more
-        What else goes into the manifest: ``evaluation`` and ``calibration``, and entries of
-        ``training``.
+        Further manifest entries: ``evaluation``, ``calibration``, and entries of ``training``.
     with_card
-        Whether to write the model card too.
+        Whether to also write the model card.
 
     Returns
     -------
@@ -63,7 +62,7 @@ def average(
     Raises
     ------
     TrainError
-        If the members do not fit together, or the graph does not give their mean.
+        If the members are not compatible, or the graph does not return their mean.
     """
     merged_graph.check_compatible(members)
     model, states = merged_graph.merged(members)
@@ -89,7 +88,7 @@ def average(
 
 
 def _difference(members: Sequence[Manifest], folder: Path) -> float:
-    """Run ensemble and members over noise as two stations, one of them younger."""
+    """Run ensemble and members over noise as two stations, one started later."""
     spec = members[0].features
     rng = np.random.default_rng(0)
     samples = (0.1 * rng.normal(size=_SECONDS * spec.samplerate)).astype(np.float32)
@@ -104,13 +103,13 @@ def _difference(members: Sequence[Manifest], folder: Path) -> float:
             continue
         stations = ["old"] if number < _SECONDS // 2 else ["old", "young"]
         frames = [hop] * len(stations)
-        said = together.update(stations, frames)
+        output_of_all = together.update(stations, frames)
         each = [(model, model.update(stations, frames)) for model in alone]
         mean = np.mean([model.probabilities(output) for model, output in each], axis=0)
-        worst = max(worst, float(np.abs(together.probabilities(said) - mean).max()))
-        if (speech := together.speech(said)) is not None:
-            told = [model.speech(output) for model, output in each]
-            mean = np.mean([p for p in told if p is not None], axis=0)
+        worst = max(worst, float(np.abs(together.probabilities(output_of_all) - mean).max()))
+        if (speech := together.speech(output_of_all)) is not None:
+            spoken = [model.speech(output) for model, output in each]
+            mean = np.mean([p for p in spoken if p is not None], axis=0)
             worst = max(worst, float(np.abs(speech - mean).max()))
     return worst
 

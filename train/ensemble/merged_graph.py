@@ -1,9 +1,9 @@
-"""One graph out of several models.
+"""One graph from several models.
 
 Every member keeps its own nodes, weights and states under a prefix. A windowed member among
-stateful ones gets its past as a state: the frames that it looks at, and how many of them were
-heard; while these are fewer than its window they are repeated, just as the daemon does for a
-windowed model alone.
+stateful ones gets its past as a state: the frames of its window, and how many of them are real;
+while these are fewer than its window they are repeated, as the daemon does for a windowed model
+alone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def check_compatible(members: Sequence[Manifest]) -> None:
     Raises
     ------
     TrainError
-        Naming the members and what differs.
+        If they are not compatible; the message names the members and the difference.
     """
     first = members[0]
     for other in members[1:]:
@@ -55,19 +55,19 @@ def check_compatible(members: Sequence[Manifest]) -> None:
 
 
 def is_windowed(members: Sequence[Manifest]) -> bool:
-    """Return whether the ensemble is windowed: all members look at the same number of frames."""
+    """Return whether the ensemble is windowed: all members have the same window."""
     return all(
         m.kind == "windowed" and m.window_frames == members[0].window_frames for m in members
     )
 
 
 def speech_members(members: Sequence[Manifest]) -> list[Manifest]:
-    """Return the members that tell speech: their mean is what the ensemble says of it."""
+    """Return the members with a speech output; the ensemble's is their mean."""
     return [member for member in members if member.speech_temperature is not None]
 
 
 def merged(members: Sequence[Manifest]) -> tuple[Any, tuple[State, ...]]:
-    """Return the ONNX model of an ensemble and its states; none where it is windowed.
+    """Return the ONNX model of an ensemble and its states; no states if it is windowed.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def merged(members: Sequence[Manifest]) -> tuple[Any, tuple[State, ...]]:
             states += _past(b, prefix, member)
         for name, temperature in _heads(member):
             output = prefix + name
-            if member.kind == "stateful":  # the last frame's row is what the daemon reads
+            if member.kind == "stateful":  # the daemon reads the row of the last frame
                 output = b.add("Gather", output, b.whole(-1), axis=1)
             elif not windowed:
                 output = b.add("Unsqueeze", output, b.whole(1))
@@ -139,7 +139,7 @@ def _past(b: Builder, prefix: str, member: Manifest) -> list[State]:
     count = b.add("Add", heard, b.add("Cast", new, kind=1))
     count = b.add("Min", count, b.constant(length), to=heard + NEXT)
     count = b.add("Cast", count, kind=7)
-    # Row j of the window is the frame heard (j modulo the count) after the oldest one.
+    # Row j of the window is the frame (j modulo the count) after the oldest one.
     turn = b.add("Mod", b.constant(np.arange(length)[None], np.int64), count)
     rows = b.add("Add", b.add("Sub", b.whole(length), count), turn)
     rows = b.add("Unsqueeze", rows, b.whole(2))
@@ -158,8 +158,8 @@ def _average(b: Builder, name: str, probabilities: list[str], windowed: bool) ->
     if windowed:
         b.add("Identity", logits, to=name)
         return
-    # The contract wants an open time axis, and onnxruntime would find out that it is always 1:
-    # nothing is added, of the length of the last frame.
+    # The contract requires an open time axis, but onnxruntime would infer a length of 1: so an
+    # empty slice whose length it cannot infer is added.
     newest = b.add("Slice", FRAMES, b.whole(-1, 0), b.constant([2**62, 1], np.int64), b.whole(1, 2))
     nothing = b.add("Mul", newest, b.constant(0))
     b.add("Add", logits, nothing, to=name)

@@ -1,4 +1,4 @@
-"""Recipes of several networks: each is trained alone, and the model is the mean of them."""
+"""Training recipes of several networks: each is trained alone; the model is their mean."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def train_ensemble(jobs: Sequence[Job], name: str, data: Data) -> dict[str, Any]
     Parameters
     ----------
     jobs
-        What is to be trained: the same but for recipe, settings and reporter.
+        The training jobs, equal except for recipe, settings and reporter.
     name
         Name of the whole recipe.
     data
-        What to train with.
+        The corpus with its frames.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def train_ensemble(jobs: Sequence[Job], name: str, data: Data) -> dict[str, Any]
 
 
 def _about(name: str, members: Sequence[Manifest]) -> dict[str, Any]:
-    """Return what the record says of all members together."""
+    """Return the manifest entries about all members together."""
     made = [member.raw["training"] for member in members]
     return {
         "training": {
@@ -75,7 +75,7 @@ def _about(name: str, members: Sequence[Manifest]) -> dict[str, Any]:
 
 
 def _measured(jobs: Sequence[Job], data: Data, work: Path, more: dict[str, Any]) -> dict[str, Any]:
-    """Average the models of every fold, and run each over what it has not heard."""
+    """Average the models of every fold, and run each on its held-out fold."""
     whole = jobs[0]
     held_out = HeldOut()
     of_folds = {

@@ -64,11 +64,11 @@ class HeldOut:
                 endless=endless,
             )
 
-        heard = outcomes(
+        unchanged = outcomes(
             [(n, clip, data.recordings[clip.path].frames) for n, clip in enumerate(clips)],
             endless=True,
         )
-        self.clips += heard
+        self.clips += unchanged
         self.variants += outcomes(
             [
                 (n, clip, data.recordings[path].frames)
@@ -91,7 +91,7 @@ class HeldOut:
                 ],
                 self.speech,
             )
-        return heard
+        return unchanged
 
     def temperatures(self, *, without: int | None = None) -> dict[str, float]:
         """Return the fitted temperature of each output of the graph; a fold may be left out."""
@@ -109,8 +109,8 @@ class HeldOut:
                 result[name] = clip_outcomes.figures(found, labels, temperature)
         if self.noise:
             result["noise"] = _of_noise(softmax(np.concatenate(self.noise) / temperature))
-        told = {str(kind) for kinds in self.speech.what for kind in kinds}
-        if {talk_files.SPEECH, talk_files.MUSIC} <= told:
+        kinds_of_sound = {str(kind) for kinds in self.speech.what for kind in kinds}
+        if {talk_files.SPEECH, talk_files.MUSIC} <= kinds_of_sound:
             result["speech"] = speech_detection.figures(self.speech)
         return result
 

@@ -122,9 +122,9 @@ def measure_files(
             for start in range(0, max(1, len(frames) - window + 1), window)
         ]
         names = [str(n) for n in range(len(pieces))]
-        told = model.update(names, pieces).speech
+        logits = model.update(names, pieces).speech
         for name in names:
             model.reset(name)
-        assert told is not None
+        assert logits is not None
         count = len(pieces)
-        into.add(told, [what] * count, np.full(count, fold), np.full(count, number))
+        into.add(logits, [what] * count, np.full(count, fold), np.full(count, number))

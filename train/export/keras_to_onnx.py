@@ -103,8 +103,10 @@ def _difference(network: Network, serialised: bytes, frames: Array) -> float:
     _, *after = network.whole([frames[:, ::-1], *zeros], training=False)
     states = [np.asarray(state) for state in after]
     logits, *after = network.whole([frames, *states], training=False)
-    told = [] if network.speech is None else [network.speech(network.inside([frames, *states]))]
-    expected_all = [np.asarray(tensor) for tensor in (logits, *told, *after)]
+    by_output = (
+        [] if network.speech is None else [network.speech(network.inside([frames, *states]))]
+    )
+    expected_all = [np.asarray(tensor) for tensor in (logits, *by_output, *after)]
     whole = _run(network, session, frames, states)
     by_hop = _hop_by_hop(network, session, frames, states)
     return max(
@@ -133,8 +135,8 @@ def _hop_by_hop(network: Network, session: Any, frames: Array, states: list[Arra
         outputs = _run(network, session, hop, states)
         by_hop.append(outputs[:count])
         states = outputs[count:]
-    told = [np.concatenate(parts, axis=1) for parts in zip(*by_hop, strict=True)]
-    return [*told, *states]
+    by_output = [np.concatenate(parts, axis=1) for parts in zip(*by_hop, strict=True)]
+    return [*by_output, *states]
 
 
 def from_keras(call: Any, inputs: dict[str, tuple[int | None, ...]]) -> Any:
@@ -168,10 +170,10 @@ def _stateful_graph(network: Network) -> Any:
         return {"features": features, "direct": direct, **named}
 
     def head(hidden: Any, direct: Any) -> dict[str, Any]:
-        told = {LOGITS: network.head([hidden, direct], training=False)}
+        by_output = {LOGITS: network.head([hidden, direct], training=False)}
         if network.speech is not None:
-            told[SPEECH] = network.speech([hidden, direct], training=False)
-        return told
+            by_output[SPEECH] = network.speech([hidden, direct], training=False)
+        return by_output
 
     front_inputs = {FRAMES: network.whole.inputs[0].shape[1:]} | {s.name: s.shape for s in own}
     kept = {name: name for name in (*front_inputs, *(s.name + NEXT for s in own), "direct")}

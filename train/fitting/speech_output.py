@@ -74,9 +74,9 @@ def learn(
     both = fit_linear(x, (of_row == SPEECH).astype(np.int64), weights, 2, _STRENGTH)
     hidden, direct = (Input(tensor.shape[1:]) for tensor in network.head.inputs)
     layer = layers.Dense(1, name="speech")
-    told = layer(layers.Concatenate()([hidden, direct]))
+    outputs = layer(layers.Concatenate()([hidden, direct]))
     layer.set_weights([both.kernel[:, 1:] - both.kernel[:, :1], both.bias[1:] - both.bias[:1]])
-    return replace(network, speech=Model([hidden, direct], told, name="speech"))
+    return replace(network, speech=Model([hidden, direct], outputs, name="speech"))
 
 
 def _pieces(frames: Frames, spec: MfccSpec) -> list[Frames]:
@@ -96,7 +96,7 @@ def _inside(network: Network, pieces: Frames, spec: MfccSpec) -> Frames:
     for start in range(0, len(pieces), _BATCH):
         batch = pieces[start : start + _BATCH]
         states = [np.zeros((len(batch), *state.shape), np.float32) for state in network.states]
-        told = np.concatenate([np.asarray(part) for part in run([batch, *states])], axis=-1)
-        rows.append(told[:, 2 * hop - 1 :: hop])
+        outputs = np.concatenate([np.asarray(part) for part in run([batch, *states])], axis=-1)
+        rows.append(outputs[:, 2 * hop - 1 :: hop])
     every: Frames = np.concatenate(rows)
     return every.reshape(-1, every.shape[-1])

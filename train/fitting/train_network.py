@@ -105,10 +105,10 @@ def _measure(job: Job, data: Data) -> HeldOut:
         of_clips = measured.run(model, data, fold)
         if job.fold_models is not None:
             kept[fold] = (network, weights)
-        heard = clip_outcomes.figures(of_clips, data.corpus.labels, 1.0)
+        found = clip_outcomes.figures(of_clips, data.corpus.labels, 1.0)
         job.reporter.note(
-            f"{job.recipe.name}, fold {fold}: windows {heard['window']['accuracy']:.3f}, "
-            f"clips {heard['clip']['accuracy']:.3f} (chance {heard['chance']:.2f})"
+            f"{job.recipe.name}, fold {fold}: windows {found['window']['accuracy']:.3f}, "
+            f"clips {found['clip']['accuracy']:.3f} (chance {found['chance']:.2f})"
         )
     for fold, (network, weights) in kept.items():
         manifest = _manifest(job, data, network, weights, measured, without=fold)

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from train.streaming.playback import Playback
 
 LEAST_SECONDS: Final = 10.0
-"""Shorter clips are excerpts; they are not played."""
+"""Shorter clips are excerpts and are not played."""
 
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkJob:
-    """What is to be played to which models."""
+    """Programmes to play and the models to play them to."""
 
     model: str
     """Model folder, name of a shipped model, or folder of fold models."""
@@ -41,7 +41,7 @@ class BenchmarkJob:
     settings: Settings = field(default_factory=Settings)
     seed: int = 1
     drift_hours: float = 0.0
-    """Hours with no reset to look for drift; 0 for not at all."""
+    """Hours without a reset for the drift test; 0 to skip it."""
     pictures: Path | None = None
     """Folder to write pictures into."""
     note: Callable[[str], None] = lambda text: None

@@ -1,8 +1,8 @@
-"""What hours of music do to a model's state.
+"""The drift test: what hours of music do to a model's state.
 
-The same ten minutes of programme are played again and again with no reset in between: no silence,
-no loss, nothing at which the daemon begins anew. The first time the state is fresh; whatever
-differs the last time is what the hours between have left in it.
+The same ten minutes of programme are repeated without a reset in between: no silence, no loss,
+nothing that makes the daemon reset. The first time the state is fresh; any difference the last time
+comes from the hours between.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ def drift(
     clips
         Recordings to play.
     times
-        How often it is played, at least 2.
+        Number of repetitions, at least 2.
     seed
         Seed of the programme.
     seconds
         Length of the programme.
     settings
-        What the programme is like; changes that reset the state are taken out.
+        Settings of the programme; changes that reset the state are removed.
     on_second
         Called at every update.
     """

@@ -1,4 +1,4 @@
-"""The daemon's engine over a programme: one row a second of what was on and what was said."""
+"""The daemon's engine over a programme: one row per update with the truth and the output."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ KINDS: Final = ("music", "talk", "silence", "gap")
 
 @dataclass(frozen=True, slots=True)
 class Playback:
-    """A programme as it was and as the daemon told it, one row an update."""
+    """A programme and the daemon's output, one row per update."""
 
     times: NDArray[np.float64]
     """Stream time of the end of each update, shape ``(n,)``."""
     states: NDArray[np.int64]
-    """What the daemon said is on, index into :data:`STATES`; shape ``(n,)``."""
+    """State reported by the daemon, index into :data:`STATES`; shape ``(n,)``."""
     decisions: NDArray[np.int64]
-    """Genre decided on, -1 where none; shape ``(n,)``."""
+    """Decided genre, -1 if none; shape ``(n,)``."""
     probabilities: NDArray[np.float64]
-    """Of each hop, shape ``(n, labels)``."""
+    """Probabilities of each hop, shape ``(n, labels)``."""
     smoothed: NDArray[np.float64]
-    """After smoothing, shape ``(n, labels)``."""
+    """Probabilities after smoothing, shape ``(n, labels)``."""
     kinds: NDArray[np.int64]
-    """What was on in the middle of the hop, index into :data:`KINDS`; shape ``(n,)``."""
+    """True kind in the middle of the hop, index into :data:`KINDS`; shape ``(n,)``."""
     genres: NDArray[np.int64]
     """True genre, -1 without music; shape ``(n,)``."""
     clips: NDArray[np.int64]
-    """Clip that was on, -1 without music; shape ``(n,)``."""
+    """True clip, -1 without music; shape ``(n,)``."""
     pieces: NDArray[np.int64]
-    """Piece that was on, -1 without music; shape ``(n,)``."""
+    """True piece, -1 without music; shape ``(n,)``."""
     ages: NDArray[np.float64]
     """Seconds from the beginning of the piece to the end of the hop; shape ``(n,)``."""
 
@@ -63,7 +63,7 @@ def play(
     decision: DecisionSettings | None = None,
     on_second: Callable[[], None] = lambda: None,
 ) -> Playback:
-    """Run the engine over blocks as fast as it can, and put the truth beside its updates.
+    """Run the engine over blocks as fast as possible, and join its updates with the truth.
 
     Parameters
     ----------
@@ -72,9 +72,9 @@ def play(
     blocks
         Mono at 16 kHz, each of shape ``(n, 1)``.
     parts
-        The truth; need not be whole before the last block was taken.
+        The truth; complete at the latest after the last block.
     decision
-        Knobs of the decision stage; None for the daemon's own.
+        Settings of the decision stage; None for the daemon's defaults.
     on_second
         Called at every update.
     """

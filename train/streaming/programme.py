@@ -1,8 +1,8 @@
-"""What a station plays for hours: pieces of music, changes of every kind, talk, silence, losses.
+"""A programme of hours: pieces of music, changes of every kind, talk, silence, losses.
 
-A piece is 20 to 240 s of one genre: clips of that genre follow each other in it, each a recording
-of its own, as in an hour of blues on the radio. No clip is looped; when all clips of a genre were
-played, they come again in another order. The same seed gives the same programme.
+A piece is 20 to 240 s of one genre: different clips of that genre follow each other, as in an hour
+of blues on the radio. No clip is looped; when all clips of a genre have been played, they return in
+another order. The same seed gives the same programme.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ Kind = Literal["music", "talk", "silence", "gap"]
 _JOIN_S: Final = 0.5
 """Crossfade between two recordings of one piece."""
 _LEVEL_STEP: Final = 0.3
-"""Share of the recordings within a piece that come at another level than the one before."""
+"""Share of the recordings within a piece at another level than the previous one."""
 _BLOCK: Final = RATE
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a programme is like; times in seconds, shares of all changes."""
+    """Settings of a programme; times in seconds, shares of all changes."""
 
     seconds: float = 3600.0
     """Length of the programme."""
@@ -41,21 +41,21 @@ class Settings:
     crossfade: float = 0.30
     """Share of the changes that are a crossfade."""
     crossfade_s: tuple[float, float] = (1.0, 6.0)
-    """How long it takes."""
+    """Length of a crossfade."""
     silence: float = 0.08
     """Share of the changes with digital silence between the pieces."""
     silence_s: tuple[float, float] = (1.0, 6.0)
-    """How long it is."""
+    """Length of the silence."""
     gap: float = 0.05
     """Share of the changes at which samples are lost."""
     gap_s: tuple[float, float] = (0.5, 5.0)
-    """How long the loss is."""
+    """Length of the loss."""
     talk: float = 0.12
-    """Share of the changes with somebody talking between the pieces; without music."""
+    """Share of the changes with speech, without music, between the pieces."""
     talk_s: tuple[float, float] = (8.0, 28.0)
-    """For how long."""
+    """Length of the speech."""
     level_db: tuple[float, float] = (-20.0, 0.0)
-    """Level of a piece, against the recording's own."""
+    """Level of a piece relative to the recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,14 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of the programme: what is true of it."""
+    """A stretch of the programme and its truth."""
 
     start: float
     """Stream time in seconds, lost samples included."""
     end: float
     """Stream time in seconds."""
     kind: Kind
-    """What is on."""
+    """Kind of sound."""
     genre: int = -1
     """Index of the genre; -1 unless there is music."""
     clip: int = -1
@@ -90,18 +90,18 @@ class Part:
 
 @dataclass(slots=True)
 class Programme:
-    """A programme; iterate :meth:`blocks` once, :attr:`parts` is whole thereafter.
+    """A programme; iterate :meth:`blocks` once, then :attr:`parts` is complete.
 
     Parameters
     ----------
     clips
         Recordings to play, of at least two genres.
     talks
-        Recordings of speech; may be empty, then nobody talks.
+        Recordings of speech; may be empty: then there is no speech.
     seed
         Seed of everything drawn.
     settings
-        What the programme is like.
+        Settings of the programme.
     """
 
     clips: Sequence[Clip]
@@ -157,7 +157,7 @@ class Programme:
         waiting: dict[int, list[Clip]] = {genre: [] for genre in of_genre}
         before = -1
         while True:
-            # Every genre once in a round, so that they come alike often.
+            # Every genre once per round, so that all are equally frequent.
             order = [int(genre) for genre in rng.permutation(sorted(of_genre))]
             if order[0] == before:
                 order = [*order[1:], order[0]]
@@ -168,11 +168,11 @@ class Programme:
                     if not waiting[genre]:
                         shuffled = rng.permutation(len(of_genre[genre]))
                         waiting[genre] = [of_genre[genre][i] for i in shuffled]
-                    # Not the same clip twice running.
+                    # Not the same clip twice in a row.
                     again = bool(piece) and waiting[genre][-1].number == piece[-1].number
                     clip = waiting[genre].pop(0 if again else -1)
                     taken = clip.samples[:missing]
-                    # What is left is too short to be heard as anything: it is left out.
+                    # A remainder too short to recognise is left out.
                     if piece and len(taken) < 5 * RATE:
                         break
                     piece.append(Clip(clip.number, genre, taken))
@@ -182,7 +182,7 @@ class Programme:
 
 
 class _Tape:
-    """Sound not handed out yet, with the truth about it."""
+    """Sound that was not yielded yet, with its truth."""
 
     def __init__(self, parts: list[Part]) -> None:
         self._parts = parts
@@ -194,7 +194,7 @@ class _Tape:
         self, sound: Samples, kind: Kind, genre: int = -1, clip: int = -1, piece: int = -1, *,
         fade: int = 0,
     ) -> None:  # fmt: skip
-        """Append sound; its first ``fade`` samples are mixed with what stands at the end."""
+        """Append sound; its first ``fade`` samples are mixed with the current end."""
         fade = min(fade, len(sound) // 2, len(self._sound))
         if fade:
             up = np.linspace(0, 1, fade, dtype=np.float32)
@@ -202,7 +202,7 @@ class _Tape:
             sound[:fade] = sound[:fade] * np.sqrt(up) + self._sound[-fade:] * np.sqrt(1 - up)
             self._sound = self._sound[:-fade]
             self.position -= fade
-        # In a crossfade the new one is on from where it is the louder one.
+        # In a crossfade the new one counts from where it is louder.
         start = (self.position + fade // 2) / RATE
         self._sound = np.concatenate([self._sound, sound])
         self.position += len(sound)
@@ -219,7 +219,7 @@ class _Tape:
         return Gap(samples, GapReason.SOURCE)
 
     def take(self, kept: int) -> Iterator[Samples]:
-        """Hand out all sound but the last ``kept`` samples."""
+        """Yield all sound except the last ``kept`` samples."""
         ready = np.clip(self._sound[: max(0, len(self._sound) - kept)], -1, 1)
         self._sound = self._sound[len(ready) :]
         for start in range(0, len(ready), _BLOCK):

@@ -1,4 +1,4 @@
-"""How good the daemon was on programmes: by the second, after a change, and in keeping still."""
+"""Figures of the daemon on programmes: accuracy by second, lag after a change, wrong flips."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _MUSIC: Final = STATES.index("music")
 _SPEECH: Final = STATES.index("speech")
 _UNKNOWN: Final = STATES.index("unknown")
 LAGS: Final = 30
-"""Seconds after a change that the lag curve shows."""
+"""Length of the lag curve in seconds."""
 _BINS: Final = 10
 
 
 def figures(played: Sequence[Playback], labels: Sequence[str], *, seed: int = 0) -> dict[str, Any]:
-    """Sum up one programme a fold.
+    """Return the figures of one programme per fold.
 
     Parameters
     ----------
     played
-        What was on and what was said; one entry a fold.
+        Truth and output; one entry per fold.
     labels
         Genres in the order of the model's output.
     seed
@@ -104,7 +104,7 @@ def _pieces(played: Playback) -> list[Ints]:
 
 
 def _lags(played: Sequence[Playback]) -> dict[str, Any]:
-    """Seconds from a change to the first right decision, and the share right by age."""
+    """Return the seconds from a change to the first right decision, and the share right by age."""
     lags: list[float] = []
     right = np.zeros(LAGS)
     there = np.zeros(LAGS)
@@ -131,13 +131,13 @@ def _finite(seconds: float) -> float | None:
 
 
 def _flips(played: Sequence[Playback]) -> float:
-    """Changes of the decision to a wrong genre within a piece, a minute of music."""
+    """Return the changes of the decision to a wrong genre within a piece, per minute of music."""
     flips, seconds = 0, 0
     for h in played:
         for rows in _pieces(h):
-            said = h.decisions[rows]
-            wrong = (said[1:] >= 0) & (said[1:] != h.genres[rows][1:])
-            flips += int((wrong & (said[1:] != said[:-1])).sum())
+            decided = h.decisions[rows]
+            wrong = (decided[1:] >= 0) & (decided[1:] != h.genres[rows][1:])
+            flips += int((wrong & (decided[1:] != decided[:-1])).sum())
             seconds += len(rows)
     return round(flips / max(seconds / 60, 1e-9), 3)
 
@@ -150,7 +150,7 @@ def _brier(p: NDArray[np.float64], genres: Ints, weights: NDArray[np.float64]) -
 def _reliability(
     p: NDArray[np.float64], genres: Ints, weights: NDArray[np.float64]
 ) -> list[list[float]]:
-    """Return mean confidence, accuracy and weight of the bins that hold anything."""
+    """Return mean confidence, accuracy and weight of the bins that are not empty."""
     sure, hits = p.max(axis=1), p.argmax(axis=1) == genres
     of_bin = np.minimum((sure * _BINS).astype(int), _BINS - 1)
     rows = []

@@ -31,7 +31,7 @@ def draw(
     import matplotlib as mpl
 
     mpl.use("svg")
-    # Text stays text: smaller, and readable at any size. The same figures give the same file.
+    # Text stays text: small files, readable at any size. The same figures give the same file.
     mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "streamgenre", "font.size": 10})
     _lag(folder / LAG, figures)
     _reliability(folder / RELIABILITY, figures)
@@ -89,25 +89,25 @@ def _reliability(path: Path, figures: dict[str, Any]) -> None:
 
 
 def _timeline(path: Path, played: Playback, labels: Sequence[str]) -> None:
-    """Draw what was on above what was decided: a quarter of an hour a line, one hour at most."""
+    """Draw the truth above the decisions: a quarter of an hour per line, at most one hour."""
     import matplotlib as mpl
     import matplotlib.pyplot as plt
     from matplotlib.patches import Patch
 
-    # Greys are for what is no music.
+    # Greys are for everything that is not music.
     ten = mpl.color_sequences["tab10"]
     palette = [*ten[:7], "#ffd92f", *ten[8:]]
     colours: dict[str, Any] = dict(_GREYS) | dict(zip(labels, palette * 10, strict=False))
     on = [labels[g] if g >= 0 else KINDS[k]
           for g, k in zip(played.genres, played.kinds, strict=True)]  # fmt: skip
-    said = [labels[d] if d >= 0 else STATES[s]
+    decided = [labels[d] if d >= 0 else STATES[s]
             for d, s in zip(played.decisions, played.states, strict=True)]  # fmt: skip
     end = min(float(played.times[-1]), _HOUR)
     line = min(_HOUR / 4, end)
     count = int(np.ceil(end / line))
     figure, rows = plt.subplots(count, 1, figsize=(9, 0.95 * count + 0.7), squeeze=False)
     for number, axes in enumerate(rows[:, 0]):
-        for height, row in ((0.55, on), (0.0, said)):
+        for height, row in ((0.55, on), (0.0, decided)):
             for start, stop, name in _runs(played.times, row):
                 a, b = max(start, number * line), min(stop, (number + 1) * line, end)
                 if b > a:
@@ -120,7 +120,7 @@ def _timeline(path: Path, played: Playback, labels: Sequence[str]) -> None:
         for side in axes.spines.values():
             side.set_visible(False)
     rows[-1, 0].set_xlabel("minutes", fontsize=9)
-    there = [name for name in (*labels, "talk", "unknown", "silence") if name in {*on, *said}]
+    there = [name for name in (*labels, "talk", "unknown", "silence") if name in {*on, *decided}]
     figure.legend(handles=[Patch(color=colours[n], label=n) for n in there], ncols=7,
                   loc="upper center", frameon=False, fontsize=8)  # fmt: skip
     figure.subplots_adjust(top=1 - 0.55 / (0.95 * count + 0.7), hspace=0.45)
