@@ -228,7 +228,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_what_cannot_be_reproduced_is_told(
+def test_what_cannot_be_reproduced_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["reproduce", "--corpus", str(tmp_path), "--only", "bud-cn"]) == 1

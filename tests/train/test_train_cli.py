@@ -145,7 +145,7 @@ def fit_quickly(corpus: Path, out: Path, cache: Path, *more: str) -> int:
     )  # fmt: skip
 
 
-def test_unreadable_files_are_skipped_and_told(
+def test_unreadable_files_are_skipped_and_reported(
     tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     corpus = write_corpus(tmp_path / "corpus", per_genre=2)

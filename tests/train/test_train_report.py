@@ -38,7 +38,7 @@ def test_what_was_not_measured_is_left_open(tmp_path: Path) -> None:
     assert f"{manifest['evaluation']['clip']['accuracy']:.3f}" in clips
 
 
-def test_a_folder_without_models_is_told(
+def test_a_folder_without_models_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["report", str(tmp_path)]) == 1

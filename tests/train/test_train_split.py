@@ -58,7 +58,7 @@ def sides_by(held: dict[str, Any], field: str) -> dict[str, set[str]]:
     return sides
 
 
-def test_inspect_tells_what_is_there(
+def test_inspect_shows_what_is_there(
     corpus: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["inspect", str(corpus), "--cache", str(cache), "--json", "--quiet"]) == 0
@@ -107,7 +107,7 @@ def test_more_folds_than_a_genre_can_fill_are_refused(
     assert main([*command, "--folds", "4"]) == 1
     error = capsys.readouterr().err
     # The copy joins the two artists that it is by.
-    assert "folk has 7 clips of 3 artists, polka has 6 clips of 3 artists; --folds 3 can" in error
+    assert "folk has 7 clips of 3 artists, polka has 6 clips of 3 artists; --folds 3 is" in error
     assert not (tmp_path / "s.json").exists()
     table = (corpus / "clips.csv").read_text()
     alone = tmp_path / "alone.csv"
@@ -130,7 +130,7 @@ def test_parts_from_a_column(corpus: Path, cache: Path, tmp_path: Path) -> None:
     assert {"clip": "folk.00006", "why": "part: left"} in held["left_out"]
 
 
-def test_lists_that_share_a_recording_are_refused_or_mended(
+def test_lists_that_share_a_recording_are_refused_or_repaired(
     corpus: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lists = {
@@ -143,7 +143,7 @@ def test_lists_that_share_a_recording_are_refused_or_mended(
     command = ["split", str(corpus), "--cache", str(cache), "--out", str(tmp_path / "s.json")]
     assert main([*command, "--lists", *files]) == 1
     error = capsys.readouterr().err
-    assert "two sides that must not be, 2 pairs" in error
+    assert "2 pairs of clips must not be on two sides" in error
     assert "folk.00000 (train) and folk.00006 (test), the same recording" in error
     assert not (tmp_path / "s.json").exists()
     held = split(corpus, cache, tmp_path / "s.json", "--lists", *files, "--leave-out")

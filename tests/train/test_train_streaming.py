@@ -278,7 +278,7 @@ def test_the_benchmark_goes_through_the_engine_into_the_card(
     load_model(str(models / "tones"))
 
 
-def test_a_single_model_is_told_to_have_heard_it(
+def test_a_single_model_is_reported_to_have_heard_it(
     models: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["stream-eval", str(models / "tones"), "--corpus", str(corpus), "--hours", "0.01"]

@@ -99,7 +99,7 @@ def _too_few(listing: Listing, apart: Mapping[str, set[str]], n_folds: int, most
     had = f"--folds {most} is possible" if most else "not even 2 folds are possible"
     return (
         f"{n_folds} folds with every genre in each are not possible: {', '.join(named + more)}; "
-        f"{had}, for more, add clips of more {what}s"
+        f"{had}; for more, add clips of more {what}s"
     )
 
 
