@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import zipfile
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from streamgenre import paths
 from train.errors import TrainError
 
 if TYPE_CHECKING:
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 
 def cache_folder(name: str) -> Path:
-    """Return ``$XDG_CACHE_HOME/streamgenre/NAME``, below ``~/.cache`` where that is not set."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "streamgenre" / name
+    """Return ``$XDG_CACHE_HOME/streamgenre/NAME``, by default in ``~/.cache/streamgenre``."""
+    return paths.cache_dir() / name
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]] | None:

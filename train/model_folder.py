@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre import paths
 from train.cards.confusion_picture import confusion_svg
 from train.cards.model_card import card
 from train.errors import TrainError
@@ -95,7 +96,7 @@ def fold_models(model: str) -> dict[int, Path] | None:
 
     None if the name or folder is a single model.
     """
-    folder = Path(model).expanduser()
+    folder = paths.expand(model)
     if not folder.is_dir() or (folder / MANIFEST).is_file():
         return None
     found = {
