@@ -29,7 +29,15 @@ class MessageSink(Sink):
         """The messages of the dashboard."""
 
     def log(self, record: logging.LogRecord, text: str) -> None:
-        """Show a log line."""
+        """Show a log line.
+
+        Parameters
+        ----------
+        record
+            The record; ``station`` or ``about``, if it has one, is its subject.
+        text
+            The formatted line.
+        """
         station = getattr(record, "station", None)
         about = _about(station) if station is not None else getattr(record, "about", "")
         bad = record.levelno >= logging.WARNING

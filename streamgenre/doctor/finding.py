@@ -53,17 +53,45 @@ class Subject:
 
 
 def ok(check: str, says: str) -> Finding:
-    """Return a finding without a problem."""
+    """Return a finding without a problem.
+
+    Parameters
+    ----------
+    check
+        What was checked, in one or two words.
+    says
+        What was found.
+    """
     return Finding(check, "ok", says)
 
 
 def note(check: str, says: str, do: str = "") -> Finding:
-    """Return a finding that is worth knowing."""
+    """Return a finding that is worth knowing.
+
+    Parameters
+    ----------
+    check
+        What was checked, in one or two words.
+    says
+        What was found.
+    do
+        What to do about it; may be empty.
+    """
     return Finding(check, "note", says, do)
 
 
 def problem(check: str, says: str, do: str) -> Finding:
-    """Return a finding that something does not work, and what to do about it."""
+    """Return a finding that something does not work.
+
+    Parameters
+    ----------
+    check
+        What was checked, in one or two words.
+    says
+        What was found.
+    do
+        What to do about it.
+    """
     return Finding(check, "problem", says, do)
 
 

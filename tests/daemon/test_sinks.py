@@ -8,6 +8,8 @@ import pytest
 from support.commands import events_of, free_endpoint, streamgenre
 from support.sample_events import SampleStation
 
+from streamgenre.config.build import load
+from streamgenre.daemon.app import Daemon
 from streamgenre.daemon.history import HistorySink
 from streamgenre.daemon.sinks import QueueSink, Sink, SinkChain, Summary
 from streamgenre.errors import BusError
@@ -16,6 +18,7 @@ from streamgenre.history.settings import HistorySettings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from streamgenre.config.build import Loaded
     from streamgenre.events import AnyEvent
 
 
@@ -123,3 +126,23 @@ def test_a_status_has_the_history_of_a_station_that_is_kept(
         assert statuses
         for status in statuses:
             assert (status["history"] or {}).get("state") == state
+
+
+def test_the_daemon_serves_its_sinks_in_the_order_of_the_docs(tmp_path: Path) -> None:
+    """First the bus, so that no other sink delays subscribers; the caller's own come last."""
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[bus]\npublish = "{free_endpoint()}"\n[metrics]\nlisten = ":0"\n'
+        '[[station]]\nname = "a"\ninput = "demo"\n'
+    )
+    own = Summary()
+
+    def read() -> Loaded:
+        return load(str(config), {})
+
+    with Daemon(read(), read, log_events=True, sinks=[own]) as daemon:
+        *names, last = daemon._sinks._sinks
+        assert [type(sink).__name__ for sink in names] == [
+            *("BusSink", "HistorySink", "MetricsServer", "QueueSink", "Watchdog", "EventLog")
+        ]
+        assert last is own
