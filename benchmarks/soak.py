@@ -1,4 +1,4 @@
-"""Simulate days of listening in minutes: does memory grow, are samples lost, does state drift?
+"""Simulate days of listening in minutes, to find memory growth, lost samples and state drift.
 
     python benchmarks/soak.py --hours 72 [--model lite] [--seed 0] [--figure soak.png] [--json]
 

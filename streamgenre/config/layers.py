@@ -72,8 +72,9 @@ def show(value: object) -> str:
 
 
 def config_files(given: str | None) -> list[Path]:
-    """Return the files to read, the weightier last: the given one, else those of the system's and
-    the user's that are there for us: the service's may be closed to other users.
+    """Return the files to read, in rising priority: the given one, else system and user.
+
+    Files that this user cannot read are left out: the service's may be closed to other users.
     """
     if given is not None:
         return [expand(given)]

@@ -151,7 +151,7 @@ def _distortion(rng: np.random.Generator, key: int, length: float) -> Signal:
 
 
 def _swing(rng: np.random.Generator, key: int, length: float) -> Signal:
-    """Walking bass, swung ride cymbal, broken piano chords."""
+    """Synthesise walking bass, swung ride cymbal and broken piano chords."""
     track = np.zeros(int(length * RATE))
     beat = 60 / 132
     scale = (0, 2, 3, 5, 7, 9, 10, 12)

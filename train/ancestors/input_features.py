@@ -134,8 +134,10 @@ def thirty_three(spec: MfccSpec) -> Callable[[Any], Any]:
 
 
 def _chroma_filters(spec: MfccSpec) -> Floats:
-    """Pitch classes' share of each FFT bin, shape ``(12, bins)``: a bell one semitone wide around
-    each, with less weight far from the fifth octave, as in librosa.
+    """Return the share of each pitch class in each FFT bin, shape ``(12, bins)``.
+
+    As in librosa: a bell curve one semitone wide around each, with less weight far from the fifth
+    octave.
     """
     hertz = np.arange(1, spec.nfft // 2 + 1) * spec.samplerate / spec.nfft
     octaves = np.log2(hertz / (440 / 16))

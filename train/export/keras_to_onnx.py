@@ -83,8 +83,10 @@ def check(network: Network, model: Any, frames: Array) -> float:
 
 
 def differ_by(found: Array, expected: Array) -> float:
-    """Return the largest ``|found - expected| / (1 + |expected|)``: absolute for small numbers,
-    relative for large ones, because float32 has seven significant digits.
+    """Return the largest ``|found - expected| / (1 + |expected|)``.
+
+    It is absolute for small numbers and relative for large ones, because float32 has seven
+    significant digits.
     """
     return float(np.max(np.abs(found - expected) / (1 + np.abs(expected))))
 

@@ -81,8 +81,9 @@ def open_stdin(raw: RawFormat) -> PacedSource:
 
 
 def read_raw(descriptor: int, raw: RawFormat) -> Iterator[NDArray[np.float32] | Stall]:
-    """Yield blocks of shape ``(n, channels)`` of the PCM that a file descriptor delivers, and a
-    stall whenever nothing came for ``STALL_S``.
+    """Yield the PCM that a file descriptor delivers, in blocks of shape ``(n, channels)``.
+
+    A stall is yielded whenever nothing came for ``STALL_S``.
     """
     dtype, scale = FORMATS[raw.format]
     frame = np.dtype(dtype).itemsize * raw.channels
