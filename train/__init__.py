@@ -13,7 +13,7 @@ Not installed with the package; run it from a checkout with the ``train`` extra 
     python -m train reproduce --corpus DIR
 
 Modules: ``job`` (what is trained), ``manifest_writer`` and ``model_folder`` (what is written),
-``cache`` and ``hashes``.
+``progress``, ``cache`` and ``hashes``.
 
 Packages, from the bottom up: ``augmentation`` (changed copies of music), ``corpora`` (files, folds,
 frames), ``recipes`` (networks trained from scratch), ``export`` (Keras to ONNX), ``evaluation``

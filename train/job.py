@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from train.fitting.training_loop import Epoch
-
 
 class NamedRecipe(Protocol):
     """What every recipe has."""
@@ -34,6 +32,18 @@ class SeededSettings(Protocol):
 
 RecipeT = TypeVar("RecipeT", bound=NamedRecipe)
 SettingsT = TypeVar("SettingsT", bound=SeededSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """The result of an epoch."""
+
+    number: int
+    """Number of the epoch, from 1."""
+    loss: float
+    """Mean cross-entropy of the augmented training batches, in nats."""
+    seconds: float
+    """Duration in seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,20 @@ def read_measured(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def read_all_measured(folder: Path) -> list[dict[str, Any]]:
+    """Return the manifests of all model folders in a folder, by name.
+
+    Raises
+    ------
+    TrainError
+        If there is none, or one cannot be read or was not measured.
+    """
+    manifests = [read_measured(path.parent) for path in sorted(folder.glob(f"*/{MANIFEST}"))]
+    if not manifests:
+        raise TrainError(f"{folder}: no model folders in it")
+    return manifests
+
+
 def add_stream(folder: Path, figures: dict[str, Any]) -> None:
     """Write the streaming benchmark's figures into a model folder's manifest and card.
 

@@ -16,10 +16,10 @@ from support.train_tones import GENRES, tone, write_corpus, write_wav
 
 from streamgenre.inference.models import load_model
 from train.cli import main
-from train.cli.progress import Progress
 from train.corpora.recordings import SPEC, frames_of
 from train.export import keras_to_onnx
 from train.fitting import train_network
+from train.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable

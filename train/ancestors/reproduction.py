@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from train.ancestors.ancestor import Ancestor
     from train.ancestors.clip_windows import FullClips
-    from train.cli.progress import Progress
     from train.corpora.corpus import Corpus
+    from train.progress import Progress
 
 
 class Reproduction:

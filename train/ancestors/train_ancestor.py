@@ -12,7 +12,7 @@ from train.ancestors.ancestor import Assembly
 from train.ancestors.clip_windows import SEED, Split, Windows
 from train.ancestors.nearest_neighbours import Nearest
 from train.errors import TrainError
-from train.fitting.training_loop import Epoch
+from train.job import Epoch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,30 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from train import model_folder
-from train.errors import TrainError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 NAME: Final = "README.md"
 _NONE: Final = "–"
 
 
-def table_of(folder: Path) -> str:
-    """Return the table of all measured model folders in a folder, in Markdown.
-
-    Raises
-    ------
-    TrainError
-        If there is none, or one cannot be read.
-    """
-    manifests = [
-        model_folder.read_measured(path.parent) for path in sorted(folder.glob("*/manifest.json"))
-    ]
-    if not manifests:
-        raise TrainError(f"{folder}: no model folders in it")
+def table_of(manifests: Sequence[dict[str, Any]]) -> str:
+    """Return the table of measured models, given by their manifests, in Markdown."""
     parts = [
         "# The models compared\n",
         "Written by `python -m train report` from the manifests. Every figure is of models trained "

@@ -10,7 +10,7 @@ from streamgenre.cli import drop_output
 from streamgenre.errors import StreamgenreError
 from train.cli import corpora, ensemble, evaluate, fit, report, reproduce, stream_eval, trunk
 from train.cli.parser import parser
-from train.cli.progress import Progress
+from train.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

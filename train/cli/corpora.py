@@ -18,8 +18,8 @@ from train.corpora.inventory import Listing, read_listing
 from train.errors import TrainError
 
 if TYPE_CHECKING:
-    from train.cli.progress import Progress
     from train.corpora.splitting import Split
+    from train.progress import Progress
 
 _INSPECT: Final = """\
 Show what is in a corpus: genres, clips, lengths, artists, unreadable files, and

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from streamgenre.inference.manifest import Manifest
-    from train.cli.progress import Progress
+    from train.progress import Progress
 
 DESCRIPTION: Final = """\
 Average the calibrated probabilities of several models and write the result as a model

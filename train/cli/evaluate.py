@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from train.cli.progress import Progress
+    from train.progress import Progress
 
 DESCRIPTION: Final = """\
 Measure a model folder (or a shipped model by name) on a corpus: 3 s windows, whole

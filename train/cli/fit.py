@@ -18,7 +18,7 @@ from train.errors import TrainError
 from train.job import Reporter, TrainingJob
 
 if TYPE_CHECKING:
-    from train.cli.progress import Progress
+    from train.progress import Progress
     from train.recipes.recipe import Recipe, Settings
 
 DESCRIPTION: Final = """\

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streamgenre.audio.features import MfccSpec
-    from train.cli.progress import Progress
     from train.corpora.corpus import Corpus
     from train.corpora.dataset import Data
+    from train.progress import Progress
 
 
 def read_corpus_option(options: argparse.Namespace, progress: Progress) -> Corpus:

@@ -11,7 +11,7 @@ from train.cards import models_table
 if TYPE_CHECKING:
     import argparse
 
-    from train.cli.progress import Progress
+    from train.progress import Progress
 
 DESCRIPTION: Final = """\
 Write README.md into a folder of model folders: a table of every model's figures with
@@ -38,5 +38,6 @@ def add_parser(commands: Any, output: argparse.ArgumentParser, **settings: Any) 
 def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
     """Run the command."""
     path = options.folder / models_table.NAME
-    model_folder.write_text(path, models_table.table_of(options.folder))
+    manifests = model_folder.read_all_measured(options.folder)
+    model_folder.write_text(path, models_table.table_of(manifests))
     print(path)

@@ -12,7 +12,7 @@ from train.errors import TrainError
 if TYPE_CHECKING:
     import argparse
 
-    from train.cli.progress import Progress
+    from train.progress import Progress
 
 DESCRIPTION: Final = """\
 Train published genre models on GTZAN again: under the protocol of their authors, leaks

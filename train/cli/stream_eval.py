@@ -14,7 +14,7 @@ from train.streaming.benchmark import BenchmarkJob, stream_eval
 from train.streaming.programme import Settings
 
 if TYPE_CHECKING:
-    from train.cli.progress import Progress
+    from train.progress import Progress
 
 DESCRIPTION: Final = """\
 Play hours of programme to a model, through the engine and the decision stage of the

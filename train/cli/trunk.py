@@ -10,7 +10,7 @@ from train.cache import cache_folder
 if TYPE_CHECKING:
     import argparse
 
-    from train.cli.progress import Progress
+    from train.progress import Progress
 
 DESCRIPTION: Final = """\
 Fetch the pretrained trunk used by the recipes lstm and cnn: the checkpoint MSD_musicnn

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from train.corpora.recordings import cepstra
 from train.errors import TrainError
 from train.fitting.batches import Programmes, Sampler, window_batch
+from train.job import Epoch
 from train.recipes.recipe import Network, Normalisation, Recipe, Settings
 
 if TYPE_CHECKING:
@@ -18,18 +18,6 @@ if TYPE_CHECKING:
 
     from streamgenre.audio.features import MfccSpec
     from train.fitting.batches import Material
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """The result of an epoch."""
-
-    number: int
-    """Number of the epoch, from 1."""
-    loss: float
-    """Mean cross-entropy of the augmented training batches, in nats."""
-    seconds: float
-    """Duration in seconds."""
 
 
 def fit(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
-    from train.fitting.training_loop import Epoch
+    from train.job import Epoch
 
 
 class Progress:
