@@ -192,14 +192,18 @@ class Ring:
         ``sample`` counts stored samples from 0, lost ones excluded.
         """
         newest = self._arrivals
-        count = min(newest, _ARRIVALS - 1)  # the writer may be overwriting the oldest slot
-        found = bisect_left(
-            range(newest - count, newest),
+        oldest = max(0, newest - _ARRIVALS)
+        write = oldest + bisect_left(
+            range(oldest, newest),
             sample + 1,
-            key=lambda write: self._arrival_end[write % _ARRIVALS],
+            key=lambda number: self._arrival_end[number % _ARRIVALS],
         )
-        write = newest - count + found
-        return float(self._arrival_time[write % _ARRIVALS]) if write < newest else None
+        if write == newest:
+            return None
+        arrived = float(self._arrival_time[write % _ARRIVALS])
+        # The writer may have overwritten slots meanwhile, and may be busy with one now. It takes
+        # the oldest first, so a search that met such a slot has ended at one.
+        return arrived if self._arrivals - write < _ARRIVALS else None
 
     # ---- either -------------------------------------------------------------------------------
 

@@ -99,6 +99,27 @@ def test_samples_that_are_missing_without_a_word_are_believed_after_two_seconds(
     assert clock.time_of(1400) == pytest.approx(EPOCH + 21)
 
 
+@pytest.mark.parametrize("late", [(7.2, 7.0, 7.9, 7.4), (7.0, 7.3, 7.1, 7.6)])
+def test_a_late_stream_moves_the_clock_by_the_least_lateness(late: tuple[float, ...]) -> None:
+    clock = StreamClock(100)
+    for second in range(10):
+        clock.observe(100 * second, second, EPOCH)
+    for number, seconds in enumerate(late):
+        clock.observe(1000 + 50 * number, 10 + 0.5 * number + seconds, EPOCH)
+    assert clock.time_of(1000) == pytest.approx(EPOCH + 10)  # not yet believed
+    clock.observe(1400, 14 + 7.8, EPOCH)
+    assert clock.time_of(1000) == pytest.approx(EPOCH + 17)
+
+
+def test_the_correction_of_a_window_is_its_least_lateness() -> None:
+    clock = StreamClock(100)
+    clock.observe(0, 0.0, EPOCH)
+    for second in range(1, 31):
+        clock.observe(100 * second, second + (0.02 if second == 15 else 0.3), EPOCH)
+    clock.observe(3100, 31.3, EPOCH)
+    assert clock.time_of(0) == pytest.approx(EPOCH + 0.02, abs=1e-6)
+
+
 def test_a_gap_begins_the_measurement_of_the_drift_anew() -> None:
     clock = StreamClock(RATE)
     for second in range(280):

@@ -3,12 +3,17 @@ from __future__ import annotations
 import threading
 import time
 import tracemalloc
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamgenre.audio.ring import Gap, GapReason, Ring, as_block
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def numbered(start: int, n: int, channels: int = 1) -> np.ndarray:
@@ -75,6 +80,25 @@ def test_a_full_ring_keeps_the_old_and_says_where_the_new_is_missing() -> None:
     after = ring.read(10)
     assert isinstance(after, np.ndarray)
     assert after[:, 0].tolist() == [6, 7]
+
+
+def test_losses_of_different_reasons_are_different_gaps() -> None:
+    ring = Ring(4, 1)
+    ring.write(numbered(0, 6))
+    ring.mark_lost(3, GapReason.RECONNECT)
+    ring.mark_lost(5, GapReason.SOURCE)
+    ring.mark_lost(7, GapReason.OVERFLOW)
+    assert isinstance(ring.read(10), np.ndarray)
+    ring.write(numbered(21, 1))
+    assert [ring.read(10) for _ in range(4)] == [
+        Gap(2, GapReason.OVERFLOW),
+        Gap(3, GapReason.RECONNECT),
+        Gap(5, GapReason.SOURCE),
+        Gap(7, GapReason.OVERFLOW),
+    ]
+    after = ring.read(10)
+    assert isinstance(after, np.ndarray)
+    assert after[:, 0].tolist() == [21]
 
 
 def test_more_losses_than_can_be_marked_are_still_counted() -> None:
@@ -152,3 +176,76 @@ def test_arrival_times_belong_to_the_blocks() -> None:
     assert second is not None
     assert first <= between <= second == ring.last_arrival
     assert ring.arrival_time(20) is None
+
+
+class InterruptedRing(Ring):
+    """A ring that calls functions where one thread may be interrupted by the other."""
+
+    def __init__(self, capacity: int) -> None:
+        self._values: dict[str, int] = {}
+        self.before_arrival_counts: Callable[[], None] = lambda: None
+        """In the writer, between storing an arrival and counting it."""
+        self.after_samples_count: Callable[[], None] = lambda: None
+        """In the writer, as soon as the reader can see the samples."""
+        self.after_arrivals_read: Callable[[], None] = lambda: None
+        """In the reader, once it knows the number of arrivals."""
+        super().__init__(capacity, 1)
+
+    @property
+    def _arrivals(self) -> int:
+        value, call = self._values["arrivals"], self.after_arrivals_read
+        self.after_arrivals_read = lambda: None
+        call()
+        return value
+
+    @_arrivals.setter
+    def _arrivals(self, value: int) -> None:
+        self.before_arrival_counts()
+        self._values["arrivals"] = value
+
+    @property
+    def _written(self) -> int:
+        return self._values["written"]
+
+    @_written.setter
+    def _written(self, value: int) -> None:
+        self._values["written"] = value
+        self.after_samples_count()
+
+
+def test_an_arrival_is_known_as_soon_as_its_samples_are() -> None:
+    ring = InterruptedRing(100)
+    seen: list[float | None] = []
+    ring.after_samples_count = lambda: seen.append(ring.arrival_time(ring.written - 1))
+    for number in range(3):
+        ring.write(numbered(10 * number, 10), arrived=float(number))
+    assert seen == [0.0, 1.0, 2.0]
+
+
+def test_arrivals_are_right_while_the_writer_overwrites_the_oldest() -> None:
+    ring = InterruptedRing(5000)
+    for number in range(1500):
+        ring.write(numbered(number, 1), arrived=float(number))
+    seen: list[float | None] = []
+    ring.before_arrival_counts = lambda: seen.extend(map(ring.arrival_time, range(1500)))
+    ring.write(numbered(1500, 1), arrived=1500.0)
+    known = [number for number, arrived in enumerate(seen) if arrived is not None]
+    assert known == list(range(known[0], 1500))  # the newest of them all
+    assert len(known) > 1000
+    assert [seen[number] for number in known] == known
+
+
+@pytest.mark.parametrize("writes", [1, 600, 3000])
+def test_arrivals_are_right_or_unknown_where_the_writer_overtakes_the_reader(writes: int) -> None:
+    for sample in range(480, 1500, 51):
+        ring = InterruptedRing(5000)
+        for number in range(1500):
+            ring.write(numbered(number, 1), arrived=float(number))
+
+        def write_more(ring: Ring = ring) -> None:
+            for number in range(1500, 1500 + writes):
+                ring.write(numbered(number, 1), arrived=float(number))
+
+        ring.after_arrivals_read = write_more
+        known = writes == 1 and sample > 480
+        assert ring.arrival_time(sample) in ((sample,) if known else (sample, None))

@@ -187,6 +187,17 @@ def test_talk_between_two_pieces_is_speech_and_then_the_genre_begins_anew() -> N
     assert not any(d.genre == "blues" for d in decisions)
 
 
+def test_speech_forgets_the_genres_heard_before_it() -> None:
+    """The first hop after it counts in full, as the first one of a session does."""
+    decisions = run_with_speech(
+        [(sure("jazz"), 0.0)] * 20 + [(sure("blues"), 0.98)] * 10 + [(sure("rock"), 0.0)] * 5
+    )
+    during = next(d for d in decisions if d.state == "speech")
+    np.testing.assert_allclose(during.smoothed, 1 / 3)
+    after = next(d for d in decisions[30:] if d.state != "speech")
+    np.testing.assert_allclose(after.smoothed, sure("rock"))
+
+
 def test_one_hop_of_speech_in_a_song_changes_nothing() -> None:
     decisions = run_with_speech(
         [(sure("jazz"), 0.05)] * 8 + [(sure("blues"), 0.95)] + [(sure("jazz"), 0.05)] * 8
