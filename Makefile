@@ -14,6 +14,8 @@ help:
 	@echo "make listen [ARGS='--input demo']   listen and classify"
 	@echo "make test                           run the linter, the type checker and all tests"
 	@echo "make legs                           try other Pythons and the oldest dependencies"
+	@echo "make docs                           build the documentation site in site/"
+	@echo "make release VERSION=1.2.3          build, check, commit and tag a release"
 	@echo "sudo make install-service           install the systemd service"
 	@echo "sudo make uninstall-service         remove it; settings and data are kept"
 
