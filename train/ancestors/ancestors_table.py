@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streamgenre.inference.manifest import shipped_folder, shipped_models
 from train.ancestors.registry import ANCESTORS
 from train.cards.confusion_picture import confusion_svg
+from train.cards.markdown import wrapped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,7 +122,7 @@ def _page(found: dict[str, dict[str, Any]], table: str) -> str:
         parts += ["\n## Confusion matrices\n", "| | authors' protocol | artist folds |"]
         parts += ["|---|---|---|", *pictures]
     parts += ["\n" + _wishes(), _AGAIN]
-    return "\n".join(parts)
+    return wrapped("\n".join(parts))
 
 
 def _run(found: dict[str, dict[str, Any]]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from train.cards.markdown import as_list
+
 _ROWS: Final = (
     ("window", "3 s windows with a fresh state"),
     ("clip", "whole clips (mean probability of the updates from 3 s on)"),
@@ -17,7 +19,7 @@ def figures(evaluation: dict[str, Any]) -> str:
     """Return how good a model is, from its manifest's evaluation."""
     labels = evaluation["window"]["by_genre"]
     lines = [
-        evaluation["method"] + "\n",
+        as_list(evaluation["method"]),
         "| | accuracy | 95 % interval | by fold | chance |",
         "|---|---|---|---|---|",
     ]
@@ -213,7 +215,8 @@ def stream(figure: dict[str, Any]) -> str:
     genres = second["by_genre"]
     lines = [
         "## On the air\n",
-        f"{figure['method']} {hours:.1f} hours in all, seed {figure['seed']}: `python -m train "
+        as_list(figure["method"])
+        + f"- {hours:.1f} hours in all, seed {figure['seed']}: `python -m train "
         f"stream-eval FOLDS --corpus DIR --hours {figure['programme']['seconds'] / 3600:g}`, FOLDS "
         "written by `fit --fold-models`.\n",
         "| | |",

@@ -6,6 +6,7 @@ import math
 from typing import Any, Final
 
 from train.cards.card_figures import figures, stream
+from train.cards.markdown import wrapped
 
 _FLOAT_BYTES: Final = 4
 
@@ -34,7 +35,7 @@ def card(manifest: dict[str, Any]) -> str:
         + ".\n"
         + ("" if "members" in training and "corpus" not in training else _SEED),
     ]
-    return "\n".join(part for part in parts if part)
+    return wrapped("\n".join(part for part in parts if part))
 
 
 _SEED: Final = (
@@ -75,7 +76,7 @@ def _how_good(evaluation: dict[str, Any]) -> str:
         found = evaluation["stream"]
         text += f"; in hours of programme {found['second']['accuracy']:.2f} of the seconds"
         if found["lag"]["median_s"] is not None:
-            text += f", {found['lag']['median_s']:g} s after a change (median)"
+            text += f", with a median lag of {found['lag']['median_s']:g} s after a change"
     return text + "."
 
 
@@ -108,7 +109,7 @@ def _costs(manifest: dict[str, Any]) -> str:
         found.append(f"{size / 1000:.0f} kB of state per station")
     else:
         found.append(f"a window of {manifest['window_frames']} frames per station")
-    return "; ".join(found) + ". CPU and memory of the daemon are in the project's README."
+    return "; ".join(found) + ". CPU times are in docs/models.md."
 
 
 def _inside(manifest: dict[str, Any]) -> str:

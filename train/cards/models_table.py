@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from train.cards.markdown import wrapped
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -35,7 +37,7 @@ def table_of(manifests: Sequence[dict[str, Any]]) -> str:
         "## How they were made\n",
         *(_made(m) for m in manifests),
     ]
-    return "\n".join(parts)
+    return wrapped("\n".join(parts))
 
 
 def _table(manifests: Sequence[dict[str, Any]], rows: Rows) -> str:
