@@ -138,12 +138,12 @@ def test_folders_of_fold_models_are_averaged_fold_by_fold(
 @pytest.mark.parametrize(
     ("other", "out", "more", "message"),
     [
-        ("c", "no", (), "every member must have a model of the same folds: "),
+        ("c", "no", (), "every member must have models of the same folds: "),
         ("a/fold-1", "no", (), "is one model, and others are folders of fold models"),
         ("typo", "no", (), "typo"),
         ("b", "a/fold-1", (), "is a model folder; fold models need a folder of their own"),
         ("b", "c", ("--replace",), "has models of further folds: 3"),
-        ("b", "b", (), "is there already"),
+        ("b", "b", (), "exists; give another --out"),
     ],
 )
 def test_folders_of_fold_models_that_do_not_fit(
