@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         if link.detail:
             say(f"{link.detail}; trying again", "connection")
         else:
-            messages.mended("connection")
+            messages.resolve("connection")
 
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
                 if words is not None:
                     say(words, "missing")
                 elif missing.none:
-                    messages.mended("missing")
+                    messages.resolve("missing")
 
         run_dashboard(events(), stop=stop.is_set, messages=messages)
     return 0

@@ -46,16 +46,16 @@ class MessageSink(Sink):
     def take(self, event: AnyEvent) -> None:
         """Remove the messages about a station that is live again."""
         if isinstance(event, SourceChange) and event.state == "live":
-            self.messages.mended(_about(event.station))
+            self.messages.resolve(_about(event.station))
 
     def forget(self, station: str) -> None:
         """Remove the messages about a station that was removed."""
-        self.messages.mended(_about(station))
+        self.messages.resolve(_about(station))
 
     def on_reload(self, phase: ReloadPhase) -> None:
         """Remove the messages about a configuration that has since been read."""
         if phase == "done":
-            self.messages.mended(ABOUT)
+            self.messages.resolve(ABOUT)
 
 
 def _about(station: str) -> str:

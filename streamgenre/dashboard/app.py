@@ -1,4 +1,4 @@
-"""The dashboard at work: takes in events and keeps the terminal up to date."""
+"""Runs the dashboard: takes events and keeps the terminal up to date."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.live import Live
 
-from streamgenre.dashboard.keys import press
+from streamgenre.dashboard.keys import apply_keys
 from streamgenre.dashboard.lines import run_lines
 from streamgenre.dashboard.messages import Messages
 from streamgenre.dashboard.render import render
-from streamgenre.dashboard.standing import standing
-from streamgenre.dashboard.terminal import Pause, orderly_end, quiet_keys
+from streamgenre.dashboard.station_state import station_state
+from streamgenre.dashboard.terminal import Pause, exit_on_sigterm, keys_without_echo
 from streamgenre.dashboard.view import DashboardView
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streamgenre.events import AnyEvent
 
 REFRESH_S: Final = 0.25
-"""Seconds between two drawings at the least."""
+"""Least seconds between two drawings."""
 
 
 def run_dashboard(
@@ -35,21 +35,31 @@ def run_dashboard(
     stop: Callable[[], bool],
     messages: Messages | None = None,
 ) -> None:
-    """Show events as they come, until they end or ``stop`` says so.
+    """Show events as they arrive, until they end or ``stop`` returns true.
 
-    ``events`` has to yield at least every 250 ms, None where there was no event: the screen is
-    redrawn, and ``stop`` asked, only then. By default it is shown on standard output. Where the
-    console is no terminal, or a dumb one, lines are written instead
+    If the console is not a terminal, or a dumb one, lines are written instead
     (:func:`streamgenre.dashboard.lines.run_lines`).
 
-    However it ends, the terminal is left as it was found. Ctrl-C propagates as KeyboardInterrupt,
-    what ``events`` raises propagates, and SIGTERM becomes ``SystemExit(143)`` unless the program
-    handles it itself. Ctrl-Z gives the terminal back until the process is continued. A terminal
-    that goes away ends the dashboard quietly. What is put into ``messages`` meanwhile, from any
-    thread, stands above the last row for a while, or goes to standard error with the lines.
+    The terminal is always restored. Ctrl-C propagates as KeyboardInterrupt, exceptions from
+    ``events`` propagate, and SIGTERM becomes ``SystemExit(143)`` unless the program handles it
+    itself. Ctrl-Z restores the terminal until the process is continued. If the terminal is closed,
+    the dashboard ends without an error.
+
+    Parameters
+    ----------
+    events
+        Must yield at least every 250 ms, None if there was no event: the screen is redrawn, and
+        ``stop`` called, only then.
+    console
+        Where to draw; None for standard output.
+    stop
+        Returns true to end the dashboard.
+    messages
+        Messages put there, from any thread, are shown above the last row for a while, or written
+        to standard error with the lines.
     """
     if console is None:
-        # Exported sizes are those of some moment; the terminal's own is asked before every picture.
+        # $COLUMNS and $LINES may be outdated; the terminal's own size is read before every drawing.
         sizes = ("COLUMNS", "LINES")
         console = Console(_environ={k: v for k, v in os.environ.items() if k not in sizes})
     if not console.is_terminal or console.is_dumb_terminal:
@@ -58,7 +68,7 @@ def run_dashboard(
     screen = _Screen(console, messages or Messages())
     pause = Pause()
     with ExitStack() as stack:
-        stack.enter_context(orderly_end())
+        stack.enter_context(exit_on_sigterm())
         stack.enter_context(pause.watch())
         stack.callback(screen.close)
         screen.open()
@@ -79,7 +89,7 @@ class _Screen:
     def __init__(self, console: Console, messages: Messages) -> None:
         self._console = console
         self._messages = messages
-        # An empty NO_COLOR means nothing (no-color.org); rich has looked already.
+        # rich has already applied NO_COLOR, which counts unless it is empty (no-color.org).
         self._color = not console.no_color and console.color_system is not None
         self._view = DashboardView()
         self._stack = ExitStack()
@@ -90,13 +100,13 @@ class _Screen:
         self._drawn: tuple[object, ...] = ()
 
     def open(self) -> None:
-        """Take the terminal: alternate screen, no cursor, no echo."""
+        """Take over the terminal: alternate screen, no cursor, no echo."""
         self._changed = True
-        # What undoes a step is noted before the step: Ctrl-C may come at any time.
+        # Each step is preceded by the callback that undoes it: Ctrl-C may come at any time.
         self._stack.callback(self._restore)
-        self._typed = self._stack.enter_context(quiet_keys())
-        # Nothing is redirected: in the alternate screen rich would print above the picture and
-        # scroll it. What others print is overwritten by the next drawing.
+        self._typed = self._stack.enter_context(keys_without_echo())
+        # No redirection: in the alternate screen rich would print above the picture and scroll
+        # it. Output of others is overwritten by the next drawing.
         live = Live(
             console=self._console,
             screen=True,
@@ -107,9 +117,9 @@ class _Screen:
         self._live = self._stack.enter_context(live)
 
     def close(self) -> None:
-        """Give the terminal back; may be called again."""
+        """Restore the terminal; may be called again."""
         self._live = None
-        # A terminal that is gone (hung up) raises OSError, and there is nothing to restore.
+        # A closed terminal raises OSError and has nothing to restore.
         with suppress(OSError):
             self._stack.close()
 
@@ -119,22 +129,22 @@ class _Screen:
         self._console.show_cursor(True)
 
     def take(self, event: AnyEvent) -> None:
-        """Take in one event."""
-        # A retained event tells of something that may have been long ago.
+        """Take an event."""
+        # A retained event may be old.
         age = max(0.0, time.time() - event.time) if event.retained else 0.0
         self._view.apply(event, time.monotonic() - (age if math.isfinite(age) else 0.0))
         self._changed = True
 
     def refresh(self) -> bool:
-        """Draw if there is something new and it is time; return whether a terminal is there."""
+        """Draw if something changed and it is time; return whether the terminal still exists."""
         now = time.monotonic()
         if now - self._drawn_at < REFRESH_S or self._live is None:
             return True
-        self._changed |= press(self._view, self._typed())
+        self._changed |= apply_keys(self._view, self._typed())
         self._changed |= self._messages.move(self._view.messages, time.time())
         width, height = self._console.size
-        # Apart from events, only the size and how long something has lasted change the picture.
-        lasting = tuple(standing(station, now) for station in self._view.stations.values())
+        # Apart from events, only the size and the durations change the picture.
+        lasting = tuple(station_state(station, now) for station in self._view.stations.values())
         drawn = (width, height, lasting)
         if not self._changed and drawn == self._drawn:
             return True

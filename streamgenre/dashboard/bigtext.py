@@ -7,7 +7,7 @@ from typing import Final
 
 ROWS: Final = 3
 
-# Five pixels high, as drawn; a row of the screen shows two of them.
+# Five pixels high; a row of the screen shows two of them.
 _FONT: Final[dict[str, str]] = {
     "A": "### #.# ### #.# #.#", "B": "##. #.# ##. #.# ##.", "C": "### #.. #.. #.. ###",
     "D": "##. #.# #.# #.# ##.", "E": "### #.. ##. #.. ###", "F": "### #.. ##. #.. #..",
@@ -29,9 +29,9 @@ _HALVES: Final = {("#", "#"): "█", ("#", "."): "▀", (".", "#"): "▄", (".",
 
 
 def big(text: str) -> list[str] | None:
-    """Return three rows of equal width, or None if a letter is not drawn here.
+    """Return text in large letters: three rows of equal width; None if a letter is missing.
 
-    Accents are left out: they do not fit into five pixels.
+    Accents are dropped: they do not fit into five pixels.
     """
     folded = unicodedata.normalize("NFD", text.upper().replace("_", " "))
     glyphs = [_FONT.get(char, "").split() for char in folded if unicodedata.category(char) != "Mn"]

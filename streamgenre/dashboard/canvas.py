@@ -1,7 +1,7 @@
-"""Rows of styled text of known width: the little that the dashboard needs of a screen.
+"""Rows of styled text of known width.
 
-Everything is plain text with a style beside it. No markup is interpreted anywhere, so a station
-called ``[red]`` is shown as just that.
+Text and style are kept apart. Markup is never interpreted, so a station called ``[red]`` is shown
+as it is.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _ASCII: Final = str.maketrans(
         "▀": '"', "▄": "_", "╵": "'", "▁": "_", "▂": "_", "▃": "-", "▅": "=", "▆": "=", "▇": "#",
     }
 )  # fmt: skip
-"""What takes the place of each sign where the terminal's encoding has only ASCII."""
+"""Replacement of each sign on a terminal whose encoding has only ASCII."""
 
 
 def fit(text: str, width: int) -> str:
-    """Return a clean text cut to ``width`` cells, with ``…`` where something is missing."""
+    """Return clean text cut to ``width`` cells, with ``…`` at its end if it was cut."""
     if width <= 0:
         return ""
     if cell_len(text) <= width:
@@ -48,7 +48,7 @@ def fit(text: str, width: int) -> str:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Return a clean text broken into lines of at most ``width`` cells, between words if it can."""
+    """Return clean text as lines of at most ``width`` cells, broken between words if possible."""
     lines: list[str] = []
     line = ""
     for word in text.split():
@@ -69,10 +69,10 @@ def _style(fg: str | None, bg: str | None, bold: bool, dim: bool) -> Style:
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """Makes styles; without colour all of them are empty, so that no escape code is written."""
+    """Makes styles; without colour all are empty, so that no escape codes are written."""
 
     color: bool
-    """Whether there is colour."""
+    """Whether styles have colour."""
 
     def __call__(
         self, fg: str | None = None, *, bg: str | None = None, bold: bool = False, dim: bool = False
@@ -111,7 +111,7 @@ class Row:
         return self
 
     def cut(self, width: int) -> Row:
-        """Return the row if it is no wider than ``width`` cells, else one that is cut to it."""
+        """Return the row itself if it fits into ``width`` cells, else a cut copy."""
         if self.width <= width:
             return self
         short = Row()
@@ -150,7 +150,7 @@ class Screenful:
     """Rows."""
 
     def lines(self) -> Iterator[list[tuple[str, Style]]]:
-        """Yield the rows as they fit, each as texts with styles."""
+        """Yield the visible rows, each as texts with styles."""
         for row in self.rows[: self.height]:
             yield row.cut(self.width).parts
 

@@ -1,4 +1,4 @@
-"""What typed keys do to the view."""
+"""Applies typed keys to the view."""
 
 from __future__ import annotations
 
@@ -16,15 +16,28 @@ _ALL: Final = (b"\x1b", b"0")
 _PAGE: Final = (b" ", b"\x1b[6~")
 
 
-def press(view: DashboardView, typed: bytes) -> bool:
-    """Do what was typed; return whether anything there was a key of ours."""
+def apply_keys(view: DashboardView, typed: bytes) -> bool:
+    """Apply typed keys.
+
+    Parameters
+    ----------
+    view
+        The view, whose selection and page change.
+    typed
+        Bytes from the terminal.
+
+    Returns
+    -------
+    bool
+        Whether any key was recognised.
+    """
     known = False
     for key in _KEYS.findall(typed):
         if key in _NEXT or key in _BACK:
-            # The table stands between the last station and the first.
-            round_ = [None, *(station.name for station in view.in_order())]
-            at = round_.index(view.selected) if view.selected in round_ else 0
-            view.selected = round_[(at + (1 if key in _NEXT else -1)) % len(round_)]
+            # The table comes between the last station and the first.
+            ring = [None, *(station.name for station in view.in_order())]
+            at = ring.index(view.selected) if view.selected in ring else 0
+            view.selected = ring[(at + (1 if key in _NEXT else -1)) % len(ring)]
         elif key in _ALL:
             view.selected, view.page = None, 0
         elif key in _PAGE:

@@ -1,4 +1,4 @@
-"""What the dashboard says where there is no terminal: one line for each thing that happens."""
+"""The dashboard without a terminal: one line for each event."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def line(event: AnyEvent) -> str | None:
-    """Return an event as one line without its newline; None for those not worth one (status)."""
+    """Return an event as one line without newline; None for types that get no line (status)."""
     match event:
         case Update():
             what = f"{clean(event.genre or event.state)} {percent(event.confidence)}"
@@ -59,11 +59,21 @@ def run_lines(
     stop: Callable[[], bool],
     messages: Messages | None = None,
 ) -> None:
-    """Write a line for each event, and one when a station's updates fail to come.
+    """Write a line for each event, and one when a station stops updating.
 
-    Each line is flushed, so that a reader of a pipe sees it at once. Returns when ``events`` end,
-    when ``stop`` says so, or, without a word, when nobody reads any more. What is put into
-    ``messages`` meanwhile, from any thread, goes to standard error.
+    Each line is flushed, so that the reader of a pipe sees it at once. A closed pipe ends it
+    without an error.
+
+    Parameters
+    ----------
+    events
+        Yields None if there was no event for a while.
+    file
+        Text file for the lines.
+    stop
+        Returns true to end.
+    messages
+        Messages put there, from any thread, are written to standard error.
     """
     view = DashboardView()
     stale: set[str] = set()
@@ -73,30 +83,30 @@ def run_lines(
             if event is not None:
                 view.apply(event, now)
                 _write(file, line(event))
-            _tell_stale(view, stale, now, file)
+            _report_stale(view, stale, now, file)
             if messages is not None:
-                _say(messages)
+                _write_messages(messages)
             if stop():
                 return
     except BrokenPipeError:
         _silence(file)
 
 
-def _tell_stale(view: DashboardView, told: set[str], now: float, file: IO[str]) -> None:
-    """Write one line for each station that has become stale; forget those that have not."""
+def _report_stale(view: DashboardView, reported: set[str], now: float, file: IO[str]) -> None:
+    """Write one line for each station that has become stale; remove those that update again."""
     for name, station in view.stations.items():
         quiet = station.stale_s(now)
         if quiet is None:
-            told.discard(name)
-        elif name not in told:
-            told.add(name)
+            reported.discard(name)
+        elif name not in reported:
+            reported.add(name)
             when = station.update.time + quiet if station.update else time.time()
             _write(file, f"{clock(when)}  {clean(name)}  no update for {duration(quiet)}")
-    # Stations that were forgotten for want of room.
-    told.intersection_update(view.stations)
+    # Stations that the view has dropped.
+    reported.intersection_update(view.stations)
 
 
-def _say(messages: Messages) -> None:
+def _write_messages(messages: Messages) -> None:
     for one in messages.take():
         if isinstance(one, Message):
             with suppress(OSError):  # nobody reads it
@@ -106,14 +116,14 @@ def _say(messages: Messages) -> None:
 def _write(file: IO[str], text: str | None) -> None:
     if text is None:
         return
-    # A name may hold what the encoding of the pipe does not have.
+    # The encoding of the pipe may lack characters of a name.
     encoding = getattr(file, "encoding", None) or "utf-8"
     file.write(text.encode(encoding, "replace").decode(encoding) + "\n")
     file.flush()
 
 
 def _silence(file: IO[str]) -> None:
-    """Let what is still buffered go nowhere: the interpreter flushes stdout again as it exits."""
+    """Discard buffered output: the interpreter flushes stdout again at exit."""
     try:
         descriptor = file.fileno()
     except (OSError, ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""The lists of the single-station screen: finished segments, and what happened."""
+"""The lists of the single-station screen: finished segments, log and messages."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def messages(view: DashboardView, frame: Frame, *, rows: int) -> list[Row]:
         if len(texts) > room:
             texts = [*texts[: room - 1], fit(" ".join(texts[room - 1 :]), frame.width - 12)]
         style = paint(palette.WARN, bold=True) if one.bad else paint()
-        told = [
+        added = [
             Row().add(stamp if first else " " * len(stamp), paint(dim=True)).add(text, style)
             for first, text in ((not i, text) for i, text in enumerate(texts))
         ]
-        lines = told + lines
+        lines = added + lines
     return lines
 
 

@@ -1,4 +1,4 @@
-"""What the program says beside its events, while the dashboard has the terminal."""
+"""Messages of the program that are shown while the dashboard has the terminal."""
 
 from __future__ import annotations
 
@@ -16,52 +16,62 @@ SHOWN_S: Final = 600.0
 
 
 class Message(NamedTuple):
-    """One thing that was said."""
+    """One message."""
 
     time: float
     """UNIX seconds."""
     text: str
-    """What; may hold text from outside."""
+    """The message; may contain text from outside."""
     bad: bool
-    """Whether it wants attention."""
+    """Whether it needs attention."""
     about: str = ""
-    """What it is about: the next one about the same takes its place. Empty where nothing does."""
+    """Subject: a newer message about the same one replaces this one. Empty for none."""
 
 
-class Mended(NamedTuple):
-    """What was said about something does not hold any more."""
+class Resolved(NamedTuple):
+    """Withdraws the message about a subject."""
 
     about: str
 
 
 class Messages:
-    """Messages on their way to the dashboard: any thread puts, the dashboard moves them."""
+    """Messages on their way to the dashboard; any thread may put them."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Message | Mended] = deque(maxlen=_MAX_WAITING)
-        self._told: set[str] = set()
+        self._waiting: deque[Message | Resolved] = deque(maxlen=_MAX_WAITING)
+        self._subjects: set[str] = set()
 
     def put(self, message: Message) -> None:
-        """Hand a message over; returns at once."""
+        """Add a message; returns at once."""
         if message.about:
-            self._told.add(message.about)
+            self._subjects.add(message.about)
         self._waiting.append(message)
 
-    def mended(self, about: str) -> None:
-        """Take back what was said about something, if anything was; returns at once."""
-        if about in self._told:
-            self._told.discard(about)
-            self._waiting.append(Mended(about))
+    def resolve(self, about: str) -> None:
+        """Withdraw the message about a subject, if there was one; returns at once."""
+        if about in self._subjects:
+            self._subjects.discard(about)
+            self._waiting.append(Resolved(about))
 
-    def take(self) -> Iterator[Message | Mended]:
-        """Yield what waits, in its order."""
+    def take(self) -> Iterator[Message | Resolved]:
+        """Yield the waiting messages in order."""
         while self._waiting:
             yield self._waiting.popleft()
 
     def move(self, shown: deque[Message], now: float) -> bool:
-        """Append what waits to ``shown`` and take out what is mended, or old by ``now``.
+        """Append waiting messages; remove replaced, resolved and old ones.
 
-        ``now`` is in UNIX seconds. Returns whether ``shown`` has changed.
+        Parameters
+        ----------
+        shown
+            The messages shown, newest last; changed in place.
+        now
+            UNIX seconds.
+
+        Returns
+        -------
+        bool
+            Whether ``shown`` has changed.
         """
         before = list(shown)
         for one in self.take():

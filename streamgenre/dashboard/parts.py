@@ -1,4 +1,4 @@
-"""The parts of the single-station screen, each a function from a station to rows."""
+"""Parts of the single-station screen: header, decision and footer."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from streamgenre.dashboard.bigtext import big
 from streamgenre.dashboard.canvas import Paint, Row, fit, wrapped
-from streamgenre.dashboard.standing import Standing, standing
+from streamgenre.dashboard.station_state import StationState, station_state
 from streamgenre.display import palette
 from streamgenre.display.text import (
     clean,
     clock,
     duration,
-    level,
     milliseconds,
     number,
     percent,
@@ -25,24 +24,16 @@ from streamgenre.display.text import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.style import Style
-
     from streamgenre.dashboard.view import StationView
     from streamgenre.events import Update
 
-FLOOR_DBFS: Final = -60.0
-"""Left end of the level meter."""
-HOT_DBFS: Final = -6.0
-"""RMS level in dBFS above which the meter warns: the peaks are clipped by then."""
 CLIPPED_DBFS: Final = -0.1
-"""Largest sample in dBFS from which on it has probably been clipped."""
-PEAK_UPDATES: Final = 10
-"""Updates whose highest level is marked."""
+"""Largest sample in dBFS above which it has probably been clipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a part needs to know of the screen."""
+    """What a part needs to know about the screen."""
 
     width: int
     """Cells in a row."""
@@ -52,19 +43,19 @@ class Frame:
 
 
 def header(station: StationView, frame: Frame) -> Row:
-    """Return station, how it stands and its input, and at the right the time of what is shown."""
+    """Return station, state and input; at the right the time of the newest update."""
     paint = frame.paint
-    stands = standing(station, frame.now)
+    state = station_state(station, frame.now)
     right = Row()
-    if stands.word in ("no update", "no word yet") and stands.seconds is not None:
-        right.add(f"no update for {duration(stands.seconds)}", paint(palette.BAD, bold=True))
+    if state.word in ("no update", "no word yet") and state.seconds is not None:
+        right.add(f"no update for {duration(state.seconds)}", paint(palette.BAD, bold=True))
     elif station.update is not None:
         right.add(clock(station.update.time), paint(dim=True))
-    # The name may be long; what follows it must still be seen.
+    # The name may be long; what follows it must stay visible.
     name = fit(clean(station.name), max(8, frame.width // 3))
     row = Row().add(" ").add(name, paint(bold=True)).add("   ")
-    word = Standing(station.source_state or stands.word, None)
-    row.extend((word if stands.word == "no update" else stands).row(paint, "word"))
+    word = StationState(station.source_state or state.word, None)
+    row.extend((word if state.word == "no update" else state).row(paint, "word"))
     playing = station.title.raw if station.title is not None and not station.reason else ""
     rest = clean(playing or station.input)
     room = frame.width - row.width - 3 - right.width - 3
@@ -74,7 +65,7 @@ def header(station: StationView, frame: Frame) -> Row:
 
 
 def decision_word(station: StationView) -> str:
-    """Return the genre, or the state where there is none."""
+    """Return the genre, or the state if there is none."""
     update = station.update
     if update is None:
         return "waiting"
@@ -82,38 +73,38 @@ def decision_word(station: StationView) -> str:
 
 
 def sureness(update: Update) -> str:
-    """Return the probability of what was decided; empty where there is none."""
+    """Return the probability of the decision; empty if it has none."""
     if update.state == "speech":
         return "" if update.speech is None else percent(update.speech)
     return percent(update.confidence) if update.genre is not None else ""
 
 
 def absence(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
-    """Return that a station does not play, since when and why, in one row or in three."""
+    """Return since when and why a station does not play, in one row or in three."""
     paint = frame.paint
     ended = station.source_state == "ended"
     if ended:
         when = f"since {clock(station.source.time)}" if station.source else ""
     else:
         when = f"for {duration(station.away_s(frame.now) or 0.0)}"
-    why = clean(station.reason) or "no reason is known"
+    why = clean(station.reason) or "reason unknown"
     if rows < 3:
         # The header has the word.
         return [Row().add(f" {when}: {why}", paint(palette.WARN)).cut(frame.width)]
-    what = Row().add(" ").extend(standing(station, frame.now).row(paint, "word"))
+    what = Row().add(" ").extend(station_state(station, frame.now).row(paint, "word"))
     what.add(f"   {when}")
     lines = wrapped(why, frame.width - 2)
     if len(lines) > 2:
         lines = [lines[0], fit(" ".join(lines[1:]), frame.width - 2)]
-    told = [Row().add(f" {line}", paint(palette.WARN)) for line in lines]
-    if len(told) == 1:
-        after = "nothing more is to come" if ended else "it is tried again"
-        told.append(Row().add(f" {after}", paint(dim=True)))
-    return [what.cut(frame.width), *told]
+    rows_of_why = [Row().add(f" {line}", paint(palette.WARN)) for line in lines]
+    if len(rows_of_why) == 1:
+        after = "nothing more will come" if ended else "reconnecting"
+        rows_of_why.append(Row().add(f" {after}", paint(dim=True)))
+    return [what.cut(frame.width), *rows_of_why]
 
 
 def decision(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
-    """Return what is on since when, in one row or with large letters in three."""
+    """Return the decision and its duration, in one row or with large letters in three."""
     paint = frame.paint
     update = station.update
     if station.away_s(frame.now) is not None:
@@ -151,109 +142,8 @@ def decision(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
     ]
 
 
-def gauge(value: float, mark: float | None, width: int, style: Style, paint: Paint) -> Row:
-    """Return a bar for ``value`` with a second value marked on it; both 0 to 1."""
-    halves = round(2 * width * share(value))
-    line = "━" * (halves // 2) + "╸" * (halves % 2)
-    filled = len(line)
-    row = Row()
-    rail = paint(palette.STATE_COLORS["silence"])
-    if mark is None:
-        return row.add(line, style).add("─" * (width - filled), rail)
-    at = min(width - 1, int(width * share(mark)))
-    row.add(line[:at], style)
-    if filled < at:
-        row.add("─" * (at - filled), rail)
-    row.add("◆", paint(bold=True))
-    row.add(line[at + 1 :], style)
-    return row.add("─" * (width - row.width), rail)
-
-
-def shown_genres(smoothed: dict[str, float], count: int) -> list[str]:
-    """Return the ``count`` likeliest genres in the order of the model."""
-    if len(smoothed) <= count:
-        return list(smoothed)
-    likeliest = sorted(smoothed, key=lambda genre: -share(smoothed[genre]))[:count]
-    return [genre for genre in smoothed if genre in set(likeliest)]
-
-
-def bars(station: StationView, frame: Frame, *, rows: int, spaced: bool) -> list[Row]:
-    """Return one bar a genre: the smoothed value, and ``◆`` at the value of the last hop."""
-    update = station.update
-    if update is None:
-        return []
-    paint = frame.paint
-    signs = palette.letters(update.smoothed)
-    room = (rows + 1) // 2 if spaced else rows
-    genres = shown_genres(update.smoothed, room - (update.speech is not None))
-    # 26 cells go to everything but name and bar.
-    names = {genre: fit(clean(genre), max(4, (frame.width - 26) // 2)) for genre in genres}
-    least = 0 if update.speech is None else len("speech")
-    name_width = max((Row().add(name).width for name in names.values()), default=0)
-    name_width = max(name_width, least)
-    bar_width = max(0, frame.width - 26 - name_width)
-    lines: list[Row] = []
-    for genre in genres:
-        smoothed, raw = update.smoothed[genre], update.probabilities.get(genre, 0.0)
-        chosen = genre == update.genre
-        color = palette.genre_color(genre)
-        row = Row().add("▸" if chosen else " ", paint(color, bold=True))
-        row.add(f" {signs[genre]} ", paint(palette.ink(color), bg=color, bold=True))
-        row.add(" ").add(names[genre], paint(bold=chosen)).to(6 + name_width)
-        row.extend(gauge(smoothed, raw, bar_width, paint(color, bold=True), paint))
-        row.add(f" {percent(smoothed):>6}", paint(bold=chosen))
-        row.add("   ◆ ", paint(dim=True)).add(f"{percent(raw):>5}", paint(dim=True))
-        if spaced and lines:
-            lines.append(Row())
-        lines.append(row)
-    if update.speech is not None:
-        chosen = update.state == "speech"
-        color = palette.STATE_COLORS["speech"]
-        sign = palette.STATE_GLYPHS["speech"]
-        row = Row().add("▸" if chosen else " ", paint(color, bold=True))
-        row.add(f" {sign} ", paint(palette.ink(color), bg=color, bold=True))
-        row.add(" ").add(fit("speech", name_width), paint(bold=chosen)).to(6 + name_width)
-        row.extend(gauge(update.speech, None, bar_width, paint(color, bold=True), paint))
-        row.add(f" {percent(update.speech):>6}", paint(bold=chosen))
-        lines += [Row(), row] if spaced and lines else [row]
-    return lines
-
-
-def meter(station: StationView, frame: Frame, *, scale: bool) -> list[Row]:
-    """Return the level with its highest of late; below a scale in dBFS, peak and loudness."""
-    paint = frame.paint
-    width = frame.width - 26
-    dbfs = station.update.level_dbfs if station.update else None
-    # Levels of before a silence would be a peak of something that is over.
-    recent = [one for one in list(station.levels)[-PEAK_UPDATES:] if one is not None]
-
-    def place(value: float) -> float:
-        return share((value - FLOOR_DBFS) / -FLOOR_DBFS)
-
-    color = palette.GOOD if dbfs is None or dbfs <= HOT_DBFS else palette.WARN
-    row = Row().add(" level ", paint(dim=True))
-    peak = place(max(recent)) if recent and dbfs is not None else None
-    row.extend(gauge(0.0 if dbfs is None else place(dbfs), peak, width, paint(color), paint))
-    words = level(dbfs) if station.update else "–"
-    row.add(f"  {words:>15}", paint(bold=dbfs is not None, dim=dbfs is None))
-    if not scale:
-        return [row]
-    ticks = Row().to(7)
-    update = station.update
-    lufs = update.loudness_lufs if update else None
-    for tick in range(int(FLOOR_DBFS), 1, 10):
-        at = 7 + min(width - 1, int(width * place(tick)))
-        label = str(tick)
-        start = at if tick == FLOOR_DBFS else at - len(label) + 1
-        if start > ticks.width or tick == FLOOR_DBFS:
-            ticks.to(start).add(label, paint(dim=True))
-    if lufs is not None and math.isfinite(lufs):
-        ticks.to(7 + width).add(f"  {f'{lufs:.1f} LUFS':>15}")
-    return [row, ticks]
-
-
 def footer(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
-    """Return losses and what the daemon says of itself, the weightiest first."""
+    """Return losses and the daemon's own figures, the most important first."""
     status = station.status
     fields: list[tuple[str, str, bool]] = []
     fields.append(("lost", f"{number(station.samples_lost)} samples", station.samples_lost > 0))
@@ -272,7 +162,7 @@ def footer(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
         fields.append(("up", duration(status.uptime_s), False))
         if status.samples_replaced:
             fields.append(("replaced", f"{number(status.samples_replaced)} samples", True))
-    # The newest update knows its number; a status is up to 10 s old.
+    # Counted by the newest update: a status may be 10 s old.
     updates = station.update.seq + 1 if station.update else 0
     fields.append(("updates", number(updates), False))
     if status is not None:
@@ -284,7 +174,7 @@ def footer(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
 
 
 def _flow(fields: Sequence[tuple[str, str, bool]], frame: Frame, rows: int) -> list[Row]:
-    """Return fields side by side in at most ``rows`` rows; what does not fit is left out."""
+    """Return fields side by side in at most ``rows`` rows; fields that do not fit are left out."""
     paint = frame.paint
     lines = [Row().add(" ")]
     for label, value, alarming in fields:

@@ -24,7 +24,7 @@ _ANSI: Final = [(40, 44, 52), (240, 102, 94), (63, 182, 139), (229, 184, 59)] + 
 _WORDS: Final = re.compile(r" +|[^ ]+(?: [^ ]+)*")
 
 THEME: Final = TerminalTheme((20, 22, 27), (214, 219, 226), _ANSI, _ANSI)
-"""Background, foreground and the colours by number, of which the dashboard uses none."""
+"""Background, foreground and the numbered colours, which the dashboard does not use."""
 
 
 def export_svg(
@@ -55,10 +55,10 @@ def export_svg(
 
 
 def _apart(row: Row) -> Row:
-    """Return a row whose words and blanks are parts of their own.
+    """Return a row with words and blanks as separate parts.
 
-    Each part is placed by itself in an SVG. Some viewers drop blanks at the start of a text, and
-    all of them drift within one when they have to do without the font it was measured for.
+    Each part gets its own position in the SVG: some viewers drop leading blanks, and text drifts
+    when the font that it was measured for is missing.
     """
     return Row(
         [(part, style) for text, style in row.parts for part in _WORDS.findall(text)], row.width
@@ -71,7 +71,7 @@ def save_picture(
     width: int = 100,
     height: int = 30,
 ) -> None:
-    """Write what the dashboard shows after these events as SVG; errors as :func:`export_svg`."""
+    """Write what the dashboard shows after some events as SVG; raises as :func:`export_svg`."""
     view = DashboardView()
     for event in events:
         view.apply(event)

@@ -1,11 +1,11 @@
-"""From the view to a screenful: which parts are shown, and how much room each is given."""
+"""Lays out the screen: which parts are shown, and how many rows each gets."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.dashboard import lists, parts, strip, table
+from streamgenre.dashboard import gauges, lists, parts, strip, table
 from streamgenre.dashboard.canvas import Paint, Row, Screenful, beside
 from streamgenre.dashboard.parts import Frame
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from streamgenre.dashboard.view import DashboardView, StationView
 
 MIN_WIDTH: Final = 40
-"""Cells in a row below which nothing but a hint is shown."""
+"""Cells in a row below which only a hint is shown."""
 MIN_HEIGHT: Final = 10
-"""Rows below which nothing but a hint is shown."""
+"""Rows below which only a hint is shown."""
 TWO_COLUMNS: Final = 120
-"""Cells in a row from which on the lists stand beside the bars."""
+"""Cells in a row from which the lists are shown beside the bars."""
 ONE_ROW_FOOTER: Final = 150
-"""Cells in a row from which on the footer needs no second one."""
+"""Cells in a row from which the footer fits in one row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,27 @@ class Plan:
 def render(
     view: DashboardView, *, width: int, height: int, now: float, color: bool = True
 ) -> Screenful:
-    """Return the screen as a rich renderable of at most ``height`` rows and ``width`` cells.
+    """Return the screen as a rich renderable.
 
-    ``now`` is by the clock that :meth:`DashboardView.apply` was told. Without ``color`` the
-    result holds no styles at all. One station, or the selected one, fills the screen; several
-    become a table.
+    The only station, or the selected one, fills the screen; several are shown as a table.
+
+    Parameters
+    ----------
+    view
+        What is known of the stations.
+    width
+        Cells in a row.
+    height
+        Rows.
+    now
+        Seconds on the clock whose times :meth:`DashboardView.apply` was given.
+    color
+        False for a result without any styles.
+
+    Returns
+    -------
+    Screenful
+        At most ``height`` rows of ``width`` cells.
     """
     frame = Frame(width, now, Paint(color))
     said = lists.messages(view, frame, rows=max(1, height // 6))
@@ -72,14 +88,27 @@ def render(
             rows = table.stations(view, frame, rows=room)
         else:
             rows = _single(station, frame, room)
-        # What was said stands above the last row: totals and counts.
+        # Messages go above the last row, which has totals and counts.
         rows[-1:-1] = said
     return Screenful(tuple(rows), width, height)
 
 
 def plan(genres: int, width: int, height: int) -> Plan:
-    """Return how the rows of a screen of at least 10 rows are given out, most needed first."""
-    # Header, decision, meter, timeline and footer take one each at the least.
+    """Distribute the rows of a screen of at least 10 rows, most important parts first.
+
+    Parameters
+    ----------
+    genres
+        Number of bars.
+    width, height
+        Cells in a row, and rows.
+
+    Returns
+    -------
+    Plan
+        At most ``height`` rows.
+    """
+    # Header, decision, meter, timeline and footer take at least one each.
     best = Plan(bars=min(genres, height - 5))
     two_columns = width >= TWO_COLUMNS
     wishes: list[dict[str, int | bool]] = [
@@ -100,7 +129,7 @@ def plan(genres: int, width: int, height: int) -> Plan:
         {"history": 5},
     ]
     for wish in wishes:
-        # Without two columns the lists need rows of their own, before bars are spread out.
+        # Without two columns the lists need rows of their own; these come before spaced bars.
         if "spaced" in wish and not two_columns:
             room = height - best.height
             if room >= 6:
@@ -117,15 +146,15 @@ def _single(station: StationView, frame: Frame, height: int) -> list[Row]:
     genres = len(update.smoothed) + (update.speech is not None) if update else 10
     layout = plan(genres, frame.width, height)
     blank = [[Row()] if i < layout.blanks else [] for i in range(5)]
-    # The first blank rows go where they separate most: after bars, decision, header.
+    # The first blank rows go where they matter most: after bars, decision, header.
     after_bars, after_decision, after_header, after_timeline, after_meter = blank
     two_columns = frame.width >= TWO_COLUMNS
     left = replace(frame, width=frame.width * 5 // 8) if two_columns else frame
-    # Before the first update the bars leave their room to why there is none.
+    # Before the first update, the reason for its absence takes the room of the bars.
     large = 3 if layout.big or update is None else 1
     body = parts.decision(station, left, rows=large) + after_decision
     body_rows = layout.bars + len(after_decision) + (3 if layout.big else 1)
-    chart = parts.bars(station, left, rows=layout.bars, spaced=layout.spaced)
+    chart = gauges.bars(station, left, rows=layout.bars, spaced=layout.spaced)
     body += chart
     body += [Row()] * (body_rows - len(body))
     if two_columns:
@@ -152,7 +181,7 @@ def _single(station: StationView, frame: Frame, height: int) -> list[Row]:
         *body,
         *after_bars,
         *strip.history(station, frame, rows=layout.history),
-        *parts.meter(station, frame, scale=layout.scale),
+        *gauges.meter(station, frame, scale=layout.scale),
         *after_meter,
         *timeline,
         *after_timeline,

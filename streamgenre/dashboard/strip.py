@@ -1,4 +1,4 @@
-"""The timeline as rows of coloured cells: one rolling row, or several aligned to the clock."""
+"""The timeline as rows of coloured cells: one scrolling row, or several aligned to the clock."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60)
 SPANS_S: Final = (60, 120, 180, 300, 600, 900)
 """Seconds that one of several rows may show; each divides the hour."""
 LEAST_S: Final = 300
-"""Seconds that a single row shows at least; several rows show twice as much."""
+"""Least seconds of a single row; several rows show at least twice as much."""
 GAP: Final = "×"
 """Sign of a cell in which samples were lost."""
 EIGHTHS: Final = " ▁▂▃▄▅▆▇█"
@@ -30,11 +30,11 @@ EIGHTHS: Final = " ▁▂▃▄▅▆▇█"
 LOWEST_DBFS: Final = -60.0
 """Level of the lower end of the history of levels."""
 LABEL: Final = 9
-"""Cells that each of several rows gives to the time before it and to margins."""
+"""Cells of each of several rows that its time and the margins take."""
 
 
 def edge(station: StationView, now: float) -> float:
-    """Return the UNIX seconds of the right edge: the newest update, or later if it is overdue."""
+    """Return the UNIX seconds of the right edge: the newest update, or later if one is overdue."""
     if station.update is None:
         return 0.0
     away = station.source_state in ("connecting", "lost")
@@ -48,7 +48,7 @@ def strip(
 ) -> Row:  # fmt: skip
     """Return ``count`` cells of ``step`` seconds from ``start`` (UNIX seconds).
 
-    With colour the letter stands where a stretch begins; without colour in every cell.
+    With colour the letter marks the start of a stretch; without colour it fills every cell.
     """
     gaps = station.timeline.gap_cells(start, step, count)
     cells = station.timeline.cells(start, step, count)
@@ -73,17 +73,17 @@ def _cell(key: Key | None, letters: dict[str, str]) -> tuple[str, str | None]:
     if key is None:
         return " ", None
     if key.genre is not None:
-        # A genre of an earlier session's model may be none of this one's.
+        # The model of an earlier session may have had other genres.
         letter = letters.get(key.genre) or palette.letters([key.genre])[key.genre]
         return letter, palette.genre_color(key.genre)
     return palette.STATE_GLYPHS.get(key.state, "?"), palette.color(key.state, None)
 
 
 def single(station: StationView, frame: Frame, *, axis: bool) -> list[Row]:
-    """Return one row up to now that moves by whole cells, and the minutes below."""
+    """Return one row up to now that scrolls by whole cells; with ``axis``, the time below it."""
     count = frame.width - 2
     step = next((s for s in STEPS_S if s * count >= LEAST_S), STEPS_S[-1])
-    # Cells lie at multiples of their length, so that what is in one does not change as it moves.
+    # Cells start at multiples of their length, so that their content is stable while scrolling.
     end = math.ceil(edge(station, frame.now) / step) * step
     start = end - count * step
     row = Row().add(" ")
@@ -94,7 +94,7 @@ def single(station: StationView, frame: Frame, *, axis: bool) -> list[Row]:
         return [row]
     marks = Row().add(" ")
     if station.update is not None:
-        # A label takes five cells and some room.
+        # A label takes six cells and a margin.
         every = next((s for s in (60, 120, 300, 600) if s / step >= 10), 600)
         tick = math.ceil(start / every) * every
         while tick < end:
@@ -107,7 +107,7 @@ def single(station: StationView, frame: Frame, *, axis: bool) -> list[Row]:
 
 
 def several(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
-    """Return up to ``rows`` rows of whole minutes, the newest last, none of which ever moves."""
+    """Return up to ``rows`` rows of whole minutes, the newest last; cells never move."""
     room = frame.width - LABEL
     fitting = [
         (span // step, -step, span)
@@ -117,11 +117,11 @@ def several(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
     ]
     if not fitting or station.update is None:
         return single(station, frame, axis=True)
-    # As many cells as fit, each as short as may be.
+    # As many cells as fit, each as short as possible.
     count, step, span = max(fitting)
     step = -step
     last = math.floor(edge(station, frame.now) / span) * span
-    # Without rounding errors an update at the very edge still belongs to the row before.
+    # An update exactly on the edge belongs to the row before.
     if last == edge(station, frame.now):
         last -= span
     lines = []

@@ -1,4 +1,4 @@
-"""The table of several stations: one row each."""
+"""The table of stations, one row each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from streamgenre.dashboard import parts, strip
 from streamgenre.dashboard.canvas import Row, fit
 from streamgenre.dashboard.keys import HINT
-from streamgenre.dashboard.standing import SIGNS, standing
+from streamgenre.dashboard.station_state import SIGNS, station_state
 from streamgenre.display import palette
 from streamgenre.display.text import clean, number
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streamgenre.dashboard.view import DashboardView, StationView
 
 TIMES: Final = len(" 59 min 59 s")
-"""Cells for how long something has lasted: the columns must not move with each second."""
+"""Cells for a duration, fixed so that columns do not move every second."""
 FIGURE: Final = 5
 """Cells for the probability and for the level."""
 TITLE: Final = (14, 40)
@@ -32,12 +32,12 @@ TIMELINE: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Cells of each column; 0 for one that is left out."""
+    """Cells of each column; 0 if it is left out."""
 
     name: int
     state: int
     form: Literal["sign", "word", "time"] = "sign"
-    """How the state is written."""
+    """Form of the state."""
     genre: int = 0
     """For the word beside the letter."""
     sure: int = 0
@@ -47,7 +47,7 @@ class Layout:
 
     @property
     def head(self) -> int:
-        """Cells of name and state with what follows them."""
+        """Cells of name and state with their margins."""
         return 1 + self.name + 2 + self.state + 2
 
     @property
@@ -63,7 +63,7 @@ class Layout:
 
 
 def stations(view: DashboardView, frame: Frame, *, rows: int) -> list[Row]:
-    """Return a heading, one row a station, and a summary, in at most ``rows`` rows."""
+    """Return heading, one row for each station, and summary, in at most ``rows`` rows."""
     everyone = view.in_order()
     # Heading, summary and a blank row around the table.
     room = max(1, rows - 4)
@@ -86,13 +86,13 @@ def stations(view: DashboardView, frame: Frame, *, rows: int) -> list[Row]:
 
 
 def _layout(everyone: list[StationView], frame: Frame) -> Layout:
-    """Return the columns that fit, the most needed first; none is shown in part."""
+    """Return the columns that fit, the most important first; none is cut."""
     name = max(cell_len(clean(one.name)) for one in everyone)
     labels = {label for one in everyone if one.update for label in one.update.smoothed}
     genre = max((cell_len(clean(label)) for label in labels), default=0)
-    standings = [standing(one, frame.now) for one in everyone]
-    word = max(one.row(frame.paint, "word").width for one in standings)
-    lasts = any(one.seconds is not None for one in standings)
+    states = [station_state(one, frame.now) for one in everyone]
+    word = max(one.row(frame.paint, "word").width for one in states)
+    lasts = any(one.seconds is not None for one in states)
     wishes: list[dict[str, Any]] = [
         {"genre": min(12, max(len("unknown"), genre))},
         {"name": min(16, max(len("station"), name))},
@@ -138,7 +138,7 @@ def _station(station: StationView, layout: Layout, frame: Frame) -> Row:
     paint = frame.paint
     row = Row().add(" ").add(fit(clean(station.name), layout.name), paint(bold=True))
     row.to(1 + layout.name + 2)
-    row.extend(standing(station, frame.now).row(paint, layout.form).cut(layout.state))
+    row.extend(station_state(station, frame.now).row(paint, layout.form).cut(layout.state))
     row.to(layout.head)
     reason = clean(station.reason)
     if reason:
@@ -151,7 +151,7 @@ def _station(station: StationView, layout: Layout, frame: Frame) -> Row:
         _decision(row, station, layout, frame)
     if layout.timeline and station.update is not None:
         row.to(layout.head + layout.body)
-        # A margin of the strip is the second cell between the columns.
+        # The margin of the strip is the second cell between the columns.
         cells = strip.single(station, replace(frame, width=layout.timeline + 2), axis=False)[0]
         row.add(" ").extend(cells)
     return row
@@ -181,9 +181,9 @@ def _decision(row: Row, station: StationView, layout: Layout, frame: Frame) -> N
 
 
 def _summary(everyone: list[StationView], frame: Frame) -> Row:
-    """Return how many stations stand how, and what was lost, the weightiest first."""
+    """Return the number of stations in each state, and losses, the most important first."""
     paint = frame.paint
-    counts = Counter(standing(one, frame.now).word for one in everyone)
+    counts = Counter(station_state(one, frame.now).word for one in everyone)
     row = Row().add(f" {len(everyone)} stations", paint(bold=True))
     tally = [
         Row().add(f"{sign} {counts[word]} {word}", paint(color, bold=word in ("dead air", "lost")))

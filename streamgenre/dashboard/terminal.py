@@ -1,4 +1,4 @@
-"""Leaving the terminal as it was found, however the dashboard comes to its end."""
+"""Restores the terminal, however the dashboard ends."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def quiet_keys() -> Iterator[Callable[[], bytes]]:
-    """Yield what returns the keys typed since the last time; they are not echoed.
+def keys_without_echo() -> Iterator[Callable[[], bytes]]:
+    """Yield a function that returns the keys typed since its last call; they are not echoed.
 
-    Ctrl-C and Ctrl-Z work as ever. There are no keys where standard input is no terminal or belongs
-    to another job: changing the settings from the background would stop the process.
+    Ctrl-C and Ctrl-Z work as usual. There are no keys if standard input is not a terminal or
+    belongs to another job: changing its settings from the background would stop the process.
     """
     try:
         descriptor = sys.stdin.fileno()
@@ -38,9 +38,9 @@ def quiet_keys() -> Iterator[Callable[[], bytes]]:
     try:
         yield lambda: _typed(descriptor)
     finally:
-        # What was typed meanwhile was not meant for the shell: it goes with the flush.
-        # A terminal that hung up has no settings to restore. One that a shell has taken back
-        # meanwhile has the shell's, which are not ours to change.
+        # The flush discards keys that were typed meanwhile: they were not meant for the shell.
+        # A closed terminal has no settings to restore; one that a shell has taken back has
+        # the shell's settings.
         with suppress(OSError, termios.error):
             if _in_front(descriptor):
                 termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
@@ -49,21 +49,20 @@ def quiet_keys() -> Iterator[Callable[[], bytes]]:
 def _typed(descriptor: int) -> bytes:
     try:
         return os.read(descriptor, 256) if _in_front(descriptor) else b""
-    except OSError:  # it hung up
+    except OSError:  # it was closed
         return b""
 
 
 def _in_front(descriptor: int) -> bool:
-    """Return whether a terminal belongs to this job; OSError if it is none."""
+    """Return whether a terminal belongs to this job; raises OSError if it is not a terminal."""
     return os.tcgetpgrp(descriptor) == os.getpgrp()
 
 
 @contextmanager
-def orderly_end() -> Iterator[None]:
+def exit_on_sigterm() -> Iterator[None]:
     """Turn SIGTERM into ``SystemExit(143)`` so that ``finally`` clauses run.
 
-    Only in the main thread and only if nobody else handles the signal: a daemon that does will
-    make ``stop`` true.
+    Only in the main thread, and only if the program does not handle the signal itself.
     """
     if (
         threading.current_thread() is not threading.main_thread()
@@ -83,7 +82,7 @@ def _exit(number: int, _frame: FrameType | None) -> None:
 
 
 class Pause:
-    """Notes Ctrl-Z, so that the terminal can be given back before the process stops."""
+    """Intercepts Ctrl-Z, so that the terminal can be restored before the process stops."""
 
     def __init__(self) -> None:
         self.wanted = False
@@ -91,7 +90,7 @@ class Pause:
 
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """Note SIGTSTP from now on; in other threads than the main one, do nothing."""
+        """Intercept SIGTSTP; does nothing outside the main thread."""
         if (
             threading.current_thread() is not threading.main_thread()
             or signal.getsignal(signal.SIGTSTP) is not signal.SIG_DFL
@@ -105,7 +104,7 @@ class Pause:
             signal.signal(signal.SIGTSTP, signal.SIG_DFL)
 
     def sleep(self) -> None:
-        """Stop the process as Ctrl-Z would have; return when it is continued."""
+        """Stop the process as Ctrl-Z does; return when it is continued."""
         self.wanted = False
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)

@@ -1,4 +1,4 @@
-"""What was decided when: the last minutes of one station as runs, bounded in time and number."""
+"""The decisions of the last minutes of one station as runs, bounded in time and number."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections import deque
 from typing import Final, NamedTuple
 
 SPAN_S: Final = 1800.0
-"""Seconds that are remembered."""
+"""Seconds that are kept."""
 MAX_RUNS: Final = 1800
-"""Runs that are remembered: one a second at the worst."""
+"""Most runs that are kept: one a second at worst."""
 MAX_GAPS: Final = 64
-"""Gaps that are remembered for marking."""
+"""Most gaps that are kept for marking."""
 
 _JOIN: Final = 0.25
 """Share of a hop that may lie between two updates of one run (times are rounded floats)."""
 
 
 class Key(NamedTuple):
-    """What was decided."""
+    """A decision."""
 
     state: str
     genre: str | None
@@ -69,7 +69,7 @@ class Timeline:
     def cells(self, start: float, step: float, count: int) -> list[Key | None]:
         """Return what held longest in each of ``count`` cells of ``step`` seconds from ``start``.
 
-        Of two that held equally long the later; None where nothing is known.
+        Of two that lasted equally long, the later one; None if nothing is known.
         """
         covered: list[dict[Key, float]] = [{} for _ in range(count)]
         stop = start + step * count
@@ -85,7 +85,7 @@ class Timeline:
                 overlap = min(run.end, low + step) - max(run.start, low)
                 if overlap > 0:
                     covered[i][run.key] = covered[i].get(run.key, 0.0) + overlap
-        # Less than a tenth of a cell is a rounded edge, not something to show.
+        # Less than a tenth of a cell is a rounding error.
         return [
             max(held, key=held.__getitem__) if held and sum(held.values()) >= 0.1 * step else None
             for held in covered
@@ -96,7 +96,7 @@ class Timeline:
         marked: set[int] = set()
         for low, high in self.gaps:
             first = int((low - start) // step)
-            # What ends on an edge belongs to the cell before it, even if it has no length.
+            # A gap that ends on an edge belongs to the cell before it, even if it has no length.
             last = -int(-(high - start) // step) - 1
             marked.update(range(max(0, min(first, last)), min(count - 1, last) + 1))
         return marked

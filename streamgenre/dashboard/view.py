@@ -1,4 +1,4 @@
-"""What the dashboard shows, as a pure fold of events: no clock, no terminal, bounded memory."""
+"""What the dashboard knows: built from events alone, without clock or terminal, bounded in size."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 STALE_S: Final = 3.0
 """Seconds without an update after which a station is marked."""
 MAX_QUIET_S: Final = 1e9
-"""More is not told: times out of an event may be anything."""
+"""Longer durations are cut: times from events may be anything."""
 AWAY: Final = ("connecting", "lost", "ended")
-"""States of a source that does not play."""
+"""States of a source that is not playing."""
 MAX_STATIONS: Final = 256
-"""Stations that are remembered; the one that was silent longest goes first."""
+"""Most stations; the one that has not updated for longest is dropped first."""
 MAX_LOG: Final = 50
 """Log entries a station."""
 MAX_SEGMENTS: Final = 100
@@ -32,7 +32,7 @@ MAX_LEVELS: Final = 600
 MAX_KEYS: Final = 64
 """Different decisions whose time is summed up a station."""
 MAX_HOP_S: Final = 30.0
-"""An update speaks for no more seconds than this."""
+"""Most seconds that one update accounts for."""
 _TRIED: Final = {"connecting", "lost"}
 
 
@@ -46,12 +46,12 @@ class LogEntry(NamedTuple):
     text: str
     """What, in words; may hold text from outside."""
     bad: bool
-    """Whether it wants attention."""
+    """Whether it needs attention."""
 
 
 @dataclass(slots=True)
 class StationView:
-    """What is known of one station."""
+    """What is known about one station."""
 
     name: str
     """Name of the station, as sent: clean it before showing it."""
@@ -64,11 +64,11 @@ class StationView:
     source: SourceChange | None = None
     """Newest change of the source."""
     changed: float = 0.0
-    """When the source came to play, or ceased to, by the reader's clock; 0 without ``source``."""
+    """When the source started or stopped playing, by the reader's clock; 0 without ``source``."""
     title: Title | None = None
-    """Newest title that the station told."""
+    """Newest title that the station announced."""
     dead_air_from: float | None = None
-    """When the silence that is dead air began, by the reader's clock; None where there is none."""
+    """When the dead air began, by the reader's clock; None if there is none."""
     arrival: float = 0.0
     """When the newest update came (before the first: the first event), by the reader's clock."""
     hop: float = 1.0
@@ -93,7 +93,7 @@ class StationView:
 
     @property
     def source_state(self) -> str | None:
-        """State of the source; None before anything told it."""
+        """State of the source; None before the first source or status event."""
         if self.source is not None and (
             self.status is None or self.source.time >= self.status.time
         ):
@@ -102,7 +102,7 @@ class StationView:
 
     @property
     def input(self) -> str:
-        """Name of the input, as sent; empty before anything told it."""
+        """Name of the input, as sent; empty before the first source or status event."""
         latest = self.source or self.status
         return latest.input if latest is not None else ""
 
@@ -113,20 +113,20 @@ class StationView:
 
     @property
     def reason(self) -> str:
-        """Why the station does not play, in words as sent; empty while it plays or is not told."""
+        """Why the station does not play, as sent; empty while it plays or if unknown."""
         if self.source is None or self.source_state not in AWAY:
             return ""
-        # Which input it is stands elsewhere.
+        # The input is shown elsewhere.
         return self.source.detail.removeprefix(f"{self.source.input}: ")
 
     def away_s(self, now: float) -> float | None:
-        """Return the seconds for which the source has not played; None while it does."""
+        """Return the seconds since the source stopped playing; None while it plays."""
         if self.source is None or self.source_state not in AWAY:
             return None
         return max(0.0, now - self.changed)
 
     def dead_air_s(self, now: float) -> float | None:
-        """Return the seconds of a silence that is dead air, else None."""
+        """Return the seconds of dead air so far; None if there is none."""
         if self.dead_air_from is None or self.source_state in AWAY:
             return None
         return max(0.0, now - self.dead_air_from)
@@ -136,9 +136,9 @@ class StationView:
         return max(0.0, now - self.arrival)
 
     def stale_s(self, now: float) -> int | None:
-        """Return the whole seconds without an update, or None while updates are due or over.
+        """Return the whole seconds without an update; None if none is overdue.
 
-        A source that does not play has none to send; slower hops are given their time.
+        A source that is not playing sends none; slower hops are allowed for.
         """
         quiet = self.quiet_s(now)
         if self.source_state in AWAY or quiet <= max(STALE_S, 2.5 * self.hop):
@@ -148,19 +148,19 @@ class StationView:
 
 @dataclass(slots=True)
 class DashboardView:
-    """What is known of all stations: feed it with :meth:`apply`."""
+    """What is known about all stations; updated by :meth:`apply`."""
 
     stations: dict[str, StationView] = field(default_factory=dict)
     """Stations by name, in the order first heard."""
     selected: str | None = None
     """Name of the station to show alone; None: the only one, or the table of all."""
     page: int = 0
-    """Page of the table, where it has more than one; counted on, the first follows the last."""
+    """Page of the table; counts up, the first page follows the last."""
 
     messages: deque[Message] = field(default_factory=lambda: deque(maxlen=MAX_MESSAGES))
-    """What the program said beside the events, newest last."""
+    """Messages of the program, newest last."""
     _removed: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_STATIONS))
-    """Sessions that are over for good: what is repeated of them comes too late."""
+    """Sessions that have ended: late events of these are ignored."""
 
     def in_order(self) -> list[StationView]:
         """Return the stations by name, those that have ended for good last."""
@@ -169,12 +169,18 @@ class DashboardView:
         )
 
     def apply(self, event: AnyEvent, now: float | None = None) -> None:
-        """Take in one event.
+        """Take an event.
 
-        ``now`` is when it arrived, by the same clock that later readers pass as ``now`` (any zero,
-        in seconds); by default the time of the event itself. Repeated and overtaken events change
-        nothing, nor do events without a finite time; events missing by their ``seq`` are counted.
-        A station that its daemon has removed is forgotten.
+        Repeated and late events change nothing, nor do events without a finite time; events missing
+        by their ``seq`` are counted. A station that its daemon has removed is dropped.
+
+        Parameters
+        ----------
+        event
+            An event of any station.
+        now
+            When it arrived, in seconds on the clock that is later passed as ``now`` (any zero);
+            None for the time of the event itself.
         """
         if not (math.isfinite(event.time) and math.isfinite(event.stream_time)):
             return
@@ -202,7 +208,7 @@ class DashboardView:
                 _log(station, event, "gap", _gap_text(event), bad=True)
             case SourceChange():
                 before = station.source.state if station.source is not None else None
-                # One attempt after another is one absence.
+                # Repeated attempts count as one absence.
                 if before != event.state and not {before, event.state} <= _TRIED:
                     station.changed = arrival
                 station.source = event
@@ -231,7 +237,7 @@ class DashboardView:
             del self.stations[quietest.name]
 
     def _restart(self, old: StationView, event: AnyEvent, arrival: float) -> StationView:
-        """Return the station as new, with the history that is still true of it."""
+        """Return a new view of a station, with the history that stays valid across sessions."""
         station = StationView(
             old.name,
             event.session,
@@ -246,9 +252,9 @@ class DashboardView:
 
 
 def _in_order(station: StationView, event: AnyEvent) -> bool:
-    """Return whether an event is newer than what is known; count those skipped over."""
+    """Return whether an event is newer than the last of its type; count missing ones."""
     last = station.last_seq.get(event.TYPE)
-    # The first one seen tells nothing of those before: a reader may have come late.
+    # Events before the first are not missing: the subscriber may have joined late.
     if last is not None:
         if event.seq <= last:
             return False

@@ -1,10 +1,10 @@
 """Colours and letters of genres and states: plain hex strings, for terminals and reports alike.
 
-The ten colours of the GTZAN genres were searched for, not picked: starting from a colour that suits
-each genre, the smallest distance between any two (CIE 1976 ΔE) was maximised for normal sight and
-for simulated protanopia, deuteranopia and tritanopia at once, within a lightness and a chroma that
-are calm and legible on a dark ground. It is above 23 in all four. The letters tell the genres apart
-where there is no colour at all.
+The ten colours of the GTZAN genres were optimised: starting from a colour that suits each genre,
+the smallest distance between any two (CIE 1976 ΔE) was maximised for normal sight and for simulated
+protanopia, deuteranopia and tritanopia together, within a range of lightness and chroma that is
+legible on a dark background. It is above 23 in all four. Without colour, letters distinguish the
+genres.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ STATE_COLORS: Final[dict[str, str]] = {
 """Colour of each state other than music."""
 
 STATE_TEXT: Final = "#9BA3AE"
-"""Colour of words and large letters that name a state; its cells are darker."""
+"""Colour of text that names a state; cells of states are darker."""
 
 STATE_GLYPHS: Final[dict[str, str]] = {"silence": ".", "unknown": "?", "speech": "s"}
-"""Sign of each state other than music; no genre has one of these for a letter."""
+"""Sign of each state other than music; never used as the letter of a genre."""
 
 GOOD: Final = "#3FB68B"
-"""Colour of what is well."""
+"""Colour of good values."""
 WARN: Final = "#E5B83B"
-"""Colour of what wants attention."""
+"""Colour of warnings."""
 BAD: Final = "#F0665E"
-"""Colour of what is wrong. Never the only sign of it: a word or a glyph says the same."""
+"""Colour of errors. A word or a sign always says the same."""
 
 _SPELLINGS: Final = str.maketrans("", "", " -_&'")
 _POOL: Final = string.ascii_uppercase + string.ascii_lowercase + string.digits
@@ -78,7 +78,7 @@ def _known(label: str) -> str:
 
 @lru_cache(maxsize=256)
 def genre_color(label: str) -> str:
-    """Return the colour of a genre as ``#RRGGBB``; the same for the same label, always.
+    """Return the colour of a genre as ``#RRGGBB``; the same label always has the same colour.
 
     Labels outside GTZAN get one of 96 colours by a hash of their name.
     """
@@ -93,23 +93,23 @@ def genre_color(label: str) -> str:
 
 
 def color(state: str, genre: str | None) -> str:
-    """Return the colour of what was decided: a genre, or a state without one."""
+    """Return the colour of a decision: of the genre, or of the state if there is none."""
     if genre is not None:
         return genre_color(genre)
     return STATE_COLORS.get(state, STATE_COLORS["unknown"])
 
 
 def text_color(genre: str | None) -> str:
-    """Return the colour of the word for what was decided: the genre's, or that of all states."""
+    """Return the text colour of a decision: the genre's, or the common one of all states."""
     return STATE_TEXT if genre is None else genre_color(genre)
 
 
 def letters(labels: Iterable[str]) -> dict[str, str]:
-    """Return one letter for each label, no letter twice while there are enough (62).
+    """Return one letter for each label; up to 62 labels get different ones.
 
-    GTZAN genres have their own. Others, in the order given, take the first free letter of their
-    name, else the first free one of the alphabet. Ask with the labels in the order of the model to
-    be answered the same each time.
+    GTZAN genres have fixed letters. Other labels, in the given order, take the first free letter of
+    their name, else the first free one of the alphabet. Pass the labels in the model's order to get
+    the same letters each time.
     """
     labels = list(labels)
     found: dict[str, str] = {}
@@ -128,7 +128,7 @@ def letters(labels: Iterable[str]) -> dict[str, str]:
 
 
 def ink(background: str) -> str:
-    """Return black or white, whichever is read more easily on a colour ``#RRGGBB``."""
+    """Return black or white, whichever has more contrast to a colour ``#RRGGBB``."""
     red, green, blue = (int(background[i : i + 2], 16) / 255 for i in (1, 3, 5))
     luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
     # The two contrasts (WCAG) are equal at a luminance of 0.18.

@@ -1,4 +1,4 @@
-"""Words and numbers as they are shown; text from outside is made harmless here."""
+"""Words and numbers as they are shown; text from outside is sanitised here."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_CLEAN: Final = 256
-"""Characters of a text from outside that are looked at; no screen row shows more."""
+"""Most characters of a text from outside that are used; no screen row shows more."""
 MAX_MARKS: Final = 2
-"""Combining marks kept on one character; stacks of them run over other rows."""
+"""Most combining marks kept on one character; more would cover other rows."""
 
 _DROPPED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Me"})
 _VARIATION_SELECTORS: Final = range(0xFE00, 0xFE10)
@@ -23,10 +23,10 @@ _REGIONAL_INDICATORS: Final = range(0x1F1E6, 0x1F200)
 
 @lru_cache(maxsize=512)
 def clean(text: str) -> str:
-    """Return text from outside as one line without anything that could steer a terminal.
+    """Return text from outside as one line that cannot control a terminal.
 
-    Control and format characters (escapes, direction marks, joiners), lone surrogates, stacked
-    marks and line breaks go; what is left has the same width in rich and in terminals.
+    Removes control and format characters (escapes, direction marks, joiners), lone surrogates,
+    stacked marks and line breaks; the rest has the same width in rich and in terminals.
     """
     kept: list[str] = []
     marks = 0
@@ -52,7 +52,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 def share(value: float) -> float:
-    """Return a number cut to the range 0 to 1; what is not a number counts as 0."""
+    """Return a number limited to the range 0 to 1; values that are not finite count as 0."""
     return min(1.0, max(0.0, value)) if math.isfinite(value) else 0.0
 
 
@@ -62,7 +62,7 @@ def percent(part: float) -> str:
 
 
 def clock(unix: float) -> str:
-    """Return UNIX seconds as local time ``12:04:31``; ``--:--:--`` if there is no such time."""
+    """Return UNIX seconds as local time ``12:04:31``; ``--:--:--`` if it is out of range."""
     try:
         return time.strftime("%H:%M:%S", time.localtime(unix))
     except (ValueError, OverflowError, OSError):
@@ -70,9 +70,9 @@ def clock(unix: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time in the two units that matter: ``42 s``, ``3 min 5 s``, ``2 h 4 min``.
+    """Return a duration in its two largest units: ``42 s``, ``3 min 5 s``, ``2 h 4 min``.
 
-    What is not finite or below zero counts as 0.
+    Negative values and values that are not finite count as 0.
     """
     whole = round(seconds) if math.isfinite(seconds) and seconds > 0 else 0
     minutes, rest = divmod(whole, 60)
@@ -93,7 +93,7 @@ def level(dbfs: float | None) -> str:
 
 
 def milliseconds(ms: float) -> str:
-    """Return milliseconds with as many digits as tell something: ``3.1``, ``42``, ``1200``."""
+    """Return milliseconds with two significant digits or as a whole number: ``3.1``, ``42``."""
     return f"{ms:.1f}" if ms < 10 else f"{ms:.0f}"
 
 
@@ -103,5 +103,5 @@ def size(count: int) -> str:
 
 
 def number(count: int) -> str:
-    """Return a whole number with thin groups: ``1 234 567``."""
+    """Return a whole number in groups of three digits: ``1 234 567``."""
     return f"{count:,}".replace(",", " ")

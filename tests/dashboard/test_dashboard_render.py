@@ -25,7 +25,7 @@ from support.dashboard_events import (
 )
 
 from streamgenre.dashboard.bigtext import big
-from streamgenre.dashboard.keys import press
+from streamgenre.dashboard.keys import apply_keys
 from streamgenre.dashboard.messages import Message
 from streamgenre.dashboard.picture import save_picture
 from streamgenre.dashboard.render import render
@@ -289,34 +289,34 @@ def test_more_stations_than_rows_are_counted() -> None:
 def test_keys_page_through_the_table_and_show_one_station_after_another() -> None:
     view, now = viewed(update(0, station=f"s{i:02}") for i in range(40))
     assert "s00" in written(view, now, 80, 24)
-    assert press(view, b" ")
+    assert apply_keys(view, b" ")
     text = written(view, now, 80, 24)
     assert "s00" not in text
     assert "s19" in text
     assert "page 2 of 3" in text
-    assert press(view, b" \x1b[6~")  # over the last page to the first
+    assert apply_keys(view, b" \x1b[6~")  # over the last page to the first
     assert "s00" in written(view, now, 80, 24)
     seen = []
     for key in (b"\x1b[B", b"j", b"\t", b"\x1b[A"):
-        assert press(view, key)
+        assert apply_keys(view, key)
         seen.append(view.selected)
     assert seen == ["s00", "s01", "s02", "s01"]
     assert "stations" not in written(view, now, 80, 24)
-    assert press(view, b"\x1b")
+    assert apply_keys(view, b"\x1b")
     assert "40 stations" in written(view, now, 80, 24)
-    assert press(view, b"k")
+    assert apply_keys(view, b"k")
     assert view.selected == "s39"
-    assert not press(view, b"x\x1b[15~\xff\n")
+    assert not apply_keys(view, b"x\x1b[15~\xff\n")
     assert view.selected == "s39"
     del view.stations["s39"]  # forgotten for want of room
-    assert press(view, b"j")
+    assert apply_keys(view, b"j")
     assert view.selected == "s00"
 
 
 @given(st.binary(max_size=20))
 def test_no_keys_can_hurt(typed: bytes) -> None:
     view, now = viewed(update(0, station=f"s{i}") for i in range(3))
-    press(view, typed)
+    apply_keys(view, typed)
     assert view.selected in (None, *view.stations)
     assert written(view, now, 80, 24)
 

@@ -141,17 +141,17 @@ def test_a_station_that_was_removed_is_forgotten_whatever_comes_too_late() -> No
 
 def test_a_message_goes_when_what_it_tells_of_is_mended_or_told_anew() -> None:
     messages, shown = Messages(), deque[Message](maxlen=MAX_MESSAGES)
-    messages.mended("a")  # nothing was said of it
+    messages.resolve("a")  # nothing was said of it
     for number, about in enumerate(("a", "b", "", "a", "")):
         messages.put(Message(T0, str(number), True, about))
     assert messages.move(shown, T0)
     assert [one.text for one in shown] == ["1", "2", "3", "4"]
-    messages.mended("a")
+    messages.resolve("a")
     messages.put(Message(T0, "5", True, "a"))  # broken again
-    messages.mended("b")
+    messages.resolve("b")
     assert messages.move(shown, T0)
     assert [one.text for one in shown] == ["2", "4", "5"]
-    messages.mended("a")
+    messages.resolve("a")
     assert messages.move(shown, T0)
     assert not messages.move(shown, T0)
     assert [one.text for one in shown] == ["2", "4"]

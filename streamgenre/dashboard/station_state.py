@@ -1,4 +1,4 @@
-"""How a station stands, at a glance: whether it plays, whether it should, and for how long not."""
+"""The state of a station in one word: whether it plays, and if not, for how long."""
 
 from __future__ import annotations
 
@@ -21,20 +21,33 @@ SIGNS: Final[dict[str, tuple[str, str]]] = {
     "ended": ("■", palette.STATE_COLORS["unknown"]),
     "no word yet": ("◌", palette.STATE_TEXT),
 }
-"""Sign and colour of each standing; all but ``dead air`` and those without a word are states of
-the source."""
+"""Sign and colour of each word. All but ``dead air``, ``no update`` and ``no word yet`` are states
+of the source."""
 
 
-class Standing(NamedTuple):
-    """How a station stands."""
+class StationState(NamedTuple):
+    """The state of a station."""
 
     word: str
-    """One of ``SIGNS``, or a state that is not known here."""
+    """A key of ``SIGNS``, or a state of the source that is unknown here."""
     seconds: int | None
-    """For how long, where that wants to be known."""
+    """How long it has lasted; None if that does not matter."""
 
     def row(self, paint: Paint, form: Literal["sign", "word", "time"] = "time") -> Row:
-        """Return it as sign, as sign and word, or with the time too where there is one."""
+        """Return the state as text.
+
+        Parameters
+        ----------
+        paint
+            Makes styles.
+        form
+            ``sign`` alone; sign and ``word``; or with the ``time`` too, if there is one.
+
+        Returns
+        -------
+        Row
+            A new row.
+        """
         sign, color = SIGNS.get(self.word, ("◌", palette.WARN))
         text = sign if form == "sign" else f"{sign} {clean(self.word)}"
         if form == "time" and self.seconds is not None:
@@ -42,16 +55,29 @@ class Standing(NamedTuple):
         return Row().add(text, paint(color, bold=True))
 
 
-def standing(station: StationView, now: float) -> Standing:
-    """Return how a station stands; ``now`` by the clock by which its events arrived."""
+def station_state(station: StationView, now: float) -> StationState:
+    """Return the state of a station.
+
+    Parameters
+    ----------
+    station
+        What is known of it.
+    now
+        Seconds on the clock by which its events arrived.
+
+    Returns
+    -------
+    StationState
+        Its state.
+    """
     state = station.source_state
     if state is None:
-        return Standing("no word yet", station.stale_s(now))
+        return StationState("no word yet", station.stale_s(now))
     away = station.away_s(now)
     if away is not None:
-        return Standing(state, None if state == "ended" else int(away))
+        return StationState(state, None if state == "ended" else int(away))
     stale = station.stale_s(now)
     if stale is not None:
-        return Standing("no update", stale)
+        return StationState("no update", stale)
     dead = station.dead_air_s(now)
-    return Standing(state, None) if dead is None else Standing("dead air", int(dead))
+    return StationState(state, None) if dead is None else StationState("dead air", int(dead))
