@@ -1,1 +1,1 @@
-"""Where a station's samples come from: sound cards, files, pipes and the demo programme."""
+"""Audio inputs: sound cards, radio streams, files, pipes and the demo programme."""

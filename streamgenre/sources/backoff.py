@@ -1,4 +1,4 @@
-"""Pauses between attempts to get a source back."""
+"""Growing pauses between attempts to open a source."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import time
 
 
 class Backoff:
-    """Growing pauses with jitter, small again after a stable stretch.
+    """Pauses that double, with jitter, and are reset after a stable period.
 
     Parameters
     ----------
     first_s, longest_s
-        First and longest pause in seconds; each is twice the one before.
+        First and longest pause in seconds; each is twice the previous one.
     stable_s
-        After so many seconds of success the pauses begin anew with the first.
+        Seconds an attempt must last for the pauses to be reset to the first.
     """
 
     def __init__(self, first_s: float, longest_s: float, stable_s: float = 30.0) -> None:
@@ -23,13 +23,13 @@ class Backoff:
         self._began = time.monotonic()
 
     def begin(self) -> None:
-        """Note that an attempt begins now."""
+        """Mark the start of an attempt."""
         self._began = time.monotonic()
 
     def next_s(self) -> float:
-        """Return the pause in seconds after an attempt that has ended now."""
+        """Return the pause in seconds after the attempt that has just ended."""
         if time.monotonic() - self._began > self._stable_s:
             self._next_s = self._first_s
-        pause = self._next_s * random.uniform(0.8, 1.2)  # many daemons must not return in step
+        pause = self._next_s * random.uniform(0.8, 1.2)  # keeps daemons from retrying in step
         self._next_s = min(2 * self._next_s, self._longest_s)
         return pause

@@ -1,4 +1,4 @@
-"""What every source is: a thread that fills a ring, and a state that it tells of."""
+"""The base class of all sources: a thread that fills a ring and reports its state."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
     from streamgenre.sources.titles import Title
 
 RING_SECONDS: Final = 10.0
-"""How long the engine may be busy before samples are lost."""
+"""Length of the ring in seconds: how long the engine may be busy before samples are lost."""
 MAX_TITLES: Final = 64
-"""Titles that can wait to be heard; of more, the oldest are forgotten."""
+"""Titles that may wait for their sample; the oldest are dropped beyond that."""
 
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """A source changed its state."""
+    """A new state of a source."""
 
     state: SourceState
     detail: str = ""
-    """Why, in words."""
+    """The reason, for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class TitleChange:
-    """A title with its place in the stream."""
+    """A title and its position in the stream."""
 
     at: int
-    """Samples before its first one, lost ones included, at the rate of the source."""
+    """Index of its first sample at the rate of the source; lost samples count."""
     title: Title
-    """What is announced there."""
+    """The title."""
 
 
 class Source(ABC):
@@ -50,10 +50,10 @@ class Source(ABC):
     """
 
     real_time: bool
-    """Whether samples arrive as they happen, so that their arrival tells the wall time."""
+    """Whether samples arrive as they are played, so that their arrival gives the wall time."""
 
     live: bool
-    """Whether what it delivers is heard once and will not come again."""
+    """Whether lost samples are lost for good, unlike those of a file."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -61,41 +61,46 @@ class Source(ABC):
         self.rate = 0
         self.channels = 0
         self.state: SourceState = "connecting"
-        # Bounded: a source that flaps for days without a reader must not fill the memory.
+        # Bounded: an unstable source that nobody reads must not fill the memory.
         self.state_changes: deque[StateChange] = deque(maxlen=64)
         self.titles: deque[TitleChange] = deque(maxlen=MAX_TITLES)
         self.info: StreamInfo | None = None
         self.failure: Exception | None = None
         self.successor: Source | None = None
-        """Has taken its place, before a single sample."""
-        self._told: StateChange | None = None
+        """The source that replaces this one, which has delivered no sample."""
+        self._newest_change: StateChange | None = None
 
     def set_state(self, state: SourceState, detail: str = "") -> None:
-        """Change the state; a repetition of the same is not told again.
+        """Change the state; the same state and detail are reported once.
 
-        The detail may quote servers and file names: it is made fit to be shown.
+        Parameters
+        ----------
+        state
+            The new state.
+        detail
+            The reason. It may quote servers and file names: control characters are removed.
         """
-        notice = StateChange(state, clean(detail))
-        if notice != self._told:
-            self._told = notice
+        change = StateChange(state, clean(detail))
+        if change != self._newest_change:
+            self._newest_change = change
             self.state = state
-            self.state_changes.append(notice)
+            self.state_changes.append(change)
 
     def announce(self, title: Title) -> None:
-        """Say what plays from the next sample on; by the thread that fills the ring."""
+        """Set the title from the next sample on. Called by the thread that fills the ring."""
         assert self.ring is not None
         self.titles.append(TitleChange(self.ring.written + self.ring.lost, title))
 
     @abstractmethod
     def start(self) -> None:
-        """Begin to capture.
+        """Start to capture.
 
         Raises
         ------
         InputError
-            If the input cannot work at all.
+            If the input can never work.
         """
 
     @abstractmethod
     def stop(self) -> None:
-        """End the capture within two seconds; may be called twice."""
+        """Stop the capture within two seconds; may be called twice."""

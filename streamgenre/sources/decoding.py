@@ -1,4 +1,4 @@
-"""What files and streams have in common: PyAV's packets to blocks of one rate and layout."""
+"""Decodes PyAV's packets to blocks of one rate and channel layout, for files and streams."""
 
 from __future__ import annotations
 
@@ -18,39 +18,46 @@ MIN_RATE: Final = 4_000
 MAX_RATE: Final = 768_000
 MAX_CHANNELS: Final = 64
 MIN_MISSING_S: Final = 0.1
-"""A shorter jump of the timestamps is how they are rounded."""
+"""A shorter jump of the timestamps, in seconds, is rounding."""
 MAX_MISSING_S: Final = 30.0
-"""A longer jump of the timestamps is a new numbering."""
+"""A longer jump of the timestamps, in seconds, is a new time base."""
 
 
 @dataclass(slots=True)
 class DamageCounter:
-    """Counts what could not be decoded."""
+    """Counts packets that could not be decoded."""
 
     packets: int = 0
 
     def __str__(self) -> str:
         plural = "s" * (self.packets != 1)
-        return f" ({self.packets} damaged packet{plural} passed over)" if self.packets else ""
+        return f" ({self.packets} damaged packet{plural} skipped)" if self.packets else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """Rate and layout that blocks are converted to."""
+    """Sample rate and channel layout of blocks."""
 
     rate: int
     """Samples a second."""
     layout: str
-    """FFmpeg's name of the channel layout, such as ``stereo``."""
+    """FFmpeg's name of the channel layout, for example ``stereo``."""
 
 
 def audio_stream(container: Any, name: str) -> tuple[Any, Format]:
     """Return a container's first audio stream and its format.
 
+    Parameters
+    ----------
+    container
+        PyAV's input container.
+    name
+        Name of the input in error messages.
+
     Raises
     ------
     InputError
-        If it has none, or one of an absurd format; ``name`` is what the message calls it.
+        If there is no audio stream, or if its rate or number of channels is out of range.
     """
     if not container.streams.audio:
         kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
@@ -58,7 +65,7 @@ def audio_stream(container: Any, name: str) -> tuple[Any, Format]:
     stream = container.streams.audio[0]
     rate, channels = stream.codec_context.sample_rate, stream.codec_context.channels
     if rate == 0 or channels == 0:
-        raise InputError(f"{name}: no audio that could be decoded; expected one FFmpeg knows")
+        raise InputError(f"{name}: no decodable audio; expected a codec that FFmpeg knows")
     if not (MIN_RATE <= rate <= MAX_RATE and 1 <= channels <= MAX_CHANNELS):
         raise InputError(
             f"{name}: {channels} channels at {rate} Hz; expected 1 to {MAX_CHANNELS} channels "
@@ -76,8 +83,19 @@ def blocks(
 ) -> Iterator[NDArray[np.float32]]:
     """Yield a stream's samples in the wanted format, shape ``(n, channels)``.
 
-    Damaged packets are counted and passed over; a rate or layout that changes on the way is
-    converted.
+    Damaged packets are counted and skipped. If the rate or layout changes within the stream, the
+    samples are converted.
+
+    Parameters
+    ----------
+    container, stream
+        PyAV's input container and its audio stream.
+    wanted
+        Format of the blocks.
+    damage
+        Counts the damaged packets.
+    on_packet
+        Called with every packet before its samples are yielded, those of data streams included.
     """
     import av
 
@@ -96,7 +114,7 @@ def blocks(
             damage.packets += packet is not None
             if packet is None:
                 return
-            continue  # the next packet may be whole
+            continue  # the next packet may be intact
         for frame in frames:
             yield from converter.convert(frame)
         if packet is None:
@@ -105,7 +123,7 @@ def blocks(
 
 
 class _Converter:
-    """PyAV's resampler, renewed whenever the frames change their format."""
+    """PyAV's resampler, replaced whenever the format of the frames changes."""
 
     def __init__(self, wanted: Format) -> None:
         import av
@@ -132,11 +150,11 @@ class _Converter:
                 layout=frame.layout.name if mono else self._wanted.layout,
                 rate=self._wanted.rate,
             )
-        frame.pts = None  # timestamps that jump must not make the resampler pad or cut
+        frame.pts = None  # a jump of the timestamps must not make the resampler pad or cut
         yield from self._blocks(frame)
 
     def _is_wanted(self, frame: Any) -> bool:
-        """Whether it needs no converting; most decoders give planes of floats."""
+        """Whether a frame needs no conversion; most decoders produce planar floats."""
         return bool(
             frame.format.name == "fltp"
             and frame.sample_rate == self._wanted.rate
@@ -156,7 +174,7 @@ class _Converter:
 
 
 def _fit(samples: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
-    """Return samples with so many channels: between mono and others, FFmpeg changes the level."""
+    """Convert from or to mono by the mean, since FFmpeg would change the level."""
     if samples.shape[1] == channels:
         return samples
     mono: NDArray[np.float32] = samples.mean(axis=1, keepdims=True)
@@ -164,15 +182,15 @@ def _fit(samples: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
 
 
 class Timeline:
-    """Finds by the timestamps of packets what is missing between them."""
+    """Finds missing audio by the timestamps of packets."""
 
     def __init__(self) -> None:
-        self._end: float | None = None  # of the newest packet, in seconds
+        self._end: float | None = None  # end of the newest packet in seconds
 
     def missing_s(self, packet: Any) -> float:
-        """Return how many seconds are missing before a packet.
+        """Return the seconds of audio missing before a packet.
 
-        Timestamps that jump back or far ahead are another numbering, and nothing is missing.
+        Timestamps that jump back or far ahead start a new time base: nothing is missing.
         """
         if packet.pts is None or not packet.duration or packet.time_base is None:
             return 0.0
@@ -183,11 +201,11 @@ class Timeline:
 
 
 def split_block(block: NDArray[np.float32], samples: int) -> Iterator[NDArray[np.float32]]:
-    """Yield a block in pieces of at most so many samples."""
+    """Yield a block in pieces of at most ``samples`` samples."""
     for start in range(0, len(block), samples):
         yield block[start : start + samples]
 
 
 def error_text(error: Exception) -> str:
-    """Return what FFmpeg or the system says is wrong, without the path or URL."""
+    """Return the error message of FFmpeg or the system, without the path or URL."""
     return str(getattr(error, "strerror", None) or error)

@@ -1,4 +1,4 @@
-"""A source that is still to be opened, so that no station waits for the opening of another."""
+"""A source that is opened in a thread, so that no station waits for another."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RETRY_S: Final = (1.0, 30.0)
-"""First and longest pause in seconds between two looks for an input that is not there."""
+"""First and longest pause in seconds between attempts to open a missing input."""
 
 
 class DeferredSource(Source):
-    """Opens an input in a thread of its own; what is opened then takes its place.
+    """Opens an input in its own thread; the opened source then replaces this one.
 
     Parameters
     ----------
     name
         Name of the input, without credentials.
     opening
-        Opens it; may take its time, and raise :class:`InputError`.
+        Opens the input. It may block, and may raise :class:`InputError`.
     waits
-        Whether an input that is not there is waited for; else that is a failure.
+        Whether to wait for a missing input; otherwise a missing input is an error.
     as_fast_as_possible
-        Whether it will be played as fast as can be.
+        Whether the input is not played in real time.
     live
-        Whether what it delivers will not come again.
+        Whether lost samples are lost for good.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class DeferredSource(Source):
                     self.set_state("connecting", str(error))
                     self._stop.wait(backoff.next_s())
                     continue
-                if self._stop.is_set():  # nobody asks any more
+                if self._stop.is_set():  # no longer wanted
                     return
                 source.start()
                 self.successor = source
@@ -81,6 +81,6 @@ class DeferredSource(Source):
                     source.stop()
                 return
             self.set_state("ended", "stopped")
-        except Exception as error:  # noqa: BLE001 - handed to the engine, which tells it
+        except Exception as error:  # noqa: BLE001 - the engine reports it
             self.failure = error
             self.set_state("ended", str(error))

@@ -1,8 +1,8 @@
-"""A programme that streamgenre synthesises itself: something to hear where no input device is.
+"""The demo programme: synthesised music for machines without an input device.
 
-Five contrasting styles with hard changes, one silence and one gap, for ever, each round a little
-different. Seeded: the same seed gives the same samples. The styles are sketches in sound, not
-recordings: what a model calls them is up to the model.
+Five contrasting styles with hard changes, one silence and one gap, repeated without end with small
+variations. The same seed gives the same samples. The styles are synthetic sketches: models need not
+recognise them as their genres.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ PART_S: Final = 15.0
 SILENCE_S: Final = 5.0
 GAP_S: Final = 0.75
 GAP_STYLE: Final = 2
-"""The style in which the gap is."""
+"""Index of the style that contains the gap."""
 _SECTION_S: Final = 3.0
-"""What is synthesised at a time: short, so that real pace is kept while the next is made."""
+"""Seconds synthesised at once: short, so that real-time pace is kept."""
 _BLOCK: Final = RATE // 20
 
 
 def open_demo(*, pace: Pace = "real", seed: int = 0) -> PacedSource:
-    """Return a source that plays the programme without end."""
+    """Return a source that plays the programme without end, at a pace and from a seed."""
     return PacedSource("demo", RATE, 1, programme(seed), pace=pace, real_time=pace == "real")
 
 
 def programme(seed: int = 0) -> Iterator[NDArray[np.float32] | Gap]:
-    """Yield the endless programme as mono blocks of 50 ms, and the gap in it."""
+    """Yield the endless programme as mono blocks of 50 ms, shape ``(n, 1)``, and its gap."""
     for part in count():
         order = part % (len(STYLES) + 1)
         if order == len(STYLES):
@@ -53,7 +53,7 @@ def programme(seed: int = 0) -> Iterator[NDArray[np.float32] | Gap]:
             rng = np.random.default_rng([seed, part, section])
             style, loudness = STYLES[order]
             signal = 0.35 * np.tanh(style(rng, key, _SECTION_S) / loudness)
-            if order == GAP_STYLE and section == sections // 2:  # as by a lost connection
+            if order == GAP_STYLE and section == sections // 2:  # like a lost connection
                 missing = int(GAP_S * RATE)
                 yield Gap(missing, GapReason.SOURCE)
                 signal = signal[missing:]
@@ -191,4 +191,4 @@ STYLES: Final[tuple[tuple[Style, float], ...]] = (
     (_swing, 3.0),
     (_beat, 3.0),
 )
-"""Each style with the amplitude that counts as loud in it."""
+"""Each style with the amplitude that is loud for it."""

@@ -1,4 +1,4 @@
-"""Which source is meant by ``--input``."""
+"""Creates the source that ``--input`` names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def input_problem(name: str) -> str:
-    """Return why nothing can be listened to by this name, wherever the daemon runs, or ""."""
+    """Return why an input can never be opened, on any machine; an empty text if it may be."""
     if not name.strip():
         return "expected a device, a path, a URL, -, demo or default"
     if (looks_like_url(name) or looks_like_login(name)) and not is_stream(name):
@@ -43,19 +43,19 @@ def input_problem(name: str) -> str:
 
 
 def open_input(settings: InputSettings, *, waits: bool = True) -> tuple[Source, str | None]:
-    """Return the source that the settings mean, and a line for the user where one was chosen.
+    """Return the source that the settings name, and a line for the user if one was chosen.
 
     Parameters
     ----------
     settings
-        Of the station.
+        The settings of the station's input.
     waits
-        Whether a device that is there but cannot be opened is waited for; else the source fails.
+        Whether to wait for a device that cannot be opened; otherwise the source fails.
 
     Raises
     ------
     InputError
-        If there is no such input, or it cannot be used.
+        If the input does not exist or cannot be used.
     """
     name = settings.input
     if name is None:
@@ -75,13 +75,13 @@ def open_input(settings: InputSettings, *, waits: bool = True) -> tuple[Source, 
     except InputError as error:
         if name == INPUT or is_id(name):
             raise
-        raise InputError(f"{name!r} is no file here, and: {error}") from error
+        raise InputError(f"{name!r} is not a file, and: {error}") from error
     chosen_by = device.name if name == INPUT else name
     return DeviceSource(DeviceSelection(chosen_by, device), settings.device, waits=waits), None
 
 
 def _open_path(name: str, settings: InputSettings) -> Source:
-    """Return what plays a file, a folder or a list of files, or the stream of a station list."""
+    """Return the source of a file, folder, playlist or station list."""
     order = Order(loop=settings.loop, shuffle=settings.shuffle)
     path = expand(name)
     if not is_playlist(path):
@@ -94,21 +94,21 @@ def _open_path(name: str, settings: InputSettings) -> Source:
 
 
 def is_device(name: str | None) -> bool:
-    """Whether an input can only be a device: such a one is waited for."""
+    """Whether an input can only be a device; a missing device is waited for."""
     return not (
         name is None or name in ("-", "demo") or looks_like_url(name) or _looks_like_path(name)
     )
 
 
 def is_replayable(name: str | None) -> bool:
-    """Whether an input is played, and not heard once and for all: a file or the demo."""
+    """Whether an input can be played again: a file, a playlist or the demo."""
     return name == "demo" or not (
         name is None or name == "-" or looks_like_url(name) or is_device(name)
     )
 
 
 def input_name(name: str | None) -> str:
-    """Return what a station with this input is called that has no name: before it is opened."""
+    """Return the default name of a station with this input, which need not be open."""
     if name in (None, INPUT):
         return "default input"
     if looks_like_url(name) or looks_like_login(name):
@@ -125,7 +125,7 @@ def _looks_like_path(name: str) -> bool:
 
 
 def _default(settings: InputSettings, *, waits: bool) -> tuple[Source, str]:
-    """Return the default input device, or the demo where there is none."""
+    """Return the default input device, or the demo if there is none."""
     try:
         devices = list_devices()
         reason = "no input device"

@@ -1,4 +1,4 @@
-"""Sources that can wait: files, pipes and synthesised programmes, read block by block."""
+"""Sources that are read block by block at a chosen pace: files, pipes and the demo."""
 
 from __future__ import annotations
 
@@ -20,54 +20,54 @@ if TYPE_CHECKING:
 Pace: TypeAlias = Literal["real", "fast"]
 _WAIT_S: Final = 0.002
 _PAUSED_S: Final = 1.0
-"""Being later than this is no jitter."""
+"""A longer delay in seconds means that the process was paused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """Nothing comes from an input that should deliver all the time."""
+    """An input that should deliver continuously delivers nothing."""
 
     seconds: float
-    """For how long, in seconds."""
+    """How long, in seconds."""
     detail: str = ""
-    """Why, in words; empty where nobody knows."""
+    """The reason, for people; empty if unknown."""
     pause_s: float = 0.0
-    """Seconds to wait before more is asked for."""
+    """Seconds to wait before the next item is requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something to be told of an input that goes on all the same."""
+    """A problem with an input that continues to play."""
 
     detail: str
-    """What, in words."""
+    """The problem, for people."""
 
 
 if TYPE_CHECKING:
     Item: TypeAlias = NDArray[np.float32] | Gap | Stall | Problem | Title
-    """What a paced source plays."""
+    """An item that a paced source plays."""
 
 
 class PacedSource(Source):
-    """Fills its ring from an iterator of blocks and losses, in a thread.
+    """A source that fills its ring from an iterator, in a thread.
 
     Parameters
     ----------
     name
         Name of the input.
     rate, channels
-        Format of the blocks; each has the shape ``(n, channels)``.
+        Rate in Hz and channels of the blocks; a block has the shape ``(n, channels)``.
     blocks
-        What to play; it may block, and may raise :class:`InputError`.
+        The items to play. The iterator may block, and may raise :class:`InputError`.
     pace
-        ``real`` hands the samples over as a clock would, ``fast`` as quickly as they are taken.
-        Neither loses any: where the ring is full, the thread waits.
+        ``real`` delivers samples in real time, ``fast`` as quickly as they are read. Neither loses
+        samples: the thread waits while the ring is full.
     real_time
-        Whether the arrival of samples tells the wall time.
+        Whether the arrival of samples gives the wall time.
     live
-        Whether what it delivers will not come again.
+        Whether lost samples are lost for good.
     ending
-        Asked at the end of the blocks for what there is to say of it.
+        Called after the last item; returns the detail of the state ``ended``.
     """
 
     def __init__(
@@ -90,9 +90,9 @@ class PacedSource(Source):
         self._blocks = blocks
         self._pace = pace
         self._ending = ending
-        self._played = 0  # samples, lost ones included
-        self._started = 0.0  # monotonic seconds of the first
-        self._stalled: float | None = None  # monotonic seconds since when nothing comes
+        self._played = 0  # samples, including lost ones
+        self._started = 0.0  # monotonic seconds of the first sample
+        self._stalled: float | None = None  # monotonic seconds when the stall began
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"capture-{name}", daemon=True)
 
@@ -104,7 +104,7 @@ class PacedSource(Source):
         """See :meth:`Source.stop`."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=1.0)  # a read of a pipe may hang: the thread is a daemon
+            self._thread.join(timeout=1.0)  # the read of a pipe may block: a daemon thread
 
     def _run(self) -> None:
         detail = ""
@@ -131,7 +131,7 @@ class PacedSource(Source):
                 self._stalled = self._stalled or time.monotonic() - item.seconds
                 self._stop.wait(item.pause_s)
             else:
-                self._go_on()
+                self._resume()
                 if isinstance(item, Gap):
                     self.ring.mark_lost(item.samples, item.reason)
                     self._played += item.samples
@@ -142,8 +142,8 @@ class PacedSource(Source):
                 elif not self._write(item):
                     return
 
-    def _go_on(self) -> None:
-        """Be live, and count what was missed where it was not."""
+    def _resume(self) -> None:
+        """Become live; after a stall, count the missed samples as lost."""
         if self.state == "live":
             return
         assert self.ring is not None
@@ -156,17 +156,14 @@ class PacedSource(Source):
         self.set_state("live")
 
     def _write(self, block: NDArray[np.float32]) -> bool:
-        """Write a block of any length, waiting for its time and for room.
-
-        False where the source was stopped.
-        """
+        """Write a block when it is due and fits; return False if the source was stopped."""
         assert self.ring is not None
-        # A block is handed over when its last sample would have been captured.
+        # A block is due when its last sample would have been captured.
         self._played += len(block)
         if self._pace == "real":
             ahead = self._started + self._played / self.rate - time.monotonic()
             self._stop.wait(max(0.0, ahead))
-            if ahead < -_PAUSED_S:  # the process was stopped: go on from here, not in a burst
+            if ahead < -_PAUSED_S:  # the process was paused: continue from here, without a burst
                 self._started -= ahead
         while len(block):
             if self._stop.is_set():

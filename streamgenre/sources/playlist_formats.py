@@ -1,7 +1,6 @@
-"""The text of lists: .m3u, .pls, .xspf and .asx, as they are found on disks and on the net.
+"""Parsers of playlist formats: .m3u, .pls, .xspf and .asx.
 
-Written by hand, by players and by whoever likes to hurt one: each reader takes time in proportion
-to the text and nothing else.
+Playlists are untrusted text: every parser takes time in proportion to its length.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
     from streamgenre.sources.titles import Title
 
 SUFFIXES: Final = (".m3u", ".m3u8", ".pls", ".xspf", ".asx", ".wax")
-"""Endings of the names of lists."""
-# None of these can look at a place of the text more than a few times.
+"""File name suffixes of playlists."""
+# No expression backtracks further than a few characters.
 _EXTINF: Final = re.compile(r"#EXTINF:(?:\"[^\"]*\"|[^,\"])*,(.*)", re.IGNORECASE)
 _PLS: Final = re.compile(r"(file|title)(\d{0,9})[ \t]{0,9}=(.*)", re.IGNORECASE)
 _XSPF: Final = re.compile(r"<(location|creator|title)>([^<]*)<", re.IGNORECASE)
@@ -29,14 +28,14 @@ _HREF: Final = re.compile(r"href\s?=\s?[\"']([^\"']*)", re.IGNORECASE)
 
 
 def is_hls(text: str) -> bool:
-    """Whether an ``.m3u8`` is HTTP live streaming and not a list of stations or files."""
+    """Whether the text of an ``.m3u8`` is HTTP Live Streaming, not a list of stations or files."""
     return text.lstrip("\ufeff \r\n\t").startswith("#EXTM3U") and "#EXT-X-" in text
 
 
 def entries(text: str) -> Iterator[tuple[str, Title | None]]:
-    """Yield what a list of any kind leads to, as it stands there, with the title it gives.
+    """Yield the entries of a playlist as they are written, each with its title.
 
-    There are no blanks around it; the title is None where the list says none.
+    Surrounding whitespace is removed; the title is None if the playlist states none.
     """
     text = text.lstrip("\ufeff \r\n\t")
     if text.startswith("<"):
@@ -71,8 +70,8 @@ def _of_pls(text: str) -> Iterator[tuple[str, Title | None]]:
 def _of_xml(text: str) -> Iterator[tuple[str, Title | None]]:
     for number, track in enumerate(_XSPF_TRACK.split(text)):
         fields = [(match[1].lower(), html.unescape(match[2])) for match in _XSPF.finditer(track)]
-        told = dict(reversed(fields)) if number else {}  # before the first is the list's own title
-        title = _title(told.get("title", ""), told.get("creator", ""))
+        tags = dict(reversed(fields)) if number else {}  # the first part has the list's own title
+        title = _title(tags.get("title", ""), tags.get("creator", ""))
         yield from ((value, title) for name, value in fields if name == "location")
     for match in _ASX.finditer(text):
         href = _HREF.search(match[1])
@@ -81,7 +80,7 @@ def _of_xml(text: str) -> Iterator[tuple[str, Title | None]]:
 
 
 def _title(title: str, artist: str = "") -> Title | None:
-    """Return a title of a list, in whatever charset it is: see :func:`os.fsdecode`."""
+    """Return the title of an entry; the text comes from :func:`os.fsdecode`."""
     return join_title(_text(artist), _text(title))
 
 

@@ -1,4 +1,4 @@
-"""What a stream or file says of itself."""
+"""Properties of a stream or file: container, codec, station name and more."""
 
 from __future__ import annotations
 
@@ -15,32 +15,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
-    """What is known of an input beside its samples; None where it does not say."""
+    """Properties of an input; None if the input does not state them."""
 
     container: str | None = None
-    """FFmpeg's name of the container, such as ``ogg``."""
+    """FFmpeg's name of the container, for example ``ogg``."""
     codec: str | None = None
-    """FFmpeg's name of the codec, such as ``vorbis``."""
+    """FFmpeg's name of the codec, for example ``vorbis``."""
     bit_rate: int | None = None
-    """Bits a second."""
+    """Bits per second."""
     seconds: float | None = None
-    """Length in seconds, where it has an end."""
+    """Length in seconds of an input that has an end."""
     files: int | None = None
-    """Number of files, where it is a playlist."""
+    """Number of files of a playlist."""
     name: str | None = None
-    """What the station calls itself."""
+    """Name of the station."""
     genre: str | None = None
-    """What the station says that it plays."""
+    """Genre that the station states."""
     description: str | None = None
-    """What the station says of itself."""
+    """Description of the station."""
     homepage: str | None = None
-    """The address that the station gives, without credentials."""
+    """Homepage of the station, without credentials."""
 
 
 def stream_info(
     container: Any, stream: Any, headers: Mapping[str, str] | None = None
 ) -> StreamInfo:
-    """Return what PyAV's container and stream and the headers of the answer say."""
+    """Return the properties of an input.
+
+    Parameters
+    ----------
+    container, stream
+        PyAV's input container and its audio stream.
+    headers
+        HTTP headers of the response by lower-case name; None if there was none.
+    """
     headers = headers or {}
     of_header = headers.get("icy-br", "").split(",")[0].strip()
     announced = 1000 * int(of_header) if of_header.isdecimal() and len(of_header) < 7 else 0
@@ -59,7 +67,7 @@ def stream_info(
 
 
 def _text(headers: Mapping[str, str], name: str) -> str | None:
-    """Return a header as text: http.client takes it for latin-1, stations send UTF-8."""
+    """Return a header as text: http.client decodes Latin-1, but stations send UTF-8."""
     value = headers.get(name, "")
     with suppress(UnicodeError):
         value = value.encode("latin-1").decode("utf-8")

@@ -1,4 +1,4 @@
-"""Titles out of the tags of files and streams."""
+"""Titles from the tags of files and streams."""
 
 from __future__ import annotations
 
@@ -15,18 +15,26 @@ if TYPE_CHECKING:
     from streamgenre.sources.titles import Title
 
 MAX_ID3: Final = 1 << 16
-"""Longer ID3 tags (bytes) in a stream are not looked at: they hold pictures."""
+"""Longest ID3 tag in a stream that is read, in bytes: longer ones hold pictures."""
 _TRACK: Final = re.compile(r"^\d{1,3}(?:\.|\s+-)\s+")
-"""The number of the track before a file's name: ``07 - ``, ``7. ``."""
+"""A track number at the start of a file name: ``07 - ``, ``7. ``."""
 
 
 def file_title(path: Path, listed: Title | None = None) -> Title:
-    """Return what a file's tags say of it, else its list, else its name ``Artist - Title.ext``."""
+    """Return a file's title: from its tags, else from its playlist, else from its name.
+
+    Parameters
+    ----------
+    path
+        The file. A name is read as ``Artist - Title.ext``.
+    listed
+        The title that a playlist states for it; None if there is none.
+    """
     import mutagen
 
     try:
         tags = mutagen.File(path, easy=True)
-    except Exception:  # noqa: BLE001 - damaged tags raise anything; the music may be whole
+    except Exception:  # noqa: BLE001 - damaged tags raise anything; the music may be intact
         tags = None
     title = None
     if tags is not None:
@@ -36,13 +44,13 @@ def file_title(path: Path, listed: Title | None = None) -> Title:
 
 
 def stream_title(metadata: Mapping[str, str]) -> Title | None:
-    """Return the title in FFmpeg's metadata of a stream; None where it has none."""
+    """Return the title in FFmpeg's metadata of a stream, or None."""
     by_name = {name.lower(): value for name, value in metadata.items()}
     return join_title(by_name.get("artist", ""), by_name.get("title", ""))
 
 
 def id3_title(data: bytes) -> Title | None:
-    """Return the title in an ID3 tag; None where it has none or is none."""
+    """Return the title in an ID3 tag; None without a title or a valid tag."""
     from mutagen.id3 import ID3
 
     if len(data) > MAX_ID3:
@@ -55,9 +63,9 @@ def id3_title(data: bytes) -> Title | None:
 
 
 def _joined(tags: Any, name: str) -> str:
-    """Return the values of a tag in one text."""
+    """Return the values of a tag, joined by commas."""
     try:
         values = tags.get(name) or []
-    except Exception:  # noqa: BLE001 - as above: values are read when they are asked for
+    except Exception:  # noqa: BLE001 - mutagen reads some values only now
         return ""
     return ", ".join(clean(str(value)) for value in values[:20])

@@ -1,4 +1,4 @@
-"""What is said to be playing: hostile text from stations and tags, made fit to be shown."""
+"""Titles from stations and tags: untrusted text, cleaned before it is shown."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_TITLE: Final = 500
-"""Characters after which a title is cut."""
+"""Longest title in characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Title:
-    """What a station says is playing now."""
+    """The title of what is playing."""
 
     raw: str
     """The whole title, without control characters."""
     artist: str | None
-    """What stands before `` - ``, or the tag of that name; None where there is none."""
+    """The part before `` - ``, or the tag ``artist``; None if there is none."""
     title: str | None
-    """What stands behind it, else the whole; None for an empty title."""
+    """The part after it, else the whole text; None for an empty title."""
 
 
 def split_title(text: str) -> Title:
@@ -32,7 +32,7 @@ def split_title(text: str) -> Title:
 
 
 def join_title(artist: str, title: str) -> Title | None:
-    """Return the title that two tags make, split where the artist stands in it; None for none."""
+    """Return the title of two tags, or None; without an artist, the title is split."""
     artist, title = clean(artist), clean(title)
     if not title or not artist:
         return split_title(title) if title else None
@@ -40,9 +40,9 @@ def join_title(artist: str, title: str) -> Title | None:
 
 
 def clean(text: str, longest: int = MAX_TITLE) -> str:
-    """Return a text in one line of at most so many characters.
+    """Return a text as one line of at most ``longest`` characters.
 
-    Control and format characters (terminal escapes, text direction) become blanks.
+    Control and format characters (terminal escapes, text direction) become spaces.
     """
     text = text[: 4 * longest]
     shown = ("\ufffd" if unicodedata.category(c) == "Cs" else c for c in text)

@@ -267,7 +267,7 @@ def check_error(
     ("flags", "words"),
     [
         (["--input", "no/such.wav"], ["no/such.wav", "no such file"]),
-        (["--input", "/etc/ssl"], ["leads to no file", ".flac"]),
+        (["--input", "/etc/ssl"], ["contains no files", ".flac"]),
         (["--input", "Nonexistent Card"], ["Nonexistent Card"]),
         (["--input", "ftp://u:secret@host/x?key=secret"], ["ftp://host/x", "ffmpeg"]),
         (["--input", "-", "--rate", "3"], ["--rate 3", "4000"]),

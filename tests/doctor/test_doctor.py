@@ -192,7 +192,7 @@ def test_what_leads_to_no_audio_is_a_problem(tmp_path: Path) -> None:
     (empty / "cover.jpg").touch()
     (tmp_path / "gone.m3u").write_text("gone.mp3\n")
     checker = InputChecker()
-    assert "leads to no file" in checker.check(str(empty)).says
+    assert "contains no files" in checker.check(str(empty)).says
     assert "none of its files" in checker.check(str(tmp_path / "gone.m3u")).says
     assert {
         checker.check(str(empty)).verdict,

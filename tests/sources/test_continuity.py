@@ -51,7 +51,7 @@ def test_what_the_daemon_could_not_take_is_counted_once() -> None:
     for number in range(400):
         told = 10 * BLOCK if number == 200 else 0
         arrived += (BLOCK + told) / RATE
-        found += continuity.missing(BLOCK, arrived, told=told, overflowed=False)
+        found += continuity.missing(BLOCK, arrived, dropped=told, overflowed=False)
     assert found == 10 * BLOCK
 
 

@@ -143,7 +143,7 @@ def test_nothing_to_play_is_an_error(tmp_path: Path, what: str) -> None:
     if what == "list":
         (tmp_path / "a.m3u").write_text("music/1.mp3\nmusic/none.mp3\n")
         path = tmp_path / "a.m3u"
-    message = "leads to no file" if what == "empty" else r"none of its 2 files.*1\.mp3: cannot"
+    message = "contains no files" if what == "empty" else r"none of its 2 files.*1\.mp3: cannot"
     one = tmp_path / "one.m3u"
     one.write_text("none.mp3\n")
     with pytest.raises(InputError, match=r"its only file cannot be played: .*no such file"):
@@ -220,7 +220,7 @@ def test_a_stream_among_files_is_told_once(tmp_path: Path, stateful_folder: Path
     short_files(tmp_path, "1.wav", seconds=1.5)
     path = tmp_path / "a.m3u"
     path.write_text("1.wav\nhttp://u:secret@radio.example/x?k=secret\nhttp:/u:secret@h/y\n")
-    told = "passed over: http://radio.example/x?…: a stream among files"
+    told = "skipped a stream among files: http://radio.example/x?…"
     done = streamgenre("probe", path, "--seconds", "3", "--model", stateful_folder)
     assert done.returncode == 0
     assert done.stderr.count(told) == 1
@@ -312,7 +312,7 @@ def test_lists_in_lists_and_what_is_no_file(tmp_path: Path) -> None:
     assert listing.streams == ["http://radio/x"]
     for problem, words in zip(
         listing.problems,
-        ["leads to itself", "'ftp://x/y.mp3', which is no file", "no.m3u", "'/', which is no file"],
+        ["contains itself", "'ftp://x/y.mp3' is not a file", "no.m3u", "'/' is not a file"],
         strict=True,
     ):
         assert words in problem

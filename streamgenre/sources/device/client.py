@@ -1,9 +1,9 @@
-"""The daemon's end of the helper process in which PortAudio runs.
+"""The daemon's side of the helper process in which PortAudio runs.
 
-A process an attempt: PortAudio's list of devices is frozen when it starts, starting it anew would
-end every stream of its process, and closing the stream of an unplugged device may hang for ever.
-So every attempt sees the devices as they are now, no station can hurt another, and what hangs is
-killed.
+Each attempt starts a new process. PortAudio's list of devices is fixed when the library starts,
+restarting the library would end all streams of its process, and closing the stream of an unplugged
+device may hang. With a process for each attempt, every attempt sees the current devices, stations
+do not affect each other, and a hung helper is killed.
 """
 
 from __future__ import annotations
@@ -28,43 +28,44 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ANSWER_S: Final = 30.0
-"""Seconds in which the helper has to list the devices, and to open one: a small machine that has
-just booted is slow, and a sound server may be starting."""
+"""Seconds the helper may take to list the devices, and to open one: a small machine is slow just
+after booting, and a sound server may be starting."""
 CLOSE_S: Final = 0.5
-"""A helper that has not ended after so many seconds is killed."""
+"""Seconds after which a helper that has not ended is killed."""
 _PROGRAM: Final = Path(__file__).with_name("helper.py")
-_LOOK_S: Final = 0.1
-_LONGEST: Final = 1 << 20
-"""Bytes of the longest message."""
+_POLL_S: Final = 0.1
+"""Longest wait for a message in seconds."""
+_MAX_MESSAGE: Final = 1 << 20
+"""Longest message in bytes."""
 _QUEUE_BYTES: Final = 1 << 20
-"""Asked for as the socket's room; the system may grant less. It is what the daemon may be late."""
+"""Requested size of the socket's buffer; the system may grant less. It bridges a late daemon."""
 
 _running: Final[set[int]] = set()
-_hanging: Final[list[subprocess.Popen[bytes]]] = []
-"""Helpers that were killed and have not ended: a driver holds them. Kept to be waited for."""
+_hung: Final[list[subprocess.Popen[bytes]]] = []
+"""Killed helpers that have not ended because a driver blocks them; kept to be reaped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Samples as they came from the device."""
+    """Samples from the device."""
 
     samples: NDArray[np.float32]
     """Shape ``(n, channels)``."""
     arrived: float
-    """Monotonic seconds."""
+    """Arrival in monotonic seconds."""
     overflowed: bool
-    """Whether samples are missing before it, PortAudio does not say how many."""
+    """Whether PortAudio reports missing samples before it; it does not report how many."""
     dropped: int
-    """Samples before it that this daemon was too slow to take."""
+    """Samples before it that the daemon was too slow to receive."""
 
 
 class HelperClient:
-    """One helper process; use it as a context.
+    """One helper process; a context manager.
 
     Parameters
     ----------
     stopped
-        Asked while waiting; where it is true, the wait ends with an error.
+        Called while waiting; if it returns true, the wait ends with an error.
 
     Raises
     ------
@@ -74,7 +75,7 @@ class HelperClient:
 
     def __init__(self, stopped: Callable[[], bool] = lambda: False) -> None:
         self.library = ""
-        """Version of PortAudio, once the devices are listed."""
+        """PortAudio's version; empty until the devices are listed."""
         self._stopped = stopped
         self._channels = 1
         try:
@@ -91,22 +92,31 @@ class HelperClient:
         self.close()
 
     def devices(self) -> list[dict[str, Any]]:
-        """Return the input devices as they are now.
+        """Return the current input devices, each as a JSON object.
 
         Raises
         ------
         InputError
             If PortAudio is missing, fails or hangs.
         """
-        told = self._answer(b"D", "the sound system does not answer")
-        self.library = told["library"]
-        devices: list[dict[str, Any]] = told["devices"]
+        answer = self._answer(b"D", "the sound system does not answer")
+        self.library = answer["library"]
+        devices: list[dict[str, Any]] = answer["devices"]
         return devices
 
     def rates(self, index: int, *, rates: list[int], channels: int) -> tuple[list[int], str]:
-        """Return at which of some rates a device opens now, and why not at the others.
+        """Return the rates at which a device can be opened, and why other rates are refused.
 
-        Parameters as of :meth:`open`, before which it may be asked.
+        Must be called before :meth:`open`.
+
+        Parameters
+        ----------
+        index
+            Index of the device in this helper's list.
+        rates
+            Rates in Hz to check.
+        channels
+            Number of channels.
 
         Raises
         ------
@@ -115,27 +125,27 @@ class HelperClient:
         """
         question = {"index": index, "rates": rates, "channels": channels}
         self._socket.send(json.dumps(question).encode())
-        told = self._answer(b"R", "the device does not answer")
-        return told["rates"], told["refusal"]
+        answer = self._answer(b"R", "the device does not answer")
+        return answer["rates"], answer["refusal"]
 
     def open(self, index: int, *, rates: list[int], channels: int, block_s: float) -> int:
-        """Begin to capture a device; return the rate that it was opened at.
+        """Open a device and start to capture; return its rate in Hz.
 
         Parameters
         ----------
         index
-            Of the device in the list of this very helper.
+            Index of the device in this helper's list.
         rates
-            In Hz, tried in turn.
+            Rates in Hz, tried in this order.
         channels
-            Columns of a block.
+            Number of channels, the columns of a block.
         block_s
             Length of a block in seconds.
 
         Raises
         ------
         InputError
-            If it cannot be opened.
+            If the device cannot be opened.
         """
         self._channels = channels
         choice = {"index": index, "rates": rates, "channels": channels, "block_s": block_s}
@@ -144,12 +154,12 @@ class HelperClient:
         return rate
 
     def block(self) -> Block | None:
-        """Return the next block; None where none has come for a moment.
+        """Return the next block; None if none arrived within 0.1 s.
 
         Raises
         ------
         InputError
-            If the device is lost.
+            If the device or the helper is lost.
         """
         message = self._receive()
         if message is None:
@@ -170,7 +180,7 @@ class HelperClient:
         try:
             self._process.wait(CLOSE_S)
         except subprocess.TimeoutExpired:
-            _hanging.append(self._process)
+            _hung.append(self._process)
 
     def _answer(self, kind: bytes, silence: str) -> Any:
         ends = time.monotonic() + ANSWER_S
@@ -183,28 +193,28 @@ class HelperClient:
         raise InputError(f"{silence} for {ANSWER_S:g} s")
 
     def _receive(self) -> bytes | None:
-        """Return the next message; raise what the helper says where it ends."""
-        self._socket.settimeout(_LOOK_S)
+        """Return the next message; raise the helper's error if it ends."""
+        self._socket.settimeout(_POLL_S)
         try:
-            message = self._socket.recv(_LONGEST)
+            message = self._socket.recv(_MAX_MESSAGE)
         except TimeoutError:
             return None
         except OSError as error:
-            raise InputError(f"the helper process is gone ({error.strerror})") from error
+            raise InputError(f"the helper process has ended ({error.strerror})") from error
         if not message:
-            raise InputError("the helper process is gone")
+            raise InputError("the helper process has ended")
         if message[:1] == b"E":
             raise InputError(json.loads(message[1:]))
         return message
 
 
 def _start() -> tuple[socket.socket, subprocess.Popen[bytes]]:
-    """Return our end of the socket, and the process at the other end."""
+    """Return the daemon's end of the socket, and the process at the other end."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         try:
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _QUEUE_BYTES)
-            # In a process group of its own: Ctrl-C and Ctrl-Z in a terminal are not for it.
+            # In its own process group, so that Ctrl-C and Ctrl-Z in a terminal do not reach it.
             process = subprocess.Popen(
                 [sys.executable, "-P", str(_PROGRAM), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
@@ -219,11 +229,11 @@ def _start() -> tuple[socket.socket, subprocess.Popen[bytes]]:
 
 
 def helper_pids() -> tuple[int, ...]:
-    """Return the process ids of the helpers that run now."""
+    """Return the process ids of the running helpers."""
     return tuple(_running)
 
 
 def hung_helpers() -> int:
-    """Return how many killed helpers have not ended: their driver may hold a device."""
-    _hanging[:] = [process for process in _hanging if process.poll() is None]
-    return len(_hanging)
+    """Return the number of killed helpers that have not ended; they may still hold a device."""
+    _hung[:] = [process for process in _hung if process.poll() is None]
+    return len(_hung)

@@ -1,4 +1,4 @@
-"""Which sound cards there are, and which of them is meant."""
+"""Lists the input devices, and finds the one that a name or id means."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ class Device:
     host_api: str
     """ALSA, Core Audio, …"""
     channels: int
-    """Most input channels."""
+    """Number of input channels."""
     rate: int
-    """The device's own rate in Hz."""
+    """The device's default rate in Hz."""
     default: bool
     """Whether it is the system's default input."""
     id: str | None = None
-    """What it is called by for good, as ``--input`` takes it: ``usb:1-1.2``, ``alsa:Device``. None
-    for what is no card."""
+    """Lasting id for ``--input``, such as ``usb:1-1.2`` or ``alsa:Device``; None for a device that
+    is not a sound card."""
     identity: Identity | None = None
-    """What the system knows of the card."""
+    """The card as the system knows it; None for a device that is not a sound card."""
     index: int = -1
-    """Where it is in PortAudio's list now; means nothing a moment later."""
+    """Index in the list of one helper process; not valid for another."""
 
 
 def list_devices() -> list[Device]:
-    """Return the input devices as they are now, each name once.
+    """Return the current input devices, each name once.
 
     Raises
     ------
@@ -55,45 +55,52 @@ def list_devices() -> list[Device]:
 
 
 def portaudio_version() -> str:
-    """Return what PortAudio calls itself; errors as :func:`list_devices`."""
+    """Return PortAudio's version; raises the same errors as :func:`list_devices`."""
     with HelperClient() as helper:
         helper.devices()
         return helper.library
 
 
 def rates_of(name: str, rates: Iterable[int], *, channels: int) -> tuple[list[int], str]:
-    """Return at which rates in Hz a device opens now, and why not at the others.
+    """Return the rates at which a device can be opened, and why other rates are refused.
 
-    Its own rate is tried beside those asked for.
+    Parameters
+    ----------
+    name
+        Full name of the device.
+    rates
+        Rates in Hz to check; the device's default rate is checked too.
+    channels
+        Number of channels, limited to those of the device.
 
     Raises
     ------
     InputError
-        If the sound system does not answer, or the device is gone.
+        If the sound system does not answer, or the device has disappeared.
     """
     with HelperClient() as helper:
         device = next((d for d in describe_devices(helper.devices()) if d.name == name), None)
         if device is None:
-            raise InputError("it is gone")
+            raise InputError("it has disappeared")
         wanted = sorted({*rates, device.rate})
         return helper.rates(device.index, rates=wanted, channels=min(device.channels, channels))
 
 
 def describe_devices(found: Iterable[dict[str, Any]]) -> list[Device]:
-    """Return the devices that a helper tells of, each name once, with what the system knows."""
+    """Return the devices of a helper's list, each name once, with their identities and ids."""
     by_name: dict[str, Device] = {}
     for values in found:
         device = Device(**values, identity=identity_of(values["name"], _ROOT))
         if device.name not in by_name or device.default:
             by_name[device.name] = device
     devices = list(by_name.values())
-    cards = {(form, d.identity.card) for d in devices if d.identity for form in _forms(d.identity)}
+    cards = {(form, d.identity.card) for d in devices if d.identity for form in _ids(d.identity)}
     count = Counter(form for form, _ in cards)
     return [replace(d, id=_lasting_id(d.identity, count)) for d in devices]
 
 
-def _forms(identity: Identity) -> list[str]:
-    """Return what ``--input`` may call a card, the most lasting first."""
+def _ids(identity: Identity) -> list[str]:
+    """Return the ids of a card that ``--input`` accepts, the most lasting first."""
     forms = []
     if identity.usb_id and identity.serial:
         forms.append(f"{USB}{identity.usb_id}:{identity.serial}")
@@ -106,65 +113,65 @@ def _forms(identity: Identity) -> list[str]:
 
 
 def _lasting_id(identity: Identity | None, count: Counter[str]) -> str | None:
-    """Return the most lasting form that only one card has; some makers give all one serial."""
+    """Return the most lasting unique id; some makers give all devices the same serial number."""
     if identity is None:
         return None
-    form = next((form for form in _forms(identity) if count[form] == 1), None)
+    form = next((form for form in _ids(identity) if count[form] == 1), None)
     return f"{form},{identity.pcm}" if form and identity.pcm else form
 
 
-def _is_called(identity: Identity | None, text: str) -> bool:
-    """Whether an id means this input; the first of a card may do without its number."""
+def _has_id(identity: Identity | None, text: str) -> bool:
+    """Whether an id means this input; a card's first input needs no number."""
     if identity is None:
         return False
     form, _, pcm = text.partition(",")
-    return form in _forms(identity) and (pcm or "0") == str(identity.pcm)
+    return form in _ids(identity) and (pcm or "0") == str(identity.pcm)
 
 
 def find_device(text: str | None, devices: list[Device] | None = None) -> Device:
-    """Return the device that is meant by a name or an id, or the default one.
+    """Return the device with a name or an id, or the default device.
 
-    A part of a name is enough where only one device has it.
+    A part of a name is enough if it is unique.
 
     Parameters
     ----------
     text
-        Name, part of one, or id; None for the default device.
+        Name, part of a name, or id; None for the default device.
     devices
-        Where to look; None for those that are there now.
+        Devices to search; None for the current devices.
 
     Raises
     ------
     InputError
-        If there is no such device, or more than one.
+        If no device matches, or more than one.
     """
     if devices is None:
         devices = list_devices()
     if text is None:
         matches = [device for device in devices if device.default]
         if not matches:
-            raise InputError("no default input device; `streamgenre devices` lists what there is")
+            raise InputError("no default input device; `streamgenre devices` lists all devices")
     elif is_id(text):
-        matches = [device for device in devices if _is_called(device.identity, text)]
+        matches = [device for device in devices if _has_id(device.identity, text)]
     else:
         matches = _named(devices, text)
     if len(matches) == 1:
         return matches[0]
     if matches:
-        raise InputError(f"{text!r} could be {_listed(matches)}; give the whole name or the id")
+        raise InputError(f"{text!r} could be {_listed(matches)}; give the full name or the id")
     names = [name for d in devices for name in (d.name, d.id) if name]
-    there = _listed(devices) or "none at all"
+    there = _listed(devices) or "none"
     if text is not None and is_id(text):
         ids = [d.id for d in devices if d.id]
         raise InputError(
-            f"no input device has the id {text!r} now{nearest(text, ids)} (there are: {there}); "
-            "`streamgenre devices --help` tells the forms of an id"
+            f"no input device has the id {text!r} now{nearest(text, ids)} (devices: {there}); "
+            "`streamgenre devices --help` explains ids"
         )
-    raise InputError(f"no input device {text!r}{nearest(text or '', names)} (there are: {there})")
+    raise InputError(f"no input device {text!r}{nearest(text or '', names)} (devices: {there})")
 
 
 def is_id(text: str) -> bool:
-    """Whether a device is named by an id that outlasts its number, and not by its name."""
+    """Whether a text is an id rather than a name."""
     return text.startswith((CARD, USB))
 
 
@@ -178,22 +185,22 @@ def _named(devices: list[Device], text: str) -> list[Device]:
         [d for d in devices if d.name == text]
         or [d for d in devices if d.name.casefold() == folded]
         or [d for d in devices if folded in d.name.casefold()]
-        # A card that was plugged in again may have got another number, as in `(hw:2,0)`.
+        # A card that was plugged in again may have another number, as in `(hw:2,0)`.
         or [d for d in devices if without_card_number(d.name) == without_card_number(text)]
     )
 
 
 class DeviceSelection:
-    """The one device that a station listens to.
+    """The device that a station listens to.
 
-    What was chosen by an id is whatever has that id. What was chosen by a name is, once it was
-    there, that very device: with its serial number or, where it has none, its kind; of two of a
-    kind that in its socket.
+    A device selected by an id is the one that has this id now. A device selected by a name stays
+    the same physical device once it was found: it is recognised by its serial number or, without
+    one, by its model, and among several of one model by its USB port.
 
     Parameters
     ----------
     text
-        Name or id that it was chosen by.
+        Name or id by which it was selected.
     device
         The device.
     """
@@ -205,43 +212,51 @@ class DeviceSelection:
 
     @property
     def name(self) -> str:
-        """What the device is called."""
+        """Name of the device."""
         return self._known.name
 
     def remember(self, device: Device, devices: list[Device]) -> None:
-        """Note that this was the one, among those that were there."""
+        """Record the device that was opened, and whether others of its model were there.
+
+        Parameters
+        ----------
+        device
+            The opened device.
+        devices
+            All devices at that time.
+        """
         self._known = device
-        if sum(_alike(device, other) for other in devices) > 1:
+        if sum(_same_model(device, other) for other in devices) > 1:
             self._had_twin = True
 
-    def among(self, devices: list[Device]) -> Device:
-        """Return the device, as it is now.
+    def find(self, devices: list[Device]) -> Device:
+        """Return the device in a current list.
 
         Raises
         ------
         InputError
-            If it is not there, or cannot be told from another.
+            If it is missing, or cannot be distinguished from another.
         """
         known = self._known
         if is_id(self._text):
             return find_device(self._text, devices)
-        matches = [d for d in devices if _alike(known, d)]
-        in_place = [d for d in matches if _port(d) == _port(known)]
-        if len(in_place) == 1:
-            return in_place[0]
+        matches = [d for d in devices if _same_model(known, d)]
+        same_port = [d for d in matches if _port(d) == _port(known)]
+        if len(same_port) == 1:
+            return same_port[0]
         if len(matches) == 1 and not self._had_twin:
             return matches[0]
         if len(matches) > 1:
-            raise InputError(f"more than one device is like {known.name!r}, none in its place")
-        raise InputError(f"device {known.name!r} is not there")
+            raise InputError(f"more than one device matches {known.name!r}, none at its USB port")
+        raise InputError(f"device {known.name!r} is missing")
 
 
 def _port(device: Device) -> str | None:
     return device.identity.usb_port if device.identity else None
 
 
-def _alike(known: Device, other: Device) -> bool:
-    """Whether these may be the same device, seen at two times."""
+def _same_model(known: Device, other: Device) -> bool:
+    """Whether two devices may be the same one, listed at two times."""
     a, b = known.identity, other.identity
     if known.host_api != other.host_api or (a is None) != (b is None):
         return False

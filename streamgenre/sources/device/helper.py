@@ -1,16 +1,26 @@
-"""The helper process: PortAudio lives here, lists the devices and captures one of them.
+"""The helper process: runs PortAudio, lists the devices and captures one of them.
 
-A program of its own that imports nothing of the package, so that it is small and starts quickly::
+It is a separate program that imports nothing from the package, so that it is small and starts
+quickly::
 
     python -P helper.py FD
 
-FD is a Unix socket that keeps messages whole. Each begins with a byte that says what it is: the
-helper sends ``D`` with its PortAudio and the list of devices, is answered with the choice (JSON:
-index, rates to try, channels, length of a block in seconds), sends ``O`` with the rate that it was
-opened at, and then an ``A`` a block: a header and the samples. A choice without a length of blocks
-is a question only: ``R`` tells at which of the rates the device opens, and it may choose again.
-``E`` says in words why it ends. It ends at once when the socket is closed, without closing the
-stream: that may hang, and the system does it better.
+FD is a Unix socket that preserves message boundaries (``SOCK_SEQPACKET``).
+
+=========  ======  ==============================================================================
+Sender     Type    Content
+=========  ======  ==============================================================================
+helper     ``D``   JSON: PortAudio's version and the list of devices
+daemon             JSON: index of a device, rates to try, channels, and the block length in
+                   seconds, which starts the capture; without it, only the rates are checked
+helper     ``R``   JSON: the rates at which the device can be opened, and why others are refused
+helper     ``O``   JSON: the rate at which the device was opened
+helper     ``A``   a header and the samples of a block
+helper     ``E``   JSON: the reason why the helper ends
+=========  ======  ==============================================================================
+
+The helper ends as soon as the socket is closed. It does not close the stream, since that may hang;
+the system releases the device.
 """
 
 from __future__ import annotations
@@ -27,33 +37,33 @@ import time
 from typing import Any, Final
 
 HEADER: Final = struct.Struct("<c3xd?3xq")
-"""Of a block: ``A``, monotonic seconds of its arrival, whether PortAudio says that samples are
-missing before it, number of samples before it that the daemon was too slow to take. Padded, so that
-the samples behind it are aligned."""
+"""Header of a block: ``A``, arrival in monotonic seconds, whether PortAudio reports missing samples
+before it, and the number of samples before it that the daemon was too slow to receive. It is padded
+so that the samples after it are aligned."""
 MISSING: Final = (
     "sound cards need the PortAudio library, which is not installed: "
     "`sudo apt install libportaudio2` (files and pipes work without it)"
 )
-_LOOK_S: Final = 0.1
-"""Seconds between two looks at the stream."""
+_POLL_S: Final = 0.1
+"""Seconds between two checks of the stream."""
 
 
 def main() -> None:
     """Serve one daemon until it closes the socket or the device is lost."""
-    # A Ctrl-C reaches every process of the terminal; it is the daemon that says when it is over.
+    # Ctrl-C reaches every process of the terminal, but the daemon decides when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     connection = socket.socket(fileno=int(sys.argv[1]))
-    said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    # In a thread: the daemon may go while PortAudio hangs.
-    threading.Thread(target=_hear, args=(connection, said), daemon=True).start()
+    requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    # In a thread, to notice that the daemon has ended while PortAudio hangs.
+    threading.Thread(target=_receive, args=(connection, requests), daemon=True).start()
     try:
-        _say(connection, b"E", _serve(connection, said))
+        _send(connection, b"E", _serve(connection, requests))
     finally:
         os._exit(0)
 
 
-def _hear(connection: socket.socket, said: queue.SimpleQueue[bytes]) -> None:
+def _receive(connection: socket.socket, requests: queue.SimpleQueue[bytes]) -> None:
     while True:
         try:
             message = connection.recv(65_536)
@@ -61,24 +71,24 @@ def _hear(connection: socket.socket, said: queue.SimpleQueue[bytes]) -> None:
             message = b""
         if not message:
             os._exit(0)
-        said.put(message)
+        requests.put(message)
 
 
-def _say(connection: socket.socket, kind: bytes, what: object) -> None:
-    connection.send(kind + json.dumps(what).encode())
+def _send(connection: socket.socket, kind: bytes, content: object) -> None:
+    connection.send(kind + json.dumps(content).encode())
 
 
-def _serve(connection: socket.socket, said: queue.SimpleQueue[bytes]) -> str:
-    """Return why it is over."""
+def _serve(connection: socket.socket, requests: queue.SimpleQueue[bytes]) -> str:
+    """Answer requests and capture; return the reason for the end."""
     try:
         import sounddevice
     except OSError:
         return MISSING
     try:
         _, library = sounddevice.get_portaudio_version()
-        _say(connection, b"D", {"library": library, "devices": _devices(sounddevice)})
-        while "block_s" not in (choice := json.loads(said.get())):
-            _say(connection, b"R", _openable(sounddevice, choice))
+        _send(connection, b"D", {"library": library, "devices": _devices(sounddevice)})
+        while "block_s" not in (choice := json.loads(requests.get())):
+            _send(connection, b"R", _openable(sounddevice, choice))
         return _capture(connection, sounddevice, choice)
     except sounddevice.PortAudioError as error:
         return describe_error(error)
@@ -102,7 +112,7 @@ def _devices(sounddevice: Any) -> list[dict[str, Any]]:
 
 
 def _openable(sounddevice: Any, choice: dict[str, Any]) -> dict[str, Any]:
-    """Return the rates at which a device opens, and why it does not at the last of the others."""
+    """Return the rates at which a device can be opened, and why the last refused one is."""
     rates, refusal = [], ""
     for rate in choice["rates"]:
         try:
@@ -132,7 +142,7 @@ def _capture(connection: socket.socket, sounddevice: Any, choice: dict[str, Any]
                 dropped += frames
             else:
                 dropped, overflowed = 0, False
-        except Exception as error:  # PortAudio would go silent without a word
+        except Exception as error:  # PortAudio would stop without an error
             errors.append(error)
             raise
 
@@ -154,22 +164,22 @@ def _capture(connection: socket.socket, sounddevice: Any, choice: dict[str, Any]
             stream = opened(rate)
             break
         except sounddevice.PortAudioError:
-            continue  # the device may have come back with other rates
+            continue  # the device may have other rates than before
     else:
         rate = last
         stream = opened(rate)
-    _say(connection, b"O", rate)
+    _send(connection, b"O", rate)
     stream.start()
     while not errors and stream.active:
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
     return f"{type(errors[0]).__name__}: {errors[0]}" if errors else "stopped"
 
 
 def describe_error(error: Exception) -> str:
-    """Return what the sound system said to PortAudio where it told, else what PortAudio says."""
+    """Return the sound system's error message, or PortAudio's if there is none."""
     match error.args:
         case (_, _, (_, _, str(cause))) if cause:
-            return f"the sound system says: {cause}"
+            return f"the sound system reports: {cause}"
         case (str(words), *_):
             return words.removeprefix("Error opening RawInputStream: ")
     return str(error)

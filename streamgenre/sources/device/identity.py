@@ -1,4 +1,4 @@
-"""What a sound card is, beyond the number that it happens to have: its ALSA id and USB place."""
+"""Identifies a sound card by its ALSA id, USB id, port and serial number."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ class Identity:
     """A sound card as the system knows it."""
 
     card: str
-    """ALSA's id of the card, as in ``/proc/asound/cards``: stable for what is built in; of two
-    equal USB devices, that which was plugged in first has the plain one."""
+    """ALSA's id of the card, as in ``/proc/asound/cards``. It is stable for built-in cards; of two
+    equal USB devices, the one plugged in first has the id without a suffix."""
     pcm: int = 0
-    """Number of the input on that card."""
+    """Number of the input on the card."""
     usb_id: str | None = None
-    """Vendor and product of a USB device, as ``0d8c:0014``; None for others."""
+    """Vendor and product of a USB device, for example ``0d8c:0014``; None for other devices."""
     usb_port: str | None = None
-    """Socket that a USB device is in, as ``1-1.2``: bus, port, and the ports of hubs."""
+    """Port of a USB device, for example ``1-1.2``: bus, port, and the ports of hubs."""
     serial: str | None = None
-    """Serial number of a USB device; most cheap ones have none."""
+    """Serial number of a USB device; most cheap devices have none."""
 
 
 def without_card_number(name: str) -> str:
-    """Return PortAudio's name of a device without the number that its card has now."""
+    """Return PortAudio's name of a device without the current number of its card."""
     return _NUMBER.sub("", name)
 
 
 def identity_of(name: str, root: Path = Path("/")) -> Identity | None:
-    """Return what is known of the device that PortAudio calls so.
+    """Return the identity of a device by PortAudio's name.
 
-    None for what is no card: ``pulse``, ``default``, ``pipewire`` lead to the card that the sound
-    server has chosen.
+    None for a device that is not a sound card: for ``pulse``, ``default`` and ``pipewire``, the
+    sound server chooses the device.
 
     Parameters
     ----------
     name
-        With its number, as ``USB Audio Device: - (hw:1,0)``.
+        The name with its number, for example ``USB Audio Device: - (hw:1,0)``.
     root
-        Where ``/proc`` and ``/sys`` are.
+        Folder that contains ``/proc`` and ``/sys``.
     """
     found = _NUMBER.search(name)
     if found is None:

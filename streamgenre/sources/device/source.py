@@ -1,9 +1,9 @@
 """A sound card as a source.
 
-A thread starts a helper process (see ``helper.py``), takes its blocks into the ring and watches
-the age of the last one: a stream may call itself active and be dead. Whatever goes wrong, the
-helper is ended within a bound, and with growing pauses the very same device is looked for again,
-by what it is and not by its number.
+A thread starts a helper process (see ``helper.py``), writes its blocks to the ring and watches the
+age of the newest block, since a stalled stream may still report that it is active. After any error
+the helper is ended within a fixed time, and the same device is searched for again with growing
+pauses, by its identity rather than its number.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
     from streamgenre.sources.device.devices import Device, DeviceSelection
 
 BLOCK_S: Final = 0.032
-"""Length of a block in seconds: part of every update's latency, and 31 of them a second. It does
-not divide a second, so that a hop seldom ends with a block: the resampler needs a few milliseconds
-more than the hop, and would have to wait for the whole next block each time."""
+"""Length of a block in seconds; it adds to the latency of every update. It does not divide a
+second, so that a hop seldom ends with a block: the resampler needs a few milliseconds beyond the
+hop, and would otherwise wait for the whole next block each time."""
 MAX_CHANNELS: Final = 2
-"""More are surround, or unused inputs of a mixer."""
-_MAX_HANGING: Final = 4
-"""So many helpers may hang in their drivers before no further one is started."""
+"""Channels that are captured: further ones are surround, or unused inputs of a mixer."""
+_MAX_HUNG: Final = 4
+"""Number of hung helpers at which no further one is started."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceSettings:
-    """How a device is watched and waited for."""
+    """Time limits of a device."""
 
     stall_s: Annotated[float, Range(0, 3600, "seconds", above=True)] = 5.0
-    """A stream that brings nothing for so many seconds is lost, whatever it calls itself."""
+    """Seconds without a block after which the stream counts as lost."""
     backoff_first_s: Annotated[float, Range(0, 3600, "seconds", above=True)] = 0.5
     """First pause in seconds between attempts to open the device."""
     backoff_longest_s: Annotated[float, Range(0, 3600, "seconds", above=True)] = 30.0
@@ -56,32 +56,36 @@ class DeviceSettings:
 
 
 class DeviceSource(Source):
-    """Captures one device at its own rate, for as long as the daemon lives.
+    """Captures one device at its own rate until it is stopped.
 
     Parameters
     ----------
-    choice
-        Which device.
+    selection
+        The device.
     settings
-        How it is watched and waited for.
+        Time limits; None for the defaults.
     waits
-        Whether a device that cannot be opened at first is waited for; else that is a failure. One
-        that was open is always waited for.
+        Whether to wait if the device cannot be opened at first; otherwise that is an error. A
+        device that was open before is always waited for.
     """
 
     real_time = True
     live = True
 
     def __init__(
-        self, choice: DeviceSelection, settings: DeviceSettings | None = None, *, waits: bool = True
+        self,
+        selection: DeviceSelection,
+        settings: DeviceSettings | None = None,
+        *,
+        waits: bool = True,
     ) -> None:
-        super().__init__(choice.name)
-        self._choice = choice
+        super().__init__(selection.name)
+        self._selection = selection
         self._waits = waits
         self._settings = settings or DeviceSettings()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._supervise, name="device", daemon=True)
-        self._ended_at: float | None = None  # when the last captured sample ended, monotonic
+        self._ended_at: float | None = None  # end of the last captured sample, monotonic seconds
 
     def start(self) -> None:
         """See :meth:`Source.start`."""
@@ -103,9 +107,9 @@ class DeviceSource(Source):
                     break
                 if not self._waits:
                     raise InputError(
-                        f"{why}; is another program using it, or is its sound server away? "
-                        "`streamgenre doctor` looks into it; --input names another (`demo` needs "
-                        "none), and --wait-for-device waits until it can be opened"
+                        f"{why}; another program may be using it, or its sound server may not be "
+                        "running. `streamgenre doctor` checks this. Choose another device with "
+                        "--input (`demo` needs none), or wait for it with --wait-for-device"
                     )
                 self.set_state("connecting" if self._ended_at is None else "lost", why)
                 self._stop.wait(backoff.next_s())
@@ -117,17 +121,17 @@ class DeviceSource(Source):
                 self.ring.close()
 
     def _attempt(self) -> str:
-        """Capture until the device is lost; return why it is."""
-        if hung_helpers() >= _MAX_HANGING:
-            return f"device {self.name!r}: its driver hangs; unplug it, or start the machine anew"
+        """Capture until the device is lost; return the reason."""
+        if hung_helpers() >= _MAX_HUNG:
+            return f"device {self.name!r}: its driver hangs; unplug it, or restart the machine"
         try:
             with HelperClient(self._stop.is_set) as helper:
                 devices = describe_devices(helper.devices())
-                device = self._choice.among(devices)
+                device = self._selection.find(devices)
                 try:
                     rate = self._open(helper, device)
                     self._waits = True
-                    self._choice.remember(device, devices)
+                    self._selection.remember(device, devices)
                     return self._capture(helper, rate, device)
                 except InputError as error:
                     return f"device {device.name!r}: {error}"
@@ -135,7 +139,7 @@ class DeviceSource(Source):
             return str(error)
 
     def _open(self, helper: HelperClient, device: Device) -> int:
-        """Open the device as the ring has it where it can be, and return its rate."""
+        """Open the device in the format of the ring if possible, and return its rate."""
         try:
             return helper.open(
                 device.index,
@@ -150,7 +154,7 @@ class DeviceSource(Source):
         continuity = Continuity(rate)
         resumed = self._ended_at is not None
         last = time.monotonic()
-        fitter: _Fitter | None = None
+        converter: _FormatConverter | None = None
         while not self._stop.is_set():
             block = helper.block()
             if block is None:
@@ -161,12 +165,12 @@ class DeviceSource(Source):
             if self.ring is None:
                 self.rate, self.channels = rate, block.samples.shape[1]
                 self.ring = Ring(int(rate * RING_SECONDS), self.channels)
-            if fitter is None:
-                fitter = _Fitter(rate, self.rate, self.channels)
+            if converter is None:
+                converter = _FormatConverter(rate, self.rate, self.channels)
             missing = continuity.missing(
                 len(block.samples),
                 block.arrived,
-                told=block.dropped,
+                dropped=block.dropped,
                 overflowed=block.overflowed,
             )
             if resumed:
@@ -174,7 +178,7 @@ class DeviceSource(Source):
                 self._mark_away(block, rate)
             elif missing:
                 self.ring.mark_lost(round(missing * self.rate / rate), GapReason.OVERFLOW)
-            self.ring.write(fitter.fit(block.samples), arrived=block.arrived)
+            self.ring.write(converter.convert(block.samples), arrived=block.arrived)
             self._ended_at = block.arrived
             if self.state != "live":
                 self.set_state("live", "" if device.name == self.name else device.name)
@@ -187,8 +191,8 @@ class DeviceSource(Source):
         self.ring.mark_lost(int(away * self.rate), GapReason.RECONNECT)
 
 
-class _Fitter:
-    """Makes blocks what the ring was made for: a device may come back with another format."""
+class _FormatConverter:
+    """Converts blocks to the format of the ring: a device may return with another format."""
 
     def __init__(self, rate: int, wanted: int, channels: int) -> None:
         self._channels = channels
@@ -198,8 +202,8 @@ class _Fitter:
 
             self._stream = soxr.ResampleStream(rate, wanted, channels, dtype="float32")
 
-    def fit(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return samples of shape ``(n, channels)`` in the wanted format."""
+    def convert(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return samples in the wanted format, shape ``(n, channels)``."""
         if samples.shape[1] < self._channels:
             samples = np.repeat(samples[:, :1], self._channels, axis=1)
         return samples if self._stream is None else as_block(self._stream.resample_chunk(samples))

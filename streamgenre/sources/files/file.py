@@ -1,4 +1,4 @@
-"""Audio files, decoded with PyAV (FFmpeg's libraries, no program needed)."""
+"""Decodes audio files with PyAV, which contains FFmpeg's libraries."""
 
 from __future__ import annotations
 
@@ -25,15 +25,24 @@ _PROTOCOLS: Final = "file,crypto,data"
 def decode(
     file: Path, damage: DamageCounter | None = None, wanted: Format | None = None
 ) -> Iterator[tuple[Format, NDArray[np.float32]]]:
-    """Yield the format and blocks of shape ``(n, channels)`` of a file's first audio stream.
+    """Yield the format and the blocks, shape ``(n, channels)``, of a file's first audio stream.
 
-    The format is the wanted one, else that of the beginning, whatever comes later in the file.
-    Damaged packets are passed over; a file that breaks off ends there.
+    Damaged packets are skipped; a truncated file is decoded as far as it goes.
+
+    Parameters
+    ----------
+    file
+        The file.
+    damage
+        Counts the damaged packets; None if the count is not needed.
+    wanted
+        Format of the blocks; None for the format at the start of the file, which is kept even if
+        the format changes within the file.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or not to its end.
+        If the file cannot be read to its end.
     """
     import av
 
@@ -48,7 +57,7 @@ def decode(
 
 
 def describe(file: Path) -> StreamInfo:
-    """Return what a file is; errors as :func:`decode`."""
+    """Return the properties of a file; raises the same errors as :func:`decode`."""
     with _open(file) as container:
         return stream_info(container, audio_stream(container, str(file))[0])
 
@@ -60,7 +69,7 @@ def _open(file: Path) -> Any:
     if not file.exists():
         raise InputError(f"{file}: no such file")
     if file.is_dir():
-        raise InputError(f"{file}: is a folder; give an audio file in it")
+        raise InputError(f"{file}: is a folder; expected an audio file")
     try:
         return open_container(str(file), protocols=_PROTOCOLS, allowed=("hls",))
     except (av.FFmpegError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Which files a folder or a list leads to, in their order."""
+"""Finds the files of a folder or playlist, in their order."""
 
 from __future__ import annotations
 
@@ -21,58 +21,58 @@ AUDIO_SUFFIXES: Final = (
     *(".aac", ".aif", ".aiff", ".ape", ".au", ".flac", ".m4a", ".mka", ".mp3", ".mp4"),
     *(".mpc", ".oga", ".ogg", ".opus", ".wav", ".webm", ".wma", ".wv"),
 )
-"""What is played of a folder; in a list, anything is tried."""
+"""Suffixes of the files that are played from a folder; from a playlist, every file is tried."""
 MAX_ENTRIES: Final = 100_000
-"""Entries of folders and lists that are looked at; further ones are left out."""
+"""Entries of folders and playlists that are read; further ones are ignored."""
 MAX_BYTES: Final = 1 << 24
-"""Bytes of a list that are read."""
+"""Bytes of a playlist that are read."""
 _MAX_STREAMS: Final = 32
-"""URLs of streams that are kept: they are only told of."""
+"""URLs of streams that are kept; they are only reported."""
 _MAX_DEPTH: Final = 8
-"""Lists that may lead to each other."""
+"""How deep playlists may be nested."""
 
 
 @dataclass(slots=True)
 class Listing:
-    """What a folder or list leads to."""
+    """The files of a folder or playlist."""
 
     files: list[Path] = field(default_factory=list)
-    """Files in their order; they need not exist."""
+    """Files in playing order; they need not exist."""
     titles: dict[Path, Title] = field(default_factory=dict)
-    """What lists say that files are."""
+    """Titles that playlists state for files."""
     streams: list[str] = field(default_factory=list)
-    """URLs of streams, which are not played in between files."""
+    """URLs of streams, which are not played among files."""
     problems: list[str] = field(default_factory=list)
-    """What could not be followed, in words."""
+    """Entries that are not playable, and errors, for people."""
     looked_at: int = 0
-    """Entries so far."""
+    """Number of entries so far."""
 
     def count(self) -> bool:
-        """Count an entry; False where there are too many."""
+        """Count an entry; return False beyond :data:`MAX_ENTRIES`."""
         self.looked_at += 1
         if self.looked_at == MAX_ENTRIES + 1:
-            self.problems.append(f"only the first {MAX_ENTRIES} entries are looked at")
+            self.problems.append(f"only the first {MAX_ENTRIES} entries are read")
         return self.looked_at <= MAX_ENTRIES
 
 
 def is_playlist(path: Path) -> bool:
-    """Whether a path is a folder or a list of files or stations, and not a file to be played."""
+    """Whether a path is a folder, or a list of files or stations, rather than one audio file."""
     if path.is_dir():
         return True
     return path.suffix.lower() in SUFFIXES and path.is_file() and not is_hls(_text(path))
 
 
 def no_files_message(path: Path, listing: Listing) -> str:
-    """Return what is to be said of a folder or list that leads to no file."""
+    """Return the error message for a folder or playlist without files."""
     why = f" ({listing.problems[0]})" if listing.problems else ""
     return (
-        f"{path}: leads to no file{why}; expected a folder with files such as "
+        f"{path}: contains no files{why}; expected a folder with files such as "
         f"{', '.join(AUDIO_SUFFIXES[:6])}, or a list of them"
     )
 
 
 def list_files(path: Path) -> Listing:
-    """Return what a folder (with all below it) or a list leads to.
+    """Return the files of a folder (with its subfolders) or of a playlist.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def _add_folder(folder: Path, listing: Listing) -> None:
     seen = {_identity(folder)}
 
     def is_new(path: str) -> bool:
-        """Links to folders are followed, but each folder once: they may lead back."""
+        """Return whether a folder is new: links are followed, and may form a circle."""
         identity = _identity(path)
         new = identity not in seen
         seen.add(identity)
@@ -114,16 +114,16 @@ def _add_folder(folder: Path, listing: Listing) -> None:
 
 
 def _identity(folder: str | Path) -> tuple[int, int] | str:
-    """Return the device and inode of a folder; what cannot be looked at is itself."""
+    """Return the device and inode of a folder, or its path if it cannot be read."""
     try:
-        found = os.stat(folder)  # noqa: PTH116 - of what os.walk gives
+        found = os.stat(folder)  # noqa: PTH116 - os.walk gives strings
     except OSError:
         return str(folder)
     return found.st_dev, found.st_ino
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Return what to sort by so that 2 comes before 10."""
+    """Return a sort key by which 2 comes before 10."""
     parts = re.findall(r"\d{1,18}|\D+", name.casefold())
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
 
@@ -131,10 +131,10 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 def _add_list(path: Path, listing: Listing, outer: tuple[str, ...]) -> None:
     here = os.path.realpath(path)
     if here in outer:
-        listing.problems.append(f"{path}: a list that leads to itself")
+        listing.problems.append(f"{path}: a playlist that contains itself")
         return
     if len(outer) == _MAX_DEPTH:
-        listing.problems.append(f"{path}: more than {_MAX_DEPTH} lists in each other")
+        listing.problems.append(f"{path}: more than {_MAX_DEPTH} nested playlists")
         return
     for entry, title in entries(_text(path)):
         if not listing.count():
@@ -145,9 +145,9 @@ def _add_list(path: Path, listing: Listing, outer: tuple[str, ...]) -> None:
             continue
         file = _place(entry, path.parent)
         if file is None or file.is_dir():
-            # Not whole folders either: one entry might mean the whole disk.
+            # Folders are refused too: one entry could mean the whole disk.
             shown = redacted(entry) if looks_like_url(entry) else entry
-            listing.problems.append(f"{path}: leads to {shown[:80]!r}, which is no file")
+            listing.problems.append(f"{path}: {shown[:80]!r} is not a file")
         elif file.suffix.lower() in SUFFIXES:
             try:
                 _add_list(file, listing, (*outer, here))
@@ -161,22 +161,22 @@ def _add_list(path: Path, listing: Listing, outer: tuple[str, ...]) -> None:
 
 def _text(path: Path) -> str:
     if not path.is_file():
-        raise InputError(f"{path}: no such list")
+        raise InputError(f"{path}: no such playlist")
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES)
     except OSError as error:
-        raise InputError(f"{path}: the list cannot be read ({error_text(error)})") from error
-    return os.fsdecode(data)  # as file names are: byte for byte
+        raise InputError(f"{path}: the playlist cannot be read ({error_text(error)})") from error
+    return os.fsdecode(data)  # like file names: byte for byte
 
 
 def _place(entry: str, folder: Path) -> Path | None:
-    """Return the file that an entry means; None where it cannot be one."""
+    """Return the file that an entry means, or None."""
     named = [entry]
     if entry.lower().startswith("file:"):
         try:
             named = [urllib.parse.unquote(urllib.parse.urlsplit(entry).path)]
-        except ValueError:  # half an IPv6 address and the like
+        except ValueError:  # for example an incomplete IPv6 address
             return None
     elif looks_like_url(entry):
         return None
@@ -188,5 +188,5 @@ def _place(entry: str, folder: Path) -> Path | None:
     paths = [folder / name for name in named if name and "\0" not in name]
     try:
         return next((path for path in paths if path.exists()), paths[0] if paths else None)
-    except OSError:  # a name that is too long
+    except OSError:  # the name is too long
         return None

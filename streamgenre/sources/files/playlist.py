@@ -1,4 +1,4 @@
-"""Files one after another as one station: a single one, a list of them, or a folder."""
+"""Plays files as one station: a single file, a playlist or a folder."""
 
 from __future__ import annotations
 
@@ -28,14 +28,13 @@ if TYPE_CHECKING:
     from streamgenre.sources.stream_info import StreamInfo
 
 _BLOCK_S: Final = 0.04
-"""Seconds of audio in a block: short, so that real pace is even."""
+"""Length of a block in seconds: short, so that real-time pace is even."""
 _MAX_REPORTED: Final = 20
-"""Troubles that are told one by one; further ones are counted."""
+"""Problems that are reported one by one; further ones only as a summary."""
 _BACKOFF_S: Final = (1.0, 120.0)
-"""First and longest pause in seconds where nothing of a playlist can be played any more."""
-
+"""First and longest pause in seconds after a pass in which no file could be played."""
 _LEAST_S: Final = 0.1
-"""A round that brings fewer seconds than this has played nothing."""
+"""A pass with less audio than this, in seconds, counts as one without audio."""
 
 _log = get_logger(__name__)
 
@@ -45,24 +44,33 @@ class Order:
     """How often and in which order the files of a playlist are played."""
 
     loop: bool = False
-    """Whether it begins again at its end."""
+    """Whether the list is repeated."""
     shuffle: int | None = None
-    """Seed of a new order each time; None for the order of the list."""
+    """Seed of a random order, reshuffled each pass; None for the order of the list."""
 
-    def of(self, files: list[Path], round_: int) -> list[Path]:
-        """Return the files in the order of a round, counted from 0."""
+    def of(self, files: list[Path], pass_: int) -> list[Path]:
+        """Return the files in the order of one pass, counted from 0."""
         if self.shuffle is None:
             return files
-        return random.Random(f"{self.shuffle}/{round_}").sample(files, len(files))
+        return random.Random(f"{self.shuffle}/{pass_}").sample(files, len(files))
 
 
 def open_file(path: str | Path, *, pace: Pace = "real", order: Order | None = None) -> PacedSource:
     """Return a source that plays an audio file.
 
+    Parameters
+    ----------
+    path
+        The file; ``~`` is expanded.
+    pace
+        ``real`` plays in real time, ``fast`` as quickly as the samples are read.
+    order
+        Whether the file is repeated; None for once.
+
     Raises
     ------
     InputError
-        If the file cannot be read or has no audio in it.
+        If the file cannot be read or contains no audio.
     """
     return _open(expand(path), pace, order, single=True)
 
@@ -70,10 +78,19 @@ def open_file(path: str | Path, *, pace: Pace = "real", order: Order | None = No
 def open_playlist(
     path: str | Path, *, pace: Pace = "real", order: Order | None = None
 ) -> PacedSource:
-    """Return a source that plays the files of a folder or list without gaps between them.
+    """Return a source that plays the files of a folder or playlist without gaps.
 
-    It keeps the rate and the channels of the first file; others are converted. What cannot be
-    played is told and passed over.
+    The first file sets the rate and the channels; other files are converted. Unplayable entries,
+    including stream URLs, are reported once and skipped.
+
+    Parameters
+    ----------
+    path
+        The folder or playlist; ``~`` is expanded.
+    pace
+        ``real`` plays in real time, ``fast`` as quickly as the samples are read.
+    order
+        How often and in which order the files are played; None for once, in the order of the list.
 
     Raises
     ------
@@ -84,91 +101,93 @@ def open_playlist(
 
 
 def _open(path: Path, pace: Pace, order: Order | None, *, single: bool) -> PacedSource:
-    programme = _Programme(path, order or Order(), single=single)
-    items = programme.items()
+    playlist = _Playlist(path, order or Order(), single=single)
+    items = playlist.items()
     head: list[Any] = []
-    # Opened and tried here, so that errors come before the daemon runs.
-    while programme.format is None or isinstance(head[-1], Problem | Title):
+    # The first block is decoded here, so that errors are raised before the daemon runs.
+    while playlist.format is None or isinstance(head[-1], Problem | Title):
         head.append(next(items))
     source = PacedSource(
         os.fsencode(path.name or path.resolve().name).decode(errors="replace"),
-        programme.format.rate,
+        playlist.format.rate,
         head[-1].shape[1],
         chain(head, items),
         pace=pace,
         real_time=pace == "real",
-        ending=programme.ending,
+        ending=playlist.ending,
     )
-    source.info = programme.info()
+    source.info = playlist.info()
     return source
 
 
-class _Programme:
-    """What is played of a file or playlist, block by block."""
+class _Playlist:
+    """The items of a file or playlist: titles, blocks and problems."""
 
     def __init__(self, path: Path, order: Order, *, single: bool) -> None:
         self._path, self._order, self._single = path, order, single
         self.format: Format | None = None
         self._damage = DamageCounter()
-        self._first: Path | None = None  # of the files that could be played
+        self._first: Path | None = None  # first file that could be played
         self._files = 0
         self._samples = 0
-        self._troubles: set[str] = set()
+        self._reported: set[str] = set()
 
     def info(self) -> StreamInfo:
-        """Return what the first file that can be played is, and how many there are."""
+        """Return the properties of the first playable file, and the number of files."""
         assert self._first is not None
         info = describe(self._first)
         return info if self._single else replace(info, files=self._files, seconds=None)
 
     def ending(self) -> str:
-        """Return how it ended."""
+        """Return the detail of the state ``ended``."""
         return f"end of {'file' if self._single else 'playlist'}{self._damage}"
 
     def items(self) -> Iterator[Item]:
-        """Yield everything: titles, blocks and what there is to be told.
+        """Yield titles, blocks, stalls and problems.
 
         Raises
         ------
         InputError
-            If none of the files can be played at the first time.
+            If no file can be played in the first pass.
         """
         backoff = Backoff(*_BACKOFF_S)
-        for round_ in count():
+        for pass_ in count():
             backoff.begin()
             before = self._samples
-            yield from self._round(round_)
+            yield from self._pass(pass_)
             if not self._order.loop:
                 return
-            # As where a disk is away, or the whole music is one sample: never in a hurry.
+            # A missing disk, or files without audio, must not make this a busy loop.
             if self.format and self._samples - before < _LEAST_S * self.format.rate:
                 yield Stall(0.0, "none of the files can be played now", backoff.next_s())
 
-    def _round(self, round_: int) -> Iterator[Item]:
-        """Yield what is played from the begin of the list to its end."""
+    def _pass(self, pass_: int) -> Iterator[Item]:
+        """Yield the items of one pass over the list."""
         try:
             listing = Listing([self._path]) if self._single else list_files(self._path)
         except InputError as error:
-            if round_ == 0:
+            if pass_ == 0:
                 raise
             listing = Listing(problems=[str(error)])
         self._files = len(listing.files)
-        streams = (f"passed over: {redacted(url)}: a stream among files" for url in listing.streams)
+        streams = (f"skipped a stream among files: {redacted(url)}" for url in listing.streams)
         yield from self._report([*listing.problems, *streams])
         first_error = ""
-        for file in self._order.of(listing.files, round_):
+        for file in self._order.of(listing.files, pass_):
             try:
                 yield from self._play(file, listing.titles.get(file))
             except InputError as error:
                 first_error = first_error or str(error)
                 if not (self._single and self._first is None):
-                    yield from self._report([f"passed over: {error}"])
+                    yield from self._report([f"skipped: {error}"])
         if self._first is None:
-            raise InputError(first_error if self._single else self._nothing(listing, first_error))
+            raise InputError(
+                first_error if self._single else self._nothing_playable(listing, first_error)
+            )
 
     def _play(self, file: Path, listed: Title | None) -> Iterator[Item]:
         if not self._single and file.exists() and not file.is_file():
-            raise InputError(f"{file}: is no regular file")
+            raise InputError(f"{file}: is not a regular file")
         title: Title | None = None
         for wanted, block in decode(file, self._damage, self.format):
             if title is None:
@@ -180,23 +199,23 @@ class _Programme:
         if title is None:
             raise InputError(f"{file}: no audio could be decoded; the file is empty or damaged")
 
-    def _report(self, troubles: list[str]) -> Iterator[Problem]:
-        """Yield and log what is new; after so many, that there is more."""
-        for trouble in map(clean, troubles):
-            if trouble in self._troubles or len(self._troubles) > _MAX_REPORTED:
+    def _report(self, problems: list[str]) -> Iterator[Problem]:
+        """Yield and log new problems; beyond :data:`_MAX_REPORTED`, one summary."""
+        for problem in map(clean, problems):
+            if problem in self._reported or len(self._reported) > _MAX_REPORTED:
                 continue
-            self._troubles.add(trouble)
-            last = len(self._troubles) > _MAX_REPORTED
-            told = "further files cannot be played either; they are not named" if last else trouble
-            _log.warning("%s", told)
-            yield Problem(told)
+            self._reported.add(problem)
+            last = len(self._reported) > _MAX_REPORTED
+            detail = "further unplayable files are not reported" if last else problem
+            _log.warning("%s", detail)
+            yield Problem(detail)
 
-    def _nothing(self, listing: Listing, first_error: str) -> str:
+    def _nothing_playable(self, listing: Listing, first_error: str) -> str:
         if len(listing.files) == 1:
             return f"{self._path}: its only file cannot be played: {first_error}"
         if listing.files:
             return (
                 f"{self._path}: none of its {len(listing.files)} files can be played; "
-                f"the first: {first_error}"
+                f"the first error: {first_error}"
             )
         return no_files_message(self._path, listing)

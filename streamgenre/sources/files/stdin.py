@@ -1,4 +1,4 @@
-"""Raw PCM from a pipe, for everything that can write samples to its standard output."""
+"""Reads raw PCM from standard input."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ FORMATS: Final[dict[str, tuple[str, float]]] = {
     "f32le": ("<f4", 1.0),
     "f32be": (">f4", 1.0),
 }
-"""Sample format to numpy type and full scale; the names are FFmpeg's."""
+"""NumPy type and full scale of each sample format; the names are FFmpeg's."""
 
 
 STALL_S: Final = 5.0
-"""A pipe that brings nothing for so many seconds is lost, until it brings something."""
+"""Seconds without data after which the pipe counts as lost, until data arrives again."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawFormat:
-    """How the bytes of raw PCM are to be read."""
+    """Rate, channels and sample format of raw PCM."""
 
     rate: Annotated[int, Range(MIN_RATE, MAX_RATE, "Hz")] = 44_100
-    """Samples a second and channel."""
+    """Sample rate in Hz."""
     channels: Annotated[int, Range(1, MAX_CHANNELS, "channels")] = 2
-    """Interleaved channels."""
+    """Number of interleaved channels."""
     format: Literal["s16le", "s16be", "s32le", "s32be", "f32le", "f32be"] = "s16le"
-    """Sample format, by FFmpeg's name."""
+    """FFmpeg's name of the sample format."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -68,7 +68,7 @@ def open_stdin(raw: RawFormat) -> PacedSource:
             "--input -: standard input is a terminal; pipe raw PCM into it, for example "
             "`ffmpeg -i URL -f s16le -ac 2 -ar 44100 - | streamgenre listen --input -`"
         )
-    # As fast as it comes: the pipe itself has the pace, live or not.
+    # The pipe sets the pace, whether it is live or not.
     return PacedSource(
         "stdin",
         raw.rate,
@@ -81,9 +81,24 @@ def open_stdin(raw: RawFormat) -> PacedSource:
 
 
 def read_raw(descriptor: int, raw: RawFormat) -> Iterator[NDArray[np.float32] | Stall]:
-    """Yield the PCM that a file descriptor delivers, in blocks of shape ``(n, channels)``.
+    """Yield the samples of a file descriptor as blocks, and a stall after each ``STALL_S``.
 
-    A stall is yielded whenever nothing came for ``STALL_S``.
+    Parameters
+    ----------
+    descriptor
+        A readable file descriptor.
+    raw
+        Format of its bytes.
+
+    Yields
+    ------
+    ndarray or Stall
+        A block of the shape ``(n, channels)``; a stall if nothing arrived for ``STALL_S``.
+
+    Raises
+    ------
+    InputError
+        If the input ends without a sample.
     """
     dtype, scale = FORMATS[raw.format]
     frame = np.dtype(dtype).itemsize * raw.channels

@@ -1,4 +1,4 @@
-"""HTTP as radio stations speak it: Icecast, Shoutcast and everything beside the standard."""
+"""HTTP connections to radio servers, including Shoutcast's deviations from the standard."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HEAD_S: Final = 15.0
-"""Seconds in which the whole head of an answer has to come."""
+"""Seconds in which the complete head of a response must arrive."""
 MAX_REDIRECTS: Final = 10
-"""Redirects that are followed one after another."""
+"""Largest number of redirects that are followed."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _WEB_PAGE: Final = ("text/html", "application/xhtml+xml", "application/json")
 
@@ -35,19 +35,26 @@ class Response:
     """An open stream."""
 
     body: http.client.HTTPResponse
-    """To be read and closed."""
+    """Body of the response, to be read and closed."""
     headers: Mapping[str, str]
-    """By lower-case name."""
+    """Headers by lower-case name."""
     url: str
-    """Where redirects have led, without credentials."""
+    """URL after redirects, without credentials."""
 
     def text(self, longest: int, within_s: float) -> str:
-        """Read the whole, up to so many bytes, and close it.
+        """Read the body as text and close the response.
+
+        Parameters
+        ----------
+        longest
+            Largest number of bytes that are read.
+        within_s
+            Seconds the body may take.
 
         Raises
         ------
         TimeoutError
-            If it does not come within so many seconds.
+            If the body does not arrive in time.
         """
         data = bytearray()
         ends = time.monotonic() + within_s
@@ -59,14 +66,14 @@ class Response:
         return data.decode("utf-8", errors="replace")
 
     def abort(self) -> None:
-        """End a read in another thread at once; that thread closes the response."""
+        """Interrupt a read in another thread; that thread closes the response."""
         raw: Any = getattr(getattr(self.body, "fp", None), "raw", None)
         connection: socket.socket | None = getattr(raw, "_sock", None)
         if connection is not None:
             _shut(connection)
 
     def close(self) -> None:
-        """Close the connection; by the thread that reads."""
+        """Close the connection. Called by the thread that reads."""
         self.body.close()
 
 
@@ -76,27 +83,34 @@ def _shut(connection: socket.socket) -> None:
 
 
 def require_usable(url: str) -> None:
-    """Raise :class:`InputError` where a URL cannot be understood."""
+    """Raise :class:`InputError` if a URL is invalid."""
     try:
         parts = urllib.parse.urlsplit(url)
         usable = bool(parts.hostname or parts.scheme == "srt")  # an SRT listener has no host
-        parts.port  # noqa: B018 - raises for what is none
+        parts.port  # noqa: B018 - raises for an invalid port
     except ValueError:
         usable = False
     if not usable:
         raise InputError(
-            f"{redacted(url)}: is no usable URL; expected SCHEME://[USER:PASSWORD@]HOST[:PORT]/PATH"
-            f" (/ ? # @ : in user or password percent-encoded: %2F %3F %23 %40 %3A)"
+            f"{redacted(url)}: is not a valid URL; expected SCHEME://[USER:PASSWORD@]HOST[:PORT]/PATH"
+            f" (percent-encode / ? # @ : in user and password: %2F %3F %23 %40 %3A)"
         )
 
 
 def open_url(url: str, *, timeout_s: float) -> Response:
-    """Open a stream, asking for ICY titles.
+    """Open a stream and request ICY titles.
+
+    Parameters
+    ----------
+    url
+        HTTP or HTTPS URL of the stream.
+    timeout_s
+        Seconds to wait for the connection, and for each read.
 
     Raises
     ------
     InputError
-        If it cannot be reached, is refused, redirects for ever, or is no audio.
+        If the server cannot be reached, refuses, redirects in a circle, or does not send audio.
     """
     require_usable(url)
     shown = first = redacted(url)
@@ -118,7 +132,7 @@ def open_url(url: str, *, timeout_s: float) -> Response:
 
 
 def _open(url: str, shown: str, timeout_s: float) -> Any:
-    """Return the answer, or as a text where it redirects to."""
+    """Return the response, or the target of a redirect as text."""
     try:
         return _OPENER.open(_request(url), timeout=timeout_s)
     except urllib.error.HTTPError as error:
@@ -136,28 +150,30 @@ def _open(url: str, shown: str, timeout_s: float) -> Any:
     except OSError as error:
         raise InputError(f"{shown}: no usable answer ({str(error)[:100]})") from None
     except (http.client.HTTPException, ValueError) as error:
-        # Not its words: they quote the request or what the server sent.
+        # Without the message, which quotes the request or the response.
         raise InputError(f"{shown}: no usable answer ({type(error).__name__})") from None
 
 
 def _target(url: str, target: str, shown: str) -> str:
-    """Return where a redirect leads; the credentials of ``url`` go along on the same host only."""
+    """Return the target of a redirect; credentials are kept only for a relative target."""
     try:
         url = urllib.parse.urljoin(url, target.strip())
     except ValueError:
         url = ""
     if not url.lower().startswith(("http://", "https://")):
-        # Neither ftp:// nor file://, nor what was not made for us.
+        # Neither ftp:// nor file://.
         raise InputError(f"{shown}: redirects to {redacted(url)}; expected http:// or https://")
     try:
         require_usable(url)
     except InputError:
-        raise InputError(f"{shown}: redirects to {redacted(url)}, which is no usable URL") from None
+        raise InputError(
+            f"{shown}: redirects to {redacted(url)}, which is not a valid URL"
+        ) from None
     return url
 
 
 def _request(url: str) -> urllib.request.Request:
-    """Return the request for a usable URL, its credentials in a header."""
+    """Return the request for a valid URL, with its credentials in a header."""
     parts = urllib.parse.urlsplit(url)
     path, query = (
         urllib.parse.quote(part, safe=string.punctuation) for part in (parts.path, parts.query)
@@ -174,14 +190,14 @@ def _request(url: str) -> urllib.request.Request:
 
 
 class _IcyResponse(http.client.HTTPResponse):
-    """Takes Shoutcast's status line ``ICY 200 OK`` for HTTP/1.0."""
+    """Accepts Shoutcast's status line ``ICY 200 OK`` as HTTP/1.0."""
 
     def __init__(self, sock: socket.socket, *args: Any, **more: Any) -> None:
         super().__init__(sock, *args, **more)
         self._connection = sock
 
     def begin(self) -> None:
-        """Read the head within HEAD_S: a server may send it byte by byte."""
+        """Read the head within :data:`HEAD_S`; a server may send it byte by byte."""
         guard = threading.Timer(HEAD_S, _shut, [self._connection])
         guard.daemon = True
         guard.start()
@@ -220,7 +236,7 @@ class _SecureHandler(urllib.request.HTTPSHandler):
         return self.do_open(_SecureConnection, request)
 
 
-# Redirects are followed by open_url: urllib would read their bodies without end.
+# open_url follows redirects itself: urllib would read their bodies without a limit.
 _OPENER: Final = urllib.request.OpenerDirector()
 for _handler in (
     _Handler(),

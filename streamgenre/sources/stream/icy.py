@@ -1,8 +1,8 @@
-"""ICY: the titles that Icecast and Shoutcast weave into the audio of a stream.
+"""ICY metadata: the titles that Icecast and Shoutcast insert into the audio of a stream.
 
-After every ``icy-metaint`` bytes of audio comes one length byte and 16 times as many bytes of
-metadata, ``StreamTitle='Artist - Title';`` padded with zeros; mostly the length is 0. There is no
-specification but what stations send, in whatever charset: everything here is hostile input.
+After every ``icy-metaint`` bytes of audio follow a length byte and 16 times as many bytes of
+metadata, ``StreamTitle='Artist - Title';`` padded with zeros; mostly the length is 0. No
+specification exists, and stations use various charsets: all of it is untrusted input.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from streamgenre.sources.titles import Title
 
 MAX_INTERVAL: Final = 1 << 20
-"""Larger intervals (bytes) are taken for nonsense: real ones are 8,000 to 64,000."""
+"""Largest interval in bytes that is accepted: usual ones are 8,000 to 64,000."""
 _TITLE: Final = re.compile(rb"StreamTitle='(.*?)'\s*(?:;|$)", re.DOTALL)
-# Icecast sends so what is not in Latin-1, to all who listen to mp3.
+# Icecast encodes characters outside Latin-1 as entities in MP3 streams.
 _ENTITY: Final = re.compile(r"&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|amp|lt|gt|quot|apos);", re.IGNORECASE)
 
 
 class IcyDemuxer:
-    """Takes the metadata out of an ICY stream, however it is cut into blocks.
+    """Separates the metadata of an ICY stream from its audio.
 
     Parameters
     ----------
     interval
-        Bytes of audio between two metadata blocks (``icy-metaint``); 0 for a stream without.
+        Bytes of audio between two metadata blocks (``icy-metaint``); 0 if there is no metadata.
     """
 
     def __init__(self, interval: int) -> None:
@@ -41,9 +41,9 @@ class IcyDemuxer:
         self._metadata = bytearray()
 
     def push(self, data: bytes) -> tuple[bytes, list[tuple[int, Title]]]:
-        """Return the audio in the data, and the titles that were completed by it.
+        """Return the audio in the data, and the titles that the data completes.
 
-        Each title comes with the number of bytes of this audio that are before it.
+        Each title has its position: the number of bytes of this audio before it.
         """
         if not self._interval:
             return data, []
@@ -72,7 +72,7 @@ class IcyDemuxer:
 
 
 def parse_title(block: bytes) -> Title | None:
-    """Return the title in a metadata block; None where it has none."""
+    """Return the title in a metadata block, or None."""
     match = _TITLE.search(block.rstrip(b"\0"))
     if match is None:
         return None
@@ -83,4 +83,4 @@ def _decode(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")  # what old encoders send
+        return data.decode("cp1252", errors="replace")  # sent by old encoders

@@ -1,4 +1,4 @@
-"""The bytes of a radio stream on their way to FFmpeg, with the titles in them taken out."""
+"""Reads the audio of a radio stream for FFmpeg, and the titles inserted into it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _READ: Final = 65_536
 _EVERY_S: Final = 0.15
-"""Seconds between two reads: a few large ones cost much less than many small ones."""
+"""Seconds between two reads: a few large reads cost much less than many small ones."""
 
 
 class IcyReader:
-    """The audio of a response as a file for PyAV to read, one link of an Ogg chain after another.
+    """The audio of a response as a readable object for PyAV, one link of an Ogg chain at a time.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class IcyReader:
         Seconds without decoded audio (see :meth:`audio_decoded`) after which reading fails: a
         server may send bytes without end that hold no audio.
     lock
-        Held while what was read is decoded.
+        Held while the data is decoded.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class IcyReader:
         self._patience_s = patience_s
         self._heard_at = time.monotonic()
         self._over = False
-        self._links: deque[bytearray] = deque([bytearray()])  # what was read, but not handed out
-        self._handed = 0  # bytes handed out
-        self._link_start = 0  # of them before the present link
-        self._demuxed = 0  # bytes of audio that came
+        self._links: deque[bytearray] = deque([bytearray()])  # data not yet returned
+        self._returned = 0  # bytes returned
+        self._link_start = 0  # bytes returned before the current link
+        self._demuxed = 0  # bytes of audio received
         self._chain = OggChain()
         self._titles: deque[tuple[int, Title]] = deque(maxlen=MAX_TITLES)
         value = response.headers.get("icy-metaint", "0")
@@ -57,15 +57,15 @@ class IcyReader:
             raise InputError(f"{response.url}: icy-metaint is {value[:20]!r}") from None
 
     def read(self, size: int) -> bytes:
-        """Return up to ``size`` bytes of the present link, none at its end.
+        """Return up to ``size`` bytes of the current link; none at its end.
 
         Raises
         ------
         TimeoutError
-            If too little comes.
+            If no audio was decoded for too long.
         """
         while not self._links[0] and len(self._links) == 1 and not self._over:
-            # Whatever goes wrong is raised once: FFmpeg asks again, and PyAV would print it.
+            # An error is raised once: FFmpeg reads again, and PyAV would print a second error.
             self._over = True
             if time.monotonic() - self._heard_at > self._patience_s:
                 raise TimeoutError
@@ -75,11 +75,11 @@ class IcyReader:
         link = self._links[0]
         out = bytes(link[:size])
         del link[:size]
-        self._handed += len(out)
+        self._returned += len(out)
         return out
 
     def _read(self) -> bytes:
-        """Return what has come; others decode meanwhile."""
+        """Return the received data; other threads decode in the meantime."""
         self._lock.release()
         time.sleep(max(0.0, min(_EVERY_S, self._next_read - time.monotonic())))
         data = self._body.read1(_READ)
@@ -96,21 +96,21 @@ class IcyReader:
         self._links += map(bytearray, others)
 
     def next_link(self) -> bool:
-        """Go on to the next link; False where the present one is the last."""
+        """Continue with the next link; return False if the current one is the last."""
         if len(self._links) == 1:
             return False
-        self._handed += len(self._links.popleft())
-        self._link_start = self._handed
+        self._returned += len(self._links.popleft())
+        self._link_start = self._returned
         return True
 
     def audio_decoded(self) -> None:
-        """Note that audio came out of what was read."""
+        """Record that audio was decoded from the data."""
         self._heard_at = time.monotonic()
 
     def titles_until(self, position: int | None) -> list[Title]:
-        """Return the titles that stand before a byte of the present link, each once.
+        """Return the titles before a byte of the current link, each once.
 
-        All there are where the position is not known.
+        If the position is None, all titles are returned.
         """
         place = self._demuxed if position is None else self._link_start + position
         due = []

@@ -1,8 +1,8 @@
-"""Chained Ogg: where in a stream of pages one piece of music ends and the next begins.
+"""Chained Ogg: splits a stream of Ogg pages into its links.
 
-A radio station with Ogg mounts sends a new logical stream for every piece: new comments, perhaps
-another rate or even another codec. FFmpeg follows some of these changes and fails at others, so
-each link of the chain is given to it as a stream of its own.
+A radio station with Ogg mounts sends a new logical stream for every piece of music, with new
+comments and possibly another rate or codec. FFmpeg handles only some of these changes, so each link
+of the chain is decoded as a separate stream.
 """
 
 from __future__ import annotations
@@ -11,24 +11,27 @@ from typing import Final
 
 _MAGIC: Final = b"OggS"
 _HEADER: Final = 27
-"""Bytes of a page's header before its table of segment lengths."""
+"""Length in bytes of a page's header before its table of segment lengths."""
 _FIRST_PAGE: Final = 2
-"""Flag of a page that begins a logical stream."""
+"""Flag of a page that starts a logical stream."""
 
 
 class OggChain:
-    """Cuts a stream of Ogg pages where a link of the chain begins; leaves other streams whole."""
+    """Splits a stream of Ogg pages at the start of each link; other streams are not split."""
 
     def __init__(self) -> None:
-        self._held = bytearray()  # a page's header as far as it has come
+        self._held = bytearray()  # the incomplete header of a page
         self._page_left = 0
         self._pages = 0
-        self._in_body = False  # a page that begins no logical stream was seen in this link
-        self._whole = False
+        self._in_body = False  # this link has had a page that does not start a logical stream
+        self._not_ogg = False
 
     def push(self, data: bytes) -> list[bytes]:
-        """Return the data, with what was held back, in pieces: each but the first begins a link."""
-        if self._whole:
+        """Return data as pieces, of which each but the first starts a link.
+
+        An incomplete header of a page is held back until the next call.
+        """
+        if self._not_ogg:
             return [data]
         pieces = [bytearray()]
         held = self._held
@@ -39,7 +42,7 @@ class OggChain:
                 self._page_left -= size
             elif held[:4] != _MAGIC[: len(held)]:
                 if not self._pages:
-                    self._whole = True
+                    self._not_ogg = True
                     size = len(held)
                 else:
                     size = _to_next_page(held)
@@ -58,13 +61,13 @@ class OggChain:
         return [bytes(piece) for piece in pieces]
 
     def flush(self) -> bytes:
-        """Return what is held back, at the end of the stream."""
+        """Return the bytes held back, at the end of the stream."""
         held, self._held = bytes(self._held), bytearray()
         return held
 
 
 def _page_length(held: bytearray) -> int | None:
-    """Return the length in bytes of the page that begins here; None while its header is short."""
+    """Return the length in bytes of the first page; None while its header is incomplete."""
     if len(held) < _HEADER or len(held) < _HEADER + held[_HEADER - 1]:
         return None
     body = _HEADER + held[_HEADER - 1]
@@ -72,6 +75,6 @@ def _page_length(held: bytearray) -> int | None:
 
 
 def _to_next_page(held: bytearray) -> int:
-    """Return how many bytes are surely before the next page: damage is passed over."""
+    """Return the number of damaged bytes before the next page."""
     found = held.find(_MAGIC, 1)
     return found if found >= 0 else max(1, len(held) - len(_MAGIC) + 1)

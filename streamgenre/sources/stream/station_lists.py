@@ -1,4 +1,4 @@
-"""Station lists: the small files behind a "listen" button that say where the stream is."""
+"""Station lists: the small files behind a "listen" button that contain a stream's URL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_BYTES: Final = 65_536
-"""Longer lists are cut: the first entry is wanted."""
+"""Bytes of a list that are read: only the first stream is needed."""
 _TYPES: Final = frozenset(
     {
         *("audio/x-mpegurl", "audio/mpegurl", "application/x-mpegurl", "application/mpegurl"),
@@ -24,7 +24,15 @@ _TYPES: Final = frozenset(
 
 
 def is_list(url: str, headers: Mapping[str, str]) -> bool:
-    """Whether a response is a list and not the stream itself."""
+    """Whether a response is a list rather than the stream itself.
+
+    Parameters
+    ----------
+    url
+        URL of the response.
+    headers
+        Its headers by lower-case name.
+    """
     kind = headers.get("content-type", "").split(";")[0].strip().lower()
     return kind in _TYPES or (
         not kind.startswith(("audio/", "video/", "application/ogg"))
@@ -33,20 +41,29 @@ def is_list(url: str, headers: Mapping[str, str]) -> bool:
 
 
 def first_stream(text: str, base: str, shown: str) -> str:
-    """Return the URL of a list's first stream, relative ones taken from ``base``.
+    """Return the URL of a list's first stream.
+
+    Parameters
+    ----------
+    text
+        Text of the list.
+    base
+        URL of the list, for relative entries.
+    shown
+        Name of the list in error messages.
 
     Raises
     ------
     InputError
-        If the list has none; ``shown`` is what the message calls the list.
+        If the list contains no stream.
     """
     for entry, _ in entries(text):
         if entry.split() != [entry] or not ("/" in entry or "." in entry):
-            continue  # what is no list at all
+            continue  # not a list
         try:
             url = urllib.parse.urljoin(base, entry)
-        except ValueError:  # half an IPv6 address and the like
+        except ValueError:  # for example an incomplete IPv6 address
             continue
         if is_stream(url):
             return url
-    raise InputError(f"{shown}: a station list without a stream in it")
+    raise InputError(f"{shown}: the station list contains no stream")
