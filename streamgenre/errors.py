@@ -1,7 +1,7 @@
-"""Errors that are meant for the user's eyes.
+"""Errors with a message for the user.
 
 Every message says what was wrong, what was expected and what to do next. The command line prints
-it on stderr and exits with :attr:`StreamgenreError.exit_code`; a traceback only with ``--debug``.
+it on stderr and exits with :attr:`StreamgenreError.exit_code`; ``--debug`` adds a traceback.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class StreamgenreError(Exception):
-    """Base of all errors that streamgenre explains to its user."""
+    """Base class of all errors that streamgenre explains to its user."""
 
     exit_code: ClassVar[int] = 1
 
 
 class SettingsError(StreamgenreError):
-    """A flag or setting is not usable."""
+    """A flag or setting is not valid."""
 
     exit_code = 2
 
@@ -30,25 +30,30 @@ class InputError(StreamgenreError):
 
 
 class ModelError(StreamgenreError):
-    """A model folder is missing, damaged or does not fit."""
+    """A model folder is missing, damaged or incompatible."""
 
 
 class HistoryError(StreamgenreError):
-    """The history cannot be opened, asked or exported."""
+    """The history cannot be opened, queried or exported."""
 
 
 class BusError(StreamgenreError):
-    """The event bus cannot be bound, reached or understood."""
+    """The event bus cannot be bound or reached, or a message is not an event."""
 
 
 class KeysError(StreamgenreError):
-    """A key, or a file with keys, is missing, damaged or open to others."""
+    """A key, or a file with keys, is missing, damaged or open to other users."""
 
 
 class ControlError(StreamgenreError):
-    """A request to the daemon cannot be understood or done.
+    """A request to the daemon is not valid or failed.
 
-    ``code`` is one word for programs.
+    Parameters
+    ----------
+    message
+        The reason in words.
+    code
+        The reason in one word, for programs.
     """
 
     def __init__(self, message: str, code: str = "invalid") -> None:
@@ -57,7 +62,7 @@ class ControlError(StreamgenreError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the known word most like ``word``, or ``""``."""
+    """Return ``"; did you mean 'x'?"`` for the known word most similar to ``word``, or ``""``."""
     by_fold = {k.casefold(): k for k in known}
     match = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.4)
     return f"; did you mean {by_fold[match[0]]!r}?" if match else ""

@@ -1,4 +1,4 @@
-"""What an input's name says by its looks: a stream's URL, or something that hides a password."""
+"""URLs of inputs: which are streams, and how to show one without credentials."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ import urllib.parse
 from typing import Final
 
 SCHEMES: Final = ("http", "https", "rtsp", "rtsps", "srt")
-"""How the URL of a stream may begin."""
+"""Supported schemes of streams."""
 _OTHER_SCHEMES: Final = ("ftp", "ftps", "icy", "mms", "rtmp", "rtp", "udp")
-"""How those begin that are not heard."""
+"""Schemes of streams that are not supported."""
 
 
 def is_stream(entry: str) -> bool:
-    """Whether the entry of a list, or an input, is the URL of a stream."""
+    """Whether an input, or an entry of a playlist, is the URL of a stream."""
     return entry.split("://", 1)[0].lower() in SCHEMES and "://" in entry
 
 
 def looks_like_url(text: str) -> bool:
-    """Whether an input can only be meant as a URL, be it a wrong one such as ``http:/HOST``."""
+    """Whether an input is meant as a URL, even a malformed one such as ``http:/HOST``."""
     scheme, colon, _ = text.strip().partition(":")
     return "://" in text or bool(colon and scheme.lower() in (*SCHEMES, *_OTHER_SCHEMES))
 
 
 def looks_like_login(name: str) -> bool:
-    """Whether it is ``USER:PASSWORD@HOST``, a URL without a right begin, and no file."""
+    """Whether an input is ``USER:PASSWORD@HOST``, a URL without its scheme, and not a file."""
     exists = os.path.exists(name)  # noqa: PTH110 - Path's fails for long names
     return not exists and re.match(r"[^:\s]+:\S*@", name) is not None
 
 
 def redacted(url: str) -> str:
-    """Return a URL without user, password, parameters and query: fit for events, logs and screens.
+    """Return a URL without user, password, parameters and query, for events, logs and screens.
 
-    Where it cannot be told what belongs to a password, nothing of that part is shown.
+    A part of which it is unclear whether it belongs to a password is left out as well.
     """
     scheme, divider, rest = url.strip().partition("://")
     if not (divider and re.fullmatch(r"[a-zA-Z][a-zA-Z0-9+.-]{0,30}", scheme)):
@@ -41,11 +41,11 @@ def redacted(url: str) -> str:
         return f"{typo[0]}…" if typo else "…"
     hidden = f"{scheme}://…"
     tail = re.sub(r"^[^/?#]*", "", rest)
-    before, at, behind = tail.rpartition("@")
+    before, at, after = tail.rpartition("@")
     if "?" in before or "#" in before:
         return hidden
-    if at:  # all before it may be a password with a slash
-        return f"{hidden}@{redacted(f'{scheme}://{behind}').partition('://')[2]}"
+    if at:  # everything before it may be a password with a slash
+        return f"{hidden}@{redacted(f'{scheme}://{after}').partition('://')[2]}"
     try:
         parts = urllib.parse.urlsplit(f"{scheme}://{rest}")
         port = f":{parts.port}" if parts.port else ""
@@ -58,5 +58,5 @@ def redacted(url: str) -> str:
 
 
 def shown(name: str) -> str:
-    """Return an input, or another setting, as it may be shown: without what may be a secret."""
+    """Return an input or another setting for display, without what may be a secret."""
     return redacted(name) if looks_like_url(name) or looks_like_login(name) else name

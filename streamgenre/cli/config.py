@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from streamgenre.config.build import load
 from streamgenre.config.describe import example, listing, schema, settings_in_use
-from streamgenre.config.layers import Given, config_files, open_secrets
+from streamgenre.config.layers import Setting, config_files, open_secrets
 from streamgenre.doctor.inputs import InputChecker
 from streamgenre.errors import SettingsError
 from streamgenre.sources.factory import input_problem, is_device
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from streamgenre.config.layers import Tree
+    from streamgenre.config.layers import SettingsTree
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,20 +55,20 @@ class _Inputs:
         self.notes: dict[str, None] = {}
         self._checker = InputChecker()
 
-    def check(self, stations: list[Tree]) -> list[str]:
+    def check(self, stations: list[SettingsTree]) -> list[str]:
         """Return the errors in the inputs of stations, and add to the notes."""
         errors = []
         for given in (tree.get("input") for tree in stations):
             # Reported elsewhere: values that are not inputs, and the default that nobody chose.
-            if not isinstance(given, Given) or not isinstance(given.value, str):
+            if not isinstance(given, Setting) or not isinstance(given.value, str):
                 continue
             name = given.value
-            if given.where == "default" or input_problem(name) or is_stream(name):
+            if given.origin == "default" or input_problem(name) or is_stream(name):
                 continue
             found = self._checker.check(name)
             if found.verdict == "ok":
                 continue
-            message = redact(f"{given.where}: {found.check} {found.says}")
+            message = redact(f"{given.origin}: {found.check} {found.says}")
             if is_device(name):
                 self.notes[f"{message}; the daemon waits for it"] = None
             else:
@@ -86,7 +86,7 @@ def _check(args: argparse.Namespace) -> int:
     for environment in environments:
         try:
             with quiet_libraries(enabled=not args.debug):
-                loaded = load(given, environment, look=inputs.check)
+                loaded = load(given, environment, check_stations=inputs.check)
         except SettingsError as error:
             problems |= dict.fromkeys(str(error).splitlines())
     files = [str(path) for path in config_files(given)]

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.config.layers import Given, Tree, put
+from streamgenre.config.layers import Setting, SettingsTree, put
 from streamgenre.errors import SettingsError
 from streamgenre.sources.factory import input_name
 
@@ -42,7 +42,7 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
 _NAMED: Final = re.compile(r"([^=/:?\\]*[^=/:?\\\s][^=/:?\\]*)=(.+)", re.DOTALL)
 
 
-def flag_tree(args: argparse.Namespace) -> Tree:
+def flag_tree(args: argparse.Namespace) -> SettingsTree:
     """Return the settings of the command line; flags that were not given set nothing.
 
     Raises
@@ -50,30 +50,30 @@ def flag_tree(args: argparse.Namespace) -> Tree:
     SettingsError
         If ``--station`` does not name exactly one input, or an input has an empty name.
     """
-    tree = Tree()
+    tree = SettingsTree()
     for name, path in KEYS.items():
         value = getattr(args, name)
         if value is not None:
-            put(tree, path, Given(value, f"--{name.replace('_', '-')}"))
+            put(tree, path, Setting(value, f"--{name.replace('_', '-')}"))
     if args.history is not None:
-        put(tree, ("history", "keep"), Given("all", "--history"))
+        put(tree, ("history", "keep"), Setting("all", "--history"))
     if args.no_history:
-        put(tree, ("history", "keep"), Given("none", "--no-history"))
+        put(tree, ("history", "keep"), Setting("none", "--no-history"))
     if args.input:
         tree["station"] = _stations(args.input, args.station)
     elif args.station is not None:
-        tree["name"] = Given(args.station, "--station")
+        tree["name"] = Setting(args.station, "--station")
     return tree
 
 
-def _stations(inputs: list[str], station: str | None) -> list[Tree]:
-    listed: list[Tree] = []
+def _stations(inputs: list[str], station: str | None) -> list[SettingsTree]:
+    listed: list[SettingsTree] = []
     for text in inputs:
         name, what = split_name(text)
         if name is None and re.fullmatch(r"[^=/:?\\]+=\s*|=.*", text) and not Path(text).exists():
             side = "before" if text.startswith("=") else "after"
             raise SettingsError(f"--input {text}: nothing {side} the =; expected NAME=INPUT")
-        tree = Tree(input=Given(what, "--input"))
+        tree = SettingsTree(input=Setting(what, "--input"))
         if len(inputs) > 1 and name is None:
             name = input_name(what)
         if station is not None:
@@ -83,9 +83,9 @@ def _stations(inputs: list[str], station: str | None) -> list[Tree]:
                     f"its own; "
                     "name several inputs as --input NAME=INPUT"
                 )
-            tree["name"] = Given(station, "--station")
+            tree["name"] = Setting(station, "--station")
         elif name is not None:
-            tree["name"] = Given(name, "--input")
+            tree["name"] = Setting(name, "--input")
         listed.append(tree)
     return listed
 

@@ -19,7 +19,7 @@ from streamgenre.system.signals import stop_on_signals
 if TYPE_CHECKING:
     import argparse
 
-    from streamgenre.config.build import Loaded
+    from streamgenre.config.build import LoadedConfig
 
 _log = get_logger(__name__)
 
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     """Listen until the inputs end, the duration is over or a signal asks to stop."""
     flags = flag_tree(args)
 
-    def read() -> Loaded:
+    def read() -> LoadedConfig:
         return load(args.config, os.environ, flags)
 
     loaded = read()

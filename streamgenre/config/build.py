@@ -1,4 +1,4 @@
-"""From what was given to frozen settings; every fault is told, each with its place."""
+"""Builds frozen settings from files, environment and flags; reports every error with its origin."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.bus.settings import BusSettings
 from streamgenre.config.layers import (
-    Given,
-    Tree,
+    Setting,
+    SettingsTree,
     config_files,
     merge,
     read_environment,
@@ -22,7 +22,7 @@ from streamgenre.config.settings import (
     MetricsSettings,
     StationSettings,
 )
-from streamgenre.config.values import WrongError, convert, expected_of
+from streamgenre.config.values import InvalidValueError, convert, expected_of
 from streamgenre.defaults import INPUT
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import ModelError, SettingsError, nearest
@@ -41,108 +41,127 @@ TABLES: Final[dict[str, type]] = {
     "metrics": MetricsSettings,
     "history": HistorySettings,
 }
-"""Tables of the daemon as a whole; beside them stands what holds for every station."""
+"""Tables of the daemon as a whole; the other keys are defaults of every station."""
 OWN: Final = ("name", "input")
-"""What each station has for itself alone."""
+"""Keys without a default for all stations."""
 _AN_INPUT: Final = (
     'input = "…", with a device, a path, a URL, "-", "demo", or "default" for the default device'
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """A configuration, and what it was made of."""
+class LoadedConfig:
+    """A configuration and its sources."""
 
     config: Config
     named: bool
-    """Whether inputs were given; else it is the default one."""
+    """Whether an input was given; else the default input is used."""
     by_hand: bool
-    """Whether the inputs are those of the command line, or of nobody: no file has a say in them."""
-    tree: Tree
-    """All that was given, merged, without the stations."""
-    stations: tuple[Tree, ...]
-    """What was given for each station."""
+    """Whether the inputs come from the command line or are the default: no file names them."""
+    tree: SettingsTree
+    """All given settings, merged, without the stations."""
+    stations: tuple[SettingsTree, ...]
+    """The given settings of each station."""
     files: tuple[Path, ...]
-    """The files that were read, the weightier last."""
+    """The files that were read; later ones override earlier ones."""
 
 
 def load(
     given: str | None,
     environment: Mapping[str, str],
-    flags: Tree | None = None,
+    flags: SettingsTree | None = None,
     *,
     models: bool = True,
-    look: Callable[[list[Tree]], list[str]] = lambda stations: [],
-) -> Loaded:
-    """Return the configuration: files, over them the environment, over that the flags.
+    check_stations: Callable[[list[SettingsTree]], list[str]] = lambda stations: [],
+) -> LoadedConfig:
+    """Return the configuration; the environment overrides files, and flags override both.
 
-    What environment and flags say of stations (a model, a threshold) holds for every one of them;
-    an input there takes the place of the stations of the files.
+    Settings of stations (a model, a threshold) in environment and flags hold for every station; an
+    input there replaces the stations of the files.
 
     Parameters
     ----------
     given
-        The one file to read; None for the system's and the user's.
+        The only file to read; None for those of the system and the user.
     environment
-        Variables by name.
+        Environment variables by name.
     flags
-        A tree of what the command line says; ``station`` in it is a list of inputs.
+        Settings of the command line; ``station`` in it is a list of inputs.
     models
-        Whether a model that is not there is a fault.
-    look
-        Told what was given for each station, whatever else is wrong; returns further faults.
+        Whether a missing model is an error.
+    check_stations
+        Called with the given settings of each station, even if there are errors; returns further
+        errors.
 
     Raises
     ------
     SettingsError
-        If anything is wrong; the message has a line for every fault.
+        If anything is wrong; the message has one line for each error.
     """
     files = config_files(given)
     below = merge(*map(read_file, files))
-    above = merge(read_environment(environment, keys()), flags or Tree())
+    above = merge(read_environment(environment, keys()), flags or SettingsTree())
     service = bool(environment.get("NOTIFY_SOCKET"))
-    return build(below, above, files, service=service, models=models, look=look)
+    return build(below, above, files, service=service, models=models, check_stations=check_stations)
 
 
 def build(
-    below: Tree,
-    above: Tree,
+    below: SettingsTree,
+    above: SettingsTree,
     files: list[Path] | None = None,
     *,
     service: bool = False,
     models: bool = True,
-    look: Callable[[list[Tree]], list[str]] = lambda stations: [],
-) -> Loaded:
-    """Return the configuration of two trees, of which the second holds for every station.
+    check_stations: Callable[[list[SettingsTree]], list[str]] = lambda stations: [],
+) -> LoadedConfig:
+    """Return the configuration of two trees; parameters and errors otherwise as for :func:`load`.
 
-    Where nobody names an input it is the default device. The demo in place of one that is missing
-    is for who tries ``listen`` by hand: not for a service, nor where there is a file.
+    Without an input, the default device is used. Only on the command line, without files, the demo
+    replaces a missing device; a service must not play the demo.
+
+    Parameters
+    ----------
+    below
+        Settings of the files.
+    above
+        Settings that override them, for every station.
+    files
+        The files that ``below`` comes from.
+    service
+        Whether a service manager started the process.
+    models
+        Whether a missing model is an error.
+    check_stations
+        As for :func:`load`.
     """
     problems: list[str] = []
-    listed = _station_trees(below, above, problems) or [Tree()]
+    listed = _station_trees(below, above, problems) or [SettingsTree()]
     named = any("input" in tree for tree in listed)
     by_hand = "station" in above or "input" in above or not (files or service)
-    default = Tree() if by_hand else Tree(input=Given(INPUT, "default"))
+    default = SettingsTree() if by_hand else SettingsTree(input=Setting(INPUT, "default"))
     both = merge(below, above)
     for key in ("station", *OWN):
         if key in above or key == "station":
             both.pop(key, None)
     parts = {
-        name: _table(cls, both.get(name, Tree()), (name,), problems) for name, cls in TABLES.items()
+        name: _table(cls, both.get(name, SettingsTree()), (name,), problems)
+        for name, cls in TABLES.items()
     }
     known = (*TABLES, *_COMMON, "station")
     problems += [_unknown(key, both[key], known) for key in both if key not in known]
-    common = [Tree({key: tree[key] for key in tree if key in _COMMON}) for tree in (below, above)]
+    common = [
+        SettingsTree({key: tree[key] for key in tree if key in _COMMON}) for tree in (below, above)
+    ]
     trees = [merge(default, common[0], own, common[1]) for own in listed]
     stations = [_table(StationSettings, tree, (), problems) for tree in trees]
     _check_names(listed, problems)
     _check_standard_input(trees, problems)
     if models:
         _check_models(trees, problems)
-    problems += look(trees)
+    problems += check_stations(trees)
     if problems:
         raise SettingsError("\n".join(sorted(dict.fromkeys(problems), key=_place)))
-    return Loaded(
+    return LoadedConfig(
         config=Config(tuple(stations), **parts),
         named=named,
         by_hand=by_hand,
@@ -153,21 +172,23 @@ def build(
 
 
 def _place(problem: str) -> tuple[str, int]:
-    """Return what faults are sorted by: file and line."""
+    """Return the sort key of an error: file and line."""
     found = re.match(r"(.*?):(\d+): ", problem)
     return (found[1], int(found[2])) if found else ("", 0)
 
 
-def _station_trees(below: Tree, above: Tree, problems: list[str]) -> list[Tree]:
-    """Return what is given for each station of its own."""
+def _station_trees(
+    below: SettingsTree, above: SettingsTree, problems: list[str]
+) -> list[SettingsTree]:
+    """Return the settings given for each single station."""
     if "station" in above:
         listed = above["station"]
     elif "input" in above:
-        listed = [Tree({key: above[key] for key in OWN if key in above})]
+        listed = [SettingsTree({key: above[key] for key in OWN if key in above})]
     else:
         listed = below.get("station", [])
         if "name" in above and listed == []:
-            return [Tree(name=above["name"])]
+            return [SettingsTree(name=above["name"])]
         if "name" in above:
             problems.append(f"{above['name']}: the stations of the file have names; add --input")
         if isinstance(listed, list) and any(not isinstance(tree, dict) for tree in listed):
@@ -186,39 +207,39 @@ def _station_trees(below: Tree, above: Tree, problems: list[str]) -> list[Tree]:
     return list(listed)
 
 
-def _check_names(trees: list[Tree], problems: list[str]) -> None:
-    names: dict[Any, Given] = {}
+def _check_names(trees: list[SettingsTree], problems: list[str]) -> None:
+    names: dict[Any, Setting] = {}
     for tree in trees:
         given = tree.get("name")
-        if not isinstance(given, Given) or not isinstance(given.value, str):
+        if not isinstance(given, Setting) or not isinstance(given.value, str):
             continue
         first = names.setdefault(given.value, given)
         if first is not given:
-            also = f"; {first.where} has it too" if first.where != given.where else ""
-            problems.append(f"{given}: two stations of one name{also}; expected each its own")
+            also = f"; {first.origin} has it too" if first.origin != given.origin else ""
+            problems.append(f"{given}: two stations have this name{also}; expected different names")
 
 
-def _check_standard_input(trees: list[Tree], problems: list[str]) -> None:
-    given = [tree["input"] for tree in trees if isinstance(tree.get("input"), Given)]
+def _check_standard_input(trees: list[SettingsTree], problems: list[str]) -> None:
+    given = [tree["input"] for tree in trees if isinstance(tree.get("input"), Setting)]
     problems += [
-        f"{second}: two stations of standard input, which one alone can read; expected another"
+        f"{second}: two stations read standard input; only one of them can"
         for second in [each for each in given if each.value == "-"][1:]
     ]
 
 
-def _check_models(trees: list[Tree], problems: list[str]) -> None:
+def _check_models(trees: list[SettingsTree], problems: list[str]) -> None:
     for tree in trees:
         given = tree.get("model")
-        if isinstance(given, Given) and isinstance(given.value, str) and given.value.strip():
+        if isinstance(given, Setting) and isinstance(given.value, str) and given.value.strip():
             try:
                 find_model(given.value)
             except ModelError as error:
-                problems.append(f"{given.where}: {error}")
+                problems.append(f"{given.origin}: {error}")
 
 
 def _table(cls: Any, tree: Any, path: tuple[str, ...], problems: list[str]) -> Any:
-    """Return the settings of a tree; faults are added to ``problems``."""
-    if isinstance(tree, Given):
+    """Return the settings of a tree; append errors to ``problems``."""
+    if isinstance(tree, Setting):
         problems.append(f"{tree}: expected a table")
         return None
     values: dict[str, Any] = {}
@@ -229,40 +250,40 @@ def _table(cls: Any, tree: Any, path: tuple[str, ...], problems: list[str]) -> A
             problems.append(_unknown(key, given, types_of, path))
         elif is_dataclass(types_of[key]):
             values[key] = _table(types_of[key], given, (*path, key), problems)
-        elif not isinstance(given, Given):
+        elif not isinstance(given, Setting):
             dotted = ".".join((*path, key))
             problems.append(f"{_at(given)}{dotted} is a table: {expected_of(types_of[key])}")
         else:
             try:
                 values[key] = convert(types_of[key], given)
-            except WrongError as wrong:
+            except InvalidValueError as wrong:
                 problems.append(f"{given}: {wrong}")
     if cls is DecisionSettings:
-        # Whoever lowers the one without a word of the other means both.
+        # Lowering a threshold without naming the one for keeping lowers both.
         for enter, keep in (("enter", "keep"), ("speech_enter", "speech_keep")):
             if enter in values:
                 values.setdefault(keep, min(values[enter], getattr(DecisionSettings(), keep)))
     try:
         return cls(**values)
     except (ValueError, SettingsError) as error:
-        if len(problems) == before:  # else it may be about a default beside what is wrong
+        if len(problems) == before:  # else a default may not fit the value that was left out
             problems.append(f"{_at(tree)}[{'.'.join(path) or 'station'}] {error}")
         return None
     except TypeError:
-        return None  # what is missing has been told above
+        return None  # a missing key was reported above
 
 
 def _unknown(key: str, given: Any, known: Any, path: tuple[str, ...] = ()) -> str:
     table = f" in [{'.'.join(path)}]" if path else ""
     expected = ", ".join(known)
-    return f"{_at(given)}no key {key!r}{table}: expected one of {expected}{nearest(key, known)}"
+    return f"{_at(given)}unknown key {key!r}{table}: expected {expected}{nearest(key, known)}"
 
 
 def _at(given: Any) -> str:
-    """Return where something was given, as the beginning of a line."""
-    while not isinstance(given, Given) and not getattr(given, "where", "") and given:
+    """Return the origin of a setting or tree, as the beginning of a line."""
+    while not isinstance(given, Setting) and not getattr(given, "origin", "") and given:
         given = next(iter(given.values())) if isinstance(given, dict) else given[0]
-    where = getattr(given, "where", "")
+    where = getattr(given, "origin", "")
     return f"{where}: " if where else ""
 
 
@@ -273,7 +294,7 @@ _COMMON: Final = tuple(field.name for field in fields(StationSettings) if field.
 
 @cache
 def keys() -> dict[tuple[str, ...], Any]:
-    """Return every key that is no station's own, with its type, as ``("bus", "publish")``."""
+    """Return the types of all keys by path, such as ``("bus", "publish")``, without ``name``."""
     found: dict[tuple[str, ...], Any] = {("input",): hints(StationSettings)["input"]}
     for name in _COMMON:
         found |= _keys_of(hints(StationSettings)[name], (name,))

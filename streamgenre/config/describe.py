@@ -1,4 +1,4 @@
-"""The configuration for people and editors: what holds and why, a schema, an example."""
+"""Descriptions of the configuration: settings in use with their origin, JSON Schema, example."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 from streamgenre.config.build import OWN, TABLES, keys
-from streamgenre.config.layers import Given
+from streamgenre.config.layers import Setting
 from streamgenre.config.settings import MAX_STATIONS, StationSettings
 from streamgenre.config.values import bare
 from streamgenre.limits import Like, Range, field_docs, hints, limits_of
@@ -20,25 +20,25 @@ from streamgenre.paths import home
 from streamgenre.urls import shown as safe
 
 if TYPE_CHECKING:
-    from streamgenre.config.build import Loaded
-    from streamgenre.config.layers import Tree
+    from streamgenre.config.build import LoadedConfig
+    from streamgenre.config.layers import SettingsTree
 
-_STATION_DOC: Final = "An audio input with a name; every table [[station]] is one."
+_STATION_DOC: Final = "A named audio input; each table [[station]] defines one."
 _HEAD: Final = """\
-# Configuration of `streamgenre listen`, with every key and what holds where it is left out.
+# Configuration of `streamgenre listen`, with every key and its default.
 #
-# /etc/streamgenre/config.toml is read first, then ~/.config/streamgenre/config.toml over it, or
-# only the file after --config; then variables such as STREAMGENRE_BUS_PUBLISH, then flags.
-# `streamgenre config check FILE` looks for faults, `systemctl reload` or SIGHUP has it read again.
+# ~/.config/streamgenre/config.toml overrides /etc/streamgenre/config.toml; --config FILE replaces
+# both. Variables such as STREAMGENRE_BUS_PUBLISH override files, and flags override variables.
+# `streamgenre config check FILE` checks a file; `systemctl reload` or SIGHUP rereads it.
 
-# ---- what holds for every station that says nothing else ----
+# ---- defaults of every station ----
 """
 _STATIONS: Final = """
 
 # ---- the stations ----
 # Each has a name and an input: a device by name or id, a path, a URL, "-" for standard input,
-# "demo", or "default" for the default input device, which is also listened to where there is no
-# station at all. A station takes every key from above that holds for stations, for itself alone.
+# "demo", or "default" for the default input device. Without any station, the default input device
+# is the only one. A station can override each of the defaults above for itself.
 
 [[station]]
 name = "line-in"
@@ -71,8 +71,8 @@ def _default(field: Any) -> Any:
 # ---- show ---------------------------------------------------------------------------------------
 
 
-def settings_in_use(loaded: Loaded) -> list[dict[str, Any]]:
-    """Return every setting with its value and its origin, credentials taken out."""
+def settings_in_use(loaded: LoadedConfig) -> list[dict[str, Any]]:
+    """Return every setting with its value and origin, without credentials."""
     config = loaded.config
     rows = [
         _row(path, _get(getattr(config, path[0]), path[1:]), loaded.tree)
@@ -94,7 +94,7 @@ def _get(settings: Any, path: tuple[str, ...]) -> Any:
     return settings
 
 
-def _row(path: tuple[str, ...], value: Any, tree: Tree) -> dict[str, Any]:
+def _row(path: tuple[str, ...], value: Any, tree: SettingsTree) -> dict[str, Any]:
     place: Any = tree
     for name in path:
         place = place.get(name, {}) if isinstance(place, dict) else {}
@@ -103,12 +103,12 @@ def _row(path: tuple[str, ...], value: Any, tree: Tree) -> dict[str, Any]:
         shown = safe(shown)
     if isinstance(shown, float) and not math.isfinite(shown):
         shown = str(shown)
-    where = place.where if isinstance(place, Given) else "default"
+    where = place.origin if isinstance(place, Setting) else "default"
     return {"key": ".".join(path), "value": shown, "from": where}
 
 
 def listing(rows: list[dict[str, Any]]) -> str:
-    """Return settings as lines for people."""
+    """Return settings as lines of text."""
     lines = []
     station = None
     for row in rows:
@@ -176,7 +176,7 @@ def _type(hint: Any) -> dict[str, Any]:
 
 
 def example(device: str = "USB Audio") -> str:
-    """Return a whole configuration file with comments; what is in it are the defaults."""
+    """Return a complete configuration file with all defaults and comments."""
     common = [field for field in fields(StationSettings) if field.name not in OWN]
     plain = [field for field in common if not is_dataclass(hints(StationSettings)[field.name])]
     text = _HEAD + "".join(map(_entry, plain, [StationSettings] * len(plain)))
@@ -210,7 +210,7 @@ def _entry(field: Any, cls: Any) -> str:
 
 
 def _short(path: Path) -> str:
-    """Return a path with ``~`` for the home of who asks: an example may be handed on."""
+    """Return a path with ``~`` for the user's home: the example may be given to others."""
     own = home()
     return f"~/{path.relative_to(own)}" if own and path.is_relative_to(own) else str(path)
 

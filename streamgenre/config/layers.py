@@ -1,4 +1,4 @@
-"""Where settings come from: files, the environment and flags, each value with its origin."""
+"""Settings from files, the environment and flags; every value keeps its origin."""
 
 from __future__ import annotations
 
@@ -25,39 +25,38 @@ PREFIX: Final = "STREAMGENRE_"
 _CREDENTIALS: Final = re.compile(r"[a-zA-Z][\w+.-]*://[^/\s\"']*[^/\s\"']@|://[^\s\"']*\?[^\s\"']")
 
 
-class Tree(dict[str, Any]):
-    """Tables by name; the leaves are :class:`Given`, ``station`` is a list of trees."""
+class SettingsTree(dict[str, Any]):
+    """Settings by table and key; leaves are :class:`Setting`, ``station`` is a list of trees."""
 
-    where: str = ""
-    """``FILE:LINE`` of the table; empty where it is of no file."""
+    origin: str = ""
+    """``FILE:LINE`` of the table; empty if it is not from a file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """A value that somebody gave."""
+class Setting:
+    """A given value and its origin."""
 
     value: Any
-    where: str
-    """Where: ``FILE:LINE``, ``$VARIABLE`` or ``--flag``."""
+    origin: str
+    """``FILE:LINE``, ``$VARIABLE`` or ``--flag``."""
     key: str = ""
-    """Name of the key in a file, for messages; empty where ``where`` says it all."""
+    """Name of the key in a file, for messages; empty where ``origin`` identifies it."""
     text: bool = False
-    """Whether it is text that has to be read as a number and the like (a variable)."""
+    """Whether it is the text of a variable, still to be parsed."""
 
     def __str__(self) -> str:
         shown = show(self.value)
         if self.key:
-            return f"{self.where}: {self.key} = {shown}"
+            return f"{self.origin}: {self.key} = {shown}"
         bare = isinstance(self.value, str) and re.fullmatch(r"[\w.*/+-]{1,80}", self.value)
-        return f"{self.where} {self.value if bare else shown}"
+        return f"{self.origin} {self.value if bare else shown}"
 
 
 def show(value: object) -> str:
-    """Return a value as a message may show it: short, and without credentials."""
+    """Return a value for a message: short, and without credentials."""
     if isinstance(value, str):
         text = shown(value)
-        # repr keeps what can be printed and escapes the rest, so that no control character gets to
-        # the terminal.
+        # repr escapes control characters, which must not reach the terminal.
         return repr(text) if len(text) <= 80 else repr(text[:77]) + "…"
     if isinstance(value, dict | list):
         return "a table" if isinstance(value, dict) else "an array"
@@ -72,9 +71,10 @@ def show(value: object) -> str:
 
 
 def config_files(given: str | None) -> list[Path]:
-    """Return the files to read, in rising priority: the given one, else system and user.
+    """Return the configuration files to read; later ones override earlier ones.
 
-    Files that this user cannot read are left out: the service's may be closed to other users.
+    The given file, else the readable ones of the system and the user. That of the system may be
+    readable for the service only.
     """
     if given is not None:
         return [expand(given)]
@@ -83,8 +83,8 @@ def config_files(given: str | None) -> list[Path]:
     return [path for path in files if os.access(path, os.R_OK)]
 
 
-def read_file(path: Path) -> Tree:
-    """Return what a configuration file says.
+def read_file(path: Path) -> SettingsTree:
+    """Return the settings of a configuration file.
 
     Raises
     ------
@@ -105,13 +105,13 @@ def read_file(path: Path) -> Tree:
         where = lines(text)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise SettingsError(f"{path}:{line}: no UTF-8; save the file as UTF-8") from error
+        raise SettingsError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from error
     except RecursionError as error:
         raise SettingsError(f"{path}: nested too deeply; expected tables and values") from error
     except ValueError as error:
         line, column, words = explained(text, error)
         raise SettingsError(f"{path}:{line}:{column}: not valid TOML: {words}") from error
-    tree: Tree = _given(document, path, where, (), ())
+    tree: SettingsTree = _given(document, path, where, (), ())
     return tree
 
 
@@ -122,21 +122,21 @@ def _given(
     path: tuple[str | int, ...],
     names: tuple[str, ...],
 ) -> Any:
-    """Return a part of a document with an origin at every leaf."""
+    """Return a part of a document as a tree with the origin of every leaf."""
     line = f"{file}:{where.get(path, 1)}"
     if isinstance(value, dict):
-        tree = Tree()
-        tree.where = line
+        tree = SettingsTree()
+        tree.origin = line
         for key, part in value.items():
             tree[key] = _given(part, file, where, (*path, key), (*names, key))
         return tree
     if path == ("station",) and isinstance(value, list):
         return [_given(part, file, where, (*path, i), ()) for i, part in enumerate(value)]
-    return Given(value, line, ".".join(names) or "station")
+    return Setting(value, line, ".".join(names) or "station")
 
 
 def open_secrets(path: Path) -> bool:
-    """Whether a file has credentials in a URL, or a query, and may be read by others."""
+    """Whether a file contains URLs with credentials or a query, and other users may read it."""
     try:
         mode = path.stat().st_mode
         text = path.read_text("utf-8", errors="replace")
@@ -154,15 +154,24 @@ def variable(path: Iterable[str]) -> str:
     return PREFIX + "_".join(path).upper()
 
 
-def read_environment(environment: Mapping[str, str], keys: Iterable[tuple[str, ...]]) -> Tree:
-    """Return what variables such as ``STREAMGENRE_BUS_PUBLISH`` say; empty ones say nothing.
+def read_environment(
+    environment: Mapping[str, str], keys: Iterable[tuple[str, ...]]
+) -> SettingsTree:
+    """Return the settings of variables such as ``STREAMGENRE_BUS_PUBLISH``; ignore empty ones.
 
-    Other variables of the prefix belong to other commands, unless they begin like a table here:
-    then they end up in a place where an unknown key is told.
+    Other variables with the prefix belong to other commands, unless they begin with the name of a
+    table: those are kept, so that the unknown key is reported.
+
+    Parameters
+    ----------
+    environment
+        Variables by name.
+    keys
+        Paths of the known keys.
     """
     known = {variable(path): path for path in keys}
     tables = {path[0].upper(): path[0] for path in known.values() if len(path) > 1}
-    tree = Tree()
+    tree = SettingsTree()
     for name, value in environment.items():
         if not name.startswith(PREFIX) or value == "":
             continue
@@ -172,28 +181,38 @@ def read_environment(environment: Mapping[str, str], keys: Iterable[tuple[str, .
             if table not in tables or not rest:
                 continue
             path = (tables[table], rest.lower())
-        put(tree, path, Given(value, f"${name}", text=True))
+        put(tree, path, Setting(value, f"${name}", text=True))
     return tree
 
 
-# ---- all of them --------------------------------------------------------------------------------
+# ---- trees --------------------------------------------------------------------------------------
 
 
-def put(tree: Tree, path: tuple[str, ...], given: Given) -> None:
-    """Add a value to a tree."""
+def put(tree: SettingsTree, path: tuple[str, ...], given: Setting) -> None:
+    """Set a value in a tree.
+
+    Parameters
+    ----------
+    tree
+        The tree.
+    path
+        Path of the key; missing tables are created.
+    given
+        The value.
+    """
     for key in path[:-1]:
-        tree = tree.setdefault(key, Tree())
+        tree = tree.setdefault(key, SettingsTree())
     tree[path[-1]] = given
 
 
-def merge(*trees: Tree) -> Tree:
-    """Return one tree of several, later ones over earlier ones, key by key."""
-    merged = Tree()
+def merge(*trees: SettingsTree) -> SettingsTree:
+    """Return one tree of several; later ones override earlier ones, key by key."""
+    merged = SettingsTree()
     for tree in trees:
-        merged.where = tree.where or merged.where
+        merged.origin = tree.origin or merged.origin
         for key, value in tree.items():
             old = merged.get(key)
-            if isinstance(old, Tree) and isinstance(value, Tree):
+            if isinstance(old, SettingsTree) and isinstance(value, SettingsTree):
                 merged[key] = merge(old, value)
             else:
                 merged[key] = value

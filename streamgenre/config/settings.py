@@ -35,10 +35,10 @@ def _name_fault(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class MetricsSettings:
-    """Metrics for Prometheus."""
+    """Where metrics are served."""
 
     listen: Annotated[str, Checked(address_fault)] | None = None
-    """``HOST:PORT`` or ``:PORT`` to serve them on; None for none."""
+    """``HOST:PORT`` or ``:PORT`` on which to serve metrics for Prometheus; None for none."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -46,30 +46,30 @@ class MetricsSettings:
 
 @dataclass(frozen=True, slots=True)
 class StationSettings:
-    """One audio input and how it is heard."""
+    """One audio input and how it is read and classified."""
 
     input: Annotated[str, Checked(input_problem)] | None = None
     """Device name or id, path, URL, ``-`` for standard input, ``demo``, or ``default`` for the
-    default input device. None only where nobody named one: the default device, else the demo."""
+    default input device. None only if no input is named: the default device, else the demo."""
     name: Annotated[str, _NAME, Checked(_name_fault)] | None = None
-    """Name of the station in every event; None to take it from the input."""
+    """Name of the station in every event; None to derive it from the input."""
     model: str = MODEL
     """Name of a shipped model, or a model folder."""
     gain_db: Annotated[float, Range(-60, 60, "dB")] = 0.0
-    """Decibels put on the input before all else, such as on that of a quiet microphone."""
+    """Gain in decibels applied to the input first, for instance to that of a quiet microphone."""
     pace: Pace = "real"
-    """How files and the demo are played: as a clock would, or as fast as can be."""
+    """How fast files and the demo are played: in real time, or as fast as possible."""
     loop: bool = False
-    """Whether a file, folder or list is played again and again."""
+    """Whether a file, folder or playlist is repeated."""
     shuffle: Annotated[int, Range(0, math.inf)] | None = None
-    """Seed of the order of chance in which a folder or list is played, another one each time; None
-    for its own order."""
+    """Seed of the random order of a folder or playlist, reshuffled each pass; None for its own
+    order."""
     raw: RawFormat = field(default_factory=RawFormat)
-    """How raw PCM on standard input is read."""
+    """Format of raw PCM on standard input."""
     device: DeviceSettings = field(default_factory=DeviceSettings)
-    """How a sound card is watched and waited for."""
+    """Time limits for a sound card."""
     decision: DecisionSettings = field(default_factory=DecisionSettings)
-    """From probabilities to a genre."""
+    """How probabilities become a decision."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -77,10 +77,10 @@ class StationSettings:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that ``streamgenre listen`` was asked to do."""
+    """The configuration of ``streamgenre listen``."""
 
     stations: tuple[StationSettings, ...] = (StationSettings(),)
-    """At least one; each with a name of its own, unless it is alone."""
+    """One or more; each has a unique name, unless it is the only one."""
     engine: EngineSettings = field(default_factory=EngineSettings)
     bus: BusSettings = field(default_factory=BusSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)

@@ -1,4 +1,4 @@
-"""On which line of a TOML document each key stands; Python's reader does not tell."""
+"""The line of each key in a TOML document, which :mod:`tomllib` does not report."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def lines(document: str) -> dict[Path, int]:
 
 
 class _Scanner:
-    """Walks once over the tokens."""
+    """Walks over the tokens once."""
 
     def __init__(self, document: str) -> None:
         self._tokens: list[tuple[str, str, int]] = []
@@ -41,7 +41,7 @@ class _Scanner:
         self._tokens.append(("end", "", line))
         self._at = 0
         self._found: dict[Path, int] = {}
-        self._tables: dict[Path, int] = {}  # arrays of tables: how many so far
+        self._tables: dict[Path, int] = {}  # arrays of tables: elements so far
 
     def document(self) -> dict[Path, int]:
         table: Path = ()

@@ -1,4 +1,4 @@
-"""One value: from what was given to what its setting takes, or why not."""
+"""Conversion of one given value to the type of its setting."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamgenre.limits import Checked, Range, limits_of
 from streamgenre.paths import expand
 
 if TYPE_CHECKING:
-    from streamgenre.config.layers import Given
+    from streamgenre.config.layers import Setting
 
 _KINDS: Final[dict[type, str]] = {
     str: "text",
@@ -22,8 +22,8 @@ _KINDS: Final[dict[type, str]] = {
 }
 
 
-class WrongError(Exception):
-    """A value is not usable; the message says why, and what was expected."""
+class InvalidValueError(Exception):
+    """A value is not valid; the message says what was expected."""
 
 
 def bare(hint: Any) -> Any:
@@ -36,7 +36,7 @@ def bare(hint: Any) -> Any:
 
 
 def expected_of(hint: Any) -> str:
-    """Return in words what is expected of every value."""
+    """Return the expected values of a type in words."""
     limits, kind = limits_of(hint), bare(hint)
     described = [limit.expected for limit in limits if not isinstance(limit, Checked)]
     if described:
@@ -46,42 +46,49 @@ def expected_of(hint: Any) -> str:
     return f"expected {_KINDS.get(kind, 'a value')}"
 
 
-def convert(hint: Any, given: Given) -> Any:
-    """Return what was given as a value of a type.
+def convert(hint: Any, given: Setting) -> Any:
+    """Return a given value converted to a type.
+
+    Parameters
+    ----------
+    hint
+        Type of the setting, with its limits.
+    given
+        The value.
 
     Raises
     ------
-    WrongError
-        If it is none.
+    InvalidValueError
+        If the value does not fit the type or its limits.
     """
     kind = bare(hint)
     value = _read(kind, given.value) if given.text else given.value
     if get_origin(kind) is Literal:
         if not isinstance(value, str) or value not in get_args(kind):
             hint_text = nearest(value, get_args(kind)) if isinstance(value, str) else ""
-            raise WrongError(expected_of(hint) + hint_text)
+            raise InvalidValueError(expected_of(hint) + hint_text)
         return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value) if abs(value) < 1e300 else float("nan")
     if kind is Path:
         if not isinstance(value, str) or not value.strip() or "\0" in value:
-            raise WrongError(expected_of(hint))
+            raise InvalidValueError(expected_of(hint))
         return expand(value)
     if type(value) is not kind or (kind is str and "\0" in value):
-        raise WrongError(expected_of(hint))
+        raise InvalidValueError(expected_of(hint))
     if kind is str and not value.strip() and not limits_of(hint):
-        raise WrongError("expected text that is not empty")
+        raise InvalidValueError("expected text that is not empty")
     limits = limits_of(hint)
     if kind is float and not limits:
         limits = [Range(-1e12, 1e12)]  # neither NaN nor infinity
     for limit in limits:
         if fault := limit.fault(value):
-            raise WrongError(fault)
+            raise InvalidValueError(fault)
     return value
 
 
 def _read(kind: type, text: str) -> Any:
-    """Return the text of a variable as a value of a kind; as it is where it is none."""
+    """Return the text of a variable converted to a type; unchanged if that is impossible."""
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     try:
         if kind is bool:

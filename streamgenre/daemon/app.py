@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
-    from streamgenre.config.build import Loaded
+    from streamgenre.config.build import LoadedConfig
     from streamgenre.daemon.reload import ReloadPhase
     from streamgenre.events import AnyEvent
     from streamgenre.events.queue import EventQueue
@@ -63,8 +63,8 @@ class Daemon:
 
     def __init__(
         self,
-        loaded: Loaded,
-        load: Callable[[], Loaded],
+        loaded: LoadedConfig,
+        load: Callable[[], LoadedConfig],
         *,
         wait_for_device: bool = False,
         log_events: bool = False,

@@ -13,7 +13,7 @@ from streamgenre.logger import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from streamgenre.config.build import Loaded
+    from streamgenre.config.build import LoadedConfig
     from streamgenre.daemon.stations import StationSet
     from streamgenre.engine.engine import Engine
 
@@ -46,7 +46,7 @@ class Reloader:
 
     def __init__(
         self,
-        load: Callable[[], Loaded],
+        load: Callable[[], LoadedConfig],
         stations: StationSet,
         engine: Engine,
         on_reload: Callable[[ReloadPhase], None] = lambda phase: None,

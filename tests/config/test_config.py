@@ -21,7 +21,7 @@ from support.commands import streamgenre
 from streamgenre.config import Config, StationSettings
 from streamgenre.config.build import keys, load
 from streamgenre.config.describe import example, schema, settings_in_use
-from streamgenre.config.layers import Given, Tree, put, variable
+from streamgenre.config.layers import Setting, SettingsTree, put, variable
 from streamgenre.config.toml_lines import lines
 from streamgenre.errors import SettingsError
 from streamgenre.inference.decision import DecisionSettings
@@ -38,7 +38,9 @@ def write(tmp_path: Path) -> Any:
     return write
 
 
-def wrong(path: Path, environment: dict[str, str] | None = None, flags: Tree | None = None) -> str:
+def wrong(
+    path: Path, environment: dict[str, str] | None = None, flags: SettingsTree | None = None
+) -> str:
     """What is said of a configuration that is not usable."""
     with pytest.raises(SettingsError) as caught:
         load(str(path), environment or {}, flags)
@@ -90,8 +92,8 @@ def test_later_layers_stand_over_earlier_ones(
     assert (config.engine.hop_s, config.engine.status_s, config.bus.encrypt) == (2, 7, True)
     assert (config.stations[0].decision.enter, config.stations[0].decision.margin) == (0.7, 0.2)
     # What is said by a variable or a flag holds for every station; a given file is read alone.
-    flags = Tree()
-    put(flags, ("decision", "enter"), Given(0.1, "--threshold"))
+    flags = SettingsTree()
+    put(flags, ("decision", "enter"), Setting(0.1, "--threshold"))
     (station,) = load(str(user), {"STREAMGENRE_MODEL": "lite"}, flags).config.stations
     assert (station.model, station.decision.enter, station.decision.keep) == ("lite", 0.1, 0.1)
     assert station.decision.margin == DecisionSettings().margin
@@ -167,9 +169,9 @@ def test_the_commands_agree_with_each_other(tmp_path: Path) -> None:
     done = streamgenre("config", "check", path, "--json", env=variables)
     assert done.returncode == 1
     told = "\n".join(json.loads(done.stdout)["problems"])
-    assert f"{path}:2: no key 'entre'" in told
+    assert f"{path}:2: unknown key 'entre'" in told
     assert f"{path}:6: no model 'lstn'" in told
-    assert "$STREAMGENRE_BUS_NOSUCH: no key 'nosuch'" in told
+    assert "$STREAMGENRE_BUS_NOSUCH: unknown key 'nosuch'" in told
     path.write_text('[[station]]\nname="x"\ninput="y"\n')
     assert streamgenre("config", "check", path).stdout == f"{path}: no errors, 1 station\n"
 
@@ -184,7 +186,7 @@ def test_what_a_station_names_is_looked_for(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "")
     told = json.loads(done.stdout)
     unknown, missing = told["problems"]  # one fault does not hide the other
-    assert unknown.startswith(f"{path}:1: no key 'modl'")
+    assert unknown.startswith(f"{path}:1: unknown key 'modl'")
     assert missing == f"{path}:4: input '{song}': no such file; correct the path"
     card, default = told["notes"]
     assert card.startswith(f"{path}:7: input 'No Such Card': no input device")
@@ -203,8 +205,8 @@ def test_what_a_station_names_is_looked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("modl = 'lite'", 1, ["no key 'modl'", "did you mean 'model'"]),
-        ("\n[buss]\npublish='x'", 2, ["no key 'buss'", "did you mean 'bus'"]),
+        ("modl = 'lite'", 1, ["unknown key 'modl'", "did you mean 'model'"]),
+        ("\n[buss]\npublish='x'", 2, ["unknown key 'buss'", "did you mean 'bus'"]),
         ("[bus]\n\npublsh='x'", 3, ["'publsh' in [bus]", "did you mean 'publish'"]),
         ("[bus]\npublish = 3", 2, ["bus.publish = 3", "expected text"]),
         ("[bus]\nencrypt = 'yes'", 2, ["expected true or false"]),
@@ -228,7 +230,7 @@ def test_what_a_station_names_is_looked_for(tmp_path: Path) -> None:
         ("[[station]]\ninput = 'x'", 1, ["without a name"]),
         ("[[station]]\nname = 'x'", 1, ["without an input", '"default" for the default device']),
         ("station = [{name='a', input='a'},\n {name='a', input='b'}]", 2, [":1 has it too"]),
-        ("station = [{name='a', input='-'},\n {name='b', input='-'}]", 2, ["one alone"]),
+        ("station = [{name='a', input='-'},\n {name='b', input='-'}]", 2, ["only one of them can"]),
         ("[[station]]\ninput = 'x'\nname = \"a\\nb\"", 3, ["printable"]),
         ("[[station]]\ninput = 'x'\nname = ' '", 3, ["printable"]),
         ("[[station]]\nname = 'a'\ninput = ' '", 3, ["a device, a path, a URL"]),

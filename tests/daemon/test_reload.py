@@ -245,8 +245,8 @@ def test_several_inputs_on_the_command_line(stateful_folder: Path, tmp_path: Pat
     done = streamgenre("listen", *flags, "--input", "x=demo", "--station", "y")
     assert done.returncode == 2
     for inputs, words in (
-        (("x=demo", "x=demo"), "two stations of one name"),
-        (("a=-", "b=-"), "two stations of standard input"),
+        (("x=demo", "x=demo"), "two stations have this name"),
+        (("a=-", "b=-"), "two stations read standard input"),
         (("a=",), "nothing after the ="),
         (("=demo",), "nothing before the ="),
         (("a=foo://h/x", "b=demo"), "--input 'foo://h/x': expected http://"),
