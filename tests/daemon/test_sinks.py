@@ -18,7 +18,7 @@ from streamgenre.history.settings import HistorySettings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from streamgenre.config.build import Loaded
+    from streamgenre.config.build import LoadedConfig
     from streamgenre.events import AnyEvent
 
 
@@ -137,7 +137,7 @@ def test_the_daemon_serves_its_sinks_in_the_order_of_the_docs(tmp_path: Path) ->
     )
     own = Summary()
 
-    def read() -> Loaded:
+    def read() -> LoadedConfig:
         return load(str(config), {})
 
     with Daemon(read(), read, log_events=True, sinks=[own]) as daemon:
