@@ -85,7 +85,7 @@ def test_listening_never_loads_what_only_training_needs(stateful_folder: Path, w
 
 
 def test_flags_agree_with_the_settings() -> None:
-    """What --help says stands apart from the settings, for speed; it must not differ."""
+    """--help repeats settings instead of importing them, for speed; they must not differ."""
     assert set(arguments.FORMATS) == set(FORMATS)
     assert arguments.TYPES == events.TYPES
     assert arguments.LOG_LEVELS == logs.LEVELS
@@ -114,13 +114,13 @@ def test_a_file_to_json_lines(kind: str, wav: Path, request: pytest.FixtureReque
     folder = request.getfixturevalue(kind)
     done = listen(folder, "--input", wav, "--pace", "fast", "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    told = events_of(done.stdout)
-    for event in told:
+    received = events_of(done.stdout)
+    for event in received:
         Draft7Validator(events.schema(event["type"])).validate(event)
-    updates = [e for e in told if e["type"] == "update"]
+    updates = [e for e in received if e["type"] == "update"]
     assert [u["stream_time"] for u in updates] == [1, 2, 3, 4, 5, 6]
-    assert {e["station"] for e in told} == {"song.wav"}
-    assert [e["state"] for e in told if e["type"] == "source"] == ["live", "ended"]
+    assert {e["station"] for e in received} == {"song.wav"}
+    assert [e["state"] for e in received if e["type"] == "source"] == ["live", "ended"]
 
 
 def test_fast_and_real_pace_give_identical_probabilities(stateful_folder: Path, wav: Path) -> None:
@@ -157,12 +157,12 @@ def test_not_a_number_on_standard_input_is_counted(stateful_folder: Path) -> Non
     pcm = music(3).astype("<f4")
     pcm[[3, 50_000]] = [np.nan, np.inf]
     raw = ("--rate", "44100", "--channels", "1", "--format", "f32le")
-    told = events_of(
+    received = events_of(
         listen(stateful_folder, "--input", "-", *raw, "--json", stdin=pcm.tobytes()).stdout
     )
-    assert [e for e in told if e["type"] == "status"][-1]["samples_replaced"] == 2
+    assert [e for e in received if e["type"] == "status"][-1]["samples_replaced"] == 2
     assert all(
-        abs(sum(e["probabilities"].values()) - 1) < 1e-6 for e in told if e["type"] == "update"
+        abs(sum(e["probabilities"].values()) - 1) < 1e-6 for e in received if e["type"] == "update"
     )
 
 
@@ -173,7 +173,7 @@ def test_a_pipe_gets_lines_for_people(stateful_folder: Path, wav: Path) -> None:
     assert sum("kitchen" in line for line in done.stdout.splitlines()) >= 6
 
 
-def test_where_no_input_device_is_the_demo_is_announced(stateful_folder: Path) -> None:
+def test_without_an_input_device_the_demo_is_announced(stateful_folder: Path) -> None:
     done = listen(stateful_folder, "--pace", "fast", "--duration", "3", "--json")
     assert done.returncode == 0
     assert done.stderr.count("\n") == 1
@@ -191,9 +191,9 @@ def test_subscribe_prints_what_listen_publishes(stateful_folder: Path, wav: Path
             assert daemon.wait(30) == 0
         assert subscriber.wait(30) == 0
         assert subscriber.stdout is not None
-        told = events_of(subscriber.stdout.read())
-    assert [e["type"] for e in told] == ["update"] * 3
-    assert [e["seq"] for e in told] == list(range(told[0]["seq"], told[0]["seq"] + 3))
+        received = events_of(subscriber.stdout.read())
+    assert [e["type"] for e in received] == ["update"] * 3
+    assert [e["seq"] for e in received] == list(range(received[0]["seq"], received[0]["seq"] + 3))
 
 
 def test_a_reader_that_leaves_ends_it_quietly(stateful_folder: Path, wav: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_reader_that_leaves_ends_it_quietly(stateful_folder: Path, wav: Path) 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_end_it_in_order(
+def test_signals_end_it_in_good_order(
     number: signal.Signals, stateful_folder: Path, tmp_path: Path
 ) -> None:
     wav = write_wav(tmp_path / "long.wav", music(30))
@@ -228,9 +228,9 @@ def test_signals_end_it_in_order(
         assert time.monotonic() - asked < PROMPT_S
         assert daemon.stderr is not None
         assert daemon.stderr.read() == ""
-    told = events_of("".join(lines) + rest)
-    assert [e["type"] for e in told[-3:]] == ["segment", "source", "status"]
-    assert told[-2]["state"] == "ended"
+    received = events_of("".join(lines) + rest)
+    assert [e["type"] for e in received[-3:]] == ["segment", "source", "status"]
+    assert received[-2]["state"] == "ended"
 
 
 def test_devices_and_models_list_as_json() -> None:
@@ -242,7 +242,7 @@ def test_devices_and_models_list_as_json() -> None:
     assert MODEL in streamgenre("models").stdout
 
 
-def test_the_shipped_models_are_whole() -> None:
+def test_the_shipped_models_are_complete() -> None:
     assert MODEL in shipped_models()
     for name in shipped_models():
         manifest = read_manifest(shipped_folder() / name)
@@ -293,14 +293,14 @@ def test_bad_flags_are_explained(flags: list[str], words: list[str], stateful_fo
     assert "secret" not in done.stderr
 
 
-def test_a_free_port_is_told(stateful_folder: Path) -> None:
+def test_a_free_port_is_reported(stateful_folder: Path) -> None:
     flags = ("--input", "demo", "--pace", "fast", "--duration", "1", "--model", stateful_folder)
     done = streamgenre("listen", *flags, "--publish", "tcp://127.0.0.1:*", "-q")
     assert re.fullmatch(r"streamgenre: publishing on tcp://127\.0\.0\.1:\d+\n", done.stderr)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_reader_that_sleeps_does_not_keep_it_from_ending(
+def test_a_reader_that_does_not_read_does_not_keep_it_from_ending(
     number: signal.Signals, stateful_folder: Path, tmp_path: Path
 ) -> None:
     wav = write_wav(tmp_path / "long.wav", np.tile(music(50, rate=8_000), 20), 8_000)
@@ -329,17 +329,22 @@ def test_a_pipe_that_stalls_is_lost_and_its_time_away_is_a_gap(
         time.sleep(7)
         os.write(daemon.stdin.fileno(), pcm)
         daemon.stdin.close()
-        told = [json.loads(line) for line in daemon.stdout]
+        received = [json.loads(line) for line in daemon.stdout]
         assert daemon.wait(5) == 0
-    assert [e["state"] for e in told if e["type"] == "source"] == ["live", "lost", "live", "ended"]
-    (gap,) = [e for e in told if e["type"] == "gap"]
+    assert [e["state"] for e in received if e["type"] == "source"] == [
+        "live",
+        "lost",
+        "live",
+        "ended",
+    ]
+    (gap,) = [e for e in received if e["type"] == "gap"]
     assert gap["seconds"] == pytest.approx(7, abs=1.5)
-    assert [e["type"] for e in told[-3:]] == ["segment", "source", "status"]
-    starts = [e["start_time"] for e in told if e["type"] == "segment"]
+    assert [e["type"] for e in received[-3:]] == ["segment", "source", "status"]
+    starts = [e["start_time"] for e in received if e["type"] == "segment"]
     assert starts == sorted(starts)
 
 
-def test_closed_output_and_odd_names_are_no_faults(stateful_folder: Path, tmp_path: Path) -> None:
+def test_closed_output_and_odd_names_are_not_errors(stateful_folder: Path, tmp_path: Path) -> None:
     flags = f"--model {stateful_folder} --pace fast --duration 1 --publish {free_endpoint()}"
     command = f"{sys.executable} -m streamgenre listen --input demo {flags}"
     closed = subprocess.run(f"{command} >&-", shell=True, capture_output=True, check=False)
@@ -357,7 +362,7 @@ def test_control_characters_in_an_error_are_not_printed(stateful_folder: Path) -
     assert "\x1b" not in done.stderr
 
 
-def test_a_model_that_gives_no_numbers(stateful_folder: Path, wav: Path, tmp_path: Path) -> None:
+def test_a_model_that_returns_nan(stateful_folder: Path, wav: Path, tmp_path: Path) -> None:
     import onnx
 
     graph = onnx.load(str(stateful_folder / "model.onnx"))
@@ -404,7 +409,7 @@ def test_a_damaged_model_folder(stateful_folder: Path, wav: Path, tmp_path: Path
     check_error(listen(folder, "--input", wav), "SHA-256", str(folder))
 
 
-def test_subscribe_explains_wrong_wishes() -> None:
+def test_subscribe_explains_bad_flags() -> None:
     check_error(streamgenre("subscribe", "--type", "updat"), "did you mean 'update'")
     check_error(streamgenre("subscribe", "--count", "0"), "--count 0")
     check_error(

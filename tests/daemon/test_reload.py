@@ -1,4 +1,4 @@
-"""The command with many stations: several inputs, SIGHUP, and an orderly end."""
+"""`listen` with many stations: several inputs, SIGHUP, and an orderly end."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class Configured:
-    """A configuration file, and a daemon that listens by it."""
+    """A configuration file, and a daemon that uses it."""
 
     def __init__(self, folder: Path, model: Path) -> None:
         self.file = folder / "config.toml"
@@ -73,8 +73,8 @@ def configured(tmp_path: Path, stateful_folder: Path) -> Configured:
     return Configured(tmp_path, stateful_folder)
 
 
-def test_a_hundred_reloads_broken_and_mended(configured: Configured, tmp_path: Path) -> None:
-    """Nothing stops it, nothing piles up, and who is not concerned does not notice."""
+def test_a_hundred_reloads_good_and_bad(configured: Configured, tmp_path: Path) -> None:
+    """The daemon survives, nothing leaks, and unchanged stations go on undisturbed."""
     configured.write("stays", "x0")
     events: list[AnyEvent] = []
     with (
@@ -95,7 +95,7 @@ def test_a_hundred_reloads_broken_and_mended(configured: Configured, tmp_path: P
                 broken = ("[[[", "[bus]\npublish = 3\n", "modl = 1\n", f'x = "{number}"\n')
                 configured.file.write_text(configured.head + broken[number % 4])
             else:
-                # A name comes back while the one who had it before may still be ending.
+                # A name is used again while the old station of that name may still be ending.
                 configured.write("stays", f"x{number % 4}")
             daemon.send_signal(signal.SIGHUP)
             manager.wait_for(READY="1")
@@ -108,9 +108,9 @@ def test_a_hundred_reloads_broken_and_mended(configured: Configured, tmp_path: P
         daemon.terminate()
         assert daemon.wait(10) == 0
         listen()
-    broken_told, mended_told, *_ = configured.said
-    assert f"the configuration stays as it was: {configured.file}:" in broken_told
-    assert "configuration read again: started: x2; stopped: x0" in mended_told
+    broken_line, mended_line, *_ = configured.said
+    assert f"the configuration stays as it was: {configured.file}:" in broken_line
+    assert "configuration read again: started: x2; stopped: x0" in mended_line
     assert after[0] - before[0] < 30e6
     assert after[1] <= before[1] + 8
     updates = [e for e in events if e.station == "stays" and e.TYPE == "update"]
@@ -134,10 +134,10 @@ def test_what_a_reload_can_and_cannot_change(configured: Configured) -> None:
             + '[[station]]\nname = "a"\ninput = "demo"\n'
             + '[[station]]\nname = "b"\ninput = "demo"\ndecision.enter = 0.9\n'
         )
-        told = request(configured.control, ask)["result"]["config"]
-        assert told["restarted"] == ["b"]
-        assert told["unchanged"] == ["a"]
-        assert told["needs_restart"] == ["engine.hop_s", "bus.publish"]
+        received = request(configured.control, ask)["result"]["config"]
+        assert received["restarted"] == ["b"]
+        assert received["unchanged"] == ["a"]
+        assert received["needs_restart"] == ["engine.hop_s", "bus.publish"]
         assert "needs a restart: engine.hop_s, bus.publish" in until(lambda: configured.said)[0]
 
         def sessions() -> dict[str, str]:
@@ -169,7 +169,7 @@ def test_what_a_reload_can_and_cannot_change(configured: Configured) -> None:
 
 
 def test_a_configuration_that_vanishes_changes_nothing() -> None:
-    """The files that are read by themselves may all be gone: that is no wish for the default."""
+    """All default files may be gone: that does not ask for the default input."""
     phases: list[str] = []
     engine = Engine(lambda event: None, EngineSettings())
     nothing = load("/dev/null", {}, None)
@@ -196,7 +196,7 @@ def test_fifty_stations_end_in_order(configured: Configured) -> None:
                 heard[event.station].append(event)
 
         until(
-            lambda: all(sum(e.TYPE == "update" for e in told) > 2 for told in heard.values()),
+            lambda: all(sum(e.TYPE == "update" for e in events) > 2 for events in heard.values()),
             30, pump=listen,
         )  # fmt: skip
         asked = time.monotonic()
@@ -206,8 +206,8 @@ def test_fifty_stations_end_in_order(configured: Configured) -> None:
         listen()
     assert took < PROMPT_S
     assert configured.said == []
-    for told in heard.values():
-        assert [e.TYPE for e in told][-3:] == ["segment", "source", "status"]
+    for received in heard.values():
+        assert [e.TYPE for e in received][-3:] == ["segment", "source", "status"]
     with sqlite3.connect(configured.file.parent / "h.sqlite3") as history:
         rows = history.execute("SELECT count(*) FROM segments").fetchone()[0]
     assert rows >= 50  # the open ones were closed and written
@@ -216,7 +216,7 @@ def test_fifty_stations_end_in_order(configured: Configured) -> None:
 def test_several_inputs_on_the_command_line(stateful_folder: Path, tmp_path: Path) -> None:
     song = write_wav(tmp_path / "a=b.wav", music(3))
     pipe = tmp_path / "pipe.wav"
-    os.mkfifo(pipe)  # opening it takes for ever, and nobody waits
+    os.mkfifo(pipe)  # opening it blocks for ever, and nothing else waits for it
     flags = ("--model", stateful_folder, "--publish", free_endpoint(), "--pace", "fast")
     with start(
         *("listen", *flags, "--json", "--duration", "3"),
@@ -225,16 +225,16 @@ def test_several_inputs_on_the_command_line(stateful_folder: Path, tmp_path: Pat
     ) as daemon:
         assert daemon.stdout is not None
         assert daemon.stderr is not None
-        told: list[dict[str, Any]] = []
-        while sum(e["type"] == "source" and e["state"] == "ended" for e in told) < 3:
-            told.append(json.loads(daemon.stdout.readline()))
+        received: list[dict[str, Any]] = []
+        while sum(e["type"] == "source" and e["state"] == "ended" for e in received) < 3:
+            received.append(json.loads(daemon.stdout.readline()))
         daemon.terminate()
-        told += events_of(daemon.stdout.read())
+        received += events_of(daemon.stdout.read())
         assert daemon.wait(5) == 0  # one has failed, not all
         assert re.search("gone has failed: .*no such file", daemon.stderr.read())
-    assert {e["station"] for e in told} == {"kitchen", "a=b.wav", "gone", "stuck"}
+    assert {e["station"] for e in received} == {"kitchen", "a=b.wav", "gone", "stuck"}
     heard = [
-        [e["probabilities"] for e in told if e["type"] == "update" and e["station"] == name]
+        [e["probabilities"] for e in received if e["type"] == "update" and e["station"] == name]
         for name in ("kitchen", "a=b.wav")
     ]
     assert heard[0] == heard[1]
@@ -273,7 +273,7 @@ def test_where_a_name_ends(text: str, name: str | None, what: str) -> None:
     assert split_name(text) == (name, what)
 
 
-def test_a_file_with_an_equals_sign_that_exists_is_meant(
+def test_an_existing_file_with_an_equals_sign_is_not_split(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -291,9 +291,9 @@ def test_a_closed_terminal_ends_it_and_does_not_reload(configured: Configured) -
     with Subscriber(configured.endpoint) as subscriber:
         assert until(lambda: subscriber.receive(timeout=0.2), 20)
         os.kill(child, signal.SIGHUP)  # the terminal is still there: this reloads
-        told = b""
-        while b"configuration read again" not in told:
-            told += os.read(terminal, 1000)
+        received = b""
+        while b"configuration read again" not in received:
+            received += os.read(terminal, 1000)
         os.close(terminal)
         status = until(lambda: _ended(child))
         assert os.waitstatus_to_exitcode(status[0]) == 0

@@ -123,7 +123,7 @@ def test_a_stopped_process_feeds_nothing_and_goes_on_at_once(
         list(manager.listen(0.3))
         assert not list(manager.listen(2.5))
         daemon.send_signal(signal.SIGCONT)
-        # Though no update came for longer than a live station may be without one.
+        # Although there was no update for longer than a live station may take.
         assert next(manager.listen(5)).feeds
         end(daemon)
 
@@ -144,7 +144,7 @@ def test_kill_and_restart_keep_the_history_whole(
     assert rows(path, "SELECT ending FROM runs") == [("cut",), ("cut",), ("closed",)]
 
 
-def test_a_full_disk_is_told_and_listening_goes_on(
+def test_a_full_disk_is_reported_and_listening_goes_on(
     manager: Manager, stateful_folder: Path, song: Path, tmp_path: Path
 ) -> None:
     endpoint = free_endpoint()
@@ -245,7 +245,7 @@ def test_one_stalled_station_of_several_starves_it(manager: Manager, stateful_fo
         assert not manager.wait_for_status("cellar is live but brings no updates").feeds
         cellar.running.set()
         assert manager.wait_for(WATCHDOG="1")
-        # One that is known to be away is no reason for a restart, however long it takes.
+        # One that is known to be lost is not a reason for a restart, however long it takes.
         cellar.running.clear()
         cellar.set_state("lost", "unplugged")
         manager.wait_for_status("1 station live, 1 lost")
@@ -265,7 +265,7 @@ def test_silence_and_noise_count_as_life(manager: Manager, stateful_folder: Path
 # ---- the protocol -------------------------------------------------------------------------------
 
 
-def test_reloading_is_told_with_the_time_and_ends_in_ready(manager: Manager) -> None:
+def test_reloading_is_reported_with_the_time_and_ends_in_ready(manager: Manager) -> None:
     watchdog = Watchdog(Notifier(manager.address), 1.0)
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     watchdog.on_reload("begin")
@@ -291,12 +291,12 @@ def test_reloading_is_told_with_the_time_and_ends_in_ready(manager: Manager) -> 
 def test_the_environment_is_read_once(variables: dict[str, str], watchdog_s: float | None) -> None:
     environment = {"NOTIFY_SOCKET": "/nobody/is/here", **variables}
     notifier = Notifier.from_environment(environment)
-    assert environment == {}  # our children are not to speak for us
+    assert environment == {}  # child processes must not notify the manager
     assert notifier.watchdog_s == watchdog_s
     notifier.send("READY=1")  # nobody is there: no error
 
 
-def test_without_a_manager_nothing_is_said() -> None:
+def test_without_a_manager_nothing_is_sent() -> None:
     notifier = Notifier.from_environment({"WATCHDOG_USEC": "1000"})
     assert (notifier.listening, notifier.watchdog_s) == (False, None)
     watchdog = Watchdog(notifier, 1.0)

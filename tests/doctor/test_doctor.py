@@ -1,4 +1,4 @@
-"""What the doctor finds, with real faults; and a bundle without secrets."""
+"""What the doctor finds on broken machines; and a bundle without secrets."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SECRET = "hunter2-geheim"
 
 
 def found(text: str) -> dict[str, dict[str, Any]]:
-    told = json.loads(text)
-    assert told["ok"] == all(f["verdict"] != "problem" for f in told["findings"])
-    for finding in told["findings"]:
-        # Who is told of a problem is told what to do.
+    results = json.loads(text)
+    assert results["ok"] == all(f["verdict"] != "problem" for f in results["findings"])
+    for finding in results["findings"]:
+        # Every problem comes with advice.
         assert finding["do"] or finding["verdict"] != "problem", finding
-    return {finding["check"]: finding for finding in told["findings"]}
+    return {finding["check"]: finding for finding in results["findings"]}
 
 
 def settings(folder: Path, text: str) -> Path:
@@ -42,7 +42,7 @@ def settings(folder: Path, text: str) -> Path:
     return path
 
 
-def test_a_machine_that_is_well_is_told_so(tmp_path: Path) -> None:
+def test_a_healthy_machine_has_no_problems(tmp_path: Path) -> None:
     config = settings(
         tmp_path,
         f'[bus]\npublish = "{free_endpoint()}"\n[history]\npath = "{tmp_path / "h.sqlite3"}"\n'
@@ -50,15 +50,15 @@ def test_a_machine_that_is_well_is_told_so(tmp_path: Path) -> None:
     )
     done = streamgenre("doctor", "--config", config, "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    told = found(done.stdout)
-    assert told["models"]["verdict"] == told["settings"]["verdict"] == "ok"
-    assert "is free" in told["publish"]["says"]
+    results = found(done.stdout)
+    assert results["models"]["verdict"] == results["settings"]["verdict"] == "ok"
+    assert "is free" in results["publish"]["says"]
     shown = streamgenre("doctor", "--config", config)
     assert shown.returncode == 0
     assert shown.stdout.rstrip().endswith("no problems")
 
 
-def test_a_daemon_with_keys_is_no_stranger_on_its_port(tmp_path: Path) -> None:
+def test_a_daemon_with_keys_is_recognised_on_its_port(tmp_path: Path) -> None:
     keys, endpoint = tmp_path / "keys", free_endpoint()
     new_pair(keys)
     config = settings(
@@ -69,8 +69,8 @@ def test_a_daemon_with_keys_is_no_stranger_on_its_port(tmp_path: Path) -> None:
     with start("listen", "--config", config, "--no-history", "-q") as daemon:
         try:
             for _ in range(20):
-                told = json.loads(streamgenre("doctor", "--config", config, "--json").stdout)
-                (found,) = (f for f in told["findings"] if f["check"] == "publish")
+                results = json.loads(streamgenre("doctor", "--config", config, "--json").stdout)
+                (found,) = (f for f in results["findings"] if f["check"] == "publish")
                 if "is free" not in found["says"]:
                     break
         finally:
@@ -78,7 +78,7 @@ def test_a_daemon_with_keys_is_no_stranger_on_its_port(tmp_path: Path) -> None:
     assert (found["verdict"], "requires a key" in found["says"]) == ("note", True)
 
 
-def test_what_is_wrong_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_problems_come_with_advice(tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
     damaged = tmp_path / "h.sqlite3"
     damaged.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
@@ -95,13 +95,13 @@ def test_what_is_wrong_is_told_with_what_to_do(tmp_path: Path) -> None:
         done = streamgenre("doctor", "--config", config, "--json")
     assert done.returncode == 1
     assert SECRET not in done.stdout + done.stderr
-    told = json.loads(done.stdout)["findings"]
-    said = {(f["check"], f["verdict"]): f["says"] for f in told}
+    results = json.loads(done.stdout)["findings"]
+    said = {(f["check"], f["verdict"]): f["says"] for f in results}
     assert "manifest.json" in said["model", "problem"]
     assert "not by a streamgenre daemon" in said["publish", "problem"]
     assert f"process {os.getpid()}" in said["publish", "problem"]
     assert str(damaged) in said["history", "problem"]
-    inputs = [f["says"] for f in told if (f["check"], f["verdict"]) == ("input", "problem")]
+    inputs = [f["says"] for f in results if (f["check"], f["verdict"]) == ("input", "problem")]
     for name, says in zip(("such.wav", "127.0.0.1", "No Such Card"), inputs, strict=True):
         assert name in says
     found(done.stdout)
@@ -122,11 +122,11 @@ def test_a_daemon_that_answers_is_recognised(stateful_folder: Path, tmp_path: Pa
     with start("listen", *flags) as daemon:
         with Subscriber(endpoint, types=["status"]) as subscriber:
             assert subscriber.receive(timeout=20) is not None
-        told = found(streamgenre("doctor", "--config", config, "--json").stdout)
+        results = found(streamgenre("doctor", "--config", config, "--json").stdout)
         daemon.kill()
-    assert told["publish"]["verdict"] == "ok"
-    assert "a daemon answers" in told["publish"]["says"]
-    assert "live" in told["publish"]["says"]
+    assert results["publish"]["verdict"] == "ok"
+    assert "a daemon answers" in results["publish"]["says"]
+    assert "live" in results["publish"]["says"]
 
 
 def test_a_full_disk_and_a_damaged_history(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_full_disk_and_a_damaged_history(tmp_path: Path) -> None:
 
 
 def test_advice_holds_for_odd_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What stands in backquotes is run by a shell as it stands there."""
+    """A command in backquotes can be pasted into a shell."""
     odd = "it's $HOME; a `b`"
 
     def advised(history: Path) -> str:
@@ -178,15 +178,15 @@ def test_what_fills_a_disk_of_an_odd_name_is_shown(tmp_path: Path) -> None:
     assert str(disk.folder / "large") in done.stdout
 
 
-def test_a_check_that_fails_itself_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_a_check_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: 1 / 0)
-    told = {finding.check: finding for finding in examine(Subject(inputs=("demo",)))}
-    assert told["libraries"].verdict == "problem"
-    assert "ZeroDivisionError" in told["libraries"].says
-    assert told["models"].verdict == "ok"  # the others are made all the same
+    results = {finding.check: finding for finding in examine(Subject(inputs=("demo",)))}
+    assert results["libraries"].verdict == "problem"
+    assert "ZeroDivisionError" in results["libraries"].says
+    assert results["models"].verdict == "ok"  # the other checks still run
 
 
-def test_what_leads_to_no_audio_is_a_problem(tmp_path: Path) -> None:
+def test_folders_and_lists_without_audio_are_a_problem(tmp_path: Path) -> None:
     empty = tmp_path / "music"
     empty.mkdir()
     (empty / "cover.jpg").touch()
@@ -210,11 +210,11 @@ def test_few_open_files_are_a_problem() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
     try:
-        (told,) = machine.limits(Subject())
+        (results,) = machine.limits(Subject())
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert told.verdict == "problem"
-    assert "ulimit -n" in told.do
+    assert results.verdict == "problem"
+    assert "ulimit -n" in results.do
 
 
 # ---- the bundle ---------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def test_a_bundle_has_no_secret_in_any_corner(
                 stations.add(event.station)
         done = streamgenre("doctor", "--config", config, "--bundle", bundle)
         daemon.kill()
-    assert done.returncode == 1  # of a nothing comes
+    assert done.returncode == 1  # station a has no input
     assert stat.S_IMODE(bundle.stat().st_mode) == 0o600
     with tarfile.open(bundle) as archive:
         parts = {
@@ -259,7 +259,7 @@ def test_a_bundle_has_no_secret_in_any_corner(
     everything = "".join(parts.values()) + done.stdout + done.stderr
     for secret in (SECRET, pair.secret.decode(), "%68unter2", "not our business"):
         assert secret not in everything, secret
-    # And yet it is of use.
+    # And it is still useful.
     assert {"doctor.json", "versions.txt", "environment.txt", "keys.txt", "unit.txt"} <= set(parts)
     assert "http://127.0.0.1:1/live?…" in parts["config.toml"]
     assert 'name = "b"' in parts["config.toml"]
@@ -278,9 +278,9 @@ def test_a_bundle_overwrites_nothing(tmp_path: Path) -> None:
     assert path.read_text() == "mine"
 
 
-def test_what_faulty_settings_name_is_not_said_to_be_well(tmp_path: Path) -> None:
-    told = examine(Subject(config=tmp_path / "c.toml", config_error="a\nb"))
-    by_check = {finding.check: finding for finding in told}
+def test_what_invalid_settings_name_is_not_checked(tmp_path: Path) -> None:
+    results = examine(Subject(config=tmp_path / "c.toml", config_error="a\nb"))
+    by_check = {finding.check: finding for finding in results}
     for check in ("inputs", "history", "disk", "ports"):
         assert (by_check[check].verdict, by_check[check].says[:11]) == ("note", "not checked")
 
@@ -303,5 +303,5 @@ def test_a_history_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
         ('a = "open # z\n', 'a = "open \n'),
     ],
 )
-def test_comments_of_the_settings_stay_at_home(toml: str, left: str) -> None:
+def test_comments_of_the_settings_are_left_out(toml: str, left: str) -> None:
     assert _without_comments(toml) == left

@@ -1,4 +1,4 @@
-"""What the daemon says beside its events, and how a flood of it is held."""
+"""The daemon's log, and how a flood of lines is held back."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Pipe:
         self.stream = os.fdopen(writing, "w")
 
     def lines(self) -> list[str]:
-        """What was said since the last call."""
+        """Lines written since the last call."""
         try:
             return os.read(self._reading, 1 << 20).decode().splitlines()
         except BlockingIOError:
@@ -74,7 +74,7 @@ def logging_to(pipe: Pipe, level: str | None = None, *, hold: bool = False) -> I
 # ---- repetitions --------------------------------------------------------------------------------
 
 
-def test_repetitions_are_counted_and_told(pipe: Pipe) -> None:
+def test_repetitions_are_counted_and_reported(pipe: Pipe) -> None:
     with logging_to(pipe):
         for number in range(125):
             LOG.warning("%s: lost, %d", "kitchen", number)
@@ -117,17 +117,17 @@ def test_ever_new_messages_are_bounded_too(pipe: Pipe) -> None:
         assert isinstance(limit, repeats.RepeatFilter)
         assert len(limit._kinds) <= repeats.MAX_KINDS
         assert len(pipe.lines()) == repeats.MAX_TOTAL
-    told = pipe.lines()
-    assert told[-1] == "streamgenre: 19644 more lines were held back"
-    assert len(told) == repeats.MAX_KINDS + 1
+    reported = pipe.lines()
+    assert reported[-1] == "streamgenre: 19644 more lines were held back"
+    assert len(reported) == repeats.MAX_KINDS + 1
 
 
 class Storm(MemorySource):
-    """A source that tells something new without end, a kilobyte each time."""
+    """A source that changes its state all the time, with a kilobyte of detail."""
 
     def __init__(self) -> None:
         super().__init__("storm")
-        self.told = 0
+        self.sent = 0
         self.over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -142,8 +142,8 @@ class Storm(MemorySource):
     def _run(self) -> None:
         while not self.over.wait(0.0005):
             for state in ("lost", "live"):
-                self.set_state(state, f"{self.told} {'x' * 1000}")
-                self.told += 1000
+                self.set_state(state, f"{self.sent} {'x' * 1000}")
+                self.sent += 1000
 
 
 def test_a_storm_of_a_megabyte_a_second_costs_a_few_lines(
@@ -163,7 +163,7 @@ def test_a_storm_of_a_megabyte_a_second_costs_a_few_lines(
     with logging_to(pipe):
         began = time.monotonic()
         engine.run(lambda: time.monotonic() - began > 2)
-    assert storm.told > 100_000
+    assert storm.sent > 100_000
     changes = [event for event in events if isinstance(event, SourceChange)]
     said = pipe.lines()
     assert len(changes) > 100
@@ -175,7 +175,7 @@ def test_a_storm_of_a_megabyte_a_second_costs_a_few_lines(
 # ---- who reads ----------------------------------------------------------------------------------
 
 
-def test_a_reader_that_sleeps_costs_lines_and_no_time(
+def test_a_reader_that_does_not_read_costs_lines_and_no_time(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repeats, "MAX_PER_KIND", 1000)
@@ -210,7 +210,7 @@ def test_the_journal_is_known_by_its_descriptor(
     monkeypatch.setenv("JOURNAL_STREAM", f"{there.st_dev}:{there.st_ino}")
     assert leads_to_journal(pipe.stream)
     with (tmp_path / "log").open("w") as other:
-        # What a shell inherits from a session that systemd started.
+        # As a shell inherits the variable from a session that systemd started.
         assert not leads_to_journal(other)
     monkeypatch.delenv("JOURNAL_STREAM")
     assert not leads_to_journal(pipe.stream)
@@ -241,7 +241,7 @@ def test_an_entry_keeps_what_is_in_its_values(tmp_path: Path) -> None:
 # ---- the command --------------------------------------------------------------------------------
 
 
-def test_levels_choose_what_is_said_of_an_input(stateful_folder: Path, tmp_path: Path) -> None:
+def test_levels_choose_what_is_logged_about_an_input(stateful_folder: Path, tmp_path: Path) -> None:
     raw = write_wav(tmp_path / "a.wav", music(1))
     flags = ("--model", stateful_folder, "--input", raw, "--pace", "fast", "-q")
     for level, words in (("info", ["live", "ended"]), ("warning", [])):
@@ -297,7 +297,7 @@ S = "hunter2"
         ("Key: C major, tokenless", "Key: C major, tokenless"),
     ],
 )
-def test_secrets_are_taken_out_and_the_rest_is_kept(text: str, shown: str) -> None:
+def test_secrets_are_removed_and_the_rest_is_kept(text: str, shown: str) -> None:
     assert redact(text) == shown
 
 
