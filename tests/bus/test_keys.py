@@ -149,3 +149,12 @@ def test_the_command(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
     (folder / SECRET).chmod(0o644)
     assert "chmod 600" in streamgenre("keys", "show", env=env).stderr
+
+
+@pytest.mark.parametrize("text", ["", "short\n", "~" * 40 + "\n"])
+def test_a_damaged_secret_key_is_explained(tmp_path: Path, text: str) -> None:
+    folder = tmp_path / "keys"
+    new_pair(folder)
+    (folder / SECRET).write_text(text)
+    with pytest.raises(KeysError, match=r"secret\.key is damaged: expected 40 characters"):
+        read_pair(folder)
