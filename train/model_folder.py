@@ -26,6 +26,13 @@ FOLD: Final = "fold-"
 def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield a folder that becomes ``out`` at the end, or is removed on any error.
 
+    Parameters
+    ----------
+    out
+        The model folder.
+    replace
+        Whether an existing model folder may be replaced.
+
     Raises
     ------
     TrainError
@@ -50,7 +57,15 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def check_out(out: Path, *, replace: bool) -> None:
-    """Refuse to overwrite something else; also called before hours of training."""
+    """Refuse to overwrite something else; also called before hours of training.
+
+    Parameters
+    ----------
+    out
+        The model folder.
+    replace
+        Whether an existing model folder may be replaced.
+    """
     if not out.exists():
         return
     if not replace:
@@ -62,7 +77,19 @@ def check_out(out: Path, *, replace: bool) -> None:
 def write_folder(
     folder: Path, manifest: dict[str, Any], weights: bytes, *, with_card: bool = False
 ) -> None:
-    """Write the files of a model folder, on request with the model card."""
+    """Write the files of a model folder, on request with the model card.
+
+    Parameters
+    ----------
+    folder
+        The model folder.
+    manifest
+        Its manifest.
+    weights
+        The serialised ONNX model.
+    with_card
+        Whether to write the model card and its picture.
+    """
     (folder / "model.onnx").write_bytes(weights)
     write_manifest(folder, manifest)
     if not with_card:
@@ -77,6 +104,17 @@ def write_folder(
 
 def write_fold_model(folds: Path, fold: int, manifest: dict[str, Any], weights: bytes) -> None:
     """Write a model trained without a fold as ``FOLDS/fold-1`` and so on.
+
+    Parameters
+    ----------
+    folds
+        Folder of the fold models.
+    fold
+        The fold left out.
+    manifest
+        Its manifest.
+    weights
+        The serialised ONNX model.
 
     Raises
     ------
@@ -141,6 +179,13 @@ def read_all_measured(folder: Path) -> list[dict[str, Any]]:
 def add_stream(folder: Path, figures: dict[str, Any]) -> None:
     """Write the streaming benchmark's figures into a model folder's manifest and card.
 
+    Parameters
+    ----------
+    folder
+        The model folder.
+    figures
+        Figures of the streaming benchmark.
+
     Raises
     ------
     TrainError
@@ -170,6 +215,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write a model folder's manifest completely or not at all.
 
+    Parameters
+    ----------
+    folder
+        The model folder.
+    manifest
+        Its manifest.
+
     Raises
     ------
     TrainError
@@ -180,6 +232,13 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file completely or not at all.
+
+    Parameters
+    ----------
+    path
+        The file.
+    text
+        Its text.
 
     Raises
     ------

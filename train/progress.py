@@ -81,7 +81,15 @@ class Progress:
         self._line(f"playing the clips to {total} model{'s' if total > 1 else ''}")
 
     def seconds(self, title: str, total: int) -> None:
-        """Start a programme of ``total`` seconds."""
+        """Start a programme of ``total`` seconds.
+
+        Parameters
+        ----------
+        title
+            Title of the bar.
+        total
+            Length of the programme in seconds.
+        """
         self._begin(title, total)
         self._line(f"{title}: {total / 3600:.2g} hours of programme")
 
@@ -92,7 +100,15 @@ class Progress:
             self._bars.advance(self._task)
 
     def stage(self, title: str, epochs: int) -> None:
-        """Start training a model."""
+        """Start training a model.
+
+        Parameters
+        ----------
+        title
+            Title of the bar.
+        epochs
+            Number of epochs.
+        """
         self._begin(title, epochs)
 
     def epoch(self, epoch: Epoch) -> None:

@@ -40,7 +40,19 @@ class Answers:
 
 
 def key_of(ancestor: Ancestor, sha256: str, folds: Sequence[int], most_epochs: int | None) -> str:
-    """Return a hash of everything that the answers depend on."""
+    """Return a hash of everything that the answers depend on.
+
+    Parameters
+    ----------
+    ancestor
+        The ancestor.
+    sha256
+        Hash of the corpus.
+    folds
+        Fold of every clip.
+    most_epochs
+        Upper limit of the epochs; None for the authors' number.
+    """
     settings = {
         "version": _VERSION,
         "spec": asdict(ancestor.spec),
@@ -54,12 +66,30 @@ def key_of(ancestor: Ancestor, sha256: str, folds: Sequence[int], most_epochs: i
 
 
 def write_answers(path: Path, key: str, answers: Answers) -> None:
-    """Write answers, so that an interrupted run can continue."""
+    """Write answers, so that an interrupted run can continue.
+
+    Parameters
+    ----------
+    path
+        The answers' file.
+    key
+        Hash from :func:`key_of`.
+    answers
+        The answers.
+    """
     write_arrays(path, {"key": key, **{n: getattr(answers, n) for n in Answers.__slots__}})
 
 
 def read_answers(path: Path, key: str) -> Answers | None:
-    """Return kept answers, or None if there are none for these settings."""
+    """Return kept answers, or None if there are none for these settings.
+
+    Parameters
+    ----------
+    path
+        The answers' file.
+    key
+        Hash from :func:`key_of`.
+    """
     kept = read_arrays(path)
     if kept is None or str(kept.get("key")) != key:
         return None

@@ -34,6 +34,21 @@ def write(
 ) -> None:
     """Export a trained ancestor into a model folder, replacing an existing one.
 
+    Parameters
+    ----------
+    out
+        The model folder.
+    ancestor
+        The ancestor.
+    trained
+        The trained classifier.
+    full
+        The full clips.
+    windows
+        The windows it was trained on.
+    temperature
+        Calibration temperature, above 0; None if it was not fitted yet.
+
     Raises
     ------
     TrainError
@@ -48,7 +63,17 @@ def write(
 
 
 def calibrate(out: Path, ancestor: Ancestor, temperature: float) -> None:
-    """Write the temperature into a model folder, if there is one."""
+    """Write the temperature into a model folder, if there is one.
+
+    Parameters
+    ----------
+    out
+        The model folder.
+    ancestor
+        The ancestor.
+    temperature
+        Calibration temperature, above 0; None if it was not fitted yet.
+    """
     if not (out / model_folder.MANIFEST).is_file():
         return
     manifest = model_folder.read_manifest(out)

@@ -88,6 +88,15 @@ def export(
 def checked(model: Any, predict: Callable[[Any], Any], frames: Any) -> bytes:
     """Return a serialised model after a check that it is valid and equals ``predict``.
 
+    Parameters
+    ----------
+    model
+        The ONNX model.
+    predict
+        Frames to logits in Keras.
+    frames
+        Windows to compare on, shape ``(n, window_frames, numcep)``.
+
     Raises
     ------
     TrainError

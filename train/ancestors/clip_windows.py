@@ -83,6 +83,19 @@ def load_full_clips(
 ) -> FullClips:
     """Compute the frames of all full clips of a corpus.
 
+    Parameters
+    ----------
+    corpus
+        The corpus.
+    spec
+        Settings of the frames.
+    cache
+        Folder to keep frames in.
+    on_file
+        Called after each file.
+    note
+        Called with a message for each unreadable file.
+
     Raises
     ------
     TrainError
@@ -111,7 +124,15 @@ def load_full_clips(
 
 
 def cut(ancestor: Ancestor, full: FullClips) -> Windows:
-    """Cut clips into an ancestor's windows, evenly spaced from the first frame to the last."""
+    """Cut clips into an ancestor's windows, evenly spaced from the first frame to the last.
+
+    Parameters
+    ----------
+    ancestor
+        The ancestor.
+    full
+        The full clips.
+    """
     wanted = set(ancestor.genres) or {clip.genre for clip in full.clips}
     kept = [n for n, clip in enumerate(full.clips) if clip.genre in wanted]
     labels = tuple(sorted({full.clips[n].genre for n in kept}))
@@ -133,7 +154,15 @@ def cut(ancestor: Ancestor, full: FullClips) -> Windows:
 
 
 def authors_split(ancestor: Ancestor, windows: Windows) -> Split:
-    """Split as the authors did: at random, whatever the artist."""
+    """Split as the authors did: at random, whatever the artist.
+
+    Parameters
+    ----------
+    ancestor
+        The ancestor.
+    windows
+        All windows of the ancestor.
+    """
     rng = np.random.default_rng(SEED)
     by_clip = ancestor.protocol.split == "clips"
     items = rng.permutation(len(windows.clips) if by_clip else len(windows.clip))
@@ -146,7 +175,15 @@ def authors_split(ancestor: Ancestor, windows: Windows) -> Split:
 
 
 def artist_splits(ancestor: Ancestor, windows: Windows) -> Iterator[Split]:
-    """Hold out one fold after the other; validation clips come from the other folds."""
+    """Hold out one fold after the other; validation clips come from the other folds.
+
+    Parameters
+    ----------
+    ancestor
+        The ancestor.
+    windows
+        All windows of the ancestor.
+    """
     folds = np.array([clip.fold for clip in windows.clips])
     for fold in sorted(set(folds.tolist())):
         rng = np.random.default_rng(SEED)

@@ -48,7 +48,17 @@ class Nearest:
 
     @classmethod
     def of(cls, windows: Floats, targets: NDArray[np.int64], n_labels: int) -> Nearest:
-        """Build it from training windows, shape ``(n, frames, numcep)``, and their genres."""
+        """Build it from training windows, shape ``(n, frames, numcep)``, and their genres.
+
+        Parameters
+        ----------
+        windows
+            Frames, shape ``(n, frames, numcep)``.
+        targets
+            Index of the genre of each window, shape ``(n,)``.
+        n_labels
+            Number of genres.
+        """
         flat = windows.reshape(-1, windows.shape[-1]).astype(np.float64)
         mean, std = flat.mean(axis=0), flat.std(axis=0)
         means, covariances = _statistics((windows - mean) / std)

@@ -121,7 +121,17 @@ def train(
 
 
 def logits_of(trained: Trained, windows: Windows, rows: Any) -> Floats:
-    """Return a trained ancestor's logits for windows, shape ``(len(rows), labels)``."""
+    """Return a trained ancestor's logits for windows, shape ``(len(rows), labels)``.
+
+    Parameters
+    ----------
+    trained
+        The trained ancestor.
+    windows
+        All windows.
+    rows
+        Numbers of the windows to run.
+    """
     step = 8 * _BATCH
     parts = [trained.predict(windows.take(rows[i : i + step])) for i in range(0, len(rows), step)]
     return np.concatenate(parts)

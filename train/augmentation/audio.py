@@ -183,7 +183,15 @@ def stray_noise(rng: np.random.Generator, noises: Sequence[Samples] = ()) -> Sam
 
 
 def excerpt_of(samples: Samples, rng: np.random.Generator) -> Samples:
-    """Return the 12 s of a file that are changed or put into a room."""
+    """Return the 12 s of a file that are changed or put into a room.
+
+    Parameters
+    ----------
+    samples
+        Mono at 16 kHz, shape ``(n,)``, in [-1, 1].
+    rng
+        Source of everything drawn.
+    """
     length = int(_EXCERPT_S * RATE)
     start = int(rng.integers(max(1, len(samples) - length)))
     return samples[start : start + length]
@@ -200,6 +208,17 @@ def simulated_room(
 
     A shelf loudspeaker, a room that decays in 0.3 to 0.6 s, noise at a fixed level below the music.
     Robustness is measured with it; the augmentation draws from a wider range of rooms.
+
+    Parameters
+    ----------
+    samples
+        Mono at 16 kHz, shape ``(n,)``, in [-1, 1].
+    rng
+        Source of everything drawn.
+    noises
+        Recordings of noise to choose from; without any, coloured noise is synthesised.
+    noise_db
+        Signal-to-noise ratio in decibels.
     """
     changed = room_acoustics.in_a_room(
         samples, rng, seconds=(0.3, 0.6), noise_db=(noise_db, noise_db), noises=noises, small=False

@@ -63,6 +63,17 @@ def crop(
 
     A recording that is too short is repeated, as in the daemon for a station younger than the
     window.
+
+    Parameters
+    ----------
+    energies
+        Natural logarithms of power, shape ``(time, bands)``.
+    length
+        Number of frames.
+    rng
+        Source of everything drawn.
+    stretch
+        Largest change of speed, as a share.
     """
     speed = 1.0 + rng.uniform(-stretch, stretch)
     needed = math.ceil((length - 1) * speed) + 2
@@ -82,7 +93,17 @@ def crop(
 def augment(
     energies: Energies, rng: np.random.Generator, settings: Augmentation | None = None
 ) -> Energies:
-    """Return a changed copy of a segment, shape and dtype kept."""
+    """Return a changed copy of a segment, shape and dtype kept.
+
+    Parameters
+    ----------
+    energies
+        Natural logarithms of power, shape ``(time, bands)``.
+    rng
+        Source of everything drawn.
+    settings
+        How much is changed; None for the defaults.
+    """
     s = settings or Augmentation()
     bands = energies.shape[1]
     out = energies.copy()

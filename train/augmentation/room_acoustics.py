@@ -116,7 +116,21 @@ def noise(
     decibels: tuple[float, float],
     noises: Sequence[Samples] = (),
 ) -> Samples:
-    """Return noise, shape ``(n,)``, some decibels below a level: recorded or synthesised."""
+    """Return noise, shape ``(n,)``, some decibels below a level: recorded or synthesised.
+
+    Parameters
+    ----------
+    n
+        Number of samples.
+    loudness
+        Root mean square of the music.
+    rng
+        Source of everything drawn.
+    decibels
+        Range of the distance below the music, in decibels.
+    noises
+        Recordings of noise to choose from; without any, coloured noise is synthesised.
+    """
     wanted = loudness * 10 ** (-rng.uniform(*decibels) / 20)
     if not noises or rng.random() < 0.4:
         return (wanted * coloured(n, rng)).astype(np.float32)
@@ -126,7 +140,19 @@ def noise(
 def excerpt(
     recordings: Sequence[Samples], n: int, loudness: float, rng: np.random.Generator
 ) -> Samples:
-    """Return ``n`` samples of one of the recordings at a level, repeated if too short."""
+    """Return ``n`` samples of one of the recordings at a level, repeated if too short.
+
+    Parameters
+    ----------
+    recordings
+        Recordings to choose from, mono at 16 kHz.
+    n
+        Number of samples.
+    loudness
+        Root mean square of the result.
+    rng
+        Source of everything drawn.
+    """
     recorded = recordings[int(rng.integers(len(recordings)))]
     recorded = np.resize(np.roll(recorded, int(rng.integers(len(recorded)))), n)
     scaled: Samples = recorded * np.float32(loudness / max(level(recorded), 1e-9))
@@ -134,7 +160,15 @@ def excerpt(
 
 
 def coloured(n: int, rng: np.random.Generator) -> Samples:
-    """Return noise of level 1 whose spectrum falls by 0 to 6 dB per octave."""
+    """Return noise of level 1 whose spectrum falls by 0 to 6 dB per octave.
+
+    Parameters
+    ----------
+    n
+        Number of samples.
+    rng
+        Source of everything drawn.
+    """
     from scipy.fft import next_fast_len
 
     padded = next_fast_len(n, real=True)
@@ -151,7 +185,15 @@ def level(samples: NDArray[np.floating]) -> float:
 
 
 def smooth_curve(decibels: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return a smooth random gain over 0 to 8 kHz, smooth on an octave scale."""
+    """Return a smooth random gain over 0 to 8 kHz, smooth on an octave scale.
+
+    Parameters
+    ----------
+    decibels
+        Standard deviation in decibels.
+    rng
+        Source of everything drawn.
+    """
     octaves = np.log2(np.maximum(_CURVE_HERTZ, 30) / 30) / 8
     waves = np.cos(np.pi * np.arange(1, 9)[:, None] * octaves)
     weights = rng.normal(0, decibels, 8) / np.sqrt(np.arange(1, 9))
@@ -160,7 +202,15 @@ def smooth_curve(decibels: float, rng: np.random.Generator) -> NDArray[np.float6
 
 
 def low_pass(hertz: float, order: float) -> NDArray[np.float64]:
-    """Return the gain over 0 to 8 kHz of a low-pass of some order."""
+    """Return the gain over 0 to 8 kHz of a low-pass of some order.
+
+    Parameters
+    ----------
+    hertz
+        Cut-off frequency.
+    order
+        Order of the filter.
+    """
     curve: NDArray[np.float64] = 1 / np.sqrt(1 + (_CURVE_HERTZ / hertz) ** (2 * order))
     return curve
 
@@ -173,7 +223,15 @@ def _high_pass(hertz: float, order: float) -> NDArray[np.float64]:
 
 
 def filtered(samples: Samples, curve: NDArray[np.float64]) -> Samples:
-    """Filter by a gain over 0 to 8 kHz; phases are kept."""
+    """Filter by a gain over 0 to 8 kHz; phases are kept.
+
+    Parameters
+    ----------
+    samples
+        Mono at 16 kHz, shape ``(n,)``.
+    curve
+        Gain over 0 to 8 kHz, evenly spaced.
+    """
     from scipy.fft import next_fast_len
 
     padded = next_fast_len(len(samples) + RATE // 10, real=True)

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
 
 def read_corpus_option(options: argparse.Namespace, progress: Progress) -> Corpus:
-    """Read the corpus of ``--corpus``, with the folds of ``--split`` if given; show warnings."""
+    """Read the corpus of ``--corpus``, with the folds of ``--split`` if given; show warnings.
+
+    Parameters
+    ----------
+    options
+        The command's options: ``corpus`` and ``split``.
+    progress
+        Where warnings are shown.
+    """
     if options.split:
         corpus = splitfile.read(options.split, options.corpus)
     else:

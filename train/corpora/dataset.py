@@ -138,6 +138,13 @@ def _frames(samples: NDArray[np.float32], spec: MfccSpec) -> Frames:
 def check_data(data: Data, *, folds: bool = True) -> None:
     """Check that there is enough to train with.
 
+    Parameters
+    ----------
+    data
+        The corpus.
+    folds
+        Whether models are trained on folds, too.
+
     Raises
     ------
     TrainError

@@ -112,6 +112,13 @@ def fingerprint(samples: NDArray[np.float32]) -> Fingerprint:
 def fingerprint_of(path: Path, cache: Path | None) -> Fingerprint:
     """Return the fingerprint of an audio file, from the cache where it is there.
 
+    Parameters
+    ----------
+    path
+        The audio file.
+    cache
+        Folder to keep fingerprints in; None to always compute them.
+
     Raises
     ------
     TrainError
@@ -150,6 +157,15 @@ def copies(prints: Mapping[str, Fingerprint]) -> list[Copy]:
 
 def compare(one: Fingerprint, other: Fingerprint, offset: int) -> tuple[float, int, int]:
     """Compare two fingerprints where ``other`` begins ``offset`` steps into ``one``.
+
+    Parameters
+    ----------
+    one
+        First fingerprint.
+    other
+        Second fingerprint.
+    offset
+        Steps into ``one`` at which ``other`` begins.
 
     Returns
     -------

@@ -21,5 +21,13 @@ LEVELS: Final = 0
 
 
 def seed_of(kind: int, fold: int) -> int:
-    """Return the seed for a kind of material of a fold."""
+    """Return the seed for a kind of material of a fold.
+
+    Parameters
+    ----------
+    kind
+        Kind of material.
+    fold
+        Number of the fold.
+    """
     return 1000 * (kind + 10) + fold

@@ -64,6 +64,13 @@ class Recording:
 def decode(path: Path, samplerate: int) -> NDArray[np.float32]:
     """Decode an audio file to mono at a rate in Hz as the daemon does, shape ``(n,)``.
 
+    Parameters
+    ----------
+    path
+        The audio file.
+    samplerate
+        Sample rate of the result in Hz.
+
     Raises
     ------
     TrainError
@@ -83,7 +90,15 @@ def decode(path: Path, samplerate: int) -> NDArray[np.float32]:
 
 
 def frames_of(samples: NDArray[np.float32], spec: MfccSpec) -> Frames:
-    """Return all complete MFCC frames of a signal, shape ``(n, numcep)``."""
+    """Return all complete MFCC frames of a signal, shape ``(n, numcep)``.
+
+    Parameters
+    ----------
+    samples
+        Mono at the sample rate of ``spec``, shape ``(n,)``.
+    spec
+        Settings of the frames.
+    """
     stream = MfccStream(spec)
     block = int(_BLOCK_SECONDS * spec.samplerate)
     parts = [stream.push(samples[i : i + block]) for i in range(0, len(samples), block)]
@@ -91,14 +106,30 @@ def frames_of(samples: NDArray[np.float32], spec: MfccSpec) -> Frames:
 
 
 def log_mel(frames: Frames, spec: MfccSpec) -> Frames:
-    """Turn cepstra into log-mel energies; requires ``numcep == nfilt``, no lifter, no energy."""
+    """Turn cepstra into log-mel energies; requires ``numcep == nfilt``, no lifter, no energy.
+
+    Parameters
+    ----------
+    frames
+        Cepstra, shape ``(n, numcep)``.
+    spec
+        Settings of the frames.
+    """
     # The transform is then orthonormal: its transpose is its inverse.
     energies: Frames = frames @ cepstral_matrix(spec).T.astype(np.float32)
     return energies
 
 
 def cepstra(energies: Frames, spec: MfccSpec) -> Frames:
-    """Turn log-mel energies into cepstra; the inverse of :func:`log_mel`."""
+    """Turn log-mel energies into cepstra; the inverse of :func:`log_mel`.
+
+    Parameters
+    ----------
+    energies
+        Log-mel energies, shape ``(n, nfilt)``.
+    spec
+        Settings of the frames.
+    """
     frames: Frames = energies @ cepstral_matrix(spec).astype(np.float32)
     return frames
 
@@ -144,7 +175,19 @@ def load_recordings(
     *,
     on_file: Callable[[], None] = lambda: None,
 ) -> tuple[dict[Path, Recording], list[str]]:
-    """Load many files; return the recordings and a message for each unreadable file."""
+    """Load many files; return the recordings and a message for each unreadable file.
+
+    Parameters
+    ----------
+    paths
+        Audio files.
+    spec
+        Settings of the frames.
+    cache
+        Folder to keep frames in; None to always compute them.
+    on_file
+        Called after each file.
+    """
     recordings: dict[Path, Recording] = {}
     problems: list[str] = []
     for path in paths:

@@ -20,7 +20,15 @@ VERSION: Final = 1
 
 
 def contents(listing: Listing, split: Split) -> dict[str, Any]:
-    """Return the contents of a split file."""
+    """Return the contents of a split file.
+
+    Parameters
+    ----------
+    listing
+        The corpus, file by file.
+    split
+        The side of every clip.
+    """
     clips = [
         {
             "clip": item.clip,
@@ -50,6 +58,13 @@ def contents(listing: Listing, split: Split) -> dict[str, Any]:
 def write(path: Path, held: dict[str, Any]) -> None:
     """Write a split file completely or not at all.
 
+    Parameters
+    ----------
+    path
+        The split file.
+    held
+        Its contents, see :func:`contents`.
+
     Raises
     ------
     TrainError
@@ -69,6 +84,13 @@ def read(path: Path, folder: Path) -> Corpus:
 
     Its folds are the file's; the parts train, validation and test become the folds 1, 2 and 3, of
     which only the last is held out.
+
+    Parameters
+    ----------
+    path
+        The split file.
+    folder
+        The corpus's folder.
 
     Raises
     ------

@@ -50,6 +50,13 @@ class Split:
 def by_artist(listing: Listing, n_folds: int) -> Split:
     """Assign clips to folds, keeping artists and copies together.
 
+    Parameters
+    ----------
+    listing
+        The corpus, file by file.
+    n_folds
+        Number of folds, at least 2.
+
     Raises
     ------
     TrainError
@@ -110,6 +117,13 @@ def _number(number: int, what: str) -> str:
 def by_column(listing: Listing, column: str) -> Split:
     """Take the sides from a column of the table: numbers of folds, or names of parts.
 
+    Parameters
+    ----------
+    listing
+        The corpus, file by file.
+    column
+        Name of the column.
+
     Raises
     ------
     TrainError
@@ -133,6 +147,13 @@ def by_column(listing: Listing, column: str) -> Split:
 
 def by_lists(listing: Listing, lists: Mapping[str, Path]) -> Split:
     """Take the parts from text files with one clip per line, such as the published lists of GTZAN.
+
+    Parameters
+    ----------
+    listing
+        The corpus, file by file.
+    lists
+        Text files by name of the part.
 
     Raises
     ------
@@ -165,7 +186,15 @@ def by_lists(listing: Listing, lists: Mapping[str, Path]) -> Split:
 
 
 def conflicts(listing: Listing, split: Split) -> list[tuple[str, str, str]]:
-    """Return pairs of clips that are wrongly on two sides, each with the reason."""
+    """Return pairs of clips that are wrongly on two sides, each with the reason.
+
+    Parameters
+    ----------
+    listing
+        The corpus, file by file.
+    split
+        The split to check.
+    """
     found = [
         (copy.first, copy.second, "the same recording")
         for copy in listing.copies
@@ -191,6 +220,13 @@ def without_conflicts(listing: Listing, split: Split) -> Split:
 
     The earlier side gives way: train before validation before test, and a lower
     fold before a higher one; so a published test list stays complete.
+
+    Parameters
+    ----------
+    listing
+        The corpus, file by file.
+    split
+        The split to repair.
     """
     ranks = {part: rank for rank, part in enumerate(PARTS)}
     members: dict[str, list[str]] = defaultdict(list)

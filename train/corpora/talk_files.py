@@ -38,6 +38,13 @@ def read_talk(folder: Path, folds: Sequence[int]) -> tuple[TalkFile, ...]:
     """Return the files of a corpus's folders ``speech``, ``music`` and ``noise``.
 
     Empty without speech or without music: both are needed to learn from.
+
+    Parameters
+    ----------
+    folder
+        The corpus's folder.
+    folds
+        Numbers of the corpus's folds.
     """
     found = [
         (path, kind)

@@ -88,6 +88,13 @@ def windows(model: Model, frames: Sequence[Frames]) -> list[Frames]:
     """Return the logits of every clip's 3 s windows, each with a fresh state.
 
     One entry per clip, shape ``(windows, labels)``; a shorter clip is one window.
+
+    Parameters
+    ----------
+    model
+        A loaded model folder.
+    frames
+        MFCC frames of each clip, shape ``(n, numcep)``.
     """
     window = round(WINDOW_SECONDS * model.manifest.features.frame_rate)
     pieces = [
@@ -169,6 +176,17 @@ def figures(
     """Return the figures of outcomes: accuracies with intervals, confusion, calibration.
 
     All accuracies are means over the folds of the mean over the genres.
+
+    Parameters
+    ----------
+    outcomes
+        One entry per clip.
+    labels
+        Genres in the order of the logits.
+    temperature
+        Calibration temperature, above 0.
+    seed
+        Seed of the bootstrap.
     """
     rng = np.random.default_rng(seed)
     later = round(LATER_SECONDS - WINDOW_SECONDS)  # hops are 1 s and begin at 3 s

@@ -42,6 +42,15 @@ class HeldOut:
     def run(self, model: Model, data: Data, fold: int | None) -> list[clip_outcomes.Outcome]:
         """Run a model over a fold's clips and files of speech; None for all measured folds.
 
+        Parameters
+        ----------
+        model
+            A loaded model folder.
+        data
+            The corpus with its frames.
+        fold
+            The fold to run over; None for all measured folds.
+
         Returns
         -------
         Its outcomes on the unchanged clips.
@@ -102,7 +111,15 @@ class HeldOut:
         return fitted
 
     def figures(self, labels: Sequence[str], temperature: float) -> dict[str, Any]:
-        """Return the figures."""
+        """Return the figures.
+
+        Parameters
+        ----------
+        labels
+            Genres in the order of the logits.
+        temperature
+            Calibration temperature, above 0.
+        """
         result = clip_outcomes.figures(self.clips, labels, temperature)
         for name, found in (("variants", self.variants), ("room", self.room)):
             if found:
@@ -128,6 +145,13 @@ def _of_noise(probabilities: NDArray[np.float64]) -> dict[str, Any]:
 def check(models: Mapping[int | None, Manifest], corpus: Corpus) -> None:
     """Check that models can be measured on a corpus.
 
+    Parameters
+    ----------
+    models
+        Manifests by the fold left out; None for a model of all folds.
+    corpus
+        The corpus.
+
     Raises
     ------
     TrainError
@@ -149,7 +173,15 @@ def check(models: Mapping[int | None, Manifest], corpus: Corpus) -> None:
 
 
 def doubt(models: Mapping[int | None, Manifest], data: Data) -> str:
-    """Return why figures would not hold for unseen music; empty if they do."""
+    """Return why figures would not hold for unseen music; empty if they do.
+
+    Parameters
+    ----------
+    models
+        Manifests by the fold left out; None for a model of all folds.
+    data
+        The corpus to measure on.
+    """
     for fold, manifest in models.items():
         training = manifest.raw["training"]
         made = [training, *(member["training"] for member in training.get("members", ()))]

@@ -36,7 +36,19 @@ class Measured:
     """Number of the file or clip; the bootstrap draws whole files."""
 
     def add(self, logits: Floats, what: Any, folds: Any, files: Any) -> None:
-        """Add windows: their logits, what they are, the fold that held them out, their file."""
+        """Add windows: their logits, what they are, the fold that held them out, their file.
+
+        Parameters
+        ----------
+        logits
+            Speech logits, shape ``(n,)``.
+        what
+            Kind of sound of each window.
+        folds
+            Fold of each window.
+        files
+            Number of the file of each window.
+        """
         self.logits.append(logits)
         self.what.append(np.asarray(what, dtype=np.str_))
         self.folds.append(np.asarray(folds))
@@ -60,6 +72,13 @@ def temperature_of(measured: Measured, *, without: int | None = None) -> float:
     """Fit the temperature on windows of speech and music; a fold may be left out.
 
     It is 1 if none are left.
+
+    Parameters
+    ----------
+    measured
+        Outputs on held-out windows.
+    without
+        The fold to leave out.
     """
     logits, clear, folds, _ = measured.plain()
     rows = folds != (-1 if without is None else without)

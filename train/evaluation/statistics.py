@@ -30,7 +30,17 @@ def balanced_accuracy(hits: Bools, targets: Ints) -> float:
 
 
 def fold_accuracy(hits: Bools, targets: Ints, folds: Ints) -> float:
-    """Return the mean over the folds of the balanced accuracy in each."""
+    """Return the mean over the folds of the balanced accuracy in each.
+
+    Parameters
+    ----------
+    hits
+        Whether each item was classified correctly, shape ``(n,)``.
+    targets
+        Index of the true genre, shape ``(n,)``.
+    folds
+        Fold of each item, shape ``(n,)``.
+    """
     return float(
         np.mean(
             [balanced_accuracy(hits[folds == f], targets[folds == f]) for f in np.unique(folds)]
@@ -83,7 +93,17 @@ def bootstrap_interval(
 
 
 def confusion(predicted: Ints, targets: Ints, n_labels: int) -> NDArray[np.int64]:
-    """Count items by true genre (row) and predicted genre (column)."""
+    """Count items by true genre (row) and predicted genre (column).
+
+    Parameters
+    ----------
+    predicted
+        Index of the predicted genre, shape ``(n,)``.
+    targets
+        Index of the true genre, shape ``(n,)``.
+    n_labels
+        Number of genres.
+    """
     counts = np.zeros((n_labels, n_labels), np.int64)
     np.add.at(counts, (targets, predicted), 1)
     return counts
@@ -103,6 +123,17 @@ def calibration_error(
 
     Items are put into bins of equal width by the probability of the predicted genre; the error is
     the weighted mean distance of each bin's accuracy from its mean probability.
+
+    Parameters
+    ----------
+    probabilities
+        Shape ``(n, labels)``.
+    targets
+        Index of the true genre, shape ``(n,)``.
+    weights
+        Weight of each item, shape ``(n,)``.
+    bins
+        Number of bins.
     """
     confidence = probabilities.max(axis=1)
     hits = probabilities.argmax(axis=1) == targets
@@ -112,7 +143,19 @@ def calibration_error(
 
 
 def negative_log_likelihood(logits: Floats, targets: Ints, weights: Floats, t: float) -> float:
-    """Return the weighted mean of -log p(target) at a temperature, in nats."""
+    """Return the weighted mean of -log p(target) at a temperature, in nats.
+
+    Parameters
+    ----------
+    logits
+        Shape ``(n, labels)``.
+    targets
+        Index of the true genre, shape ``(n,)``.
+    weights
+        Weight of each item, shape ``(n,)``.
+    t
+        Temperature, above 0.
+    """
     p = softmax(logits / t)[np.arange(len(targets)), targets]
     return float(-(weights * np.log(np.maximum(p, 1e-300))).sum() / weights.sum())
 
@@ -123,6 +166,19 @@ def fit_temperature(
     """Return the temperature that makes the targets most likely, within [low, high].
 
     The likelihood has one maximum along the logarithm of the temperature: golden-section search.
+
+    Parameters
+    ----------
+    logits
+        Shape ``(n, labels)``.
+    targets
+        Index of the true genre, shape ``(n,)``.
+    weights
+        Weight of each item, shape ``(n,)``.
+    low
+        Lowest temperature, above 0.
+    high
+        Highest temperature.
     """
     golden = (np.sqrt(5) - 1) / 2
     a, b = np.log(low), np.log(high)

@@ -19,7 +19,15 @@ class Builder:
     constants: list[Any] = field(default_factory=list)
 
     def constant(self, value: Any, dtype: type = np.float32) -> str:
-        """Add a constant, return its name."""
+        """Add a constant, return its name.
+
+        Parameters
+        ----------
+        value
+            The constant's value.
+        dtype
+            Its type.
+        """
         from onnx import numpy_helper
 
         name = f"constant_{len(self.constants)}"
@@ -32,7 +40,15 @@ class Builder:
         return self.constant(values, np.int64)
 
     def add(self, operator: str, *inputs: str, to: str = "", **attributes: Any) -> str:
-        """Add a node with one output, return the output's name."""
+        """Add a node with one output, return the output's name.
+
+        Parameters
+        ----------
+        operator
+            Name of the ONNX operator.
+        to
+            Name of the output; generated if empty.
+        """
         from onnx import helper
 
         output = to or f"{operator}_{len(self.nodes)}"
@@ -44,6 +60,16 @@ class Builder:
         return output
 
     def last(self, x: str, count: int, *, to: str = "") -> str:
-        """Return the last frames of ``(batch, channels, frames)``."""
+        """Return the last frames of ``(batch, channels, frames)``.
+
+        Parameters
+        ----------
+        x
+            Name of a tensor ``(batch, channels, frames)``.
+        count
+            Number of frames.
+        to
+            Name of the output; generated if empty.
+        """
         end = self.whole(np.iinfo(np.int64).max)
         return self.add("Slice", x, self.whole(-count), end, self.whole(2), to=to)

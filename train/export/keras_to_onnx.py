@@ -55,6 +55,15 @@ def export(network: Network, frames: Array) -> bytes:
 def check(network: Network, model: Any, frames: Array) -> float:
     """Check a graph; return the largest difference from Keras.
 
+    Parameters
+    ----------
+    network
+        The network in Keras.
+    model
+        The ONNX model.
+    frames
+        MFCC frames to compare on.
+
     Raises
     ------
     TrainError
@@ -87,6 +96,13 @@ def differ_by(found: Array, expected: Array) -> float:
 
     It is absolute for small numbers and relative for large ones, because float32 has seven
     significant digits.
+
+    Parameters
+    ----------
+    found
+        Output of the graph.
+    expected
+        Output of Keras, same shape.
     """
     return float(np.max(np.abs(found - expected) / (1 + np.abs(expected))))
 
@@ -142,7 +158,15 @@ def _hop_by_hop(network: Network, session: Any, frames: Array, states: list[Arra
 
 
 def from_keras(call: Any, inputs: dict[str, tuple[int | None, ...]]) -> Any:
-    """Convert a function of named float tensors that returns a dict of tensors, with tf2onnx."""
+    """Convert a function of named float tensors that returns a dict of tensors, with tf2onnx.
+
+    Parameters
+    ----------
+    call
+        Function of named tensors that returns a dict of tensors.
+    inputs
+        Shapes by name, without the batch axis.
+    """
     import tensorflow as tf
     import tf2onnx
 
@@ -209,6 +233,21 @@ def lstm_nodes(
     Keras has gates in the order i, f, c, o and one bias; ONNX has i, o, f, c and one bias each for
     the input and the recurrent product. ONNX's operator (layout 0, the only one that onnxruntime
     runs) takes (time, batch, width), and states with a direction axis before the batch.
+
+    Parameters
+    ----------
+    layer
+        The Keras layer.
+    number
+        Number of the layer, for names.
+    h
+        Name of the state h.
+    c
+        Name of the state c.
+    sequence
+        Name of the input.
+    after
+        Name of the output.
     """
     from onnx import helper, numpy_helper
 
@@ -250,7 +289,17 @@ def lstm_nodes(
 
 
 def prefixed(model: Any, prefix: str, names: dict[str, str]) -> Any:
-    """Prefix every name in a graph, except those that get a given name."""
+    """Prefix every name in a graph, except those that get a given name.
+
+    Parameters
+    ----------
+    model
+        The ONNX model.
+    prefix
+        The prefix.
+    names
+        New names of tensors that get no prefix, by old name.
+    """
     graph = model.graph
 
     def renamed(name: str) -> str:

@@ -127,7 +127,17 @@ class Sampler:
 def window_batch(
     sampler: Sampler, batch: int, length: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Draw windows, shape ``(batch, length, bands)``, and labels, ``(batch, labels)``."""
+    """Draw windows, shape ``(batch, length, bands)``, and labels, ``(batch, labels)``.
+
+    Parameters
+    ----------
+    sampler
+        Source of segments.
+    batch
+        Number of windows.
+    length
+        Frames per window.
+    """
     segments, labels = zip(*(sampler.segment(length) for _ in range(batch)), strict=True)
     return np.stack(segments), np.stack(labels)
 
@@ -203,7 +213,21 @@ def material_of(
     n_labels: int,
     noises: Sequence[Energies] = (),
 ) -> Material:
-    """Gather training material; an unknown artist gets a unique name."""
+    """Gather training material; an unknown artist gets a unique name.
+
+    Parameters
+    ----------
+    energies
+        Log-mel energies of each clip, shape ``(n, bands)``.
+    targets
+        Index of the genre of each clip.
+    artists
+        Artist of each clip; empty where unknown.
+    n_labels
+        Number of genres.
+    noises
+        Log-mel energies of noise without music.
+    """
     return Material(
         tuple(energies),
         tuple(targets),

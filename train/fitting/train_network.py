@@ -38,7 +38,15 @@ _CHECK_FRAMES: Final = 200
 
 
 def train_model(job: Job, data: Data) -> dict[str, Any]:
-    """Measure a recipe on folds, train it on all clips, write the folder; return the manifest."""
+    """Measure a recipe on folds, train it on all clips, write the folder; return the manifest.
+
+    Parameters
+    ----------
+    job
+        The recipe and the folder to write.
+    data
+        The corpus with its frames.
+    """
     check_data(data, folds=job.folds)
     model_folder.check_out(job.out, replace=job.replace)
     measured = _measure(job, data) if job.folds else None

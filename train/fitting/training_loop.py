@@ -30,6 +30,19 @@ def fit(
 ) -> Network:
     """Train a network from scratch.
 
+    Parameters
+    ----------
+    recipe
+        The network.
+    material
+        Training material.
+    spec
+        Settings of the frames.
+    settings
+        How the network is trained.
+    on_epoch
+        Called after each epoch.
+
     Raises
     ------
     TrainError

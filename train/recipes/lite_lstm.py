@@ -46,7 +46,19 @@ def _decay_matrices(ones: Any) -> tuple[Any, Any]:
 def build(
     settings: Settings, spec: MfccSpec, n_labels: int, normalisation: Normalisation
 ) -> Network:
-    """Build the network with fresh weights."""
+    """Build the network with fresh weights.
+
+    Parameters
+    ----------
+    settings
+        How the network is built.
+    spec
+        Settings of the frames.
+    n_labels
+        Number of genres.
+    normalisation
+        Mean and scale of the log-mel energies.
+    """
     from keras import Input, Model, layers, ops
 
     bands, units = spec.nfilt, settings.units

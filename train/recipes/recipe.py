@@ -141,7 +141,17 @@ class Recipe:
 
 
 def normalised_log_mel(frames: Any, spec: MfccSpec, normalisation: Normalisation) -> Any:
-    """Turn cepstra into normalised log-mel energies inside the graph, shape kept."""
+    """Turn cepstra into normalised log-mel energies inside the graph, shape kept.
+
+    Parameters
+    ----------
+    frames
+        Cepstra, shape ``(batch, time, numcep)``.
+    spec
+        Settings of the frames.
+    normalisation
+        Mean and scale of the log-mel energies.
+    """
     import keras
 
     # One fixed matrix and three constants: exact, and folded into one product by the runtime.

@@ -27,7 +27,19 @@ _GREYS = {"talk": "#444444", "speech": "#444444", "silence": "#f0f0f0", "gap": "
 def draw(
     folder: Path, figures: dict[str, Any], played: Sequence[Playback], labels: Sequence[str]
 ) -> list[str]:
-    """Write all pictures into a folder; return their names."""
+    """Write all pictures into a folder; return their names.
+
+    Parameters
+    ----------
+    folder
+        Folder of the pictures.
+    figures
+        Figures of the benchmark.
+    played
+        Truth and output; one entry per fold.
+    labels
+        Genres in the order of the model's output.
+    """
     import matplotlib as mpl
 
     mpl.use("svg")

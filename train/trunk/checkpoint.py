@@ -105,6 +105,13 @@ def extract(wheel: Path) -> tuple[dict[str, NDArray[np.float32]], bytes]:
 def save(weights: Weights, folder: Path) -> Path:
     """Write weights where :func:`load` finds them; return the file's path.
 
+    Parameters
+    ----------
+    weights
+        The trunk's weights by name.
+    folder
+        Folder of the trunk.
+
     Raises
     ------
     TrainError

@@ -70,6 +70,19 @@ def jobs_of(
 
     Every other recording of noise is used in the augmentation and without music, the rest in the
     simulated room. Speech over the music of a fold is from that fold too.
+
+    Parameters
+    ----------
+    corpus
+        The corpus.
+    trunks
+        The weights of the trunks.
+    sha256
+        Hash of the corpus.
+    talk
+        Files of speech, music and noise without genres.
+    programmes
+        Number of augmented programmes of every fold.
     """
     graph = embedding_graph(trunks).SerializeToString()
     keys = tuple(_key(sha256, weights) for weights in trunks)

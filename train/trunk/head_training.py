@@ -87,7 +87,15 @@ class Fitted:
     """The speech head, one logit; None without recordings of speech."""
 
     def logits(self, seconds: Seconds, begins: Bools | None = None) -> Floats:
-        """Return logits of seconds, with a fresh state where ``begins`` is true."""
+        """Return logits of seconds, with a fresh state where ``begins`` is true.
+
+        Parameters
+        ----------
+        seconds
+            Embeddings, one row per second.
+        begins
+            Rows with a fresh state, shape ``(n,)``; None for those of ``seconds``.
+        """
         of_window = self.window(seconds.embedding)
         if self.memory is None:
             return of_window
@@ -102,7 +110,21 @@ def fit(
     *,
     on_epoch: Callable[[int, float], None] = lambda number, loss: None,
 ) -> Fitted:
-    """Train on the clips of some folds."""
+    """Train on the clips of some folds.
+
+    Parameters
+    ----------
+    embedded
+        The embedded corpus.
+    recipe
+        The head to train.
+    settings
+        How the LSTM is trained.
+    folds
+        The folds to train on.
+    on_epoch
+        Called with the number and the loss of every epoch.
+    """
     targets, artists = _keys(embedded)
     kinds = {
         kind: heads.subset(seconds, np.isin(seconds.folds, folds))
@@ -188,7 +210,19 @@ class Measured(HeldOut):
 
 
 def measure_fold(fitted: Fitted, embedded: EmbeddedCorpus, fold: int, into: Measured) -> None:
-    """Run a head over all material of its held-out fold."""
+    """Run a head over all material of its held-out fold.
+
+    Parameters
+    ----------
+    fitted
+        The trained head.
+    embedded
+        The embedded corpus.
+    fold
+        The held-out fold.
+    into
+        Collects the outputs.
+    """
     targets, _ = _keys(embedded)
     for kind, seconds in embedded.kinds.items():
         if kind > ALONE:
@@ -231,7 +265,15 @@ def _outcomes(
 
 
 def figures(measured: Measured, embedded: EmbeddedCorpus) -> dict[str, Any]:
-    """Return the figures over all folds."""
+    """Return the figures over all folds.
+
+    Parameters
+    ----------
+    measured
+        Outputs on all folds.
+    embedded
+        The embedded corpus.
+    """
     temperature = measured.temperatures()[LOGITS]
     result = measured.figures(embedded.corpus.labels, temperature)
     targets, _ = _keys(embedded)

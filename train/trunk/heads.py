@@ -38,7 +38,15 @@ MIN_AGE: Final = 2.0
 
 
 def embedding(weights: Weights, pooled: NDArray[np.floating[Any]]) -> Floats:
-    """Return pooled features with the trunk's units and tags, ``(…, 1506)`` to ``(…, 1756)``."""
+    """Return pooled features with the trunk's units and tags, ``(…, 1506)`` to ``(…, 1756)``.
+
+    Parameters
+    ----------
+    weights
+        The trunk's weights.
+    pooled
+        Pooled features, shape ``(…, 1506)``.
+    """
     features = pooled.astype(np.float32)
     scale, shift = normalisation(weights, 10)
     dense = features @ weights["dense/kernel"] + weights["dense/bias"]
@@ -153,7 +161,15 @@ def row_weights(
 
 
 def subset(seconds: Seconds, rows: NDArray[np.bool_]) -> Seconds:
-    """Return the selected rows."""
+    """Return the selected rows.
+
+    Parameters
+    ----------
+    seconds
+        The rows.
+    rows
+        Which rows to keep, shape ``(n,)``.
+    """
     return Seconds(
         seconds.embedding[rows], seconds.clips[rows], seconds.ages[rows], seconds.folds[rows],
         seconds.begins[rows],

@@ -104,6 +104,19 @@ def remember(model: Any, logits: Any, h: Any, c: Any, *, training: bool = False)
     """Run the LSTM for every genre: logits ``(batch, time, labels)`` to logits, h and c.
 
     The states have the shape ``(batch, labels, units)``.
+
+    Parameters
+    ----------
+    model
+        The LSTM of one genre.
+    logits
+        Logits of the window, shape ``(batch, time, labels)``.
+    h
+        State, shape ``(batch, labels, units)``.
+    c
+        State, shape ``(batch, labels, units)``.
+    training
+        Whether to run in training mode.
     """
     from keras import ops
 
@@ -118,7 +131,17 @@ def remember(model: Any, logits: Any, h: Any, c: Any, *, training: bool = False)
 def programme(
     rows: Rows, settings: Settings, rng: np.random.Generator
 ) -> tuple[Floats, Ints, Floats]:
-    """Draw a programme: logits ``(seconds, labels)``, genres and ages ``(seconds,)``."""
+    """Draw a programme: logits ``(seconds, labels)``, genres and ages ``(seconds,)``.
+
+    Parameters
+    ----------
+    rows
+        Material of the programme.
+    settings
+        Lengths of programme and pieces.
+    rng
+        Source of everything drawn.
+    """
     logits: list[Floats] = []
     genres: list[Ints] = []
     ages: list[Floats] = []
@@ -145,7 +168,17 @@ def programme(
 def fit(
     rows: Rows, settings: Settings, *, on_epoch: Callable[[int, float], None] = lambda n, loss: None
 ) -> Any:
-    """Train the LSTM."""
+    """Train the LSTM.
+
+    Parameters
+    ----------
+    rows
+        Training material.
+    settings
+        How the LSTM is built and trained.
+    on_epoch
+        Called with the number and the loss of every epoch.
+    """
     import keras
     import tensorflow as tf
 
@@ -194,7 +227,17 @@ def fit(
 
 
 def run(model: Any, logits: Floats, begins: NDArray[np.bool_]) -> Floats:
-    """Run the LSTM over seconds, with a fresh state wherever a programme begins."""
+    """Run the LSTM over seconds, with a fresh state wherever a programme begins.
+
+    Parameters
+    ----------
+    model
+        The LSTM of one genre.
+    logits
+        Logits of the window, shape ``(n, labels)``.
+    begins
+        Rows with a fresh state, shape ``(n,)``.
+    """
     n_labels, units = logits.shape[1], model.get_layer("lstm_1").units
     bounds = [*np.flatnonzero(begins), len(logits)]
     parts = list(itertools.pairwise(bounds))

@@ -52,6 +52,15 @@ def slaney_filterbank(
 
     The scale is linear up to 1 kHz and logarithmic above (Slaney, "Auditory Toolbox", 1998); the
     filters weight the power ``|X|²`` as in ``librosa.filters.mel``.
+
+    Parameters
+    ----------
+    bands
+        Number of filters.
+    nfft
+        Length of the FFT.
+    samplerate
+        Sample rate in Hz.
     """
     knee, step = 15.0, np.log(6.4) / 27
 

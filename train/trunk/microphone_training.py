@@ -68,6 +68,21 @@ def adapted(
 ) -> Weights:
     """Return :func:`adapt`'s weights, from the cache if they are there.
 
+    Parameters
+    ----------
+    weights
+        The published trunk's weights.
+    fronts
+        Windows, clean and changed.
+    settings
+        How the trunk is trained.
+    cache
+        Folder to keep the weights in.
+    without
+        The fold whose windows are not used.
+    on_epoch
+        Called with the number and the loss of every epoch.
+
     Raises
     ------
     TrainError

@@ -30,7 +30,15 @@ _HOPS: Final = (62, 63, 1, 25, 63, 130)
 
 
 def states_of(model: Any | None, n_labels: int) -> tuple[State, ...]:
-    """Return the state tensors of a graph; without an LSTM where ``model`` is None."""
+    """Return the state tensors of a graph; without an LSTM where ``model`` is None.
+
+    Parameters
+    ----------
+    model
+        The LSTM in Keras, or None.
+    n_labels
+        Number of genres.
+    """
     if model is None:
         return STATES
     shape = (n_labels, model.get_layer("lstm_1").units)
@@ -67,7 +75,15 @@ def export(weights: Weights, fitted: Fitted, frames: Floats) -> bytes:
 
 
 def build(weights: Weights, fitted: Fitted) -> Any:
-    """Return the graph; it returns one row of logits per call, after the last frame."""
+    """Return the graph; it returns one row of logits per call, after the last frame.
+
+    Parameters
+    ----------
+    weights
+        The trunk's weights.
+    fitted
+        The trained head.
+    """
     b = Builder()
     pooled = trunk_nodes(weights, b)
     units, tags = units_and_tags(weights, b, pooled)
@@ -125,6 +141,17 @@ def _memory(b: Builder, logits: str, model: Any, n_labels: int) -> str:
 
 def check(graph: Any, weights: Weights, fitted: Fitted, frames: Floats) -> float:
     """Run graph and Keras call by call; return the largest difference of outputs and states.
+
+    Parameters
+    ----------
+    graph
+        The ONNX model.
+    weights
+        The trunk's weights.
+    fitted
+        The trained head.
+    frames
+        MFCC frames to compare on, shape ``(batch, time, 160)``.
 
     Raises
     ------

@@ -42,7 +42,15 @@ TOLERANCE: Final = 1e-4
 
 
 def normalisation(weights: Weights, number: int) -> tuple[Floats, Floats]:
-    """Return a batch normalisation as scale and shift, each of shape ``(channels,)``."""
+    """Return a batch normalisation as scale and shift, each of shape ``(channels,)``.
+
+    Parameters
+    ----------
+    weights
+        The trunk's weights.
+    number
+        Number of the layer in the checkpoint.
+    """
     name = "batch_normalization" + (f"_{number}" if number else "")
     gamma, beta, mean, variance = (
         weights[f"{name}/{part}"].astype(np.float64)
@@ -53,7 +61,15 @@ def normalisation(weights: Weights, number: int) -> tuple[Floats, Floats]:
 
 
 def convolution(weights: Weights, number: int) -> tuple[Floats, Floats]:
-    """Return a convolution's kernel, shape ``(frames, bands, 1, channels)``, and its bias."""
+    """Return a convolution's kernel, shape ``(frames, bands, 1, channels)``, and its bias.
+
+    Parameters
+    ----------
+    weights
+        The trunk's weights.
+    number
+        Number of the layer in the checkpoint.
+    """
     name = "conv2d" + (f"_{number}" if number else "")
     return weights[f"{name}/kernel"], weights[f"{name}/bias"]
 

@@ -52,6 +52,13 @@ def trunk_nodes(weights: Weights, b: Builder) -> str:
 
     Returns the name of the pooled features, shape ``(batch, 1506)``, interleaved and normalised as
     the trunk's dense layer takes them.
+
+    Parameters
+    ----------
+    weights
+        The trunk's weights.
+    b
+        Collects the nodes.
     """
     return _back(weights, b, *_front(weights, b))
 
@@ -176,7 +183,17 @@ def _pooled(weights: Weights, b: Builder, features: list[str], of_heard: str, he
 
 
 def units_and_tags(weights: Weights, b: Builder, pooled: str) -> tuple[str, str]:
-    """Add the trunk's dense layers; return its units, ``(batch, 200)``, and tags, ``(…, 50)``."""
+    """Add the trunk's dense layers; return its units, ``(batch, 200)``, and tags, ``(…, 50)``.
+
+    Parameters
+    ----------
+    weights
+        The trunk's weights.
+    b
+        Collects the nodes.
+    pooled
+        Name of the pooled features.
+    """
     y = b.add("MatMul", pooled, b.constant(weights["dense/kernel"]))
     y = b.add("Relu", b.add("Add", y, b.constant(weights["dense/bias"])))
     scale, shift = normalisation(weights, 10)
@@ -188,7 +205,17 @@ def units_and_tags(weights: Weights, b: Builder, pooled: str) -> tuple[str, str]
 def assembled(
     b: Builder, states: tuple[State, ...], outputs: dict[str, tuple[int | str, ...]]
 ) -> Any:
-    """Return the model: frames and states in, outputs (name to shape) and states out."""
+    """Return the model: frames and states in, outputs (name to shape) and states out.
+
+    Parameters
+    ----------
+    b
+        Collects the nodes.
+    states
+        State tensors.
+    outputs
+        Shapes of the outputs by name, without the batch axis.
+    """
     from onnx import TensorProto, helper
 
     def tensor(name: str, *shape: int | str) -> Any:

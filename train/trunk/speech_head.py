@@ -83,14 +83,34 @@ def _windows(seconds: Seconds, fold: int) -> NDArray[np.bool_]:
 
 
 def unheard_noise(embedded: EmbeddedCorpus, fold: int) -> Seconds:
-    """Return the 3 s windows of a fold's noise unseen in training."""
+    """Return the 3 s windows of a fold's noise unseen in training.
+
+    Parameters
+    ----------
+    embedded
+        The embedded corpus.
+    fold
+        The held-out fold.
+    """
     of_files = embedded.of_talk[0]
     unheard = [embedded.talk.index(file) for file in noises(embedded.talk)[1]]
     return heads.subset(of_files, _windows(of_files, fold) & np.isin(of_files.clips, unheard))
 
 
 def measure_fold(head: Linear, embedded: EmbeddedCorpus, fold: int, into: Measured) -> None:
-    """Run a head over the 3 s windows of its held-out fold."""
+    """Run a head over the 3 s windows of its held-out fold.
+
+    Parameters
+    ----------
+    head
+        The speech head.
+    embedded
+        The embedded corpus.
+    fold
+        The held-out fold.
+    into
+        Collects the outputs.
+    """
 
     def windows(seconds: Seconds, names: Any) -> None:
         rows = _windows(seconds, fold)

@@ -63,7 +63,15 @@ def fetch_trunk(folder: Path) -> float:
 
 
 def train_model(job: Job, given: TrunkInput) -> dict[str, Any]:
-    """Measure a recipe on folds, train it on all clips, write the folder; return the manifest."""
+    """Measure a recipe on folds, train it on all clips, write the folder; return the manifest.
+
+    Parameters
+    ----------
+    job
+        The recipe and the folder to write.
+    given
+        The corpus and the trunk.
+    """
     model_folder.check_out(job.out, replace=job.replace)
     material = _material(job, given)
     measured, of_folds = head_training.Measured(), {}

@@ -132,6 +132,13 @@ class Trunks:
 def embed(job: Job, cache: Path) -> list[Embedded]:
     """Return a programme's embeddings by each of the trunks, from the cache if they are there.
 
+    Parameters
+    ----------
+    job
+        The programme or the files to embed.
+    cache
+        Folder to keep the embeddings in.
+
     Raises
     ------
     TrainError
