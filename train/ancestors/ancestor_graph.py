@@ -11,7 +11,8 @@ import numpy as np
 
 from streamgenre.inference.models import FRAMES, LOGITS
 from train.errors import TrainError
-from train.export.keras_to_onnx import OPSET, differ_by, from_keras, prefixed
+from train.export.graph_parts import OPSET, from_keras, prefixed
+from train.export.keras_to_onnx import differ_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable

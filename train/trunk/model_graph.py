@@ -9,7 +9,8 @@ import numpy as np
 from streamgenre.inference.models import FRAMES, LOGITS, SPEECH
 from train.errors import TrainError
 from train.export.graph_builder import Builder
-from train.export.keras_to_onnx import TOLERANCE, differ_by, lstm_nodes
+from train.export.graph_parts import lstm_nodes
+from train.export.keras_to_onnx import TOLERANCE, differ_by
 from train.recipes.recipe import NEXT, State
 from train.trunk import lstm_memory
 from train.trunk.heads import embedding
