@@ -1,4 +1,4 @@
-"""Audio that the tests make themselves."""
+"""Audio and sources that the tests generate."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def music(seconds: float, *, seed: int = 0, rate: int = 44_100) -> NDArray[np.fl
 
 
 class MemorySource(Source):
-    """A source that holds blocks, losses and titles given by the test."""
+    """A source that holds blocks, gaps and titles given by the test."""
 
     real_time = False
     live = False
@@ -69,7 +69,7 @@ class MemorySource(Source):
         self.set_state("live")
 
     def feed(self, items: Sequence[NDArray[np.float32] | Gap | Title]) -> MemorySource:
-        """Put blocks, losses and titles in."""
+        """Add blocks, gaps and titles."""
         for item in items:
             if isinstance(item, Title):
                 self.announce(item)
@@ -80,7 +80,7 @@ class MemorySource(Source):
         return self
 
     def end(self) -> MemorySource:
-        """Say that this is all."""
+        """End the source."""
         self.set_state("ended", "end of test")
         self.ring.close()
         return self

@@ -1,4 +1,4 @@
-"""Running the real command in a process of its own."""
+"""Runs the real command in its own process."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ COMMAND: Final = (sys.executable, "-m", "streamgenre")
 
 
 def free_endpoint() -> str:
-    """A loopback endpoint that nobody uses now."""
+    """Return an unused loopback endpoint."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This environment without what would reach a sound card or colour the output."""
+    """Return this environment without access to a sound card or coloured output."""
     quiet = {"PULSE_SERVER": "unix:/nonexistent", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
     return {**os.environ, **(quiet if more is None else {"NO_COLOR": "1", **more})}
 
@@ -63,5 +63,5 @@ def start(
 
 
 def events_of(text: str) -> list[dict[str, Any]]:
-    """The events in JSON lines."""
+    """Return the events in JSON lines."""
     return [json.loads(line) for line in text.splitlines()]

@@ -1,4 +1,4 @@
-"""Events of a running daemon, with the time at which each came."""
+"""Records the events of a running daemon with their arrival times."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TimedEvents = list[tuple[float, dict[str, Any]]]
 
 
 def collect(process: subprocess.Popen[str], into: TimedEvents) -> threading.Thread:
-    """Note every event of a process's output with the time at which it came."""
+    """Record every event of a process's output with its arrival time."""
 
     def read() -> None:
         assert process.stdout is not None
@@ -29,7 +29,7 @@ def collect(process: subprocess.Popen[str], into: TimedEvents) -> threading.Thre
 
 
 def wait_for(heard: TimedEvents, seconds: float, **wanted: object) -> dict[str, Any]:
-    """Wait for an event that has these values."""
+    """Wait for an event with these values and return it."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         for _, event in list(heard):

@@ -1,4 +1,4 @@
-"""Waiting for real processes and sockets."""
+"""Helpers for real processes and sockets."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def bus(endpoint: str = "tcp://127.0.0.1:*", *flags: str | Path, **more: Any) ->
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """End a process, whatever state it is in."""
+    """Kill a process and close its pipes."""
     if process.poll() is None:
         process.kill()
     process.wait()

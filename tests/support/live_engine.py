@@ -1,4 +1,4 @@
-"""Several radio stations in one engine, as one daemon hears them."""
+"""Runs several radio stations in one engine, like a daemon."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class LiveEngine:
-    """An engine that hears stations in a thread, and what it published with the time of it."""
+    """An engine in a thread, and the events it publishes with their times."""
 
     def __init__(self, urls: Mapping[str, str], model: Path) -> None:
         self.heard: TimedEvents = []
@@ -46,7 +46,7 @@ class LiveEngine:
         assert not self._thread.is_alive()
 
     def of(self, station: str, kind: str) -> list[tuple[float, dict[str, Any]]]:
-        """The events of a station and type."""
+        """Return the events of a station and type."""
         return [
             (at, e) for at, e in list(self.heard) if e["station"] == station and e["type"] == kind
         ]
@@ -58,7 +58,7 @@ class LiveEngine:
         return "\n".join(event["detail"] for _, event in self.of(station, "source"))
 
     def assert_unbroken(self, station: str) -> None:
-        """A station has missed no update, and none came late."""
+        """Assert that a station missed no update and that none was late."""
         updates = self.of(station, "update")
         assert len(updates) > 2
         assert [e["stream_time"] for _, e in updates] == [n + 1.0 for n in range(len(updates))]

@@ -91,7 +91,7 @@ class Icecast:
         return f"http://127.0.0.1:{self.port}/{mount}"
 
     def feed(self, mount: str, wav: Path, *codec: str) -> subprocess.Popen[bytes]:
-        """Send a file to a mount in real time, over and over."""
+        """Send a file to a mount in real time, repeatedly."""
         feeder = subprocess.Popen(
             [
                 *("ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(wav), *codec),
@@ -122,7 +122,7 @@ class Icecast:
 
 
 class MisbehavingServer:
-    """A server that lets a function do what it wants with each connection."""
+    """A server that calls a function for each connection."""
 
     def __init__(self, behave: Callable[[socket.socket, bytes], None]) -> None:
         self._behave = behave
@@ -159,7 +159,7 @@ class Rtsp:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"rtsp://127.0.0.1:{self._socket.getsockname()[1]}/live"
         self.silent = threading.Event()
-        """While it is set, those who are connected get nothing."""
+        """While it is set, connected clients receive nothing."""
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:

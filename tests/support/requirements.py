@@ -9,7 +9,7 @@ import pytest
 
 
 def require_programs(*programs: str) -> None:
-    """Skip where a program is missing, but fail where everything is promised to be there."""
+    """Skip the test if a program is missing; fail if STREAMGENRE_TEST_ALL is set."""
     missing = [program for program in programs if shutil.which(program) is None]
     if missing and os.environ.get("STREAMGENRE_TEST_ALL"):
         pytest.fail(f"missing: {', '.join(missing)}; `make test` installs what tests need")

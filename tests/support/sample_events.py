@@ -1,4 +1,4 @@
-"""Valid events of a station that nobody listens to."""
+"""Valid events of a station that does not exist."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GENRES = (
 
 
 class SampleStation:
-    """One station; every call is the next event of its type."""
+    """One station; each call returns the next event of a type."""
 
     def __init__(self, name: str = "kitchen", session: str = "s", *, first: int = 0) -> None:
         self.name = name

@@ -30,7 +30,7 @@ class Disk:
         self._ballast = folder / "ballast"
 
     def fill(self, leave: int = 0) -> None:
-        """Use up all but so many bytes."""
+        """Fill the disk up to a number of free bytes."""
         with self._ballast.open("ab", buffering=0) as file, suppress(OSError):
             while True:
                 file.write(bytes(4096))
@@ -38,7 +38,7 @@ class Disk:
             os.truncate(self._ballast, max(0, self._ballast.stat().st_size - leave))
 
     def free(self) -> None:
-        """Give it back."""
+        """Free the space again."""
         self._ballast.unlink()
 
     def writable(self, *, yes: bool) -> None:

@@ -17,7 +17,7 @@ _CARD: Final = (f"sink_name={SINK}", "rate=44100", "norewinds=1")
 
 
 class SoundServer:
-    """PulseAudio in a folder of its own; its null sink's monitor is the default input."""
+    """PulseAudio in its own folder; its null sink's monitor is the default input."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -62,11 +62,11 @@ class SoundServer:
         return f'{{ type pulse server "unix:{self._folder}/pulse/native" device {SINK}.monitor }}'
 
     def unplug(self) -> None:
-        """Take the sound card away."""
+        """Remove the sound card."""
         self._run("pactl", "unload-module", "module-null-sink")
 
     def plug(self) -> None:
-        """Bring it back."""
+        """Add the sound card again."""
         self._run("pactl", "load-module", "module-null-sink", *_CARD)
         self._run("pactl", "set-default-source", f"{SINK}.monitor")
 
