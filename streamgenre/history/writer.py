@@ -148,7 +148,6 @@ class HistoryWriter:
             self._say("the history file was removed or replaced: starting a new one")
             self._close_store()
         if self._store is None:
-            self._settings.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._inode = _inode(self._settings.path)
             # Before the lock file: nothing may be left beside a file that is not ours.
             self._store = Store(self._settings.path, self._lock)
