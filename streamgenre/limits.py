@@ -41,7 +41,7 @@ class Range:
     def __init__(self, low: float, high: float, unit: str = "", *, above: bool = False) -> None:
         self.low, self.high, self.above, self._unit = low, high, above, unit
 
-    def fault(self, value: Any) -> str:
+    def problem(self, value: Any) -> str:
         """Return what was expected if the value is out of range or NaN, else ""."""
         above = self.low < value if self.above else self.low <= value
         return "" if above and value <= self.high else f"expected {self.expected}"
@@ -73,7 +73,7 @@ class Like:
     def __init__(self, pattern: str, expected: str) -> None:
         self.pattern, self.expected = pattern, expected
 
-    def fault(self, value: Any) -> str:
+    def problem(self, value: Any) -> str:
         """Return what was expected if the value does not match, else ""."""
         fits = isinstance(value, str) and re.fullmatch(self.pattern, value) is not None
         return "" if fits else f"expected {self.expected}"
@@ -82,8 +82,8 @@ class Like:
 class Checked:
     """Values that a function accepts: it returns what is wrong in words, else ""."""
 
-    def __init__(self, fault: Callable[[Any], str]) -> None:
-        self.fault = fault
+    def __init__(self, problem: Callable[[Any], str]) -> None:
+        self.problem = problem
 
 
 Limit: TypeAlias = Range | Like | Checked
@@ -113,9 +113,9 @@ def check(settings: DataclassInstance) -> None:
     for field in fields(settings):
         value = getattr(settings, field.name)
         for limit in limits_of(hints(type(settings))[field.name]):
-            if value is not None and (fault := limit.fault(value)):
+            if value is not None and (problem := limit.problem(value)):
                 given = shown(value) if isinstance(value, str) else value
-                raise SettingsError(f"{field.name} {given}: {fault}")
+                raise SettingsError(f"{field.name} {given}: {problem}")
 
 
 @cache

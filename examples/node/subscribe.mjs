@@ -16,7 +16,7 @@ for await (const [, body] of socket) {
   const event = JSON.parse(body);
   const before = newest.get(event.station);
   if (before?.session === event.session) {
-    if (event.seq <= before.seq) continue; // sent again for someone who came late
+    if (event.seq <= before.seq) continue; // repeated for a late subscriber
     if (event.seq > before.seq + 1) console.error(`${event.seq - before.seq - 1} missed`);
   }
   newest.set(event.station, event);

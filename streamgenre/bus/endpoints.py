@@ -35,10 +35,10 @@ _MAX_PATH: Final = 107
 """Most bytes in the path of a Unix socket."""
 
 
-def endpoint_fault(endpoint: str) -> str:
+def endpoint_problem(endpoint: str) -> str:
     """Return what is wrong with an endpoint to bind, or ""."""
     if endpoint.startswith("ipc://"):
-        return _ipc_fault(endpoint.removeprefix("ipc://"))
+        return _ipc_problem(endpoint.removeprefix("ipc://"))
     match = re.fullmatch(r"tcp://(\[[^\]]+\]|[^:\[\]]+):(\*|\d{1,5})", endpoint)
     if match is None or (match[2] != "*" and int(match[2]) > _MAX_PORT):
         return "expected tcp://127.0.0.1:PORT or ipc://PATH, or with keys tcp://0.0.0.0:PORT"
@@ -53,7 +53,7 @@ def http_address(where: str) -> tuple[str, int] | None:
     return match[1].strip("[]") or "127.0.0.1", int(match[2])
 
 
-def address_fault(where: str) -> str:
+def address_problem(where: str) -> str:
     """Return what is wrong with an address to serve HTTP on, or ""."""
     return "" if http_address(where) else "expected :PORT or HOST:PORT, such as :9757"
 
@@ -66,8 +66,8 @@ def needs_keys(endpoint: str) -> bool:
     BusError
         If the endpoint is malformed.
     """
-    if fault := endpoint_fault(endpoint):
-        raise BusError(f"cannot bind {endpoint!r}: {fault}")
+    if problem := endpoint_problem(endpoint):
+        raise BusError(f"cannot bind {endpoint!r}: {problem}")
     if endpoint.startswith("ipc://"):
         return False
     host = endpoint.removeprefix("tcp://").rpartition(":")[0].strip("[]")
@@ -135,7 +135,7 @@ def bind(bound: zmq.Socket[bytes], endpoint: str, *, flag: str, mode: int = IPC_
     return bound.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
 
-def _ipc_fault(path: str) -> str:
+def _ipc_problem(path: str) -> str:
     if path.startswith("@"):
         return (
             "an abstract socket has no file mode and is open to every user of this machine; "

@@ -18,8 +18,8 @@ from streamgenre.bus.auth import OpenAuthenticator
 from streamgenre.bus.connections import MAX_TOPIC, Connections
 from streamgenre.bus.endpoints import IPC_MODE, KEEPALIVE, bind, check_endpoint
 from streamgenre.bus.last_values import LastValues
+from streamgenre.bus.stats import BusStats
 from streamgenre.errors import BusError
-from streamgenre.events.stats import BusStats
 
 if TYPE_CHECKING:
     from types import TracebackType

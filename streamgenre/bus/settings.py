@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - the types are read
 from typing import Annotated
 
-from streamgenre.bus.endpoints import endpoint_fault
+from streamgenre.bus.endpoints import endpoint_problem
 from streamgenre.defaults import ENDPOINT
 from streamgenre.limits import Checked, Like, check
 
@@ -15,7 +15,7 @@ from streamgenre.limits import Checked, Like, check
 class BusSettings:
     """Where events are published, and who may read them and send requests."""
 
-    publish: Annotated[str, Checked(endpoint_fault)] = ENDPOINT
+    publish: Annotated[str, Checked(endpoint_problem)] = ENDPOINT
     """ZeroMQ endpoint to publish on; beyond loopback only with keys."""
     encrypt: bool = False
     """Whether only allowed keys may connect on loopback too; beyond it that always holds."""
@@ -26,7 +26,7 @@ class BusSettings:
         Like("(0|0o)?[67][0-7]{2}", "three octal digits that let the owner read and write: 660"),
     ] = "600"
     """File mode of an ``ipc://`` endpoint, three octal digits."""
-    control: Annotated[str, Checked(endpoint_fault)] | None = None
+    control: Annotated[str, Checked(endpoint_problem)] | None = None
     """ZeroMQ endpoint that takes requests; None for none."""
 
     def __post_init__(self) -> None:

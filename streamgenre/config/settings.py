@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
-from streamgenre.bus.endpoints import address_fault
+from streamgenre.bus.endpoints import address_problem
 from streamgenre.bus.settings import BusSettings
 from streamgenre.defaults import MODEL
 from streamgenre.engine.settings import EngineSettings
@@ -37,7 +37,7 @@ def _name_fault(name: str) -> str:
 class MetricsSettings:
     """Where metrics are served."""
 
-    listen: Annotated[str, Checked(address_fault)] | None = None
+    listen: Annotated[str, Checked(address_problem)] | None = None
     """``HOST:PORT`` or ``:PORT`` on which to serve metrics for Prometheus; None for none."""
 
     def __post_init__(self) -> None:

@@ -82,8 +82,8 @@ def convert(hint: Any, given: Setting) -> Any:
     if kind is float and not limits:
         limits = [Range(-1e12, 1e12)]  # neither NaN nor infinity
     for limit in limits:
-        if fault := limit.fault(value):
-            raise InvalidValueError(fault)
+        if problem := limit.problem(value):
+            raise InvalidValueError(problem)
     return value
 
 

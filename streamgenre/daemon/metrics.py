@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from streamgenre.bus.endpoints import address_fault, http_address
+from streamgenre.bus.endpoints import address_problem, http_address
 from streamgenre.daemon.sinks import Sink
 from streamgenre.errors import SettingsError
 from streamgenre.events import DeadAir, Gap, Segment, SourceChange, Status, Update
@@ -181,7 +181,7 @@ class MetricsServer(Sink):
     def __init__(self, where: str, warn: Callable[[str], None]) -> None:
         address = http_address(where)
         if address is None:
-            raise SettingsError(f"--metrics {where}: {address_fault(where)}")
+            raise SettingsError(f"--metrics {where}: {address_problem(where)}")
         self._where = where
         self._host, self.port = address
         self._warn = warn

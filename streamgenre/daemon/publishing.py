@@ -9,9 +9,9 @@ from streamgenre.bus.control import ControlSocket
 from streamgenre.bus.endpoints import check_endpoint, needs_keys
 from streamgenre.bus.keys import SECRET, default_folder
 from streamgenre.bus.publisher import Publisher
+from streamgenre.bus.stats import BusStats
 from streamgenre.daemon.requests import EngineRequests
 from streamgenre.daemon.sinks import Sink
-from streamgenre.events.stats import BusStats
 from streamgenre.logger import get_logger
 
 if TYPE_CHECKING:

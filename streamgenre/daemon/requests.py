@@ -11,8 +11,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre import __version__
+from streamgenre.bus.stats import BusStats
 from streamgenre.errors import ControlError, StreamgenreError, nearest
-from streamgenre.events.stats import BusStats
 from streamgenre.inference.manifest import shipped_models
 from streamgenre.inference.models import load_model
 

@@ -60,8 +60,8 @@ def open_input(settings: InputSettings, *, waits: bool = True) -> tuple[Source, 
     name = settings.input
     if name is None:
         return _default(settings, waits=waits)
-    if fault := input_problem(name):
-        raise InputError(f"{redacted(name)}: {fault}")
+    if problem := input_problem(name):
+        raise InputError(f"{redacted(name)}: {problem}")
     if name == "-":
         return open_stdin(settings.raw), None
     if name == "demo":

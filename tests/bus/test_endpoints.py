@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streamgenre.bus.endpoints import address_fault, http_address
+from streamgenre.bus.endpoints import address_problem, http_address
 from streamgenre.bus.publisher import Publisher
 
 
@@ -23,7 +23,7 @@ from streamgenre.bus.publisher import Publisher
 )
 def test_addresses_to_serve_http_on(text: str, address: tuple[str, int] | None) -> None:
     assert http_address(text) == address
-    assert bool(address_fault(text)) == (address is None)
+    assert bool(address_problem(text)) == (address is None)
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o666])

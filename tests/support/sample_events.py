@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict
 from typing import Any
 
+from streamgenre.bus.stats import BusStats
 from streamgenre.events import (
     DeadAir,
     Gap,
@@ -16,7 +17,6 @@ from streamgenre.events import (
     Title,
     Update,
 )
-from streamgenre.events.stats import BusStats
 
 GENRES = (
     *("blues", "classical", "country", "disco", "hiphop"),
