@@ -1,11 +1,11 @@
-"""Wall time of sample positions, and how true a source's own clock is.
+"""Wall time of sample positions, and the drift of a source's own clock.
 
 The sample position is the only clock: wall time is an anchor plus position / rate. Sound cards run
-some hundred ppm fast or slow, so the anchor of a live stream is moved after what the arrival of
-the samples shows: slowly, by at most :data:`MAX_SLEW_S` every :data:`WINDOW_S`. It is moved at
-once in three cases only: the system's clock was set (wall time left the monotonic clock; every
-time that is told from then on is by the new clock), samples came earlier than they could have, or
-all of them come too late for :data:`CONFIRM_S` (some are missing, and nobody said so).
+some hundred ppm fast or slow, so the anchor of a live stream follows the arrival times of the
+samples slowly, by at most :data:`MAX_SLEW_S` every :data:`WINDOW_S`. It moves at once in three
+cases only: the system's clock was set (wall time left the monotonic clock; later times are by the
+new clock), samples came earlier than they could have, or all of them are late for
+:data:`CONFIRM_S` (some are missing without a reported gap).
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from streamgenre.logger import get_logger
 WINDOW_S: Final = 30.0
 """Seconds of arrivals from which one correction is taken."""
 MAX_SLEW_S: Final = 0.05
-"""Largest correction at a time in seconds: follows clocks that are up to 1600 ppm wrong."""
+"""Largest correction in one window in seconds: follows clocks that are up to 1600 ppm off."""
 JUMP_S: Final = 0.4
-"""A deviation of the arrivals over this is no drift."""
+"""Smallest deviation of the arrivals in seconds that is not drift."""
 CONFIRM_S: Final = 2.0
-"""So long arrivals have to be late before that is believed: a process that was held up reads what
-came meanwhile late too, but then catches up."""
+"""Seconds for which arrivals must be late before the anchor moves: a process that was held up also
+reads late, but then catches up."""
 STEP_S: Final = 0.1
-"""The system's clock was set where it leaves the monotonic clock by so much at once; services that
-keep it right move it more slowly than that."""
+"""Smallest jump against the monotonic clock in seconds that counts as the system's clock being set;
+time services slew more slowly than that."""
 DRIFT_AFTER_S: Final = 300.0
-"""Seconds without a loss after which the drift is told."""
+"""Seconds without a gap after which the drift is known."""
 _DRIFT_WINDOWS: Final = 120
 """Windows over which the drift is measured: the last hour."""
 
@@ -67,9 +67,9 @@ class StreamClock:
         self._punctual: deque[tuple[float, float]] = deque(maxlen=_DRIFT_WINDOWS)
         self.drift_ppm: float | None = None
         """How much faster the source's clock runs than the system's, in millionths; None until it
-        was measured."""
+        is known."""
         self.steps = 0
-        """How often the system's clock was set."""
+        """How many times the system's clock was set."""
 
     def observe(self, position: int, arrived: float, offset: float) -> None:
         """Note that the sample before ``position`` had arrived.
@@ -79,7 +79,7 @@ class StreamClock:
         Parameters
         ----------
         position
-            Samples up to then, lost ones included.
+            Samples before it, lost ones included.
         arrived
             Monotonic seconds.
         offset
@@ -110,7 +110,7 @@ class StreamClock:
             self._begin_window(arrived)
 
     def interrupted(self) -> None:
-        """Note that samples are missing: their number is not exact enough to measure a drift."""
+        """Note a gap: its length is not exact enough to measure a drift across it."""
         self._punctual.clear()
         self._smallest = math.inf
 
@@ -128,7 +128,7 @@ class StreamClock:
         self._smallest = math.inf
 
     def _measure_drift(self, arrived: float, smallest: float) -> None:
-        """Fit a line through when position 0 seems to have been, by the monotonic clock."""
+        """Fit a line through the apparent monotonic times of position 0."""
         assert self._anchor is not None
         if not math.isfinite(smallest):
             return
@@ -149,7 +149,7 @@ class StreamClock:
 
     @property
     def anchored(self) -> bool:
-        """Whether anything was observed yet."""
+        """Whether anything has been observed."""
         return self._anchor is not None
 
     def time_of(self, position: int) -> float:

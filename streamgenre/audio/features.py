@@ -1,7 +1,7 @@
 """MFCC frames of an endless signal, computed incrementally.
 
-The frames are those of ``python_speech_features.mfcc`` on the whole signal, however the signal was
-cut into blocks: :meth:`MfccStream.push` carries the pre-emphasis neighbour and the overlap from
+The frames equal those of ``python_speech_features.mfcc`` on the whole signal, however it is cut
+into blocks: :meth:`MfccStream.push` carries the pre-emphasis neighbour and the overlap from
 block to block, and :meth:`MfccStream.flush` pads the last, unfinished frame with zeros as that
 library does. Nothing here looks at the whole signal (no normalising, no centre padding): a live
 stream has no end.
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["EPS", "MfccSpec", "MfccStream", "cepstral_matrix", "mel_filterbank"]
 
 EPS: Final = float(np.finfo(np.float64).eps)
-"""Stands in for an energy of zero before the logarithm, in float32 mode too."""
+"""Replaces an energy of zero before the logarithm, in float32 mode too."""
 
 _MAX_FRAMES_AT_ONCE: Final = 128
-"""Scratch memory is bounded by this, however long a block is."""
+"""Frames computed at once: bounds the scratch memory, however long a block is."""
 
 _FILTERS_IN_BAND: Final = 20
 """Filters in one of the dense blocks that the banded mel matrix is cut into.
@@ -65,11 +65,11 @@ _threads = threading.local()
 
 
 def _scratch(spec: MfccSpec, dtype: np.dtype[Any]) -> tuple[Any, Any, Any]:
-    """Return this thread's room for windows, spectra and powers, shape ``(n, …)`` each.
+    """Return this thread's scratch arrays for windows, spectra and powers, shape ``(n, …)`` each.
 
-    It is kept: in new arrays of this size, the fresh pages would cost more than the arithmetic. And
-    it is one for all streams of a kind: a station of its own would cost more than a megabyte. The
-    columns past the window stay zero: the FFT's padding.
+    They are kept, because the page faults of new arrays would cost more than the arithmetic, and
+    shared by all streams with the same parameters, because each set takes more than a megabyte.
+    The columns past the window stay zero: they are the FFT's padding.
     """
     kept: dict[Any, Any] = _threads.__dict__
     key = (spec.nfft, spec.frame_length, dtype.str)
@@ -90,7 +90,7 @@ class MfccStream:
     Parameters
     ----------
     spec
-        What a frame is.
+        Parameters of the frames.
     dtype
         ``numpy.float32`` (default; agrees with the float64 reference to 1e-3 on music) or
         ``numpy.float64`` (agrees to 1e-9).
@@ -123,7 +123,7 @@ class MfccStream:
         return self._samples
 
     def push(self, samples: FloatArray) -> FloatArray:
-        """Take the next samples, return the frames that they complete.
+        """Take the next samples and return the frames that they complete.
 
         Parameters
         ----------
@@ -132,7 +132,7 @@ class MfccStream:
 
         Returns
         -------
-        Array of shape ``(n_new_frames, numcep)``; often with no rows.
+        Frames, shape ``(n_new_frames, numcep)``; often without rows.
         """
         if samples.ndim != 1:
             raise ValueError(f"expected mono samples, shape (n,), not {samples.shape}")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LIMIT: Final = 100.0
-"""Largest magnitude that is taken for audio."""
+"""Largest magnitude that can be audio: 40 dB above full scale."""
 
 
 class LevelMeter:
@@ -38,13 +38,12 @@ class LevelMeter:
 
 
 def sanitise(samples: NDArray[np.float32]) -> int:
-    """Replace what cannot be audio by 0 in place; return how many samples that were.
+    """Replace samples that cannot be audio by 0, in place; return their number.
 
-    That is NaN, infinity and anything over 40 dB above full scale (raw bytes read in the wrong
-    format). One of them would stay in the resampler's filter, and in a recurrent model's state for
-    ever.
+    These are NaN, infinity and anything over :data:`LIMIT` (raw bytes read in the wrong format).
+    One NaN would stay in the resampler's filter, and in a recurrent model's state for ever.
     """
-    # Two reductions find it out for the block; NaN wins both and fails the comparison.
+    # Two reductions are enough for a clean block; NaN wins both and fails the comparison.
     if samples.size == 0 or (samples.max() <= LIMIT and samples.min() >= -LIMIT):
         return 0
     bad = ~(np.abs(samples) <= LIMIT)

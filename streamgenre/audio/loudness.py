@@ -1,9 +1,9 @@
-"""Peak and short-term loudness of the samples as they were captured.
+"""Peak and short-term loudness of the captured samples.
 
 Loudness is that of ITU-R BS.1770-4 over 3 s ("short-term" in EBU Tech 3341): K-weighted power,
 summed over the channels. The weighting is applied to the spectrum of quarter-second blocks instead
-of the samples: by Parseval's theorem the power is the same but for the blocks' edges, and a live
-station then needs neither scipy nor FFmpeg's filters, whose memory is 2 MB a station.
+of the samples: by Parseval's theorem the power is the same except at the blocks' edges. A live
+station then needs neither scipy nor FFmpeg's filters, which take 2 MB per station.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SHORT_TERM_S: Final = 3.0
 _OFFSET: Final = -0.691
 """Decibels that BS.1770 adds, so that a 997 Hz sine in one channel reads its RMS level."""
 LEAST_LUFS: Final = -70.0
-"""Absolute gate of BS.1770: anything below it is no programme."""
+"""Absolute gate of BS.1770: anything below it does not count as programme."""
 
 
 class LoudnessMeter:
@@ -34,11 +34,11 @@ class LoudnessMeter:
     rate
         Samples a second.
     channels
-        Channels; all weigh the same, as front channels do.
+        Number of channels; all have the weight of a front channel.
     """
 
     def __init__(self, rate: int, channels: int) -> None:
-        # A row a channel: the FFT of a column is half as fast.
+        # One row per channel: the FFT along a column takes twice as long.
         self._block = np.empty((channels, max(2, round(rate * _BLOCK_S))), np.float32)
         self._filled = 0
         self._weights = _k_weights(rate, self._block.shape[1])
@@ -64,7 +64,7 @@ class LoudnessMeter:
                 self._powers.append(float((power @ self._weights).sum()))
 
     def reset(self) -> None:
-        """Begin the 3 s anew: what was before is not next to what comes."""
+        """Restart the 3 s: the next samples do not follow the last ones."""
         self._filled = 0
         self._powers.clear()
 
@@ -97,7 +97,7 @@ def _k_weights(rate: int, samples: int) -> NDArray[np.float32]:
 
 def _shelf(frequencies: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
     """Power response of the first stage (the head), a high shelf of 4 dB."""
-    # BS.1770 gives coefficients at 48 kHz; these are the analogue values behind them, as in
+    # BS.1770 gives coefficients at 48 kHz; these are the analogue values they derive from, as in
     # libebur128 (Kokemüller), for any rate.
     k = math.tan(math.pi * 1681.974450955533 / rate)
     q, gain = 0.7071752369554196, 10 ** (3.999843853973347 / 20)

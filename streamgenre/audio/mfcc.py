@@ -1,6 +1,6 @@
-"""What an MFCC frame is: its settings, and the matrices that follow from them.
+"""Parameters of MFCC frames, and the matrices that follow from them.
 
-All as in ``python_speech_features``; :mod:`streamgenre.audio.features` computes with it.
+Everything is as in ``python_speech_features``; :mod:`streamgenre.audio.features` uses it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def _round_half_up(value: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class MfccSpec:
-    """What an MFCC frame is; names and meaning as in ``python_speech_features.mfcc``."""
+    """Parameters of MFCC frames; names and meaning as in ``python_speech_features.mfcc``."""
 
     samplerate: int = 16_000
-    """Samples a second of the signal."""
+    """Sample rate of the signal in Hz."""
     winlen: float = 0.025
     """Length of a frame's window in seconds."""
     winstep: float = 0.01
@@ -86,7 +86,7 @@ class MfccSpec:
 
     @property
     def frame_length(self) -> int:
-        """Samples in a frame's window."""
+        """Length of a frame's window in samples."""
         return _round_half_up(self.winlen * self.samplerate)
 
     @property

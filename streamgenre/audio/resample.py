@@ -1,4 +1,4 @@
-"""Streaming resampling from a source's rate to the model's, with its state kept (soxr)."""
+"""Streaming resampler (soxr) from a source's rate to the model's."""
 
 from __future__ import annotations
 
@@ -11,19 +11,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 QUALITY: Final = "MQ"
-"""16-bit quality: its error lies under the noise of any input here, at half the cost of HQ."""
+"""16-bit quality: its error is below the noise of any input here, at half the cost of HQ."""
 
 
 class Resampler:
     """Converts a mono float32 stream from one rate to another.
 
-    Output sample k stands for the time k / ``rate_out`` of the input: soxr compensates the delay
-    of its filter by holding samples back, some milliseconds of them.
+    Output sample k is at time k / ``rate_out`` of the input: soxr compensates the delay of its
+    filter by holding back some milliseconds of samples.
+
+    Parameters
+    ----------
+    rate_in, rate_out
+        Rates in Hz.
     """
 
     def __init__(self, rate_in: int, rate_out: int) -> None:
         self.rate_in, self.rate_out = rate_in, rate_out
-        self._fresh = True  # nothing is held back
+        self._fresh = True  # no samples are held back
         self._stream = (
             None
             if rate_in == rate_out
@@ -39,7 +44,7 @@ class Resampler:
         return out
 
     def flush(self) -> NDArray[np.float32]:
-        """End the signal: return the samples held back and begin anew."""
+        """End the signal: return the samples held back and reset."""
         if self._stream is None or self._fresh:
             return np.zeros(0, np.float32)
         self._fresh = True

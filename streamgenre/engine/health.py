@@ -1,4 +1,4 @@
-"""How the daemon is doing, with its helpers: CPU, memory, files, threads, uptime, latency."""
+"""Health of the daemon and its helper processes: CPU, memory, files, threads, uptime, latency."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _LATENCIES: Final = 600
-"""Updates over which latencies are taken: ten minutes of one station."""
+"""Latencies kept: those of ten minutes of one station."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,13 @@ class Vitals:
     uptime_s: float
     """Seconds since the start."""
     cpu_share: float
-    """CPU time over wall time since the measurement before; 1 is one full core."""
+    """CPU time over wall time since the previous measurement; 1 is one full core."""
     rss_bytes: int
-    """Resident memory in bytes; of helper processes what they do not share."""
+    """Resident memory in bytes, including the unshared memory of helper processes."""
     open_files: int
     """Open file descriptors."""
     threads: int
-    """Threads, those of libraries included."""
+    """Threads, including those of libraries."""
 
 
 class Health:
@@ -39,7 +39,7 @@ class Health:
     Parameters
     ----------
     helpers
-        Tells the ids of the helper processes that run now.
+        Returns the process ids of the helpers that run now.
     """
 
     def __init__(self, helpers: Callable[[], Iterable[int]] = tuple) -> None:
@@ -61,7 +61,7 @@ class Health:
         return time.monotonic() - self._measured
 
     def measure(self) -> Vitals:
-        """Return the vitals now."""
+        """Measure and return the vitals."""
         now, cpu = time.monotonic(), time.process_time()
         elapsed = max(now - self._measured, 1e-3)
         helpers_cpu, helpers_rss = self._measure_helpers()
@@ -96,11 +96,11 @@ class Latencies:
         self._seconds: deque[float] = deque(maxlen=_LATENCIES)
 
     def add(self, seconds: float) -> None:
-        """Note the latency of one update in seconds."""
+        """Add the latency of one update in seconds."""
         self._seconds.append(seconds)
 
     def percentiles_ms(self) -> dict[str, float] | None:
-        """Return ``p50``, ``p99`` and ``max`` in milliseconds; None where nothing was noted."""
+        """Return ``p50``, ``p99`` and ``max`` in milliseconds; None where there are none."""
         if not self._seconds:
             return None
         ordered = sorted(self._seconds)

@@ -1,4 +1,4 @@
-"""What an input is: heard for some seconds by an engine of its own."""
+"""Probe: hear an input for some seconds with an engine of its own, and describe it."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from streamgenre.sources.base import Source
 
 MAX_TITLES: Final = 50
-"""Titles that are kept; a station may announce the time of day every second."""
+"""Titles kept; some stations announce the time of day every second."""
 
 
 @dataclass(slots=True)
 class Probe:
-    """What was found out; None where it is not known."""
+    """What a probe found; None where it is not known."""
 
     input: str
     """Name of the input, without credentials."""
     rate: int | None = None
-    """Samples a second."""
+    """Sample rate in Hz."""
     channels: int | None = None
-    """Channels."""
+    """Number of channels."""
     info: StreamInfo = field(default_factory=StreamInfo)
-    """What it says of itself."""
+    """What the input says about itself."""
     heard_s: float = 0.0
-    """Seconds of audio that were heard."""
+    """Seconds of audio heard."""
     titles: list[dict[str, Any]] = field(default_factory=list)
     """What was announced: ``stream_time``, ``artist``, ``title``, ``raw``."""
     peak_dbfs: float | None = None
@@ -45,27 +45,27 @@ class Probe:
     loudness_lufs: float | None = None
     """Short-term loudness, of the last 3 s."""
     state: str | None = None
-    """``music``, ``speech``, ``silence`` or ``unknown``, as it is at the end."""
+    """State at the end: ``music``, ``speech``, ``silence`` or ``unknown``."""
     genre: str | None = None
     """The decision, where the state is ``music``."""
     probabilities: dict[str, float] = field(default_factory=dict)
     """Smoothed probability of each genre at the end."""
     model: str = ""
-    """Name of the model that was asked."""
+    """Name of the model used."""
     problem: str | None = None
-    """Why it was not heard, or not longer."""
+    """Why nothing was heard, or why it ended early."""
     energy: float = 0.0
     """Sum over the seconds of the mean square of the samples."""
 
     @property
     def level_dbfs(self) -> float | None:
-        """RMS level of all that was heard; None for digital silence."""
+        """RMS level in dBFS of everything heard; None for digital silence."""
         if not self.energy or not self.heard_s:
             return None
         return round(10 * math.log10(self.energy / self.heard_s), 2)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as a JSON object; what the input says of itself is its ``stream``."""
+        """Return it as a JSON object, with ``info`` under the name ``stream``."""
         values = asdict(self)
         del values["energy"]
         return {"input": values.pop("input"), "stream": values.pop("info"), **values} | {
@@ -73,7 +73,7 @@ class Probe:
         }
 
     def take(self, event: AnyEvent) -> None:
-        """Learn from an event."""
+        """Take what an event says about the input."""
         if isinstance(event, Update):
             if event.level_dbfs is not None:
                 self.energy += (event.stream_time - self.heard_s) * 10 ** (event.level_dbfs / 10)
@@ -83,8 +83,8 @@ class Probe:
             self.state, self.genre = event.state, event.genre
             self.probabilities = event.smoothed
         elif isinstance(event, Title) and len(self.titles) < MAX_TITLES:
-            told = ("stream_time", "artist", "title", "raw")
-            self.titles.append({name: getattr(event, name) for name in told})
+            names = ("stream_time", "artist", "title", "raw")
+            self.titles.append({name: getattr(event, name) for name in names})
         elif isinstance(event, SourceChange):
             self.rate, self.channels = event.rate or self.rate, event.channels or self.channels
             if event.state == "lost" or (event.state == "connecting" and event.detail):
@@ -99,25 +99,25 @@ def probe(
     timeout_s: float,
     progress: Callable[[float], None] = lambda heard_s: None,
 ) -> Probe:
-    """Hear an input for some seconds of audio, at one attempt.
+    """Hear an input for some seconds of audio, without a second attempt.
 
     Parameters
     ----------
     source
-        Not yet started; stopped at the end.
+        The input, not yet started; stopped at the end.
     model
-        Says what genre it is.
+        Model that decides on the genre.
     seconds
-        Seconds of audio.
+        Seconds of audio to hear, > 0.
     timeout_s
-        Seconds of waiting beyond them.
+        Seconds to wait beyond them.
     progress
-        Told how many seconds were heard so far.
+        Called with the seconds of audio heard so far.
 
     Raises
     ------
     InputError
-        If nothing could be heard.
+        If no audio could be heard.
     """
     found = Probe(source.name, model=model.manifest.name)
     deadline = time.monotonic() + seconds + timeout_s
@@ -125,7 +125,7 @@ def probe(
     def publish(event: AnyEvent) -> None:
         found.take(event)
         if not source.live:
-            found.problem = None  # of files that cannot be played there is a line in the log
+            found.problem = None  # unplayable files are in the log
         progress(found.heard_s)
 
     def stopping() -> bool:

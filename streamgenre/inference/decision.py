@@ -1,9 +1,10 @@
-"""From the probabilities of each hop to a genre that people can rely on.
+"""Decider: from the probabilities of each hop to a stable genre, speech, silence or unknown.
 
 Smoothing (exponential, over the calibrated probabilities), then a decision with hysteresis: a genre
-is entered when it is likely enough, kept while no other is clearly likelier, and given up when it
-is no longer likely. Speech without music is decided the same way, before any genre; what was heard
-of genres counts by the share of a hop that is no speech. Stretches of one decision become segments.
+is entered when its probability reaches a threshold, kept while no other clearly leads, and given up
+below a lower threshold. Speech without music is decided the same way, before any genre; a hop
+counts for the genres by its probability of not being speech. Stretches of one decision become
+segments.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DecisionSettings:
-    """Knobs of the decision stage.
+    """Settings of the decision stage.
 
     The values for genres were chosen on recorded answers of the shipped models to programmes of
     half an hour (the margin: an hour) of artists that they had not heard: little smoothing, and
@@ -81,7 +82,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is decided after a hop."""
+    """The decision after a hop."""
 
     state: State
     genre: str | None
@@ -100,7 +101,15 @@ class Decision:
 
 
 class Decider:
-    """Decides for one station, hop by hop."""
+    """Decides for one station, hop by hop.
+
+    Parameters
+    ----------
+    labels
+        Genres, in the order of the probabilities.
+    settings
+        Thresholds and times.
+    """
 
     def __init__(self, labels: Sequence[str], settings: DecisionSettings) -> None:
         self.labels = tuple(labels)
@@ -115,10 +124,10 @@ class Decider:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was heard; the decision itself stands until the next hop."""
+        """Forget the hops so far; the decision itself stands until the next one."""
         self._forget_genres()
         self._speech: float | None = None
-        self._speech_s = 0.0  # seconds of which it was told
+        self._speech_s = 0.0  # seconds over which it was smoothed
         self._silent_s = 0.0
 
     def is_silent(self, level_dbfs: float) -> bool:
@@ -160,11 +169,11 @@ class Decider:
         if choice is not None:
             self._sum += float(shown[choice])
         likeliest = float(self._smoothed.max() if choice is None else self._smoothed[choice])
-        told = self._speech if state == "speech" and self._speech is not None else likeliest
+        confidence = self._speech if state == "speech" and self._speech is not None else likeliest
         return Decision(
             state=state,
             genre=None if choice is None else self.labels[choice],
-            confidence=min(1.0, told),
+            confidence=min(1.0, confidence),
             since=self._since,
             probabilities=shown,
             smoothed=self._smoothed.copy(),
@@ -190,7 +199,7 @@ class Decider:
 
     @property
     def in_silence(self) -> bool:
-        """Whether silence has lasted so long that what comes next is something new."""
+        """Whether silence has lasted long enough that the next sound is a new piece."""
         return self._silent_s > 0 and self._silent_s >= self.settings.silence_after_s
 
     def _on_silence(self, hop: float) -> tuple[State, int | None]:
@@ -213,11 +222,11 @@ class Decider:
         self._speech_s = min(self._speech_s + hop, 1e6)
         before = speech if self._speech is None else self._speech
         self._speech = min(1.0, (1 - weight) * before + weight * speech)
-        # What a model makes of the genre of talk means nothing.
+        # The genre that a model gives for speech means nothing.
         self._smooth(probabilities, hop * (1 - speech))
         held = self._open and self._state == "speech"
         if self._speech >= (self.settings.speech_keep if held else self.settings.speech_enter):
-            self._forget_genres()  # the music behind it is another piece
+            self._forget_genres()  # the music after it is another piece
             return "speech", None
         return self._choose()
 
@@ -226,8 +235,8 @@ class Decider:
 
     def _weight(self, hop: float, heard_s: float) -> float:
         """Return what ``hop`` seconds weigh against the ``heard_s`` seconds before."""
-        # In the beginning the plain mean of what was heard, then exponential forgetting: the
-        # first hop counts in full and no start value has to fade.
+        # The plain mean at first, then exponential forgetting: the first hop counts in full and no
+        # initial value has to fade.
         tau = self.settings.smoothing_s
         forget = 1 - math.exp(-hop / tau) if tau > 0 else 1.0
         return max(forget, hop / (heard_s + hop))

@@ -36,10 +36,10 @@ class StateTensor:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a model folder says about its model."""
+    """Manifest of a model folder."""
 
     folder: Path
-    """Where the model folder is."""
+    """Path of the model folder."""
     name: str
     """Name of the model."""
     kind: Literal["stateful", "windowed"]
@@ -47,7 +47,7 @@ class Manifest:
     labels: tuple[str, ...]
     """Genres in the order of the logits."""
     features: MfccSpec
-    """What an MFCC frame is for this model."""
+    """MFCC parameters of this model."""
     window_frames: int
     """Windowed: number of frames that the model looks at; 0 for a stateful model."""
     states: tuple[StateTensor, ...]
@@ -55,11 +55,11 @@ class Manifest:
     temperature: float
     """Calibration: probabilities are softmax(logits / temperature)."""
     speech_temperature: float | None
-    """The same of the speech output, with the sigmoid; None for a model without that output."""
+    """Calibration of the speech output: sigmoid(logit / this); None without that output."""
     sha256: str
     """SHA-256 of model.onnx, hexadecimal."""
     raw: dict[str, Any]
-    """The whole manifest as it was read."""
+    """The whole manifest as read."""
 
     @property
     def weights(self) -> Path:
@@ -68,7 +68,7 @@ class Manifest:
 
 
 def shipped_folder() -> Path:
-    """Return the folder of the model folders that came with streamgenre."""
+    """Return the folder that holds the model folders shipped with streamgenre."""
     packaged = Path(str(resources.files("streamgenre"))) / "model_folders"
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / "models"
 
@@ -79,7 +79,7 @@ def shipped_models() -> list[str]:
 
 
 def find_model(name_or_folder: str) -> Path:
-    """Return the model folder that is meant by a shipped model's name or by a path."""
+    """Return the folder of a model, given the name of a shipped model or a path."""
     if name_or_folder in shipped_models():
         return shipped_folder() / name_or_folder
     try:
@@ -158,7 +158,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _number(text: str) -> float:
-    """Refuse NaN and infinity; 16000.0 becomes an int, as which JSON Schema lets it pass."""
+    """Parse a finite number; 16000.0 becomes an int, as JSON Schema allows for integers."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"{text} is not a finite number")

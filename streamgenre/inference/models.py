@@ -1,8 +1,8 @@
 """Genre models in onnxruntime: one interface for the stateful and the windowed kind.
 
 A model takes the new frames of any number of stations at once (batch axis = stations) and returns
-one row of logits a station. Each station's past is kept here by the station's name, so that hop by
-hop gives what the whole stream at once would give.
+one row of logits per station. Each station's past is kept here by the station's name, so that hop
+by hop gives the same as the whole stream at once.
 """
 
 from __future__ import annotations
@@ -53,21 +53,21 @@ def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a model says of some stations, uncalibrated."""
+    """Uncalibrated output of a model for some stations."""
 
     logits: NDArray[np.float32]
-    """Of the genres, shape ``(stations, labels)``."""
+    """Logits of the genres, shape ``(stations, labels)``."""
     speech: NDArray[np.float32] | None
-    """Logits of speech without music, shape ``(stations,)``; None where the model cannot tell."""
+    """Logits of speech without music, shape ``(stations,)``; None without that output."""
 
     def of(self, row: int) -> Output:
-        """Return what is said of one of the stations."""
+        """Return the output for one of the stations."""
         one = slice(row, row + 1)
         return Output(self.logits[one], None if self.speech is None else self.speech[one])
 
 
 class Model(ABC):
-    """A model in use; make one with :func:`load_model`."""
+    """A loaded model; make one with :func:`load_model`."""
 
     def __init__(self, manifest: Manifest, session: Any) -> None:
         self.manifest = manifest
@@ -76,14 +76,14 @@ class Model(ABC):
 
     @abstractmethod
     def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
-        """Take each station's new frames, return what the model says after the last of them.
+        """Take each station's new frames and return the output after the last of them.
 
         Parameters
         ----------
         stations
             Names, each at most once.
         frames
-            One array of shape ``(n_new, numcep)`` a station; ``n_new`` ≥ 1 and free to differ.
+            One array per station, shape ``(n_new, numcep)``; ``n_new`` ≥ 1 may differ.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class Model(ABC):
 
     @abstractmethod
     def reset(self, station: str) -> None:
-        """Forget a station's past, as if it had just begun."""
+        """Forget a station's past, as at its start."""
 
     def probabilities(self, output: Output) -> NDArray[np.float64]:
         """Return the calibrated probabilities of the genres, shape ``(stations, labels)``.
@@ -101,7 +101,7 @@ class Model(ABC):
         Raises
         ------
         ModelError
-            If the logits are no numbers.
+            If a logit is NaN or infinite.
         """
         finite = output.speech is None or np.isfinite(output.speech).all()
         if not (finite and np.isfinite(output.logits).all()):
@@ -118,11 +118,11 @@ class Model(ABC):
         two = np.stack([output.speech, np.zeros_like(output.speech)], axis=-1)
         return softmax(two / self.manifest.speech_temperature)[:, 0]
 
-    def _output(self, told: NDArray[np.float32]) -> Output:
-        """Take apart logits and, where the model has it, the column of speech behind them."""
+    def _output(self, outputs: NDArray[np.float32]) -> Output:
+        """Split rows of logits, followed by the column of speech where the model has it."""
         labels = len(self.manifest.labels)
-        speech = told[:, labels] if told.shape[1] > labels else None
-        return Output(told[:, :labels], speech)
+        speech = outputs[:, labels] if outputs.shape[1] > labels else None
+        return Output(outputs[:, :labels], speech)
 
     def _check_batch(self, stations: Sequence[str], frames: Sequence[Frames]) -> None:
         numcep = self.manifest.features.numcep
@@ -151,7 +151,9 @@ class StatefulModel(Model):
     def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
         """See :meth:`Model.update`."""
         self._check_batch(stations, frames)
-        told = np.empty((len(stations), len(self.manifest.labels) + len(self._columns) - 1), "f4")
+        outputs = np.empty(
+            (len(stations), len(self.manifest.labels) + len(self._columns) - 1), "f4"
+        )
         for rows in _rows_by_length(frames):
             names = [stations[row] for row in rows]
             states = zip(*(self._states.get(name, self._zeros) for name in names), strict=True)
@@ -159,11 +161,11 @@ class StatefulModel(Model):
             feed[FRAMES] = np.stack([frames[row] for row in rows])
             found = self._session.run(self._outputs, feed)
             columns, after = found[: len(self._columns)], found[len(self._columns) :]
-            told[rows] = np.concatenate([column[:, -1] for column in columns], axis=-1)
+            outputs[rows] = np.concatenate([column[:, -1] for column in columns], axis=-1)
             for position, name in enumerate(names):
                 # Copies: a view of the batch would keep every station's state alive.
                 self._states[name] = [tensor[position].copy() for tensor in after]
-        return self._output(told)
+        return self._output(outputs)
 
     def state(self, station: str) -> dict[str, Frames]:
         """Return a station's state tensors by input name; zeros where it has no past."""
@@ -195,12 +197,12 @@ class WindowedModel(Model):
             seen = new if past is None else np.concatenate([past, new])
             pasts[station] = seen[-length:].copy()
         windows = [np.resize(seen, (length, seen.shape[1])) for seen in pasts.values()]
-        told = []
+        outputs = []
         for start in range(0, len(windows), MAX_ROWS):
             feed = {FRAMES: np.stack(windows[start : start + MAX_ROWS])}
-            told.append(np.concatenate(self._session.run(self._columns, feed), axis=-1))
+            outputs.append(np.concatenate(self._session.run(self._columns, feed), axis=-1))
         self._pasts |= pasts
-        return self._output(np.concatenate(told))
+        return self._output(np.concatenate(outputs))
 
     def reset(self, station: str) -> None:
         """See :meth:`Model.reset`."""

@@ -1,4 +1,4 @@
-"""The graph of a model folder: opened in onnxruntime, and checked against the manifest.
+"""The onnxruntime session of a model's graph, checked against the manifest.
 
 The graphs' contract (float32):
 
@@ -12,8 +12,8 @@ windowed  ``frames`` (batch, window_frames, numcep)   ``logits`` (batch, labels)
 The daemon reads the last row of a stateful graph's logits. A graph may give that row alone (time 1,
 declared as open) where logits at every frame would be costly.
 
-A graph may tell speech without music from everything else: a further output ``speech``, shaped as
-``logits`` with one column, and ``"speech": {"temperature": T}`` in the manifest.
+A graph may also detect speech without music: a further output ``speech``, shaped like ``logits``
+with one column, and ``"speech": {"temperature": T}`` in the manifest.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def _session(manifest: Manifest) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    # One thread that sleeps while there is nothing to do; memory taken as needed, not in doubling
-    # arenas: the daemon runs beside other things for months.
+    # One thread that sleeps while idle, and memory as needed instead of arenas that double: the
+    # daemon runs for months beside other programs.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

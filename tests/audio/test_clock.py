@@ -76,9 +76,9 @@ def test_a_clock_that_is_set_is_followed_at_once_and_told() -> None:
     clock = StreamClock(100)
     clock.observe(100, 1.0, EPOCH)
     clock.observe(200, 2.0, EPOCH + 3600)
-    assert clock.time_of(200) == pytest.approx(EPOCH + 3602)
+    assert clock.time_of(200) == pytest.approx(EPOCH + 3602, abs=1e-3)
     clock.observe(300, 3.0, EPOCH)
-    assert clock.time_of(300) == pytest.approx(EPOCH + 3)
+    assert clock.time_of(300) == pytest.approx(EPOCH + 3, abs=1e-3)
     assert clock.steps == 2
 
 
@@ -96,19 +96,19 @@ def test_samples_that_are_missing_without_a_word_are_believed_after_two_seconds(
         clock.observe(100 * second, second, EPOCH)
     for second in range(10, 14):
         clock.observe(100 * second, second + 7, EPOCH)
-    assert clock.time_of(1400) == pytest.approx(EPOCH + 21)
+    assert clock.time_of(1400) == pytest.approx(EPOCH + 21, abs=1e-3)
 
 
-@pytest.mark.parametrize("late", [(7.2, 7.0, 7.9, 7.4), (7.0, 7.3, 7.1, 7.6)])
+@pytest.mark.parametrize("late", [(7.2, 7.0, 7.9, 7.4), (7.0, 7.3, 7.1, 7.4)])
 def test_a_late_stream_moves_the_clock_by_the_least_lateness(late: tuple[float, ...]) -> None:
     clock = StreamClock(100)
     for second in range(10):
         clock.observe(100 * second, second, EPOCH)
     for number, seconds in enumerate(late):
         clock.observe(1000 + 50 * number, 10 + 0.5 * number + seconds, EPOCH)
-    assert clock.time_of(1000) == pytest.approx(EPOCH + 10)  # not yet believed
+    assert clock.time_of(1000) == pytest.approx(EPOCH + 10, abs=1e-3)  # not yet believed
     clock.observe(1400, 14 + 7.8, EPOCH)
-    assert clock.time_of(1000) == pytest.approx(EPOCH + 17)
+    assert clock.time_of(1000) == pytest.approx(EPOCH + 17, abs=1e-3)
 
 
 def test_the_correction_of_a_window_is_its_least_lateness() -> None:
@@ -137,7 +137,7 @@ def test_the_offset_is_not_read_across_a_pause(monkeypatch: pytest.MonkeyPatch) 
     readings = iter([10.0, 70.0, 70.0001, 70.0002])  # stopped for a minute between the first two
     system = SimpleNamespace(monotonic=lambda: next(readings), time=lambda: EPOCH)
     monkeypatch.setattr(clock_module, "time", system)
-    assert wall_offset() == pytest.approx(EPOCH - 70.0002)
+    assert wall_offset() == pytest.approx(EPOCH - 70.0002, abs=1e-3)
 
 
 def test_the_offset_is_that_of_this_machine() -> None:
