@@ -1,4 +1,4 @@
-"""Home Assistant's MQTT discovery: which sensors a station has, and where their values are."""
+"""Home Assistant's MQTT discovery: the sensors of a station and the topics of their values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Sensor:
     key: str
     """Identifier, unique within the station."""
     name: str
-    """As people read it."""
+    """Name shown to people."""
     event: str
     """Type of the event whose JSON has the value."""
     more: dict[str, Any]
@@ -96,9 +96,14 @@ def discovery(
     station
         Name of the station, any text.
     topic
-        Gives the topic of a station's events of a type.
+        Returns the topic of a station's events of a type.
     availability
-        Topics that all must say ``online``.
+        Topics that must all be ``online``.
+
+    Yields
+    ------
+    tuple of str
+        Topic and payload.
     """
     node = identifier(station)
     for sensor in SENSORS:

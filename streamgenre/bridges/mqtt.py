@@ -1,4 +1,4 @@
-"""Hands events on to an MQTT broker: the last of each type and station stays there, retained."""
+"""Forwards events to an MQTT broker, which retains the last of each type and station."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from streamgenre.events import AnyEvent
 
 MAX_STATIONS: Final = 1000
-"""Stations that are handed on; events of further ones are not."""
+"""Most stations that are forwarded; events of further ones are dropped."""
 KEEPALIVE_S: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where the broker is, and how to get in."""
+    """Address and credentials of the broker."""
 
     host: str
     port: int
@@ -37,7 +37,7 @@ class Broker:
     user: str | None
     password: str | None = field(repr=False)
     ca: str | None = None
-    """File with the certificates that are trusted; None for the system's."""
+    """File with trusted certificates; None for the system's."""
 
 
 def parse_broker(url: str, *, password: str | None, ca: str | None = None) -> Broker:
@@ -70,20 +70,20 @@ def parse_broker(url: str, *, password: str | None, ca: str | None = None) -> Br
 
 
 class MqttBridge:
-    """One connection to a broker; paho's own thread keeps it up.
+    """One connection to a broker, maintained by paho's thread.
 
-    While the broker is away only the last event of each topic is kept, and sent when it is back.
+    While the broker cannot be reached, only the last event of each topic is kept, and sent later.
 
     Parameters
     ----------
     broker
-        Where to.
+        The broker.
     prefix
         First part of every topic.
     discovery_prefix
-        Of Home Assistant's discovery; empty for none.
+        Prefix of Home Assistant's discovery; empty for none.
     warn
-        Takes a line for the user.
+        Called with each line for the user.
     """
 
     def __init__(
@@ -104,9 +104,9 @@ class MqttBridge:
         self._stations: dict[str, set[str]] = {}  # their retained topics
         self._last: dict[str, str] = {}  # retained payloads by topic
         self._connected = False
-        self._told = ""
+        self._reported = ""
         self.availability = f"{self._prefix}/bridge/availability"
-        """Topic that says ``online`` while bridge and daemon are there."""
+        """Topic that is ``online`` while bridge and daemon are running."""
         self._client = paho.Client(CallbackAPIVersion.VERSION2, clean_session=True)
         if broker.user is not None:
             self._client.username_pw_set(broker.user, broker.password)
@@ -120,12 +120,12 @@ class MqttBridge:
         self._client.on_connect_fail = self._on_connect_fail
 
     def start(self) -> None:
-        """Begin to connect; returns at once, and tries again where the broker is not there.
+        """Start connecting; returns at once and retries until the broker can be reached.
 
         Raises
         ------
         BusError
-            If the host name cannot be one.
+            If the host name is invalid.
         """
         try:
             self._client.connect_async(self._broker.host, self._broker.port, KEEPALIVE_S)
@@ -134,12 +134,19 @@ class MqttBridge:
         self._client.loop_start()
 
     def take(self, event: AnyEvent, text: str) -> None:
-        """Hand on an event; ``text`` is its JSON. Never waits for the broker.
+        """Forward an event; never waits for the broker.
 
-        Of a station that its daemon has removed nothing is left at the broker.
+        All topics of a station that its daemon has removed are deleted at the broker.
+
+        Parameters
+        ----------
+        event
+            The event.
+        text
+            The same as JSON, which is published.
         """
         if isinstance(event, Status) and event.removed:
-            self._take_back(self._stations.pop(event.station, set()))
+            self._delete(self._stations.pop(event.station, set()))
             return
         if event.station not in self._stations:
             if len(self._stations) >= MAX_STATIONS:
@@ -157,14 +164,14 @@ class MqttBridge:
             self._retain(event.station, topic, text)
 
     def daemon_is(self, there: bool) -> None:
-        """Say whether the daemon is there."""
+        """Publish whether the daemon is running."""
         self._publish(self.availability, "online" if there else "offline", retain=True)
 
     def close(self) -> None:
-        """Say that the bridge is gone, and end."""
+        """Publish that the bridge is offline, and disconnect."""
         if self._connected:
             sent = self._client.publish(self.availability, "offline", qos=1, retain=True)
-            with suppress(RuntimeError):  # the connection broke: the broker tells the last will
+            with suppress(RuntimeError):  # the connection broke: the broker publishes the last will
                 sent.wait_for_publish(timeout=2)
         self._client.disconnect()
         self._client.loop_stop()
@@ -190,8 +197,8 @@ class MqttBridge:
         self._stations[station].add(topic)
         self._publish(topic, payload, retain=True)
 
-    def _take_back(self, topics: set[str]) -> None:
-        """Empty retained topics: by an empty payload a broker forgets what it kept."""
+    def _delete(self, topics: set[str]) -> None:
+        """Delete retained topics: an empty payload makes the broker drop the retained one."""
         for topic in sorted(topics):
             self._publish(topic, "", retain=True)
 
@@ -208,13 +215,13 @@ class MqttBridge:
 
     def _on_connect(self, client: paho.Client, _u: Any, _f: Any, code: Any, _p: Any) -> None:
         if code.is_failure:
-            self._tell(f"the broker {self._place()} refuses: {code}; trying again")
+            self._report(f"the broker {self._place()} refuses: {code}; retrying")
             return
         with self._lock:
             self._connected = True
             last = dict(self._last)
             self._last = {topic: payload for topic, payload in last.items() if payload}
-        self._tell(f"connected to the broker {self._place()}")
+        self._report(f"connected to the broker {self._place()}")
         for topic, payload in last.items():
             client.publish(topic, payload, qos=0, retain=True)
 
@@ -222,14 +229,14 @@ class MqttBridge:
         with self._lock:
             self._connected = False
         if code.is_failure:
-            self._tell(f"lost the broker {self._place()}: {code}; trying again")
+            self._report(f"lost the broker {self._place()}: {code}; retrying")
 
     def _on_connect_fail(self, _c: Any, _u: Any) -> None:
-        self._tell(f"cannot reach the broker {self._place()}; trying again")
+        self._report(f"cannot reach the broker {self._place()}; retrying")
 
-    def _tell(self, line: str) -> None:
-        if line != self._told:
-            self._told = line
+    def _report(self, line: str) -> None:
+        if line != self._reported:
+            self._reported = line
             self._warn(line)
 
     def _place(self) -> str:

@@ -1,4 +1,4 @@
-"""Posts events to a URL: retried with back-off, and never in the way of what comes next."""
+"""Posts JSON objects to a URL in a thread of its own, with retries and back-off."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 QUEUE: Final = 1000
-"""Posts that wait; the oldest is given up for the newest."""
+"""Most posts that wait; beyond it the oldest is dropped."""
 TIMEOUT_S: Final = 10.0
-"""Patience with the other side."""
+"""Most seconds to wait for the receiver."""
 FIRST_PAUSE_S: Final = 1.0
 """Pause before the second attempt; it doubles up to :data:`LONGEST_PAUSE_S`."""
 LONGEST_PAUSE_S: Final = 300.0
 MAX_AGE_S: Final = 24 * 3600.0
-"""A post that found no taker for so long is given up."""
+"""Age in seconds at which an undelivered post is dropped."""
 
 
 @dataclass(slots=True)
 class _Post:
     body: bytes
     id: str
-    """The same in every attempt, so that the other side can drop a repetition."""
+    """The same in every attempt, so that the receiver can drop repetitions."""
     made: float
     """Monotonic seconds."""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirection is an answer like any other: nothing is sent to where it points."""
+    """Treats a redirection as any other answer, without following it."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
-        """Follow none."""
+        """Follow no redirection."""
 
 
 class Webhook:
@@ -52,16 +52,16 @@ class Webhook:
     Parameters
     ----------
     url
-        ``http://`` or ``https://``; may hold secrets, so it is shown nowhere.
+        ``http://`` or ``https://``; may contain secrets and is never shown.
     warn
-        Takes a line for the user.
+        Called with each line for the user.
     first_pause
         Seconds before the second attempt.
 
     Raises
     ------
     SettingsError
-        If the URL is none.
+        If the URL is invalid.
     """
 
     def __init__(
@@ -77,14 +77,22 @@ class Webhook:
         self._stopping = False
         self._opener = urllib.request.build_opener(_NoRedirect)
         self.sent = 0
-        """Posts that were taken."""
+        """Posts that the receiver accepted."""
         self.given_up = 0
-        """Posts that were refused, too old or too many."""
+        """Posts that were refused or dropped."""
         self._thread = threading.Thread(target=self._run, name="webhook", daemon=True)
         self._thread.start()
 
     def post(self, body: dict[str, Any], identifier: str) -> None:
-        """Send an object in its turn; returns at once."""
+        """Queue an object; returns at once.
+
+        Parameters
+        ----------
+        body
+            JSON object.
+        identifier
+            Value of the ``Idempotency-Key`` header.
+        """
         encoded = json.dumps(body, ensure_ascii=False).encode()
         with self._changed:
             if len(self._queue) >= QUEUE:
@@ -94,7 +102,7 @@ class Webhook:
             self._changed.notify()
 
     def close(self, patience: float = 2.0) -> int:
-        """End within ``patience`` seconds; return the number of posts that are left unsent."""
+        """Stop within ``patience`` seconds; return the number of posts left unsent."""
         ends = time.monotonic() + patience
         with self._changed:
             self._changed.wait_for(lambda: not self._queue, timeout=patience)
@@ -119,7 +127,7 @@ class Webhook:
                         self._queue.popleft()
                     self._changed.notify_all()
                 continue
-            # Full jitter would make a long wait short: half of it is kept.
+            # At least half of the pause: full jitter could make a long pause short.
             wait = max(asked, pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, LONGEST_PAUSE_S)
             with self._changed:
@@ -128,9 +136,9 @@ class Webhook:
                     return
 
     def _attempt(self, post: _Post) -> float | None:
-        """Send once; return None where it is done with, else the seconds that were asked for."""
+        """Send once; return None if the post is finished, else the seconds to wait."""
         if time.monotonic() - post.made > MAX_AGE_S:
-            self._give_up("nobody took it for a day")
+            self._give_up("not accepted for a day")
             return None
         request = urllib.request.Request(
             self._url,
@@ -150,18 +158,18 @@ class Webhook:
                 if error.code < 500 and error.code not in (408, 425, 429):
                     self._give_up(f"answered {error.code}")
                     return None
-                self._warn(f"{self.place} answered {error.code}; trying again")
+                self._warn(f"{self.place} answered {error.code}; retrying")
                 return _retry_after(error.headers.get("Retry-After"))
         except urllib.error.URLError as error:
             reason = getattr(error.reason, "strerror", None) or type(error.reason).__name__
-            self._warn(f"{self.place} cannot be reached ({reason}); trying again")
+            self._warn(f"{self.place} cannot be reached ({reason}); retrying")
         except (OSError, http.client.HTTPException) as error:
-            self._warn(f"{self.place} broke off ({type(error).__name__}); trying again")
+            self._warn(f"{self.place} broke off ({type(error).__name__}); retrying")
         return 0.0
 
     def _give_up(self, why: str) -> None:
         self.given_up += 1
-        self._warn(f"{self.place}: one event is given up: {why}")
+        self._warn(f"{self.place}: one event dropped: {why}")
 
 
 def checked(url: str) -> str:
@@ -170,7 +178,7 @@ def checked(url: str) -> str:
     Raises
     ------
     SettingsError
-        If it is no URL to post to.
+        If nothing can be posted to the URL.
     """
     try:
         parts = urllib.parse.urlsplit(url)
@@ -187,5 +195,5 @@ def checked(url: str) -> str:
 
 
 def _retry_after(value: str | None) -> float:
-    """Return the seconds that an answer asks for."""
+    """Return the seconds to wait that an answer asks for."""
     return min(float(value), LONGEST_PAUSE_S) if value and value.isdigit() else 0.0
