@@ -117,11 +117,6 @@ class MfccStream:
         self._samples = 0
         self._frames = 0
 
-    @property
-    def samples_pushed(self) -> int:
-        """Samples seen since the last reset."""
-        return self._samples
-
     def push(self, samples: FloatArray) -> FloatArray:
         """Take the next samples and return the frames that they complete.
 

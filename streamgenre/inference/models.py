@@ -40,7 +40,7 @@ __all__ = [
 MAX_ROWS: Final = 8
 """Stations in one run of a graph; more are taken in several. Eight bring all that a batch can bring
 (``benchmarks/stations.py``); from 16 on, the tensors of the wide models are so large that the
-allocator fetches them from the system anew at every run, at twice the cost."""
+allocator requests them from the system at every run, at twice the cost."""
 
 
 def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
