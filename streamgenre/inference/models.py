@@ -106,7 +106,7 @@ class Model(ABC):
         finite = output.speech is None or np.isfinite(output.speech).all()
         if not (finite and np.isfinite(output.logits).all()):
             raise ModelError(
-                f"{self.manifest.weights}: gives logits that are no numbers; its weights are "
+                f"{self.manifest.weights}: gives logits that are not numbers; its weights are "
                 "damaged or it was badly trained: take another model"
             )
         return softmax(output.logits / self.manifest.temperature)
