@@ -41,7 +41,7 @@ def test_three_days_of_a_card_that_is_100_ppm_fast(rng: np.random.Generator) -> 
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=15, deadline=None)
-def test_wall_time_is_within_half_a_second_whatever_happens(
+def test_wall_time_always_stays_within_half_a_second(
     ppm: float,
     jitter_s: float,
     steps: list[tuple[int, float]],
@@ -72,7 +72,7 @@ def test_wall_time_is_within_half_a_second_whatever_happens(
     assert slew <= MAX_SLEW_S * (3600 / WINDOW_S + 1) + 0.1 * len(steps)  # beside the steps: slowly
 
 
-def test_a_clock_that_is_set_is_followed_at_once_and_told() -> None:
+def test_a_clock_change_is_followed_at_once_and_reported() -> None:
     clock = StreamClock(100)
     clock.observe(100, 1.0, EPOCH)
     clock.observe(200, 2.0, EPOCH + 3600)
@@ -82,7 +82,7 @@ def test_a_clock_that_is_set_is_followed_at_once_and_told() -> None:
     assert clock.steps == 2
 
 
-def test_a_process_that_was_held_up_does_not_move_the_clock() -> None:
+def test_a_stalled_process_does_not_move_the_clock() -> None:
     clock = StreamClock(100)
     for second in range(300):
         late = 60.0 - second % 60 if second % 60 >= 40 else 0.0  # then a burst
@@ -90,7 +90,7 @@ def test_a_process_that_was_held_up_does_not_move_the_clock() -> None:
     assert clock.time_of(30_000) == pytest.approx(EPOCH + 300, abs=0.01)
 
 
-def test_samples_that_are_missing_without_a_word_are_believed_after_two_seconds() -> None:
+def test_unreported_missing_samples_are_accepted_after_two_seconds() -> None:
     clock = StreamClock(100)
     for second in range(10):
         clock.observe(100 * second, second, EPOCH)
@@ -120,7 +120,7 @@ def test_the_correction_of_a_window_is_its_least_lateness() -> None:
     assert clock.time_of(0) == pytest.approx(EPOCH + 0.02, abs=1e-6)
 
 
-def test_a_gap_begins_the_measurement_of_the_drift_anew() -> None:
+def test_a_gap_restarts_the_drift_measurement() -> None:
     clock = StreamClock(RATE)
     for second in range(280):
         clock.observe(second * RATE, second, EPOCH)
@@ -144,6 +144,6 @@ def test_the_offset_is_that_of_this_machine() -> None:
     assert wall_offset() == pytest.approx(time.time() - time.monotonic(), abs=0.05)
 
 
-def test_no_time_before_an_anchor() -> None:
+def test_there_is_no_time_before_an_anchor() -> None:
     with pytest.raises(RuntimeError, match="anchor"):
         StreamClock(100).time_of(0)

@@ -13,7 +13,7 @@ def waits(lock: FairLock, count: int) -> bool:
     return len(lock._waiting) == count
 
 
-def test_one_at_a_time_in_order_and_the_urgent_first() -> None:
+def test_holders_run_one_at_a_time_in_order_and_urgent_ones_first() -> None:
     lock, order, threads = FairLock(), list[str](), list[threading.Thread]()
     first = Participant(lock=lock)
 
@@ -34,7 +34,7 @@ def test_one_at_a_time_in_order_and_the_urgent_first() -> None:
     assert lock._holder is None
 
 
-def test_many_never_work_side_by_side() -> None:
+def test_many_holders_never_run_concurrently() -> None:
     lock, at_work, most, done = FairLock(), 0, 0, 0
 
     def work(number: int) -> None:
@@ -58,7 +58,7 @@ def test_many_never_work_side_by_side() -> None:
     assert (most, done, lock._holder) == (1, 12 * 30, None)
 
 
-def test_one_who_is_stuck_is_waited_for_once() -> None:
+def test_a_stuck_holder_is_waited_for_only_once() -> None:
     lock = FairLock()
     stuck, other, last = (Participant(lock=lock) for _ in range(3))
     stuck.acquire()

@@ -160,7 +160,7 @@ cuttings = st.lists(st.sampled_from([0, 1, 2, 7, 100, 512, 1_000, 22_050]), max_
 
 @settings(max_examples=300, deadline=None)
 @given(specs(), signals(), cuttings)
-def test_any_spec_and_any_cutting_equals_the_oracle(
+def test_any_spec_and_any_block_split_equals_the_oracle(
     spec: MfccSpec, signal: NDArray[np.float64], lengths: list[int]
 ) -> None:
     found = streamed(MfccStream(spec, dtype=np.float64), signal, lengths)
@@ -180,7 +180,7 @@ def test_blocks_of_one_length_equal_the_oracle(spec: MfccSpec, block: int) -> No
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 399, 400, 401, 559, 560, 561])
-def test_very_short_signals(length: int) -> None:
+def test_very_short_signals_equal_the_oracle(length: int) -> None:
     spec = MfccSpec()
     signal = np.random.default_rng(length).uniform(-1, 1, length)
     found = streamed(MfccStream(spec, dtype=np.float64), signal, [])
@@ -230,7 +230,7 @@ def test_float32_on_a_real_recording_is_within_a_thousandth(name: str) -> None:
         np.testing.assert_allclose(found, reference(spec, signal), rtol=0, atol=1e-3)
 
 
-def test_float32_does_not_depend_on_the_cutting() -> None:
+def test_float32_does_not_depend_on_the_block_split() -> None:
     signal = music(2.0)
     whole = streamed(MfccStream(MODEL_SPEC), signal, [])
     for block in (1, 441, 512, 16_000):
@@ -239,7 +239,7 @@ def test_float32_does_not_depend_on_the_cutting() -> None:
         np.testing.assert_allclose(cut, whole, rtol=0, atol=1e-4)
 
 
-def test_a_push_longer_than_the_scratch_memory() -> None:
+def test_a_push_may_exceed_the_scratch_buffer() -> None:
     signal = music(30.0)
     found = streamed(MfccStream(MfccSpec()), signal, [])
     np.testing.assert_allclose(found, reference(MfccSpec(), signal), rtol=0, atol=1e-3)
@@ -254,7 +254,7 @@ def test_frames_come_as_soon_as_they_are_complete() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32, np.float64])
-def test_input_of_another_type_or_with_strides(dtype: type[Any]) -> None:
+def test_other_input_types_and_strides_are_accepted(dtype: type[Any]) -> None:
     stereo = (music(1.0) * 1_000).astype(dtype).repeat(2).reshape(-1, 2)
     plain = np.ascontiguousarray(stereo[:, 0])
     for view, copied in ((stereo[:, 0], plain), (stereo[::-1, 0], plain[::-1].copy())):
@@ -263,7 +263,7 @@ def test_input_of_another_type_or_with_strides(dtype: type[Any]) -> None:
         )
 
 
-def test_push_leaves_its_input_alone_and_keeps_none_of_it() -> None:
+def test_push_neither_changes_nor_keeps_its_input() -> None:
     stream, signal = MfccStream(MODEL_SPEC), music(1.0)
     block, kept = signal[:8_000].copy(), signal[:8_000].copy()
     first = stream.push(block)
@@ -278,7 +278,7 @@ def test_push_leaves_its_input_alone_and_keeps_none_of_it() -> None:
 
 
 @pytest.mark.parametrize("shape", [(160, 2), (1, 160), ()])
-def test_only_mono_is_taken(shape: tuple[int, ...]) -> None:
+def test_only_mono_is_accepted(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="mono"):
         MfccStream(MfccSpec()).push(np.zeros(shape))
 
@@ -288,7 +288,7 @@ def test_only_mono_is_taken(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("spec", [MfccSpec(), MODEL_SPEC, GAPPED_SPEC], ids=["default", "m", "gap"])
 @pytest.mark.parametrize("past", [1, 333, 500, 4_321])
-def test_after_reset_nothing_is_left_of_the_past(spec: MfccSpec, past: int) -> None:
+def test_reset_discards_the_past(spec: MfccSpec, past: int) -> None:
     signal = music(0.5, seed=1).astype(np.float64)
     stream = MfccStream(spec, dtype=np.float64)
     stream.push(np.random.default_rng(0).uniform(-1, 1, past))
@@ -299,7 +299,7 @@ def test_after_reset_nothing_is_left_of_the_past(spec: MfccSpec, past: int) -> N
     )
 
 
-def test_without_reset_the_past_is_heard() -> None:
+def test_without_reset_the_past_affects_the_output() -> None:
     signal = music(0.5, seed=1).astype(np.float64)
     stream = MfccStream(MfccSpec(), dtype=np.float64)
     fresh = stream.push(signal)
@@ -307,7 +307,7 @@ def test_without_reset_the_past_is_heard() -> None:
     assert len(carried) != len(fresh) or not np.allclose(carried, fresh, atol=1e-3)
 
 
-def test_flush_begins_a_new_signal() -> None:
+def test_flush_starts_a_new_signal() -> None:
     signal = music(0.5).astype(np.float64)
     stream = MfccStream(MfccSpec(), dtype=np.float64)
     first = streamed(stream, signal, [77])
@@ -395,7 +395,7 @@ def test_cepstral_matrix_is_orthonormal_without_lifter() -> None:
         ({"winfunc": "hanning"}, ["winfunc", "hann", "hanning"]),
     ],
 )
-def test_an_unusable_spec_is_refused_with_its_values(
+def test_an_invalid_spec_is_rejected_with_its_values(
     changes: dict[str, Any], named: list[str]
 ) -> None:
     with pytest.raises(ValueError) as caught:
@@ -416,5 +416,5 @@ def test_half_samples_round_up_as_in_the_oracle(winlen: float, samples: int) -> 
     assert psf.sigproc.round_half_up(winlen * 11_025) == samples
 
 
-def test_frame_rate() -> None:
+def test_frame_rate_follows_from_rate_and_hop() -> None:
     assert MODEL_SPEC.frame_rate == 25.0

@@ -25,7 +25,7 @@ def test_level_of_known_signals() -> None:
     assert meter.read() == -math.inf  # nothing at all is no level either
 
 
-def test_level_does_not_depend_on_the_cutting(rng: np.random.Generator) -> None:
+def test_level_does_not_depend_on_the_block_split(rng: np.random.Generator) -> None:
     signal = rng.standard_normal(10_000).astype(np.float32)
     whole, parts = LevelMeter(), LevelMeter()
     whole.push(signal)
@@ -35,7 +35,7 @@ def test_level_does_not_depend_on_the_cutting(rng: np.random.Generator) -> None:
 
 
 @given(st.lists(st.floats(width=32, allow_nan=True, allow_infinity=True), max_size=40))
-def test_what_is_no_audio_is_replaced_and_counted(values: list[float]) -> None:
+def test_invalid_samples_are_replaced_and_counted(values: list[float]) -> None:
     samples = np.array(values, np.float32)
     expected = sum(1 for v in values if not abs(v) <= 100)
     good = [v for v in values if abs(v) <= 100]

@@ -76,7 +76,7 @@ def test_the_reference_tone_reads_its_level() -> None:
 
 
 @given(st.lists(st.integers(0, 12_000), max_size=12))
-def test_any_cut_into_blocks_reads_the_same(cuts: list[int]) -> None:
+def test_any_split_into_blocks_reads_the_same(cuts: list[int]) -> None:
     samples = programme(4_000, 2, 1)
     whole, cut = LoudnessMeter(4_000, 2), LoudnessMeter(4_000, 2)
     whole.push(samples)
@@ -93,7 +93,7 @@ def test_peak_is_of_any_channel_and_either_sign_since_the_last_reading() -> None
     assert meter.peak() == -math.inf
 
 
-def test_silence_has_no_loudness_and_neither_has_a_beginning() -> None:
+def test_silence_and_the_first_three_seconds_have_no_loudness() -> None:
     meter = LoudnessMeter(8_000, 1)
     meter.push(programme(8_000, 1, 2, seconds=2.9))
     assert meter.loudness() is None

@@ -32,7 +32,7 @@ def numbered(start: int, n: int, channels: int = 1) -> np.ndarray:
         max_size=60,
     ),
 )
-def test_every_sample_is_read_in_its_place_or_counted_as_lost(
+def test_every_sample_is_read_at_its_position_or_counted_as_lost(
     capacity: int, channels: int, steps: list[tuple[str, int]]
 ) -> None:
     ring = Ring(capacity, channels)
@@ -69,7 +69,7 @@ def test_every_sample_is_read_in_its_place_or_counted_as_lost(
     assert ring.exhausted
 
 
-def test_a_full_ring_keeps_the_old_and_says_where_the_new_is_missing() -> None:
+def test_a_full_ring_keeps_old_samples_and_marks_where_new_ones_are_missing() -> None:
     ring = Ring(4, 1)
     assert ring.write(numbered(0, 6)) == 4
     first = ring.read(10)
@@ -82,7 +82,7 @@ def test_a_full_ring_keeps_the_old_and_says_where_the_new_is_missing() -> None:
     assert after[:, 0].tolist() == [6, 7]
 
 
-def test_losses_of_different_reasons_are_different_gaps() -> None:
+def test_losses_with_different_reasons_are_separate_gaps() -> None:
     ring = Ring(4, 1)
     ring.write(numbered(0, 6))
     ring.mark_lost(3, GapReason.RECONNECT)
@@ -115,7 +115,7 @@ def test_more_losses_than_can_be_marked_are_still_counted() -> None:
     assert ring.written + ring.lost == 2002
 
 
-def test_two_threads_agree() -> None:
+def test_reader_and_writer_threads_agree() -> None:
     ring = Ring(1000, 2)
     total = 400_000
 
@@ -149,7 +149,7 @@ def test_two_threads_agree() -> None:
     assert blocks > 100
 
 
-def test_writing_allocates_nothing_that_stays() -> None:
+def test_writing_retains_no_allocations() -> None:
     ring = Ring(44_100, 2)
     block = numbered(0, 441, 2)
     for _ in range(2000):

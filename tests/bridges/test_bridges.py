@@ -119,7 +119,7 @@ def mqtt_bridge(endpoint: str, port: int, password: str = "s3cret") -> subproces
     )
 
 
-def test_mqtt_with_home_assistant_discovery_and_availability(broker: Mosquitto) -> None:
+def test_mqtt_publishes_home_assistant_discovery_and_availability(broker: Mosquitto) -> None:
     process, endpoint = spawn_bus(ANY, "--stations", "Küche/1,rock+pop")
     bridge = mqtt_bridge(endpoint, broker.port)
     listener = Listener(broker.port)
@@ -168,7 +168,7 @@ def test_mqtt_with_home_assistant_discovery_and_availability(broker: Mosquitto) 
         end(process)
 
 
-def test_of_a_station_that_is_removed_nothing_is_left_at_the_broker(
+def test_nothing_of_a_removed_station_remains_at_the_broker(
     broker: Mosquitto, warned: list[str]
 ) -> None:
     parsed = parse_broker(f"mqtt://house@127.0.0.1:{broker.port}", password="s3cret")
@@ -208,7 +208,7 @@ def test_of_a_station_that_is_removed_nothing_is_left_at_the_broker(
         bridge.close()
 
 
-def test_mqtt_ends_in_order_and_says_it_is_gone(broker: Mosquitto) -> None:
+def test_mqtt_shuts_down_cleanly_and_reports_itself_offline(broker: Mosquitto) -> None:
     with bus(ANY) as endpoint:
         bridge = mqtt_bridge(endpoint, broker.port)
         listener = Listener(broker.port)
@@ -221,7 +221,7 @@ def test_mqtt_ends_in_order_and_says_it_is_gone(broker: Mosquitto) -> None:
         listener.close()
 
 
-def test_mqtt_with_a_wrong_password_says_so_and_not_the_password(broker: Mosquitto) -> None:
+def test_mqtt_reports_a_wrong_password_without_showing_it(broker: Mosquitto) -> None:
     with bus(ANY) as endpoint:
         bridge = mqtt_bridge(endpoint, broker.port, password="hunter2")
         assert bridge.stderr is not None
@@ -242,7 +242,7 @@ def test_a_wrong_broker_is_explained(url: str) -> None:
     assert "p4ss" not in str(caught.value)
 
 
-def test_identifiers_of_home_assistant_are_plain_and_unique() -> None:
+def test_home_assistant_identifiers_are_plain_and_unique() -> None:
     names = ["kitchen", "Kitchen", "küche", "kuche", "k/1", "k+1", "k_1", "日本", "🎷", "a" * 300]
     found = [identifier(name) for name in names]
     assert len(set(found)) == len(names)
@@ -286,7 +286,7 @@ def warned() -> list[str]:
     return []
 
 
-def test_a_webhook_tries_again_with_growing_pauses_and_in_order(warned: list[str]) -> None:
+def test_a_webhook_retries_with_growing_pauses_and_in_order(warned: list[str]) -> None:
     hook = Hook(500, 503, 429)
     webhook = Webhook(hook.url, warned.append, first_pause=0.2)
     for n in range(3):
@@ -316,7 +316,7 @@ def test_a_refusal_is_final(code: int, warned: list[str]) -> None:
     webhook.close()
 
 
-def test_nobody_there_never_blocks_and_is_bounded(warned: list[str]) -> None:
+def test_an_unreachable_receiver_never_blocks_and_the_queue_is_bounded(warned: list[str]) -> None:
     webhook = Webhook("http://127.0.0.1:9/secret", warned.append)
     started = time.monotonic()
     for n in range(5000):
@@ -412,7 +412,7 @@ def test_a_lost_source_is_an_absence_and_an_ended_one_is_not() -> None:
     assert ended.due(100, 100) == []
 
 
-def test_dead_air_is_posted_as_it_came_over_the_bus() -> None:
+def test_dead_air_is_posted_as_received_from_the_bus() -> None:
     sample = SampleStation()
     begins, ends = (replace(sample.dead_air(), active=active) for active in (True, False))
     selector = PostSelector(("segment", "dead-air"), 30)
@@ -446,7 +446,7 @@ def scrape(port: int) -> dict[str, Any]:
     return {family.name: family for family in text_string_to_metric_families(text)}
 
 
-def test_metrics_of_a_live_daemon(stateful_folder: Path) -> None:
+def test_a_live_daemon_has_metrics(stateful_folder: Path) -> None:
     port = int(free_endpoint().rpartition(":")[2])
     with start(
         *("listen", "--model", stateful_folder, "--input", "demo", "-q", "--publish", ANY),
@@ -476,7 +476,7 @@ def test_metrics_of_a_live_daemon(stateful_folder: Path) -> None:
         assert daemon.wait(10) == 0
 
 
-def test_metrics_are_for_this_machine_unless_asked_otherwise(warned: list[str]) -> None:
+def test_metrics_are_local_unless_configured_otherwise(warned: list[str]) -> None:
     server = MetricsServer(":0", warn=warned.append)
     server.start()
     assert server._server.server_address[0] == "127.0.0.1"

@@ -53,7 +53,7 @@ def test_an_allowed_client_gets_data(ring: KeyRing) -> None:
         assert gets_data(endpoint, 10, server_key=ring.server_key, keys=ring.daemon)
 
 
-def test_an_unknown_client_gets_none_and_is_told_why(ring: KeyRing) -> None:
+def test_an_unknown_client_gets_no_data_and_the_reason(ring: KeyRing) -> None:
     with (
         bus(ANY, "--keys", ring.daemon) as endpoint,
         Subscriber(endpoint, server_key=ring.server_key, keys=ring.mallory) as subscriber,
@@ -62,7 +62,7 @@ def test_an_unknown_client_gets_none_and_is_told_why(ring: KeyRing) -> None:
         assert ring.mallory.secret.decode() not in subscriber.link.detail
 
 
-def test_the_wrong_server_key_gets_none_and_is_told_why(ring: KeyRing) -> None:
+def test_a_wrong_server_key_gets_no_data_and_the_reason(ring: KeyRing) -> None:
     with (
         bus(ANY, "--keys", ring.daemon) as endpoint,
         Subscriber(
@@ -72,7 +72,7 @@ def test_the_wrong_server_key_gets_none_and_is_told_why(ring: KeyRing) -> None:
         refused(subscriber, "--server-key is not that daemon's key")
 
 
-def test_a_plain_client_gets_none_and_is_told_why(ring: KeyRing) -> None:
+def test_a_plain_client_gets_no_data_and_the_reason(ring: KeyRing) -> None:
     with (
         bus(ANY, "--keys", ring.daemon) as endpoint,
         Subscriber(endpoint) as subscriber,
@@ -80,20 +80,20 @@ def test_a_plain_client_gets_none_and_is_told_why(ring: KeyRing) -> None:
         refused(subscriber, "--server-key")
 
 
-def test_an_encrypted_client_gets_none_from_a_plain_daemon(ring: KeyRing) -> None:
+def test_an_encrypted_client_gets_no_data_from_a_plain_daemon(ring: KeyRing) -> None:
     """Else whoever takes the daemon's place could feed it anything."""
     with bus(ANY) as endpoint:
         assert not gets_data(endpoint, 2, server_key=ring.server_key, keys=ring.alice)
         assert gets_data(endpoint, 10)
 
 
-def test_a_client_with_half_a_pair_gets_none(ring: KeyRing) -> None:
+def test_a_client_with_half_a_key_pair_gets_no_data(ring: KeyRing) -> None:
     forged = KeyPair(public=ring.alice.public, secret=ring.mallory.secret)
     with bus(ANY, "--keys", ring.daemon) as endpoint:
         assert not gets_data(endpoint, 1.5, server_key=ring.server_key, keys=forged)
 
 
-def test_nobody_reads_along(ring: KeyRing) -> None:
+def test_events_on_the_wire_are_unreadable(ring: KeyRing) -> None:
     """What goes over the wire has nothing of the events in it, as it has without keys."""
 
     def wire(*flags: str | Path, **keys: object) -> bytes:
@@ -125,7 +125,7 @@ def test_nobody_reads_along(ring: KeyRing) -> None:
     )
 
 
-def test_allow_takes_effect_without_a_restart_of_anyone(ring: KeyRing) -> None:
+def test_allow_takes_effect_without_any_restart(ring: KeyRing) -> None:
     with (
         bus(ANY, "--keys", ring.daemon) as endpoint,
         Subscriber(endpoint, server_key=ring.server_key, keys=ring.mallory) as subscriber,
@@ -135,7 +135,7 @@ def test_allow_takes_effect_without_a_restart_of_anyone(ring: KeyRing) -> None:
         assert subscriber.receive(10) is not None
 
 
-def test_allow_disturbs_nobody(ring: KeyRing) -> None:
+def test_allow_does_not_disturb_other_clients(ring: KeyRing) -> None:
     with Publisher(ANY, auth=Authenticator(ring.daemon, print)) as publisher:
         with Subscriber(publisher.endpoint, server_key=ring.server_key, keys=ring.alice) as there:
             until(lambda: there.link.state == "live", pump=lambda: there.receive(0.05))
@@ -151,7 +151,7 @@ def test_allow_disturbs_nobody(ring: KeyRing) -> None:
         assert publisher.stats.connections_refused == 0
 
 
-def test_revoke_ends_a_connection_that_is_up_and_spares_the_others(ring: KeyRing) -> None:
+def test_revoke_closes_an_open_connection_and_keeps_the_others(ring: KeyRing) -> None:
     allow(ring.daemon, "mallory", ring.mallory.public.decode())
     with (
         bus(ANY, "--keys", ring.daemon) as endpoint,
@@ -176,7 +176,7 @@ def test_revoke_ends_a_connection_that_is_up_and_spares_the_others(ring: KeyRing
 
 
 @pytest.mark.parametrize("dropped", [True, False])
-def test_a_revoked_client_that_subscribes_only_now_gets_none(
+def test_a_revoked_client_that_subscribes_later_gets_no_data(
     ring: KeyRing, monkeypatch: pytest.MonkeyPatch, dropped: bool
 ) -> None:
     """Keys are checked at the handshake; a connection that was idle then must not slip through."""
@@ -200,7 +200,7 @@ def test_a_revoked_client_that_subscribes_only_now_gets_none(
                 assert not idle.poll(50)
 
 
-def test_the_list_becoming_open_to_others_shuts_everyone_out(ring: KeyRing) -> None:
+def test_a_client_list_open_to_others_locks_everyone_out(ring: KeyRing) -> None:
     warned: list[str] = []
     with (
         Publisher(ANY, auth=Authenticator(ring.daemon, warned.append)) as publisher,
@@ -230,7 +230,7 @@ def test_an_exposed_endpoint_needs_keys(ring: KeyRing, tmp_path: Path) -> None:
         assert not gets_data(here, 1)
 
 
-def test_a_subscriber_without_its_own_keys_is_told_what_to_do(tmp_path: Path) -> None:
+def test_a_subscriber_without_its_own_keys_gets_advice(tmp_path: Path) -> None:
     key = new_pair(tmp_path / "a").public.decode()
     with pytest.raises(KeysError, match="streamgenre keys new"):
         Subscriber(server_key=key, keys=tmp_path / "none")
@@ -240,7 +240,7 @@ def test_a_subscriber_without_its_own_keys_is_told_what_to_do(tmp_path: Path) ->
         Subscriber(server_key=[key] * 3, keys=tmp_path / "a")
 
 
-def test_the_commands_from_two_machines(
+def test_the_commands_work_across_two_machines(
     ring: KeyRing, stateful_folder: Path, tmp_path: Path
 ) -> None:
     endpoint = free_endpoint()

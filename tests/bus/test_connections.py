@@ -54,7 +54,7 @@ def subscribe(connections: Connections, topic: bytes) -> bytes | None:
     return connections.handle_message(message, lambda name: True)  # type: ignore[arg-type]
 
 
-def test_subscriptions_may_have_the_documented_bytes_and_not_one_more(
+def test_a_subscription_is_limited_to_the_documented_bytes(
     connections: Connections,
 ) -> None:
     topics = [b"%0512d" % number for number in range(MAX_TOPIC_BYTES // 512)]
@@ -65,7 +65,7 @@ def test_subscriptions_may_have_the_documented_bytes_and_not_one_more(
     assert connections._bytes == 0
 
 
-def test_a_connection_may_have_the_documented_subscriptions_and_not_one_more(
+def test_a_connection_is_limited_to_the_documented_subscriptions(
     connections: Connections,
 ) -> None:
     topics = [b"%d" % number for number in range(MAX_TOPICS)]
@@ -86,7 +86,7 @@ def test_a_connection_is_slow_only_after_a_while(connections: Connections) -> No
     assert connections.slow == 1
 
 
-def test_later_connections_have_greater_numbers() -> None:
+def test_later_connections_have_higher_numbers() -> None:
     """By these the messages of a descriptor's former owner are recognised."""
     with Publisher("tcp://127.0.0.1:*") as publisher:
         seen: list[int] = []

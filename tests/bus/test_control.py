@@ -65,7 +65,7 @@ def raw(endpoint: str, *parts: bytes, timeout: float = 3) -> dict[str, Any] | No
         return answer
 
 
-def test_a_request_of_any_client_is_answered_with_its_id(echo: ControlSocket) -> None:
+def test_a_request_from_any_client_is_answered_with_its_id(echo: ControlSocket) -> None:
     body = {"request": "x", "id": "ü7"}
     wanted = {"id": "ü7", "ok": True, "result": {"request": "x"}}
     assert request(echo.endpoint, body) == wanted
@@ -95,7 +95,7 @@ def test_a_request_of_any_client_is_answered_with_its_id(echo: ControlSocket) ->
     ],
     ids=range(9),
 )
-def test_bad_requests_get_an_error_as_json(echo: ControlSocket, body: bytes, code: str) -> None:
+def test_bad_requests_get_a_json_error(echo: ControlSocket, body: bytes, code: str) -> None:
     answer = raw(echo.endpoint, body)
     assert answer is not None
     assert answer["ok"] is False
@@ -104,13 +104,13 @@ def test_bad_requests_get_an_error_as_json(echo: ControlSocket, body: bytes, cod
     assert raw(echo.endpoint, b'{"request": "x"}') is not None  # and it goes on
 
 
-def test_a_huge_message_ends_the_connection(echo: ControlSocket) -> None:
+def test_a_huge_message_closes_the_connection(echo: ControlSocket) -> None:
     assert raw(echo.endpoint, bytes(MAX_MESSAGE + 1), timeout=1) is None
     assert raw(echo.endpoint, b"a", b"b", b"c", b"d", timeout=0.5) is None
     assert raw(echo.endpoint, b'{"request": "x"}') is not None
 
 
-def test_too_many_requests_at_once_are_told_to_come_again(echo: ControlSocket) -> None:
+def test_too_many_requests_at_once_are_asked_to_retry(echo: ControlSocket) -> None:
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
     with socket:
         socket.connect(echo.endpoint)
@@ -123,7 +123,7 @@ def test_too_many_requests_at_once_are_told_to_come_again(echo: ControlSocket) -
     assert (codes.count("busy"), codes.count("timeout")) == (5, MAX_PENDING)
 
 
-def test_events_go_on_under_a_flood_of_requests(echo: ControlSocket) -> None:
+def test_events_continue_under_a_flood_of_requests(echo: ControlSocket) -> None:
     stop = threading.Event()
 
     def flood() -> None:
@@ -163,7 +163,9 @@ def daemon() -> Iterator[tuple[str, MemorySource, list[AnyEvent]]]:
         thread.join()
 
 
-def test_status_and_stations(daemon: tuple[str, MemorySource, list[AnyEvent]]) -> None:
+def test_status_and_stations_can_be_requested(
+    daemon: tuple[str, MemorySource, list[AnyEvent]],
+) -> None:
     answer = request(daemon[0], {"request": "status"})
     assert answer["ok"]
     assert set(answer["result"]) == {"version", "uptime_s", "bus", "stations"}
@@ -173,7 +175,7 @@ def test_status_and_stations(daemon: tuple[str, MemorySource, list[AnyEvent]]) -
     assert stations[0]["source_state"] == "live"
 
 
-def test_reset_ends_the_segment_and_forgets(
+def test_reset_ends_the_segment_and_clears_the_state(
     daemon: tuple[str, MemorySource, list[AnyEvent]],
 ) -> None:
     endpoint, _, told = daemon
@@ -187,7 +189,9 @@ def test_reset_ends_the_segment_and_forgets(
     assert "did you mean 'kitchen'" in answer["error"]["message"]
 
 
-def test_the_model_is_changed_under_way(daemon: tuple[str, MemorySource, list[AnyEvent]]) -> None:
+def test_the_model_can_be_changed_while_running(
+    daemon: tuple[str, MemorySource, list[AnyEvent]],
+) -> None:
     endpoint, source, told = daemon
     answer = request(endpoint, {"request": "model", "model": "cnn"}, timeout=20)
     assert answer == {"ok": True, "result": None}
@@ -200,7 +204,7 @@ def test_the_model_is_changed_under_way(daemon: tuple[str, MemorySource, list[An
     assert numbers == list(range(len(numbers)))  # the session goes on
 
 
-def test_a_model_of_other_features_is_refused(stateful_folder: Path) -> None:
+def test_a_model_with_other_features_is_rejected(stateful_folder: Path) -> None:
     told: list[AnyEvent] = []
     engine = Engine(told.append, EngineSettings())
     engine.add("kitchen", MemorySource("kitchen"), load_model("lstm"))
@@ -230,7 +234,7 @@ def test_wrong_requests_are_explained(
     assert words in answer["error"]["message"]
 
 
-def test_the_same_keys_as_the_bus(tmp_path: Path) -> None:
+def test_the_control_socket_uses_the_keys_of_the_bus(tmp_path: Path) -> None:
     ring = KeyRing(tmp_path)
 
     def keys(pair: Any) -> Callable[[zmq.Socket[bytes]], None]:
@@ -265,11 +269,11 @@ def test_an_exposed_control_socket_needs_keys() -> None:
         Publisher(ANY, control=ControlSocket("tcp://0.0.0.0:*", Echo()))
 
 
-def test_the_flags_know_the_requests() -> None:
+def test_the_flags_cover_the_requests() -> None:
     assert set(NAMES) == set(REQUESTS)
 
 
-def test_the_commands(stateful_folder: Path, tmp_path: Path) -> None:
+def test_the_commands_work(stateful_folder: Path, tmp_path: Path) -> None:
     control, ipc = free_endpoint(), f"ipc://{tmp_path / 'bus'}"
     ask = ("control", "--connect", control)
     with start(

@@ -21,7 +21,7 @@ from streamgenre.bus.publisher import Publisher
         ("a:b:1", None),
     ],
 )
-def test_addresses_to_serve_http_on(text: str, address: tuple[str, int] | None) -> None:
+def test_http_addresses_are_parsed(text: str, address: tuple[str, int] | None) -> None:
     assert http_address(text) == address
     assert bool(address_problem(text)) == (address is None)
 

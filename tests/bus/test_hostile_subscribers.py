@@ -89,7 +89,9 @@ def wait_idle(publisher: Publisher) -> None:
     until(lambda: not publisher._queue, 30)
 
 
-def test_who_never_reads_is_seen_counted_and_bounded(publisher: Publisher) -> None:
+def test_a_subscriber_that_never_reads_is_detected_counted_and_bounded(
+    publisher: Publisher,
+) -> None:
     made_up = SampleStation()
     with raw_subscriber(publisher.endpoint), Subscriber(publisher.endpoint) as kind:
         until(lambda: publisher.stats.subscribers == 2)
@@ -131,7 +133,7 @@ def publisher_sent(made_up: SampleStation) -> int:
     return made_up._updates - 1
 
 
-def test_a_slow_reader_of_a_simulated_hour_knows_what_it_missed(publisher: Publisher) -> None:
+def test_a_slow_reader_knows_what_it_missed_in_a_simulated_hour(publisher: Publisher) -> None:
     """One event a minute is read while 3600 a simulated hour come: nothing is lost silently."""
     made_up = SampleStation()
     with Subscriber(publisher.endpoint, types=["update"]) as slow:
@@ -170,7 +172,7 @@ def test_a_reader_that_overflows_counts_every_missing_event(publisher: Publisher
         assert read > SEND_QUEUE
 
 
-def test_a_thousand_subscribers() -> None:
+def test_a_thousand_subscribers_are_served() -> None:
     with bus(ANY) as endpoint:
         readers = (
             "import sys, zmq\n"
@@ -210,7 +212,7 @@ def test_a_thousand_subscribers() -> None:
                 end(process)
 
 
-def test_a_flood_of_connections_and_broken_handshakes() -> None:
+def test_a_flood_of_connections_and_broken_handshakes_is_survived() -> None:
     process, endpoint = spawn_bus(ANY)
     try:
         daemon = psutil.Process(process.pid)
@@ -255,7 +257,9 @@ def test_a_flood_of_connections_and_broken_handshakes() -> None:
         end(process)
 
 
-def test_too_many_subscriptions_end_a_connection_and_free_its_memory(publisher: Publisher) -> None:
+def test_too_many_subscriptions_close_a_connection_and_free_its_memory(
+    publisher: Publisher,
+) -> None:
     for topics in (
         [b"%d" % n for n in range(MAX_TOPICS + 10)],  # too many
         [b"%0300d" % n for n in range(200)],  # too long together
@@ -267,7 +271,7 @@ def test_too_many_subscriptions_end_a_connection_and_free_its_memory(publisher: 
     assert publisher._connections._bytes == 0
 
 
-def test_one_that_subscribes_over_and_over_is_dropped(publisher: Publisher) -> None:
+def test_a_client_that_keeps_subscribing_is_dropped(publisher: Publisher) -> None:
     with raw_subscriber(publisher.endpoint) as raw:
         again = b"\x00\x05\x01abcd" + b"\x00\x05\x00abcd"
         with suppress(ConnectionError):
@@ -291,7 +295,7 @@ class FakeFrame:
         return self._properties[name]
 
 
-def test_what_a_former_owner_of_a_descriptor_said_harms_no_one() -> None:
+def test_messages_of_a_descriptors_former_owner_are_ignored() -> None:
     with zmq.Context() as context:
         bus_socket: zmq.Socket[bytes] = context.socket(zmq.XPUB)
         bus_socket.set(zmq.XPUB_MANUAL, 1)
@@ -312,7 +316,7 @@ def test_what_a_former_owner_of_a_descriptor_said_harms_no_one() -> None:
         bus_socket.close()
 
 
-def test_what_a_subscriber_says_besides_is_ignored(publisher: Publisher) -> None:
+def test_other_messages_from_a_subscriber_are_ignored(publisher: Publisher) -> None:
     with raw_subscriber(publisher.endpoint) as raw:
         for message in (b"", b"\x02", b"\x07hello", bytes(100)):
             raw.sendall(b"\x00" + bytes([len(message)]) + message)
@@ -327,7 +331,7 @@ def test_what_a_subscriber_says_besides_is_ignored(publisher: Publisher) -> None
             heard += chunk
 
 
-def test_a_reader_that_sleeps_keeps_its_connection_and_its_process(publisher: Publisher) -> None:
+def test_a_sleeping_reader_keeps_its_connection_and_its_process(publisher: Publisher) -> None:
     """Not even for longer than a heartbeat would wait, with its queues full to the brim."""
     code = (
         "import sys, time\nfrom streamgenre import Subscriber\n"

@@ -30,7 +30,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_new_pair_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+def test_only_its_owner_can_read_a_new_key_pair(tmp_path: Path) -> None:
     folder = tmp_path / "config" / "keys"
     before = os.umask(0)  # the most generous one
     try:
@@ -69,7 +69,7 @@ def test_a_folder_open_to_others_is_refused(tmp_path: Path) -> None:
         allow(folder, "a", new_pair(tmp_path / "a").public.decode())
 
 
-def test_a_pair_is_not_overwritten_by_accident(tmp_path: Path) -> None:
+def test_a_key_pair_is_not_overwritten_by_accident(tmp_path: Path) -> None:
     pair = new_pair(tmp_path / "keys")
     with pytest.raises(KeysError, match="exists already"):
         new_pair(tmp_path / "keys")
@@ -85,12 +85,12 @@ def test_public_keys_need_no_quotes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "abc", "~" * 40, "#" * 40, "ü" * 40, "a" * 41, "a" * 39])
-def test_what_is_no_key_is_refused(key: str) -> None:
+def test_an_invalid_key_is_rejected(key: str) -> None:
     with pytest.raises(KeysError, match="not a public key: expected the 40 characters"):
         check_public(key)
 
 
-def test_allow_and_revoke_keep_the_list_true(tmp_path: Path) -> None:
+def test_allow_and_revoke_keep_the_list_correct(tmp_path: Path) -> None:
     folder = tmp_path / "keys"
     one, two = (new_pair(tmp_path / n).public.decode() for n in ("1", "2"))
     allow(folder, "one", one)
@@ -110,7 +110,7 @@ def test_allow_and_revoke_keep_the_list_true(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["one", "one two three", "a b\n", "x y"])
-def test_a_damaged_list_is_told_with_its_line(tmp_path: Path, line: str) -> None:
+def test_a_damaged_list_is_reported_with_its_line(tmp_path: Path, line: str) -> None:
     folder = tmp_path / "keys"
     new_pair(folder)
     (folder / CLIENTS).write_text(f"# friends\n{line}\n")
@@ -119,7 +119,9 @@ def test_a_damaged_list_is_told_with_its_line(tmp_path: Path, line: str) -> None
         read_clients(folder)
 
 
-def test_where_the_keys_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_keys_are_looked_up_in_the_documented_places(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert default_folder() == tmp_path / "streamgenre" / "keys"
     monkeypatch.setenv("XDG_CONFIG_HOME", "relative")  # to be ignored, says the standard
@@ -127,7 +129,7 @@ def test_where_the_keys_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert default_folder() == tmp_path / ".config" / "streamgenre" / "keys"
 
 
-def test_the_command(tmp_path: Path) -> None:
+def test_the_command_works(tmp_path: Path) -> None:
     env = {"XDG_CONFIG_HOME": str(tmp_path)}
     folder = tmp_path / "streamgenre" / "keys"
     missing = streamgenre("keys", "show", env=env)

@@ -48,7 +48,7 @@ def publish_one_of_each(publisher: Publisher, *names: str) -> None:
     until(lambda: not publisher._queue)
 
 
-def test_a_plain_subscriber_gets_the_last_of_each_type_of_every_station() -> None:
+def test_a_plain_subscriber_gets_the_last_event_of_each_type_and_station() -> None:
     with Publisher(ANY) as publisher:
         publish_one_of_each(publisher, "kitchen", "bath/ü")
         with plain(publisher.endpoint, "") as socket:
@@ -61,7 +61,7 @@ def test_a_plain_subscriber_gets_the_last_of_each_type_of_every_station() -> Non
     assert {e["seq"] for e in told if e["type"] == "update"} == {4}
 
 
-def test_a_station_that_was_removed_is_forgotten_behind_its_last_event() -> None:
+def test_a_removed_station_is_forgotten_after_its_last_event() -> None:
     with Publisher(ANY) as publisher, plain(publisher.endpoint, "") as early:
         received(early, 0.3)
         publish_one_of_each(publisher, "stays", "goes", "goes on")
@@ -72,7 +72,7 @@ def test_a_station_that_was_removed_is_forgotten_behind_its_last_event() -> None
             assert {e["station"] for e in received(late)} == {"stays", "goes on"}
 
 
-def test_only_what_was_asked_for_comes() -> None:
+def test_only_subscribed_topics_arrive() -> None:
     with Publisher(ANY) as publisher:
         publish_one_of_each(publisher, "kitchen", "bath")
         with plain(publisher.endpoint, "update/bath") as socket:
@@ -80,7 +80,7 @@ def test_only_what_was_asked_for_comes() -> None:
     assert [(e["type"], e["station"]) for e in told] == [("update", "bath")]
 
 
-def test_who_was_there_before_drops_the_repetition_and_reports_no_hole() -> None:
+def test_an_earlier_subscriber_drops_the_repetition_and_reports_no_hole() -> None:
     with Publisher(ANY) as publisher, Subscriber(publisher.endpoint) as early:
         made_up = SampleStation()
         publisher.send(made_up.update())
@@ -97,7 +97,7 @@ def test_who_was_there_before_drops_the_repetition_and_reports_no_hole() -> None
         assert early.missed == 0
 
 
-def test_a_late_joiner_goes_on_without_a_hole() -> None:
+def test_a_late_subscriber_continues_without_a_hole() -> None:
     with bus(ANY, "--stations", "a,b,c", "--hop", "0.02") as endpoint:
         time.sleep(1)
         for _ in range(5):
@@ -109,7 +109,7 @@ def test_a_late_joiner_goes_on_without_a_hole() -> None:
             assert all(first[name].seq > 0 for name in "abc")
 
 
-def test_a_join_costs_the_others_one_repetition_not_one_a_join() -> None:
+def test_many_joins_cost_the_others_one_repetition() -> None:
     with Publisher(ANY) as publisher, plain(publisher.endpoint, "update/") as witness:
         publisher.send(SampleStation().update())
         received(witness, 0.3)
@@ -120,14 +120,14 @@ def test_a_join_costs_the_others_one_repetition_not_one_a_join() -> None:
             socket.close(linger=0)
 
 
-def test_the_mark_leaves_the_event_as_it_was() -> None:
+def test_the_retained_mark_does_not_change_the_event() -> None:
     event = SampleStation().update()
     late = from_json(mark_retained(event.to_json().encode()))
     assert late.retained
     assert late.as_dict() | {"retained": False} == event.as_dict() | {"retained": False}
 
 
-def test_one_topic_is_not_repeated_all_the_time() -> None:
+def test_one_topic_is_not_repeated_continuously() -> None:
     last = LastValues(0.0)
     last.keep(b"update/a", b"{}")
     sent = []
@@ -137,7 +137,7 @@ def test_one_topic_is_not_repeated_all_the_time() -> None:
     assert sent == [0.0, 0.25, 0.5, 0.75]
 
 
-def test_repetitions_have_a_budget() -> None:
+def test_repetitions_are_rate_limited() -> None:
     last = LastValues(0.0)
     for n in range(100):
         last.keep(f"update/{n}".encode(), b"{}")

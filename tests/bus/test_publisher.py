@@ -58,7 +58,7 @@ def settle() -> None:
     time.sleep(0.2)  # subscriptions travel; PUB drops what is sent before they arrive
 
 
-def test_what_is_sent_arrives_typed() -> None:
+def test_sent_events_arrive_typed() -> None:
     with Publisher(ANY) as publisher, Subscriber(publisher.endpoint, timeout=2) as subscriber:
         settle()
         sent = update("küche/ü", 0)
@@ -93,7 +93,7 @@ def test_filters_match_whole_names_and_types() -> None:
         assert [(e.TYPE, e.station) for e in subscriber] == [("update", "rock")]
 
 
-def test_holes_are_counted_within_a_session_only() -> None:
+def test_holes_are_counted_only_within_a_session() -> None:
     with Publisher(ANY) as publisher, Subscriber(publisher.endpoint, timeout=0.5) as subscriber:
         settle()
         for seq in (5, 6, 9):
@@ -141,7 +141,7 @@ def test_a_port_in_use_is_explained() -> None:
     "endpoint",
     ["tcp://0.0.0.0:5757", "tcp://*:5757", "tcp://192.168.1.5:5757", "tcp://[::]:5757"],
 )
-def test_other_machines_are_refused(endpoint: str) -> None:
+def test_non_local_endpoints_are_rejected(endpoint: str) -> None:
     with pytest.raises(BusError, match="refusing"):
         check_endpoint(endpoint)
 
@@ -149,19 +149,19 @@ def test_other_machines_are_refused(endpoint: str) -> None:
 @pytest.mark.parametrize(
     "endpoint", ["", "5757", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", "udp://127.0.0.1:1"]
 )
-def test_malformed_endpoints_are_refused(endpoint: str) -> None:
+def test_malformed_endpoints_are_rejected(endpoint: str) -> None:
     with pytest.raises(BusError, match="expected tcp://"):
         check_endpoint(endpoint)
 
 
-def test_loopback_and_ipc_are_taken(tmp_path: Path) -> None:
+def test_loopback_and_ipc_are_accepted(tmp_path: Path) -> None:
     for endpoint in ("tcp://localhost:1", "tcp://[::1]:5757", "tcp://127.0.0.2:*"):
         check_endpoint(endpoint)
     with Publisher(f"ipc://{tmp_path / 'bus'}") as publisher:
         assert publisher.endpoint.endswith("bus")
 
 
-def test_wrong_arguments_of_a_subscriber() -> None:
+def test_wrong_subscriber_arguments_are_rejected() -> None:
     with pytest.raises(BusError, match="did you mean 'update'"):
         Subscriber(types=["updates"])
     with pytest.raises(BusError, match="cannot connect"):

@@ -3,13 +3,13 @@ from __future__ import annotations
 from streamgenre.bus.token_bucket import TokenBucket
 
 
-def test_a_full_bucket_can_be_emptied_at_once_and_no_further() -> None:
+def test_a_full_bucket_allows_its_capacity_at_once_and_no_more() -> None:
     bucket = TokenBucket(10, 2, now=0.0)
     assert bucket.take(10, now=0.0)
     assert not bucket.take(0.5, now=0.0)
 
 
-def test_it_refills_at_its_rate_up_to_its_capacity() -> None:
+def test_a_bucket_refills_at_its_rate_up_to_its_capacity() -> None:
     bucket = TokenBucket(10, 2, now=0.0)
     assert bucket.take(10, now=0.0)
     assert not bucket.take(5, now=2.0)  # 4 tokens

@@ -105,12 +105,12 @@ def test_flags_agree_with_the_settings() -> None:
             assert f"(default: {shown}" in said[flag], flag
 
 
-def test_version_and_module() -> None:
+def test_the_version_is_shown() -> None:
     assert streamgenre("--version").stdout == f"streamgenre {__version__}\n"
 
 
 @pytest.mark.parametrize("kind", ["stateful_folder", "windowed_folder"])
-def test_a_file_to_json_lines(kind: str, wav: Path, request: pytest.FixtureRequest) -> None:
+def test_a_file_becomes_json_lines(kind: str, wav: Path, request: pytest.FixtureRequest) -> None:
     folder = request.getfixturevalue(kind)
     done = listen(folder, "--input", wav, "--pace", "fast", "--json")
     assert (done.returncode, done.stderr) == (0, "")
@@ -153,7 +153,7 @@ def test_raw_pcm_from_a_pipe_equals_the_file(stateful_folder: Path, wav: Path) -
     )
 
 
-def test_not_a_number_on_standard_input_is_counted(stateful_folder: Path) -> None:
+def test_nan_on_standard_input_is_counted(stateful_folder: Path) -> None:
     pcm = music(3).astype("<f4")
     pcm[[3, 50_000]] = [np.nan, np.inf]
     raw = ("--rate", "44100", "--channels", "1", "--format", "f32le")
@@ -166,7 +166,7 @@ def test_not_a_number_on_standard_input_is_counted(stateful_folder: Path) -> Non
     )
 
 
-def test_a_pipe_gets_lines_for_people(stateful_folder: Path, wav: Path) -> None:
+def test_a_pipe_gets_human_readable_lines(stateful_folder: Path, wav: Path) -> None:
     done = listen(stateful_folder, "--input", wav, "--pace", "fast", "--station", "kitchen")
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
@@ -196,7 +196,7 @@ def test_subscribe_prints_what_listen_publishes(stateful_folder: Path, wav: Path
     assert [e["seq"] for e in received] == list(range(received[0]["seq"], received[0]["seq"] + 3))
 
 
-def test_a_reader_that_leaves_ends_it_quietly(stateful_folder: Path, wav: Path) -> None:
+def test_a_reader_that_leaves_ends_the_command_quietly(stateful_folder: Path, wav: Path) -> None:
     for show in ("--json", "--no-dashboard"):
         with start(
             *("listen", "--model", stateful_folder, "--publish", free_endpoint()),
@@ -211,7 +211,7 @@ def test_a_reader_that_leaves_ends_it_quietly(stateful_folder: Path, wav: Path) 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_end_it_in_good_order(
+def test_signals_end_the_command_cleanly(
     number: signal.Signals, stateful_folder: Path, tmp_path: Path
 ) -> None:
     wav = write_wav(tmp_path / "long.wav", music(30))
@@ -300,7 +300,7 @@ def test_a_free_port_is_reported(stateful_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_reader_that_does_not_read_does_not_keep_it_from_ending(
+def test_a_reader_that_does_not_read_does_not_block_the_exit(
     number: signal.Signals, stateful_folder: Path, tmp_path: Path
 ) -> None:
     wav = write_wav(tmp_path / "long.wav", np.tile(music(50, rate=8_000), 20), 8_000)
@@ -313,7 +313,7 @@ def test_a_reader_that_does_not_read_does_not_keep_it_from_ending(
         assert daemon.wait(4) == 0
 
 
-def test_a_pipe_that_stalls_is_lost_and_its_time_away_is_a_gap(
+def test_a_stalled_pipe_is_lost_and_its_absence_is_a_gap(
     stateful_folder: Path,
 ) -> None:
     raw = ("--rate", "44100", "--channels", "1", "--format", "s16le")
@@ -362,7 +362,9 @@ def test_control_characters_in_an_error_are_not_printed(stateful_folder: Path) -
     assert "\x1b" not in done.stderr
 
 
-def test_a_model_that_returns_nan(stateful_folder: Path, wav: Path, tmp_path: Path) -> None:
+def test_a_model_that_returns_nan_is_reported(
+    stateful_folder: Path, wav: Path, tmp_path: Path
+) -> None:
     import onnx
 
     graph = onnx.load(str(stateful_folder / "model.onnx"))
@@ -373,7 +375,7 @@ def test_a_model_that_returns_nan(stateful_folder: Path, wav: Path, tmp_path: Pa
     check_error(listen(folder, "--input", wav, "--pace", "fast"), "no numbers")
 
 
-def test_a_port_in_use(stateful_folder: Path, wav: Path) -> None:
+def test_a_port_in_use_is_reported(stateful_folder: Path, wav: Path) -> None:
     endpoint = free_endpoint()
     flags = ("--model", stateful_folder, "--publish", endpoint, "--input", wav)
     with start("listen", *flags, "--json") as first:
@@ -384,7 +386,7 @@ def test_a_port_in_use(stateful_folder: Path, wav: Path) -> None:
         first.communicate()
 
 
-def test_a_full_disk(stateful_folder: Path, wav: Path) -> None:
+def test_a_full_disk_is_reported(stateful_folder: Path, wav: Path) -> None:
     with Path("/dev/full").open("w") as full:
         for show in ("--json", "--no-dashboard"):
             with start(
@@ -398,7 +400,9 @@ def test_a_full_disk(stateful_folder: Path, wav: Path) -> None:
             assert "Traceback" not in said
 
 
-def test_a_damaged_model_folder(stateful_folder: Path, wav: Path, tmp_path: Path) -> None:
+def test_a_damaged_model_folder_is_reported(
+    stateful_folder: Path, wav: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     for file in stateful_folder.iterdir():
@@ -418,7 +422,7 @@ def test_subscribe_explains_bad_flags() -> None:
     )
 
 
-def test_a_traceback_only_with_debug(stateful_folder: Path) -> None:
+def test_only_debug_prints_a_traceback(stateful_folder: Path) -> None:
     for flags in (
         ["--debug", "listen", "--input", "no/such.wav"],
         ["listen", "--input", "no/such.wav", "--debug"],
@@ -426,7 +430,7 @@ def test_a_traceback_only_with_debug(stateful_folder: Path) -> None:
         assert "Traceback" in streamgenre(*flags, "--model", stateful_folder).stderr
 
 
-def test_no_command_is_wrong_usage() -> None:
+def test_a_missing_command_is_wrong_usage() -> None:
     assert streamgenre().returncode == 2
     assert streamgenre("lisen").returncode == 2
     for flags in (("--shuffle", "x"), ("--json", "--quiet")):

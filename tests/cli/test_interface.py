@@ -32,7 +32,7 @@ def pair() -> tuple[dict[str, Any], dict[str, Any]]:
     return dict(leaves(json.loads(SNAPSHOT.read_text("utf-8")))), dict(leaves(today))
 
 
-def test_nothing_that_users_call_by_name_is_gone_or_different(
+def test_no_public_name_is_missing_or_changed(
     pair: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
     before, today = pair
@@ -40,13 +40,13 @@ def test_nothing_that_users_call_by_name_is_gone_or_different(
     assert gone == {}, "a rename breaks the users: keep the old name, or say so in the changelog"
 
 
-def test_what_is_new_is_in_the_snapshot(pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def test_every_new_name_is_in_the_snapshot(pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
     """Else its next rename would go unnoticed: `python tests/cli/test_interface.py` writes it."""
     before, today = pair
     assert sorted(set(today) - set(before)) == []
 
 
-def test_the_snapshot_holds_what_it_should(pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def test_the_snapshot_is_complete(pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
     before, _ = pair
     assert before["/commands/commands/listen/flags/--input/action"] == "Append"
     assert before["/configuration/properties/engine/properties/hop_s/default"] == 1.0

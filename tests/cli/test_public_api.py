@@ -20,7 +20,7 @@ def run(code: str) -> str:
     return done.stdout.strip()
 
 
-def test_every_public_name_is_there_and_listed() -> None:
+def test_every_public_name_exists_and_is_listed() -> None:
     for name in streamgenre.__all__:
         assert getattr(streamgenre, name) is not None
         assert name in dir(streamgenre)
@@ -38,7 +38,7 @@ def test_all_event_types_and_errors_are_public() -> None:
     assert len(wanted) >= 15
 
 
-def test_importing_it_loads_nothing_else() -> None:
+def test_importing_the_package_loads_nothing_else() -> None:
     """Not even `logging`, which takes longer than all of `streamgenre --help`."""
     loaded = "sorted(n for n in sys.modules if n.partition('.')[0] in "
     heavy = "('streamgenre', 'zmq', 'numpy', 'logging', 'json', 'dataclasses')))"
@@ -48,7 +48,7 @@ def test_importing_it_loads_nothing_else() -> None:
     assert run(code) == "False"
 
 
-def test_type_checkers_see_the_types(tmp_path: Path) -> None:
+def test_type_checkers_find_the_types(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
         "import streamgenre\n"
@@ -66,7 +66,7 @@ def test_type_checkers_see_the_types(tmp_path: Path) -> None:
         assert shown in done.stdout.replace("builtins.", ""), done.stdout
 
 
-def test_a_program_without_logging_set_up_hears_nothing() -> None:
+def test_without_logging_configuration_nothing_is_printed() -> None:
     """Python would print the warnings of a library without a handler on standard error."""
     code = (
         "import sys, streamgenre.audio.clock as clock\n"

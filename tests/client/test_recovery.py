@@ -39,7 +39,7 @@ with Subscriber(sys.argv[1], types=["update"]) as s:
 """
 
 
-def test_twenty_readers_outlive_their_daemon() -> None:
+def test_twenty_readers_survive_a_daemon_restart() -> None:
     endpoint = free_endpoint()
     first, _ = spawn_bus(endpoint)
     readers = [
@@ -72,7 +72,7 @@ def test_twenty_readers_outlive_their_daemon() -> None:
             end(process)
 
 
-def test_a_daemon_that_hangs_is_noticed_within_ten_seconds() -> None:
+def test_a_hung_daemon_is_detected_within_ten_seconds() -> None:
     links: list[Link] = []
     process, endpoint = spawn_bus("tcp://127.0.0.1:*")
     try:
@@ -90,7 +90,7 @@ def test_a_daemon_that_hangs_is_noticed_within_ten_seconds() -> None:
         end(process)
 
 
-def test_an_engine_that_hangs_behind_a_living_bus_is_noticed() -> None:
+def test_a_hung_engine_with_a_live_bus_is_detected() -> None:
     """The connection stands, but no status comes."""
     with Publisher("tcp://127.0.0.1:*") as publisher, Subscriber(publisher.endpoint) as subscriber:
         publisher.send(SampleStation().update())
@@ -102,7 +102,7 @@ def test_an_engine_that_hangs_behind_a_living_bus_is_noticed() -> None:
         assert subscriber.link.state == "live"
 
 
-def test_a_killed_daemon_is_noticed_at_once_also_by_asyncio() -> None:
+def test_a_killed_daemon_is_detected_at_once_by_asyncio_too() -> None:
     process, endpoint = spawn_bus("tcp://127.0.0.1:*")
 
     async def follow() -> float:
@@ -120,7 +120,7 @@ def test_a_killed_daemon_is_noticed_at_once_also_by_asyncio() -> None:
         end(process)
 
 
-def test_the_numbers_of_a_daemon_wrap_under_its_readers() -> None:
+def test_sequence_numbers_may_wrap_while_clients_read() -> None:
     first = str(SEQ_MODULUS - 30)
     with (
         bus("tcp://127.0.0.1:*", "--first", first) as endpoint,
@@ -133,7 +133,7 @@ def test_the_numbers_of_a_daemon_wrap_under_its_readers() -> None:
         assert events[0].seq > SEQ_MODULUS - 40
 
 
-def test_a_clock_set_back_by_an_hour_disturbs_nobody(tmp_path: Path) -> None:
+def test_a_clock_set_back_by_an_hour_disturbs_no_reader(tmp_path: Path) -> None:
     """The clock of the daemon's process really is set back, by libfaketime."""
     require_programs("faketime")
     library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
@@ -168,7 +168,7 @@ def test_a_clock_set_back_by_an_hour_disturbs_nobody(tmp_path: Path) -> None:
         assert subscriber.link.state == "live"
 
 
-def test_two_daemons_on_one_subscriber_and_one_dashboard() -> None:
+def test_two_daemons_feed_one_subscriber_and_one_dashboard() -> None:
     with ExitStack() as stack:
         one = stack.enter_context(bus("tcp://127.0.0.1:*", "--stations", "Küche 🎷"))
         two = stack.enter_context(bus("tcp://127.0.0.1:*", "--stations", "bath"))
@@ -193,7 +193,7 @@ def test_two_daemons_on_one_subscriber_and_one_dashboard() -> None:
             assert dashboard.wait(10) == 0
 
 
-def test_a_prefix_is_not_the_station() -> None:
+def test_a_prefix_does_not_match_the_station() -> None:
     names = "rock,rock-antenne,rock/2,Rock,röck"
     with bus("tcp://127.0.0.1:*", "--stations", names) as endpoint:
         for wanted in ("rock", "rock-antenne", "röck"):
@@ -217,7 +217,7 @@ def hear_all_types(subscriber: Subscriber) -> None:
     )
 
 
-def test_a_daemon_restarted_under_the_real_commands(stateful_folder: Path, tmp_path: Path) -> None:
+def test_the_real_commands_survive_a_daemon_restart(stateful_folder: Path, tmp_path: Path) -> None:
     endpoint = f"ipc://{tmp_path / 'bus'}"
     listen = ("listen", "--model", stateful_folder, "--input", "demo", "-q", "--publish", endpoint)
     with Subscriber(endpoint) as subscriber:

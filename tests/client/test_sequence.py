@@ -21,7 +21,7 @@ def update(seq: int, session: str = "s", station: str = "a", **more: Any) -> Upd
     st.integers(0, SEQ_MODULUS - 1),
     st.lists(st.tuples(st.integers(1, 50), st.booleans()), max_size=40),
 )
-def test_every_hole_is_told_once_wherever_the_numbers_begin(
+def test_every_hole_is_reported_once_whatever_the_first_number(
     first: int, steps: list[tuple[int, bool]]
 ) -> None:
     """Also across the wrap-around; each event may come once more, as retained."""
@@ -38,20 +38,20 @@ def test_every_hole_is_told_once_wherever_the_numbers_begin(
     assert told == missed
 
 
-def test_a_hole_says_which_and_how_long() -> None:
+def test_a_hole_gives_its_first_number_and_length() -> None:
     numbers = SequenceTracker()
     numbers.update(update(5), 10.0, 0)
     _, hole = numbers.update(update(9), 12.5, 0)
     assert hole == Hole("a", "update", "s", first=6, count=3, restarted=False, seconds=2.5)
 
 
-def test_the_wrap_is_no_hole() -> None:
+def test_a_wrap_is_not_a_hole() -> None:
     numbers = SequenceTracker()
     for seq in (SEQ_MODULUS - 2, SEQ_MODULUS - 1, 0, 1):
         assert numbers.update(update(seq), 0, 0) == (True, None)
 
 
-def test_a_restart_is_a_hole_even_where_nothing_is_known_to_be_missing() -> None:
+def test_a_restart_is_a_hole_even_if_no_event_is_known_to_be_missing() -> None:
     numbers = SequenceTracker()
     numbers.update(update(41, "old"), 0, 0)
     _, hole = numbers.update(update(0, "new"), 3, losses=1)
@@ -72,14 +72,14 @@ def test_events_in_the_queue_of_a_dead_daemon_do_not_hide_its_restart() -> None:
     assert hole.restarted
 
 
-def test_two_daemons_with_one_name_are_no_restarts() -> None:
+def test_two_daemons_with_one_name_are_not_restarts() -> None:
     numbers = SequenceTracker()
     for seq in range(20):
         for session in ("one", "two"):
             assert numbers.update(update(seq, session), 0, 0) == (True, None)
 
 
-def test_types_and_stations_have_numbers_of_their_own() -> None:
+def test_each_type_and_station_has_its_own_numbers() -> None:
     numbers = SequenceTracker()
     for station in ("a", "b"):
         made_up = SampleStation(station)

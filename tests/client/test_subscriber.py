@@ -64,7 +64,7 @@ def test_the_client_works_without_audio_and_model_packages(tmp_path: Path) -> No
     assert "Traceback" not in done.stderr
 
 
-def test_the_base_install_is_the_client() -> None:
+def test_the_base_install_suffices_for_the_client() -> None:
     """What is declared is what is needed: the test above would pass with more installed."""
     import tomllib
     from pathlib import Path
@@ -139,7 +139,7 @@ def test_a_timeout_ends_both_kinds_of_iteration() -> None:
         assert time.monotonic() - started >= 0.6
 
 
-def test_filters_and_the_status_behind_them() -> None:
+def test_filters_hide_the_status_that_the_client_needs() -> None:
     """Status is listened to for the daemon's sake, and shown to those who asked for it alone."""
     with bus(ANY, "--stations", "a,b") as endpoint:
         with Subscriber(endpoint, types=["segment"], stations=["b"], timeout=5) as events:
@@ -168,7 +168,7 @@ def test_holes_are_reported_as_they_are_found() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"{", b'{"v": 2, "type": "update"}', b"\xff", b'{"v": 1, "type": "update"}']
 )
-def test_a_daemon_that_talks_nonsense_is_an_error_that_says_so(body: bytes) -> None:
+def test_invalid_data_from_a_daemon_raises_a_clear_error(body: bytes) -> None:
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUB)
     with socket:
         port = socket.bind_to_random_port("tcp://127.0.0.1")
@@ -183,14 +183,14 @@ def test_a_daemon_that_talks_nonsense_is_an_error_that_says_so(body: bytes) -> N
             assert events.receive(5) is not None
 
 
-def test_closing_twice_is_fine() -> None:
+def test_closing_twice_is_allowed() -> None:
     events = Subscriber("tcp://127.0.0.1:1")
     assert events.link.state == "connecting"
     events.close()
     events.close()
 
 
-def test_ipc_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_only_its_owner_can_use_an_ipc_endpoint(tmp_path: Path) -> None:
     path = tmp_path / "bus"
     with Publisher(f"ipc://{path}") as publisher:
         assert path.stat().st_mode & 0o777 == 0o600
@@ -213,7 +213,7 @@ def test_ipc_is_for_its_owner_alone(tmp_path: Path) -> None:
         Publisher(f"ipc://{tmp_path}/no/bus")
 
 
-def test_subscribe_says_what_keeps_it_waiting() -> None:
+def test_subscribe_reports_why_it_waits() -> None:
     done = streamgenre("subscribe", "--connect", "tcp://127.0.0.1:9", "--timeout", "1")
     assert done.returncode == 1
     assert "is the daemon running" in done.stderr

@@ -50,7 +50,7 @@ def wrong(
 # ---- good ones ----------------------------------------------------------------------------------
 
 
-def test_the_example_is_whole_and_holds_the_defaults(write: Any) -> None:
+def test_the_example_is_complete_and_shows_the_defaults(write: Any) -> None:
     text = example()
     assert str(Path.home()) not in text
     loaded = load(str(write(text)), {})
@@ -70,7 +70,7 @@ def test_the_example_is_whole_and_holds_the_defaults(write: Any) -> None:
     assert load(str(write(bare)), {}).config.stations[1].model == "lite"
 
 
-def test_later_layers_stand_over_earlier_ones(
+def test_later_layers_override_earlier_ones(
     write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system = write(
@@ -101,7 +101,7 @@ def test_later_layers_stand_over_earlier_ones(
     assert (station.input, station.name) == ("demo", None)
 
 
-def test_every_key_can_be_given_by_a_variable() -> None:
+def test_every_key_can_be_set_by_a_variable() -> None:
     """By the type of its setting, from text."""
     for path, hint in keys().items():
         default = _value(Config(), path)
@@ -176,7 +176,7 @@ def test_the_commands_agree_with_each_other(tmp_path: Path) -> None:
     assert streamgenre("config", "check", path).stdout == f"{path}: no errors, 1 station\n"
 
 
-def test_what_a_station_names_is_looked_for(tmp_path: Path) -> None:
+def test_inputs_and_models_of_stations_are_checked(tmp_path: Path) -> None:
     """A file that is not there is a fault; a device is waited for, and a stream is tried again."""
     path, song = tmp_path / "c.toml", tmp_path / "song.wav"
     inputs = (song, "No Such Card", "http://127.0.0.1:1/x", "demo", "default")
@@ -274,7 +274,7 @@ def test_what_a_station_names_is_looked_for(tmp_path: Path) -> None:
         ("a = " + "9" * 5000, 0, ["not valid TOML"]),
     ],
 )  # fmt: skip
-def test_a_fault_is_told_with_its_line(
+def test_an_error_is_reported_with_its_line(
     write: Any, text: str, line: int | str, words: list[str]
 ) -> None:
     path = write(text.encode("latin-1"))
@@ -285,13 +285,13 @@ def test_a_fault_is_told_with_its_line(
     assert "hush" not in told
 
 
-def test_typographic_quotes_are_called_so(write: Any) -> None:
+def test_typographic_quotes_are_named_as_such(write: Any) -> None:
     assert ":2:5: not valid TOML: found '“x”': expected" in wrong(write("\na = “x”\n"))
     for text in ("a = “x”", 'a = "kitchen”'):
         assert "is a typographic quote: use \" or '" in wrong(write(f"{text}\n"))
 
 
-def test_a_value_is_shown_as_it_is_but_for_what_cannot_be_printed() -> None:
+def test_values_are_shown_verbatim_except_for_unprintable_characters() -> None:
     url = "rtmp://u:hush@radio.example/ö\x1b[31m\u202e?token=hush"
     env = {**os.environ, "LC_ALL": "C"}
     done = streamgenre("listen", "--input", url, env=env)
@@ -299,7 +299,7 @@ def test_a_value_is_shown_as_it_is_but_for_what_cannot_be_printed() -> None:
     assert "'rtmp://radio.example/ö\\x1b[31m\\u202e?…'" in done.stderr
 
 
-def test_all_faults_are_told_at_once_in_their_order(write: Any) -> None:
+def test_all_errors_are_reported_together_in_file_order(write: Any) -> None:
     path = write("modl = 1\n[bus]\npublish = 1\n[[station]]\nname = 'a'\nraw.rate = 1\n")
     told = wrong(path, {"STREAMGENRE_BUS_PUBLSH": "x", "STREAMGENRE_ENGINE_HOP_S": "abc"})
     found = [line.split(": ")[0] for line in told.splitlines()]
@@ -309,7 +309,7 @@ def test_all_faults_are_told_at_once_in_their_order(write: Any) -> None:
     )
 
 
-def test_no_fault_hides_another_and_none_is_made_up(write: Any) -> None:
+def test_no_error_hides_another_and_none_is_invented(write: Any) -> None:
     path = write(
         "pace = 'slow'\n[[station]]\nname = 'a'\ninptu = 'x'\nmodel = 'lstn'\n"
         "[decision]\nenter = 1.5\nkeep = 0.9\n"
@@ -318,7 +318,7 @@ def test_no_fault_hides_another_and_none_is_made_up(write: Any) -> None:
     assert told == ["1", "2", "4", "5", "7"]  # and not that keep is more than the default of enter
 
 
-def test_an_input_that_nobody_names_is_the_demo_only_by_hand(write: Any, tmp_path: Path) -> None:
+def test_a_missing_input_means_the_demo_only_when_run_by_hand(write: Any, tmp_path: Path) -> None:
     file = str(write("[bus]\nencrypt = false\n"))
     nobody = {"XDG_CONFIG_HOME": str(tmp_path)}
     for path, environment, expected in (
@@ -332,14 +332,14 @@ def test_an_input_that_nobody_names_is_the_demo_only_by_hand(write: Any, tmp_pat
         assert loaded.named == (expected == "demo")
 
 
-def test_files_that_cannot_be_read(write: Any, tmp_path: Path) -> None:
+def test_unreadable_files_are_reported(write: Any, tmp_path: Path) -> None:
     assert "No such file" in wrong(tmp_path / "none.toml")
     assert "Is a directory" in wrong(tmp_path)
     assert "longer than" in wrong(write(b"#" * (1 << 21)))
     assert "expected at most 256" in wrong(write("[[station]]\nname='a'\ninput='a'\n" * 300))
 
 
-def test_variables_of_other_commands_are_left_alone(write: Any) -> None:
+def test_variables_of_other_commands_are_ignored(write: Any) -> None:
     path = str(write(""))
     others = {"STREAMGENRE_MQTT_PASSWORD": "x", "STREAMGENRE_TEST_ALL": "1"}
     assert load(path, others) == load(path, {})
@@ -390,7 +390,7 @@ def attempt(path: str, environment: dict[str, str]) -> tuple[Config | None, list
 @given(st.one_of(_documents.map(str.encode), st.binary(max_size=200)))
 @always(b'[[station]]\nname = "a"\ninput = "demo"\nstation = []')
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_no_file_can_do_more_than_be_refused(document: bytes) -> None:
+def test_no_file_causes_more_than_a_settings_error(document: bytes) -> None:
     with tempfile.NamedTemporaryFile(suffix=".toml") as file:
         file.write(document)
         file.flush()
@@ -433,6 +433,6 @@ def test_every_key_is_found_on_its_line(document: str) -> None:
 
 @given(st.dictionaries(st.sampled_from([variable(path) for path in keys()]), st.text(max_size=6)))
 @settings(max_examples=200, deadline=None)
-def test_no_variable_can_do_more_than_be_refused(environment: dict[str, str]) -> None:
+def test_no_variable_causes_more_than_a_settings_error(environment: dict[str, str]) -> None:
     _, told = attempt("/dev/null", environment)
     assert all(line.startswith("$STREAMGENRE_") for line in told), told

@@ -40,7 +40,9 @@ def as_unknown_user(*arguments: str | Path, cwd: Path) -> subprocess.CompletedPr
 
 
 @pytest.mark.parametrize("keep", ["live", "all"])
-def test_it_listens_and_reports_a_history_that_cannot_be_kept(keep: str, tmp_path: Path) -> None:
+def test_the_daemon_listens_and_reports_that_it_cannot_keep_a_history(
+    keep: str, tmp_path: Path
+) -> None:
     config = tmp_path / "config.toml"
     config.write_text(f'history.keep = "{keep}"\n[[station]]\nname = "a"\ninput = "demo"\n')
     flags = ("--pace", "fast", "--duration", "3", "--json", "--publish", free_endpoint())
@@ -59,7 +61,7 @@ def test_encryption_without_keys_is_explained(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["config show", "doctor", "keys show", "history now"])
-def test_no_other_command_breaks_down(command: str, tmp_path: Path) -> None:
+def test_no_other_command_fails(command: str, tmp_path: Path) -> None:
     done = as_unknown_user(*command.split(), cwd=tmp_path)
     assert done.returncode in (0, 1)
     for words in ("internal error", "Traceback", "the check itself failed"):

@@ -73,7 +73,9 @@ def configured(tmp_path: Path, stateful_folder: Path) -> Configured:
     return Configured(tmp_path, stateful_folder)
 
 
-def test_a_hundred_reloads_good_and_bad(configured: Configured, tmp_path: Path) -> None:
+def test_a_hundred_good_and_bad_reloads_leak_nothing(
+    configured: Configured, tmp_path: Path
+) -> None:
     """The daemon survives, nothing leaks, and unchanged stations go on undisturbed."""
     configured.write("stays", "x0")
     events: list[AnyEvent] = []
@@ -121,7 +123,7 @@ def test_a_hundred_reloads_good_and_bad(configured: Configured, tmp_path: Path) 
     assert {e.station for e in events} == {"stays", "x0", "x2"}
 
 
-def test_what_a_reload_can_and_cannot_change(configured: Configured) -> None:
+def test_a_reload_changes_only_what_it_can(configured: Configured) -> None:
     configured.write("a", "b")
     with configured.listening() as daemon:
         ask = {"request": "reload"}
@@ -168,7 +170,7 @@ def test_what_a_reload_can_and_cannot_change(configured: Configured) -> None:
         assert daemon.wait(10) == 0
 
 
-def test_a_configuration_that_vanishes_changes_nothing() -> None:
+def test_a_missing_configuration_changes_nothing() -> None:
     """All default files may be gone: that does not ask for the default input."""
     phases: list[str] = []
     engine = Engine(lambda event: None, EngineSettings())
@@ -185,7 +187,7 @@ def _asks(configured: Configured, what: str) -> Any:
     return request(configured.control, {"request": what}, timeout=10)["result"]
 
 
-def test_fifty_stations_end_in_order(configured: Configured) -> None:
+def test_fifty_stations_end_cleanly(configured: Configured) -> None:
     names = [f"s{n:02}" for n in range(50)]
     configured.write(*names, more='keep = "all"\n')
     with configured.listening() as daemon, Subscriber(configured.endpoint) as subscriber:
@@ -213,7 +215,9 @@ def test_fifty_stations_end_in_order(configured: Configured) -> None:
     assert rows >= 50  # the open ones were closed and written
 
 
-def test_several_inputs_on_the_command_line(stateful_folder: Path, tmp_path: Path) -> None:
+def test_several_inputs_can_be_given_on_the_command_line(
+    stateful_folder: Path, tmp_path: Path
+) -> None:
     song = write_wav(tmp_path / "a=b.wav", music(3))
     pipe = tmp_path / "pipe.wav"
     os.mkfifo(pipe)  # opening it blocks for ever, and nothing else waits for it
@@ -269,7 +273,7 @@ def test_several_inputs_on_the_command_line(stateful_folder: Path, tmp_path: Pat
         ("-", None, "-"),
     ],
 )
-def test_where_a_name_ends(text: str, name: str | None, what: str) -> None:
+def test_a_station_name_is_split_from_its_input(text: str, name: str | None, what: str) -> None:
     assert split_name(text) == (name, what)
 
 
@@ -282,7 +286,7 @@ def test_an_existing_file_with_an_equals_sign_is_not_split(
     assert split_name("a=b.wav") == (None, "a=b.wav")
 
 
-def test_a_closed_terminal_ends_it_and_does_not_reload(configured: Configured) -> None:
+def test_a_closed_terminal_ends_the_daemon_and_does_not_reload_it(configured: Configured) -> None:
     configured.write("a")
     child, terminal = pty.fork()
     if child == 0:

@@ -78,7 +78,7 @@ def test_a_sink_that_cannot_stop_does_not_keep_the_others_running() -> None:
     assert calls[-1] == "a stop"
 
 
-def test_the_queue_never_waits_for_a_presenter_that_is_gone() -> None:
+def test_a_stopped_queue_never_blocks() -> None:
     sink = QueueSink(lossless=True)
     sink.stop()
     for _ in range(5000):  # more than it holds
@@ -99,9 +99,7 @@ def test_the_summary_adds_up_segments() -> None:
 @pytest.mark.parametrize(
     ("keep", "kept"), [("live", {"radio"}), ("all", {"radio", "file"}), ("none", set())]
 )
-def test_which_stations_are_kept_and_what_their_status_says(
-    keep: Any, kept: set[str], tmp_path: Path
-) -> None:
+def test_the_status_says_which_stations_are_kept(keep: Any, kept: set[str], tmp_path: Path) -> None:
     settings = HistorySettings(path=tmp_path / "h.sqlite3", keep=keep)
     sink = HistorySink(settings, lambda station: station == "radio", lossless=False)
     sink.start()
@@ -114,7 +112,7 @@ def test_which_stations_are_kept_and_what_their_status_says(
     assert settings.path.exists() == bool(kept)
 
 
-def test_a_status_has_the_history_of_a_station_that_is_kept(
+def test_the_status_of_a_kept_station_includes_its_history(
     stateful_folder: Path, tmp_path: Path
 ) -> None:
     flags = ("--input", "demo", "--pace", "fast", "--duration", "5", "--json")

@@ -52,7 +52,7 @@ def song(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["path", "abstract"])
-def test_ready_when_the_bus_is_bound_and_stopping_at_the_end(
+def test_the_service_is_ready_once_the_bus_is_bound_and_stopping_at_the_end(
     kind: str, stateful_folder: Path, song: Path, tmp_path: Path
 ) -> None:
     address = tmp_path / "notify" if kind == "path" else f"@streamgenre-test-{os.getpid()}"
@@ -76,7 +76,7 @@ def test_ready_when_the_bus_is_bound_and_stopping_at_the_end(
         assert bool([m for m in manager.heard if m.feeds]) == bool(manager.watchdog_s)
 
 
-def test_never_ready_where_the_bus_cannot_be_bound(
+def test_the_service_is_never_ready_if_the_bus_cannot_be_bound(
     manager: Manager, stateful_folder: Path, song: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -87,7 +87,7 @@ def test_never_ready_where_the_bus_cannot_be_bound(
     assert list(manager.listen(0.2)) == []
 
 
-def test_a_frozen_source_starves_the_watchdog_until_it_is_known_to_be_lost(
+def test_a_frozen_source_stops_the_watchdog_signal_until_it_is_lost(
     stateful_folder: Path, tmp_path: Path
 ) -> None:
     """A pipe that stalls is `lost` after 5 s; before, from 3 s on, it is live without updates."""
@@ -113,7 +113,7 @@ def test_a_frozen_source_starves_the_watchdog_until_it_is_known_to_be_lost(
     assert not [m for m in starving if m.feeds]
 
 
-def test_a_stopped_process_feeds_nothing_and_goes_on_at_once(
+def test_a_stopped_process_sends_no_watchdog_signal_and_resumes_at_once(
     manager: Manager, stateful_folder: Path, song: Path
 ) -> None:
     flags = ("--model", stateful_folder, "--input", song, "--publish", free_endpoint(), "-q")
@@ -128,7 +128,7 @@ def test_a_stopped_process_feeds_nothing_and_goes_on_at_once(
         end(daemon)
 
 
-def test_kill_and_restart_keep_the_history_whole(
+def test_kill_and_restart_keep_the_history_intact(
     manager: Manager, stateful_folder: Path, song: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "h.sqlite3"
@@ -144,7 +144,7 @@ def test_kill_and_restart_keep_the_history_whole(
     assert rows(path, "SELECT ending FROM runs") == [("cut",), ("cut",), ("closed",)]
 
 
-def test_a_full_disk_is_reported_and_listening_goes_on(
+def test_a_full_disk_is_reported_and_listening_continues(
     manager: Manager, stateful_folder: Path, song: Path, tmp_path: Path
 ) -> None:
     endpoint = free_endpoint()
@@ -216,7 +216,7 @@ def engine_under(manager: Manager, model: Model, *sources: Tap) -> Iterator[None
         thread.join()
 
 
-def test_an_engine_that_hangs_is_not_fed(
+def test_a_hung_engine_sends_no_watchdog_signal(
     manager: Manager, stateful_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = load_model(str(stateful_folder))
@@ -237,7 +237,9 @@ def test_an_engine_that_hangs_is_not_fed(
         assert manager.wait_for(WATCHDOG="1")
 
 
-def test_one_stalled_station_of_several_starves_it(manager: Manager, stateful_folder: Path) -> None:
+def test_one_stalled_station_of_several_stops_the_watchdog_signal(
+    manager: Manager, stateful_folder: Path
+) -> None:
     kitchen, cellar = Tap("kitchen"), Tap("cellar")
     with engine_under(manager, load_model(str(stateful_folder)), kitchen, cellar):
         assert manager.wait_for_status("2 stations live; last update").feeds
@@ -254,7 +256,7 @@ def test_one_stalled_station_of_several_starves_it(manager: Manager, stateful_fo
         assert all(message.feeds for message in heard)
 
 
-def test_silence_and_noise_count_as_life(manager: Manager, stateful_folder: Path) -> None:
+def test_silence_and_noise_count_as_alive(manager: Manager, stateful_folder: Path) -> None:
     tap = Tap("kitchen")
     tap._block = np.zeros(RATE // 10, np.float32)
     with engine_under(manager, load_model(str(stateful_folder)), tap):

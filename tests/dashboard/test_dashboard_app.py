@@ -61,19 +61,19 @@ def test_nothing_is_drawn_when_nothing_changed(clocked: Clocked) -> None:
     assert clocked.draws == [0.0]
 
 
-def test_it_is_drawn_no_more_than_four_times_a_second(clocked: Clocked) -> None:
+def test_the_screen_is_drawn_at_most_four_times_a_second(clocked: Clocked) -> None:
     clocked.show(*(update(i) for i in range(101)))
     assert 30 <= len(clocked.draws) <= 41
     assert clocked.draws[-1] > 9.5, "what came last is drawn"
 
 
-def test_the_seconds_without_an_update_are_drawn_as_they_pass(clocked: Clocked) -> None:
+def test_seconds_without_an_update_are_drawn_as_they_pass(clocked: Clocked) -> None:
     text = clocked.show(update(0), *[None] * 60)
     assert [f"no update for {s} s" in text for s in (3, 4, 5)] == [True] * 3
     assert 4 <= len(clocked.draws) <= 5
 
 
-def test_a_new_size_is_drawn_without_an_event(
+def test_a_resize_is_drawn_without_an_event(
     clocked: Clocked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = iter([ConsoleDimensions(80, 24)] * 8 + [ConsoleDimensions(60, 16)] * 99)
@@ -90,7 +90,7 @@ def test_a_new_size_is_drawn_without_an_event(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, SystemExit])
-def test_whatever_ends_it_the_terminal_is_given_back(
+def test_every_kind_of_exit_restores_the_terminal(
     clocked: Clocked, error: type[BaseException]
 ) -> None:
     def failing() -> Iterator[AnyEvent | None]:
@@ -105,12 +105,12 @@ def test_whatever_ends_it_the_terminal_is_given_back(
     assert text.rindex(SHOW) > text.rindex(HIDE)
 
 
-def test_stop_ends_it(clocked: Clocked) -> None:
+def test_stop_ends_the_dashboard(clocked: Clocked) -> None:
     app.run_dashboard(iter(lambda: None, 0), console=clocked.console, stop=lambda: True)
     assert clocked.file.getvalue().count(LEAVE) == 1
 
 
-def test_a_terminal_that_goes_away_ends_it_quietly(clocked: Clocked) -> None:
+def test_a_vanished_terminal_ends_the_dashboard_quietly(clocked: Clocked) -> None:
     class HungUp(io.StringIO):
         def write(self, text: str) -> int:
             if "kitchen" in text:

@@ -25,7 +25,7 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> None:
     time.tzset()
 
 
-def test_one_line_for_what_matters() -> None:
+def test_each_relevant_event_gets_one_line() -> None:
     assert lines.line(update(11)) == "00:00:12  kitchen  jazz 83 %  -18.2 dBFS  (since 0.0 s)"
     silent = update(0, None, state="silence", level=None)
     assert lines.line(silent) == "00:00:01  kitchen  silence  digital silence  (since 0.0 s)"
@@ -55,7 +55,7 @@ def test_a_dumb_terminal_gets_lines() -> None:
     assert "\x1b" not in file.getvalue()
 
 
-def test_each_line_is_flushed_and_stop_is_asked() -> None:
+def test_each_line_is_flushed_and_stop_is_checked() -> None:
     read, write = os.pipe()
     os.set_blocking(read, False)
     with os.fdopen(read, "rb", buffering=0) as reader, os.fdopen(write, "w") as writer:
@@ -64,7 +64,7 @@ def test_each_line_is_flushed_and_stop_is_asked() -> None:
         assert (reader.read(1000) or b"").count(b"\n") == 2
 
 
-def test_a_missing_update_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_update_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 2.0, 4.0, 5.0, 6.0, 7.0, 11.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     file = io.StringIO()
@@ -74,7 +74,7 @@ def test_a_missing_update_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told == ["00:00:05  kitchen  no update for 4 s", "00:00:07  kitchen  no update for 5 s"]
 
 
-def test_a_reader_that_leaves_is_no_error() -> None:
+def test_a_reader_that_leaves_is_not_an_error() -> None:
     command = f"{sys.executable} {FEEDER} endless | head -n 2"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=30
@@ -83,14 +83,14 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     assert len(done.stdout.splitlines()) == 2
 
 
-def test_an_encoding_without_the_letters_is_no_error() -> None:
+def test_an_encoding_without_the_letters_is_not_an_error() -> None:
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding="latin-1")
     lines.run_lines([replace(update(0), station="音楽")], file=file, stop=lambda: False)
     assert b"  ??  jazz" in raw.getvalue()
 
 
-def test_who_asks_for_a_station_that_is_not_there_is_told_which_are() -> None:
+def test_an_unknown_station_lists_the_known_ones() -> None:
     endpoint = free_endpoint()
     flags = ("--publish", endpoint, "--input", "a=demo", "--input", "b=demo", "--no-history")
     watch = ("dashboard", "--connect", endpoint, "--station", "nosuch")

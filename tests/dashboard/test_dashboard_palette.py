@@ -37,7 +37,7 @@ def lab(hex_color: str, sight: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("sight", SIGHT)
-def test_any_two_genres_can_be_told_apart(sight: str) -> None:
+def test_any_two_genres_can_be_distinguished(sight: str) -> None:
     seen = {genre: lab(color, sight) for genre, color in palette.GENRE_COLORS.items()}
     distance = {
         (a, b): float(np.linalg.norm(seen[a] - seen[b])) for a, b in itertools.combinations(seen, 2)
@@ -46,7 +46,7 @@ def test_any_two_genres_can_be_told_apart(sight: str) -> None:
     assert distance[closest] > 23, closest
 
 
-def test_the_ten_genres_have_letters_of_their_own() -> None:
+def test_the_ten_genres_have_distinct_letters() -> None:
     signs = palette.letters(palette.GENRE_COLORS)
     assert signs == palette.GENRE_LETTERS
     assert len(set(signs.values()) | set(palette.STATE_GLYPHS.values())) == 10 + 3
@@ -56,7 +56,7 @@ def test_spelling_does_not_change_a_colour() -> None:
     assert palette.genre_color("Hip-Hop") == palette.GENRE_COLORS["hiphop"]
 
 
-def test_own_labels_get_letters_and_colours_that_last() -> None:
+def test_custom_labels_keep_their_letters_and_colours() -> None:
     labels = ["techno", "trance", "tango", "jazz", "jungle", "音楽", "t", "T"]
     signs = palette.letters(labels)
     assert list(signs) == labels

@@ -78,7 +78,7 @@ def written(
     return raw.getvalue().decode(encoding)
 
 
-def test_everything_that_was_asked_for_is_on_80x24() -> None:
+def test_all_required_fields_fit_on_80x24() -> None:
     view, now = viewed([*programme(600), source(2, 601, "live")])
     text = written(view, now)
     for words in (
@@ -104,7 +104,7 @@ def test_raw_and_smoothed_values_are_both_shown() -> None:
     assert abs(bar.rindex("━") / len(bar) - 0.75) < 0.05
 
 
-def test_without_colour_nothing_but_text_is_written_and_the_letters_tell() -> None:
+def test_without_colour_plain_letters_identify_the_genres() -> None:
     view, now = viewed(programme(200))
     text = written(view, now, color=False)
     assert "\x1b" not in text
@@ -112,7 +112,7 @@ def test_without_colour_nothing_but_text_is_written_and_the_letters_tell() -> No
     assert "\x1b[" in written(view, now, color=True)
 
 
-def test_stations_are_marked_when_updates_fail_to_come() -> None:
+def test_stations_without_updates_are_marked() -> None:
     view, now = viewed([update(0)])
     assert "no update" not in written(view, now + 2)
     assert "no update for 7 s" in written(view, now + 7.5)
@@ -133,7 +133,7 @@ def test_gaps_are_marked_in_the_timeline() -> None:
     assert "×" in written(view, now)
 
 
-def test_text_from_outside_cannot_steer_the_terminal() -> None:
+def test_external_text_cannot_control_the_terminal() -> None:
     event = replace(update(0), station=HOSTILE, genre=HOSTILE, smoothed={HOSTILE: 1.0, "b": 0.0})
     change = replace(source(0, 0, "lost", detail=HOSTILE * 9), station=HOSTILE, input=HOSTILE)
     view, now = viewed([event, change, replace(status(0, 1), station=HOSTILE, model=HOSTILE)])
@@ -154,7 +154,7 @@ def test_cleaning_leaves_one_printable_line(text: str) -> None:
     assert all(char.isprintable() for char in kept if char not in "\u3000\xa0")
 
 
-def test_several_stations_become_a_table_and_one_can_be_selected() -> None:
+def test_several_stations_form_a_table_and_one_can_be_selected() -> None:
     events = [e for name in ("kitchen", "bar", "[b]loud[/b]") for e in programme(30, name)]
     view, now = viewed(events)
     text = written(view, now)
@@ -191,7 +191,7 @@ STANDINGS = {
 
 
 @pytest.mark.parametrize("width", [40, 50, 60, 70, 80, 100, 120, 160, 250])
-def test_columns_are_shown_whole_or_not_at_all(width: int) -> None:
+def test_columns_are_shown_fully_or_not_at_all(width: int) -> None:
     view, now = viewed(mixed())
     lines = written(view, now, width, 15).split("\n")
     assert "…" not in lines[0]
@@ -219,7 +219,7 @@ def test_columns_are_shown_whole_or_not_at_all(width: int) -> None:
     assert lines[7].startswith(" delta"), "what has ended comes last"
 
 
-def test_the_totals_name_every_standing_and_lose_whole_parts_only() -> None:
+def test_the_totals_name_every_state_and_drop_only_whole_parts() -> None:
     view, now = viewed(mixed())
     wide = written(view, now, 160, 15).split("\n")[-1]
     for words in STANDINGS.values():
@@ -230,7 +230,7 @@ def test_the_totals_name_every_standing_and_lose_whole_parts_only() -> None:
 
 
 @pytest.mark.parametrize("size", [(40, 10), (60, 15), (100, 30), (160, 45)])
-def test_one_station_says_why_it_does_not_play(size: tuple[int, int]) -> None:
+def test_a_single_station_shows_why_it_does_not_play(size: tuple[int, int]) -> None:
     reason = "404 Not Found: the server has no such mount"
     states: tuple[SourceState, ...] = ("connecting", "lost", "ended")
     for state in states:
@@ -243,7 +243,7 @@ def test_one_station_says_why_it_does_not_play(size: tuple[int, int]) -> None:
     assert "word word" in written(view, now, *size)
 
 
-def test_speech_is_named_and_has_a_bar_of_its_own() -> None:
+def test_speech_is_named_and_has_its_own_bar() -> None:
     event = replace(
         update(0, None, state="speech"), speech=0.92, loudness_lufs=-17.3, peak_dbfs=-3.1
     )
@@ -263,7 +263,7 @@ def test_speech_is_named_and_has_a_bar_of_its_own() -> None:
 
 @pytest.mark.parametrize("stations", [0, 1, 3])
 @pytest.mark.parametrize("size", [(40, 10), (60, 15), (160, 45)])
-def test_messages_stand_above_the_last_row(stations: int, size: tuple[int, int]) -> None:
+def test_messages_appear_above_the_last_row(stations: int, size: tuple[int, int]) -> None:
     view, now = viewed(update(0, station=f"s{i}") for i in range(stations))
     last = written(view, now, *size).split("\n")[-1].rstrip()
     view.messages.append(Message(T0 + 5, "old", False))
@@ -314,14 +314,14 @@ def test_keys_page_through_the_table_and_show_one_station_after_another() -> Non
 
 
 @given(st.binary(max_size=20))
-def test_no_keys_can_hurt(typed: bytes) -> None:
+def test_no_key_causes_an_error(typed: bytes) -> None:
     view, now = viewed(update(0, station=f"s{i}") for i in range(3))
     apply_keys(view, typed)
     assert view.selected in (None, *view.stations)
     assert written(view, now, 80, 24)
 
 
-def test_the_table_tells_what_is_playing_or_why_not() -> None:
+def test_the_table_shows_what_is_playing_or_why_not() -> None:
     titles = [
         Title(**base(name, 0, 1), artist="Parker", title="Ko-Ko", raw="Parker\x1b[2J - Ko-Ko" * 9)
         for name in ("kitchen", "bar")
@@ -342,7 +342,7 @@ def test_an_ascii_terminal_gets_ascii() -> None:
     assert "kitchen" in written(view, now, encoding="ascii")
 
 
-def test_no_events_and_a_tiny_terminal() -> None:
+def test_a_tiny_terminal_without_events_is_drawn() -> None:
     assert "waiting for events" in written(DashboardView(), 0.0)
     assert "needs 40×10" in written(DashboardView(), 0.0, 30, 5)
 
@@ -352,11 +352,11 @@ def test_no_events_and_a_tiny_terminal() -> None:
     [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (3700, "1 h 1 min"), (90000, "1 d 1 h"),
      (float("nan"), "0 s"), (-3, "0 s")],
 )  # fmt: skip
-def test_durations(seconds: float, words: str) -> None:
+def test_durations_are_formatted(seconds: float, words: str) -> None:
     assert duration(seconds) == words
 
 
-def test_every_genre_can_be_written_large() -> None:
+def test_every_genre_has_large_letters() -> None:
     for genre in (*GENRES, "hip-hop", "drum & bass", "Forró", "silence", "unknown", "speech"):
         rows = big(genre)
         assert rows is not None, genre
@@ -403,7 +403,7 @@ def streams(draw: st.DrawFn) -> list[AnyEvent]:
 
 @settings(max_examples=150, deadline=None)
 @given(streams(), st.integers(1, 260), st.integers(1, 80), st.floats(0, 1e6), st.booleans())
-def test_it_never_fails_and_never_runs_over(
+def test_rendering_never_fails_and_never_overflows(
     events: list[AnyEvent], width: int, height: int, later: float, color: bool
 ) -> None:
     view, now = viewed(events)
@@ -429,7 +429,7 @@ def test_every_size_shows_the_essentials_and_fits_without_cutting_rows(
     assert "lost 2 205" in text.replace("\n", " ")
 
 
-def test_a_picture_is_an_svg_with_what_was_seen(tmp_path: Path) -> None:
+def test_a_picture_is_an_svg_of_the_screen(tmp_path: Path) -> None:
     save_picture(programme(100), tmp_path / "dashboard.svg", width=100, height=30)
     root = ET.parse(tmp_path / "dashboard.svg").getroot()
     assert root.tag.endswith("svg")

@@ -122,7 +122,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     opened.close()
 
 
-def test_it_is_shown_and_follows_a_resize(terminal: Terminal) -> None:
+def test_the_dashboard_is_shown_and_follows_a_resize(terminal: Terminal) -> None:
     terminal.start("endless")
     assert terminal.show("#{cursor_flag}") == "0"
     rows = terminal.screen().split("\n")
@@ -139,7 +139,7 @@ def test_it_is_shown_and_follows_a_resize(terminal: Terminal) -> None:
     terminal.assert_restored(130)
 
 
-def test_ctrl_c_gives_the_terminal_back(terminal: Terminal) -> None:
+def test_ctrl_c_restores_the_terminal(terminal: Terminal) -> None:
     terminal.start("endless")
     assert " -echo " in terminal.stty()
     terminal.type("C-c")
@@ -147,26 +147,26 @@ def test_ctrl_c_gives_the_terminal_back(terminal: Terminal) -> None:
     assert "interrupted" in terminal.screen()
 
 
-def test_a_crash_gives_the_terminal_back_and_is_told(terminal: Terminal) -> None:
+def test_a_crash_restores_the_terminal_and_is_reported(terminal: Terminal) -> None:
     terminal.start("crash")
     terminal.assert_restored(1)
     assert "RuntimeError: the model fell over" in terminal.screen()
 
 
-def test_the_end_of_the_events_gives_the_terminal_back(terminal: Terminal) -> None:
+def test_the_end_of_the_events_restores_the_terminal(terminal: Terminal) -> None:
     terminal.start("end")
     terminal.assert_restored(0)
     assert "returned" in terminal.screen()
 
 
 @pytest.mark.parametrize(("how", "code"), [("endless", 143), ("handled", 0)])
-def test_sigterm_gives_the_terminal_back(terminal: Terminal, how: str, code: int) -> None:
+def test_sigterm_restores_the_terminal(terminal: Terminal, how: str, code: int) -> None:
     terminal.start(how)
     os.kill(terminal.process()[0], signal.SIGTERM)
     terminal.assert_restored(code)
 
 
-def test_ctrl_z_lends_the_terminal_to_the_shell(terminal: Terminal) -> None:
+def test_ctrl_z_returns_the_terminal_to_the_shell(terminal: Terminal) -> None:
     terminal.start("endless", wrapped=False)
     terminal.type("C-z")
     terminal.wait(lambda: "Stopped" in terminal.screen())
@@ -180,7 +180,7 @@ def test_ctrl_z_lends_the_terminal_to_the_shell(terminal: Terminal) -> None:
     terminal.assert_lent()
 
 
-def test_typed_keys_leave_no_trace(terminal: Terminal) -> None:
+def test_typed_keys_are_not_echoed(terminal: Terminal) -> None:
     terminal.start("endless")
     terminal.type("zzzqqq")
     time.sleep(0.1)
@@ -203,7 +203,7 @@ def test_keys_show_one_station_and_all_again(terminal: Terminal) -> None:
     terminal.assert_restored(130)
 
 
-def test_what_is_logged_is_shown_at_once_and_told_again_at_the_end(
+def test_log_messages_are_shown_at_once_and_repeated_at_the_end(
     terminal: Terminal, tmp_path: Path
 ) -> None:
     config = tmp_path / "radio.toml"
@@ -222,7 +222,7 @@ def test_what_is_logged_is_shown_at_once_and_told_again_at_the_end(
     terminal.wait(lambda: "streamgenre: the configuration stays as it was" in terminal.screen())
 
 
-def test_what_a_reload_removes_or_mends_is_gone_here_and_in_another_process(
+def test_a_reload_updates_dashboards_here_and_in_another_process(
     terminal: Terminal, tmp_path: Path
 ) -> None:
     config, bus = tmp_path / "radio.toml", f"ipc://{tmp_path}/bus"
@@ -268,7 +268,7 @@ def test_what_a_reload_removes_or_mends_is_gone_here_and_in_another_process(
         other.close()
 
 
-def test_who_asks_for_a_station_that_is_not_there_is_told_which_are_until_it_comes(
+def test_an_unknown_station_lists_the_known_ones_until_it_appears(
     terminal: Terminal,
 ) -> None:
     endpoint = free_endpoint()
@@ -297,6 +297,6 @@ def test_no_color_is_obeyed(terminal: Terminal) -> None:
     terminal.assert_restored(130)
 
 
-def test_colour_is_there_otherwise(terminal: Terminal) -> None:
+def test_colour_is_used_otherwise(terminal: Terminal) -> None:
     terminal.start("endless", prefix="COLORTERM=truecolor")
     assert re.search(r"\x1b\[[0-9;]*[34]8[;:]", terminal.screen(escapes=True))

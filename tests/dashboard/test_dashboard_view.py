@@ -25,7 +25,7 @@ def folded(*events: AnyEvent) -> DashboardView:
     return view
 
 
-def test_the_newest_update_is_shown_and_its_time_summed_by_decision() -> None:
+def test_the_newest_update_is_shown_and_its_time_added_to_the_decision() -> None:
     view = folded(update(0), update(1), update(2, "rock", since=2.0))
     station = view.stations["kitchen"]
     assert station.update is not None
@@ -38,7 +38,7 @@ def test_the_newest_update_is_shown_and_its_time_summed_by_decision() -> None:
     ]
 
 
-def test_holes_in_seq_are_counted_by_type_but_not_before_the_first() -> None:
+def test_holes_in_seq_are_counted_by_type_after_the_first_event() -> None:
     view = folded(update(40), update(41), gap(7, 42), update(45), gap(9, 46))
     station = view.stations["kitchen"]
     assert station.missed == 3 + 1
@@ -48,7 +48,7 @@ def test_holes_in_seq_are_counted_by_type_but_not_before_the_first() -> None:
     ]
 
 
-def test_repeated_and_overtaken_events_change_nothing() -> None:
+def test_repeated_and_late_events_change_nothing() -> None:
     view = folded(update(5), update(6, "rock"), update(6), update(4), gap(0, 7), gap(0, 7))
     station = view.stations["kitchen"]
     assert station.update is not None
@@ -89,7 +89,7 @@ def test_a_live_station_that_never_sent_an_update_becomes_stale() -> None:
     assert view.stations["kitchen"].stale_s(60.0) == 10
 
 
-def test_one_attempt_after_another_is_one_absence_with_its_reason() -> None:
+def test_repeated_attempts_are_one_absence_with_its_reason() -> None:
     view = DashboardView()
     view.apply(source(0, 0, "connecting", detail="404 Not Found"), now=50.0)
     station = view.stations["kitchen"]
@@ -128,7 +128,7 @@ def test_stations_that_have_ended_come_last() -> None:
     assert [station.name for station in view.in_order()] == ["a", "b", "c"]
 
 
-def test_a_station_that_was_removed_is_forgotten_whatever_comes_too_late() -> None:
+def test_a_removed_station_stays_forgotten_despite_late_events() -> None:
     view = folded(update(0), update(0, station="bar", session="s2"))
     view.selected = "kitchen"
     view.apply(replace(status(0, 2), removed=True))
@@ -139,7 +139,7 @@ def test_a_station_that_was_removed_is_forgotten_whatever_comes_too_late() -> No
     assert set(view.stations) == {"bar", "kitchen"}
 
 
-def test_a_message_goes_when_what_it_tells_of_is_mended_or_told_anew() -> None:
+def test_a_message_disappears_when_its_cause_is_fixed_or_reported_again() -> None:
     messages, shown = Messages(), deque[Message](maxlen=MAX_MESSAGES)
     messages.resolve("a")  # nothing was said of it
     for number, about in enumerate(("a", "b", "", "a", "")):
@@ -174,7 +174,7 @@ def test_losses_come_from_the_status_and_the_gaps_since() -> None:
     assert view.stations["kitchen"].samples_lost == 15
 
 
-def test_the_newest_word_on_the_source_wins() -> None:
+def test_the_newest_source_state_wins() -> None:
     view = folded(source(0, 1, "connecting"), status(0, 10))
     assert view.stations["kitchen"].source_state == "live"
     view.apply(source(1, 11, "lost", detail="unplugged"))
@@ -198,12 +198,12 @@ def test_memory_is_bounded() -> None:
     assert f"s{MAX_STATIONS + 4}" in view.stations
 
 
-def test_events_without_a_finite_time_are_left_out() -> None:
+def test_events_without_a_finite_time_are_ignored() -> None:
     view = folded(replace(update(0), time=float("nan")))
     assert view.stations == {}
 
 
-def test_cells_show_what_held_longest_and_nothing_where_nothing_is_known() -> None:
+def test_cells_show_the_longest_state_and_stay_empty_where_none_is_known() -> None:
     timeline = Timeline()
     for second, key in enumerate([JAZZ, JAZZ, JAZZ, ROCK, ROCK], start=1):
         timeline.append(float(second), 1.0, key)

@@ -107,7 +107,7 @@ def test_problems_come_with_advice(tmp_path: Path) -> None:
     found(done.stdout)
 
 
-def test_settings_that_cannot_be_used(tmp_path: Path) -> None:
+def test_unusable_settings_are_reported(tmp_path: Path) -> None:
     config = settings(tmp_path, "[bus]\npublsh = 3\n")
     done = streamgenre("doctor", "--config", config, "--json")
     assert done.returncode == 1
@@ -129,7 +129,7 @@ def test_a_daemon_that_answers_is_recognised(stateful_folder: Path, tmp_path: Pa
     assert "live" in results["publish"]["says"]
 
 
-def test_a_full_disk_and_a_damaged_history(tmp_path: Path) -> None:
+def test_a_full_disk_and_a_damaged_history_are_reported(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         path = disk.folder / "h.sqlite3"
         (full,) = files.disk(Subject(history=path))
@@ -141,7 +141,7 @@ def test_a_full_disk_and_a_damaged_history(tmp_path: Path) -> None:
     assert other.verdict == "problem"
 
 
-def test_advice_holds_for_odd_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_advice_is_correct_for_odd_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command in backquotes can be pasted into a shell."""
     odd = "it's $HOME; a `b`"
 
@@ -165,7 +165,7 @@ def test_advice_holds_for_odd_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert tomllib.loads(setting) == {"path": str(blocking / "history.sqlite3")}
 
 
-def test_what_fills_a_disk_of_an_odd_name_is_shown(tmp_path: Path) -> None:
+def test_disk_use_is_shown_for_odd_names(tmp_path: Path) -> None:
     with small_disk(tmp_path / "it's a `disk`") as disk:
         (disk.folder / "large").mkdir()
         (disk.folder / "large" / "file").write_bytes(bytes(1_500_000))
@@ -186,7 +186,7 @@ def test_an_error_in_a_check_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> No
     assert results["models"].verdict == "ok"  # the other checks still run
 
 
-def test_folders_and_lists_without_audio_are_a_problem(tmp_path: Path) -> None:
+def test_folders_and_playlists_without_audio_are_a_problem(tmp_path: Path) -> None:
     empty = tmp_path / "music"
     empty.mkdir()
     (empty / "cover.jpg").touch()
@@ -220,7 +220,7 @@ def test_few_open_files_are_a_problem() -> None:
 # ---- the bundle ---------------------------------------------------------------------------------
 
 
-def test_a_bundle_has_no_secret_in_any_corner(
+def test_a_bundle_contains_no_secrets(
     stateful_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = tmp_path / "keys"
@@ -278,7 +278,7 @@ def test_a_bundle_overwrites_nothing(tmp_path: Path) -> None:
     assert path.read_text() == "mine"
 
 
-def test_what_invalid_settings_name_is_not_checked(tmp_path: Path) -> None:
+def test_inputs_in_invalid_settings_are_not_checked(tmp_path: Path) -> None:
     results = examine(Subject(config=tmp_path / "c.toml", config_error="a\nb"))
     by_check = {finding.check: finding for finding in results}
     for check in ("inputs", "history", "disk", "ports"):
@@ -303,5 +303,5 @@ def test_a_history_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
         ('a = "open # z\n', 'a = "open \n'),
     ],
 )
-def test_comments_of_the_settings_are_left_out(toml: str, left: str) -> None:
+def test_comments_in_the_settings_are_left_out(toml: str, left: str) -> None:
     assert _without_comments(toml) == left

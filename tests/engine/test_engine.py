@@ -42,7 +42,7 @@ def table(events: list[AnyEvent], station: str = "fed") -> np.ndarray:
     return np.array([list(e.probabilities.values()) for e in updates(events, station)])
 
 
-def test_every_event_of_a_run_keeps_the_contract(stateful_folder: Path) -> None:
+def test_every_event_of_a_run_meets_the_contract(stateful_folder: Path) -> None:
     events: list[AnyEvent] = []
     engine = Engine(events.append, EngineSettings(duration_s=90, status_s=0.05))
     engine.add("demo", open_demo(pace="fast"), load_model(str(stateful_folder)))
@@ -146,7 +146,7 @@ def test_a_long_gap_ends_the_segment_and_resets_the_model(stateful_folder: Path)
     assert not [s for s in segments if s.start < 3 and s.end > 3]
 
 
-def test_the_end_is_told_after_the_last_update(stateful_folder: Path) -> None:
+def test_the_end_is_reported_after_the_last_update(stateful_folder: Path) -> None:
     events = run(stateful_folder, MemorySource().feed([music(3, rate=RATE)]).end())
     kinds = [e.TYPE for e in events if e.TYPE != "status"]
     assert kinds == ["source", *["update"] * 3, "segment", "source"]
@@ -163,7 +163,7 @@ def test_a_lost_source_ends_its_segment_at_once(stateful_folder: Path) -> None:
     assert next(e for e in events if isinstance(e, Segment)).end == 3.0
 
 
-def test_latency_is_not_that_of_a_gap_behind(stateful_folder: Path) -> None:
+def test_latency_excludes_gaps(stateful_folder: Path) -> None:
     source = MemorySource()
     source.real_time = True
     source.feed([music(3, rate=RATE), ring.Gap(RATE, GapReason.SOURCE), music(3, rate=RATE)]).end()
@@ -172,7 +172,7 @@ def test_latency_is_not_that_of_a_gap_behind(stateful_folder: Path) -> None:
     assert status.latency_ms["max"] < 900
 
 
-def test_what_comes_in_a_burst_lasts_as_long_as_it_plays(stateful_folder: Path) -> None:
+def test_a_burst_lasts_as_long_as_its_audio(stateful_folder: Path) -> None:
     """As from a radio server: eight seconds at once are eight seconds of what was on."""
     source = MemorySource()
     source.real_time = True
@@ -207,7 +207,7 @@ def test_lost_and_replaced_samples_are_in_the_status(stateful_folder: Path) -> N
     assert status.source_state == "ended"
 
 
-def test_stopping_closes_segments_and_tells_the_end(stateful_folder: Path) -> None:
+def test_stopping_closes_segments_and_reports_the_end(stateful_folder: Path) -> None:
     events: list[AnyEvent] = []
     engine = Engine(events.append, EngineSettings())
     source = MemorySource().feed([music(5, rate=RATE)])
@@ -219,7 +219,7 @@ def test_stopping_closes_segments_and_tells_the_end(stateful_folder: Path) -> No
     assert isinstance(events[-1], Status)
 
 
-def test_the_failure_of_a_source_surfaces_after_the_last_events(stateful_folder: Path) -> None:
+def test_a_source_failure_is_raised_after_the_last_events(stateful_folder: Path) -> None:
     events: list[AnyEvent] = []
     engine = Engine(events.append, EngineSettings())
     source = MemorySource().feed([music(2, rate=RATE)])
@@ -230,7 +230,7 @@ def test_the_failure_of_a_source_surfaces_after_the_last_events(stateful_folder:
     assert isinstance(events[-1], Status)
 
 
-def test_two_stations_of_one_name_are_refused(stateful_folder: Path) -> None:
+def test_two_stations_with_one_name_are_rejected(stateful_folder: Path) -> None:
     engine = Engine(lambda _: None, EngineSettings())
     model = load_model(str(stateful_folder))
     engine.add("fed", MemorySource(), model)

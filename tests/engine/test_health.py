@@ -11,7 +11,7 @@ from streamgenre.engine.health import Health
 BUSY = "x = bytearray(50_000_000)\nprint(flush=True)\nwhile True: pass"
 
 
-def test_helper_processes_are_counted_in() -> None:
+def test_helper_processes_are_included() -> None:
     with subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE) as helper:
         assert helper.stdout is not None
         helper.stdout.readline()

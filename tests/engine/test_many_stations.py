@@ -101,7 +101,7 @@ def check_unbroken(updates: list[Update]) -> None:
     np.testing.assert_allclose(hops, HOP_S, atol=1e-6)
 
 
-def test_stations_come_and_go_and_the_others_do_not_notice(stateful_folder: Path) -> None:
+def test_adding_and_removing_stations_does_not_affect_others(stateful_folder: Path) -> None:
     with Running(stateful_folder, [playing("stays"), playing("goes")]) as daemon:
         until(lambda: len(daemon.updates("goes")) > 3)
         daemon.call(lambda: daemon.engine.remove("goes"))
@@ -141,7 +141,7 @@ class Stubborn(MemorySource):
         self.released.wait(30)
 
 
-def test_a_source_that_does_not_stop_delays_nobody(stateful_folder: Path) -> None:
+def test_a_source_that_does_not_stop_delays_no_other_station(stateful_folder: Path) -> None:
     released = threading.Event()
     stubborn, again = (
         Stubborn(name, released).feed([music(2, rate=RATE)]) for name in ("stubborn", "again")
@@ -159,7 +159,7 @@ def test_a_source_that_does_not_stop_delays_nobody(stateful_folder: Path) -> Non
     check_unbroken(daemon.updates("stays"))
 
 
-def test_one_that_fails_is_told_and_the_others_go_on(stateful_folder: Path) -> None:
+def test_a_failed_station_is_reported_and_the_others_continue(stateful_folder: Path) -> None:
     broken = MemorySource("broken").feed([music(1, rate=RATE)])
     broken.failure = InputError("the file breaks off")
     broken.end()
@@ -182,7 +182,7 @@ def test_one_that_fails_is_told_and_the_others_go_on(stateful_folder: Path) -> N
     check_unbroken(daemon.updates("stays"))
 
 
-def test_where_all_fail_the_engine_does(stateful_folder: Path) -> None:
+def test_the_engine_fails_if_all_stations_fail(stateful_folder: Path) -> None:
     def missing() -> Source:
         raise InputError("no such file")
 
@@ -194,7 +194,7 @@ def test_where_all_fail_the_engine_does(stateful_folder: Path) -> None:
         until(lambda: len(daemon.failures) == 2)
 
 
-def test_a_model_that_fails_for_one_station_fails_for_that_alone(stateful_folder: Path) -> None:
+def test_a_model_failure_affects_only_its_station(stateful_folder: Path) -> None:
     with Running(stateful_folder, [playing("good"), playing("bad")]) as daemon:
         update = daemon.model.update
 
@@ -214,7 +214,7 @@ def test_a_model_that_fails_for_one_station_fails_for_that_alone(stateful_folder
     check_unbroken(daemon.updates("good"))
 
 
-def test_an_input_that_is_not_there_is_waited_for(
+def test_a_missing_input_is_waited_for(
     stateful_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streamgenre.sources.deferred.RETRY_S", (0.05, 0.1))
@@ -248,7 +248,7 @@ def test_an_input_that_is_not_there_is_waited_for(
     check_unbroken(daemon.updates("stays"))
 
 
-def test_hops_are_gathered_into_common_runs_of_the_model(stateful_folder: Path) -> None:
+def test_hops_are_batched_into_shared_model_runs(stateful_folder: Path) -> None:
     # A hop every 20 ms: two or three within a gathering; without one nearly each is alone.
     sources = [playing(f"s{i:02}", delay=i * 0.02, seconds=5) for i in range(20)]
     with Running(stateful_folder, sources, hop_s=1.0, duration_s=4) as daemon:

@@ -61,7 +61,7 @@ def found(*arguments: Any) -> dict[str, Any]:
     return result
 
 
-def test_what_a_file_and_a_folder_are(mp3: Path, stateful_folder: Path) -> None:
+def test_files_and_folders_are_described(mp3: Path, stateful_folder: Path) -> None:
     one = found(mp3, "--seconds", "5", "--model", stateful_folder)
     assert one["stream"]["codec"] == "mp3"
     assert one["stream"]["bit_rate"] == pytest.approx(128_000, rel=0.02)
@@ -79,7 +79,7 @@ def test_what_a_file_and_a_folder_are(mp3: Path, stateful_folder: Path) -> None:
     assert [t["stream_time"] for t in many["titles"]] == [0, pytest.approx(8, abs=0.1)]
 
 
-def test_what_a_station_is(station: MisbehavingServer, stateful_folder: Path) -> None:
+def test_a_radio_station_is_described(station: MisbehavingServer, stateful_folder: Path) -> None:
     url = station.url.replace("http://", "http://user:secret@") + "?token=secret"
     done = streamgenre("probe", url, "--seconds", "4", "--json", "--model", stateful_folder)
     assert (done.returncode, done.stderr) == (0, "")
@@ -99,7 +99,7 @@ def test_what_a_station_is(station: MisbehavingServer, stateful_folder: Path) ->
     assert shown.stdout.count("title ") == 2  # the empty one has no line
 
 
-def test_one_attempt_and_not_for_ever(stateful_folder: Path) -> None:
+def test_probe_makes_one_attempt_and_gives_up(stateful_folder: Path) -> None:
     silent = MisbehavingServer(lambda c, _: time.sleep(20))
     missing = MisbehavingServer(lambda c, _: c.sendall(b"HTTP/1.0 404 Not Found\r\n\r\n"))
     for server, words in ((silent, "no audio in 2 s"), (missing, "404 Not Found")):
@@ -116,13 +116,13 @@ def test_one_attempt_and_not_for_ever(stateful_folder: Path) -> None:
         server.close()
 
 
-def test_absurd_times_are_refused() -> None:
+def test_absurd_times_are_rejected() -> None:
     done = streamgenre("probe", "demo", "--seconds", "0")
     assert done.returncode == 2
     assert "--seconds 0: expected" in done.stderr
 
 
-def test_an_input_that_is_too_quiet_is_told(tmp_path: Path, stateful_folder: Path) -> None:
+def test_an_input_that_is_too_quiet_is_reported(tmp_path: Path, stateful_folder: Path) -> None:
     for name, gain, told in (("usual", 1.0, False), ("quiet", 0.02, True)):
         file = write_wav(tmp_path / f"{name}.wav", gain * music(3))
         done = streamgenre("probe", file, "--seconds", "2", "--model", stateful_folder)

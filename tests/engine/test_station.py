@@ -52,7 +52,7 @@ def test_hops_hold_the_frames_of_the_whole_signal() -> None:
 
 @given(cuts=st.lists(st.integers(0, 3 * 44_100), max_size=10))
 @settings(max_examples=20, deadline=None)
-def test_the_cutting_into_blocks_does_not_matter(cuts: list[int]) -> None:
+def test_the_split_into_blocks_does_not_matter(cuts: list[int]) -> None:
     signal = music(3, rate=44_100)
     whole, _ = listen(signal, rate=44_100)
     parts, _ = listen(*np.split(signal, sorted(cuts)), rate=44_100)
@@ -62,7 +62,7 @@ def test_the_cutting_into_blocks_does_not_matter(cuts: list[int]) -> None:
         np.testing.assert_allclose(a.frames, b.frames, atol=2e-3)
 
 
-def test_a_gain_is_as_if_the_input_were_louder() -> None:
+def test_a_gain_equals_a_louder_input() -> None:
     signal = music(3, rate=44_100)
     source = (
         MemorySource(rate=44_100)
@@ -107,7 +107,7 @@ def test_no_frame_spans_a_gap() -> None:
     np.testing.assert_allclose(behind, stream.push(signal[32_000:]), atol=1e-3)
 
 
-def test_a_live_stream_may_begin_with_a_loss() -> None:
+def test_a_live_stream_may_start_with_a_loss() -> None:
     source = MemorySource().feed([Gap(8_000, GapReason.OVERFLOW), music(1, rate=RATE)]).end()
     source.real_time = True
     items = drain(Station("test", source, SPEC, EngineSettings()))
@@ -133,7 +133,7 @@ def test_gaps_keep_their_length_through_the_resampler() -> None:
     assert sum(isinstance(item, PlacedGap) for item in items) == 1
 
 
-def test_what_is_no_number_is_replaced_and_counted() -> None:
+def test_nan_samples_are_replaced_and_counted() -> None:
     signal = music(2, rate=RATE)
     broken = signal.copy()
     broken[[5, 7_000, 20_000]] = [math.nan, math.inf, -math.inf]
@@ -158,17 +158,17 @@ def test_duration_ends_the_station_in_time() -> None:
     assert station.pull() is None
 
 
-def test_a_very_short_signal_still_brings_one_update() -> None:
+def test_a_very_short_signal_still_gives_one_update() -> None:
     items, _ = listen(music(0.1, rate=RATE))
     assert len(hops_of(items)) == 1
 
 
-def test_a_splinter_at_the_end_brings_none() -> None:
+def test_a_short_remainder_at_the_end_gives_no_update() -> None:
     items, _ = listen(music(3.2, rate=RATE))
     assert [hop.end for hop in hops_of(items)] == [1, 2, 3]
 
 
-def test_what_was_heard_before_a_loss_is_told_at_once() -> None:
+def test_audio_before_a_loss_is_reported_at_once() -> None:
     source = MemorySource(rate=44_100).feed([music(1.7)])
     station = Station("test", source, SPEC, EngineSettings())
     assert [hop.end for hop in hops_of(drain(station))] == [1.0]
@@ -200,7 +200,7 @@ def test_wall_time_of_a_file_starts_now_and_runs_with_its_audio() -> None:
 
 
 @pytest.mark.parametrize("rate", [RATE, 44_100])
-def test_a_title_comes_at_its_first_sample(rate: int) -> None:
+def test_a_title_is_reported_at_its_first_sample(rate: int) -> None:
     signal = music(4, rate=rate)
     first, second, third = (split_title(name) for name in ("first", "second", "third"))
     cut, lost = int(2.25 * rate), int(0.5 * rate)

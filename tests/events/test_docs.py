@@ -34,7 +34,7 @@ def test_schemas_and_page_are_up_to_date() -> None:
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_the_schemas_accept_and_refuse_what_they_say(name: str) -> None:
+def test_the_schemas_accept_and_reject_as_documented(name: str) -> None:
     """Every limit of every field, on the recorded example: one step beyond it is refused."""
     checked = Draft7Validator(schema(name))
     Draft7Validator.check_schema(schema(name))
@@ -90,7 +90,7 @@ def test_every_field_is_documented(name: str) -> None:
         assert described.get("description", "") in PAGE
 
 
-def test_every_event_of_a_full_run_keeps_the_documented_contract() -> None:
+def test_every_event_of_a_full_run_meets_the_documented_contract() -> None:
     """The shipped model, the whole demo programme, all types that it has."""
     done = streamgenre(
         *("listen", "--input", "demo", "--pace", "fast", "--duration", "90", "--json"),

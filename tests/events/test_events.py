@@ -217,7 +217,7 @@ def test_schema_and_class_have_the_same_fields(name: str, cls: type[AnyEvent]) -
 
 
 @pytest.mark.parametrize(("name", "cls"), EVENT_CLASSES.items())
-def test_schema_and_class_allow_the_same_words_and_nulls(name: str, cls: type[AnyEvent]) -> None:
+def test_schema_and_class_allow_the_same_strings_and_nulls(name: str, cls: type[AnyEvent]) -> None:
     hints = get_type_hints(cls)
     for field, described in events.schema(name)["properties"].items():
         if field in ("v", "type"):
@@ -278,7 +278,7 @@ def test_the_example_of_each_type_is_valid(name: str) -> None:
         ("status", {"seq": -1}),
     ],
 )
-def test_the_schema_refuses(name: str, changes: dict[str, Any]) -> None:
+def test_the_schema_rejects_invalid_events(name: str, changes: dict[str, Any]) -> None:
     assert not VALIDATORS[name].is_valid(example(name) | changes)
 
 
@@ -291,21 +291,21 @@ def test_unknown_fields_are_ignored(name: str) -> None:
 
 
 @pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
-def test_another_version_is_refused(version: Any) -> None:
+def test_another_version_is_rejected(version: Any) -> None:
     with pytest.raises(BusError, match="version 1") as caught:
         from_dict(example("gap") | {"v": version})
     assert repr(version) in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["upgrade", "", None, 3, [], {}])
-def test_an_unknown_type_is_refused(kind: Any) -> None:
+def test_an_unknown_type_is_rejected(kind: Any) -> None:
     with pytest.raises(BusError, match="unknown event type") as caught:
         from_dict(example("gap") | {"type": kind})
     assert repr(kind) in str(caught.value)
     assert ", ".join(events.TYPES) in str(caught.value)
 
 
-def test_an_event_without_version_or_type_is_refused() -> None:
+def test_an_event_without_version_or_type_is_rejected() -> None:
     for field in ("v", "type"):
         data = example("gap")
         del data[field]
@@ -338,20 +338,20 @@ def test_each_missing_field_is_named(name: str) -> None:
     ],
     ids=range(10),
 )
-def test_what_is_no_event_is_a_bus_error(text: str | bytes) -> None:
+def test_an_invalid_event_is_a_bus_error(text: str | bytes) -> None:
     with pytest.raises(BusError):
         from_json(text)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60) | st.text(max_size=60))
-def test_no_line_makes_anything_but_a_bus_error(text: str | bytes) -> None:
+def test_an_arbitrary_line_raises_only_bus_errors(text: str | bytes) -> None:
     with pytest.raises(BusError):
         from_json(text)
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-def test_what_json_has_no_number_for_is_neither_sent_nor_read(number: float) -> None:
+def test_non_finite_numbers_are_neither_sent_nor_read(number: float) -> None:
     data = example("update") | {"level_dbfs": number}
     with pytest.raises(ValueError, match="JSON"):
         from_dict(data).to_json()
@@ -372,7 +372,7 @@ def test_events_are_frozen() -> None:
 
 
 @pytest.mark.parametrize("name", events.TYPES)
-def test_what_was_added_later_may_be_missing(name: str) -> None:
+def test_fields_added_later_may_be_missing(name: str) -> None:
     schema = events.schema(name)
     added = set(schema["properties"]) - set(schema["required"])
     assert "retained" in added
@@ -383,7 +383,7 @@ def test_what_was_added_later_may_be_missing(name: str) -> None:
         assert getattr(event, field) == schema["properties"][field]["default"]
 
 
-def test_a_live_event_does_not_carry_the_mark_of_a_retained_one() -> None:
+def test_a_live_event_is_not_marked_as_retained() -> None:
     live = from_dict(example("update"))
     assert "retained" not in live.as_dict()
     late = dataclasses.replace(live, retained=True)
@@ -404,7 +404,7 @@ def test_a_sequence_has_no_holes(order: list[str]) -> None:
         assert numbers == list(range(len(numbers)))
 
 
-def test_numbers_wrap_where_the_schema_ends() -> None:
+def test_sequence_numbers_wrap_at_the_schema_maximum() -> None:
     sequence = Sequence(first=events.SEQ_MODULUS - 2)
     numbers = [sequence.next("update") for _ in range(4)]
     assert numbers == [2**53 - 2, 2**53 - 1, 0, 1]
@@ -413,7 +413,7 @@ def test_numbers_wrap_where_the_schema_ends() -> None:
         assert not validator.is_valid(example(name) | {"seq": 2**53})
 
 
-def test_sequences_of_two_stations_do_not_meet() -> None:
+def test_two_stations_have_separate_sequences() -> None:
     kitchen, bath = Sequence(), Sequence()
     assert [kitchen.next("update"), kitchen.next("update"), bath.next("update")] == [0, 1, 0]
 

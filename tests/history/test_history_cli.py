@@ -50,7 +50,7 @@ def answer(path: Path, *arguments: str | Path) -> Any:
 
 
 @pytest.mark.parametrize("listing", LISTINGS)
-def test_every_listing_as_text_and_as_json(path: Path, listing: str) -> None:
+def test_every_listing_is_available_as_text_and_json(path: Path, listing: str) -> None:
     text = ask(path, listing, *DAY)
     assert (text.returncode, text.stderr) == (0, "")
     assert len(text.stdout.splitlines()) > 2
@@ -65,7 +65,7 @@ def test_every_listing_as_text_and_as_json(path: Path, listing: str) -> None:
             assert row.get(name, "+00:00").endswith("+00:00")
 
 
-def test_now_and_search(path: Path) -> None:
+def test_now_and_search_list_events(path: Path) -> None:
     found = answer(path, "now")
     assert [(row["station"], row["live"]) for row in found] == [("hall", False), ("kitchen", False)]
     assert "not listening; last heard 2026-07-01 1" in ask(path, "now", "--tz", "UTC").stdout
@@ -74,7 +74,7 @@ def test_now_and_search(path: Path) -> None:
     assert len(answer(path, "search", "beyonce", "--limit", "3")) == 3
 
 
-def test_shares_by(path: Path) -> None:
+def test_shares_can_be_grouped(path: Path) -> None:
     assert {row["part"] for row in answer(path, "shares", *DAY, "--by", "hour")} == {
         f"{hour:02d}" for hour in range(13)
     }
@@ -85,7 +85,7 @@ def test_shares_by(path: Path) -> None:
     assert days == {"2026-07-01"}
 
 
-def test_times_in_human_terms(path: Path) -> None:
+def test_times_can_be_given_in_words(path: Path) -> None:
     found = answer(
         path,
         "segments",
@@ -104,7 +104,7 @@ def test_times_in_human_terms(path: Path) -> None:
     assert berlin[0]["start"].endswith("+02:00")
 
 
-def test_nothing_found_is_said_on_stderr_only(path: Path) -> None:
+def test_an_empty_result_is_reported_on_stderr_only(path: Path) -> None:
     done = ask(path, "segments", "--since", "2020-01-01", "--until", "2020-01-02")
     assert (done.returncode, done.stdout) == (0, "")
     assert "nothing found" in done.stderr
@@ -131,14 +131,16 @@ def test_nothing_found_is_said_on_stderr_only(path: Path) -> None:
         ((), 2, "LISTING"),
     ],
 )
-def test_bad_questions(path: Path, arguments: tuple[str, ...], code: int, told: str) -> None:
+def test_bad_queries_are_explained(
+    path: Path, arguments: tuple[str, ...], code: int, told: str
+) -> None:
     done = ask(path, *arguments)
     assert done.returncode == code
     assert "Traceback" not in done.stderr
     assert re.search(told, done.stderr, re.DOTALL), done.stderr
 
 
-def test_a_traceback_only_with_debug(path: Path) -> None:
+def test_only_debug_prints_a_traceback(path: Path) -> None:
     done = streamgenre("--debug", "history", "search", "", "--history", path)
     assert done.returncode != 0
     assert "Traceback" in done.stderr
@@ -148,7 +150,7 @@ def test_a_traceback_only_with_debug(path: Path) -> None:
     "whose",
     ["missing", "empty", "folder", "other", "future", "garbage", "old"],
 )
-def test_files_that_are_no_history(whose: str, tmp_path: Path) -> None:
+def test_files_that_are_not_a_history_are_rejected(whose: str, tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     told = {
         "missing": "no history yet",
@@ -182,7 +184,7 @@ def test_files_that_are_no_history(whose: str, tmp_path: Path) -> None:
     assert not (tmp_path / "r.html").exists()
 
 
-def test_damage_within_is_told(path: Path, tmp_path: Path) -> None:
+def test_damage_inside_the_file_is_reported(path: Path, tmp_path: Path) -> None:
     copy = tmp_path / "h.sqlite3"
     data = bytearray(path.read_bytes())
     size = len(data)
@@ -195,9 +197,7 @@ def test_damage_within_is_told(path: Path, tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
-def test_the_history_is_read_from_a_folder_that_nobody_may_write(
-    path: Path, tmp_path: Path
-) -> None:
+def test_the_history_can_be_read_from_a_read_only_folder(path: Path, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "64m") as disk:
         copy = disk.folder / "h.sqlite3"
         shutil.copy(path, copy)
@@ -252,7 +252,7 @@ def test_exports_agree_whatever_their_format(path: Path, tmp_path: Path, what: s
     assert stdout.encode() == files["csv"].read_bytes()
 
 
-def test_a_full_disk_leaves_no_half_file(path: Path, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_partial_file(path: Path, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         out = disk.folder / "out.csv"
         out.write_text("what was there before\n")
@@ -274,9 +274,7 @@ def test_a_full_disk_leaves_no_half_file(path: Path, tmp_path: Path) -> None:
         assert not out.with_suffix(".html").exists()
 
 
-def test_who_reads_a_file_while_it_is_exported_anew_reads_the_old_one(
-    path: Path, tmp_path: Path
-) -> None:
+def test_a_reader_of_an_export_being_replaced_sees_the_old_file(path: Path, tmp_path: Path) -> None:
     out = tmp_path / "a.csv"
     out.write_text("old\n")
     with out.open() as reader:
@@ -286,7 +284,7 @@ def test_who_reads_a_file_while_it_is_exported_anew_reads_the_old_one(
     assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
 
 
-def test_stdout_that_is_full_is_told(path: Path) -> None:
+def test_full_stdout_is_reported(path: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [*COMMAND, "history", "export", *DAY, "--history", str(path)],
@@ -301,7 +299,7 @@ def test_stdout_that_is_full_is_told(path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_an_export_has_the_rights_that_files_have(path: Path, tmp_path: Path) -> None:
+def test_an_export_has_the_usual_file_permissions(path: Path, tmp_path: Path) -> None:
     ask(path, "export", *DAY, "--out", tmp_path / "a.csv")
     mask = os.umask(0)
     os.umask(mask)
@@ -327,7 +325,7 @@ def hostile(tmp_path: Path) -> Path:
     return path
 
 
-def test_hostile_titles_reach_no_terminal_and_no_spreadsheet(hostile: Path) -> None:
+def test_hostile_titles_are_neutralized_for_terminals_and_spreadsheets(hostile: Path) -> None:
     for listing in ("titles", "playlist", "now", "segments"):
         span = () if listing == "now" else DAY
         done = ask(hostile, listing, *span)
@@ -342,7 +340,7 @@ def test_hostile_titles_reach_no_terminal_and_no_spreadsheet(hostile: Path) -> N
     assert {"=1+1", 'say "hi", all\nof you', "<b>&amp;"} <= titles  # JSON has them as they are
 
 
-def test_a_long_title_is_cut_in_the_table_only(tmp_path: Path) -> None:
+def test_a_long_title_is_truncated_only_in_the_table(tmp_path: Path) -> None:
     maker = Programme("a", "x")
     long = "long " * 90 + "end"  # stations send up to 500 characters
     record(tmp_path / "h", [maker.title("Artist", long), *maker.stretch("music", "jazz", 30)])
@@ -353,7 +351,9 @@ def test_a_long_title_is_cut_in_the_table_only(tmp_path: Path) -> None:
     assert long in ask(tmp_path / "h", "export", "--what", "titles", *DAY).stdout
 
 
-def test_a_playlist_as_csv_and_cue(path: Path, tmp_path: Path, hostile: Path) -> None:
+def test_a_playlist_can_be_exported_as_csv_and_cue(
+    path: Path, tmp_path: Path, hostile: Path
+) -> None:
     out = tmp_path / "log.csv"
     assert ask(path, "playlist", *DAY, "--station", "hall", "--out", out).returncode == 0
     log = list(csv.DictReader(out.open(newline="")))
@@ -373,7 +373,7 @@ def test_a_playlist_as_csv_and_cue(path: Path, tmp_path: Path, hostile: Path) ->
     assert all(line.count('"') in (0, 2) for line in sheet)
 
 
-def test_the_frames_of_a_cue_sheet() -> None:
+def test_cue_sheet_times_are_in_frames() -> None:
     out = io.BytesIO()
     lines = [
         AirplayLine("s", T0 + t, T0 + t + 1, "a", "b", None, None) for t in (0.0, 61.6, 7200.04)
@@ -383,7 +383,7 @@ def test_the_frames_of_a_cue_sheet() -> None:
     assert [line.split()[-1] for line in found] == ["00:00:00", "01:01:45", "120:00:03"]
 
 
-def test_a_cue_sheet_of_many_tracks_warns(path: Path, tmp_path: Path) -> None:
+def test_a_cue_sheet_with_many_tracks_warns(path: Path, tmp_path: Path) -> None:
     done = ask(
         path, "playlist", "--format", "cue", "--station", "hall", "--out", tmp_path / "a.cue", *DAY
     )
@@ -391,7 +391,7 @@ def test_a_cue_sheet_of_many_tracks_warns(path: Path, tmp_path: Path) -> None:
     assert "no more than 99" in done.stderr
 
 
-def test_asking_loads_nothing_heavy_and_listening_loads_no_pictures(path: Path) -> None:
+def test_queries_load_no_heavy_modules_and_listening_loads_no_plotting(path: Path) -> None:
     code = (
         "import sys\nfrom streamgenre.cli import main\n"
         f"main(['history', 'segments', '--history', {str(path)!r}, '--limit', '1'])\n"
@@ -403,7 +403,7 @@ def test_asking_loads_nothing_heavy_and_listening_loads_no_pictures(path: Path) 
     assert done.returncode == 0, done.stderr
 
 
-def test_without_pyarrow_it_is_said_what_to_install(path: Path, tmp_path: Path) -> None:
+def test_without_pyarrow_the_message_names_what_to_install(path: Path, tmp_path: Path) -> None:
     for name in ("pyarrow", "typst"):
         (tmp_path / f"{name}.py").write_text("raise ImportError('not here')\n")
     env = {"PYTHONPATH": str(tmp_path)}
@@ -421,7 +421,7 @@ def test_without_pyarrow_it_is_said_what_to_install(path: Path, tmp_path: Path) 
     assert not picture.exists()
 
 
-def test_asking_changes_nothing(path: Path) -> None:
+def test_queries_change_nothing(path: Path) -> None:
     before = rows(path, "SELECT count(*) FROM segments")
     stamp = path.stat().st_mtime_ns
     for listing in LISTINGS:

@@ -12,7 +12,9 @@ from streamgenre.history.detail import decode, encode, quantise, quantise_level
 
 
 @given(st.data(), st.integers(1, 200), st.integers(1, 40))
-def test_what_goes_in_comes_out(data: st.DataObject, updates: int, labels: int) -> None:
+def test_packed_detail_is_unpacked_unchanged(
+    data: st.DataObject, updates: int, labels: int
+) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     offsets = sorted(rng.integers(0, 60_000, updates).tolist())
     rows = rng.integers(0, 256, updates * (2 + labels), np.uint8)
@@ -46,14 +48,14 @@ def test_a_minute_of_ten_genres_is_small() -> None:
     assert len(encode([1000 * i for i in range(60)], rows, 10)) < 600
 
 
-def test_damage_is_told() -> None:
+def test_damage_is_reported() -> None:
     blob = encode([0, 1000], bytes(2 * 5), 3)
     for data, updates in ((b"", 2), (b"xx", 2), (blob[:-4], 2), (blob, 3), (blob, 1), (blob, 0)):
         with pytest.raises(HistoryError, match="minute 7 is damaged"):
             decode(7, data, updates=updates, labels=3)
 
 
-def test_a_blob_that_would_blow_up_is_refused() -> None:
+def test_a_decompression_bomb_is_rejected() -> None:
     import zlib
 
     bomb = zlib.compress(bytes(50_000_000))

@@ -86,7 +86,7 @@ def by_hand(
 @pytest.mark.parametrize("by", ["all", "hour", "day", "weekday"])
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "UTC"])
 @pytest.mark.parametrize("start", [AUTUMN, SPRING])
-def test_shares(
+def test_shares_add_up_by_genre(
     connection: sqlite3.Connection, path: Path, by: By, zone: str, start: float
 ) -> None:
     tz = ZoneInfo(zone)
@@ -108,7 +108,7 @@ def test_shares(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.floats(-1e4, 2.2e5), st.floats(0.1, 1e5), st.sampled_from(["kitchen", "hall"]))
-def test_any_span(
+def test_any_time_span_can_be_queried(
     connection: sqlite3.Connection, path: Path, after: float, length: float, station: str
 ) -> None:
     span = Span(AUTUMN + after, AUTUMN + after + length)
@@ -126,7 +126,7 @@ def test_any_span(
     assert [(s.start,) for s in listed] == expected
 
 
-def test_the_day_of_25_hours_has_them_all(connection: sqlite3.Connection) -> None:
+def test_a_25_hour_day_includes_every_hour(connection: sqlite3.Connection) -> None:
     data = collect(connection, "kitchen", date(2026, 10, 25), BERLIN, now=4e9)
     assert data.span.seconds == 25 * 3600
     assert [hour.label for hour in data.hours][:5] == ["00", "01", "02", "02", "03"]
@@ -140,7 +140,7 @@ def test_the_day_of_25_hours_has_them_all(connection: sqlite3.Connection) -> Non
     assert [hour.label for hour in short.hours][:4] == ["00", "01", "03", "04"]
 
 
-def test_a_segment_that_is_longer_than_the_span_is_found(tmp_path: Path) -> None:
+def test_a_segment_longer_than_the_span_is_found(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     record(path, Programme(hop=60.0).stretch("silence", None, 3000), every=100)
     opened = open_to_read(path)
@@ -153,7 +153,7 @@ def test_a_segment_that_is_longer_than_the_span_is_found(tmp_path: Path) -> None
     opened.close()
 
 
-def test_search_finds_words_in_any_case_and_without_marks(connection: sqlite3.Connection) -> None:
+def test_search_ignores_case_and_accents(connection: sqlite3.Connection) -> None:
     ids = query.stations(connection, None)
     everything = Span(0, 4e9)
     for text in ("beyonce", "BEYONCÉ", "halo doe", "tin", "  Halo   of  "):
@@ -173,12 +173,12 @@ def test_search_finds_words_in_any_case_and_without_marks(connection: sqlite3.Co
     assert len(some) < len(list(query.search(connection, ids, everything, "halo")))
 
 
-def test_an_unknown_station_is_guessed(connection: sqlite3.Connection) -> None:
+def test_an_unknown_station_gets_a_suggestion(connection: sqlite3.Connection) -> None:
     with pytest.raises(HistoryError, match=r"no station 'kitchn'.*hall, kitchen.*'kitchen'"):
         query.stations(connection, ["hall", "kitchn"])
 
 
-def test_every_listing_of_a_day_goes_by_an_index(connection: sqlite3.Connection) -> None:
+def test_every_listing_of_a_day_uses_an_index(connection: sqlite3.Connection) -> None:
     """No table that grows is read from end to end for a day."""
     asked: list[str] = []
     connection.set_trace_callback(asked.append)
@@ -255,7 +255,7 @@ def test_the_playlist_of_a_day_covers_all_music(connection: sqlite3.Connection) 
         assert covered > end - start - 10
 
 
-def test_transitions_pass_over_short_silences() -> None:
+def test_transitions_skip_short_silences() -> None:
     counted = transitions(
         [
             segment("jazz", 0, 10),
@@ -270,7 +270,7 @@ def test_transitions_pass_over_short_silences() -> None:
     assert counted == {("jazz", "rock"): 1, ("rock", "jazz"): 1}
 
 
-def test_what_was_told_is_what_is_asked(tmp_path: Path) -> None:
+def test_queries_return_the_published_events(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     events = list(Programme().day(1800))
     record(path, events, every=100)

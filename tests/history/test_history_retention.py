@@ -52,13 +52,13 @@ def counts(path: Path) -> dict[str, int]:
     return {table: rows(path, f"SELECT count(*) FROM {table}")[0][0] for table in COUNTED}
 
 
-def test_nothing_is_given_up_early(path: Path) -> None:
+def test_nothing_is_deleted_early(path: Path) -> None:
     before = counts(path)
     assert keep(path, now=T0 + 4 * DAY, detail_days=5, keep_days=5) == 0
     assert counts(path) == before
 
 
-def test_by_age(path: Path) -> None:
+def test_old_rows_are_deleted_by_age(path: Path) -> None:
     now = T0 + 3.5 * DAY
     keep(path, now=now, detail_days=1, keep_days=2)
     oldest = now - 2 * DAY
@@ -79,13 +79,13 @@ def test_by_age(path: Path) -> None:
     check_whole(path)
 
 
-def test_without_detail_days_no_detail_is_left(path: Path) -> None:
+def test_without_detail_days_no_detail_remains(path: Path) -> None:
     keep(path, now=T0 + 4 * DAY, detail_days=0, keep_days=30)
     assert counts(path)["details"] == 0
     assert counts(path)["segments"] > 0
 
 
-def test_by_size_detail_goes_first_and_the_file_shrinks(path: Path) -> None:
+def test_the_size_limit_deletes_detail_first_and_shrinks_the_file(path: Path) -> None:
     size, before = path.stat().st_size, counts(path)
     assert size > 2.2e6
     keep(path, now=T0 + 4 * DAY, max_mb=2.0)
@@ -98,7 +98,7 @@ def test_by_size_detail_goes_first_and_the_file_shrinks(path: Path) -> None:
     check_whole(path)
 
 
-def test_freed_pages_go_back_to_the_disk_a_few_at_a_time(
+def test_freed_pages_return_to_the_disk_a_few_at_a_time(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention_module, "SPARE_PAGES", 16)
@@ -111,7 +111,7 @@ def test_freed_pages_go_back_to_the_disk_a_few_at_a_time(
     check_whole(path)
 
 
-def test_by_size_what_is_new_is_kept_whatever_the_limit(path: Path) -> None:
+def test_the_size_limit_never_deletes_new_rows(path: Path) -> None:
     keep(path, now=T0 + 3 * DAY + 6 * 3600, max_mb=1.0)
     kept = rows(path, "SELECT min(end_time), max(end_time) FROM segments")[0]
     assert kept[1] > T0 + 3 * DAY
@@ -162,6 +162,6 @@ def test_the_whole_file_is_never_vacuumed() -> None:
         ({"flush_s": 0}, "flush_s"),
     ],
 )
-def test_limits_that_make_no_sense(limits: dict[str, Any], told: str, tmp_path: Path) -> None:
+def test_invalid_limits_are_rejected(limits: dict[str, Any], told: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=f"{told}.*expected"):
         HistorySettings(tmp_path / "h.sqlite3", **limits)

@@ -30,13 +30,13 @@ def restore(path: Path, version: int) -> Path:
     return path
 
 
-def test_every_version_has_a_file_of_its_time() -> None:
+def test_every_version_has_a_sample_file() -> None:
     kept = sorted(int(file.stem.removeprefix("version-")) for file in OLD.glob("*.sql"))
     assert kept == list(range(1, VERSION + 1))
 
 
 @pytest.mark.parametrize("version", range(1, VERSION + 1))
-def test_from_every_version_to_the_present(version: int, tmp_path: Path) -> None:
+def test_every_version_migrates_to_the_current_one(version: int, tmp_path: Path) -> None:
     path = restore(tmp_path / "h.sqlite3", version)
     before = rows(path, "SELECT * FROM segments ORDER BY id")
     open_to_write(path, busy_s=1).close()
@@ -57,9 +57,7 @@ def test_from_every_version_to_the_present(version: int, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("version", range(1, VERSION + 1))
-def test_the_tables_are_the_same_whichever_way_they_came_to_be(
-    version: int, tmp_path: Path
-) -> None:
+def test_migrated_and_new_files_have_the_same_tables(version: int, tmp_path: Path) -> None:
     old = restore(tmp_path / "old.sqlite3", version)
     open_to_write(old, busy_s=1).close()
     open_to_write(tmp_path / "new.sqlite3", busy_s=1).close()
@@ -68,7 +66,7 @@ def test_the_tables_are_the_same_whichever_way_they_came_to_be(
 
 
 @pytest.mark.parametrize("version", range(1, VERSION + 1))
-def test_a_daemon_goes_on_with_an_older_file(version: int, tmp_path: Path) -> None:
+def test_a_daemon_continues_an_older_file(version: int, tmp_path: Path) -> None:
     path = restore(tmp_path / "h.sqlite3", version)
     record(path, Programme(start=T0 + 40_000).day(600))
     check_whole(path)
@@ -78,7 +76,7 @@ def test_a_daemon_goes_on_with_an_older_file(version: int, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("version", range(1, VERSION))
-def test_a_cut_in_the_middle_of_a_step_leaves_the_older_version_whole(
+def test_an_interrupted_migration_leaves_the_older_version_intact(
     version: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = restore(tmp_path / "h.sqlite3", version)
@@ -113,7 +111,7 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_file_from_the_future_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     record(path, Programme().day(300))
     with sqlite3.connect(path) as connection:
@@ -140,7 +138,7 @@ def test_a_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["firefox.sqlite"]
 
 
-def test_what_is_no_database_is_left_alone_unless_it_is_called_one(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_left_alone_unless_named_like_one(tmp_path: Path) -> None:
     song = tmp_path / "song.wav"
     song.write_bytes(b"RIFF" + bytes(1000))
     with pytest.raises(HistoryError, match="not an SQLite file"):
@@ -157,7 +155,7 @@ def test_what_is_no_database_is_left_alone_unless_it_is_called_one(tmp_path: Pat
         open_to_write(folder, busy_s=1)
 
 
-def test_an_empty_file_is_begun(tmp_path: Path) -> None:
+def test_an_empty_file_is_initialized(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     path.touch()
     with pytest.raises(HistoryError, match="nothing was recorded"):
@@ -166,7 +164,7 @@ def test_an_empty_file_is_begun(tmp_path: Path) -> None:
     check_whole(path)
 
 
-def test_reading_an_older_version_says_how_to_bring_it_up_to_date(tmp_path: Path) -> None:
+def test_reading_an_older_version_says_how_to_migrate_it(tmp_path: Path) -> None:
     path = restore(tmp_path / "h.sqlite3", 1)
     before = digest(path)
     with pytest.raises(HistoryError, match=r"older streamgenre.*streamgenre listen"):
@@ -174,7 +172,7 @@ def test_reading_an_older_version_says_how_to_bring_it_up_to_date(tmp_path: Path
     assert digest(path) == before
 
 
-def test_what_a_power_cut_must_not_cost_is_asked_of_sqlite(tmp_path: Path) -> None:
+def test_sqlite_is_configured_to_survive_a_power_cut(tmp_path: Path) -> None:
     """A commit counts only once it is on the disk: WAL with full synchronisation."""
     writer = HistoryWriter(tmp_path / "h.sqlite3")
     pragma = writer.store.connection.execute

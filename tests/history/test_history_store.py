@@ -32,7 +32,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "h.sqlite3"
 
 
-def test_a_day_is_kept_as_it_was(path: Path) -> None:
+def test_a_day_is_stored_unchanged(path: Path) -> None:
     events = list(Programme().day(6 * 3600))
     record(path, events, every=400)
     check_whole(path)
@@ -69,7 +69,7 @@ def test_a_day_is_kept_as_it_was(path: Path) -> None:
     connection.close()
 
 
-def test_an_open_segment_is_there_at_every_flush(path: Path) -> None:
+def test_an_open_segment_is_stored_at_every_flush(path: Path) -> None:
     writer = HistoryWriter(path)
     stretch = iter(Programme().stretch("music", "jazz", 60))
     for number in range(1, 61):
@@ -101,7 +101,7 @@ def test_a_batch_may_be_written_twice(path: Path) -> None:
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(seed=st.integers(0, 10**6), every=st.integers(25, 3000), hop=st.sampled_from([0.5, 1.0]))
-def test_however_it_is_flushed_the_rows_are_the_same(
+def test_rows_do_not_depend_on_when_they_are_flushed(
     seed: int, every: int, hop: float, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("flushed")
@@ -127,7 +127,7 @@ def test_however_it_is_flushed_the_rows_are_the_same(
     assert kept[0] == kept[1]
 
 
-def test_after_a_crash_the_open_is_closed_where_it_was_last_heard(path: Path) -> None:
+def test_after_a_crash_an_open_segment_is_closed_at_its_last_update(path: Path) -> None:
     writer = HistoryWriter(path)
     maker = Programme()
     writer.take([maker.title("Miles Verden", "Blue"), maker.dead_air(active=True)])
@@ -145,7 +145,7 @@ def test_after_a_crash_the_open_is_closed_where_it_was_last_heard(path: Path) ->
     assert rows(path, "SELECT ending FROM runs") == [("cut",)]  # the later one wrote nothing
 
 
-def test_what_another_living_daemon_has_open_stays_open(path: Path) -> None:
+def test_open_segments_of_another_live_daemon_stay_open(path: Path) -> None:
     first, second = HistoryWriter(path), None
     first.take(list(Programme("kitchen", "u1").stretch("music", "jazz", 20))[:10])
     first.flush()
@@ -161,7 +161,7 @@ def test_what_another_living_daemon_has_open_stays_open(path: Path) -> None:
     check_whole(path)
 
 
-def test_a_segment_whose_end_was_never_told_ends_with_its_last_update(path: Path) -> None:
+def test_a_segment_without_a_reported_end_ends_with_its_last_update(path: Path) -> None:
     maker = Programme()
     first = [e for e in maker.stretch("music", "jazz", 10) if isinstance(e, Update)]
     second = list(maker.stretch("music", "rock", 10))
@@ -172,7 +172,7 @@ def test_a_segment_whose_end_was_never_told_ends_with_its_last_update(path: Path
     ]
 
 
-def test_a_clock_that_was_set_moves_the_segment_and_its_shares(path: Path) -> None:
+def test_a_clock_change_moves_the_segment_and_its_shares(path: Path) -> None:
     maker = Programme()
     stretch = list(maker.stretch("music", "jazz", 50))
     writer = HistoryWriter(path)
@@ -188,7 +188,7 @@ def test_a_clock_that_was_set_moves_the_segment_and_its_shares(path: Path) -> No
     writer.end()
 
 
-def test_titles_end_with_the_next_and_repeats_are_one(path: Path) -> None:
+def test_titles_end_with_the_next_one_and_repeats_are_merged(path: Path) -> None:
     maker = Programme()
     events: list[Any] = [maker.title("A", "one")]
     events += maker.stretch("music", "jazz", 10)
@@ -219,7 +219,7 @@ def test_titles_end_with_the_next_and_repeats_are_one(path: Path) -> None:
         "%s %n {0} \\",
     ],
 )
-def test_hostile_titles_are_text(path: Path, title: str) -> None:
+def test_hostile_titles_are_stored_as_text(path: Path, title: str) -> None:
     maker = Programme()
     record(path, [maker.title(title, title), *maker.stretch("music", "jazz", 5)])
     check_whole(path)
@@ -233,7 +233,7 @@ def test_hostile_titles_are_text(path: Path, title: str) -> None:
     connection.close()
 
 
-def test_dead_air_begins_with_the_silence_and_not_with_its_event(path: Path) -> None:
+def test_dead_air_starts_with_the_silence_and_not_with_its_event(path: Path) -> None:
     maker = Programme()
     silence = list(maker.stretch("silence", None, 30))
     found = replace(maker.dead_air(active=True), start=0.0, start_time=T0, seconds=20.0)
@@ -248,7 +248,7 @@ def test_a_thousand_repeats_of_eight_songs_are_eight_tracks(path: Path) -> None:
     assert rows(path, "SELECT count(*) FROM tracks") == [(len(SONGS),)]
 
 
-def test_the_batch_is_bounded_and_says_what_it_gave_up() -> None:
+def test_the_batch_is_bounded_and_reports_what_it_dropped() -> None:
     pending = PendingRows(room=50)
     recorder = Recorder(pending)
     maker = Programme()

@@ -59,7 +59,7 @@ def said(text: str, tz: ZoneInfo = BERLIN, now: float = NOW) -> str:
         ("@0", "1970-01-01 01:00:00"),
     ],
 )
-def test_what_people_say(text: str, meant: str) -> None:
+def test_human_time_phrases_are_parsed(text: str, meant: str) -> None:
     assert said(text) == meant
 
 
@@ -73,7 +73,7 @@ def test_what_people_say(text: str, meant: str) -> None:
         *("\x00", "tomorrow-ish", "١٢:٠٠ pm x"),
     ],
 )
-def test_what_nobody_can_understand(text: str) -> None:
+def test_unintelligible_times_are_rejected(text: str) -> None:
     with pytest.raises(HistoryError) as refused:
         parse(text, BERLIN, NOW)
     message = str(refused.value)
@@ -81,13 +81,13 @@ def test_what_nobody_can_understand(text: str) -> None:
     assert len(message) < 500
 
 
-def test_a_slip_of_the_pen_is_guessed() -> None:
+def test_a_typo_gets_a_suggestion() -> None:
     with pytest.raises(HistoryError, match="did you mean 'yesterday'"):
         parse("yesterdy 18:00", BERLIN, NOW)
 
 
 @given(st.text(max_size=40))
-def test_no_text_breaks_it(text: str) -> None:
+def test_no_text_breaks_the_parser(text: str) -> None:
     try:
         moment = parse(text, BERLIN, NOW)
     except HistoryError:
@@ -99,7 +99,7 @@ def test_no_text_breaks_it(text: str) -> None:
     st.datetimes(datetime(1975, 1, 1), datetime(2035, 1, 1)),
     st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"]),
 )
-def test_what_is_printed_is_understood(moment: datetime, name: str) -> None:
+def test_printed_times_can_be_parsed(moment: datetime, name: str) -> None:
     tz = ZoneInfo(name)
     unix = moment.replace(microsecond=0, tzinfo=UTC).timestamp()
     assert parse(local(unix, tz).isoformat(), tz, NOW) == unix
@@ -109,7 +109,7 @@ def test_what_is_printed_is_understood(moment: datetime, name: str) -> None:
     assert unix - again in (0, 3600, 1800)
 
 
-def test_days_of_23_and_25_hours() -> None:
+def test_days_may_have_23_or_25_hours() -> None:
     spring, autumn = date(2026, 3, 29), date(2026, 10, 25)
     assert day_span(spring, BERLIN).seconds == 23 * 3600
     assert day_span(autumn, BERLIN).seconds == 25 * 3600
@@ -121,7 +121,7 @@ def test_days_of_23_and_25_hours() -> None:
     assert (len(half), half[-1].seconds) == (25, 1800)
 
 
-def test_yesterday_is_a_day_of_the_calendar_not_24_hours() -> None:
+def test_yesterday_is_a_calendar_day_not_24_hours() -> None:
     noon = datetime(2026, 3, 30, 12, tzinfo=BERLIN).timestamp()  # the day after the change
     assert said("yesterday 12:00", now=noon) == "2026-03-29 12:00:00"
     assert said("1 day ago", now=noon) == "2026-03-29 12:00:00"
@@ -131,13 +131,13 @@ def test_yesterday_is_a_day_of_the_calendar_not_24_hours() -> None:
     assert after - parse("24h ago", BERLIN, after) == 24 * 3600
 
 
-def test_times_that_do_not_happen_or_happen_twice() -> None:
+def test_skipped_and_repeated_local_times_are_resolved() -> None:
     assert said("2026-03-29 02:30") == "2026-03-29 03:30:00"
     first = parse("2026-10-25 02:30", BERLIN, NOW)
     assert local(first, BERLIN).utcoffset() == timedelta(hours=2)
 
 
-def test_a_midnight_that_does_not_happen() -> None:
+def test_a_day_without_midnight_starts_at_one() -> None:
     """In Beirut the clock goes from 23:59 to 01:00: the day begins at one."""
     beirut = ZoneInfo("Asia/Beirut")
     day = day_span(date(2026, 3, 29), beirut)
@@ -146,7 +146,7 @@ def test_a_midnight_that_does_not_happen() -> None:
 
 
 @pytest.mark.parametrize("name", ["Europe/Berlin", "Asia/Beirut", "Australia/Lord_Howe"])
-def test_days_follow_each_other_without_hole_or_overlap(name: str) -> None:
+def test_consecutive_days_have_no_hole_or_overlap(name: str) -> None:
     tz = ZoneInfo(name)
     first = date(2026, 1, 1)
     for number in range(365):
@@ -156,7 +156,7 @@ def test_days_follow_each_other_without_hole_or_overlap(name: str) -> None:
         assert sum(hour.seconds for hour in hours_of(day, tz)) == whole.seconds
 
 
-def test_the_zone_of_the_machine_is_taken_where_none_is_named() -> None:
+def test_the_system_time_zone_is_the_default() -> None:
     code = (
         "from datetime import date\n"
         "from streamgenre.history.time_zones import day_span, local\n"
@@ -174,7 +174,7 @@ def test_the_zone_of_the_machine_is_taken_where_none_is_named() -> None:
     assert done.stdout.split() == ["24.0", "-1", "day,", "20:00:00"]
 
 
-def test_zones_by_name() -> None:
+def test_time_zones_are_found_by_name() -> None:
     assert zone(None) is None
     assert zone("Europe/Berlin") == BERLIN
     for wrong in ("Berlin", "Europe/Berlinn", "../etc/passwd", "", "Europe", "\0"):
@@ -184,7 +184,7 @@ def test_zones_by_name() -> None:
         zone("Europe/Berlinn")
 
 
-def test_days_by_name() -> None:
+def test_days_are_found_by_name() -> None:
     assert parse_day("yesterday", BERLIN, NOW) == date(2026, 6, 30)
     assert parse_day("monday", BERLIN, NOW) == date(2026, 6, 29)
     for wrong in ("18:00", "yesterday 18:00", "2h ago", "someday", ""):
@@ -192,7 +192,7 @@ def test_days_by_name() -> None:
             parse_day(wrong, BERLIN, NOW)
 
 
-def test_spans() -> None:
+def test_spans_are_parsed() -> None:
     day = span("yesterday", "today", BERLIN, default_s=60, now=NOW)
     assert day.seconds == 24 * 3600
     assert span(None, None, BERLIN, default_s=60, now=NOW).seconds == 60

@@ -80,7 +80,7 @@ class Watched:
         self.wait(all_there)
 
 
-def test_a_full_disk(tmp_path: Path) -> None:
+def test_a_full_disk_is_survived(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         path = disk.folder / "h.sqlite3"
         watched = Watched(path)
@@ -110,7 +110,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         ] * times
 
 
-def test_a_read_only_disk(tmp_path: Path) -> None:
+def test_a_read_only_disk_is_survived(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         path = disk.folder / "sub" / "h.sqlite3"
         disk.writable(yes=False)
@@ -124,7 +124,7 @@ def test_a_read_only_disk(tmp_path: Path) -> None:
         assert rows(path, SEGMENTS) == [(1, 50)]
 
 
-def test_a_locked_file(tmp_path: Path) -> None:
+def test_a_locked_file_is_survived(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     watched = Watched(path)
     watched.feed()
@@ -149,7 +149,7 @@ def test_a_locked_file(tmp_path: Path) -> None:
     check_whole(path)
 
 
-def test_a_file_that_is_locked_at_the_end_does_not_hold_the_daemon_up(tmp_path: Path) -> None:
+def test_a_file_locked_at_the_end_does_not_delay_the_exit(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     watched = Watched(path)
     watched.feed()
@@ -168,7 +168,7 @@ def broken_copies(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("damage", ["garbage", "truncated", "header", "schema"])
-def test_a_broken_file_is_set_aside_and_a_new_one_begun(damage: str, tmp_path: Path) -> None:
+def test_a_broken_file_is_set_aside_and_a_new_one_created(damage: str, tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     record(path, Programme(session="before").day(3600), every=500)
     data = bytearray(path.read_bytes())
@@ -195,7 +195,7 @@ def test_a_broken_file_is_set_aside_and_a_new_one_begun(damage: str, tmp_path: P
     assert [line for line in watched.said if backup.name in line]
 
 
-def test_damage_in_the_midst_of_a_run(tmp_path: Path) -> None:
+def test_damage_during_a_run_is_survived(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     record(path, Programme(session="before").day(3600), every=500)
     watched = Watched(path)
@@ -223,7 +223,7 @@ def test_damage_in_the_midst_of_a_run(tmp_path: Path) -> None:
     check_whole(path)
 
 
-def test_nothing_is_overwritten_by_setting_aside_twice(tmp_path: Path) -> None:
+def test_setting_aside_twice_overwrites_nothing(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     for number in range(3):
         path.write_bytes(bytes([number]) * 5000)
@@ -234,7 +234,7 @@ def test_nothing_is_overwritten_by_setting_aside_twice(tmp_path: Path) -> None:
     assert sorted(p.read_bytes()[0] for p in broken_copies(tmp_path)) == [0, 1, 2]
 
 
-def test_of_two_daemons_that_meet_a_broken_file_one_sets_it_aside(tmp_path: Path) -> None:
+def test_only_one_of_two_daemons_sets_a_broken_file_aside(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     path.write_bytes(b"x" * 5000)
     both = [Watched(path), Watched(path)]
@@ -250,7 +250,7 @@ def test_of_two_daemons_that_meet_a_broken_file_one_sets_it_aside(tmp_path: Path
     check_whole(path)
 
 
-def test_a_file_that_is_taken_away_is_begun_anew(tmp_path: Path) -> None:
+def test_a_deleted_file_is_created_again(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     watched = Watched(path)
     watched.feed()
@@ -268,7 +268,7 @@ def test_a_file_that_is_taken_away_is_begun_anew(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("whose", ["other", "future", "song"])
-def test_a_file_that_is_not_ours_is_never_touched(whose: str, tmp_path: Path) -> None:
+def test_a_foreign_file_is_never_touched(whose: str, tmp_path: Path) -> None:
     path = tmp_path / ("song.wav" if whose == "song" else "h.sqlite3")
     if whose == "song":
         path.write_bytes(b"RIFF" + bytes(500))
@@ -293,7 +293,7 @@ def test_a_file_that_is_not_ours_is_never_touched(whose: str, tmp_path: Path) ->
     assert len([line for line in watched.said if "cannot be written" in line]) == 1
 
 
-def test_a_clean_end_closes_everything(tmp_path: Path) -> None:
+def test_a_clean_exit_closes_everything(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     watched = Watched(path)
     watched.feed()
@@ -327,7 +327,7 @@ def test_the_last_flush_waits_for_a_lock(tmp_path: Path, monkeypatch: pytest.Mon
     assert "written again" in watched.said[-1]
 
 
-def test_a_refused_file_is_not_tried_at_every_flush_but_at_the_end(tmp_path: Path) -> None:
+def test_a_rejected_file_is_retried_only_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     with closing(sqlite3.connect(path)) as other:
         other.execute("CREATE TABLE theirs (a)")
@@ -343,9 +343,7 @@ def test_a_refused_file_is_not_tried_at_every_flush_but_at_the_end(tmp_path: Pat
     assert rows(path, SEGMENTS)[0][1] == watched.updates
 
 
-def test_the_writer_deletes_what_is_too_old(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_writer_deletes_expired_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "_RETENTION_FIRST_S", 0.0)
     path = tmp_path / "h.sqlite3"
     record(path, Programme(start=time.time() - 5 * 86_400).stretch("music", "jazz", 300))
@@ -363,7 +361,7 @@ def test_the_writer_deletes_what_is_too_old(
     assert rows(path, "SELECT sum(updates) FROM details") == [(10,)]
 
 
-def test_too_slow_a_writer_loses_events_and_says_so(tmp_path: Path) -> None:
+def test_a_slow_writer_drops_events_and_reports_it(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     settings = HistorySettings(path, flush_s=0.05, detail_days=0)
     writer = HistoryWriter(settings, lossless=False, say=lambda _: None)
@@ -427,7 +425,7 @@ def test_the_daemon_keeps_a_history(stateful_folder: Path, wav: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("trouble", ["folder", "other", "future", "garbage"])
-def test_the_daemon_listens_on_without_its_history(
+def test_the_daemon_keeps_listening_without_its_history(
     trouble: str, stateful_folder: Path, wav: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "h.sqlite3"
@@ -461,7 +459,7 @@ def test_the_daemon_listens_on_without_its_history(
     )
 
 
-def test_without_asking_only_what_is_live_is_kept(
+def test_only_live_inputs_are_kept_by_default(
     stateful_folder: Path, wav: Path, tmp_path: Path
 ) -> None:
     env = {"XDG_STATE_HOME": str(tmp_path / "state"), "PULSE_SERVER": "unix:/nonexistent"}
@@ -489,7 +487,7 @@ def test_without_asking_only_what_is_live_is_kept(
         ({"XDG_STATE_HOME": "", "HOME": "/h"}, "/h/.local/state/streamgenre"),
     ],
 )
-def test_where_the_history_is(
+def test_the_history_path_follows_the_settings(
     env: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("STATE_DIRECTORY", "XDG_STATE_HOME", "HOME"):
@@ -499,7 +497,7 @@ def test_where_the_history_is(
     assert default_path() == Path(expected) / "history.sqlite3"
 
 
-def test_without_a_home_there_is_a_path_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_home_still_has_a_history_path(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_home() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
@@ -520,9 +518,7 @@ def test_the_flags_exclude_each_other_and_are_checked(stateful_folder: Path, wav
         assert told in done.stderr
 
 
-def test_a_killed_daemon_leaves_a_history_that_tells_the_truth(
-    stateful_folder: Path, tmp_path: Path
-) -> None:
+def test_a_killed_daemon_leaves_a_correct_history(stateful_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     arguments = ("--model", stateful_folder, "--publish", free_endpoint(), "--json")
     daemon = start("listen", *arguments, "--input", "demo", "--history", path)
@@ -553,7 +549,7 @@ def test_a_killed_daemon_leaves_a_history_that_tells_the_truth(
     check_whole(path)
 
 
-def test_a_quota_that_is_used_up(tmp_path: Path, stateful_folder: Path, wav: Path) -> None:
+def test_an_exhausted_quota_is_survived(tmp_path: Path, stateful_folder: Path, wav: Path) -> None:
     """Where nobody may mount: no file may grow over 20 kB. It is told, and listening goes on."""
     path = tmp_path / "h.sqlite3"
     done = subprocess.run(
@@ -575,7 +571,7 @@ def test_a_quota_that_is_used_up(tmp_path: Path, stateful_folder: Path, wav: Pat
     assert len([e for e in events_of(done.stdout) if e["type"] == "update"]) == 4
 
 
-def test_the_history_begins_where_the_programme_did(tmp_path: Path) -> None:
+def test_the_history_starts_where_the_programme_did(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     record(path, Programme().day(900))
     assert rows(path, "SELECT min(start_time) FROM segments") == [(T0,)]

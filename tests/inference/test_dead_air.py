@@ -55,7 +55,7 @@ def test_dead_air_has_a_start_and_an_end(stateful_folder: Path) -> None:
     assert [e.state for e in before if isinstance(e, Update)][-1] == "silence"
 
 
-def test_a_short_silence_is_none_and_neither_is_any_where_it_is_not_wanted(
+def test_a_short_silence_or_a_disabled_setting_gives_no_dead_air(
     stateful_folder: Path,
 ) -> None:
     part = music(3, rate=RATE)
@@ -72,7 +72,7 @@ def test_a_short_loss_in_a_silence_is_silence_and_a_long_one_ends_it(stateful_fo
     assert told(run(stateful_folder, fed)) == [(True, 0.0, 5.0), (False, 0.0, 6.0)]
 
 
-def test_a_source_that_is_away_is_not_known_to_be_silent(stateful_folder: Path) -> None:
+def test_a_lost_source_is_not_considered_silent(stateful_folder: Path) -> None:
     events: list[AnyEvent] = []
     engine = Engine(events.append, EngineSettings(dead_air_s=5, reset_gap_s=0.3))
     source = MemorySource().feed([silence(7)])
@@ -89,13 +89,13 @@ def test_a_source_that_is_away_is_not_known_to_be_silent(stateful_folder: Path) 
     assert told(events) == [(True, 0.0, 5.0), (False, 0.0, 7.0)]
 
 
-def test_the_end_of_the_station_ends_it(stateful_folder: Path) -> None:
+def test_the_end_of_the_station_ends_dead_air(stateful_folder: Path) -> None:
     fed = MemorySource().feed([silence(9)]).end()
     assert told(run(stateful_folder, fed)) == [(True, 0.0, 5.0), (False, 0.0, 9.0)]
 
 
 @given(st.lists(st.booleans(), max_size=60), st.integers(1, 10))
-def test_every_long_silence_and_no_other_is_told_once(hops: list[bool], after: int) -> None:
+def test_only_long_silences_are_reported_and_each_once(hops: list[bool], after: int) -> None:
     watch = DeadAirWatch(float(after))
     found = []
     for i, silent in enumerate([*hops, False]):
@@ -121,7 +121,7 @@ def test_a_wrong_setting_is_refused(seconds: float) -> None:
         EngineSettings(dead_air_s=seconds)
 
 
-def test_what_is_playing_rides_on_updates_and_segments(stateful_folder: Path) -> None:
+def test_updates_and_segments_carry_the_current_title(stateful_folder: Path) -> None:
     source = MemorySource()
     source.announce(split_title("Parker - Ko-Ko"))
     source.feed([music(3, rate=RATE), silence(6), music(5, rate=RATE)]).end()
@@ -137,7 +137,7 @@ def test_what_is_playing_rides_on_updates_and_segments(stateful_folder: Path) ->
         Draft7Validator(schema(event.TYPE)).validate(event.as_dict())
 
 
-def test_what_was_playing_is_unknown_behind_a_reconnect(stateful_folder: Path) -> None:
+def test_the_current_title_is_unknown_after_a_reconnect(stateful_folder: Path) -> None:
     before, after = split_title("Parker - Ko-Ko"), split_title("Monk - Misterioso")
     away, late = (Gap(seconds * RATE, GapReason.RECONNECT) for seconds in (4, 1))
     part = music(3, rate=RATE)

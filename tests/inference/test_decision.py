@@ -48,7 +48,7 @@ def test_one_odd_hop_does_not_change_the_genre() -> None:
     assert stretches[0].mean_probability == pytest.approx((16 * 0.9 + 0.05) / 17)
 
 
-def test_a_real_change_is_followed_and_dated_to_its_hop() -> None:
+def test_a_real_change_is_followed_and_dated_to_its_first_hop() -> None:
     decisions, stretches, _ = run([sure("jazz")] * 10 + [sure("rock")] * 10)
     assert decisions[-1].genre == "rock"
     change = next(i for i, d in enumerate(decisions) if d.genre == "rock")
@@ -68,14 +68,14 @@ def test_hysteresis_holds_a_genre_between_keep_and_enter() -> None:
     assert fresh[-1].state == "unknown"  # the same probabilities do not enter
 
 
-def test_unlikely_genres_are_unknown() -> None:
+def test_genres_below_the_threshold_are_unknown() -> None:
     decisions, stretches, _ = run([np.array([0.34, 0.33, 0.33])] * 5, enter=0.35)
     assert {d.state for d in decisions} == {"unknown"}
     assert {d.genre for d in decisions} == {None}
     assert stretches[0].mean_probability is None
 
 
-def test_a_pause_is_bridged_and_a_silence_is_told() -> None:
+def test_a_pause_is_bridged_and_a_silence_is_reported() -> None:
     decisions, _, _ = run([sure("jazz")] * 3 + [None] + [sure("jazz")], silence_after_s=2)
     assert {d.state for d in decisions} == {"music"}
     decisions, stretches, decider = run([sure("jazz")] * 3 + [None] * 3, silence_after_s=2)
@@ -86,20 +86,20 @@ def test_a_pause_is_bridged_and_a_silence_is_told() -> None:
     assert [s.state for s in stretches] == ["music", "silence"]
 
 
-def test_after_silence_nothing_of_the_old_is_left() -> None:
+def test_silence_clears_the_smoothed_values() -> None:
     decisions, _, _ = run([sure("jazz")] * 20 + [None] * 3 + [sure("rock")])
     assert decisions[-1].genre == "rock"
     assert decisions[-1].smoothed[2] == pytest.approx(0.9)
 
 
-def test_silence_gate() -> None:
+def test_levels_below_the_threshold_are_silent() -> None:
     decider = Decider(LABELS, DecisionSettings(silence_dbfs=-50))
     assert decider.is_silent(-math.inf)
     assert decider.is_silent(-50.1)
     assert not decider.is_silent(-50.0)
 
 
-def test_reset_forgets_what_was_heard() -> None:
+def test_reset_clears_the_history() -> None:
     kept, _, _ = run([sure("jazz")] * 20 + [sure("rock")])
     decider = Decider(LABELS, DecisionSettings())
     for i in range(20):
@@ -153,7 +153,7 @@ def test_segments_tile_the_stream_and_sums_stay_one(
         ({"smoothing_s": math.nan}, "smoothing_s"),
     ],
 )
-def test_impossible_settings(settings: dict[str, float], message: str) -> None:
+def test_invalid_settings_are_rejected(settings: dict[str, float], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         DecisionSettings(**settings)
 
@@ -169,7 +169,7 @@ def run_with_speech(hops: Sequence[tuple[np.ndarray, float]], **settings: Any) -
     ]
 
 
-def test_talk_between_two_pieces_is_speech_and_then_the_genre_begins_anew() -> None:
+def test_talk_between_two_pieces_is_speech_and_resets_the_genre() -> None:
     talk = (sure("blues"), 0.98)
     decisions = run_with_speech(
         [(sure("jazz"), 0.02)] * 10 + [talk] * 10 + [(sure("rock"), 0.02)] * 10
@@ -214,6 +214,6 @@ def test_speech_stays_a_probability(hops: list[tuple[str, float]]) -> None:
         assert (decision.state == "music") == (decision.genre is not None)
 
 
-def test_speech_never_where_it_is_not_wanted() -> None:
+def test_speech_is_never_reported_when_disabled() -> None:
     decisions = run_with_speech([(sure("jazz"), 1.0)] * 5, speech_enter=1.1)
     assert "speech" not in {d.state for d in decisions}

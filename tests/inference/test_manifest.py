@@ -59,7 +59,7 @@ def refused(folder: Path, text: str | bytes) -> str:
 # --- what is read --------------------------------------------------------------------------------
 
 
-def test_a_stateful_manifest(folder: Path) -> None:
+def test_a_stateful_manifest_is_read(folder: Path) -> None:
     manifest = read_manifest(folder)
     assert manifest.name == "swing"
     assert manifest.kind == "stateful"
@@ -72,20 +72,20 @@ def test_a_stateful_manifest(folder: Path) -> None:
     assert manifest.raw == load(folder)
 
 
-def test_a_windowed_manifest(tmp_path: Path) -> None:
+def test_a_windowed_manifest_is_read(tmp_path: Path) -> None:
     manifest = read_manifest(write_windowed_model(tmp_path / "m", window_frames=75))
     assert manifest.kind == "windowed"
     assert manifest.window_frames == 75
     assert manifest.states == ()
 
 
-def test_fields_of_later_versions_are_left_alone(folder: Path) -> None:
+def test_fields_of_later_versions_are_ignored(folder: Path) -> None:
     changed = load(folder) | {"mood": "blue"}
     (folder / "manifest.json").write_text(json.dumps(changed))
     assert read_manifest(folder).raw["mood"] == "blue"
 
 
-def test_integral_numbers_written_as_floats_are_integers(folder: Path) -> None:
+def test_whole_numbers_written_as_floats_are_integers(folder: Path) -> None:
     changed = put(put(load(folder), "features/nfft", 1024.0), "states/0/shape", [8.0])
     (folder / "manifest.json").write_text(json.dumps(changed))
     manifest = read_manifest(folder)
@@ -152,13 +152,13 @@ def test_a_windowed_manifest_must_give_its_window(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [0, 2, 1.5, "1", None])
-def test_another_manifest_version(folder: Path, version: Any) -> None:
+def test_another_manifest_version_is_rejected(folder: Path, version: Any) -> None:
     message = refused(folder, json.dumps(put(load(folder), "manifest_version", version)))
     assert repr(version) in message
     assert "version 1" in message
 
 
-def test_no_manifest_version(folder: Path) -> None:
+def test_a_missing_manifest_version_is_rejected(folder: Path) -> None:
     message = refused(folder, json.dumps(put(load(folder), "manifest_version", ...)))
     assert "None" in message
     assert "reads version 1" in message
@@ -175,7 +175,7 @@ def test_no_manifest_version(folder: Path) -> None:
     ],
     ids=["nfft", "numcep", "highfreq", "huge rate", "huge temperature"],
 )
-def test_settings_that_do_not_fit_together(
+def test_conflicting_settings_are_rejected(
     folder: Path, field: str, value: Any, words: list[str]
 ) -> None:
     message = refused(folder, json.dumps(put(load(folder), field, value)))
@@ -184,7 +184,7 @@ def test_settings_that_do_not_fit_together(
 
 
 @pytest.mark.parametrize("text", ["[]", "null", '"manifest"', "7"])
-def test_json_that_is_no_object(folder: Path, text: str) -> None:
+def test_json_that_is_not_an_object_is_rejected(folder: Path, text: str) -> None:
     message = refused(folder, text)
     assert "expected a JSON object" in message
     assert type(json.loads(text)).__name__ in message
@@ -193,12 +193,12 @@ def test_json_that_is_no_object(folder: Path, text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", "{'name': 1}", b"\xff\xfe{}", "[" * 200_000, "9" * 5_000], ids=range(6)
 )
-def test_what_is_no_json(folder: Path, text: str | bytes) -> None:
+def test_invalid_json_is_rejected(folder: Path, text: str | bytes) -> None:
     assert "not valid JSON" in refused(folder, text)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_numbers_that_are_not_finite(folder: Path, number: str) -> None:
+def test_non_finite_numbers_are_rejected(folder: Path, number: str) -> None:
     text = json.dumps(put(load(folder), "calibration/temperature", 123.5))
     assert number in refused(folder, text.replace("123.5", number))
 
@@ -210,26 +210,26 @@ def test_a_huge_manifest_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPat
     assert "larger than 4000000 bytes" in message
 
 
-def test_no_manifest(tmp_path: Path) -> None:
+def test_a_missing_manifest_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="No such file") as caught:
         read_manifest(tmp_path)
     assert str(tmp_path / "manifest.json") in str(caught.value)
 
 
-def test_a_folder_in_place_of_the_manifest(tmp_path: Path) -> None:
+def test_a_folder_in_place_of_the_manifest_is_reported(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").mkdir()
     with pytest.raises(ModelError, match="directory"):
         read_manifest(tmp_path)
 
 
-def test_no_weights(folder: Path) -> None:
+def test_missing_weights_are_reported(folder: Path) -> None:
     (folder / "model.onnx").unlink()
     with pytest.raises(ModelError, match="not whole") as caught:
         read_manifest(folder)
     assert str(folder / "model.onnx") in str(caught.value)
 
 
-def test_weights_of_another_model(folder: Path, tmp_path: Path) -> None:
+def test_weights_of_another_model_are_rejected(folder: Path, tmp_path: Path) -> None:
     other = write_stateful_model(tmp_path / "other", seed=1)
     (folder / "model.onnx").write_bytes((other / "model.onnx").read_bytes())
     expected, found = (load(path)["sha256"]["model.onnx"] for path in (folder, other))
@@ -280,17 +280,17 @@ def test_a_mistyped_name_gets_a_suggestion(shipped: Path, typed: str, meant: str
     assert f"did you mean {meant!r}?" in message
 
 
-def test_a_name_like_no_other_gets_none(shipped: Path) -> None:
+def test_a_name_unlike_any_other_gets_no_suggestion(shipped: Path) -> None:
     with pytest.raises(ModelError, match=r"path of a model folder$"):
         find_model("/no/such/folder/xyz")
 
 
-def test_a_folder_without_a_model(shipped: Path, tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_reported(shipped: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"holds manifest\.json and model\.onnx"):
         find_model(str(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["", "~no-such-user-here/m", "x" * 5_000, "a\0b"])
-def test_names_that_no_folder_can_have(shipped: Path, name: str) -> None:
+def test_names_that_cannot_be_folder_names_are_rejected(shipped: Path, name: str) -> None:
     with pytest.raises(ModelError, match=r"no model"):
         find_model(name)

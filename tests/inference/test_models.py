@@ -92,7 +92,7 @@ def listen(model: Model, station: str, whole: Floats, lengths: Iterable[int]) ->
 
 
 @pytest.mark.parametrize("lengths", [[25] * 8, [1] * 200, [7, 93, 1, 99], [199, 1]], ids=str)
-def test_stateful_in_stretches_equals_the_whole(
+def test_a_stateful_model_in_pieces_equals_the_whole(
     stateful: StatefulModel, lengths: list[int]
 ) -> None:
     heard = frames(200)
@@ -107,7 +107,7 @@ def test_stateful_in_stretches_equals_the_whole(
         np.testing.assert_allclose(stateful.state("cut")[name], tensor, rtol=0, atol=1e-5)
 
 
-def test_stateful_gives_at_each_hop_what_the_whole_has_there(
+def test_a_stateful_model_matches_the_whole_at_each_hop(
     stateful: StatefulModel, stateful_folder: Path
 ) -> None:
     import onnxruntime
@@ -122,7 +122,7 @@ def test_stateful_gives_at_each_hop_what_the_whole_has_there(
         np.testing.assert_allclose(live, offline[end - 1], rtol=0, atol=1e-5)
 
 
-def test_stateful_remembers_until_reset(stateful: StatefulModel) -> None:
+def test_a_stateful_model_remembers_until_reset(stateful: StatefulModel) -> None:
     past, now = frames(50, seed=1), frames(3, seed=2)
     fresh = probabilities(stateful, "a", now)
     stateful.reset("a")
@@ -134,7 +134,7 @@ def test_stateful_remembers_until_reset(stateful: StatefulModel) -> None:
     np.testing.assert_array_equal(probabilities(stateful, "a", now), fresh)
 
 
-def test_windowed_looks_at_the_last_frames_only(windowed: WindowedModel) -> None:
+def test_a_windowed_model_uses_only_the_last_frames(windowed: WindowedModel) -> None:
     heard = frames(170)
     whole = probabilities(windowed, "whole", heard)
     only_last = probabilities(windowed, "last", heard[-WINDOW:])
@@ -144,7 +144,7 @@ def test_windowed_looks_at_the_last_frames_only(windowed: WindowedModel) -> None
 
 
 @pytest.mark.parametrize("young", [1, 7, 25, 49])
-def test_windowed_repeats_what_it_heard_until_the_window_is_full(
+def test_a_windowed_model_repeats_its_input_until_the_window_is_full(
     windowed: WindowedModel, young: int
 ) -> None:
     heard = frames(young)
@@ -160,7 +160,7 @@ def test_windowed_repeats_what_it_heard_until_the_window_is_full(
     )
 
 
-def test_windowed_remembers_until_reset(windowed: WindowedModel) -> None:
+def test_a_windowed_model_remembers_until_reset(windowed: WindowedModel) -> None:
     past, now = frames(WINDOW, seed=1), frames(10, seed=2)
     fresh = probabilities(windowed, "a", now)
     windowed.reset("a")
@@ -228,7 +228,7 @@ def test_rows_come_in_the_order_of_the_stations(model: Model) -> None:
     assert np.abs(once["a"] - once["b"]).max() > 1e-3
 
 
-def test_reset_of_one_station_leaves_the_others(model: Model) -> None:
+def test_resetting_one_station_leaves_the_others_unchanged(model: Model) -> None:
     for name, seed in (("a", 1), ("b", 1)):
         model.update([name], [frames(25, seed)])
     model.reset("a")
@@ -252,7 +252,7 @@ def test_reset_of_one_station_leaves_the_others(model: Model) -> None:
         (["a"], [(40,)], ["(at least 1, 40)", "(40,)"]),
     ],
 )
-def test_a_batch_that_does_not_fit_is_refused_and_changes_nothing(
+def test_a_mismatched_batch_is_rejected_and_changes_nothing(
     model: Model, stations: list[str], shapes: list[tuple[int, ...]], named: list[str]
 ) -> None:
     first = model.update(["a"], [frames(25)]).logits
@@ -294,7 +294,7 @@ def test_probabilities_are_calibrated_and_sum_to_one(model: Model) -> None:
 
 
 @pytest.mark.parametrize("write", [write_stateful_model, write_windowed_model])
-def test_speech_is_told_beside_the_genres(write: Any, tmp_path: Path) -> None:
+def test_speech_is_reported_separately_from_the_genres(write: Any, tmp_path: Path) -> None:
     plain, telling = (
         load_model(str(write(tmp_path / name, speech=name == "telling")))
         for name in ("plain", "telling")
@@ -361,7 +361,7 @@ def refused(folder: Path) -> str:
     return str(caught.value)
 
 
-def test_names_of_states_that_the_graph_does_not_have(tmp_path: Path) -> None:
+def test_state_names_missing_from_the_graph_are_rejected(tmp_path: Path) -> None:
     folder = write_stateful_model(tmp_path / "m")
     states = [{"input": "hidden", "output": "h_next", "shape": [8]}]
     change_manifest(folder, states=states)
@@ -370,7 +370,7 @@ def test_names_of_states_that_the_graph_does_not_have(tmp_path: Path) -> None:
     assert "asks for ['frames', 'hidden']" in message
 
 
-def test_names_of_outputs_that_the_graph_does_not_have(tmp_path: Path) -> None:
+def test_output_names_missing_from_the_graph_are_rejected(tmp_path: Path) -> None:
     folder = write_windowed_model(tmp_path / "m")
 
     def rename(model: onnx.ModelProto) -> None:
@@ -387,7 +387,7 @@ def test_names_of_outputs_that_the_graph_does_not_have(tmp_path: Path) -> None:
         ([("h", "h_next", [8, 1]), ("c", "c_next", [8])], ["'h'", "['any', 8, 1]"]),
     ],
 )
-def test_shapes_of_states_that_the_graph_does_not_have(
+def test_state_shapes_that_differ_from_the_graph_are_rejected(
     tmp_path: Path, states: list[tuple[str, str, list[int]]], named: list[str]
 ) -> None:
     folder = write_stateful_model(tmp_path / "m")
@@ -398,7 +398,7 @@ def test_shapes_of_states_that_the_graph_does_not_have(
         assert word in message
 
 
-def test_another_number_of_labels(tmp_path: Path) -> None:
+def test_another_number_of_labels_is_rejected(tmp_path: Path) -> None:
     for write in (write_stateful_model, write_windowed_model):
         folder = write(tmp_path / write.__name__)
         change_manifest(folder, labels=["blues", "jazz"])
@@ -408,7 +408,7 @@ def test_another_number_of_labels(tmp_path: Path) -> None:
         assert "3]" in message
 
 
-def test_another_number_of_coefficients(tmp_path: Path) -> None:
+def test_another_number_of_coefficients_is_rejected(tmp_path: Path) -> None:
     for write in (write_stateful_model, write_windowed_model):
         folder = write(tmp_path / write.__name__)
         change_features(folder, numcep=20)
@@ -418,7 +418,7 @@ def test_another_number_of_coefficients(tmp_path: Path) -> None:
         assert "20]" in message
 
 
-def test_another_length_of_window(tmp_path: Path) -> None:
+def test_another_window_length_is_rejected(tmp_path: Path) -> None:
     folder = write_windowed_model(tmp_path / "m", window_frames=50)
     change_manifest(folder, window_frames=75)
     message = refused(folder)
@@ -427,7 +427,9 @@ def test_another_length_of_window(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("axis", "shown"), [(0, "[4, 'time', 40]"), (1, "['batch', 25, 40]")])
-def test_a_graph_with_a_fixed_batch_or_time(tmp_path: Path, axis: int, shown: str) -> None:
+def test_a_graph_with_a_fixed_batch_or_time_is_rejected(
+    tmp_path: Path, axis: int, shown: str
+) -> None:
     folder = write_stateful_model(tmp_path / "m")
     size = 4 if axis == 0 else 25
 
@@ -440,7 +442,7 @@ def test_a_graph_with_a_fixed_batch_or_time(tmp_path: Path, axis: int, shown: st
     assert "['any', 'any', 40]" in message
 
 
-def test_a_graph_of_another_element_type(tmp_path: Path) -> None:
+def test_a_graph_with_another_element_type_is_rejected(tmp_path: Path) -> None:
     folder = write_windowed_model(tmp_path / "m")
 
     def make_double(model: onnx.ModelProto) -> None:
@@ -455,7 +457,7 @@ def test_a_graph_of_another_element_type(tmp_path: Path) -> None:
     assert "tensor(float)" in message
 
 
-def test_the_other_kind_of_model(tmp_path: Path) -> None:
+def test_a_model_of_the_other_kind_is_rejected(tmp_path: Path) -> None:
     folder = write_folder(
         tmp_path / "m",
         manifest=json.loads((write_windowed_model(tmp_path / "w") / "manifest.json").read_text()),
@@ -465,14 +467,14 @@ def test_the_other_kind_of_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("weights", [b"", b"no protobuf at all", b"\x00" * 1_000], ids=len)
-def test_weights_that_are_no_onnx(tmp_path: Path, weights: bytes) -> None:
+def test_weights_that_are_not_onnx_are_rejected(tmp_path: Path, weights: bytes) -> None:
     folder = write_windowed_model(tmp_path / "m")
     manifest = json.loads((folder / "manifest.json").read_text())
     write_folder(folder, manifest=manifest, weights=weights)
     assert "onnxruntime" in refused(folder)
 
 
-def test_an_operator_that_onnxruntime_does_not_have(tmp_path: Path) -> None:
+def test_an_operator_unknown_to_onnxruntime_is_rejected(tmp_path: Path) -> None:
     folder = write_windowed_model(tmp_path / "m")
 
     def unknown(model: onnx.ModelProto) -> None:
@@ -482,7 +484,7 @@ def test_an_operator_that_onnxruntime_does_not_have(tmp_path: Path) -> None:
     assert "Flatter" in refused(folder)
 
 
-def test_an_onnx_version_from_the_future(tmp_path: Path) -> None:
+def test_a_newer_onnx_version_is_rejected(tmp_path: Path) -> None:
     folder = write_windowed_model(tmp_path / "m")
 
     def future(model: onnx.ModelProto) -> None:
@@ -492,7 +494,7 @@ def test_an_onnx_version_from_the_future(tmp_path: Path) -> None:
     assert "cannot load it" in refused(folder)
 
 
-def test_damaged_weights_never_escape_as_another_error(tmp_path: Path) -> None:
+def test_damaged_weights_always_raise_a_model_error(tmp_path: Path) -> None:
     """Bytes exchanged under a right hash: loaded with other numbers, or refused."""
     rng = np.random.default_rng(0)
     folder = tmp_path / "m"
@@ -515,7 +517,7 @@ def test_damaged_weights_never_escape_as_another_error(tmp_path: Path) -> None:
     assert outcomes == {"loaded", "refused"}
 
 
-def test_weights_that_were_cut_short_do_not_pass_the_hash(tmp_path: Path) -> None:
+def test_truncated_weights_fail_the_hash_check(tmp_path: Path) -> None:
     folder = write_stateful_model(tmp_path / "m")
     weights = folder / "model.onnx"
     weights.write_bytes(weights.read_bytes()[:-1])

@@ -56,14 +56,14 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_python() -> None:
+def test_the_python_example_runs() -> None:
     with bus(ANY, "--stations", "küche,bath") as endpoint:
         command: list[str | Path] = [sys.executable, EXAMPLES / "python" / "subscribe.py", endpoint]
         lines = first_lines(command, 2)
     assert sorted(lines) == ["bath: rock", "küche: rock"]
 
 
-def test_python_with_keys(tmp_path: Path) -> None:
+def test_the_python_example_runs_with_keys(tmp_path: Path) -> None:
     ring = KeyRing(tmp_path)
     with bus(ANY, "--keys", ring.daemon) as endpoint:
         program: list[str | Path] = [sys.executable, EXAMPLES / "python" / "subscribe.py", endpoint]
@@ -73,13 +73,13 @@ def test_python_with_keys(tmp_path: Path) -> None:
         assert first_lines(program, 1, env=env) == ["kitchen: rock"]
 
 
-def test_node(node: Path) -> None:
+def test_the_node_example_runs(node: Path) -> None:
     with bus(ANY, "--stations", "küche,bath") as endpoint:
         lines = first_lines(["node", node / "subscribe.mjs", endpoint], 2)
     assert sorted(lines) == ["bath: rock", "küche: rock"]
 
 
-def test_node_with_keys(node: Path, tmp_path: Path) -> None:
+def test_the_node_example_runs_with_keys(node: Path, tmp_path: Path) -> None:
     ring = KeyRing(tmp_path)
     with bus(ANY, "--keys", ring.daemon) as endpoint:
         keys = [ring.server_key, ring.alice.public.decode(), ring.alice.secret.decode()]
@@ -88,7 +88,7 @@ def test_node_with_keys(node: Path, tmp_path: Path) -> None:
         ]
 
 
-def test_c(tmp_path: Path) -> None:
+def test_the_c_example_runs(tmp_path: Path) -> None:
     require_programs("cc")
     program = tmp_path / "subscribe"
     built = subprocess.run(
@@ -104,7 +104,7 @@ def test_c(tmp_path: Path) -> None:
     assert [e.seq - events[0].seq for e in events][-1] >= 3
 
 
-def test_shell_with_jq(tmp_path: Path) -> None:
+def test_the_shell_example_runs_with_jq(tmp_path: Path) -> None:
     require_programs("jq", "awk")
     (tmp_path / "streamgenre").write_text(f'#!/bin/sh\nexec {sys.executable} -m streamgenre "$@"\n')
     (tmp_path / "streamgenre").chmod(0o755)

@@ -30,7 +30,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_wheel_carries_models_and_schemas_and_no_training(wheel: Path) -> None:
+def test_the_wheel_contains_models_and_schemas_but_no_training_code(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for model in shipped_models():
         for file in ("model.onnx", "manifest.json", "README.md"):
@@ -61,7 +61,7 @@ def test_an_installed_wheel_works_without_the_repository(wheel: Path, tmp_path: 
     assert done.stdout.count('"type": "update"') == 3
 
 
-def test_what_only_training_needs_is_no_dependency_of_listening() -> None:
+def test_training_packages_are_not_dependencies_of_listening() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     needed = {name.split(">")[0] for name in project["dependencies"]}
     assert not needed & {"tensorflow", "scipy", "pandas", "matplotlib", "keras", "onnx"}
@@ -78,7 +78,7 @@ def test_no_audio_is_in_the_repository() -> None:
     assert not [name for name in files if name.lower().endswith(audio)]
 
 
-def test_every_package_that_is_missing_is_advised_by_the_extra_that_has_it() -> None:
+def test_every_missing_package_names_the_extra_that_provides_it() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
         "optional-dependencies"
     ]
@@ -139,9 +139,7 @@ def test_every_dependency_has_a_wheel_for_the_pi(python: str, tmp_path: Path) ->
         assert re.search(r"(aarch64|-any)\.whl$", url), url
 
 
-def test_the_service_is_installed_below_a_folder_and_taken_away(
-    wheel: Path, tmp_path: Path
-) -> None:
+def test_the_service_is_installed_below_a_folder_and_removed(wheel: Path, tmp_path: Path) -> None:
     to = tmp_path / "root"
     variables = {
         **{"PACKAGE": str(wheel), "PIP_FLAGS": "--no-deps --no-index"},

@@ -145,7 +145,7 @@ def test_a_card_unplugged_twenty_times_costs_the_other_station_nothing(running: 
 
 
 @pytest.mark.timeout(120)
-def test_a_sound_server_that_is_killed_is_waited_for(running: Running) -> None:
+def test_a_killed_sound_server_is_waited_for(running: Running) -> None:
     running.left.kill()
     running.wait("left", "lost")
     time.sleep(1)
@@ -157,7 +157,7 @@ def test_a_sound_server_that_is_killed_is_waited_for(running: Running) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_a_helper_that_stands_still_loses_what_is_told(running: Running) -> None:
+def test_a_stalled_helper_loses_only_what_is_reported(running: Running) -> None:
     """As when the whole machine stalls: nothing reads the card, and nobody tells of the loss."""
     helpers = [
         p for p in psutil.Process().children() if "device/helper.py" in " ".join(p.cmdline())
@@ -176,7 +176,7 @@ def test_a_helper_that_stands_still_loses_what_is_told(running: Running) -> None
 
 
 @pytest.mark.timeout(120)
-def test_a_daemon_that_was_stopped_tells_what_it_did_not_hear(sound_server: SoundServer) -> None:
+def test_a_stopped_daemon_reports_the_audio_it_missed(sound_server: SoundServer) -> None:
     stopped_s = 8.0
     heard: TimedEvents = []
     flags = ("--input", "pulse", "--publish", free_endpoint(), "--json")
@@ -206,7 +206,7 @@ def test_a_daemon_that_was_stopped_tells_what_it_did_not_hear(sound_server: Soun
 
 
 @pytest.mark.timeout(180)
-def test_a_system_clock_that_is_set_is_followed(tmp_path: Path) -> None:
+def test_a_change_of_the_system_clock_is_followed(tmp_path: Path) -> None:
     """By an hour, and back: as at boot, where there is no battery, and by a wrong hand."""
     shift = tmp_path / "shift"
     shift.write_text("0")

@@ -51,7 +51,7 @@ def song(tmp_path: Path) -> Path:
 
 
 @pytest.mark.timeout(120)
-def test_one_daemon_hears_three_stations_their_titles_and_their_return(
+def test_one_daemon_follows_three_stations_their_titles_and_their_return(
     icecast: Icecast, song: Path, stateful_folder: Path
 ) -> None:
     mounts = ("mp3", "vorbis", "aac")
@@ -112,7 +112,7 @@ def of(heard: TimedEvents, station: str, since: float = 0) -> TimedEvents:
 
 
 @pytest.mark.timeout(120)
-def test_five_codecs_at_once_a_stopped_feeder_and_another_codec(
+def test_five_codecs_survive_a_stopped_feeder_and_a_codec_change(
     icecast: Icecast, song: Path, stateful_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(radio, "TIMEOUT_S", 3.0)

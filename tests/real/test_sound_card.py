@@ -31,7 +31,7 @@ def test_the_devices_are_listed(sound_server: SoundServer) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_thirty_seconds_from_the_card_to_another_process(
+def test_thirty_seconds_travel_from_the_card_to_another_process(
     sound_server: SoundServer, song: Path
 ) -> None:
     endpoint = free_endpoint()
@@ -68,7 +68,7 @@ def test_thirty_seconds_from_the_card_to_another_process(
 
 
 @pytest.mark.timeout(120)
-def test_card_and_file_lead_to_the_same_decisions(sound_server: SoundServer, song: Path) -> None:
+def test_card_and_file_give_the_same_decisions(sound_server: SoundServer, song: Path) -> None:
     env = sound_server.environment
     alone = ("--publish", free_endpoint(), "--json")
     heard: TimedEvents = []

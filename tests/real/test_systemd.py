@@ -61,7 +61,7 @@ def until_shown(box: Box, name: str, text: str, seconds: float = 20) -> None:
     until(lambda: box.show("streamgenre", name).startswith(text), seconds)
 
 
-def test_the_units_are_clean(box: Box) -> None:
+def test_the_units_pass_systemd_analyze_verify(box: Box) -> None:
     box.write("/etc/streamgenre/one.toml", SETTINGS)
     for unit in ("streamgenre.service", "streamgenre@one.service"):
         done = box.run("systemd-analyze", "verify", "--man=no", unit)
@@ -69,7 +69,7 @@ def test_the_units_are_clean(box: Box) -> None:
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_the_exposure_is_low(unit: str, tmp_path: Path) -> None:
+def test_the_security_exposure_is_low(unit: str, tmp_path: Path) -> None:
     require_programs("systemd-analyze")
     path = tmp_path / unit.replace("@", "@one")
     path.write_text((ROOT / "systemd" / unit).read_text())
@@ -84,7 +84,7 @@ def test_the_exposure_is_low(unit: str, tmp_path: Path) -> None:
     assert float(found[1]) <= EXPOSURE
 
 
-def test_the_template_differs_in_names_alone() -> None:
+def test_the_template_differs_only_in_names() -> None:
     one, template = (
         [line for line in (ROOT / "systemd" / unit).read_text().splitlines() if line[:1] != "#"]
         for unit in UNITS
@@ -100,7 +100,7 @@ def test_the_template_differs_in_names_alone() -> None:
     ]
 
 
-def test_each_line_says_why() -> None:
+def test_each_line_has_a_reason() -> None:
     """Every setting of the service has a comment over it, or over the group that it is in."""
     lines = (ROOT / "systemd" / "streamgenre.service").read_text().partition("[Service]")[2]
     for group in re.split(r"\n(?=#)", lines.partition("[Install]")[0].strip()):
@@ -108,7 +108,7 @@ def test_each_line_says_why() -> None:
         assert sum(line[:1] not in ("#", "") for line in group.splitlines()) <= 7, group
 
 
-def test_it_runs_in_its_sandbox_and_tells_how_it_is(service: Box) -> None:
+def test_the_service_runs_in_its_sandbox_and_reports_its_status(service: Box) -> None:
     pid = service.show("streamgenre", "MainPID")
     status = dict(
         line.split(":\t", 1)
@@ -157,7 +157,7 @@ def test_a_hang_and_a_crash_end_in_a_restart(service: Box) -> None:
     assert json.loads(service.must(*SERVICE_STATUS, "--json"))["restarts"] == 2
 
 
-def test_settings_are_read_again_and_broken_ones_are_refused(service: Box) -> None:
+def test_settings_are_reloaded_and_broken_ones_are_rejected(service: Box) -> None:
     pid = service.show("streamgenre", "MainPID")
     for text, live in ((SETTINGS + '[[station]]\nname = "cellar"\ninput = "demo"\n', 2), ("[", 2)):
         service.write("/etc/streamgenre/config.toml", f'model = "lite"\n{text}')
@@ -168,7 +168,7 @@ def test_settings_are_read_again_and_broken_ones_are_refused(service: Box) -> No
     until(lambda: any(e["PRIORITY"] == "3" for e in service.log()), 10)
 
 
-def test_wrong_settings_leave_it_down_after_five_attempts(service: Box) -> None:
+def test_wrong_settings_stop_the_service_after_five_attempts(service: Box) -> None:
     service.must("systemctl", "stop", "streamgenre")
     service.write("/etc/streamgenre/config.toml", "modle = 3\n")
     service.run("systemctl", "start", "streamgenre")
@@ -182,7 +182,7 @@ def test_wrong_settings_leave_it_down_after_five_attempts(service: Box) -> None:
     assert "journalctl" in done.stdout
 
 
-def test_a_template_has_settings_and_state_of_its_own(box: Box) -> None:
+def test_a_template_instance_has_its_own_settings_and_state(box: Box) -> None:
     text = 'model = "lite"\n[bus]\npublish = "tcp://127.0.0.1:5797"\n[history]\nkeep = "all"\n'
     box.write("/etc/streamgenre/one.toml", text + SETTINGS)
     box.must("systemd-tmpfiles", "--create", "/usr/local/lib/tmpfiles.d/streamgenre.conf")

@@ -83,7 +83,7 @@ def listen(folder: Path, wav: Path, endpoint: str) -> str:
     )
 
 
-def test_listen_shows_resizes_and_leaves_a_sane_terminal(
+def test_listen_draws_resizes_and_restores_the_terminal(
     terminal: Terminal, stateful_folder: Path, tmp_path: Path
 ) -> None:
     wav = write_wav(tmp_path / "song.wav", music(55))
@@ -113,7 +113,7 @@ def test_listen_shows_resizes_and_leaves_a_sane_terminal(
     assert [e["type"] for e in told[-3:]] == ["segment", "source", "status"]  # the last ones came
 
 
-def test_the_dashboard_of_a_daemon_elsewhere(
+def test_the_dashboard_shows_a_daemon_on_another_endpoint(
     terminal: Terminal, stateful_folder: Path, tmp_path: Path
 ) -> None:
     wav = write_wav(tmp_path / "song.wav", music(40))
@@ -134,7 +134,7 @@ def test_the_dashboard_of_a_daemon_elsewhere(
         assert daemon.wait(5) == 0
 
 
-def test_an_error_leaves_a_sane_terminal(terminal: Terminal, stateful_folder: Path) -> None:
+def test_an_error_restores_the_terminal(terminal: Terminal, stateful_folder: Path) -> None:
     terminal.type(f"{sys.executable} -m streamgenre listen --input no/such.wav; echo code=$?")
     screen = terminal.until(lambda s: "code=1" in s)
     assert "no such file" in screen

@@ -118,7 +118,7 @@ def check_inert(text: str) -> Page:
     return seen
 
 
-def test_a_page_shows_all_of_a_day(path: Path) -> None:
+def test_a_page_shows_a_whole_day(path: Path) -> None:
     data = day_of(path)
     seen = check_inert(page(data, DARK))
     for heading in ("The day", "Hour by hour", "Shares by hour", "Transitions", "Confidence"):
@@ -173,7 +173,7 @@ def test_the_bars_are_as_high_as_the_shares(path: Path) -> None:
 
 
 @pytest.mark.parametrize("theme", THEMES.values())
-def test_hostile_text_is_text(tmp_path: Path, theme: Any) -> None:
+def test_hostile_text_is_shown_as_text(tmp_path: Path, theme: Any) -> None:
     path = tmp_path / "h.sqlite3"
     station = "<script>alert(2)</script>"
     maker = Programme(station)
@@ -190,7 +190,7 @@ def test_hostile_text_is_text(tmp_path: Path, theme: Any) -> None:
     assert not any(ord(c) < 32 and c != "\n" for c in seen.text)
 
 
-def test_hostile_genres_are_text(tmp_path: Path) -> None:
+def test_hostile_genres_are_shown_as_text(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     name = "<img src=x onerror=alert(1)>"
     events: list[Any] = []
@@ -205,7 +205,7 @@ def test_hostile_genres_are_text(tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=60))
-def test_no_text_leaves_its_place(words: str) -> None:
+def test_no_text_escapes_its_element(words: str) -> None:
     seen = Page(f"<p>{svg.label(words, 0, 0)}</p>")
     assert [tag for tag, _ in seen.tags] == ["p", "text"]
     seen = Page(svg.box(0, 0, 1, 1, words + "!", fill=words))
@@ -213,7 +213,7 @@ def test_no_text_leaves_its_place(words: str) -> None:
     assert len(shortened(words, 10)) <= 10
 
 
-def test_a_day_of_which_nothing_is_known(path: Path) -> None:
+def test_a_day_without_data_is_drawn(path: Path) -> None:
     connection = open_to_read(path)
     data = collect(connection, "kitchen", date(2025, 1, 1), UTC)
     connection.close()
@@ -223,7 +223,7 @@ def test_a_day_of_which_nothing_is_known(path: Path) -> None:
     assert whole.seconds == 86_400
 
 
-def test_what_is_not_recorded_is_shown_as_such(path: Path) -> None:
+def test_unrecorded_time_is_shown_as_such(path: Path) -> None:
     data = day_of(path)
     last = missing(data)[-1]
     assert last.end == T0 + 86_400
@@ -233,7 +233,7 @@ def test_what_is_not_recorded_is_shown_as_such(path: Path) -> None:
     assert told == pytest.approx(86_400, abs=2)
 
 
-def test_of_a_day_that_goes_on_the_rest_is_not_missing(path: Path) -> None:
+def test_the_rest_of_the_current_day_is_not_missing(path: Path) -> None:
     connection = open_to_read(path)
     ends = collect(connection, "kitchen", DAY, UTC, now=4e9).segments[-1].end
     for now, stretches in ((ends + 5, 0), (ends + 60, 1), (T0 - 5, 0)):
@@ -244,7 +244,7 @@ def test_of_a_day_that_goes_on_the_rest_is_not_missing(path: Path) -> None:
     connection.close()
 
 
-def test_without_detail_the_confidence_is_that_of_the_segments(tmp_path: Path) -> None:
+def test_without_detail_the_confidence_comes_from_the_segments(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     writer = HistoryWriter(path)
     writer.recorder = Recorder(writer.pending, detail=False)
@@ -256,7 +256,7 @@ def test_without_detail_the_confidence_is_that_of_the_segments(tmp_path: Path) -
     assert len(data.confidence) == 2 * sum(s.confidence is not None for s in data.segments)
 
 
-def test_a_cut_is_marked(tmp_path: Path) -> None:
+def test_a_segment_cut_by_an_unclean_shutdown_is_marked(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     writer = HistoryWriter(path)
     writer.take(list(Programme().stretch("music", "jazz", 600))[:300])
@@ -293,7 +293,7 @@ def test_a_png_has_the_colours_in_it(path: Path, tmp_path: Path) -> None:
         assert (image == rgb(GENRE_COLORS[genre])).all(axis=2).sum() > 300, genre
 
 
-def test_letters_are_legible_on_their_genre(path: Path, tmp_path: Path) -> None:
+def test_letters_are_legible_on_their_genre_colour(path: Path, tmp_path: Path) -> None:
     """A letter in the legend is black or white, whichever has the contrast: not the text colour."""
     out = tmp_path / "day.png"
     streamgenre("report", "--history", path, "--day", "2026-07-01", "--tz", "UTC", "--out", out)
@@ -306,7 +306,7 @@ def test_letters_are_legible_on_their_genre(path: Path, tmp_path: Path) -> None:
         assert (inside == rgb(ink(GENRE_COLORS[genre]))).all(axis=2).sum() > 8, genre
 
 
-def test_the_page_holds_the_drawings_of_the_html(path: Path) -> None:
+def test_the_page_contains_the_drawings_of_the_html(path: Path) -> None:
     """PNG and PDF are made from what the HTML shows: every segment and gap, and all cells."""
     data = day_of(path)
     sheet = ElementTree.fromstring(svg_page(data, DARK))
@@ -343,7 +343,7 @@ def test_a_pdf_is_one_a3_page_whose_text_can_be_found(path: Path, tmp_path: Path
     assert b"kitchen 2026-07-01" in written
 
 
-def test_every_format_through_the_command(path: Path, tmp_path: Path) -> None:
+def test_the_command_writes_every_format(path: Path, tmp_path: Path) -> None:
     for name, begins in (
         ("a.html", b"<!DOCTYPE html>"),
         ("a.pdf", b"%PDF-"),
@@ -384,14 +384,16 @@ def test_pictures_of_hostile_titles_are_drawn(tmp_path: Path) -> None:
         ((), 2, "--out"),
     ],
 )
-def test_bad_wishes(path: Path, arguments: tuple[str, ...], code: int, told: str) -> None:
+def test_bad_arguments_are_explained(
+    path: Path, arguments: tuple[str, ...], code: int, told: str
+) -> None:
     done = streamgenre("report", "--history", path, *arguments)
     assert done.returncode == code
     assert told in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_of_two_stations_one_must_be_chosen(tmp_path: Path) -> None:
+def test_one_of_two_stations_must_be_chosen(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     for station in ("a", "b"):
         record(path, Programme(station, station).stretch("music", "jazz", 60))
@@ -400,7 +402,7 @@ def test_of_two_stations_one_must_be_chosen(tmp_path: Path) -> None:
     assert "--station S; there are a, b" in done.stderr
 
 
-def test_an_empty_day_is_drawn_and_told(path: Path, tmp_path: Path) -> None:
+def test_an_empty_day_is_drawn_and_reported(path: Path, tmp_path: Path) -> None:
     for name in ("r.html", "r.png"):
         done = streamgenre(
             *("report", "--history", path, "--day", "2020-01-01", "--out", tmp_path / name)
@@ -409,7 +411,7 @@ def test_an_empty_day_is_drawn_and_told(path: Path, tmp_path: Path) -> None:
         assert "nothing was recorded" in done.stderr
 
 
-def test_colours_between() -> None:
+def test_colours_are_interpolated() -> None:
     assert between("#000000", "#FFFFFF", 0) == "#000000"
     assert between("#000000", "#FFFFFF", 1) == "#FFFFFF"
     assert between("#102030", "#302010", 0.5) == "#202020"

@@ -44,7 +44,7 @@ def web(folder: Path) -> Iterator[str]:
     server.server_close()
 
 
-def test_keywords_that_differ_among_releases_stand_in_one_module() -> None:
+def test_keywords_that_differ_between_releases_are_in_one_module() -> None:
     users = [path for path in PACKAGE.rglob("*.py") if "import av" in path.read_text("utf-8")]
     assert len(users) > 2
     for path in users:
@@ -57,7 +57,7 @@ def test_keywords_that_differ_among_releases_stand_in_one_module() -> None:
                 assert node.keywords == [], f"{path.name}:{node.lineno}"
 
 
-def test_metadata_in_another_charset_is_no_obstacle(tmp_path: Path) -> None:
+def test_metadata_in_another_charset_is_accepted(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav", music(1))
     title = b"INAM\x05\x00\x00\x00Caf\xe9\x00\x00"
     data = path.read_bytes() + b"LIST" + (4 + len(title)).to_bytes(4, "little") + b"INFO" + title
@@ -83,9 +83,7 @@ def test_a_file_that_names_other_files_is_not_audio(tmp_path: Path, head: str) -
         list(decode(path))
 
 
-def test_a_station_cannot_play_files_of_this_machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_station_cannot_open_local_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_wav(tmp_path / "a.wav", music(2))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(radio, "BACKOFF_S", (0.05, 0.2))
@@ -100,7 +98,7 @@ def test_a_station_cannot_play_files_of_this_machine(
     assert source.ring is None
 
 
-def test_hls_segments_may_have_any_name_but_no_other_place(tmp_path: Path) -> None:
+def test_hls_segments_may_have_any_name_but_only_allowed_locations(tmp_path: Path) -> None:
     require_programs("ffmpeg")
     wav = write_wav(tmp_path / "a.wav", music(4))
     hls = ["-c:a", "aac", "-f", "mpegts", str(tmp_path / "segment.php")]

@@ -45,7 +45,7 @@ def test_every_loss_is_counted_and_nothing_else(
         assert found == 0
 
 
-def test_what_the_daemon_could_not_take_is_counted_once() -> None:
+def test_samples_that_the_daemon_could_not_take_are_counted_once() -> None:
     continuity = Continuity(RATE)
     arrived, found = 0.0, 0
     for number in range(400):
@@ -55,7 +55,7 @@ def test_what_the_daemon_could_not_take_is_counted_once() -> None:
     assert found == 10 * BLOCK
 
 
-def test_a_silent_loss_is_told_after_a_second() -> None:
+def test_an_unreported_loss_is_counted_after_a_second() -> None:
     continuity = Continuity(RATE)
     arrived = 0.0
     for number in range(100):

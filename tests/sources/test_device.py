@@ -143,7 +143,7 @@ def helpers() -> list[psutil.Process]:
 # ---- which one is meant -------------------------------------------------------------------------
 
 
-def test_devices_are_chosen_by_name_or_by_what_they_are(world: World) -> None:
+def test_devices_are_selected_by_name_or_id(world: World) -> None:
     there = list_devices()
     assert [d.name for d in there] == [MIC, CAM, "pulse"]
     assert [d.id for d in there] == ["usb:1-1.2", "usb:046d:0825:A1B2", None]
@@ -173,7 +173,7 @@ def test_devices_are_chosen_by_name_or_by_what_they_are(world: World) -> None:
         find_device("HDMI", there)
 
 
-def test_two_of_a_kind_are_told_apart_by_their_sockets(world: World) -> None:
+def test_identical_devices_are_distinguished_by_their_sockets(world: World) -> None:
     for number, port in ((1, "1-1.2"), (2, "1-1.4")):  # both with the maker's one serial number
         world.card(number, f"Device_{number}", usb=(port, "0d8c:0014", "0000"))
     world.plug("USB Mic: - (hw:1,0)", "USB Mic: - (hw:2,0)", "USB Mic: #1 (hw:2,1)")
@@ -205,9 +205,7 @@ def test_a_missing_portaudio_means_the_demo_and_says_why(
         factory.open_input(StationSettings(input="mic"))
 
 
-def test_a_sound_system_that_hangs_is_given_up(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hung_sound_system_is_abandoned(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.set(init_hangs=True)
     monkeypatch.setattr(client, "ANSWER_S", 1.0)
     with pytest.raises(InputError, match="does not answer"):
@@ -259,7 +257,7 @@ def test_the_doctor_survives_whatever_portaudio_does(
 # ---- there, away and back -----------------------------------------------------------------------
 
 
-def test_a_device_that_is_not_there_is_an_error_or_waited_for(world: World) -> None:
+def test_a_missing_device_is_an_error_or_waited_for(world: World) -> None:
     world.plug("USB Audio Camera: - (hw:2,0)")
     name = "USB Audio: Line In"
     env = dict(os.environ)
@@ -284,7 +282,7 @@ def test_a_device_that_is_not_there_is_an_error_or_waited_for(world: World) -> N
     assert {opened["name"] for opened in world.opened} == {MIC}
 
 
-def test_it_is_found_again_under_another_number_and_with_another_rate(
+def test_a_device_is_found_again_with_another_number_and_rate(
     world: World, source: DeviceSource
 ) -> None:
     unplugged = time.monotonic()
@@ -320,7 +318,7 @@ def test_it_is_found_again_under_another_number_and_with_another_rate(
     assert block[-100:] == pytest.approx(0.1, abs=0.01)
 
 
-def test_another_device_of_its_name_is_not_taken(world: World, source: DeviceSource) -> None:
+def test_another_device_with_the_same_name_is_not_used(world: World, source: DeviceSource) -> None:
     world.plug(CAM)
     until(lambda: source.state == "lost")
     world.card(1, "Audio", usb=("1-1.2", "ffff:0001", None))  # the same name, card and socket
@@ -332,7 +330,7 @@ def test_another_device_of_its_name_is_not_taken(world: World, source: DeviceSou
     until(lambda: source.state == "live")
 
 
-def test_a_twin_that_stays_is_not_taken_for_the_one_that_left(world: World) -> None:
+def test_a_remaining_twin_is_not_mistaken_for_the_unplugged_device(world: World) -> None:
     for number, port in ((1, "1-1.2"), (2, "1-1.4")):
         world.card(number, f"Device_{number}", usb=(port, "0d8c:0014", None))
     world.plug("USB Mic: - (hw:1,0)", "USB Mic: - (hw:2,0)")
@@ -348,7 +346,7 @@ def test_a_twin_that_stays_is_not_taken_for_the_one_that_left(world: World) -> N
     source.stop()
 
 
-def test_a_busy_device_is_tried_again(world: World) -> None:
+def test_a_busy_device_is_retried(world: World) -> None:
     world.set(open_error="Device unavailable")
     source = listening("line in")
     until(lambda: bool(source.state_changes))
@@ -359,7 +357,7 @@ def test_a_busy_device_is_tried_again(world: World) -> None:
     source.stop()
 
 
-def test_one_that_cannot_be_opened_at_first_is_a_failure_where_nobody_waits(world: World) -> None:
+def test_without_waiting_a_device_that_cannot_be_opened_at_first_is_a_failure(world: World) -> None:
     device = find_device("line in")
     world.set(open_error="Device unavailable")
     source = DeviceSource(DeviceSelection("line in", device), QUICK, waits=False)
@@ -378,7 +376,7 @@ def test_one_that_cannot_be_opened_at_first_is_a_failure_where_nobody_waits(worl
     source.stop()
 
 
-def test_what_keeps_a_station_from_beginning_is_told_as_an_event_first(world: World) -> None:
+def test_what_keeps_a_station_from_starting_is_first_reported_as_an_event(world: World) -> None:
     world.set(open_error="Device unavailable")
     flags = ("--publish", free_endpoint(), "--json", "--no-history")
     done = streamgenre("listen", "--input", "pulse", *flags, env=dict(os.environ))
@@ -395,7 +393,7 @@ def test_what_keeps_a_station_from_beginning_is_told_as_an_event_first(world: Wo
 # ---- faults of a stream -------------------------------------------------------------------------
 
 
-def test_a_frozen_stream_that_calls_itself_active_is_lost_and_reopened(
+def test_a_frozen_stream_that_claims_to_be_active_is_lost_and_reopened(
     world: World, source: DeviceSource
 ) -> None:
     world.set(frozen=True)
@@ -411,7 +409,7 @@ def test_a_frozen_stream_that_calls_itself_active_is_lost_and_reopened(
 
 
 @pytest.mark.parametrize("silent", [False, True])
-def test_an_overflow_is_counted_told_or_not(world: World, silent: bool) -> None:
+def test_reported_and_unreported_overflows_are_counted(world: World, silent: bool) -> None:
     source = listening("line in", DeviceSettings())
     until(lambda: source.state == "live")
     world.set(skipped=RATE, silent=silent)
@@ -423,7 +421,7 @@ def test_an_overflow_is_counted_told_or_not(world: World, silent: bool) -> None:
     assert sum(lost.samples for lost in found) == pytest.approx(RATE, abs=0.15 * RATE)
 
 
-def test_an_error_in_the_callback_is_told_and_the_device_reopened(
+def test_a_callback_error_is_reported_and_the_device_reopened(
     world: World, source: DeviceSource
 ) -> None:
     world.set(broken=True)
@@ -433,7 +431,7 @@ def test_an_error_in_the_callback_is_told_and_the_device_reopened(
     until(lambda: source.state == "live")
 
 
-def test_stopping_is_bounded_though_the_helper_is_dead(world: World, source: DeviceSource) -> None:
+def test_stopping_is_bounded_even_with_a_dead_helper(world: World, source: DeviceSource) -> None:
     (process,) = helpers()
     process.send_signal(signal.SIGSTOP)
     began = time.monotonic()
@@ -443,7 +441,7 @@ def test_stopping_is_bounded_though_the_helper_is_dead(world: World, source: Dev
     assert helpers() == []
 
 
-def test_a_helper_that_crashes_is_replaced(world: World, source: DeviceSource) -> None:
+def test_a_crashed_helper_is_replaced(world: World, source: DeviceSource) -> None:
     (process,) = helpers()
     process.kill()
     until(lambda: source.state == "lost")
@@ -451,6 +449,6 @@ def test_a_helper_that_crashes_is_replaced(world: World, source: DeviceSource) -
     assert [lost.reason for lost in losses(source)] == [GapReason.RECONNECT]
 
 
-def test_settings_are_checked() -> None:
+def test_settings_are_validated() -> None:
     with pytest.raises(SettingsError, match="stall_s"):
         DeviceSettings(stall_s=0)

@@ -83,7 +83,9 @@ def test_a_folder_plays_without_gaps_in_natural_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_files_of_other_rates_and_channels_and_their_tags(tmp_path: Path, channels: int) -> None:
+def test_files_of_other_rates_and_channels_play_with_their_tags(
+    tmp_path: Path, channels: int
+) -> None:
     require_programs("ffmpeg")
     first = np.stack([music(1, rate=RATE)] * channels, axis=1)
     write_wav(tmp_path / "0.wav", first, RATE)
@@ -103,7 +105,7 @@ def test_files_of_other_rates_and_channels_and_their_tags(tmp_path: Path, channe
     assert level == pytest.approx(np.sqrt(np.mean(first**2)), rel=0.1)
 
 
-def test_what_cannot_be_played_is_told_once_and_passed_over(
+def test_unplayable_files_are_reported_once_and_skipped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     short_files(tmp_path, "1.wav", "3.wav")
@@ -123,7 +125,7 @@ def test_what_cannot_be_played_is_told_once_and_passed_over(
     assert [record.getMessage() for record in caplog.records] == told
 
 
-def test_thousands_of_troubles_are_not_thousands_of_lines(
+def test_thousands_of_errors_are_not_thousands_of_lines(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "all.m3u").write_text("".join(f"missing{n}.wav\n" for n in range(5000)) + "a.wav")
@@ -152,7 +154,7 @@ def test_nothing_to_play_is_an_error(tmp_path: Path, what: str) -> None:
         open_playlist(path, order=Order(loop=True))
 
 
-def test_shuffled_rounds_differ_and_come_again_with_the_seed(tmp_path: Path) -> None:
+def test_shuffled_rounds_differ_and_repeat_with_the_seed(tmp_path: Path) -> None:
     names = [f"{n}.wav" for n in range(6)]
     short_files(tmp_path, *names, seconds=0.125)
 
@@ -167,7 +169,7 @@ def test_shuffled_rounds_differ_and_come_again_with_the_seed(tmp_path: Path) -> 
     assert rounds[0] != rounds[1]
 
 
-def test_a_loop_in_which_nothing_plays_waits_and_comes_back(
+def test_a_loop_without_playable_files_waits_and_recovers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rounds = 0
@@ -196,7 +198,7 @@ def test_a_loop_in_which_nothing_plays_waits_and_comes_back(
     assert isinstance(source.state_changes[-1], StateChange)
 
 
-def test_playlists_on_the_command_line(tmp_path: Path, stateful_folder: Path) -> None:
+def test_playlists_can_be_given_on_the_command_line(tmp_path: Path, stateful_folder: Path) -> None:
     short_files(tmp_path, "A - 1.wav", "A - 2.wav", seconds=2.25)
     (tmp_path / "A - 0.flac").write_bytes(b"fLaC")
     run = ("--pace", "fast", "--json", "--model", stateful_folder, "--publish", free_endpoint())
@@ -216,7 +218,7 @@ def test_playlists_on_the_command_line(tmp_path: Path, stateful_folder: Path) ->
     assert "Traceback" not in done.stderr
 
 
-def test_a_stream_among_files_is_told_once(tmp_path: Path, stateful_folder: Path) -> None:
+def test_a_stream_among_files_is_reported_once(tmp_path: Path, stateful_folder: Path) -> None:
     short_files(tmp_path, "1.wav", seconds=1.5)
     path = tmp_path / "a.m3u"
     path.write_text("1.wav\nhttp://u:secret@radio.example/x?k=secret\nhttp:/u:secret@h/y\n")
@@ -248,7 +250,7 @@ XSPF = """<?xml version="1.0"?><playlist><trackList>
     ],
 )
 @pytest.mark.parametrize("charset", ["utf-8", "cp1252"])
-def test_every_kind_of_list(tmp_path: Path, name: str, text: str, charset: str) -> None:
+def test_every_kind_of_playlist_is_read(tmp_path: Path, name: str, text: str, charset: str) -> None:
     (tmp_path / "sub").mkdir()
     short_files(tmp_path, "café & bar.wav", "two.wav")
     path = tmp_path / name
@@ -274,7 +276,7 @@ def test_every_kind_of_list(tmp_path: Path, name: str, text: str, charset: str) 
     ],
 )
 @pytest.mark.parametrize("charset", ["utf-8", "cp1252"])
-def test_titles_of_the_list_come_before_names_and_behind_tags(
+def test_list_titles_rank_above_file_names_and_below_tags(
     tmp_path: Path, name: str, text: str, charset: str
 ) -> None:
     short_files(tmp_path, "1.wav", "2.wav")
@@ -301,7 +303,7 @@ def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
     assert found.problems == []
 
 
-def test_lists_in_lists_and_what_is_no_file(tmp_path: Path) -> None:
+def test_nested_lists_and_entries_that_are_not_files_are_handled(tmp_path: Path) -> None:
     short_files(tmp_path / "album", "1.wav", "2.wav")
     (tmp_path / "inner.pls").write_text("[playlist]\nFile1=outer.m3u\nFile2=album/2.wav\n")
     (tmp_path / "outer.m3u").write_text(
@@ -318,7 +320,7 @@ def test_lists_in_lists_and_what_is_no_file(tmp_path: Path) -> None:
         assert words in problem
 
 
-def test_a_list_of_stations_on_disk_is_a_radio(tmp_path: Path) -> None:
+def test_a_local_list_of_stations_is_a_radio_input(tmp_path: Path) -> None:
     path = tmp_path / "jazz.m3u"
     path.write_text("#EXTM3U\nhttp://user:secret@radio.example/jazz\n")
     source, _ = open_input(StationSettings(input=str(path)))
@@ -326,7 +328,7 @@ def test_a_list_of_stations_on_disk_is_a_radio(tmp_path: Path) -> None:
     assert source.name == "jazz.m3u"
 
 
-def test_lists_without_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_huge_lists_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing_module, "MAX_ENTRIES", 1000)
     began = time.monotonic()
     line = tmp_path / "line.m3u"
@@ -348,7 +350,7 @@ def test_lists_without_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     "piece", ["\n", " ", "<", "<location>", "<ref ", "<ref href", "file1=", "[playlist]\nfile", "&"]
 )
-def test_reading_takes_time_in_proportion_to_the_text(piece: str) -> None:
+def test_reading_time_is_proportional_to_the_text(piece: str) -> None:
     for text in (piece, "<" + piece, "[playlist]\n" + piece):
         began = time.monotonic()
         for _ in entries(text * (MAX_BYTES // 16 // len(text))):
@@ -370,7 +372,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @given(text=TEXTS, name=st.sampled_from(["a.m3u", "a.pls", "a.xspf", "a.asx"]))
 @settings(deadline=None)
-def test_no_text_can_hurt_a_list(folder: Path, text: str, name: str) -> None:
+def test_no_text_breaks_the_list_reader(folder: Path, text: str, name: str) -> None:
     path = folder / name
     path.write_bytes(text.encode("utf-8", errors="surrogateescape"))
     listing = list_files(path)
@@ -382,6 +384,6 @@ def test_no_text_can_hurt_a_list(folder: Path, text: str, name: str) -> None:
     st.binary(max_size=300), st.sampled_from([b"", b"ID3\x04\x00\x00\x00\x00\x01\x00TIT2\0\0\0"])
 )
 @settings(deadline=None)
-def test_no_bytes_can_hurt_the_id3_reader(data: bytes, head: bytes) -> None:
+def test_no_bytes_break_the_id3_reader(data: bytes, head: bytes) -> None:
     title = id3_title(head + data)
     assert title is None or title.title

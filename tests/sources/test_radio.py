@@ -64,7 +64,7 @@ def woven(audio: bytes, interval: int, titles: list[bytes]) -> bytes:
     titles=st.lists(st.text("abcäé -;'", max_size=30), max_size=8),
     cuts=st.lists(st.integers(0, 600), max_size=10),
 )
-def test_audio_and_titles_come_apart_however_the_stream_is_cut(
+def test_audio_and_titles_are_separated_however_the_stream_is_split(
     audio: bytes, interval: int, titles: list[str], cuts: list[int]
 ) -> None:
     blocks = [f"StreamTitle='{t}';StreamUrl='';".encode() for t in titles]
@@ -85,7 +85,7 @@ def test_audio_and_titles_come_apart_however_the_stream_is_cut(
 
 
 @given(st.binary(max_size=3000), st.integers(0, 64))
-def test_no_bytes_can_hurt_the_demuxer(data: bytes, interval: int) -> None:
+def test_no_bytes_break_the_demuxer(data: bytes, interval: int) -> None:
     audio, titles = IcyDemuxer(interval).push(data)
     assert len(audio) <= len(data)
     for place, title in titles:
@@ -114,7 +114,7 @@ def test_no_bytes_can_hurt_the_demuxer(data: bytes, interval: int) -> None:
         (b"", None),
     ],
 )  # fmt: skip
-def test_titles(block: bytes, expected: Title | None) -> None:
+def test_titles_are_parsed(block: bytes, expected: Title | None) -> None:
     assert parse_title(block) == expected
 
 
@@ -130,14 +130,14 @@ ENTITIES = st.builds("&#{};".format, st.integers(0, 0x110FFF)) | st.builds(
     )
 )
 @settings(deadline=None)
-def test_no_entity_brings_what_could_steer_a_terminal(pieces: list[str]) -> None:
+def test_no_entity_yields_terminal_control_characters(pieces: list[str]) -> None:
     title = parse_title(f"StreamTitle='{''.join(pieces)}';".encode())
     assert title is not None
     for text in (title.raw, title.artist or "", title.title or ""):
         assert not any(unicodedata.category(c)[0] == "C" or c in "\u2028\u2029" for c in text)
 
 
-def test_long_titles_are_cut() -> None:
+def test_long_titles_are_truncated() -> None:
     assert len(split_title("x" * 10_000).raw) == MAX_TITLE
 
 
@@ -157,23 +157,23 @@ BASE = "http://radio.example/lists/all.m3u"
         "//a.example/jazz",
     ],
 )
-def test_station_lists(text: str) -> None:
+def test_station_lists_are_read(text: str) -> None:
     assert first_stream(text, BASE, "list") == "http://a.example/jazz"
 
 
-def test_a_list_leads_only_to_the_net() -> None:
+def test_a_station_list_leads_only_to_network_addresses() -> None:
     with pytest.raises(InputError, match="contains no stream"):
         first_stream("file:///etc/passwd\nftp://x/y.mp3\n", BASE, "list")
 
 
 @given(st.text(max_size=500))
-def test_no_text_can_hurt_the_list_reader(text: str) -> None:
+def test_no_text_breaks_the_station_list_reader(text: str) -> None:
     is_hls(text)
     with suppress(InputError):
         assert first_stream(text, BASE, "list").startswith("http")
 
 
-def test_lists_and_hls_are_told_from_streams() -> None:
+def test_lists_and_hls_are_distinguished_from_streams() -> None:
     assert is_list("http://x/a.pls", {})
     assert is_list("http://x/listen", {"content-type": "audio/x-scpls; charset=utf-8"})
     assert not is_list("http://x/a.m3u", {"content-type": "audio/mpeg"})
@@ -204,7 +204,7 @@ DELIMITED = st.lists(st.sampled_from(["SECRET", *"/?#@:;%&= []\\é", "80", "//"]
     query=DELIMITED,
 )
 @settings(deadline=None)
-def test_no_part_of_a_login_or_query_stands_in_an_error(
+def test_no_part_of_a_login_or_query_appears_in_an_error(
     scheme: str, divider: str, user: str, password: str, query: str
 ) -> None:
     url = f"{scheme}{divider}{user}:{password}@127.0.0.1:1/a.mp3?token={query}"
@@ -230,7 +230,7 @@ def test_no_part_of_a_login_or_query_stands_in_an_error(
         ("http://usr:sekret@127.0.0.1:1/é x.mp3?token=sek", "cannot be reached"),
     ],
 )
-def test_urls_that_cannot_be_used_are_told_without_their_secrets(
+def test_unusable_urls_are_reported_without_their_secrets(
     url: str, words: str, stateful_folder: Path
 ) -> None:
     done = streamgenre("probe", url.replace("{port}", "8000"), "--model", stateful_folder)
@@ -259,7 +259,7 @@ def endless(connection: socket.socket, start: bytes, forever: bytes) -> None:
         connection.sendall(forever)
 
 
-def test_credentials_go_to_the_station_but_not_along_a_redirect(server: Any) -> None:
+def test_credentials_are_sent_to_the_station_but_not_to_a_redirect_target(server: Any) -> None:
     target = server(lambda c, _: c.sendall(OK))
     first = server(
         lambda c, _: c.sendall(f"HTTP/1.0 302 Found\r\nLocation: {target.url}\r\n\r\n".encode())
@@ -276,7 +276,7 @@ def test_credentials_go_to_the_station_but_not_along_a_redirect(server: Any) -> 
     assert b"Icy-Metadata: 1" in first.requests[0].replace(b"MetaData", b"Metadata")
 
 
-def test_shoutcasts_own_status_line(server: Any) -> None:
+def test_the_shoutcast_status_line_is_accepted(server: Any) -> None:
     one = server(lambda c, _: c.sendall(b"ICY 200 OK\r\nicy-metaint:8192\r\n\r\nabc"))
     response = open_url(one.url, timeout_s=2)
     assert response.headers["icy-metaint"] == "8192"
@@ -311,7 +311,7 @@ def moved(location: bytes) -> bytes:
         (lambda c, _: time.sleep(3), "no answer in 1 s"),
     ],
 )
-def test_servers_that_are_no_stations(server: Any, behave: Any, words: str) -> None:
+def test_servers_that_are_not_stations_are_explained(server: Any, behave: Any, words: str) -> None:
     one = server(behave)
     began = time.monotonic()
     with pytest.raises(InputError) as error:
@@ -322,7 +322,7 @@ def test_servers_that_are_no_stations(server: Any, behave: Any, words: str) -> N
     assert time.monotonic() - began < PROMPT_S + 1
 
 
-def test_nobody_there() -> None:
+def test_an_unreachable_server_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with pytest.raises(InputError, match="cannot be reached"):
@@ -358,7 +358,7 @@ def drain(source: RadioSource) -> tuple[int, list[Gap]]:
     return samples, losses
 
 
-def test_a_stream_that_breaks_off_comes_back(server: Any, mp3: bytes, quick: None) -> None:
+def test_a_broken_stream_reconnects(server: Any, mp3: bytes, quick: None) -> None:
     connections = []
     titled = woven(mp3, 4096, [b"StreamTitle='News';"])
 
@@ -388,7 +388,7 @@ def test_a_stream_that_breaks_off_comes_back(server: Any, mp3: bytes, quick: Non
     assert told[-1] == "ended"
 
 
-def test_titles_in_the_stream_are_told_once(server: Any, mp3: bytes, quick: None) -> None:
+def test_titles_in_the_stream_are_reported_once(server: Any, mp3: bytes, quick: None) -> None:
     title = "StreamTitle='Björk - Jóga';".encode()
     stream = woven(mp3, 4096, [title, title, b"", title])
     head = OK.replace(b"\r\n\r\n", b"\r\nicy-metaint: 4096\r\n\r\n")
@@ -423,7 +423,7 @@ def with_header(header: bytes) -> bytes:
         ),
     ],
 )
-def test_nonsense_never_goes_live_and_ends_quickly(
+def test_invalid_data_never_goes_live_and_ends_quickly(
     server: Any, quick: None, behave: Any, words: str
 ) -> None:
     source = RadioSource(server(behave).url)
@@ -452,7 +452,7 @@ def test_a_list_leads_to_the_stream(server: Any, mp3: bytes, quick: None) -> Non
     source.stop()
 
 
-def test_a_server_that_hurries_is_held_back(
+def test_a_fast_server_is_throttled(
     server: Any, mp3: bytes, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(radio, "AHEAD_S", 2.0)
@@ -466,7 +466,7 @@ def test_a_server_that_hurries_is_held_back(
     assert drain(source)[0] > 7.5 * 44_100
 
 
-def test_pauses_grow_and_begin_anew_after_a_stable_stretch(
+def test_pauses_grow_and_reset_after_a_stable_stretch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [100.0]
@@ -484,7 +484,7 @@ def test_pauses_grow_and_begin_anew_after_a_stable_stretch(
     assert backoff.next_s() <= 1.2
 
 
-def test_a_dead_host_is_tried_some_forty_times_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_host_is_tried_about_forty_times_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     backoff = Backoff(*radio.BACKOFF_S)
@@ -561,7 +561,7 @@ FAULTS: dict[str, tuple[Callable[[socket.socket, bytes], None], str]] = {
 
 
 @pytest.mark.timeout(120)
-def test_bad_stations_come_back_and_never_delay_a_good_one(
+def test_bad_stations_recover_and_never_delay_a_good_one(
     server: Any,
     mp3: bytes,
     stateful_folder: Path,

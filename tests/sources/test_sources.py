@@ -63,7 +63,7 @@ def test_a_file_is_decoded_to_the_last_sample(tmp_path: Path) -> None:
     ]
 
 
-def test_a_long_file_waits_for_the_ring(tmp_path: Path) -> None:
+def test_a_long_file_waits_for_room_in_the_ring(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav", music(30, rate=8_000), 8_000)
     source = open_file(path, pace="fast")
     source.start()
@@ -74,7 +74,7 @@ def test_a_long_file_waits_for_the_ring(tmp_path: Path) -> None:
     source.stop()
 
 
-def test_real_pace_takes_its_time(tmp_path: Path) -> None:
+def test_real_pace_takes_real_time(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav", music(1.0, rate=8_000), 8_000)
     started = time.monotonic()
     play(open_file(path, pace="real"))
@@ -82,7 +82,7 @@ def test_real_pace_takes_its_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["mp3", "ogg", "flac", "m4a", "opus"])
-def test_usual_formats(tmp_path: Path, suffix: str) -> None:
+def test_common_formats_are_decoded(tmp_path: Path, suffix: str) -> None:
     require_programs("ffmpeg")
     wav = write_wav(tmp_path / "a.wav", music(3))
     path = tmp_path / f"a.{suffix}"
@@ -101,7 +101,7 @@ def test_a_truncated_file_plays_as_far_as_it_goes(tmp_path: Path) -> None:
     assert len(samples) == pytest.approx(2 * 44_100, rel=0.05)
 
 
-def test_damaged_packets_are_passed_over_and_told(tmp_path: Path) -> None:
+def test_damaged_packets_are_skipped_and_reported(tmp_path: Path) -> None:
     require_programs("ffmpeg")
     wav = write_wav(tmp_path / "a.wav", music(6))
     path = tmp_path / "a.mp3"
@@ -113,7 +113,7 @@ def test_damaged_packets_are_passed_over_and_told(tmp_path: Path) -> None:
     assert 4 * 44_100 < len(samples) <= 6.2 * 44_100
 
 
-def test_unusable_files(tmp_path: Path) -> None:
+def test_unusable_files_are_rejected(tmp_path: Path) -> None:
     empty = tmp_path / "empty.wav"
     empty.touch()
     noise = tmp_path / "noise.mp3"
@@ -135,7 +135,7 @@ def test_unusable_files(tmp_path: Path) -> None:
         assert str(path) in str(error.value)
 
 
-def test_a_film_without_sound(tmp_path: Path) -> None:
+def test_a_film_without_sound_is_rejected(tmp_path: Path) -> None:
     require_programs("ffmpeg")
     path = tmp_path / "film.mp4"
     source = ["-f", "lavfi", "-i", "testsrc=duration=1:size=64x64:rate=5"]
@@ -144,7 +144,7 @@ def test_a_film_without_sound(tmp_path: Path) -> None:
         open_file(path)
 
 
-def test_an_absurd_rate_is_refused(tmp_path: Path) -> None:
+def test_an_absurd_rate_is_rejected(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav", music(1, rate=8_000), 1_000)
     with pytest.raises(InputError, match="1000 Hz"):
         next(decode(path))
@@ -154,7 +154,7 @@ def test_an_absurd_rate_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_every_raw_format_however_the_pipe_cuts_it(name: str) -> None:
+def test_every_raw_format_is_read_however_the_pipe_splits_it(name: str) -> None:
     stereo = np.stack([music(0.5), -music(0.5)], axis=1)
     dtype, scale = FORMATS[name]
     factor = 1 if dtype[1] == "f" else scale - 1
@@ -189,7 +189,7 @@ def test_an_empty_pipe_is_an_error() -> None:
         ({"format": "s24le"}, "format s24le: expected one of"),
     ],
 )
-def test_impossible_raw_formats(wrong: dict[str, int | str], message: str) -> None:
+def test_impossible_raw_formats_are_rejected(wrong: dict[str, int | str], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         RawFormat(**wrong)  # type: ignore[arg-type]
 
@@ -248,13 +248,13 @@ def test_an_error_in_a_capture_thread_is_kept_for_the_engine() -> None:
 # ---- choosing -----------------------------------------------------------------------------------
 
 
-def test_streams_say_how_to_be_heard() -> None:
+def test_stream_urls_get_advice_on_how_to_listen() -> None:
     with pytest.raises(SettingsError, match="ffmpeg") as error:
         open_input(StationSettings(input="rtmp://user:secret@radio.example/live?token=secret"))
     assert "secret" not in str(error.value)
 
 
-def test_a_missing_file_is_not_taken_for_a_device() -> None:
+def test_a_missing_file_is_not_mistaken_for_a_device() -> None:
     with pytest.raises(InputError, match="no such file"):
         open_input(StationSettings(input="somewhere/song.mp3"))
     with pytest.raises(InputError, match="no such file"):

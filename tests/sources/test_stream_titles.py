@@ -79,7 +79,7 @@ def tags(artist: str, title: str) -> tuple[str, ...]:
     return ("-metadata", f"artist={artist}", "-metadata", f"title={title}")
 
 
-def test_every_link_of_an_ogg_chain_is_heard_under_its_title(tmp_path: Path) -> None:
+def test_every_link_of_an_ogg_chain_plays_under_its_title(tmp_path: Path) -> None:
     require_programs("ffmpeg")
     vorbis, opus = ("-c:a", "libvorbis"), ("-c:a", "libopus")
     flac = ("-c:a", "flac", "-f", "ogg")
@@ -114,7 +114,7 @@ LINKS = st.lists(
 
 
 @given(LINKS, st.lists(st.integers(0, 8000), max_size=12))
-def test_links_come_apart_however_the_stream_is_cut(
+def test_links_are_separated_however_the_stream_is_split(
     links: list[tuple[int, list[bytes]]], cuts: list[int]
 ) -> None:
     wholes = [
@@ -133,7 +133,7 @@ def test_links_come_apart_however_the_stream_is_cut(
 
 
 @given(st.lists(st.sampled_from([b"OggS", b"\0\2", page(2, b"x")]) | st.binary(max_size=40)))
-def test_no_bytes_can_hurt_the_chain(pieces: list[bytes]) -> None:
+def test_no_bytes_break_the_chain_reader(pieces: list[bytes]) -> None:
     chain = OggChain()
     out = b"".join(b"".join(chain.push(piece)) for piece in pieces)
     held = chain.flush()
@@ -144,7 +144,7 @@ def test_no_bytes_can_hurt_the_chain(pieces: list[bytes]) -> None:
 # ---- ICY ----------------------------------------------------------------------------------------
 
 
-def test_a_change_of_rate_and_the_title_at_its_sample(tmp_path: Path) -> None:
+def test_a_rate_change_keeps_the_title_at_its_sample(tmp_path: Path) -> None:
     require_programs("ffmpeg")
     one = encoded(tmp_path, "1.mp3", "-b:a", "64k", seconds=4)
     two = encoded(tmp_path, "2.mp3", "-b:a", "64k", seconds=4, rate=22_050)
@@ -203,7 +203,9 @@ def web(folder: Path) -> Iterator[str]:
     server.server_close()
 
 
-def test_hls_with_timed_titles_a_discontinuity_and_a_missing_segment(tmp_path: Path) -> None:
+def test_hls_plays_timed_titles_across_a_discontinuity_and_a_missing_segment(
+    tmp_path: Path,
+) -> None:
     segment(tmp_path / "0.ts", 0, 2, {0: "one", 1: "two"})
     segment(tmp_path / "1.ts", 2, 2, {})
     segment(tmp_path / "3.ts", 6, 2, {0.5: "three"})
@@ -248,7 +250,7 @@ def rtsp() -> Iterator[Rtsp]:
     server.close()
 
 
-def test_rtsp_is_heard_lost_and_heard_again(rtsp: Rtsp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rtsp_plays_is_lost_and_plays_again(rtsp: Rtsp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(radio, "TIMEOUT_S", 1.0)
     source = RadioSource(rtsp.url.replace("rtsp://", "rtsp://user:secret@"))
     source.start()
@@ -263,7 +265,7 @@ def test_rtsp_is_heard_lost_and_heard_again(rtsp: Rtsp, monkeypatch: pytest.Monk
     assert "secret" not in str(source.state_changes) + source.name
 
 
-def test_rtsp_where_nobody_is() -> None:
+def test_an_unreachable_rtsp_server_is_reported() -> None:
     source = RadioSource(f"rtsp://127.0.0.1:{free_port()}/live")
     source.start()
     until(lambda: "Connection refused" in str(source.state_changes))
@@ -271,7 +273,7 @@ def test_rtsp_where_nobody_is() -> None:
     assert source.state == "ended"
 
 
-def test_what_ffmpeg_was_built_without_is_said() -> None:
+def test_features_missing_from_ffmpeg_are_named() -> None:
     try:
         av.open("srt:")
     except av.ProtocolNotFoundError:
@@ -290,7 +292,7 @@ def test_what_ffmpeg_was_built_without_is_said() -> None:
     st.integers(1, 64),
 )
 @settings(deadline=None)
-def test_no_bytes_can_hurt_the_way_to_the_decoder(
+def test_no_bytes_break_the_path_to_the_decoder(
     pieces: list[bytes], interval: int, size: int
 ) -> None:
     data = b"".join(pieces)

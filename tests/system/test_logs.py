@@ -87,7 +87,7 @@ def test_repetitions_are_counted_and_reported(pipe: Pipe) -> None:
     assert pipe.lines() == ["streamgenre: kitchen: lost, 124 (and 119 more like it)"]
 
 
-def test_the_count_comes_with_the_next_of_its_kind(
+def test_the_count_is_reported_with_the_next_message_of_its_kind(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repeats, "WINDOW_S", 0.2)
@@ -108,7 +108,7 @@ def test_stations_do_not_silence_one_another(pipe: Pipe) -> None:
         assert pipe.lines()[-1] == "streamgenre: cellar: lost"
 
 
-def test_ever_new_messages_are_bounded_too(pipe: Pipe) -> None:
+def test_distinct_messages_are_bounded_too(pipe: Pipe) -> None:
     with logging_to(pipe):
         for number in range(20_000):
             LOG.warning(f"message {number}")
@@ -175,7 +175,7 @@ def test_a_storm_of_a_megabyte_a_second_costs_a_few_lines(
 # ---- who reads ----------------------------------------------------------------------------------
 
 
-def test_a_reader_that_does_not_read_costs_lines_and_no_time(
+def test_a_reader_that_does_not_read_costs_lines_but_no_time(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repeats, "MAX_PER_KIND", 1000)
@@ -203,7 +203,7 @@ def test_control_characters_do_not_reach_the_terminal(pipe: Pipe) -> None:
         assert pipe.lines() == ["streamgenre: a\ufffd[31m; streamgenre: forged"]
 
 
-def test_the_journal_is_known_by_its_descriptor(
+def test_the_journal_is_recognised_by_its_descriptor(
     pipe: Pipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = os.fstat(pipe.stream.fileno())
@@ -217,7 +217,7 @@ def test_the_journal_is_known_by_its_descriptor(
     assert not leads_to_journal(None)
 
 
-def test_an_entry_keeps_what_is_in_its_values(tmp_path: Path) -> None:
+def test_an_entry_keeps_its_values_unchanged(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "journal"))
         journal = Journal(str(tmp_path / "journal"))

@@ -98,7 +98,7 @@ def test_windows_are_those_of_clips_and_of_music(
     assert not np.array_equal(first, second)
 
 
-def test_they_come_from_the_cache_and_from_the_seed(
+def test_windows_come_from_the_cache_and_depend_on_the_seed(
     corpus: Any,
     weights: Any,
     cache: Path,
@@ -173,7 +173,7 @@ def test_a_microphone_hears_what_was_played() -> None:
 
 
 @pytest.mark.parametrize("microphone", [True, False])
-def test_every_fold_is_heard_by_a_trunk_that_was_not_trained_on_with_it(
+def test_every_fold_is_embedded_by_a_trunk_not_adapted_on_it(
     corpus: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, microphone: bool
 ) -> None:
     clips, _ = corpus
@@ -199,7 +199,7 @@ def test_every_fold_is_heard_by_a_trunk_that_was_not_trained_on_with_it(
         assert heard == f"heard by {trunk}"
 
 
-def test_fit_makes_the_trunk_used_to_microphones_where_asked(
+def test_fit_adapts_the_trunk_to_microphones_on_request(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Random weights bear less than trained ones, and blow rounding up.

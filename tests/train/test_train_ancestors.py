@@ -73,7 +73,7 @@ def test_a_graph_from_mfcc_frames_gives_what_keras_gives(name: str) -> None:
     assert np.ptp(predict(windows), axis=0).max() > 1e-3  # the windows are told apart
 
 
-def test_a_graph_that_differs_is_refused() -> None:
+def test_a_graph_that_differs_is_rejected() -> None:
     ancestor = replace(ANCESTORS["bud-lstm"], window_frames=20)
     assembly, predict = fresh(ancestor)
     frames = heard(tune(0, 2), ancestor.spec).astype(np.float32)[None, :20]
@@ -99,7 +99,7 @@ def test_nearest_neighbours_are_the_same_in_onnx() -> None:
         ancestor_graph.checked(wrong.graph(200), nearest.logits, asked)
 
 
-def test_decibels_are_those_that_white_noise_has() -> None:
+def test_decibels_match_those_of_white_noise() -> None:
     samples = 0.1 * np.random.default_rng(0).normal(size=10 * input_features.RATE)
     frames = heard(samples, input_features.MEL)
     found = np.asarray(input_features.mel_decibels(input_features.MEL)(frames.astype(np.float32)))
@@ -115,7 +115,7 @@ def test_decibels_are_those_that_white_noise_has() -> None:
 
 
 @pytest.mark.parametrize(("hertz", "pitch"), [(440.0, 9), (523.25, 0), (1244.5, 3)])
-def test_features_of_a_tone(hertz: float, pitch: int) -> None:
+def test_features_of_a_tone_show_its_pitch(hertz: float, pitch: int) -> None:
     frames = heard(
         sine(hertz) + 1e-4 * np.random.default_rng(0).normal(size=11_025), input_features.FINE
     )
@@ -220,7 +220,7 @@ def test_the_command_makes_table_figures_and_model_folders(
     assert (out / "README.md").read_text("utf-8") == page
 
 
-def test_a_reader_that_leaves_is_no_error() -> None:
+def test_a_reader_that_leaves_is_not_an_error() -> None:
     leaving, writing = os.pipe()
     os.close(leaving)
     command = [sys.executable, "-m", "train", "reproduce", "--list", "--json"]

@@ -42,7 +42,7 @@ def test_crops_have_the_length_asked_for(n: int, length: int, seed: int, stretch
     assert piece.dtype == np.float32
 
 
-def test_a_crop_is_a_stretch_of_the_clip() -> None:
+def test_a_crop_is_a_contiguous_part_of_the_clip() -> None:
     clip = np.arange(100, dtype=np.float32)[:, None].repeat(40, axis=1)
     piece = crop(clip, 30, np.random.default_rng(3))
     np.testing.assert_array_equal(np.diff(piece[:, 0]), 1)
@@ -89,7 +89,7 @@ def test_masks_hide_part_of_a_segment() -> None:
     assert 0 < hidden < 0.9
 
 
-def test_window_batch() -> None:
+def test_a_window_batch_has_the_expected_shape() -> None:
     sampler = Sampler(material(), np.random.default_rng(0), NONE, mix_probability=0)
     windows, labels = window_batch(sampler, 200, 75)
     assert windows.shape == (200, 75, 40)
@@ -107,7 +107,7 @@ def test_mixed_windows_have_mixed_labels() -> None:
     assert len(np.unique(windows)) > 4
 
 
-def test_noise_without_music_is_of_every_genre_alike() -> None:
+def test_noise_without_music_is_labelled_with_every_genre_equally() -> None:
     noises = (np.full((100, 40), 9, np.float32),)
     sampler = Sampler(
         replace(material(), noises=noises), np.random.default_rng(0), NONE, mix_probability=0
@@ -122,7 +122,7 @@ def test_noise_without_music_is_of_every_genre_alike() -> None:
         assert label.sum() == pytest.approx(1)
 
 
-def test_programmes_go_on_from_chunk_to_chunk() -> None:
+def test_programmes_continue_from_chunk_to_chunk() -> None:
     sampler = Sampler(material(), np.random.default_rng(5), NONE, mix_probability=0)
     programmes = Programmes(sampler, 6, fresh_probability=0.2)
     ages = None

@@ -52,7 +52,7 @@ def fitted(
     return out
 
 
-def test_a_fitted_folder_tells_tones_that_it_never_heard(fitted: Path) -> None:
+def test_a_fitted_model_classifies_unseen_tones(fitted: Path) -> None:
     model = load_model(str(fitted))
     assert model.manifest.name == fitted.name
     assert model.manifest.labels == tuple(sorted(GENRES))
@@ -96,7 +96,7 @@ def test_card_and_record_name_no_path_of_this_machine(
         assert words in card
 
 
-def test_nothing_is_left_beside_the_folder(fitted: Path) -> None:
+def test_no_files_are_left_beside_the_folder(fitted: Path) -> None:
     assert [path.name for path in fitted.parent.iterdir()] == [fitted.name]
     assert sorted(path.name for path in fitted.iterdir()) == [
         "README.md", "confusion.svg", "manifest.json", "model.onnx",
@@ -115,7 +115,7 @@ def test_evaluate_warns_of_its_own_corpus(
     assert "trained on this very corpus" in err
 
 
-def test_evaluate_on_other_music(
+def test_evaluate_works_on_other_music(
     fitted: Path, tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for n, (genre, hertz) in enumerate(GENRES.items()):
@@ -127,7 +127,7 @@ def test_evaluate_on_other_music(
     assert "trained on this very corpus" not in err
 
 
-def test_evaluate_refuses_genres_that_the_model_does_not_know(
+def test_evaluate_rejects_genres_unknown_to_the_model(
     fitted: Path, tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for genre in ("low", "polka"):
@@ -161,7 +161,9 @@ def test_unreadable_files_are_skipped_and_reported(
     assert "Not measured" in (tmp_path / "out" / "README.md").read_text()
 
 
-def test_same_seed_same_model(corpus_folder: Path, tmp_path: Path, cache: Path) -> None:
+def test_the_same_seed_gives_the_same_model(
+    corpus_folder: Path, tmp_path: Path, cache: Path
+) -> None:
     frames = frames_of(tone(500, 4, 0).astype(np.float32), SPEC)
     logits = []
     for number, seed in enumerate(("5", "5", "6")):
@@ -254,7 +256,7 @@ def genre_unreadable(folder: Path) -> None:
         (genre_unreadable, "genre b: none of its files could be read"),
     ],
 )
-def test_bad_corpora_are_clear_errors(
+def test_bad_corpora_raise_clear_errors(
     tmp_path: Path,
     cache: Path,
     make: Callable[[Path], object],
@@ -288,7 +290,7 @@ def test_an_artist_alone_in_a_genre_cannot_be_held_out(
     assert "all of its 2 clips are in one fold" in capsys.readouterr().err
 
 
-def test_a_folder_that_is_there_is_not_replaced_unasked(
+def test_an_existing_folder_is_not_replaced_without_permission(
     corpus_folder: Path, tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "precious").write_text("mine")
@@ -302,7 +304,7 @@ def test_a_folder_that_is_there_is_not_replaced_unasked(
 @pytest.mark.parametrize(
     "flag", [["--units", "6"], ["--epochs", "0"], ["--dropout", "1"], ["--learning-rate", "nan"]]
 )
-def test_bad_flags_are_refused(
+def test_bad_flags_are_rejected(
     tmp_path: Path, flag: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = [
@@ -321,7 +323,7 @@ def test_bad_flags_are_refused(
 
 
 @pytest.mark.parametrize("command", [[], ["fit"], ["evaluate"]])
-def test_help_is_quick_and_there(command: list[str]) -> None:
+def test_help_is_printed_quickly(command: list[str]) -> None:
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "train", *command, "--help"], cwd=ROOT, capture_output=True,
@@ -331,7 +333,7 @@ def test_help_is_quick_and_there(command: list[str]) -> None:
     assert time.monotonic() - began < 10
 
 
-def test_ctrl_c_leaves_no_half_folder(corpus_folder: Path, tmp_path: Path, cache: Path) -> None:
+def test_ctrl_c_leaves_no_partial_folder(corpus_folder: Path, tmp_path: Path, cache: Path) -> None:
     out = tmp_path / "models" / "out"
     process = subprocess.Popen(
         [sys.executable, "-m", "train", "fit", "--recipe", "lite-cnn",
@@ -352,14 +354,14 @@ def test_ctrl_c_leaves_no_half_folder(corpus_folder: Path, tmp_path: Path, cache
     assert not (tmp_path / "models").exists()
 
 
-def test_the_same_features_as_the_daemon() -> None:
+def test_training_uses_the_features_of_the_daemon() -> None:
     import train.corpora.recordings
 
     module: ModuleType = train.corpora.recordings
     assert module.MfccStream.__module__ == "streamgenre.audio.features"
 
 
-def test_an_interrupt_that_a_callback_swallowed_ends_the_work_at_its_next_step() -> None:
+def test_an_interrupt_swallowed_by_a_callback_ends_the_work_at_the_next_step() -> None:
     before = signal.getsignal(signal.SIGINT)  # a job in the background may ignore it
     with Progress(quiet=True) as progress:
         progress.stage("training", 2)

@@ -47,7 +47,7 @@ def test_no_artist_is_on_two_sides(clips: list[tuple[str, str]], n_folds: int) -
     assert all(len(of_artist) == 1 for of_artist in where.values())
 
 
-def test_single_clips_are_dealt_out_evenly() -> None:
+def test_single_clips_are_distributed_evenly() -> None:
     genres = ["a"] * 9 + ["b"] * 6
     folds = make_folds(genres, [str(i) for i in range(15)])
     for genre, share in (("a", 3), ("b", 2)):
@@ -55,7 +55,7 @@ def test_single_clips_are_dealt_out_evenly() -> None:
         assert set(counts.values()) == {share}
 
 
-def test_table_gives_artists_and_folds_are_made_by_them(corpus_folder: Path) -> None:
+def test_the_table_gives_artists_and_folds_follow_them(corpus_folder: Path) -> None:
     corpus = read_corpus(corpus_folder)
     assert corpus.labels == ("high", "low", "mid")
     assert corpus.folds_by == "artist"
@@ -68,7 +68,7 @@ def test_table_gives_artists_and_folds_are_made_by_them(corpus_folder: Path) -> 
     assert corpus.folds == (1, 2, 3)
 
 
-def test_given_folds_are_kept_and_their_leaks_are_told(tmp_path: Path) -> None:
+def test_given_folds_are_kept_and_their_leaks_are_reported(tmp_path: Path) -> None:
     write_corpus(tmp_path)
     rewrite(tmp_path, lambda row: row | {"fold": 1 + int(row["clip"][-1]) % 2})
     corpus = read_corpus(tmp_path)
@@ -77,7 +77,7 @@ def test_given_folds_are_kept_and_their_leaks_are_told(tmp_path: Path) -> None:
     assert any("9 artists are in more than one fold" in w for w in corpus.warnings)
 
 
-def test_unknown_artists_are_told(tmp_path: Path) -> None:
+def test_unknown_artists_are_reported(tmp_path: Path) -> None:
     write_corpus(tmp_path)
     rewrite(tmp_path, lambda row: row | {"artist": "" if "low" in row["clip"] else row["artist"]})
     assert any("6 clips have no artist" in w for w in read_corpus(tmp_path).warnings)
@@ -90,7 +90,7 @@ def test_folders_without_a_table_warn_that_artists_may_leak(corpus_folder: Path)
     assert any("same artist" in warning for warning in corpus.warnings)
 
 
-def test_variants_are_found_and_are_no_clips(tmp_path: Path) -> None:
+def test_variants_are_found_but_are_not_clips(tmp_path: Path) -> None:
     write_corpus(tmp_path)
     write_wav(tmp_path / "air" / "low" / "low.00001-snippet-1.wav", tone(200, 3, 1))
     clips = {clip.name: clip for clip in read_corpus(tmp_path).clips}
@@ -108,7 +108,7 @@ def test_variants_are_found_and_are_no_clips(tmp_path: Path) -> None:
         (lambda folder: (folder / "clips.csv").write_text("clip,genre\na,b\n"), "none of its 1"),
     ],
 )
-def test_unusable_corpora_are_refused(
+def test_unusable_corpora_are_rejected(
     tmp_path: Path, make: Callable[[Path], object], message: str
 ) -> None:
     make(tmp_path)
@@ -116,19 +116,19 @@ def test_unusable_corpora_are_refused(
         read_corpus(tmp_path)
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(TrainError, match="no corpus at"):
         read_corpus(tmp_path / "nowhere")
 
 
-def test_a_fold_that_is_no_number(tmp_path: Path) -> None:
+def test_a_fold_that_is_not_a_number_is_rejected(tmp_path: Path) -> None:
     write_corpus(tmp_path)
     rewrite(tmp_path, lambda row: row | {"fold": "first"})
     with pytest.raises(TrainError, match="whole number in the column fold"):
         read_corpus(tmp_path)
 
 
-def test_a_clip_twice_in_the_table(tmp_path: Path) -> None:
+def test_a_clip_listed_twice_is_rejected(tmp_path: Path) -> None:
     write_corpus(tmp_path)
     with (tmp_path / "clips.csv").open("a") as file:
         file.write("low.00001,low,somebody\n")

@@ -74,7 +74,7 @@ def test_an_ensemble_is_the_mean_of_its_members(
 
 
 @pytest.mark.parametrize("kinds", [["stateful", "50"], ["50", "30"]])
-def test_a_reset_forgets_the_past_of_every_member(
+def test_a_reset_clears_the_past_of_every_member(
     tmp_path: Path, rng: np.random.Generator, kinds: list[str]
 ) -> None:
     together, _ = averaged(tmp_path, kinds)
@@ -97,7 +97,7 @@ def test_an_ensemble_can_be_a_member(tmp_path: Path) -> None:
     assert len(json.loads((out / "manifest.json").read_text())["training"]["members"]) == 2
 
 
-def test_those_members_tell_speech_that_can(
+def test_only_members_with_a_speech_output_give_speech(
     tmp_path: Path, rng: np.random.Generator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one = member(tmp_path / "one", "stateful", speech=True)
@@ -146,7 +146,7 @@ def test_folders_of_fold_models_are_averaged_fold_by_fold(
         ("b", "b", (), "exists; give another --out"),
     ],
 )
-def test_folders_of_fold_models_that_do_not_fit(
+def test_mismatched_folders_of_fold_models_are_rejected(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], other: str, out: str,
     more: tuple[str, ...], message: str,
 ) -> None:  # fmt: skip
@@ -170,7 +170,7 @@ def test_folders_of_fold_models_that_do_not_fit(
         ({"spec": MfccSpec(numcep=12)}, "take different frames .*numcep 40 and 12"),
     ],
 )
-def test_what_does_not_fit_is_refused(
+def test_mismatched_members_are_rejected(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], more: dict[str, Any], message: str
 ) -> None:
     one = member(tmp_path / "one", "stateful")
@@ -183,6 +183,6 @@ def test_what_does_not_fit_is_refused(
     assert not out.exists()
 
 
-def test_one_model_is_no_ensemble(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_model_is_not_an_ensemble(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ensemble", "lite", "--out", str(tmp_path / "out")]) == 1
     assert "at least two models" in capsys.readouterr().err

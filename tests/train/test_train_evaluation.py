@@ -55,7 +55,7 @@ def run(lengths: list[int], **options: Any) -> list[Outcome]:
     )
 
 
-def test_windows_are_fresh_and_hops_go_on() -> None:
+def test_windows_start_fresh_and_hops_continue() -> None:
     long, short = run([250, 60])
     assert long.windows.tolist() == [[75, 0]] * 3
     assert short.windows.tolist() == [[60, 1]]
@@ -73,7 +73,7 @@ def test_the_endless_programme_is_never_reset() -> None:
     assert all(len(o.endless) == 0 for o in run(lengths, endless=False))
 
 
-def test_many_clips_are_all_heard() -> None:
+def test_many_clips_are_all_evaluated() -> None:
     assert [len(o.windows) for o in run([60 + 30 * (i % 5) for i in range(300)])] == [
         max(1, (60 + 30 * (i % 5)) // 75) for i in range(300)
     ]
@@ -84,7 +84,7 @@ def outcome(target: int, fold: int, clip: int, logits: list[float], hops: int) -
     return Outcome(target, fold, clip, rows[:1], rows, rows[:0])
 
 
-def test_figures_by_hand() -> None:
+def test_figures_match_a_manual_calculation() -> None:
     right, wrong = [2.0, 0.0], [0.0, 2.0]
     outcomes = [
         outcome(0, 1, 0, right, 8),
@@ -106,6 +106,6 @@ def test_figures_by_hand() -> None:
     assert "endless_hop" not in found
 
 
-def test_temperature_cools_what_is_too_sure() -> None:
+def test_temperature_reduces_overconfidence() -> None:
     outcomes = [outcome(i % 2, 1, i, [9.0, 0.0], 4) for i in range(20)]
     assert temperature_of(outcomes) == pytest.approx(10, rel=0.01)  # nothing to be sure of

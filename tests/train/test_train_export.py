@@ -43,12 +43,12 @@ def exported(request: pytest.FixtureRequest) -> Exported:
     return network, frames, onnx.load_from_string(export(network, frames))
 
 
-def test_outputs_are_keras_outputs(exported: Exported) -> None:
+def test_outputs_equal_those_of_keras(exported: Exported) -> None:
     network, frames, model = exported
     assert check(network, model, frames) <= TOLERANCE
 
 
-def test_how_loud_it_is_changes_nothing(exported: Exported) -> None:
+def test_loudness_does_not_change_the_output(exported: Exported) -> None:
     network, frames, _ = exported
     energies = log_mel(frames, SPEC).clip(-9, 0)
     states = [np.zeros((3, *state.shape), np.float32) for state in network.states]
@@ -73,7 +73,7 @@ def test_the_lstm_is_one_fused_operator(exported: Exported) -> None:
     assert model.opset_import[0].version == 17
 
 
-def test_names_and_axes_are_those_of_the_contract(exported: Exported) -> None:
+def test_names_and_axes_follow_the_contract(exported: Exported) -> None:
     network, _, model = exported
     inputs = {i.name: [d.dim_value or d.dim_param for d in i.type.tensor_type.shape.dim]
               for i in model.graph.input}  # fmt: skip
@@ -91,7 +91,7 @@ def largest_initializer(model: Any, prefix: str = "") -> Any:
 
 
 @pytest.mark.parametrize("prefix", ["", "lstm_1/W", "lstm_1/R", "lstm_1/B"])
-def test_a_perturbed_weight_is_refused(exported: Exported, prefix: str) -> None:
+def test_a_perturbed_weight_is_rejected(exported: Exported, prefix: str) -> None:
     network, frames, model = exported
     if prefix and network.kind == "windowed":
         pytest.skip("no LSTM in a CNN")
@@ -105,7 +105,7 @@ def test_a_perturbed_weight_is_refused(exported: Exported, prefix: str) -> None:
         check(network, copy, frames)
 
 
-def test_a_weight_that_is_no_number_is_refused(exported: Exported) -> None:
+def test_a_weight_that_is_not_a_number_is_rejected(exported: Exported) -> None:
     network, frames, model = exported
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -116,7 +116,7 @@ def test_a_weight_that_is_no_number_is_refused(exported: Exported) -> None:
         check(network, copy, frames)
 
 
-def test_a_state_that_is_not_carried_is_refused() -> None:
+def test_a_state_that_is_not_carried_is_rejected() -> None:
     network = small_network("lite-lstm")
     frames = some_frames(network)
     model = onnx.load_from_string(export(network, frames))
@@ -127,7 +127,7 @@ def test_a_state_that_is_not_carried_is_refused() -> None:
         check(network, model, frames)
 
 
-def test_a_loop_is_refused(exported: Exported) -> None:
+def test_a_loop_is_rejected(exported: Exported) -> None:
     network, frames, model = exported
     helper, floats = onnx.helper, onnx.TensorProto.FLOAT
     body = helper.make_graph(
@@ -161,14 +161,14 @@ def test_a_loop_is_refused(exported: Exported) -> None:
         check(network, copy, frames)
 
 
-def test_an_lstm_too_many_or_too_few_is_refused(exported: Exported) -> None:
+def test_an_extra_or_missing_lstm_is_rejected(exported: Exported) -> None:
     network, frames, model = exported
     wrong = replace(network, recurrent=(None, None))
     with pytest.raises(TrainError, match="LSTM operators; expected 0 and 2"):
         check(wrong, model, frames)
 
 
-def test_logits_do_not_depend_on_what_comes_later() -> None:
+def test_logits_do_not_depend_on_later_frames() -> None:
     network = small_network("lite-lstm")
     frames = some_frames(network)
     zeros = [np.zeros((3, *s.shape), np.float32) for s in network.states]

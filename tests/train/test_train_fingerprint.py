@@ -28,7 +28,7 @@ def found_in(tunes: dict[str, Fingerprint], copy: Fingerprint) -> list[Copy]:
     return copies({**tunes, "copy": copy})
 
 
-def test_different_tunes_are_not_taken_for_copies(tunes: dict[str, Fingerprint]) -> None:
+def test_different_tunes_are_not_mistaken_for_copies(tunes: dict[str, Fingerprint]) -> None:
     assert copies(tunes) == []
 
 
@@ -36,7 +36,7 @@ def test_different_tunes_are_not_taken_for_copies(tunes: dict[str, Fingerprint])
     ("suffix", "bit_rate"),
     [(".mp3", 32_000), (".mp3", 128_000), (".aac", 48_000), (".opus", 24_000)],
 )
-def test_a_copy_is_found_however_encoded_trimmed_and_faint(
+def test_a_copy_is_found_however_encoded_trimmed_or_quiet(
     tunes: dict[str, Fingerprint], tmp_path: Path, suffix: str, bit_rate: int
 ) -> None:
     begin, end = int(1.37 * RATE), int(3.6 * RATE)
@@ -59,18 +59,18 @@ def test_two_cuts_of_a_tune_that_overlap_are_found(
     assert found.offset == pytest.approx(3, abs=0.12)
 
 
-def test_silence_is_like_nothing(tunes: dict[str, Fingerprint], tmp_path: Path) -> None:
+def test_silence_matches_nothing(tunes: dict[str, Fingerprint], tmp_path: Path) -> None:
     silence = np.zeros(3 * RATE, np.float32)
     still = [fingerprint_of(encode(tmp_path / f"{n}.flac", silence), None) for n in range(2)]
     assert copies({**tunes, "one": still[0], "other": still[1]}) == []
 
 
-def test_what_is_too_short_to_tell_has_no_words(tmp_path: Path) -> None:
+def test_very_short_audio_has_no_fingerprint(tmp_path: Path) -> None:
     path = encode(tmp_path / "short.flac", tune(0, 0.3))
     assert len(fingerprint_of(path, None).words) == 0
 
 
-def test_the_cache_gives_the_same_again(tmp_path: Path) -> None:
+def test_the_cache_returns_the_same_fingerprint(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.flac", tune(0, 2))
     first = fingerprint_of(path, tmp_path / "cache")
     (entry,) = (tmp_path / "cache").iterdir()
@@ -79,7 +79,7 @@ def test_the_cache_gives_the_same_again(tmp_path: Path) -> None:
     np.testing.assert_array_equal(fingerprint_of(path, tmp_path / "cache").words, first.words)
 
 
-def test_what_is_no_audio_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_audio_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "a.mp3").write_bytes(b"no audio")
     with pytest.raises(TrainError, match=r"a\.mp3: cannot be decoded"):
         fingerprint_of(tmp_path / "a.mp3", tmp_path)

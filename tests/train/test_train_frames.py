@@ -29,7 +29,7 @@ def clip(tmp_path: Path) -> Path:
     return path
 
 
-def test_cached_frames_are_those_of_the_stream(clip: Path, tmp_path: Path) -> None:
+def test_cached_frames_equal_those_of_the_stream(clip: Path, tmp_path: Path) -> None:
     direct = MfccStream(SPEC).push(recordings.decode(clip, SPEC.samplerate))
     first = load_recording(clip, SPEC, tmp_path / "cache")
     second = load_recording(clip, SPEC, tmp_path / "cache")
@@ -52,7 +52,7 @@ def test_the_cache_is_used(clip: Path, tmp_path: Path, monkeypatch: pytest.Monke
         load_recording(clip, SPEC, None)
 
 
-def test_other_settings_and_other_audio_are_other_entries(clip: Path, tmp_path: Path) -> None:
+def test_other_settings_and_other_audio_get_other_entries(clip: Path, tmp_path: Path) -> None:
     from dataclasses import replace
 
     cache = tmp_path / "cache"
@@ -73,7 +73,7 @@ def test_a_damaged_entry_is_computed_again(clip: Path, tmp_path: Path, damage: b
     np.testing.assert_array_equal(load_recording(clip, SPEC, cache).frames, first.frames)
 
 
-def test_stereo_and_another_rate_come_to_the_same(clip: Path, tmp_path: Path) -> None:
+def test_stereo_and_another_rate_give_the_same_frames(clip: Path, tmp_path: Path) -> None:
     other = tmp_path / "stereo.wav"
     t = np.arange(int(44_100 * 3.3)) / 44_100
     write_wav(other, 0.3 * np.sin(2 * np.pi * 440 * t), rate=44_100, channels=2)
@@ -83,7 +83,7 @@ def test_stereo_and_another_rate_come_to_the_same(clip: Path, tmp_path: Path) ->
     np.testing.assert_allclose(samples[500:-500], expected[500:-500], atol=2e-3)
 
 
-def test_log_mel_and_back() -> None:
+def test_log_mel_inverts_the_cepstra() -> None:
     energies = np.random.default_rng(0).normal(-5, 3, (20, SPEC.nfilt)).astype(np.float32)
     np.testing.assert_allclose(log_mel(cepstra(energies, SPEC), SPEC), energies, atol=1e-4)
 
@@ -107,7 +107,7 @@ def test_a_cache_that_cannot_be_written_is_an_error(clip: Path, tmp_path: Path) 
         load_recording(clip, SPEC, tmp_path / "file" / "cache")
 
 
-def test_corpus_hash_is_of_the_content_not_of_names_or_order(tmp_path: Path) -> None:
+def test_the_corpus_hash_depends_on_content_not_on_names_or_order(tmp_path: Path) -> None:
     for name, hertz in (("a", 300), ("b", 400), ("c", 300)):
         write_wav(tmp_path / f"{name}.wav", tone(hertz, 1, 3))
     a, b, c = (load_recording(tmp_path / f"{n}.wav", SPEC, None) for n in "abc")

@@ -42,7 +42,7 @@ def test_no_part_imports_a_higher_one() -> None:
     assert not wrong
 
 
-def test_no_two_modules_have_one_name() -> None:
+def test_no_two_modules_share_a_name() -> None:
     packages = {path.parent for path in ROOT.rglob("__init__.py")} - {ROOT / "cli", ROOT}
     names = [path.stem for folder in packages for path in folder.glob("[!_]*.py")]
     assert sorted(names) == sorted(set(names))

@@ -11,11 +11,11 @@ TARGETS = np.array([0, 0, 0, 0, 1, 2])
 HITS = np.array([True, True, True, False, True, False])
 
 
-def test_balanced_accuracy_by_hand() -> None:
+def test_balanced_accuracy_matches_a_manual_calculation() -> None:
     assert statistics.balanced_accuracy(HITS, TARGETS) == pytest.approx((0.75 + 1 + 0) / 3)
 
 
-def test_a_genre_that_is_not_there_does_not_count() -> None:
+def test_a_missing_genre_does_not_count() -> None:
     assert statistics.balanced_accuracy(HITS[:5], TARGETS[:5]) == pytest.approx((0.75 + 1) / 2)
 
 
@@ -24,7 +24,7 @@ def test_fold_accuracy_is_the_mean_of_the_folds() -> None:
     assert statistics.fold_accuracy(hits, targets, np.array([1, 1, 2])) == pytest.approx(0.75)
 
 
-def test_bootstrap_interval_holds_the_accuracy_and_knows_certainty() -> None:
+def test_the_bootstrap_interval_contains_the_accuracy_and_is_narrow_when_certain() -> None:
     rng = np.random.default_rng(0)
     targets = np.repeat([0, 1], 100)
     folds = np.tile([1, 2], 100)
@@ -53,13 +53,13 @@ def test_confusion_has_the_truth_in_rows() -> None:
     assert counts.tolist() == [[1, 2, 0], [0, 0, 0], [0, 0, 1]]
 
 
-def test_genre_weights() -> None:
+def test_genre_weights_balance_the_genres() -> None:
     weights = statistics.genre_weights(TARGETS)
     assert weights.sum() == pytest.approx(1)
     assert weights.tolist() == pytest.approx([1 / 12] * 4 + [1 / 3] * 2)
 
 
-def test_calibration_error_by_hand() -> None:
+def test_calibration_error_matches_a_manual_calculation() -> None:
     probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.45, 0.55]])
     targets = np.array([0, 1, 1, 0])
     # Bins of a tenth: 0.9 (one of two right), 0.6 (right), 0.55 (wrong).
@@ -68,13 +68,13 @@ def test_calibration_error_by_hand() -> None:
     assert found == pytest.approx(expected)
 
 
-def test_certainty_that_is_right_has_no_calibration_error() -> None:
+def test_correct_certainty_has_no_calibration_error() -> None:
     found = statistics.calibration_error(np.eye(3), np.arange(3), np.ones(3))
     assert found == 0
 
 
 @given(st.floats(0.3, 4))
-def test_the_temperature_is_found_again(t: float) -> None:
+def test_the_temperature_is_recovered(t: float) -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, (4000, 5))
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -83,7 +83,7 @@ def test_the_temperature_is_found_again(t: float) -> None:
     assert found == pytest.approx(t, rel=0.1)
 
 
-def test_negative_log_likelihood_by_hand() -> None:
+def test_negative_log_likelihood_matches_a_manual_calculation() -> None:
     logits = np.log(np.array([[0.5, 0.5], [0.8, 0.2]]))
     found = statistics.negative_log_likelihood(logits, np.array([0, 1]), np.array([1.0, 3.0]), 1.0)
     assert found == pytest.approx(-(np.log(0.5) + 3 * np.log(0.2)) / 4)

@@ -77,7 +77,7 @@ def test_a_programme_comes_from_its_seed_and_from_the_cache(tmp_path: Path) -> N
     )
 
 
-def test_heads_tell_tones_that_they_never_heard(heard: embedded_corpus.EmbeddedCorpus) -> None:
+def test_heads_classify_unseen_tones(heard: embedded_corpus.EmbeddedCorpus) -> None:
     settings = lstm_memory.Settings(units=4, epochs=1, programmes=4, batch=4, seconds=40, chunk=20)
     for name, recipe in head_training.RECIPES.items():
         measured = head_training.Measured()
@@ -99,7 +99,7 @@ def test_heads_tell_tones_that_they_never_heard(heard: embedded_corpus.EmbeddedC
 
 
 @pytest.mark.parametrize("settings", [audio.Sound(), audio.LEVEL_ONLY])
-def test_augmented_audio_is_audio(settings: audio.Sound, rng: np.random.Generator) -> None:
+def test_augmented_audio_is_valid_audio(settings: audio.Sound, rng: np.random.Generator) -> None:
     samples = (0.3 * np.sin(np.arange(room_acoustics.RATE * 2) / 9)).astype(np.float32)
     for _ in range(25):
         changed = audio.change(samples, rng, settings, talks=(samples[::-1],))
@@ -112,7 +112,7 @@ def test_augmented_audio_is_audio(settings: audio.Sound, rng: np.random.Generato
 
 
 @pytest.mark.parametrize("name", codec.CODECS)
-def test_a_codec_gives_the_same_music_back(name: str, rng: np.random.Generator) -> None:
+def test_a_codec_round_trip_keeps_the_music(name: str, rng: np.random.Generator) -> None:
     t = np.arange(room_acoustics.RATE * 2) / room_acoustics.RATE
     samples = (0.3 * np.sin(2 * np.pi * 700 * t) + 0.01 * rng.normal(size=len(t))).astype("f4")
     heard = codec.round_trip(samples, room_acoustics.RATE, name, 32_000)
@@ -145,7 +145,7 @@ def test_the_simulated_room_is_ten_decibels_above_its_noise(rng: np.random.Gener
     assert np.median(ratios) == pytest.approx(13, abs=3)
 
 
-def test_a_room_rings_for_as_long_as_it_says(rng: np.random.Generator) -> None:
+def test_a_room_has_its_stated_reverberation_time(rng: np.random.Generator) -> None:
     for seconds in (0.2, 0.8):
         response = room_acoustics.response(rng, seconds)
         assert len(response) == int(seconds * room_acoustics.RATE)
@@ -164,7 +164,7 @@ def rows(clips: list[int]) -> Seconds:
     return Seconds(np.zeros((n, 3), np.float32), np.array(clips), ages, np.ones(n, int), new)
 
 
-def test_lag_and_flips_of_a_programme() -> None:
+def test_lag_and_flips_of_a_programme_are_measured() -> None:
     seconds = rows([0] * 6 + [1] * 6 + [-1] * 3 + [0] * 6)
     answers = [0, 0, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0]
     logits = np.eye(2, dtype=np.float32)[answers]
@@ -186,7 +186,7 @@ def test_a_linear_head_is_at_its_optimum(rng: np.random.Generator) -> None:
     assert np.abs(strong.kernel).max() < 0.05 * np.abs(head.kernel).max()
 
 
-def test_rows_without_a_genre_get_all_of_them_alike(rng: np.random.Generator) -> None:
+def test_rows_without_a_genre_are_weighted_equally_over_genres(rng: np.random.Generator) -> None:
     music = rng.normal(size=(300, 5)).astype(np.float32)
     noise = rng.normal(4, 1, (100, 5)).astype(np.float32)
     genres = (music[:, 0] > 0).astype(int)
@@ -240,7 +240,7 @@ def test_noise_without_music_has_every_level_and_colour() -> None:
     assert max(low) > 0.8
 
 
-def test_a_recording_is_played_on_until_its_time_is_up(rng: np.random.Generator) -> None:
+def test_a_recording_is_continued_until_its_time_is_up(rng: np.random.Generator) -> None:
     pieces: Any = ((np.array([0, 1, 2]),), (np.array([3, 4]), np.array([5])))
     logits = np.eye(6, dtype=np.float32)
     material_rows = lstm_memory.Rows(logits, pieces, np.array([0, 1]), np.array([0.5, 0.5]))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MODELS = Path(__file__).parents[2] / "models"
 
 
-def test_the_report_and_the_cards_are_what_the_manifests_say() -> None:
+def test_the_report_and_the_cards_match_the_manifests() -> None:
     manifests = model_folder.read_all_measured(MODELS)
     assert (MODELS / "README.md").read_text("utf-8") == models_table.table_of(manifests)
     for path in sorted(MODELS.glob("*/manifest.json")):
@@ -23,7 +23,7 @@ def test_the_report_and_the_cards_are_what_the_manifests_say() -> None:
         assert (path.parent / "README.md").read_text("utf-8") == model_card.card(manifest)
 
 
-def test_what_was_not_measured_is_left_open(tmp_path: Path) -> None:
+def test_missing_measurements_are_left_blank(tmp_path: Path) -> None:
     for name in ("lite", "lstm"):
         shutil.copytree(MODELS / name, tmp_path / name)
     path = tmp_path / "lite" / "manifest.json"

