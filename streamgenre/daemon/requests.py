@@ -1,6 +1,6 @@
 """The requests that a running daemon takes, carried out without making anyone wait.
 
-The engine carries out requests about stations between two ticks. A model is loaded in a thread of
+The engine carries out requests about stations between two rounds. A model is loaded in a thread of
 its own, so that neither the engine nor the bus waits for it.
 """
 
