@@ -174,7 +174,12 @@ def _listen(commands: Commands) -> None:
     show = output.add_mutually_exclusive_group()
     show.add_argument("--json", action="store_true", help="print every event as one line of JSON")
     show.add_argument("--no-dashboard", action="store_true", help="print lines, even in a terminal")
-    show.add_argument("-q", "--quiet", action="store_true", help="print nothing; events are still published and recorded")
+    show.add_argument(
+        "-q",
+        "--quiet",
+        action="store_true",
+        help="print nothing; events are still published and recorded",
+    )
     output.add_argument(
         "--log-level",
         choices=LOG_LEVELS,
