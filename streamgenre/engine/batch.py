@@ -13,17 +13,29 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from streamgenre.engine.runner import StationRunner
     from streamgenre.engine.station import Hop
-    from streamgenre.inference.decision import Decision
+    from streamgenre.inference.decision import Decider, Decision
+    from streamgenre.inference.models import Model
+
+
+@dataclass(frozen=True, slots=True)
+class PendingHop:
+    """A complete hop that waits for a run of its model."""
+
+    station: str
+    """Name of the station that it belongs to."""
+    hop: Hop
+    """The hop."""
+    model: Model
+    """The station's model, shared with other stations."""
+    decider: Decider
+    """The station's own decision stage."""
 
 
 @dataclass(frozen=True, slots=True)
 class HopResult:
     """What came of one complete hop."""
 
-    runner: StationRunner
-    """The station that the hop belongs to."""
     hop: Hop
     """The hop."""
     silent: bool
@@ -32,30 +44,29 @@ class HopResult:
     """The decision after the hop, or why the model has none."""
 
 
-def decide(runners: Sequence[StationRunner]) -> list[HopResult]:
-    """Run the models over the complete hops and decide.
+def decide(pending: Sequence[PendingHop]) -> list[HopResult]:
+    """Run each model once over the hops of all stations that share it, and decide.
 
     Parameters
     ----------
-    runners
-        Stations; those without a complete hop are left out.
+    pending
+        At most one complete hop per station.
 
     Returns
     -------
-    One result per complete hop, in the order of the stations.
+    One result per hop, in the same order.
     """
-    pending = [(runner, runner.hop) for runner in runners if runner.hop is not None]
-    heard: dict[int, list[tuple[StationRunner, Hop]]] = {}
-    for runner, hop in pending:
+    by_model: dict[int, list[PendingHop]] = {}
+    for item in pending:
         # The models have not learnt silence.
-        if not runner.decider.is_silent(hop.level_dbfs):
-            heard.setdefault(id(runner.model), []).append((runner, hop))
+        if not item.decider.is_silent(item.hop.level_dbfs):
+            by_model.setdefault(id(item.model), []).append(item)
     genres: dict[str, NDArray[np.float64] | ModelError] = {}
     speech: dict[str, float] = {}
-    for batch in heard.values():
-        model = batch[0][0].model
-        names = [runner.name for runner, _ in batch]
-        output = model.update(names, [hop.frames for _, hop in batch])
+    for batch in by_model.values():
+        model = batch[0].model
+        names = [item.station for item in batch]
+        output = model.update(names, [item.hop.frames for item in batch])
         for row, name in enumerate(names):
             try:
                 genres[name] = model.probabilities(output.of(row))[0]
@@ -64,21 +75,18 @@ def decide(runners: Sequence[StationRunner]) -> list[HopResult]:
         probabilities = model.speech(output)
         if probabilities is not None:
             speech |= dict(zip(names, probabilities.tolist(), strict=True))
-    return [_decide_one(runner, hop, genres.get(runner.name), speech) for runner, hop in pending]
+    return [
+        _decide_one(item, genres.get(item.station), speech.get(item.station)) for item in pending
+    ]
 
 
 def _decide_one(
-    runner: StationRunner,
-    hop: Hop,
-    genres: NDArray[np.float64] | ModelError | None,
-    speech: dict[str, float],
+    item: PendingHop, genres: NDArray[np.float64] | ModelError | None, speech: float | None
 ) -> HopResult:
     """Take one hop into the station's decision; ``genres`` is None for a silent hop."""
     if isinstance(genres, ModelError):
-        return HopResult(runner, hop, silent=False, outcome=genres)
-    decision = runner.decider.step(
-        genres, start=hop.start, end=hop.end, speech=speech.get(runner.name)
-    )
-    if runner.decider.in_silence:
-        runner.model.reset(runner.name)  # what follows a silence is a new piece
-    return HopResult(runner, hop, silent=genres is None, outcome=decision)
+        return HopResult(item.hop, silent=False, outcome=genres)
+    decision = item.decider.step(genres, start=item.hop.start, end=item.hop.end, speech=speech)
+    if item.decider.in_silence:
+        item.model.reset(item.station)  # what follows a silence is a new piece
+    return HopResult(item.hop, silent=genres is None, outcome=decision)

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streamgenre.engine.batch import decide
+from streamgenre.engine.batch import PendingHop, decide
 from streamgenre.engine.poll_schedule import PollSchedule
 from streamgenre.engine.station import Hop, PlacedGap
 from streamgenre.inference.decision import Decider
@@ -200,5 +200,7 @@ class StationRunner:
 
 def decide_and_publish(runners: Sequence[StationRunner]) -> None:
     """Decide on the complete hops of some stations and publish the results."""
-    for result in decide(runners):
-        result.runner.publish_result(result)
+    complete = [(runner, runner.hop) for runner in runners if runner.hop is not None]
+    pending = [PendingHop(each.name, hop, each.model, each.decider) for each, hop in complete]
+    for (runner, _), result in zip(complete, decide(pending), strict=True):
+        runner.publish_result(result)
