@@ -30,6 +30,8 @@ def test_three_days_of_a_card_that_is_100_ppm_fast(rng: np.random.Generator) -> 
     assert told[80] is None
     assert told[-1] == pytest.approx(100, abs=1)
     assert all(drift == pytest.approx(100, abs=20) for drift in told[133:])
+    # More digits would mean nothing.
+    assert told[-1] in {round(99 + tenth / 10, 1) for tenth in range(21)}
     assert clock.steps == 0
 
 
@@ -99,6 +101,27 @@ def test_unreported_missing_samples_are_accepted_after_two_seconds() -> None:
     assert clock.time_of(1400) == pytest.approx(EPOCH + 21, abs=1e-3)
 
 
+@pytest.mark.parametrize(("early_s", "moved_s"), [(0.3, 0.0), (0.5, 0.5)])
+def test_samples_that_come_earlier_than_they_could_have_move_the_clock_at_once(
+    early_s: float, moved_s: float
+) -> None:
+    clock = StreamClock(100)
+    for second in range(10):
+        clock.observe(100 * second, second, EPOCH)
+    clock.observe(1100, 11 - early_s, EPOCH)
+    assert clock.time_of(0) == pytest.approx(EPOCH - moved_s, abs=1e-3)
+
+
+@pytest.mark.parametrize(("late_s", "moved_s"), [(0.3, 0.0), (0.5, 0.5)])
+def test_small_lateness_is_left_to_the_next_window(late_s: float, moved_s: float) -> None:
+    clock = StreamClock(100)
+    for second in range(10):
+        clock.observe(100 * second, second, EPOCH)
+    for second in range(10, 20):
+        clock.observe(100 * second, second + late_s, EPOCH)
+    assert clock.time_of(0) == pytest.approx(EPOCH + moved_s, abs=1e-3)
+
+
 @pytest.mark.parametrize("late", [(7.2, 7.0, 7.9, 7.4), (7.0, 7.3, 7.1, 7.4)])
 def test_a_late_stream_moves_the_clock_by_the_least_lateness(late: tuple[float, ...]) -> None:
     clock = StreamClock(100)
@@ -118,6 +141,22 @@ def test_the_correction_of_a_window_is_its_least_lateness() -> None:
         clock.observe(100 * second, second + (0.02 if second == 15 else 0.3), EPOCH)
     clock.observe(3100, 31.3, EPOCH)
     assert clock.time_of(0) == pytest.approx(EPOCH + 0.02, abs=1e-6)
+
+
+def test_one_window_corrects_by_at_most_a_twentieth_of_a_second() -> None:
+    clock = StreamClock(100)
+    clock.observe(0, 0.0, EPOCH)
+    for second in range(1, 32):
+        clock.observe(100 * second, second + 0.2, EPOCH)
+    assert clock.time_of(0) == pytest.approx(EPOCH + 0.05, abs=1e-6)
+
+
+def test_the_drift_is_measured_across_a_setting_of_the_clock() -> None:
+    clock = StreamClock(RATE)
+    for second in range(600):
+        clock.observe(round(second * RATE * (1 + 50e-6)), second, EPOCH + 3600 * (second >= 200))
+    assert clock.steps == 1
+    assert clock.drift_ppm == pytest.approx(50, abs=1)
 
 
 def test_a_gap_restarts_the_drift_measurement() -> None:

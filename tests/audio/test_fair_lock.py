@@ -3,10 +3,16 @@ from __future__ import annotations
 import threading
 import time
 from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from support.live import PROMPT_S, until
 
+from streamgenre.audio import fair_lock as fair_lock_module
 from streamgenre.audio.fair_lock import PATIENCE_S, FairLock, Participant
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def waits(lock: FairLock, count: int) -> bool:
@@ -70,3 +76,32 @@ def test_a_stuck_holder_is_waited_for_only_once() -> None:
     other.release()
     last.acquire()
     assert lock._holder is last
+
+
+def test_nobody_is_urgent_by_default() -> None:
+    assert not Participant().urgent
+
+
+def test_a_holder_is_stuck_by_the_time_that_it_has_held_the_lock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, readings = 1000.0, 0
+
+    def monotonic() -> float:
+        nonlocal readings
+        readings += 1
+        return now
+
+    monkeypatch.setattr(fair_lock_module, "time", SimpleNamespace(monotonic=monotonic))
+    monkeypatch.setattr(fair_lock_module, "PATIENCE_S", 0.25)
+    lock = FairLock()
+    holder, other = Participant(lock=lock), Participant(lock=lock)
+    holder.acquire()
+    now += 0.125
+    thread = threading.Thread(target=other.acquire)
+    thread.start()
+    until(lambda: readings >= 3)  # the other has looked twice, after more than its patience
+    assert lock._holder is holder
+    now += 0.125
+    thread.join(PROMPT_S)
+    assert lock._holder is other

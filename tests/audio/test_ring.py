@@ -115,6 +115,26 @@ def test_more_losses_than_can_be_marked_are_still_counted() -> None:
     assert ring.written + ring.lost == 2002
 
 
+def test_nothing_is_stored_after_a_loss_that_cannot_be_marked_yet() -> None:
+    ring = Ring(10_000, 1)
+    offered = 0
+    for _ in range(300):  # more than gaps can wait
+        ring.mark_lost(1, GapReason.SOURCE)
+        fits = ring.write(numbered(offered + 1, 1))
+        offered += 2
+    assert fits == 0
+    position = 0
+    for _ in range(2):
+        while (item := ring.read(100)) is not None:
+            if isinstance(item, np.ndarray):
+                np.testing.assert_array_equal(item, numbered(position, len(item)))
+            position += item.samples if isinstance(item, Gap) else len(item)
+        ring.write(numbered(offered, 1))  # now there is room for the mark that waited
+        offered += 1
+    assert position == offered - 1
+    assert position + 1 == ring.written + ring.lost
+
+
 def test_reader_and_writer_threads_agree() -> None:
     ring = Ring(1000, 2)
     total = 400_000

@@ -68,6 +68,43 @@ def test_hysteresis_holds_a_genre_between_keep_and_enter() -> None:
     assert fresh[-1].state == "unknown"  # the same probabilities do not enter
 
 
+@pytest.mark.parametrize(
+    ("hop", "expected"),
+    [
+        ((0.25, 0.375, 0.375), "blues"),  # just kept, and the others do not lead by enough
+        ((0.20, 0.400, 0.400), None),  # no longer kept, however small the lead
+        ((0.25, 0.500, 0.250), "jazz"),  # still kept, but another leads by just enough
+        ((0.26, 0.490, 0.250), "blues"),
+        ((0.20, 0.500, 0.300), "jazz"),
+    ],
+)
+def test_thresholds_of_a_decided_genre(
+    hop: tuple[float, float, float], expected: str | None
+) -> None:
+    decisions, _, _ = run(
+        [np.array([0.5, 0.25, 0.25]), np.array(hop)],
+        smoothing_s=0,
+        enter=0.5,
+        keep=0.25,
+        margin=0.25,
+    )
+    assert [d.genre for d in decisions] == ["blues", expected]
+
+
+def test_smoothing_begins_with_the_plain_mean() -> None:
+    hops = [sure("jazz"), sure("rock"), sure("rock"), sure("blues")]
+    decider = Decider(LABELS, DecisionSettings(smoothing_s=3600))
+    for _ in range(2):
+        speech = (0.0, 0.5, 0.1, 0.2)
+        for count, (hop, talk) in enumerate(zip(hops, speech, strict=True), 1):
+            decision = decider.step(hop, start=0.0, end=1.0, speech=talk)
+            assert decision.speech == pytest.approx(sum(speech[:count]) / count, abs=1e-3)
+            # A hop counts for the genres by its probability of not being speech.
+            mean = np.average(hops[:count], axis=0, weights=[1 - t for t in speech[:count]])
+            np.testing.assert_allclose(decision.smoothed, mean, atol=1e-3)
+        decider.reset()
+
+
 def test_genres_below_the_threshold_are_unknown() -> None:
     decisions, stretches, _ = run([np.array([0.34, 0.33, 0.33])] * 5, enter=0.35)
     assert {d.state for d in decisions} == {"unknown"}
