@@ -210,7 +210,7 @@ def test_a_model_failure_affects_only_its_station(stateful_folder: Path) -> None
         until(lambda: len(daemon.updates("good")) > seen + 3)
     ((name, error),) = daemon.failures
     assert name == "bad"
-    assert "no numbers" in str(error)
+    assert "not numbers" in str(error)
     check_unbroken(daemon.updates("good"))
 
 
