@@ -43,10 +43,25 @@ class Broker:
 def parse_broker(url: str, *, password: str | None, ca: str | None = None) -> Broker:
     """Return the broker of ``mqtt://[USER@]HOST[:PORT]`` or ``mqtts://``.
 
+    Parameters
+    ----------
+    url
+        The address; port 1883 by default, 8883 with TLS (``mqtts``).
+    password
+        Password of the URL's user; None for none.
+    ca
+        File with trusted certificates; None for the system's.
+
+    Returns
+    -------
+    Broker
+        Address and credentials.
+
     Raises
     ------
     SettingsError
-        If the URL is malformed, or holds a password, which other users would see.
+        If the URL is malformed or holds a password, which other users would see, or if ``ca`` is
+        not a file.
     """
     wanted = "expected mqtt://[USER@]HOST[:PORT] or mqtts://[USER@]HOST[:PORT]"
     try:
@@ -180,6 +195,18 @@ class MqttBridge:
         """Return the MQTT topic of a station's events of a type.
 
         The station's name is percent-encoded: ``/``, ``+`` and ``#`` mean something to MQTT.
+
+        Parameters
+        ----------
+        kind
+            Type of the events, as in their field ``type``.
+        station
+            Name of the station.
+
+        Returns
+        -------
+        str
+            ``PREFIX/STATION/KIND``.
         """
         return f"{self._prefix}/{quote(station, safe=' ')}/{kind}"
 

@@ -64,7 +64,20 @@ class EngineRequests:
         self._loading = threading.Lock()
 
     def handle(self, request: dict[str, Any], answer: Answer) -> None:
-        """See :meth:`streamgenre.bus.control.RequestHandler.handle`."""
+        """See :meth:`streamgenre.bus.control.RequestHandler.handle`.
+
+        Parameters
+        ----------
+        request
+            The JSON object without its ``id``; ``request`` is one of :data:`REQUESTS`.
+        answer
+            Called when the request is done, possibly in another thread.
+
+        Raises
+        ------
+        ControlError
+            If the request is unknown, lacks its field, has others, or cannot be carried out.
+        """
         name = request.get("request")
         if not isinstance(name, str) or name not in REQUESTS:
             hint = nearest(name, REQUESTS) if isinstance(name, str) else ""

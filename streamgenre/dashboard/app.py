@@ -16,7 +16,7 @@ from streamgenre.dashboard.lines import run_lines
 from streamgenre.dashboard.messages import Messages
 from streamgenre.dashboard.render import render
 from streamgenre.dashboard.station_state import station_state
-from streamgenre.dashboard.terminal import Pause, exit_on_sigterm, keys_without_echo
+from streamgenre.dashboard.terminal import SuspendHandler, exit_on_sigterm, keys_without_echo
 from streamgenre.dashboard.view import DashboardView
 
 if TYPE_CHECKING:
@@ -66,18 +66,18 @@ def run_dashboard(
         run_lines(events, file=console.file, stop=stop, messages=messages)
         return
     screen = _Screen(console, messages or Messages())
-    pause = Pause()
+    suspension = SuspendHandler()
     with ExitStack() as stack:
         stack.enter_context(exit_on_sigterm())
-        stack.enter_context(pause.watch())
+        stack.enter_context(suspension.watch())
         stack.callback(screen.close)
         screen.open()
         for event in events:
             if event is not None:
                 screen.take(event)
-            if pause.wanted:
+            if suspension.requested:
                 screen.close()
-                pause.sleep()
+                suspension.suspend()
                 screen.open()
             if not screen.refresh() or stop():
                 return

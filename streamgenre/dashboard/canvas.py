@@ -32,7 +32,15 @@ _ASCII: Final = str.maketrans(
 
 
 def fit(text: str, width: int) -> str:
-    """Return clean text cut to ``width`` cells, with ``…`` at its end if it was cut."""
+    """Return clean text cut to ``width`` cells, with ``…`` at its end if it was cut.
+
+    Parameters
+    ----------
+    text
+        Text without control characters.
+    width
+        Cells; a wide character takes two. 0 or less gives an empty text.
+    """
     if width <= 0:
         return ""
     if cell_len(text) <= width:
@@ -48,7 +56,20 @@ def fit(text: str, width: int) -> str:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Return clean text as lines of at most ``width`` cells, broken between words if possible."""
+    """Return clean text as lines of at most ``width`` cells, broken between words if possible.
+
+    Parameters
+    ----------
+    text
+        Text without control characters; runs of blanks become one.
+    width
+        Cells; below 2 counts as 2.
+
+    Returns
+    -------
+    list[str]
+        The lines; none for a blank text.
+    """
     lines: list[str] = []
     line = ""
     for word in text.split():
@@ -90,7 +111,20 @@ class Row:
     """Cells filled."""
 
     def add(self, text: str, style: Style = PLAIN) -> Row:
-        """Append clean text and return the row."""
+        """Append clean text and return the row.
+
+        Parameters
+        ----------
+        text
+            Text without control characters.
+        style
+            Style of the text.
+
+        Returns
+        -------
+        Row
+            This row.
+        """
         if text:
             last = self.parts[-1] if self.parts else None
             if last is not None and last[1] is style:
@@ -129,7 +163,24 @@ class Row:
 
 
 def beside(left: list[Row], right: list[Row], *, column: int, width: int) -> list[Row]:
-    """Return rows with ``right`` beginning at ``column`` beside ``left``, ``width`` in all."""
+    """Return rows with ``right`` beginning at ``column`` beside ``left``, ``width`` in all.
+
+    Parameters
+    ----------
+    left
+        Rows at the left, cut before ``column``.
+    right
+        Rows at the right, cut at ``width``.
+    column
+        Cell where the right rows begin, from 0.
+    width
+        Cells in all.
+
+    Returns
+    -------
+    list[Row]
+        As many rows as the longer list has.
+    """
     rows = []
     for i in range(max(len(left), len(right))):
         row = (left[i] if i < len(left) else Row()).cut(column).to(column)

@@ -61,7 +61,15 @@ def gauge(value: float, mark: float | None, width: int, style: Style, paint: Pai
 
 
 def shown_genres(smoothed: dict[str, float], count: int) -> list[str]:
-    """Return the ``count`` likeliest genres in the model's order."""
+    """Return the ``count`` likeliest genres in the model's order.
+
+    Parameters
+    ----------
+    smoothed
+        Probability of each genre, 0 to 1, in the model's order.
+    count
+        Most genres to return.
+    """
     if len(smoothed) <= count:
         return list(smoothed)
     likeliest = sorted(smoothed, key=lambda genre: -share(smoothed[genre]))[:count]
@@ -69,7 +77,24 @@ def shown_genres(smoothed: dict[str, float], count: int) -> list[str]:
 
 
 def bars(station: StationView, frame: Frame, *, rows: int, spaced: bool) -> list[Row]:
-    """Return one bar for each genre: the smoothed value, and ``◆`` at that of the last hop."""
+    """Return one bar for each genre: the smoothed value, and ``◆`` at that of the last hop.
+
+    Parameters
+    ----------
+    station
+        The station as the events describe it.
+    frame
+        Width of the screen, present time and styles.
+    rows
+        Most rows, with that of speech.
+    spaced
+        Whether blank rows separate the bars.
+
+    Returns
+    -------
+    list[Row]
+        The bars, and one of speech if the model detects it; empty before the first update.
+    """
     update = station.update
     if update is None:
         return []
@@ -111,7 +136,22 @@ def bars(station: StationView, frame: Frame, *, rows: int, spaced: bool) -> list
 
 
 def meter(station: StationView, frame: Frame, *, scale: bool) -> list[Row]:
-    """Return the level and its recent maximum; with ``scale`` ticks and loudness too."""
+    """Return the level and its recent maximum; with ``scale`` ticks and loudness too.
+
+    Parameters
+    ----------
+    station
+        The station as the events describe it.
+    frame
+        Width of the screen, present time and styles.
+    scale
+        Whether a second row shows ticks in dBFS and the loudness in LUFS.
+
+    Returns
+    -------
+    list[Row]
+        One row, or two with ``scale``.
+    """
     paint = frame.paint
     width = frame.width - 26
     dbfs = station.update.level_dbfs if station.update else None

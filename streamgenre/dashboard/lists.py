@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
 
 def messages(view: DashboardView, frame: Frame, *, rows: int) -> list[Row]:
-    """Return the newest messages in at most ``rows`` rows, newest last."""
+    """Return the newest messages in at most ``rows`` rows, newest last.
+
+    Parameters
+    ----------
+    view
+        The view that holds the messages.
+    frame
+        Width of the screen, present time and styles.
+    rows
+        Most rows.
+    """
     paint = frame.paint
     lines: list[Row] = []
     for one in reversed(view.messages):
@@ -35,14 +45,37 @@ def messages(view: DashboardView, frame: Frame, *, rows: int) -> list[Row]:
 
 
 def title(words: str, frame: Frame) -> Row:
-    """Return a heading with a thin line after it."""
+    """Return a heading with a thin line after it.
+
+    Parameters
+    ----------
+    words
+        Text of the heading.
+    frame
+        Width of the screen, present time and styles.
+
+    Returns
+    -------
+    Row
+        A row as wide as the screen, less a margin of one cell.
+    """
     row = Row().add(f" {words} ", frame.paint(bold=True))
     rail = frame.paint(palette.STATE_COLORS["silence"])
     return row.add("─" * max(0, frame.width - row.width - 1), rail)
 
 
 def segments(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
-    """Return a heading and the newest segments, newest first."""
+    """Return a heading and the newest segments, newest first.
+
+    Parameters
+    ----------
+    station
+        The station as the events describe it.
+    frame
+        Width of the screen, present time and styles.
+    rows
+        Most rows, with the heading.
+    """
     paint = frame.paint
     lines = [title("segments", frame)]
     # 32 cells go to the time, the length and the probability.
@@ -64,7 +97,17 @@ def segments(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
 
 
 def log(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
-    """Return a heading and the newest log entries, newest first."""
+    """Return a heading and the newest log entries, newest first.
+
+    Parameters
+    ----------
+    station
+        The station as the events describe it.
+    frame
+        Width of the screen, present time and styles.
+    rows
+        Most rows, with the heading.
+    """
     paint = frame.paint
     lines = [title("events", frame)]
     for entry in reversed(station.log):

@@ -43,7 +43,20 @@ class Frame:
 
 
 def header(station: StationView, frame: Frame) -> Row:
-    """Return station, state and input; at the right the time of the newest update."""
+    """Return station, state and input; at the right the time of the newest update.
+
+    Parameters
+    ----------
+    station
+        The station as the events describe it.
+    frame
+        Width of the screen, present time and styles.
+
+    Returns
+    -------
+    Row
+        A row as wide as the screen, less a margin of one cell.
+    """
     paint = frame.paint
     state = station_state(station, frame.now)
     right = Row()
@@ -80,7 +93,17 @@ def sureness(update: Update) -> str:
 
 
 def absence(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
-    """Return since when and why a station does not play, in one row or in three."""
+    """Return since when and why a station does not play, in one row or in three.
+
+    Parameters
+    ----------
+    station
+        The station as the events describe it.
+    frame
+        Width of the screen, present time and styles.
+    rows
+        Rows available: three rows are used from 3 on, otherwise one.
+    """
     paint = frame.paint
     ended = station.source_state == "ended"
     if ended:
@@ -104,7 +127,22 @@ def absence(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
 
 
 def decision(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
-    """Return the decision and its duration, in one row or with large letters in three."""
+    """Return the decision and its duration, in one row or with large letters in three.
+
+    Parameters
+    ----------
+    station
+        The station as the events describe it.
+    frame
+        Width of the screen, present time and styles.
+    rows
+        Rows available: three rows are used from 3 on, otherwise one.
+
+    Returns
+    -------
+    list[Row]
+        One or three rows; those of :func:`absence` while the source does not play.
+    """
     paint = frame.paint
     update = station.update
     if station.away_s(frame.now) is not None:
@@ -143,7 +181,17 @@ def decision(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
 
 
 def footer(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
-    """Return losses and the daemon's own figures, the most important first."""
+    """Return losses and the daemon's own figures, the most important first.
+
+    Parameters
+    ----------
+    station
+        The station as the events describe it.
+    frame
+        Width of the screen, present time and styles.
+    rows
+        Most rows, at least 1; fields that do not fit are left out.
+    """
     status = station.status
     fields: list[tuple[str, str, bool]] = []
     fields.append(("lost", f"{number(station.samples_lost)} samples", station.samples_lost > 0))

@@ -36,7 +36,22 @@ def export_svg(
     now: float,
     title: str = "streamgenre",
 ) -> None:
-    """Write the screen of a view as SVG; ``width`` in cells, ``height`` in rows.
+    """Write the screen of a view as SVG.
+
+    Parameters
+    ----------
+    view
+        What the events so far have shown.
+    path
+        File to write; an existing one is overwritten.
+    width
+        Cells in a row.
+    height
+        Rows.
+    now
+        Seconds on the clock whose times :meth:`DashboardView.apply` was given.
+    title
+        Title of the window in the picture.
 
     Raises
     ------
@@ -71,7 +86,24 @@ def save_picture(
     width: int = 100,
     height: int = 30,
 ) -> None:
-    """Write what the dashboard shows after some events as SVG; raises as :func:`export_svg`."""
+    """Write what the dashboard shows after some events as SVG.
+
+    Parameters
+    ----------
+    events
+        Events in the order in which they were published.
+    path
+        File to write; an existing one is overwritten.
+    width
+        Cells in a row.
+    height
+        Rows.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
     view = DashboardView()
     for event in events:
         view.apply(event)

@@ -34,7 +34,20 @@ LABEL: Final = 9
 
 
 def edge(station: StationView, now: float) -> float:
-    """Return the UNIX seconds of the right edge: the newest update, or later if one is overdue."""
+    """Return the UNIX seconds of the right edge: the newest update, or later if one is overdue.
+
+    Parameters
+    ----------
+    station
+        The station as the events describe it.
+    now
+        Seconds on the clock by which events arrived.
+
+    Returns
+    -------
+    float
+        UNIX seconds; 0 before the first update.
+    """
     if station.update is None:
         return 0.0
     away = station.source_state in ("connecting", "lost")
@@ -49,6 +62,26 @@ def strip(
     """Return ``count`` cells of ``step`` seconds from ``start`` (UNIX seconds).
 
     With colour the letter marks the start of a stretch; without colour it fills every cell.
+
+    Parameters
+    ----------
+    station
+        The station as the events describe it.
+    letters
+        Letter of each genre.
+    start
+        UNIX seconds of the left edge.
+    step
+        Seconds per cell, above 0.
+    count
+        Number of cells.
+    paint
+        Makes the styles.
+
+    Returns
+    -------
+    Row
+        A row of ``count`` cells.
     """
     gaps = station.timeline.gap_cells(start, step, count)
     cells = station.timeline.cells(start, step, count)
@@ -80,7 +113,22 @@ def _cell(key: Key | None, letters: dict[str, str]) -> tuple[str, str | None]:
 
 
 def single(station: StationView, frame: Frame, *, axis: bool) -> list[Row]:
-    """Return one row up to now that scrolls by whole cells; with ``axis``, the time below it."""
+    """Return one row up to now that scrolls by whole cells; with ``axis``, the time below it.
+
+    Parameters
+    ----------
+    station
+        The station as the events describe it.
+    frame
+        Width of the screen, present time and styles.
+    axis
+        Whether a second row shows the time.
+
+    Returns
+    -------
+    list[Row]
+        One row, or two with ``axis``.
+    """
     count = frame.width - 2
     step = next((s for s in STEPS_S if s * count >= LEAST_S), STEPS_S[-1])
     # Cells start at multiples of their length, so that their content is stable while scrolling.
@@ -107,7 +155,23 @@ def single(station: StationView, frame: Frame, *, axis: bool) -> list[Row]:
 
 
 def several(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
-    """Return up to ``rows`` rows of whole minutes, the newest last; cells never move."""
+    """Return up to ``rows`` rows of whole minutes, the newest last; cells never move.
+
+    Parameters
+    ----------
+    station
+        The station as the events describe it.
+    frame
+        Width of the screen, present time and styles.
+    rows
+        Most rows.
+
+    Returns
+    -------
+    list[Row]
+        The rows; those of :func:`single` with its axis if no span fits, or before the first
+        update.
+    """
     room = frame.width - LABEL
     fitting = [
         (span // step, -step, span)
@@ -135,7 +199,22 @@ def several(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
 
 
 def history(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
-    """Return the levels of the last updates, one a column, the newest at the right."""
+    """Return the levels of the last updates, one a column, the newest at the right.
+
+    Parameters
+    ----------
+    station
+        The station as the events describe it.
+    frame
+        Width of the screen, present time and styles.
+    rows
+        Height of the chart in rows; 0 for no chart.
+
+    Returns
+    -------
+    list[Row]
+        ``rows`` rows; levels from :data:`LOWEST_DBFS` to 0 dBFS.
+    """
     if rows == 0:
         return []
     count = frame.width - LABEL

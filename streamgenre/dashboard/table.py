@@ -63,7 +63,17 @@ class Layout:
 
 
 def stations(view: DashboardView, frame: Frame, *, rows: int) -> list[Row]:
-    """Return heading, one row for each station, and summary, in at most ``rows`` rows."""
+    """Return heading, one row for each station, and summary, in at most ``rows`` rows.
+
+    Parameters
+    ----------
+    view
+        The stations, at least one, and the page.
+    frame
+        Width of the screen, present time and styles.
+    rows
+        Most rows; stations that do not fit go to further pages. At least one station is shown.
+    """
     everyone = view.in_order()
     # Heading, summary and a blank row around the table.
     room = max(1, rows - 4)

@@ -81,11 +81,11 @@ def _exit(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-class Pause:
+class SuspendHandler:
     """Intercepts Ctrl-Z, so that the terminal can be restored before the process stops."""
 
     def __init__(self) -> None:
-        self.wanted = False
+        self.requested = False
         """Whether Ctrl-Z was pressed."""
 
     @contextmanager
@@ -103,12 +103,12 @@ class Pause:
         finally:
             signal.signal(signal.SIGTSTP, signal.SIG_DFL)
 
-    def sleep(self) -> None:
+    def suspend(self) -> None:
         """Stop the process as Ctrl-Z does; return when it is continued."""
-        self.wanted = False
+        self.requested = False
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
         signal.signal(signal.SIGTSTP, self._note)
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
-        self.wanted = True
+        self.requested = True

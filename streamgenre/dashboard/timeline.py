@@ -44,6 +44,15 @@ class Timeline:
         """Add what was decided for the ``hop`` seconds before ``end`` (UNIX seconds).
 
         A clock that was set back overwrites what it now covers.
+
+        Parameters
+        ----------
+        end
+            UNIX seconds of the end of the hop.
+        hop
+            Length of the hop in seconds, above 0.
+        key
+            The decision.
         """
         runs = self.runs
         start = end - hop
@@ -63,13 +72,35 @@ class Timeline:
         self._forget(end)
 
     def mark_gap(self, end: float, seconds: float) -> None:
-        """Mark the ``seconds`` before ``end`` (UNIX seconds) as lost."""
+        """Mark the ``seconds`` before ``end`` (UNIX seconds) as lost.
+
+        Parameters
+        ----------
+        end
+            UNIX seconds of the end of the gap.
+        seconds
+            Length of the gap, at least 0.
+        """
         self.gaps.append((end - seconds, end))
 
     def cells(self, start: float, step: float, count: int) -> list[Key | None]:
         """Return what held longest in each of ``count`` cells of ``step`` seconds from ``start``.
 
         Of two that lasted equally long, the later one; None if nothing is known.
+
+        Parameters
+        ----------
+        start
+            UNIX seconds of the start of the first cell.
+        step
+            Seconds per cell, above 0.
+        count
+            Number of cells.
+
+        Returns
+        -------
+        list[Key | None]
+            One entry per cell.
         """
         covered: list[dict[Key, float]] = [{} for _ in range(count)]
         stop = start + step * count
@@ -92,7 +123,22 @@ class Timeline:
         ]
 
     def gap_cells(self, start: float, step: float, count: int) -> set[int]:
-        """Return the numbers of the cells, as in :meth:`cells`, in which samples were lost."""
+        """Return the numbers of the cells, as in :meth:`cells`, in which samples were lost.
+
+        Parameters
+        ----------
+        start
+            UNIX seconds of the start of the first cell.
+        step
+            Seconds per cell, above 0.
+        count
+            Number of cells.
+
+        Returns
+        -------
+        set[int]
+            Numbers from 0 to ``count`` - 1.
+        """
         marked: set[int] = set()
         for low, high in self.gaps:
             first = int((low - start) // step)

@@ -93,7 +93,20 @@ def genre_color(label: str) -> str:
 
 
 def color(state: str, genre: str | None) -> str:
-    """Return the colour of a decision: of the genre, or of the state if there is none."""
+    """Return the colour of a decision: of the genre, or of the state if there is none.
+
+    Parameters
+    ----------
+    state
+        State of the decision, such as ``music`` or ``silence``.
+    genre
+        Its genre; None if it has none.
+
+    Returns
+    -------
+    str
+        ``#RRGGBB``; an unknown state has the colour of ``unknown``.
+    """
     if genre is not None:
         return genre_color(genre)
     return STATE_COLORS.get(state, STATE_COLORS["unknown"])

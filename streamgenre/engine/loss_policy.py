@@ -48,7 +48,20 @@ class LossPolicy:
         self._lost_since: float | None = None  # monotonic seconds
 
     def hop(self, hop: Hop, *, silent: bool) -> Silence | None:
-        """Take a hop; return dead air that begins or ends with it."""
+        """Take a hop; return dead air that begins or ends with it.
+
+        Parameters
+        ----------
+        hop
+            The hop.
+        silent
+            Whether the hop is silent.
+
+        Returns
+        -------
+        Silence or None
+            Dead air that begins or ends with the hop, if any.
+        """
         return self._dead_air.step(silent, hop.start, hop.end, hop.wall)
 
     def gap(self, gap: PlacedGap, *, title_follows: bool) -> GapEffect:

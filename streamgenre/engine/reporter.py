@@ -73,7 +73,15 @@ class Reporter:
         self._played: deque[dict[str, Any]] = deque(maxlen=MAX_TITLES)  # since the last segment
 
     def update(self, hop: Hop, decision: Decision) -> None:
-        """Publish an update: what was heard in a hop, and the decision after it."""
+        """Publish an update: what was heard in a hop, and the decision after it.
+
+        Parameters
+        ----------
+        hop
+            Times, levels and arrival of the hop.
+        decision
+            The decision after the hop.
+        """
         if decision.since != self._since[0]:
             began = hop.wall - (hop.end - hop.start)
             self._since = (decision.since, began, self._station.clock.steps)

@@ -203,7 +203,15 @@ def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def companion(path: Path, suffix: str) -> Path:
-    """Return the path of a file beside the database, by its suffix."""
+    """Return the path of a file beside the database, by its suffix.
+
+    Parameters
+    ----------
+    path
+        The database file.
+    suffix
+        Appended to its name, such as ``-wal``.
+    """
     return path.with_name(path.name + suffix)
 
 

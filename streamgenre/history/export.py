@@ -101,7 +101,20 @@ def atomic(path: Path | None) -> Iterator[IO[bytes]]:
 
 
 def write_json(file: IO[bytes], rows: Iterable[dict[str, Any]]) -> None:
-    """Write one JSON array, one row a line, without collecting the rows first."""
+    """Write one JSON array, one row a line, without collecting the rows first.
+
+    Parameters
+    ----------
+    file
+        Binary file, open for writing.
+    rows
+        Rows whose values JSON can hold.
+
+    Raises
+    ------
+    ValueError
+        If a number is NaN or infinite.
+    """
     between = "[\n"
     for row in rows:
         file.write(f"{between}{json.dumps(row, ensure_ascii=False, allow_nan=False)}".encode())

@@ -29,7 +29,15 @@ class RowIds:
         self._labels: dict[tuple[str, ...], int] = {}
 
     def track(self, artist: str, title: str) -> int:
-        """Return the id of a title; not cached, because retention deletes unused ones."""
+        """Return the id of a title; not cached, because retention deletes unused ones.
+
+        Parameters
+        ----------
+        artist
+            Artist; empty if unknown.
+        title
+            Title.
+        """
         known = (artist, title)
         self._connection.execute(
             "INSERT INTO tracks (artist, title, folded) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -55,7 +63,15 @@ class RowIds:
         return self._stations[name]
 
     def kind(self, state: str, genre: str | None) -> int:
-        """Return the id of a state and genre."""
+        """Return the id of a state and genre.
+
+        Parameters
+        ----------
+        state
+            State, such as ``music``.
+        genre
+            Genre; None if the state has none.
+        """
         key = (state, genre or "")
         if key not in self._kinds:
             self._kinds[key] = self._id(

@@ -204,7 +204,20 @@ class _Namer:
 
 
 def hours_of(day: date, tz: Zone) -> list[Span]:
-    """Return the hours of a local day in order: 23 or 25 when daylight saving time changes."""
+    """Return the hours of a local day in order: 23 or 25 when daylight saving time changes.
+
+    Parameters
+    ----------
+    day
+        The day.
+    tz
+        Its time zone; None for this machine's.
+
+    Returns
+    -------
+    list[Span]
+        Spans in UNIX seconds without gaps; the last may be shorter.
+    """
     whole = day_span(day, tz)
     count = ceil(whole.seconds / 3600)
     starts = [whole.start + 3600 * i for i in range(count)]

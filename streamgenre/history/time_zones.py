@@ -51,23 +51,60 @@ def zone(name: str | None) -> Zone:
 
 
 def local(unix: float, tz: Zone) -> datetime:
-    """Return UNIX seconds as an aware ``datetime`` of a time zone."""
+    """Return UNIX seconds as an aware ``datetime`` of a time zone.
+
+    Parameters
+    ----------
+    unix
+        UNIX seconds.
+    tz
+        The time zone; None for this machine's.
+    """
     moment = datetime.fromtimestamp(unix, timezone.utc)  # noqa: UP017 - the module's own name
     return moment.astimezone(tz)
 
 
 def unix(moment: datetime, tz: Zone) -> float:
-    """Return the UNIX seconds of a naive ``datetime`` of a time zone."""
+    """Return the UNIX seconds of a naive ``datetime`` of a time zone.
+
+    Parameters
+    ----------
+    moment
+        Local time without a time zone.
+    tz
+        The time zone; None for this machine's.
+    """
     if tz is None:
         return moment.timestamp()
     return moment.replace(tzinfo=tz).timestamp()
 
 
 def midnight(day: date, tz: Zone) -> float:
-    """Return the UNIX seconds of a day's midnight."""
+    """Return the UNIX seconds of a day's midnight.
+
+    Parameters
+    ----------
+    day
+        The day.
+    tz
+        The time zone; None for this machine's.
+    """
     return unix(datetime(day.year, day.month, day.day), tz)
 
 
 def day_span(day: date, tz: Zone) -> Span:
-    """Return a day from midnight to midnight."""
+    """Return a day from midnight to midnight.
+
+    Parameters
+    ----------
+    day
+        The day.
+    tz
+        The time zone; None for this machine's.
+
+    Returns
+    -------
+    Span
+        UNIX seconds; 23, 24 or 25 hours in most time zones.
+    """
     return Span(midnight(day, tz), midnight(day + timedelta(days=1), tz))

@@ -67,7 +67,15 @@ class Output:
 
 
 class Model(ABC):
-    """A loaded model; make one with :func:`load_model`."""
+    """A loaded model; make one with :func:`load_model`.
+
+    Parameters
+    ----------
+    manifest
+        The model's manifest: labels, features, temperature and tensors.
+    session
+        ONNX Runtime session of its weights.
+    """
 
     def __init__(self, manifest: Manifest, session: Any) -> None:
         self.manifest = manifest
@@ -139,7 +147,15 @@ class Model(ABC):
 
 
 class StatefulModel(Model):
-    """A recurrent model: each station's state tensors go in and come out at every update."""
+    """A recurrent model: each station's state tensors go in and come out at every update.
+
+    Parameters
+    ----------
+    manifest
+        The model's manifest: labels, features, temperature and tensors.
+    session
+        ONNX Runtime session of its weights.
+    """
 
     def __init__(self, manifest: Manifest, session: Any) -> None:
         super().__init__(manifest, session)
@@ -149,7 +165,25 @@ class StatefulModel(Model):
         self._zeros = [np.zeros(state.shape, np.float32) for state in manifest.states]
 
     def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
-        """See :meth:`Model.update`."""
+        """See :meth:`Model.update`.
+
+        Parameters
+        ----------
+        stations
+            Names, each at most once.
+        frames
+            One array per station, shape ``(n_new, numcep)``; ``n_new`` ≥ 1 may differ.
+
+        Returns
+        -------
+        Output
+            Logits, one row per station in their order.
+
+        Raises
+        ------
+        ValueError
+            If stations and frames do not fit; then no station's past has changed.
+        """
         self._check_batch(stations, frames)
         outputs = np.empty(
             (len(stations), len(self.manifest.labels) + len(self._columns) - 1), "f4"
@@ -181,6 +215,13 @@ class WindowedModel(Model):
 
     While a station is younger than that, the frames that are there are repeated in their order
     until the window is full: the model sees only what was really heard.
+
+    Parameters
+    ----------
+    manifest
+        The model's manifest: labels, features, temperature and tensors.
+    session
+        ONNX Runtime session of its weights.
     """
 
     def __init__(self, manifest: Manifest, session: Any) -> None:
@@ -188,7 +229,25 @@ class WindowedModel(Model):
         self._pasts: dict[str, Frames] = {}
 
     def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
-        """See :meth:`Model.update`."""
+        """See :meth:`Model.update`.
+
+        Parameters
+        ----------
+        stations
+            Names, each at most once.
+        frames
+            One array per station, shape ``(n_new, numcep)``; ``n_new`` ≥ 1 may differ.
+
+        Returns
+        -------
+        Output
+            Logits, one row per station in their order.
+
+        Raises
+        ------
+        ValueError
+            If stations and frames do not fit; then no station's past has changed.
+        """
         self._check_batch(stations, frames)
         length = self.manifest.window_frames
         pasts = {}

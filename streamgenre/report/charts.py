@@ -75,7 +75,20 @@ def stacked_hours(data: DayData, theme: Theme, width: float = WIDTH) -> svg.Draw
 
 
 def matrix(data: DayData, theme: Theme) -> svg.Drawing:
-    """Return how often each genre followed each other one, as a matrix."""
+    """Return how often each genre followed each other one, as a matrix.
+
+    Parameters
+    ----------
+    data
+        The day; its transitions are counted.
+    theme
+        Colours of the chart.
+
+    Returns
+    -------
+    svg.Drawing
+        Rows are the genres before a change, columns those after it.
+    """
     genres = data.genres
     cell, left, top = 40.0, 100.0, 96.0
     size = cell * len(genres)

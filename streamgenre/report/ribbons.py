@@ -32,17 +32,46 @@ _CHARACTER: Final = 5.8
 
 
 def clock(unix: float, data: DayData) -> str:
-    """Return the local time of UNIX seconds, ``18:04``."""
+    """Return the local time of UNIX seconds, ``18:04``.
+
+    Parameters
+    ----------
+    unix
+        UNIX seconds.
+    data
+        The day, which has the time zone.
+    """
     return local(unix, data.tz).strftime("%H:%M")
 
 
 def clock_s(unix: float, data: DayData) -> str:
-    """Return the local time of UNIX seconds, ``18:04:31``."""
+    """Return the local time of UNIX seconds, ``18:04:31``.
+
+    Parameters
+    ----------
+    unix
+        UNIX seconds.
+    data
+        The day, which has the time zone.
+    """
     return local(unix, data.tz).strftime("%H:%M:%S")
 
 
 def overview(data: DayData, theme: Theme) -> svg.Drawing:
-    """Return the whole day in one narrow ribbon."""
+    """Return the whole day in one narrow ribbon.
+
+    Parameters
+    ----------
+    data
+        The day.
+    theme
+        Colours of the chart.
+
+    Returns
+    -------
+    svg.Drawing
+        A drawing :data:`WIDTH` points wide.
+    """
     scale = (WIDTH - LEFT) / data.span.seconds
     ribbon = _Ribbon(data, theme, data.span.start, data.span.end, top=12, height=26, scale=scale)
     out = ribbon.stretches(letters={}) + ribbon.losses()

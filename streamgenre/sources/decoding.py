@@ -201,7 +201,15 @@ class Timeline:
 
 
 def split_block(block: NDArray[np.float32], samples: int) -> Iterator[NDArray[np.float32]]:
-    """Yield a block in pieces of at most ``samples`` samples."""
+    """Yield a block in pieces of at most ``samples`` samples.
+
+    Parameters
+    ----------
+    block
+        Samples, shape ``(n,)`` or ``(n, channels)``.
+    samples
+        Most samples per channel in a piece, at least 1.
+    """
     for start in range(0, len(block), samples):
         yield block[start : start + samples]
 

@@ -36,7 +36,20 @@ _BLOCK: Final = RATE // 20
 
 
 def open_demo(*, pace: Pace = "real", seed: int = 0) -> PacedSource:
-    """Return a source that plays the programme without end, at a pace and from a seed."""
+    """Return a source that plays the programme without end, at a pace and from a seed.
+
+    Parameters
+    ----------
+    pace
+        ``real`` plays at the speed of the clock, ``fast`` without waiting.
+    seed
+        Seed of the programme; the same seed gives the same samples.
+
+    Returns
+    -------
+    PacedSource
+        A mono source at :data:`RATE` Hz.
+    """
     return PacedSource("demo", RATE, 1, programme(seed), pace=pace, real_time=pace == "real")
 
 

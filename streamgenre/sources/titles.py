@@ -32,7 +32,20 @@ def split_title(text: str) -> Title:
 
 
 def join_title(artist: str, title: str) -> Title | None:
-    """Return the title of two tags, or None; without an artist, the title is split."""
+    """Return the title of two tags, or None; without an artist, the title is split.
+
+    Parameters
+    ----------
+    artist
+        The tag ``artist``; empty if there is none.
+    title
+        The tag ``title``.
+
+    Returns
+    -------
+    Title or None
+        None if there is no title.
+    """
     artist, title = clean(artist), clean(title)
     if not title or not artist:
         return split_title(title) if title else None
@@ -43,6 +56,13 @@ def clean(text: str, longest: int = MAX_TITLE) -> str:
     """Return a text as one line of at most ``longest`` characters.
 
     Control and format characters (terminal escapes, text direction) become spaces.
+
+    Parameters
+    ----------
+    text
+        Untrusted text.
+    longest
+        Most characters; the rest is cut off.
     """
     text = text[: 4 * longest]
     shown = ("\ufffd" if unicodedata.category(c) == "Cs" else c for c in text)

@@ -47,11 +47,31 @@ class Assembly:
             self.stack([window], self.first, "x")
 
     def stack(self, layers: Sequence[Any], source: str, target: str) -> None:
-        """Add layers (or functions of tensors) in sequence."""
+        """Add layers (or functions of tensors) in sequence.
+
+        Parameters
+        ----------
+        layers
+            Keras layers or functions of a tensor, first to last.
+        source
+            Name of the input tensor.
+        target
+            Name of the output tensor.
+        """
         self.join(lambda x: _through(layers, x), (source,), target)
 
     def join(self, build: Callable[..., Any], sources: tuple[str, ...], target: str) -> None:
-        """Add a function of several tensors."""
+        """Add a function of several tensors.
+
+        Parameters
+        ----------
+        build
+            Takes the input tensors as arguments and returns the output tensor.
+        sources
+            Names of the input tensors.
+        target
+            Name of the output tensor.
+        """
         import keras
 
         inputs = [keras.Input(self._tensors[name].shape[1:]) for name in sources]
@@ -60,7 +80,17 @@ class Assembly:
         self.pieces.append(Piece(part, sources, target))
 
     def recurrent(self, layer: Any, source: str, target: str) -> None:
-        """Add an LSTM, a GRU or one of these in both directions."""
+        """Add an LSTM, a GRU or one of these in both directions.
+
+        Parameters
+        ----------
+        layer
+            The Keras layer.
+        source
+            Name of the input tensor, shape ``(batch, frames, columns)``.
+        target
+            Name of the output tensor.
+        """
         self._tensors[target] = layer(self._tensors[source])
         self.pieces.append(Piece(layer, (source,), target, recurrent=True))
 

@@ -17,7 +17,19 @@ def _image(x: Any) -> Any:
 
 
 def mlp(assembly: Assembly, mean: Any, std: Any, n_labels: int, *, regular: bool) -> None:
-    """Three hidden layers of 512, 256 and 64."""
+    """Three hidden layers of 512, 256 and 64.
+
+    Parameters
+    ----------
+    assembly
+        Where the layers are added; it holds the tensor ``x``. The result is the tensor ``logits``.
+    mean, std
+        Mean and standard deviation of the features, per column; not used here.
+    n_labels
+        Number of genres.
+    regular
+        Whether the layers have an L2 penalty of 0.001 and dropout of 0.3.
+    """
     from keras import layers, regularizers
 
     stack: list[Any] = [layers.Flatten()]
@@ -30,7 +42,17 @@ def mlp(assembly: Assembly, mean: Any, std: Any, n_labels: int, *, regular: bool
 
 
 def small_cnn(assembly: Assembly, mean: Any, std: Any, n_labels: int) -> None:
-    """Three blocks of convolution, pooling and batch norm on MFCC as an image."""
+    """Three blocks of convolution, pooling and batch norm on MFCC as an image.
+
+    Parameters
+    ----------
+    assembly
+        Where the layers are added; it holds the tensor ``x``. The result is the tensor ``logits``.
+    mean, std
+        Mean and standard deviation of the features, per column; not used here.
+    n_labels
+        Number of genres.
+    """
     from keras import layers
 
     stack: list[Any] = [_image]
@@ -47,7 +69,19 @@ def small_cnn(assembly: Assembly, mean: Any, std: Any, n_labels: int) -> None:
 def two_lstm(
     assembly: Assembly, mean: Any, std: Any, n_labels: int, *, dropout: float = 0.3
 ) -> None:
-    """Two LSTM layers of 64, a dense layer of 64, dropout."""
+    """Two LSTM layers of 64, a dense layer of 64, dropout.
+
+    Parameters
+    ----------
+    assembly
+        Where the layers are added; it holds the tensor ``x``. The result is the tensor ``logits``.
+    mean, std
+        Mean and standard deviation of the features, per column; not used here.
+    n_labels
+        Number of genres.
+    dropout
+        Dropout before the last layer, 0 to 1.
+    """
     from keras import layers
 
     assembly.recurrent(layers.LSTM(64, return_sequences=True), "x", "first")
@@ -59,7 +93,21 @@ def two_lstm(
 def standardised_lstm(
     assembly: Assembly, mean: Any, std: Any, n_labels: int, *, layers_: int, units: int
 ) -> None:
-    """One or two LSTM layers on standardised features, dropout 0.2 between and after."""
+    """One or two LSTM layers on standardised features, dropout 0.2 between and after.
+
+    Parameters
+    ----------
+    assembly
+        Where the layers are added; it holds the tensor ``x``. The result is the tensor ``logits``.
+    mean, std
+        Mean and standard deviation of the features, per column.
+    n_labels
+        Number of genres.
+    layers_
+        Number of LSTM layers, 1 or 2.
+    units
+        Width of each.
+    """
     from keras import layers
 
     assembly.stack([lambda x: (x - mean) / std], "x", "sequence_0")
@@ -85,7 +133,17 @@ def _blocks(channels: tuple[int, ...], pools: tuple[int, ...], dropout: float) -
 
 
 def deep_cnn(assembly: Assembly, mean: Any, std: Any, n_labels: int) -> None:
-    """Five blocks of convolution with growing channels, then a dense layer."""
+    """Five blocks of convolution with growing channels, then a dense layer.
+
+    Parameters
+    ----------
+    assembly
+        Where the layers are added; it holds the tensor ``x``. The result is the tensor ``logits``.
+    mean, std
+        Mean and standard deviation of the features, per column; not used here.
+    n_labels
+        Number of genres.
+    """
     from keras import layers
 
     blocks = _blocks((8, 16, 32, 64, 128), (2, 2, 2, 2, 4), 0.2)
@@ -94,7 +152,17 @@ def deep_cnn(assembly: Assembly, mean: Any, std: Any, n_labels: int) -> None:
 
 
 def cnn_beside_gru(assembly: Assembly, mean: Any, std: Any, n_labels: int) -> None:
-    """Four blocks of convolution beside a GRU in both directions, joined."""
+    """Four blocks of convolution beside a GRU in both directions, joined.
+
+    Parameters
+    ----------
+    assembly
+        Where the layers are added; it holds the tensor ``x``. The result is the tensor ``logits``.
+    mean, std
+        Mean and standard deviation of the features, per column; not used here.
+    n_labels
+        Number of genres.
+    """
     from keras import layers
 
     blocks = _blocks((8, 16, 32, 64), (2, 2, 4, 4), 0.2)
@@ -110,7 +178,17 @@ def cnn_beside_gru(assembly: Assembly, mean: Any, std: Any, n_labels: int) -> No
 
 
 def conv_then_lstm(assembly: Assembly, mean: Any, std: Any, n_labels: int) -> None:
-    """Two blocks of convolution over time, then an LSTM, then a dense layer."""
+    """Two blocks of convolution over time, then an LSTM, then a dense layer.
+
+    Parameters
+    ----------
+    assembly
+        Where the layers are added; it holds the tensor ``x``. The result is the tensor ``logits``.
+    mean, std
+        Mean and standard deviation of the features, per column; not used here.
+    n_labels
+        Number of genres.
+    """
     from keras import layers
 
     stack: list[Any] = []
@@ -131,7 +209,27 @@ def one_conv(
     assembly: Assembly, mean: Any, std: Any, n_labels: int, *, channels: int, size: int,
     penalty: Callable[[], Any], dropout: float, standardise: bool,
 ) -> None:  # fmt: skip
-    """One convolution over 5 s of decibels below the peak, pooling, dropout, dense."""
+    """One convolution over 5 s of decibels below the peak, pooling, dropout, dense.
+
+    Parameters
+    ----------
+    assembly
+        Where the layers are added; it holds the tensor ``x``. The result is the tensor ``logits``.
+    mean, std
+        Mean and standard deviation of the features, per column; used with ``standardise``.
+    n_labels
+        Number of genres.
+    channels
+        Channels of the convolution.
+    size
+        Side of its kernel.
+    penalty
+        Returns the penalty on its weights.
+    dropout
+        Dropout after the pooling, 0 to 1.
+    standardise
+        Whether the features are standardised first.
+    """
     from keras import layers
 
     stack: list[Any] = [lambda x: (x - mean) / std] if standardise else []

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 
 class Reproduction:
-    """Trains the ancestors that have no figures yet."""
+    """Trains the ancestors that have no figures yet.
+
+    Parameters
+    ----------
+    options
+        The parsed command line of ``reproduce``.
+    progress
+        Shows how far the work is.
+    corpus
+        The clips with their genres and folds.
+    """
 
     def __init__(self, options: argparse.Namespace, progress: Progress, corpus: Corpus) -> None:
         self._options, self._progress, self._corpus = options, progress, corpus

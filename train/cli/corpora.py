@@ -46,7 +46,17 @@ _SHOWN: Final = 10
 
 
 def add_parsers(commands: Any, output: argparse.ArgumentParser, **settings: Any) -> None:
-    """Add both commands and their arguments."""
+    """Add both commands and their arguments.
+
+    Parameters
+    ----------
+    commands
+        Subparsers of the main parser, to which the commands are added.
+    output
+        Parser with the options about output, used as a parent.
+    **settings
+        Passed to each command's ``ArgumentParser``.
+    """
     shared = argparse.ArgumentParser(add_help=False, parents=[output])
     shared.add_argument("folder", type=Path, metavar="CORPUS", help="folder with the music")
     shared.add_argument("--tags", action="store_true", help="take the artists from the files' tags")
@@ -107,7 +117,22 @@ def add_parsers(commands: Any, output: argparse.ArgumentParser, **settings: Any)
 
 
 def run_inspect(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
-    """Run ``inspect``."""
+    """Run ``inspect``.
+
+    Parameters
+    ----------
+    options
+        The parsed command line.
+    progress
+        Shows how far the work is.
+    arguments
+        The command line as words; not used here.
+
+    Raises
+    ------
+    StreamgenreError
+        If the corpus or its table cannot be read.
+    """
     listing = _listing(options, progress)
     if options.json:
         print(json.dumps(_summary(listing), indent=2, ensure_ascii=False))
@@ -116,7 +141,22 @@ def run_inspect(options: argparse.Namespace, progress: Progress, arguments: list
 
 
 def run_split(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
-    """Run ``split``."""
+    """Run ``split``.
+
+    Parameters
+    ----------
+    options
+        The parsed command line.
+    progress
+        Shows how far the work is.
+    arguments
+        The command line as words; not used here.
+
+    Raises
+    ------
+    StreamgenreError
+        If the corpus cannot be read or split as requested, or the split file cannot be written.
+    """
     if options.folds < 2:
         raise TrainError(f"--folds must be at least 2, not {options.folds}")
     listing = _listing(options, progress)

@@ -38,7 +38,17 @@ examples:
 
 
 def add_parser(commands: Any, output: argparse.ArgumentParser, **settings: Any) -> None:
-    """Add the command and its arguments."""
+    """Add the command and its arguments.
+
+    Parameters
+    ----------
+    commands
+        Subparsers of the main parser, to which the command is added.
+    output
+        Parser with the options about output, used as a parent.
+    **settings
+        Passed to the command's ``ArgumentParser``.
+    """
     parser = commands.add_parser(
         "ensemble",
         parents=[output],
@@ -63,7 +73,22 @@ def add_parser(commands: Any, output: argparse.ArgumentParser, **settings: Any) 
 
 
 def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
-    """Run the command."""
+    """Run the command.
+
+    Parameters
+    ----------
+    options
+        The parsed command line.
+    progress
+        Shows how far the work is.
+    arguments
+        The command line as words; not used here.
+
+    Raises
+    ------
+    StreamgenreError
+        If the models cannot be averaged or the folder cannot be written.
+    """
     if len(options.models) < 2:
         raise TrainError(f"an ensemble needs at least two models, not {len(options.models)}")
     of_folds = [fold_models(name) for name in options.models]

@@ -39,7 +39,17 @@ _TITLES: Final = {
 
 
 def add_parser(commands: Any, corpus: argparse.ArgumentParser, **settings: Any) -> None:
-    """Add the command and its arguments."""
+    """Add the command and its arguments.
+
+    Parameters
+    ----------
+    commands
+        Subparsers of the main parser, to which the command is added.
+    corpus
+        Parser with the options about output and corpus, used as a parent.
+    **settings
+        Passed to the command's ``ArgumentParser``.
+    """
     parser = commands.add_parser(
         "evaluate",
         parents=[corpus],
@@ -55,7 +65,22 @@ def add_parser(commands: Any, corpus: argparse.ArgumentParser, **settings: Any) 
 
 
 def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
-    """Run the command."""
+    """Run the command.
+
+    Parameters
+    ----------
+    options
+        The parsed command line.
+    progress
+        Shows how far the work is.
+    arguments
+        The command line as words; not used here.
+
+    Raises
+    ------
+    StreamgenreError
+        If the model or the corpus cannot be read, or they do not fit.
+    """
     from streamgenre.inference.models import load_model
     from train.evaluation import held_out
 

@@ -40,7 +40,17 @@ _NAMES: Final = ("lstm", "cnn", "lite", "lite-lstm", "lite-cnn")
 
 
 def add_parser(commands: Any, corpus: argparse.ArgumentParser, **settings: Any) -> None:
-    """Add the command and its arguments."""
+    """Add the command and its arguments.
+
+    Parameters
+    ----------
+    commands
+        Subparsers of the main parser, to which the command is added.
+    corpus
+        Parser with the options about output and corpus, used as a parent.
+    **settings
+        Passed to the command's ``ArgumentParser``.
+    """
     fit = commands.add_parser(
         "fit", parents=[corpus], help="train a model", description=DESCRIPTION, **settings
     )
@@ -87,7 +97,22 @@ def add_parser(commands: Any, corpus: argparse.ArgumentParser, **settings: Any) 
 
 
 def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
-    """Run the command."""
+    """Run the command.
+
+    Parameters
+    ----------
+    options
+        The parsed command line.
+    progress
+        Shows how far the work is.
+    arguments
+        The command line as words; recorded in the manifest.
+
+    Raises
+    ------
+    StreamgenreError
+        If an option or the corpus cannot be used, or the folder cannot be written.
+    """
     from train.recipes import RECIPES
 
     model_folder.check_out(options.out, replace=options.replace)

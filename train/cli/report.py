@@ -24,7 +24,17 @@ example:
 
 
 def add_parser(commands: Any, output: argparse.ArgumentParser, **settings: Any) -> None:
-    """Add the command and its arguments."""
+    """Add the command and its arguments.
+
+    Parameters
+    ----------
+    commands
+        Subparsers of the main parser, to which the command is added.
+    output
+        Parser with the options about output, used as a parent.
+    **settings
+        Passed to the command's ``ArgumentParser``.
+    """
     parser = commands.add_parser(
         "report",
         parents=[output],
@@ -36,7 +46,22 @@ def add_parser(commands: Any, output: argparse.ArgumentParser, **settings: Any) 
 
 
 def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
-    """Run the command."""
+    """Run the command.
+
+    Parameters
+    ----------
+    options
+        The parsed command line.
+    progress
+        Shows how far the work is.
+    arguments
+        The command line as words; not used here.
+
+    Raises
+    ------
+    StreamgenreError
+        If the folder holds no measured models, or the table cannot be written.
+    """
     path = options.folder / models_table.NAME
     manifests = model_folder.read_all_measured(options.folder)
     model_folder.write_text(path, models_table.table_of(manifests))

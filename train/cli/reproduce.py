@@ -33,7 +33,17 @@ examples:
 
 
 def add_parser(commands: Any, output: argparse.ArgumentParser, **settings: Any) -> None:
-    """Add the command and its arguments."""
+    """Add the command and its arguments.
+
+    Parameters
+    ----------
+    commands
+        Subparsers of the main parser, to which the command is added.
+    output
+        Parser with the options about output, used as a parent.
+    **settings
+        Passed to the command's ``ArgumentParser``.
+    """
     parser = commands.add_parser(
         "reproduce",
         parents=[output],
@@ -88,7 +98,22 @@ def add_parser(commands: Any, output: argparse.ArgumentParser, **settings: Any) 
 
 
 def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
-    """Run the command."""
+    """Run the command.
+
+    Parameters
+    ----------
+    options
+        The parsed command line.
+    progress
+        Shows how far the work is.
+    arguments
+        The command line as words; not used here.
+
+    Raises
+    ------
+    StreamgenreError
+        If an option or the corpus cannot be used.
+    """
     from train.ancestors.registry import ANCESTORS
 
     if options.list:

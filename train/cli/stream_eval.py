@@ -34,7 +34,17 @@ examples:
 
 
 def add_parser(commands: Any, output: argparse.ArgumentParser, **more: Any) -> None:
-    """Add the command and its arguments."""
+    """Add the command and its arguments.
+
+    Parameters
+    ----------
+    commands
+        Subparsers of the main parser, to which the command is added.
+    output
+        Parser with the options about output, used as a parent.
+    **more
+        Passed to the command's ``ArgumentParser``.
+    """
     parser = commands.add_parser(
         "stream-eval", parents=[output], help="play hours of programme to a model",
         description=DESCRIPTION, **more,
@@ -72,7 +82,22 @@ def add_parser(commands: Any, output: argparse.ArgumentParser, **more: Any) -> N
 
 
 def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
-    """Run the command."""
+    """Run the command.
+
+    Parameters
+    ----------
+    options
+        The parsed command line.
+    progress
+        Shows how far the work is.
+    arguments
+        The command line as words; not used here.
+
+    Raises
+    ------
+    StreamgenreError
+        If the model, the corpus or a folder cannot be used.
+    """
     corpus = read_corpus(options.corpus)
     if options.card is not None:
         model_folder.read_measured(options.card)  # fails before the hours of playing, not after

@@ -38,7 +38,22 @@ def add_parser(commands: Any, **settings: Any) -> None:
 
 
 def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
-    """Run the command."""
+    """Run the command.
+
+    Parameters
+    ----------
+    options
+        The parsed command line.
+    progress
+        Shows how far the work is.
+    arguments
+        The command line as words; not used here.
+
+    Raises
+    ------
+    StreamgenreError
+        If the trunk cannot be fetched or written.
+    """
     from train.trunk.train_head import fetch_trunk
 
     folder = options.out or cache_folder("trunk")

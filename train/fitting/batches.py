@@ -47,7 +47,19 @@ class Material:
 
 
 class Sampler:
-    """Draws augmented segments with soft labels."""
+    """Draws augmented segments with soft labels.
+
+    Parameters
+    ----------
+    material
+        The clips to draw from.
+    rng
+        Source of everything drawn.
+    settings
+        Strength of the augmentation; None for the defaults.
+    mix_probability
+        Share of segments that are mixed from two clips, 0 to 1.
+    """
 
     def __init__(
         self,
@@ -161,6 +173,15 @@ class Programmes:
 
     The network's state is carried from chunk to chunk and across changes of the music, as the
     daemon does for hours; a row is reset only now and then.
+
+    Parameters
+    ----------
+    sampler
+        Draws the pieces of music.
+    rows
+        Number of programmes in a batch, at least 1.
+    fresh_probability
+        Probability, 0 to 1, that a row is reset before a chunk; the first chunk resets all.
     """
 
     def __init__(self, sampler: Sampler, rows: int, *, fresh_probability: float = 0.25) -> None:

@@ -63,7 +63,15 @@ def is_playlist(path: Path) -> bool:
 
 
 def no_files_message(path: Path, listing: Listing) -> str:
-    """Return the error message for a folder or playlist without files."""
+    """Return the error message for a folder or playlist without files.
+
+    Parameters
+    ----------
+    path
+        The folder or playlist.
+    listing
+        What was found in it; its first problem is quoted.
+    """
     why = f" ({listing.problems[0]})" if listing.problems else ""
     return (
         f"{path}: contains no files{why}; expected a folder with files such as "

@@ -49,7 +49,15 @@ class Order:
     """Seed of a random order, reshuffled each pass; None for the order of the list."""
 
     def of(self, files: list[Path], pass_: int) -> list[Path]:
-        """Return the files in the order of one pass, counted from 0."""
+        """Return the files in the order of one pass, counted from 0.
+
+        Parameters
+        ----------
+        files
+            The files in the order of the list.
+        pass_
+            Number of the pass, from 0.
+        """
         if self.shuffle is None:
             return files
         return random.Random(f"{self.shuffle}/{pass_}").sample(files, len(files))
