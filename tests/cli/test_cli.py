@@ -372,7 +372,7 @@ def test_a_model_that_returns_nan_is_reported(
     tensor.CopyFrom(onnx.numpy_helper.from_array(np.full(10, np.nan, np.float32), "dense_b"))
     manifest = json.loads((stateful_folder / "manifest.json").read_text())
     folder = write_folder(tmp_path / "nan", manifest=manifest, weights=graph.SerializeToString())
-    check_error(listen(folder, "--input", wav, "--pace", "fast"), "no numbers")
+    check_error(listen(folder, "--input", wav, "--pace", "fast"), "not numbers")
 
 
 def test_a_port_in_use_is_reported(stateful_folder: Path, wav: Path) -> None:
