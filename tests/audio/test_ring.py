@@ -101,6 +101,19 @@ def test_losses_with_different_reasons_are_separate_gaps() -> None:
     assert after[:, 0].tolist() == [21]
 
 
+def test_a_loss_stays_in_its_place_where_one_sample_fits_after_it() -> None:
+    ring = Ring(4, 1)
+    ring.write(numbered(0, 6))
+    assert isinstance(ring.read(1), np.ndarray)
+    assert ring.write(numbered(6, 1)) == 1
+    before, gap, after = (ring.read(10) for _ in range(3))
+    assert isinstance(before, np.ndarray)
+    assert isinstance(after, np.ndarray)
+    assert before[:, 0].tolist() == [1, 2, 3]
+    assert gap == Gap(2, GapReason.OVERFLOW)
+    assert after[:, 0].tolist() == [6]
+
+
 def test_more_losses_than_can_be_marked_are_still_counted() -> None:
     ring = Ring(10_000, 1)
     for _ in range(1000):

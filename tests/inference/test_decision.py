@@ -195,6 +195,11 @@ def test_invalid_settings_are_rejected(settings: dict[str, float], message: str)
         DecisionSettings(**settings)
 
 
+def test_keep_may_equal_enter() -> None:
+    settings = DecisionSettings(enter=0.4, keep=0.4, speech_enter=0.8, speech_keep=0.8)
+    assert (settings.keep, settings.speech_keep) == (0.4, 0.8)
+
+
 # --- speech --------------------------------------------------------------------------------------
 
 
