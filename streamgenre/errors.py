@@ -62,7 +62,15 @@ class ControlError(StreamgenreError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the known word most similar to ``word``, or ``""``."""
+    """Return ``"; did you mean 'x'?"``, or ``""`` if no known word is similar.
+
+    Parameters
+    ----------
+    word
+        What was given.
+    known
+        The words to choose from; case does not matter.
+    """
     by_fold = {k.casefold(): k for k in known}
     match = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.4)
     return f"; did you mean {by_fold[match[0]]!r}?" if match else ""

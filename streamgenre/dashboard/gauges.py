@@ -12,7 +12,7 @@ from streamgenre.display.text import clean, level, percent, share
 if TYPE_CHECKING:
     from rich.style import Style
 
-    from streamgenre.dashboard.parts import Frame
+    from streamgenre.dashboard.parts import ScreenContext
     from streamgenre.dashboard.view import StationView
 
 FLOOR_DBFS: Final = -60.0
@@ -76,7 +76,7 @@ def shown_genres(smoothed: dict[str, float], count: int) -> list[str]:
     return [genre for genre in smoothed if genre in set(likeliest)]
 
 
-def bars(station: StationView, frame: Frame, *, rows: int, spaced: bool) -> list[Row]:
+def bars(station: StationView, frame: ScreenContext, *, rows: int, spaced: bool) -> list[Row]:
     """Return one bar for each genre: the smoothed value, and ``◆`` at that of the last hop.
 
     Parameters
@@ -135,7 +135,7 @@ def bars(station: StationView, frame: Frame, *, rows: int, spaced: bool) -> list
     return lines
 
 
-def meter(station: StationView, frame: Frame, *, scale: bool) -> list[Row]:
+def meter(station: StationView, frame: ScreenContext, *, scale: bool) -> list[Row]:
     """Return the level and its recent maximum; with ``scale`` ticks and loudness too.
 
     Parameters

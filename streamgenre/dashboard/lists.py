@@ -9,11 +9,11 @@ from streamgenre.display import palette
 from streamgenre.display.text import clean, clock, duration, percent
 
 if TYPE_CHECKING:
-    from streamgenre.dashboard.parts import Frame
+    from streamgenre.dashboard.parts import ScreenContext
     from streamgenre.dashboard.view import DashboardView, StationView
 
 
-def messages(view: DashboardView, frame: Frame, *, rows: int) -> list[Row]:
+def messages(view: DashboardView, frame: ScreenContext, *, rows: int) -> list[Row]:
     """Return the newest messages in at most ``rows`` rows, newest last.
 
     Parameters
@@ -44,7 +44,7 @@ def messages(view: DashboardView, frame: Frame, *, rows: int) -> list[Row]:
     return lines
 
 
-def title(words: str, frame: Frame) -> Row:
+def title(words: str, frame: ScreenContext) -> Row:
     """Return a heading with a thin line after it.
 
     Parameters
@@ -64,7 +64,7 @@ def title(words: str, frame: Frame) -> Row:
     return row.add("─" * max(0, frame.width - row.width - 1), rail)
 
 
-def segments(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
+def segments(station: StationView, frame: ScreenContext, *, rows: int) -> list[Row]:
     """Return a heading and the newest segments, newest first.
 
     Parameters
@@ -96,7 +96,7 @@ def segments(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
     return lines[:rows]
 
 
-def log(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
+def log(station: StationView, frame: ScreenContext, *, rows: int) -> list[Row]:
     """Return a heading and the newest log entries, newest first.
 
     Parameters

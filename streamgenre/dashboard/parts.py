@@ -32,7 +32,7 @@ CLIPPED_DBFS: Final = -0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class ScreenContext:
     """What a part needs to know about the screen."""
 
     width: int
@@ -42,7 +42,7 @@ class Frame:
     paint: Paint
 
 
-def header(station: StationView, frame: Frame) -> Row:
+def header(station: StationView, frame: ScreenContext) -> Row:
     """Return station, state and input; at the right the time of the newest update.
 
     Parameters
@@ -92,7 +92,7 @@ def sureness(update: Update) -> str:
     return percent(update.confidence) if update.genre is not None else ""
 
 
-def absence(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
+def absence(station: StationView, frame: ScreenContext, *, rows: int) -> list[Row]:
     """Return since when and why a station does not play, in one row or in three.
 
     Parameters
@@ -126,7 +126,7 @@ def absence(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
     return [what.cut(frame.width), *rows_of_why]
 
 
-def decision(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
+def decision(station: StationView, frame: ScreenContext, *, rows: int) -> list[Row]:
     """Return the decision and its duration, in one row or with large letters in three.
 
     Parameters
@@ -180,7 +180,7 @@ def decision(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
     ]
 
 
-def footer(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
+def footer(station: StationView, frame: ScreenContext, *, rows: int) -> list[Row]:
     """Return losses and the daemon's own figures, the most important first.
 
     Parameters
@@ -221,7 +221,7 @@ def footer(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
     return _flow(fields, frame, rows)
 
 
-def _flow(fields: Sequence[tuple[str, str, bool]], frame: Frame, rows: int) -> list[Row]:
+def _flow(fields: Sequence[tuple[str, str, bool]], frame: ScreenContext, rows: int) -> list[Row]:
     """Return fields side by side in at most ``rows`` rows; fields that do not fit are left out."""
     paint = frame.paint
     lines = [Row().add(" ")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamgenre.dashboard import gauges, lists, parts, strip, table
 from streamgenre.dashboard.canvas import Paint, Row, Screenful, beside
-from streamgenre.dashboard.parts import Frame
+from streamgenre.dashboard.parts import ScreenContext
 
 if TYPE_CHECKING:
     from streamgenre.dashboard.view import DashboardView, StationView
@@ -71,7 +71,7 @@ def render(
     Screenful
         At most ``height`` rows of ``width`` cells.
     """
-    frame = Frame(width, now, Paint(color))
+    frame = ScreenContext(width, now, Paint(color))
     said = lists.messages(view, frame, rows=max(1, height // 6))
     room = height - len(said)
     if width < MIN_WIDTH or height < MIN_HEIGHT:
@@ -140,7 +140,7 @@ def plan(genres: int, width: int, height: int) -> Plan:
     return best
 
 
-def _single(station: StationView, frame: Frame, height: int) -> list[Row]:
+def _single(station: StationView, frame: ScreenContext, height: int) -> list[Row]:
     """Return the screen of one station."""
     update = station.update
     genres = len(update.smoothed) + (update.speech is not None) if update else 10

@@ -13,7 +13,7 @@ from streamgenre.display.text import clock
 
 if TYPE_CHECKING:
     from streamgenre.dashboard.canvas import Paint
-    from streamgenre.dashboard.parts import Frame
+    from streamgenre.dashboard.parts import ScreenContext
     from streamgenre.dashboard.timeline import Key
     from streamgenre.dashboard.view import StationView
 
@@ -112,7 +112,7 @@ def _cell(key: Key | None, letters: dict[str, str]) -> tuple[str, str | None]:
     return palette.STATE_GLYPHS.get(key.state, "?"), palette.color(key.state, None)
 
 
-def single(station: StationView, frame: Frame, *, axis: bool) -> list[Row]:
+def single(station: StationView, frame: ScreenContext, *, axis: bool) -> list[Row]:
     """Return one row up to now that scrolls by whole cells; with ``axis``, the time below it.
 
     Parameters
@@ -154,7 +154,7 @@ def single(station: StationView, frame: Frame, *, axis: bool) -> list[Row]:
     return [row, marks]
 
 
-def several(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
+def several(station: StationView, frame: ScreenContext, *, rows: int) -> list[Row]:
     """Return up to ``rows`` rows of whole minutes, the newest last; cells never move.
 
     Parameters
@@ -198,7 +198,7 @@ def several(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
     return lines
 
 
-def history(station: StationView, frame: Frame, *, rows: int) -> list[Row]:
+def history(station: StationView, frame: ScreenContext, *, rows: int) -> list[Row]:
     """Return the levels of the last updates, one a column, the newest at the right.
 
     Parameters

@@ -17,7 +17,7 @@ from streamgenre.display import palette
 from streamgenre.display.text import clean, number
 
 if TYPE_CHECKING:
-    from streamgenre.dashboard.parts import Frame
+    from streamgenre.dashboard.parts import ScreenContext
     from streamgenre.dashboard.view import DashboardView, StationView
 
 TIMES: Final = len(" 59 min 59 s")
@@ -62,7 +62,7 @@ class Layout:
         return self.head + self.body + (self.timeline and 2 + self.timeline + 1)
 
 
-def stations(view: DashboardView, frame: Frame, *, rows: int) -> list[Row]:
+def stations(view: DashboardView, frame: ScreenContext, *, rows: int) -> list[Row]:
     """Return heading, one row for each station, and summary, in at most ``rows`` rows.
 
     Parameters
@@ -95,7 +95,7 @@ def stations(view: DashboardView, frame: Frame, *, rows: int) -> list[Row]:
     return lines
 
 
-def _layout(everyone: list[StationView], frame: Frame) -> Layout:
+def _layout(everyone: list[StationView], frame: ScreenContext) -> Layout:
     """Return the columns that fit, the most important first; none is cut."""
     name = max(cell_len(clean(one.name)) for one in everyone)
     labels = {label for one in everyone if one.update for label in one.update.smoothed}
@@ -127,7 +127,7 @@ def _layout(everyone: list[StationView], frame: Frame) -> Layout:
     return best
 
 
-def _heading(layout: Layout, frame: Frame) -> Row:
+def _heading(layout: Layout, frame: ScreenContext) -> Row:
     dim = frame.paint(dim=True)
     row = Row().add(f" {fit('station', layout.name)}", dim).to(1 + layout.name + 2)
     row.add("source" if layout.form != "sign" else "", dim).to(layout.head)
@@ -144,7 +144,7 @@ def _heading(layout: Layout, frame: Frame) -> Row:
     return row
 
 
-def _station(station: StationView, layout: Layout, frame: Frame) -> Row:
+def _station(station: StationView, layout: Layout, frame: ScreenContext) -> Row:
     paint = frame.paint
     row = Row().add(" ").add(fit(clean(station.name), layout.name), paint(bold=True))
     row.to(1 + layout.name + 2)
@@ -167,7 +167,7 @@ def _station(station: StationView, layout: Layout, frame: Frame) -> Row:
     return row
 
 
-def _decision(row: Row, station: StationView, layout: Layout, frame: Frame) -> None:
+def _decision(row: Row, station: StationView, layout: Layout, frame: ScreenContext) -> None:
     """Append the decision with its probability, the level and what is playing."""
     update = station.update
     assert update is not None
@@ -190,7 +190,7 @@ def _decision(row: Row, station: StationView, layout: Layout, frame: Frame) -> N
         row.add("  ").add(fit(clean(station.title.raw), layout.title))
 
 
-def _summary(everyone: list[StationView], frame: Frame) -> Row:
+def _summary(everyone: list[StationView], frame: ScreenContext) -> Row:
     """Return the number of stations in each state, and losses, the most important first."""
     paint = frame.paint
     counts = Counter(station_state(one, frame.now).word for one in everyone)
