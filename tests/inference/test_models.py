@@ -23,7 +23,14 @@ from support.model_factory import (
 )
 
 from streamgenre.errors import ModelError
-from streamgenre.inference.models import Model, StatefulModel, WindowedModel, load_model, softmax
+from streamgenre.inference.models import (
+    Model,
+    Output,
+    StatefulModel,
+    WindowedModel,
+    load_model,
+    softmax,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,6 +47,21 @@ def frames(n: int, seed: int = 0) -> Floats:
     """Rows of the size of real cepstra."""
     rng = np.random.default_rng(seed)
     return rng.normal(0, 8, (n, SPEC.numcep)).astype(np.float32)
+
+
+@pytest.mark.parametrize("with_speech", [True, False])
+def test_the_output_of_one_station_is_its_row(with_speech: bool) -> None:
+    logits = np.arange(6, dtype=np.float32).reshape(3, 2)
+    speech = np.array([10, 11, 12], np.float32) if with_speech else None
+    output = Output(logits, speech)
+    for row in range(3):
+        one = output.of(row)
+        np.testing.assert_array_equal(one.logits, [[2 * row, 2 * row + 1]])
+        if with_speech:
+            assert one.speech is not None
+            np.testing.assert_array_equal(one.speech, [10 + row])
+        else:
+            assert one.speech is None
 
 
 @pytest.fixture(scope="module")
