@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Machines are shared: how long an example takes says nothing.
+# Machines are shared: the duration of an example means nothing.
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
 
@@ -30,16 +30,16 @@ LONG = ("train", "real")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files: several run side by side, none should be left at the end."""
+    """Start with the longest files: several run in parallel, and none should be left at the end."""
     items.sort(key=lambda item: item.path.parent.name not in LONG)
     for item in items:
-        if item.path.parent.name == "train":  # they train: how long that takes is up to the machine
+        if item.path.parent.name == "train":  # they train: the duration depends on the machine
             item.add_marker(pytest.mark.timeout(600))
 
 
 @pytest.fixture(autouse=True, scope="session")
 def private_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder of their own for what daemons under test keep and are told."""
+    """A separate folder for the files and configuration of daemons under test."""
     folder = tmp_path_factory.mktemp("state")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(folder))

@@ -1,4 +1,4 @@
-"""Imports go one way: docs/architecture.md shows the layers, and this test holds them.
+"""Imports go one way: docs/architecture.md shows the layers, and this test enforces them.
 
 Every import counts, those within functions and under ``TYPE_CHECKING`` too.
 """
@@ -111,7 +111,7 @@ def test_the_package_never_imports_its_training_or_tests() -> None:
 
 
 def test_only_the_version_comes_from_the_root() -> None:
-    """Else the public names of the root would be a way around the layers."""
+    """Otherwise the public names of the root would be a way around the layers."""
     wrong = []
     for name, path in modules().items():
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

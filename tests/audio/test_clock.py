@@ -19,19 +19,19 @@ EPOCH = 1.7e9
 
 def test_three_days_of_a_card_that_is_100_ppm_fast(rng: np.random.Generator) -> None:
     clock = StreamClock(RATE)
-    worst, told = 0.0, []
+    worst, drifts = 0.0, []
     for second in range(0, 3 * 86_400, 3):
         position = int(second * RATE * (1 + 100e-6))
         late = float(rng.exponential(0.01)) + (0.5 if rng.random() < 0.001 else 0)
         clock.observe(position, second + late, EPOCH)
         worst = max(worst, abs(clock.time_of(position) - (EPOCH + second)))
-        told.append(clock.drift_ppm)
+        drifts.append(clock.drift_ppm)
     assert worst < 0.1  # without correction it would be 26 s
-    assert told[80] is None
-    assert told[-1] == pytest.approx(100, abs=1)
-    assert all(drift == pytest.approx(100, abs=20) for drift in told[133:])
+    assert drifts[80] is None
+    assert drifts[-1] == pytest.approx(100, abs=1)
+    assert all(drift == pytest.approx(100, abs=20) for drift in drifts[133:])
     # More digits would mean nothing.
-    assert told[-1] in {round(99 + tenth / 10, 1) for tenth in range(21)}
+    assert drifts[-1] in {round(99 + tenth / 10, 1) for tenth in range(21)}
     assert clock.steps == 0
 
 
@@ -50,28 +50,28 @@ def test_wall_time_always_stays_within_half_a_second(
     stalls: list[tuple[int, int]],
     seed: int,
 ) -> None:
-    """An hour of a wrong card, late blocks, a daemon that is held up and a clock that is set."""
+    """An hour with a wrong card rate, late blocks, a stalled daemon and a clock change."""
     rng = np.random.default_rng(seed)
     clock = StreamClock(RATE)
-    offset, before, slew, set_anew = EPOCH, 0.0, 0.0, 0
+    offset, before, slew, jumps = EPOCH, 0.0, 0.0, 0
     for second in np.arange(0, 3600, 0.25):
         arrived = second + float(rng.exponential(jitter_s))
-        for began, length in sorted(stalls):  # what came meanwhile is all taken at its end
+        for began, length in sorted(stalls):  # all blocks of a stall are read at its end
             if began <= arrived < began + length:
                 arrived = float(began + length)
         arrived = max(arrived, before)
         stepped = sum(by for at, by in steps if at <= arrived)
         position = int(second * RATE * (1 + ppm * 1e-6))
         anchor = clock.time_of(0) - offset if clock.anchored else None
-        set_anew += anchor is not None and abs(EPOCH + stepped - offset) > STEP_S
+        jumps += anchor is not None and abs(EPOCH + stepped - offset) > STEP_S
         offset = EPOCH + stepped
         clock.observe(position, arrived, offset)
         assert abs(clock.time_of(position) - (offset + second)) < 0.5
         if anchor is not None:
             slew += abs(clock.time_of(0) - offset - anchor)
         before = arrived
-    assert clock.steps == set_anew
-    assert slew <= MAX_SLEW_S * (3600 / WINDOW_S + 1) + 0.1 * len(steps)  # beside the steps: slowly
+    assert clock.steps == jumps
+    assert slew <= MAX_SLEW_S * (3600 / WINDOW_S + 1) + 0.1 * len(steps)  # slow between steps
 
 
 def test_a_clock_change_is_followed_at_once_and_reported() -> None:
@@ -129,7 +129,7 @@ def test_a_late_stream_moves_the_clock_by_the_least_lateness(late: tuple[float, 
         clock.observe(100 * second, second, EPOCH)
     for number, seconds in enumerate(late):
         clock.observe(1000 + 50 * number, 10 + 0.5 * number + seconds, EPOCH)
-    assert clock.time_of(1000) == pytest.approx(EPOCH + 10, abs=1e-3)  # not yet believed
+    assert clock.time_of(1000) == pytest.approx(EPOCH + 10, abs=1e-3)  # not yet accepted
     clock.observe(1400, 14 + 7.8, EPOCH)
     assert clock.time_of(1000) == pytest.approx(EPOCH + 17, abs=1e-3)
 

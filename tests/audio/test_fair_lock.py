@@ -28,7 +28,7 @@ def test_holders_run_one_at_a_time_in_order_and_urgent_ones_first() -> None:
             order.append(name)
 
     with first:
-        first.acquire()  # it is its already
+        first.acquire()  # already the holder
         for name, urgent in (("a", False), ("b", False), ("now", True)):
             threads.append(threading.Thread(target=partial(work, name, urgent=urgent)))
             threads[-1].start()
@@ -54,7 +54,7 @@ def test_many_holders_never_run_concurrently() -> None:
             at_work -= 1
             done += 1
             participant.release()
-            participant.release()  # of what is not its any more
+            participant.release()  # it no longer holds the lock
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(12)]
     for thread in threads:
@@ -71,7 +71,7 @@ def test_a_stuck_holder_is_waited_for_only_once() -> None:
     began = time.monotonic()
     other.acquire()
     assert PATIENCE_S <= time.monotonic() - began < PATIENCE_S + PROMPT_S
-    stuck.release()  # too late: it is the other's
+    stuck.release()  # too late: another thread holds it
     assert lock._holder is other
     other.release()
     last.acquire()

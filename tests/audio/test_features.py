@@ -65,7 +65,7 @@ CLIPS: Final = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "musi
 
 def reference(spec: MfccSpec, signal: Floats) -> Floats:
     """All frames of the whole signal, the last one padded, as the oracle has them."""
-    if len(signal) == 0:  # the oracle has no answer
+    if len(signal) == 0:  # the oracle gives no result
         return np.zeros((0, spec.numcep))
     frames: Floats = psf.mfcc(
         signal.astype(np.float64),
@@ -148,7 +148,7 @@ def specs(draw: st.DrawFn) -> MfccSpec:
 
 @st.composite
 def signals(draw: st.DrawFn) -> NDArray[np.float64]:
-    """Stretches of noise and of exact digital silence; also none, and of one sample."""
+    """Stretches of noise and of exact digital silence; some empty or of one sample."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     stretches = draw(st.lists(st.tuples(st.integers(0, 900), st.booleans()), max_size=5))
     parts = [rng.uniform(-1, 1, n) if loud else np.zeros(n) for n, loud in stretches]
@@ -269,9 +269,9 @@ def test_push_neither_changes_nor_keeps_its_input() -> None:
     first = stream.push(block)
     before = first.copy()
     np.testing.assert_array_equal(block, kept)
-    block[:] = 1e9  # a ring buffer writes over what it has handed out
+    block[:] = 1e9  # a ring buffer overwrites the memory that it returned
     second = stream.push(signal[8_000:])
-    np.testing.assert_array_equal(first, before)  # nor are rows handed out written again
+    np.testing.assert_array_equal(first, before)  # nor are returned rows overwritten
     np.testing.assert_allclose(
         np.concatenate([first, second]), MfccStream(MODEL_SPEC).push(signal), atol=1e-4
     )

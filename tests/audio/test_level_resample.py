@@ -22,7 +22,7 @@ def test_level_of_known_signals() -> None:
     assert meter.read() == pytest.approx(-3.0103, abs=1e-3)
     meter.push(np.zeros(1000, np.float32))
     assert meter.read() == -math.inf
-    assert meter.read() == -math.inf  # nothing at all is no level either
+    assert meter.read() == -math.inf  # an empty block has no level either
 
 
 def test_level_does_not_depend_on_the_block_split(rng: np.random.Generator) -> None:
@@ -55,7 +55,7 @@ def test_resampling_in_pieces_equals_the_whole(rate: int, cuts: list[int]) -> No
     signal = np.random.default_rng(3).standard_normal(20_000).astype(np.float32)
     whole = soxr.resample(signal, rate, 16_000, quality=QUALITY)
     resampler = Resampler(rate, 16_000)
-    for _ in range(2):  # flush() begins anew
+    for _ in range(2):  # flush() resets the stream
         pieces = [resampler.push(piece) for piece in np.split(signal, sorted(cuts))]
         got = np.concatenate([*pieces, resampler.flush()])
         assert abs(len(got) - len(whole)) <= 1

@@ -40,7 +40,7 @@ def ebur128(samples: np.ndarray, rate: int) -> float:
 
 
 def programme(rate: int, channels: int, seed: int, seconds: float = 4.0) -> np.ndarray:
-    """Noise whose colour, level and balance wander, with a tone in the bass."""
+    """Noise whose colour, level and balance vary, with a tone in the bass."""
     rng = np.random.default_rng(seed)
     n = int(rate * seconds)
     white = rng.normal(0, 1, (n, channels))

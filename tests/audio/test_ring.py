@@ -123,7 +123,7 @@ def test_more_losses_than_can_be_marked_are_still_counted() -> None:
     for _ in range(2):
         while (item := ring.read(100)) is not None:
             lost += item.samples if isinstance(item, Gap) else 0
-        ring.write(numbered(0, 1))  # now there is room for the mark that waited
+        ring.write(numbered(0, 1))  # now there is room for the pending mark
     assert lost == ring.lost >= 1000
     assert ring.written + ring.lost == 2002
 
@@ -212,7 +212,7 @@ def test_arrival_times_belong_to_the_blocks() -> None:
 
 
 class InterruptedRing(Ring):
-    """A ring that calls functions where one thread may be interrupted by the other."""
+    """A ring that calls functions at the points where one thread may interrupt the other."""
 
     def __init__(self, capacity: int) -> None:
         self._values: dict[str, int] = {}

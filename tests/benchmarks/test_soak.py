@@ -13,7 +13,7 @@ from streamgenre.inference.models import load_model
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Updates may cost so many times what they did: other work on the machine is no leak.
+# Updates may become slower by this factor: other work on the machine is not a leak.
 BUSY = 5.0
 
 

@@ -84,7 +84,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
 
 
 class Listener:
-    """What Home Assistant would see."""
+    """The view that Home Assistant would have."""
 
     def __init__(self, port: int) -> None:
         self.last: dict[str, str] = {}
@@ -142,18 +142,18 @@ def test_mqtt_publishes_home_assistant_discovery_and_availability(broker: Mosqui
             assert config["availability_mode"] == "all"
         assert len({c["unique_id"] for c in configs.values()}) == 10
         assert {c["state_topic"] for c in configs.values()} >= {topic}
-        # A late joiner finds everything retained.
+        # A late subscriber gets everything retained.
         late = Listener(broker.port)
         until(lambda: topic in late.last and len(late.last) >= 12)
         late.close()
-        # The broker goes and comes back; the bridge too, without a restart.
+        # The broker stops and restarts; the bridge reconnects without a restart.
         broker.stop()
         time.sleep(1)
         broker.start()
         fresh = Listener(broker.port)
         until(lambda: fresh.last.get(online) == "online" and topic in fresh.last, 20)
         fresh.close()
-        # The daemon goes: not available. The bridge goes by force: the broker says so.
+        # The daemon stops: not available. The bridge is killed: the broker reports it.
         end(process)
         again = Listener(broker.port)
         until(lambda: again.last.get(online) == "offline", 15)
@@ -180,7 +180,7 @@ def test_nothing_of_a_removed_station_remains_at_the_broker(
             bridge.take(event, event.to_json())
 
     def left() -> int:
-        """Topics of the station that a late subscriber finds."""
+        """Topics of the station that a late subscriber gets."""
         late = Listener(broker.port)
         until(lambda: "gone/stays/update" in late.last)
         time.sleep(0.3)
@@ -195,7 +195,7 @@ def test_nothing_of_a_removed_station_remains_at_the_broker(
         take(removed)
         until(lambda: left() == 0)
         take(removed)  # repeated by the bus
-        # It comes back, and goes for good while the broker is away.
+        # It returns, and is removed for good while the broker is down.
         take(goes.update())
         until(lambda: left() == 1 + len(SENSORS))
         broker.stop()
@@ -254,7 +254,7 @@ def test_home_assistant_identifiers_are_plain_and_unique() -> None:
 
 
 class Hook:
-    """An HTTP server that answers as it was told."""
+    """An HTTP server with scripted answers."""
 
     def __init__(self, *answers: int) -> None:
         self.answers = list(answers)
@@ -484,10 +484,10 @@ def test_metrics_are_local_unless_configured_otherwise(warned: list[str]) -> Non
         server.take(SampleStation(name).update())
     server.forget("removed")
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as answer:
-        told = answer.read().decode()
+        text = answer.read().decode()
     server.stop()
-    assert 'station="stays"' in told
-    assert "removed" not in told
+    assert 'station="stays"' in text
+    assert "removed" not in text
     assert warned == []
     exposed = MetricsServer("0.0.0.0:0", warn=warned.append)
     exposed.start()

@@ -1,4 +1,4 @@
-"""Encryption and its failures, each success with its failing twin; real sockets throughout."""
+"""Encryption and its failures: each success has a failing counterpart; real sockets throughout."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ANY = "tcp://127.0.0.1:*"
 PATIENCE = 2.5
-"""More than the daemon's handshake interval: who is not in by then is not let in."""
+"""Longer than the daemon's handshake interval: a client not accepted by then is rejected."""
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def gets_data(endpoint: str, seconds: float, **keys: object) -> bool:
 
 
 def refused(subscriber: Subscriber, words: str) -> None:
-    """Wait until a subscriber is told why it is not let in, and has got nothing."""
+    """Wait until a subscriber gets the reason for its rejection, and no data."""
     got: list[object] = []
     until(
         lambda: words in subscriber.link.detail, pump=lambda: got.append(subscriber.receive(0.05))
@@ -81,7 +81,7 @@ def test_a_plain_client_gets_no_data_and_the_reason(ring: KeyRing) -> None:
 
 
 def test_an_encrypted_client_gets_no_data_from_a_plain_daemon(ring: KeyRing) -> None:
-    """Else whoever takes the daemon's place could feed it anything."""
+    """Otherwise anyone who takes the daemon's place could send it anything."""
     with bus(ANY) as endpoint:
         assert not gets_data(endpoint, 2, server_key=ring.server_key, keys=ring.alice)
         assert gets_data(endpoint, 10)
@@ -94,7 +94,7 @@ def test_a_client_with_half_a_key_pair_gets_no_data(ring: KeyRing) -> None:
 
 
 def test_events_on_the_wire_are_unreadable(ring: KeyRing) -> None:
-    """What goes over the wire has nothing of the events in it, as it has without keys."""
+    """With keys the bytes on the wire contain nothing of the events; without keys they do."""
 
     def wire(*flags: str | Path, **keys: object) -> bytes:
         with bus(ANY, *flags) as endpoint, sockets.create_server(("127.0.0.1", 0)) as tap:
@@ -179,7 +179,7 @@ def test_revoke_closes_an_open_connection_and_keeps_the_others(ring: KeyRing) ->
 def test_a_revoked_client_that_subscribes_later_gets_no_data(
     ring: KeyRing, monkeypatch: pytest.MonkeyPatch, dropped: bool
 ) -> None:
-    """Keys are checked at the handshake; a connection that was idle then must not slip through."""
+    """Keys are checked at the handshake; a connection idle then must not be accepted later."""
     with Publisher(ANY, auth=Authenticator(ring.daemon, print)) as publisher:
         idle: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
         with idle:

@@ -70,7 +70,7 @@ def test_a_connection_is_limited_to_the_documented_subscriptions(
 ) -> None:
     topics = [b"%d" % number for number in range(MAX_TOPICS)]
     assert [subscribe(connections, topic) for topic in topics] == topics
-    assert subscribe(connections, topics[0]) is None  # known already: neither counted nor refused
+    assert subscribe(connections, topics[0]) is None  # already known: neither counted nor rejected
     assert connections.refused == 0
     assert subscribe(connections, b"x") is None
     assert connections.refused == 1
@@ -87,7 +87,7 @@ def test_a_connection_is_slow_only_after_a_while(connections: Connections) -> No
 
 
 def test_later_connections_have_higher_numbers() -> None:
-    """By these the messages of a descriptor's former owner are recognised."""
+    """The properties that identify messages of a descriptor's former owner."""
     with Publisher("tcp://127.0.0.1:*") as publisher:
         seen: list[int] = []
         for _ in range(3):

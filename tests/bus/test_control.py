@@ -1,4 +1,4 @@
-"""Requests to a daemon: what can be asked, and what comes of bad ones."""
+"""Requests to a daemon: valid ones, and the answers to bad ones."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ANY = "tcp://127.0.0.1:*"
 
 
 class Echo:
-    """Answers with the request; or never."""
+    """Answers with the request, or never."""
 
     def handle(self, request: dict[str, Any], answer: Answer) -> None:
         if request.get("request") != "never":
@@ -101,7 +101,7 @@ def test_bad_requests_get_a_json_error(echo: ControlSocket, body: bytes, code: s
     assert answer["ok"] is False
     assert answer["error"]["code"] == code
     assert answer["error"]["message"]
-    assert raw(echo.endpoint, b'{"request": "x"}') is not None  # and it goes on
+    assert raw(echo.endpoint, b'{"request": "x"}') is not None  # and it continues
 
 
 def test_a_huge_message_closes_the_connection(echo: ControlSocket) -> None:
@@ -147,9 +147,9 @@ def test_events_continue_under_a_flood_of_requests(echo: ControlSocket) -> None:
 
 @pytest.fixture
 def daemon() -> Iterator[tuple[str, MemorySource, list[AnyEvent]]]:
-    """An engine with one station behind a real control socket."""
-    told: list[AnyEvent] = []
-    engine = Engine(told.append, EngineSettings())
+    """An engine with one station and a real control socket."""
+    events: list[AnyEvent] = []
+    engine = Engine(events.append, EngineSettings())
     source = MemorySource("kitchen").feed([music(5, rate=16_000)])
     engine.add("kitchen", source, load_model("lstm"))
     control = ControlSocket(ANY, EngineRequests(engine, lambda: publisher.reload()))
@@ -157,8 +157,8 @@ def daemon() -> Iterator[tuple[str, MemorySource, list[AnyEvent]]]:
     with Publisher(ANY, control=control) as publisher:
         thread = threading.Thread(target=lambda: engine.run(stop.is_set))
         thread.start()
-        until(lambda: sum(isinstance(e, Update) for e in told) >= 4)
-        yield control.endpoint, source, told
+        until(lambda: sum(isinstance(e, Update) for e in events) >= 4)
+        yield control.endpoint, source, events
         stop.set()
         thread.join()
 
@@ -178,13 +178,13 @@ def test_status_and_stations_can_be_requested(
 def test_reset_ends_the_segment_and_clears_the_state(
     daemon: tuple[str, MemorySource, list[AnyEvent]],
 ) -> None:
-    endpoint, _, told = daemon
-    segments = sum(isinstance(e, Segment) for e in told)
+    endpoint, _, events = daemon
+    segments = sum(isinstance(e, Segment) for e in events)
     assert request(endpoint, {"request": "reset", "station": "kitchen"}) == {
         "ok": True,
         "result": None,
     }
-    assert sum(isinstance(e, Segment) for e in told) == segments + 1
+    assert sum(isinstance(e, Segment) for e in events) == segments + 1
     answer = request(endpoint, {"request": "reset", "station": "kitchn"})
     assert "did you mean 'kitchen'" in answer["error"]["message"]
 
@@ -192,21 +192,21 @@ def test_reset_ends_the_segment_and_clears_the_state(
 def test_the_model_can_be_changed_while_running(
     daemon: tuple[str, MemorySource, list[AnyEvent]],
 ) -> None:
-    endpoint, source, told = daemon
+    endpoint, source, events = daemon
     answer = request(endpoint, {"request": "model", "model": "cnn"}, timeout=20)
     assert answer == {"ok": True, "result": None}
     source.feed([music(5, seed=1, rate=16_000)])
-    before = len(told)
-    until(lambda: sum(isinstance(e, Update) for e in told[before:]) >= 3)
+    before = len(events)
+    until(lambda: sum(isinstance(e, Update) for e in events[before:]) >= 3)
     stations = request(endpoint, {"request": "stations"})["result"]
     assert stations[0]["model"] == "cnn"
-    numbers = [e.seq for e in told if isinstance(e, Update)]
-    assert numbers == list(range(len(numbers)))  # the session goes on
+    numbers = [e.seq for e in events if isinstance(e, Update)]
+    assert numbers == list(range(len(numbers)))  # the session continues
 
 
 def test_a_model_with_other_features_is_rejected(stateful_folder: Path) -> None:
-    told: list[AnyEvent] = []
-    engine = Engine(told.append, EngineSettings())
+    events: list[AnyEvent] = []
+    engine = Engine(events.append, EngineSettings())
     engine.add("kitchen", MemorySource("kitchen"), load_model("lstm"))
     with pytest.raises(ControlError, match=r"other features.*--model"):
         engine.use_model(load_model(str(stateful_folder)))
@@ -247,7 +247,7 @@ def test_the_control_socket_uses_the_keys_of_the_bus(tmp_path: Path) -> None:
         for wrong in (keys(ring.mallory), lambda socket: None):
             with pytest.raises(BusError, match="allow this client's key"):
                 request(control.endpoint, body, configure=wrong, timeout=1)
-        # A connection that is up when its key is revoked is refused as well.
+        # An open connection is rejected too once its key is revoked.
         socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
         with socket:
             socket.set(zmq.LINGER, 0)

@@ -30,7 +30,7 @@ def test_http_addresses_are_parsed(text: str, address: tuple[str, int] | None) -
 def test_an_ipc_endpoint_is_never_open_before_its_mode_is_set(
     mode: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Not even for the moment between bind and chmod, which is left out here."""
+    """Not even between bind and chmod; the chmod is left out here."""
     monkeypatch.setattr(Path, "chmod", lambda path, mode: None)
     with Publisher(f"ipc://{tmp_path / 'bus'}", ipc_mode=mode):
         assert (tmp_path / "bus").stat().st_mode & 0o777 == 0o600

@@ -1,4 +1,4 @@
-"""Slow, dead and hostile subscribers: the daemon goes on, the kind ones lose nothing."""
+"""Slow, dead and hostile subscribers: the daemon continues, and well-behaved ones lose nothing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def address(endpoint: str) -> tuple[str, int]:
 
 
 def raw_subscriber(endpoint: str) -> sockets.socket:
-    """A subscriber by hand: it subscribes to everything, and then does as it likes."""
+    """A hand-written subscriber: it subscribes to everything and then misbehaves."""
     raw = sockets.create_connection(address(endpoint), timeout=10)
     raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
     raw.sendall(GREETING)
@@ -56,7 +56,7 @@ def raw_subscriber(endpoint: str) -> sockets.socket:
 
 
 def is_ended(raw: sockets.socket) -> bool:
-    """Whether a connection ends at once."""
+    """Return whether a connection is closed at once."""
     raw.settimeout(2)
     ends = time.monotonic() + 4
     try:
@@ -78,7 +78,7 @@ def subscription(topic: bytes) -> bytes:
 
 
 def serves(endpoint: str) -> None:
-    """Whether a kind subscriber gets a minute's worth of events, all of them."""
+    """Return whether a well-behaved subscriber gets all events of a minute."""
     with Subscriber(endpoint, types=["update"]) as subscriber:
         events = [subscriber.receive(10) for _ in range(40)]
         assert all(events)
@@ -105,7 +105,7 @@ def test_a_subscriber_that_never_reads_is_detected_counted_and_bounded(
                 publisher.send(made_up.update())
             while received < publisher_sent(made_up) and kind.receive(5) is not None:
                 received += 1
-        assert kind.missed == 0  # one that reads loses nothing through one that does not
+        assert kind.missed == 0  # a subscriber that does not read costs others nothing
         until(lambda: publisher.stats.subscribers_slow == 1)
         assert publisher.stats.events_dropped > 5_000
         grown = psutil.Process().memory_info().rss - before
@@ -134,7 +134,7 @@ def publisher_sent(made_up: SampleStation) -> int:
 
 
 def test_a_slow_reader_knows_what_it_missed_in_a_simulated_hour(publisher: Publisher) -> None:
-    """One event a minute is read while 3600 a simulated hour come: nothing is lost silently."""
+    """One event a minute is read while 3600 arrive in a simulated hour: no loss is silent."""
     made_up = SampleStation()
     with Subscriber(publisher.endpoint, types=["update"]) as slow:
         slow._socket.set(zmq.RCVHWM, 10)
@@ -239,7 +239,7 @@ def test_a_flood_of_connections_and_broken_handshakes_is_survived() -> None:
                 if n % 3:
                     raw.close()
                 else:
-                    held.append(raw)  # never says another word
+                    held.append(raw)  # sends nothing more
                 if n % 100 == 0:
                     while witness.receive(0) is not None:
                         pass
@@ -332,7 +332,7 @@ def test_other_messages_from_a_subscriber_are_ignored(publisher: Publisher) -> N
 
 
 def test_a_sleeping_reader_keeps_its_connection_and_its_process(publisher: Publisher) -> None:
-    """Not even for longer than a heartbeat would wait, with its queues full to the brim."""
+    """Even if it sleeps longer than a heartbeat would wait, with full queues."""
     code = (
         "import sys, time\nfrom streamgenre import Subscriber\n"
         "with Subscriber(sys.argv[1]) as s:\n"

@@ -1,4 +1,4 @@
-"""Key files: made with narrow modes, refused with wide ones."""
+"""Key files: created with restrictive modes, rejected with permissive ones."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def mode(path: Path) -> int:
 
 def test_only_its_owner_can_read_a_new_key_pair(tmp_path: Path) -> None:
     folder = tmp_path / "config" / "keys"
-    before = os.umask(0)  # the most generous one
+    before = os.umask(0)  # the most permissive one
     try:
         pair = new_pair(folder)
         allow(folder, "a", new_pair(tmp_path / "a").public.decode())
@@ -46,7 +46,7 @@ def test_only_its_owner_can_read_a_new_key_pair(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("loose", [0o640, 0o604, 0o660, 0o622])
 @pytest.mark.parametrize("name", [SECRET, CLIENTS])
-def test_a_file_open_to_others_is_refused(tmp_path: Path, name: str, loose: int) -> None:
+def test_a_file_open_to_others_is_rejected(tmp_path: Path, name: str, loose: int) -> None:
     folder = tmp_path / "keys"
     pair = new_pair(folder)
     allow(folder, "self", pair.public.decode())
@@ -59,7 +59,7 @@ def test_a_file_open_to_others_is_refused(tmp_path: Path, name: str, loose: int)
     assert read_clients(folder) == {"self": pair.public}
 
 
-def test_a_folder_open_to_others_is_refused(tmp_path: Path) -> None:
+def test_a_folder_open_to_others_is_rejected(tmp_path: Path) -> None:
     folder = tmp_path / "keys"
     new_pair(folder)
     folder.chmod(0o770)
@@ -94,7 +94,7 @@ def test_allow_and_revoke_keep_the_list_correct(tmp_path: Path) -> None:
     folder = tmp_path / "keys"
     one, two = (new_pair(tmp_path / n).public.decode() for n in ("1", "2"))
     allow(folder, "one", one)
-    allow(folder, "one", one)  # twice is once
+    allow(folder, "one", one)  # adding twice has no further effect
     with pytest.raises(KeysError, match="revoke one"):
         allow(folder, "one", two)
     with pytest.raises(KeysError, match="already, as one"):
@@ -124,7 +124,7 @@ def test_keys_are_looked_up_in_the_documented_places(
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert default_folder() == tmp_path / "streamgenre" / "keys"
-    monkeypatch.setenv("XDG_CONFIG_HOME", "relative")  # to be ignored, says the standard
+    monkeypatch.setenv("XDG_CONFIG_HOME", "relative")  # the standard says to ignore it
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_folder() == tmp_path / ".config" / "streamgenre" / "keys"
 

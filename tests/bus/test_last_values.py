@@ -1,4 +1,4 @@
-"""Who comes late gets the last values at once, and nobody gets anything twice."""
+"""Late subscribers get the last values at once, and no client gets an event twice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ANY = "tcp://127.0.0.1:*"
 
 
 def plain(endpoint: str, *topics: str) -> zmq.Socket[bytes]:
-    """What a program that knows nothing of streamgenre uses."""
+    """The socket of a program that knows nothing of streamgenre."""
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
     for topic in topics:
         socket.subscribe(topic)
@@ -52,13 +52,13 @@ def test_a_plain_subscriber_gets_the_last_event_of_each_type_and_station() -> No
     with Publisher(ANY) as publisher:
         publish_one_of_each(publisher, "kitchen", "bath/ü")
         with plain(publisher.endpoint, "") as socket:
-            told = received(socket)
-    assert sorted((e["station"], e["type"]) for e in told) == sorted(
+            events = received(socket)
+    assert sorted((e["station"], e["type"]) for e in events) == sorted(
         (name, kind) for name in ("kitchen", "bath/ü") for kind in RETAINED_TYPES
     )
     assert set(RETAINED_TYPES) == set(TYPES) - {"gap"}
-    assert all(e["retained"] is True for e in told)
-    assert {e["seq"] for e in told if e["type"] == "update"} == {4}
+    assert all(e["retained"] is True for e in events)
+    assert {e["seq"] for e in events if e["type"] == "update"} == {4}
 
 
 def test_a_removed_station_is_forgotten_after_its_last_event() -> None:
@@ -66,8 +66,8 @@ def test_a_removed_station_is_forgotten_after_its_last_event() -> None:
         received(early, 0.3)
         publish_one_of_each(publisher, "stays", "goes", "goes on")
         publisher.remove_station("goes")
-        told = received(early)
-        assert {e["type"] for e in told if e["station"] == "goes"} == set(TYPES)
+        events = received(early)
+        assert {e["type"] for e in events if e["station"] == "goes"} == set(TYPES)
         with plain(publisher.endpoint, "") as late:
             assert {e["station"] for e in received(late)} == {"stays", "goes on"}
 
@@ -76,8 +76,8 @@ def test_only_subscribed_topics_arrive() -> None:
     with Publisher(ANY) as publisher:
         publish_one_of_each(publisher, "kitchen", "bath")
         with plain(publisher.endpoint, "update/bath") as socket:
-            told = received(socket, 0.6)
-    assert [(e["type"], e["station"]) for e in told] == [("update", "bath")]
+            events = received(socket, 0.6)
+    assert [(e["type"], e["station"]) for e in events] == [("update", "bath")]
 
 
 def test_an_earlier_subscriber_drops_the_repetition_and_reports_no_hole() -> None:
@@ -91,7 +91,7 @@ def test_an_earlier_subscriber_drops_the_repetition_and_reports_no_hole() -> Non
                 assert event is not None
                 assert event.retained
         publisher.send(made_up.update())
-        event = early.receive(5)  # the next is the next, though three repetitions came by
+        event = early.receive(5)  # the next number follows, although three repetitions arrived
         assert event is not None
         assert (event.seq, event.retained) == (1, False)
         assert early.missed == 0
@@ -142,11 +142,11 @@ def test_repetitions_are_rate_limited() -> None:
     for n in range(100):
         last.keep(f"update/{n}".encode(), b"{}")
     sent = 0
-    for step in range(1000):  # someone subscribes over and over for 100 s, 1000 others listen
+    for step in range(1000):  # one client keeps subscribing for 100 s, 1000 others listen
         last.request(b"update/")
         sent += 1000 * len(list(last.due(1000, step / 10)))
     assert sent <= COPIES + 100 * COPIES_PER_S
-    assert sent >= 50 * COPIES_PER_S  # and still everyone is served in turn
+    assert sent >= 50 * COPIES_PER_S  # and every client is still served in turn
 
 
 def test_the_cache_is_bounded() -> None:

@@ -1,4 +1,4 @@
-"""The command as its users meet it: in a process of its own, with good and bad input."""
+"""The command as users run it: in its own process, with good and bad input."""
 
 from __future__ import annotations
 
@@ -307,8 +307,8 @@ def test_a_reader_that_does_not_read_does_not_block_the_exit(
     flags = ("--input", wav, "--pace", "fast", "--json", "--publish", free_endpoint())
     with start("listen", "--model", stateful_folder, *flags) as daemon:
         assert daemon.stdout is not None
-        assert select.select([daemon.stdout], [], [], 20)[0]  # it has begun to write
-        time.sleep(1)  # nobody reads: the pipe is full by now
+        assert select.select([daemon.stdout], [], [], 20)[0]  # it has started to write
+        time.sleep(1)  # no process reads: the pipe is full by now
         daemon.send_signal(number)
         assert daemon.wait(4) == 0
 

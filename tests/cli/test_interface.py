@@ -27,7 +27,7 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 @pytest.fixture(scope="module")
 def pair() -> tuple[dict[str, Any], dict[str, Any]]:
-    """The interface as it is checked in, and as it is."""
+    """The interface as recorded in the snapshot, and as it is now."""
     today = json.loads(json.dumps(interface(make_parser())))
     return dict(leaves(json.loads(SNAPSHOT.read_text("utf-8")))), dict(leaves(today))
 
@@ -41,7 +41,7 @@ def test_no_public_name_is_missing_or_changed(
 
 
 def test_every_new_name_is_in_the_snapshot(pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """Else its next rename would go unnoticed: `python tests/cli/test_interface.py` writes it."""
+    """Otherwise a later rename goes unnoticed; `python tests/cli/test_interface.py` writes it."""
     before, today = pair
     assert sorted(set(today) - set(before)) == []
 

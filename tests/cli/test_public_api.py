@@ -1,4 +1,4 @@
-"""What `import streamgenre` offers, and what it costs."""
+"""The public names of `import streamgenre`, and the cost of the import."""
 
 from __future__ import annotations
 

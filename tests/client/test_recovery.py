@@ -1,4 +1,4 @@
-"""Daemons that die, hang, come back, share names, and whose clock is set."""
+"""Daemons that die, hang, restart, share names, or have their clock changed."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ def test_twenty_readers_survive_a_daemon_restart() -> None:
         for reader in readers:
             assert reader.stdout is not None
             assert reader.stdout.readline() == "in\n"
-        first.kill()  # no farewell
+        first.kill()  # no closing message
         first.wait()
         time.sleep(1)
         second, _ = spawn_bus(endpoint)
         for reader in readers:
             assert reader.stdout is not None
-            told = json.loads(reader.stdout.readline())
-            assert told["link"] == "live"
-            assert len(told["holes"]) == 1
-            kind, restarted, session, start_seq, count, seconds = told["holes"][0]
-            assert (kind, restarted, session) == ("update", True, told["session"])
-            # Everything that the new daemon sent before the reader was back is in the hole.
-            assert (start_seq, count) == (0, told["seq"])
+            report = json.loads(reader.stdout.readline())
+            assert report["link"] == "live"
+            assert len(report["holes"]) == 1
+            kind, restarted, session, start_seq, count, seconds = report["holes"][0]
+            assert (kind, restarted, session) == ("update", True, report["session"])
+            # The hole covers everything that the new daemon sent before the client reconnected.
+            assert (start_seq, count) == (0, report["seq"])
             assert 0.9 < seconds < 20
     finally:
         for process in (first, *readers, *([second] if second else [])):
@@ -91,7 +91,7 @@ def test_a_hung_daemon_is_detected_within_ten_seconds() -> None:
 
 
 def test_a_hung_engine_with_a_live_bus_is_detected() -> None:
-    """The connection stands, but no status comes."""
+    """The connection is open, but no status arrives."""
     with Publisher("tcp://127.0.0.1:*") as publisher, Subscriber(publisher.endpoint) as subscriber:
         publisher.send(SampleStation().update())
         assert subscriber.receive(5) is not None

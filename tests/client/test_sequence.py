@@ -1,4 +1,4 @@
-"""Numbers: holes, repetitions, wrap-around, restarts."""
+"""Sequence numbers: holes, repetitions, wrap-around, restarts."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def update(seq: int, session: str = "s", station: str = "a", **more: Any) -> Upd
 def test_every_hole_is_reported_once_whatever_the_first_number(
     first: int, steps: list[tuple[int, bool]]
 ) -> None:
-    """Also across the wrap-around; each event may come once more, as retained."""
-    numbers, seq, missed, told = SequenceTracker(), first, 0, 0
+    """Also across the wrap-around; each event may be repeated once, as retained."""
+    numbers, seq, missed, reported = SequenceTracker(), first, 0, 0
     assert numbers.update(update(seq), 0, 0) == (True, None)
     for step, again in steps:
         missed += step - 1
         seq = (seq + step) % SEQ_MODULUS
         new, hole = numbers.update(update(seq), 0, 0)
         assert new
-        told += hole.count if hole else 0
+        reported += hole.count if hole else 0
         if again:
             assert numbers.update(update(seq, retained=True), 0, 0) == (False, None)
-    assert told == missed
+    assert reported == missed
 
 
 def test_a_hole_gives_its_first_number_and_length() -> None:

@@ -65,7 +65,7 @@ def test_the_client_works_without_audio_and_model_packages(tmp_path: Path) -> No
 
 
 def test_the_base_install_suffices_for_the_client() -> None:
-    """What is declared is what is needed: the test above would pass with more installed."""
+    """The declared dependencies suffice: the test above would pass with more installed."""
     import tomllib
     from pathlib import Path
 
@@ -105,7 +105,7 @@ def test_asyncio_receives_while_other_tasks_run() -> None:
 
 
 def test_asyncio_loses_nothing_in_bursts() -> None:
-    """A descriptor of ZeroMQ tells of changes, not of what is left to read."""
+    """A ZeroMQ descriptor signals changes, not messages that are left to read."""
 
     async def main(publisher: Publisher) -> int:
         made_up = SampleStation()
@@ -140,7 +140,7 @@ def test_a_timeout_ends_both_kinds_of_iteration() -> None:
 
 
 def test_filters_hide_the_status_that_the_client_needs() -> None:
-    """Status is listened to for the daemon's sake, and shown to those who asked for it alone."""
+    """The client always reads status events, but returns them only if the filter includes them."""
     with bus(ANY, "--stations", "a,b") as endpoint:
         with Subscriber(endpoint, types=["segment"], stations=["b"], timeout=5) as events:
             for _, event in zip(range(3), events, strict=False):
@@ -150,8 +150,11 @@ def test_filters_hide_the_status_that_the_client_needs() -> None:
 
 
 def test_holes_are_reported_as_they_are_found() -> None:
-    told: list[Hole] = []
-    with Publisher(ANY) as publisher, Subscriber(publisher.endpoint, on_hole=told.append) as events:
+    reported: list[Hole] = []
+    with (
+        Publisher(ANY) as publisher,
+        Subscriber(publisher.endpoint, on_hole=reported.append) as events,
+    ):
         made_up = SampleStation()
         until(lambda: publisher.stats.subscribers == 1)
         for n in range(6):
@@ -160,8 +163,8 @@ def test_holes_are_reported_as_they_are_found() -> None:
                 publisher.send(event)
         for _ in range(4):
             assert events.receive(5) is not None
-    assert [(h.first, h.count) for h in told] == [(2, 2)]
-    assert list(events.holes) == told
+    assert [(h.first, h.count) for h in reported] == [(2, 2)]
+    assert list(events.holes) == reported
     assert events.missed == 2
 
 
@@ -178,7 +181,7 @@ def test_invalid_data_from_a_daemon_raises_a_clear_error(body: bytes) -> None:
             socket.send_multipart([b"update/a", body])
             with pytest.raises(BusError):
                 events.receive(5)
-            socket.send_multipart([b"update/a"])  # not even two parts: no event
+            socket.send_multipart([b"update/a"])  # not two parts: not an event
             socket.send_multipart([b"update/a", SampleStation("a").update().to_json().encode()])
             assert events.receive(5) is not None
 

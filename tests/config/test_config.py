@@ -1,4 +1,4 @@
-"""The configuration: files, environment and flags made into settings, and every fault explained."""
+"""The configuration: settings from files, environment and flags, with every error explained."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def write(tmp_path: Path) -> Any:
 def wrong(
     path: Path, environment: dict[str, str] | None = None, flags: SettingsTree | None = None
 ) -> str:
-    """What is said of a configuration that is not usable."""
+    """The error message of an unusable configuration."""
     with pytest.raises(SettingsError) as caught:
         load(str(path), environment or {}, flags)
     return str(caught.value)
@@ -64,7 +64,7 @@ def test_the_example_is_complete_and_shows_the_defaults(write: Any) -> None:
     Draft7Validator(schema()).validate(tomllib.loads(text))
     for path in keys():
         assert re.search(rf"^(# )?{path[-1]} = ", text, re.MULTILINE), path
-    # What stands in a comment to be taken away is right too.
+    # Settings that are commented out are correct too.
     bare = re.sub(r"^# ([a-z_.]+ = (?!…|\"…))", r"\1", text, flags=re.MULTILINE)
     bare = bare.replace("duration_s = 0", "duration_s = 1")
     assert load(str(write(bare)), {}).config.stations[1].model == "lite"
@@ -91,7 +91,7 @@ def test_later_layers_override_earlier_ones(
     assert [(s.name, s.input, s.model) for s in config.stations] == [("b", "B", "cnn")]
     assert (config.engine.hop_s, config.engine.status_s, config.bus.encrypt) == (2, 7, True)
     assert (config.stations[0].decision.enter, config.stations[0].decision.margin) == (0.7, 0.2)
-    # What is said by a variable or a flag holds for every station; a given file is read alone.
+    # A variable or flag applies to every station; a given file is read alone.
     flags = SettingsTree()
     put(flags, ("decision", "enter"), Setting(0.1, "--threshold"))
     (station,) = load(str(user), {"STREAMGENRE_MODEL": "lite"}, flags).config.stations
@@ -102,7 +102,7 @@ def test_later_layers_override_earlier_ones(
 
 
 def test_every_key_can_be_set_by_a_variable() -> None:
-    """By the type of its setting, from text."""
+    """Convert text to the type of its setting."""
     for path, hint in keys().items():
         default = _value(Config(), path)
         text = {bool: "true", float: "0.31", int: "5000"}.get(type(default), "x")
@@ -141,9 +141,9 @@ def test_show_says_where_each_value_comes_from_and_hides_credentials(write: Any)
     assert found[None, "bus.ipc_mode"] == ("660", "$STREAMGENRE_BUS_IPC_MODE")
     assert found[None, "bus.encrypt"] == (False, "default")
     shown = streamgenre("config", "show", "--config", path)
-    told = json.loads(streamgenre("config", "show", "--json", "--config", path).stdout)
-    assert told["files"] == [str(path)]
-    assert {row["key"] for row in told["settings"]} == {row["key"] for row in rows}
+    result = json.loads(streamgenre("config", "show", "--json", "--config", path).stdout)
+    assert result["files"] == [str(path)]
+    assert {row["key"] for row in result["settings"]} == {row["key"] for row in rows}
     checked = streamgenre("config", "check", path)
     assert "password" in checked.stderr
     path.chmod(0o640)
@@ -160,35 +160,35 @@ def test_the_commands_agree_with_each_other(tmp_path: Path) -> None:
     done = streamgenre("config", "check", path, "--json")
     (note,) = json.loads(done.stdout)["notes"]  # the sound card of its station is not here
     assert (done.returncode, done.stderr, "input 'USB Audio'" in note) == (0, "", True)
-    told = json.loads(streamgenre("config", "schema").stdout)
-    Draft7Validator.check_schema(told)
-    assert told == schema()
+    result = json.loads(streamgenre("config", "schema").stdout)
+    Draft7Validator.check_schema(result)
+    assert result == schema()
     path.write_text('[decision]\nentre = 0.5\n[[station]]\nname="x"\ninput="y"\nmodel = "lstn"\n')
-    # A variable is not allowed to hide what is wrong in the file, nor to be wrong itself.
+    # A variable must neither hide an error in the file nor be wrong itself.
     variables = {"STREAMGENRE_BUS_NOSUCH": "3", "STREAMGENRE_INPUT": "demo"}
     done = streamgenre("config", "check", path, "--json", env=variables)
     assert done.returncode == 1
-    told = "\n".join(json.loads(done.stdout)["problems"])
-    assert f"{path}:2: unknown key 'entre'" in told
-    assert f"{path}:6: no model 'lstn'" in told
-    assert "$STREAMGENRE_BUS_NOSUCH: unknown key 'nosuch'" in told
+    problems = "\n".join(json.loads(done.stdout)["problems"])
+    assert f"{path}:2: unknown key 'entre'" in problems
+    assert f"{path}:6: no model 'lstn'" in problems
+    assert "$STREAMGENRE_BUS_NOSUCH: unknown key 'nosuch'" in problems
     path.write_text('[[station]]\nname="x"\ninput="y"\n')
     assert streamgenre("config", "check", path).stdout == f"{path}: no errors, 1 station\n"
 
 
 def test_inputs_and_models_of_stations_are_checked(tmp_path: Path) -> None:
-    """A file that is not there is a fault; a device is waited for, and a stream is tried again."""
+    """A missing file is an error; a missing device is waited for, and a stream is retried."""
     path, song = tmp_path / "c.toml", tmp_path / "song.wav"
     inputs = (song, "No Such Card", "http://127.0.0.1:1/x", "demo", "default")
     tables = (f'[[station]]\nname = "{n}"\ninput = "{each}"\n' for n, each in enumerate(inputs))
     path.write_text("modl = 1\n" + "".join(tables))
     done = streamgenre("config", "check", path, "--json")
     assert (done.returncode, done.stderr) == (1, "")
-    told = json.loads(done.stdout)
-    unknown, missing = told["problems"]  # one fault does not hide the other
+    result = json.loads(done.stdout)
+    unknown, missing = result["problems"]  # one error does not hide the other
     assert unknown.startswith(f"{path}:1: unknown key 'modl'")
     assert missing == f"{path}:4: input '{song}': no such file; correct the path"
-    card, default = told["notes"]
+    card, default = result["notes"]
     assert card.startswith(f"{path}:7: input 'No Such Card': no input device")
     assert card.endswith("the daemon waits for it")
     assert default.startswith(f"{path}:16: input the default input device: no ")
@@ -278,11 +278,11 @@ def test_an_error_is_reported_with_its_line(
     write: Any, text: str, line: int | str, words: list[str]
 ) -> None:
     path = write(text.encode("latin-1"))
-    told = wrong(path)
-    assert told.startswith(f"{path}:{line}: " if line else f"{path}:"), told
+    message = wrong(path)
+    assert message.startswith(f"{path}:{line}: " if line else f"{path}:"), message
     for word in words:
-        assert word in told
-    assert "hush" not in told
+        assert word in message
+    assert "hush" not in message
 
 
 def test_typographic_quotes_are_named_as_such(write: Any) -> None:
@@ -301,8 +301,8 @@ def test_values_are_shown_verbatim_except_for_unprintable_characters() -> None:
 
 def test_all_errors_are_reported_together_in_file_order(write: Any) -> None:
     path = write("modl = 1\n[bus]\npublish = 1\n[[station]]\nname = 'a'\nraw.rate = 1\n")
-    told = wrong(path, {"STREAMGENRE_BUS_PUBLSH": "x", "STREAMGENRE_ENGINE_HOP_S": "abc"})
-    found = [line.split(": ")[0] for line in told.splitlines()]
+    message = wrong(path, {"STREAMGENRE_BUS_PUBLSH": "x", "STREAMGENRE_ENGINE_HOP_S": "abc"})
+    found = [line.split(": ")[0] for line in message.splitlines()]
     assert found[2:] == [f"{path}:{line}" for line in (1, 3, 4, 6)]
     assert set(found[:2]) == {"$STREAMGENRE_BUS_PUBLSH", "$STREAMGENRE_ENGINE_HOP_S 'abc'"} or (
         set(found[:2]) == {"$STREAMGENRE_BUS_PUBLSH", "$STREAMGENRE_ENGINE_HOP_S abc"}
@@ -314,8 +314,8 @@ def test_no_error_hides_another_and_none_is_invented(write: Any) -> None:
         "pace = 'slow'\n[[station]]\nname = 'a'\ninptu = 'x'\nmodel = 'lstn'\n"
         "[decision]\nenter = 1.5\nkeep = 0.9\n"
     )
-    told = [line.removeprefix(f"{path}:").split(":")[0] for line in wrong(path).splitlines()]
-    assert told == ["1", "2", "4", "5", "7"]  # and not that keep is more than the default of enter
+    lines = [line.removeprefix(f"{path}:").split(":")[0] for line in wrong(path).splitlines()]
+    assert lines == ["1", "2", "4", "5", "7"]  # but no error that keep exceeds the default of enter
 
 
 def test_a_missing_input_means_the_demo_only_when_run_by_hand(write: Any, tmp_path: Path) -> None:
@@ -380,7 +380,7 @@ _documents = st.lists(
 
 
 def attempt(path: str, environment: dict[str, str]) -> tuple[Config | None, list[str]]:
-    """The configuration; or None, and what is said of it."""
+    """The configuration; or None and its error messages."""
     try:
         return load(path, environment).config, []
     except SettingsError as error:
@@ -394,11 +394,11 @@ def test_no_file_causes_more_than_a_settings_error(document: bytes) -> None:
     with tempfile.NamedTemporaryFile(suffix=".toml") as file:
         file.write(document)
         file.flush()
-        config, told = attempt(file.name, {})
+        config, problems = attempt(file.name, {})
         if config is None:
-            assert all(line.startswith(f"{file.name}:") for line in told), told
+            assert all(line.startswith(f"{file.name}:") for line in problems), problems
             return
-    # What is accepted is sane.
+    # Accepted values are sane.
     assert 0.1 <= config.engine.hop_s <= 60
     names = [s.name for s in config.stations]
     assert len(set(names)) == len(names)
@@ -434,5 +434,5 @@ def test_every_key_is_found_on_its_line(document: str) -> None:
 @given(st.dictionaries(st.sampled_from([variable(path) for path in keys()]), st.text(max_size=6)))
 @settings(max_examples=200, deadline=None)
 def test_no_variable_causes_more_than_a_settings_error(environment: dict[str, str]) -> None:
-    _, told = attempt("/dev/null", environment)
-    assert all(line.startswith("$STREAMGENRE_") for line in told), told
+    _, problems = attempt("/dev/null", environment)
+    assert all(line.startswith("$STREAMGENRE_") for line in problems), problems

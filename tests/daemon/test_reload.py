@@ -76,7 +76,7 @@ def configured(tmp_path: Path, stateful_folder: Path) -> Configured:
 def test_a_hundred_good_and_bad_reloads_leak_nothing(
     configured: Configured, tmp_path: Path
 ) -> None:
-    """The daemon survives, nothing leaks, and unchanged stations go on undisturbed."""
+    """The daemon survives, nothing leaks, and unchanged stations continue undisturbed."""
     configured.write("stays", "x0")
     events: list[AnyEvent] = []
     with (
@@ -97,7 +97,7 @@ def test_a_hundred_good_and_bad_reloads_leak_nothing(
                 broken = ("[[[", "[bus]\npublish = 3\n", "modl = 1\n", f'x = "{number}"\n')
                 configured.file.write_text(configured.head + broken[number % 4])
             else:
-                # A name is used again while the old station of that name may still be ending.
+                # A name is reused while the old station of that name may still be stopping.
                 configured.write("stays", f"x{number % 4}")
             daemon.send_signal(signal.SIGHUP)
             manager.wait_for(READY="1")
@@ -171,7 +171,7 @@ def test_a_reload_changes_only_what_it_can(configured: Configured) -> None:
 
 
 def test_a_missing_configuration_changes_nothing() -> None:
-    """All default files may be gone: that does not ask for the default input."""
+    """Missing default files do not mean that the default input is wanted."""
     phases: list[str] = []
     engine = Engine(lambda event: None, EngineSettings())
     nothing = load("/dev/null", {}, None)
@@ -220,7 +220,7 @@ def test_several_inputs_can_be_given_on_the_command_line(
 ) -> None:
     song = write_wav(tmp_path / "a=b.wav", music(3))
     pipe = tmp_path / "pipe.wav"
-    os.mkfifo(pipe)  # opening it blocks for ever, and nothing else waits for it
+    os.mkfifo(pipe)  # opening it blocks for ever, and no other station waits for it
     flags = ("--model", stateful_folder, "--publish", free_endpoint(), "--pace", "fast")
     with start(
         *("listen", *flags, "--json", "--duration", "3"),

@@ -1,4 +1,4 @@
-"""Where events go: the order of the sinks, and what each of them promises."""
+"""Event sinks: their order, and the guarantees of each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Recorder(Sink):
-    """Writes down what is called."""
+    """Records the calls."""
 
     def __init__(self, name: str, calls: list[str], broken: str = "") -> None:
         self._name = name
@@ -127,7 +127,7 @@ def test_the_status_of_a_kept_station_includes_its_history(
 
 
 def test_the_daemon_serves_its_sinks_in_the_order_of_the_docs(tmp_path: Path) -> None:
-    """First the bus, so that no other sink delays subscribers; the caller's own come last."""
+    """First the bus, so that no other sink delays subscribers; the caller's own sinks come last."""
     config = tmp_path / "config.toml"
     config.write_text(
         f'[bus]\npublish = "{free_endpoint()}"\n[metrics]\nlisten = ":0"\n'

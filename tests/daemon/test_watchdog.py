@@ -1,4 +1,4 @@
-"""What systemd hears of the daemon, and when the watchdog is fed."""
+"""Notifications to systemd, and when the watchdog signal is sent."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_stopped_process_sends_no_watchdog_signal_and_resumes_at_once(
         list(manager.listen(0.3))
         assert not list(manager.listen(2.5))
         daemon.send_signal(signal.SIGCONT)
-        # Although there was no update for longer than a live station may take.
+        # Although updates were missing for longer than a live station may take.
         assert next(manager.listen(5)).feeds
         end(daemon)
 
@@ -170,11 +170,11 @@ def test_a_full_disk_is_reported_and_listening_continues(
             assert daemon.stderr.read().count("cannot be written") == 1
 
 
-# ---- the real engine in this process, with inputs that fail as told -----------------------------
+# ---- the real engine in this process, with inputs that fail on request --------------------------
 
 
 class Tap(MemorySource):
-    """A live source that brings music while it is open."""
+    """A live source that delivers music while it is open."""
 
     real_time = live = True
 
@@ -247,7 +247,7 @@ def test_one_stalled_station_of_several_stops_the_watchdog_signal(
         assert not manager.wait_for_status("cellar is live but brings no updates").feeds
         cellar.running.set()
         assert manager.wait_for(WATCHDOG="1")
-        # One that is known to be lost is not a reason for a restart, however long it takes.
+        # A source known to be lost is not a reason for a restart, however long it takes.
         cellar.running.clear()
         cellar.set_state("lost", "unplugged")
         manager.wait_for_status("1 station live, 1 lost")
@@ -295,7 +295,7 @@ def test_the_environment_is_read_once(variables: dict[str, str], watchdog_s: flo
     notifier = Notifier.from_environment(environment)
     assert environment == {}  # child processes must not notify the manager
     assert notifier.watchdog_s == watchdog_s
-    notifier.send("READY=1")  # nobody is there: no error
+    notifier.send("READY=1")  # no manager listens: no error
 
 
 def test_without_a_manager_nothing_is_sent() -> None:

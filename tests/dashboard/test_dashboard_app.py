@@ -22,7 +22,7 @@ HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 
 
 class Clocked:
-    """A terminal and a clock that goes on by a tick with each event."""
+    """A terminal and a clock that advances by one tick with each event."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0

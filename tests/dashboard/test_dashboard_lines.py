@@ -70,8 +70,11 @@ def test_a_missing_update_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> N
     file = io.StringIO()
     events = [update(0), None, None, None, update(1), None, None]
     lines.run_lines(events, file=file, stop=lambda: False)
-    told = [one for one in file.getvalue().splitlines() if "no update" in one]
-    assert told == ["00:00:05  kitchen  no update for 4 s", "00:00:07  kitchen  no update for 5 s"]
+    reported = [one for one in file.getvalue().splitlines() if "no update" in one]
+    assert reported == [
+        "00:00:05  kitchen  no update for 4 s",
+        "00:00:07  kitchen  no update for 5 s",
+    ]
 
 
 def test_a_reader_that_leaves_is_not_an_error() -> None:
@@ -96,13 +99,13 @@ def test_an_unknown_station_lists_the_known_ones() -> None:
     watch = ("dashboard", "--connect", endpoint, "--station", "nosuch")
     with start("listen", "--quiet", *flags) as daemon, start(*watch) as dashboard:
         assert dashboard.stderr is not None
-        told = [dashboard.stderr.readline()]
-        while "stations" not in told[-1] and told[-1]:  # before it: nobody has answered yet
-            told.append(dashboard.stderr.readline())
+        lines = [dashboard.stderr.readline()]
+        while "stations" not in lines[-1] and lines[-1]:  # before it: no daemon has answered yet
+            lines.append(dashboard.stderr.readline())
         dashboard.terminate()
         assert dashboard.stdout is not None
         assert dashboard.stdout.read() == ""
         daemon.terminate()
-    assert told[-1].startswith(
+    assert lines[-1].startswith(
         f"streamgenre: nothing from nosuch yet, still waiting; the stations at {endpoint} are a"
     )

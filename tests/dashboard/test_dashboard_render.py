@@ -167,7 +167,7 @@ def test_several_stations_form_a_table_and_one_can_be_selected() -> None:
 
 
 def mixed() -> Iterable[AnyEvent]:
-    """Six stations, each of which stands otherwise; the time is 100."""
+    """Six stations, each in a different state; the time is 100."""
     for name, state in (
         ("alpha", "live"), ("bravo", "lost"), ("delta", "ended"), ("hotel", "connecting"),
         ("india", "live"), ("tango", "live"),
@@ -213,7 +213,7 @@ def test_columns_are_shown_fully_or_not_at_all(width: int) -> None:
         for words in ("dead air 1 min 20 s", "connecting 1 min 40 s", "no update 1 min 20 s"):
             assert words in text
         assert "last minutes" in lines[0]
-    # What is away gives its room to the reason.
+    # A missing value leaves its space to the reason.
     assert "404 Not Fo" in "\n".join(lines)
     assert "the server" in "\n".join(lines)
     assert lines[7].startswith(" delta"), "what has ended comes last"
@@ -294,7 +294,7 @@ def test_keys_page_through_the_table_and_show_one_station_after_another() -> Non
     assert "s00" not in text
     assert "s19" in text
     assert "page 2 of 3" in text
-    assert apply_keys(view, b" \x1b[6~")  # over the last page to the first
+    assert apply_keys(view, b" \x1b[6~")  # past the last page to the first
     assert "s00" in written(view, now, 80, 24)
     seen = []
     for key in (b"\x1b[B", b"j", b"\t", b"\x1b[A"):
@@ -308,7 +308,7 @@ def test_keys_page_through_the_table_and_show_one_station_after_another() -> Non
     assert view.selected == "s39"
     assert not apply_keys(view, b"x\x1b[15~\xff\n")
     assert view.selected == "s39"
-    del view.stations["s39"]  # forgotten for want of room
+    del view.stations["s39"]  # dropped for lack of room
     assert apply_keys(view, b"j")
     assert view.selected == "s00"
 

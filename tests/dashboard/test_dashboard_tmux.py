@@ -29,7 +29,7 @@ PATIENCE_S = 20.0
 
 
 class Terminal:
-    """A shell in a tmux window of a server of its own."""
+    """A shell in a window of a separate tmux server."""
 
     def __init__(self, width: int, height: int, folder: Path) -> None:
         self._folder = folder
@@ -98,7 +98,7 @@ class Terminal:
         self.wait(lambda: self.show("#{alternate_on} #{cursor_flag}") == "0 1")
 
     def assert_restored(self, code: int) -> None:
-        """The dashboard ended with this code and all is as before it."""
+        """Check that the dashboard ended with this code and the terminal is as before."""
         self.wait(lambda: f"code={code}" in self.screen())
         self.assert_lent()
         # The first line has the size, which the window may have changed.
@@ -277,8 +277,8 @@ def test_an_unknown_station_lists_the_known_ones_until_it_appears(
     try:
         command = f"{sys.executable} -m streamgenre dashboard --connect {endpoint} --station"
         terminal.type(f"{command} nosuch", "Enter")
-        told = f"nothing from nosuch yet, still waiting; the stations at {endpoint} are a, b"
-        terminal.wait(lambda: told in " ".join(terminal.screen().split()))
+        message = f"nothing from nosuch yet, still waiting; the stations at {endpoint} are a, b"
+        terminal.wait(lambda: message in " ".join(terminal.screen().split()))
         assert "waiting for events" in terminal.screen()
         end(daemon)
         terminal.wait(lambda: "trying again" in terminal.screen())

@@ -141,7 +141,7 @@ def test_a_removed_station_stays_forgotten_despite_late_events() -> None:
 
 def test_a_message_disappears_when_its_cause_is_fixed_or_reported_again() -> None:
     messages, shown = Messages(), deque[Message](maxlen=MAX_MESSAGES)
-    messages.resolve("a")  # nothing was said of it
+    messages.resolve("a")  # it was not reported
     for number, about in enumerate(("a", "b", "", "a", "")):
         messages.put(Message(T0, str(number), True, about))
     assert messages.move(shown, T0)

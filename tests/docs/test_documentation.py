@@ -1,4 +1,4 @@
-"""The documentation names only what is there: pages, modules, commands and flags."""
+"""The documentation names only existing pages, modules, commands and flags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the doctor finds on broken machines; and a bundle without secrets."""
+"""Findings of the doctor on broken machines, and a bundle without secrets."""
 
 from __future__ import annotations
 

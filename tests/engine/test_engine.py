@@ -134,8 +134,8 @@ def test_a_long_gap_ends_the_segment_and_resets_the_model(stateful_folder: Path)
     events = run(stateful_folder, MemorySource().feed([part, gap, part]).end())
     rows = table(events)
     np.testing.assert_allclose(rows[3:], rows[:3], atol=1e-6)
-    (told,) = [e for e in events if isinstance(e, Gap)]
-    assert (told.samples, told.seconds, told.reason, told.stream_time) == (
+    (gap_event,) = [e for e in events if isinstance(e, Gap)]
+    assert (gap_event.samples, gap_event.seconds, gap_event.reason, gap_event.stream_time) == (
         48_000,
         3,
         "reconnect",
@@ -173,7 +173,7 @@ def test_latency_excludes_gaps(stateful_folder: Path) -> None:
 
 
 def test_a_burst_lasts_as_long_as_its_audio(stateful_folder: Path) -> None:
-    """As from a radio server: eight seconds at once are eight seconds of what was on."""
+    """As from a radio server: eight seconds that arrive at once are eight seconds of programme."""
     source = MemorySource()
     source.real_time = True
     source.feed([music(8, rate=RATE)[at : at + RATE // 4] for at in range(0, 8 * RATE, RATE // 4)])

@@ -94,7 +94,7 @@ class Running:
 
 
 def check_unbroken(updates: list[Update]) -> None:
-    """That not one update is missing."""
+    """Check that no update is missing."""
     assert len({u.session for u in updates}) == 1
     assert [u.seq for u in updates] == list(range(len(updates)))
     hops = np.diff([u.stream_time for u in updates])
@@ -111,7 +111,7 @@ def test_adding_and_removing_stations_does_not_affect_others(stateful_folder: Pa
         def replace() -> None:
             again = lambda: daemon.engine.add("comes", playing("comes"), daemon.model)  # noqa: E731
             daemon.engine.remove("comes")
-            daemon.engine.remove("comes", again)  # while it is ending
+            daemon.engine.remove("comes", again)  # while it is stopping
 
         daemon.call(replace)
         until(lambda: len({u.session for u in daemon.updates("comes")}) == 2)
@@ -124,14 +124,14 @@ def test_adding_and_removing_stations_does_not_affect_others(stateful_folder: Pa
     assert ends == ["segment", "source", "status"]
     assert daemon.states("comes") == ["live", "ended", "live", "ended"]
     last = {e.session: e for e in daemon.events if isinstance(e, Status)}.values()
-    # Who is replaced, or ends with the daemon, was not removed.
-    told = sorted((status.station, status.removed) for status in last)
-    assert told == [("comes", False), ("comes", False), ("goes", True), ("stays", False)]
+    # A station that is replaced, or ends with the daemon, was not removed.
+    final_states = sorted((status.station, status.removed) for status in last)
+    assert final_states == [("comes", False), ("comes", False), ("goes", True), ("stays", False)]
     assert [e.removed for e in daemon.events if isinstance(e, Status)].count(True) == 1
 
 
 class Stubborn(MemorySource):
-    """Takes long to stop, as FFmpeg does that waits for a server."""
+    """Takes long to stop, like FFmpeg while it waits for a server."""
 
     def __init__(self, name: str, released: threading.Event) -> None:
         super().__init__(name)
@@ -164,7 +164,7 @@ def test_a_failed_station_is_reported_and_the_others_continue(stateful_folder: P
     broken.failure = InputError("the file breaks off")
     broken.end()
     odd = MemorySource("odd").feed([music(1, rate=RATE)])
-    odd.rate = 0  # a fault of ours: the stages of the station cannot cope
+    odd.rate = 0  # a defect of ours that the station's stages cannot handle
 
     def missing() -> Source:
         raise InputError("no such file")
@@ -249,7 +249,7 @@ def test_a_missing_input_is_waited_for(
 
 
 def test_hops_are_batched_into_shared_model_runs(stateful_folder: Path) -> None:
-    # A hop every 20 ms: two or three within a gathering; without one nearly each is alone.
+    # A hop every 20 ms: two or three in a batch; without batching nearly each is alone.
     sources = [playing(f"s{i:02}", delay=i * 0.02, seconds=5) for i in range(20)]
     with Running(stateful_folder, sources, hop_s=1.0, duration_s=4) as daemon:
         batches: list[int] = []
@@ -265,7 +265,7 @@ def test_hops_are_batched_into_shared_model_runs(stateful_folder: Path) -> None:
     assert np.mean(batches) > 1.5
     last = {e.station: e for e in daemon.events if isinstance(e, Status)}
     assert len(last) == 20
-    # Nobody waits for more than the gathering: by the median, since this machine may be busy.
+    # No station waits longer than one batch: by the median, since this machine may be busy.
     medians = [e.latency_ms["p50"] for e in last.values() if e.latency_ms]
     assert np.median(medians) < 250
     assert all(isinstance(e, Segment) for e in daemon.events if e.TYPE == "segment")

@@ -1,4 +1,4 @@
-"""``streamgenre probe``: what an input is."""
+"""``streamgenre probe``: the description of an input."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_files_and_folders_are_described(mp3: Path, stateful_folder: Path) -> No
     assert one["stream"]["bit_rate"] == pytest.approx(128_000, rel=0.02)
     assert one["stream"]["seconds"] == pytest.approx(8, abs=0.1)
     assert (one["rate"], one["channels"], one["heard_s"]) == (44_100, 2, 5.0)
-    signal = music(5)  # heard at the model's rate
+    signal = music(5)  # analysed at the model's rate
     assert one["level_dbfs"] == pytest.approx(10 * np.log10(np.mean(signal**2)), abs=0.6)
     assert one["peak_dbfs"] == pytest.approx(20 * np.log10(np.abs(signal).max()), abs=1)
     assert one["loudness_lufs"] == pytest.approx(one["level_dbfs"] + 3, abs=4)
@@ -86,10 +86,10 @@ def test_a_radio_station_is_described(station: MisbehavingServer, stateful_folde
     assert "secret" not in done.stdout
     result = json.loads(done.stdout)
     assert result["input"] == station.url + "?…"
-    told = result["stream"]
-    assert (told["codec"], told["bit_rate"]) == ("mp3", 128_000)
-    assert (told["name"], told["genre"]) == ("Radio Zürich [2J", "Jazz")
-    assert told["description"] == "all day"
+    stream = result["stream"]
+    assert (stream["codec"], stream["bit_rate"]) == ("mp3", 128_000)
+    assert (stream["name"], stream["genre"]) == ("Radio Zürich [2J", "Jazz")
+    assert stream["description"] == "all day"
     assert [t["raw"] for t in result["titles"]] == ["Björk - Jóga", "N - S", ""]
     shown = streamgenre("probe", station.url, "--seconds", "3", "--model", stateful_folder)
     assert shown.returncode == 0
@@ -123,15 +123,15 @@ def test_absurd_times_are_rejected() -> None:
 
 
 def test_an_input_that_is_too_quiet_is_reported(tmp_path: Path, stateful_folder: Path) -> None:
-    for name, gain, told in (("usual", 1.0, False), ("quiet", 0.02, True)):
+    for name, gain, warned in (("usual", 1.0, False), ("quiet", 0.02, True)):
         file = write_wav(tmp_path / f"{name}.wav", gain * music(3))
         done = streamgenre("probe", file, "--seconds", "2", "--model", stateful_folder)
         assert done.returncode == 0
-        assert ("too quiet: most music is at about -15 dBFS" in done.stdout) is told
-        assert ("listen with --gain 40" in done.stdout) is told
+        assert ("too quiet: most music is at about -15 dBFS" in done.stdout) is warned
+        assert ("listen with --gain 40" in done.stdout) is warned
     hiss = write_wav(tmp_path / "hiss.wav", 1e-4 * np.sin(np.arange(3 * 44_100)))
     idle = streamgenre("probe", hiss, "--seconds", "3", "--model", stateful_folder)
-    assert "silence" in idle.stdout  # a line with nothing on it is not to be amplified
+    assert "silence" in idle.stdout  # a silent input is not to be amplified
     assert "too quiet" not in idle.stdout
     listened = streamgenre(
         "listen", "--input", tmp_path / "quiet.wav", "--gain", "34", "--pace", "fast", "--json",

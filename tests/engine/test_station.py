@@ -102,9 +102,9 @@ def test_a_short_gap_moves_the_clock_and_is_bridged() -> None:
 def test_no_frame_spans_a_gap() -> None:
     signal = music(4, rate=RATE)
     items, _ = listen(signal[:24_000], Gap(8_000, GapReason.OVERFLOW), signal[32_000:])
-    behind = np.concatenate([hop.frames for hop in hops_of(items) if hop.start >= 2])
+    after = np.concatenate([hop.frames for hop in hops_of(items) if hop.start >= 2])
     stream = MfccStream(SPEC)
-    np.testing.assert_allclose(behind, stream.push(signal[32_000:]), atol=1e-3)
+    np.testing.assert_allclose(after, stream.push(signal[32_000:]), atol=1e-3)
 
 
 def test_a_live_stream_may_start_with_a_loss() -> None:
@@ -209,17 +209,17 @@ def test_a_title_is_reported_at_its_first_sample(rate: int) -> None:
         [first, signal[:cut], second, signal[cut : 3 * rate], gap, third, signal[3 * rate :]]
     )
     station = Station("test", source.end(), SPEC, EngineSettings())
-    told: list[tuple[Title | None, float]] = []
+    order: list[tuple[Title | None, float]] = []
     while (item := station.pull()) is not None:
         if isinstance(item, Title):
-            told.append((item, station.stream_time))
+            order.append((item, station.stream_time))
         elif isinstance(item, Hop):
-            told.append((None, item.end))
-    assert [title for title, _ in told] == [first, None, None, second, None, third, None, None]
-    times = [at for title, at in told if title is not None]
+            order.append((None, item.end))
+    assert [title for title, _ in order] == [first, None, None, second, None, third, None, None]
+    times = [at for title, at in order if title is not None]
     assert times == pytest.approx([0, 2.25, 3.5], abs=1 / RATE)
     # They cost no sample and no frame.
     plain, _ = listen(
         signal[: 3 * rate], Gap(lost, GapReason.SOURCE), signal[3 * rate :], rate=rate
     )
-    assert [h.end for h in hops_of(plain)] == [at for title, at in told if title is None]
+    assert [h.end for h in hops_of(plain)] == [at for title, at in order if title is None]

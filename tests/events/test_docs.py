@@ -35,7 +35,7 @@ def test_schemas_and_page_are_up_to_date() -> None:
 
 @pytest.mark.parametrize("name", TYPES)
 def test_the_schemas_accept_and_reject_as_documented(name: str) -> None:
-    """Every limit of every field, on the recorded example: one step beyond it is refused."""
+    """Every limit of every field, on the recorded example: one step beyond it is rejected."""
     checked = Draft7Validator(schema(name))
     Draft7Validator.check_schema(schema(name))
     examples = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
@@ -51,7 +51,7 @@ def test_the_schemas_accept_and_reject_as_documented(name: str) -> None:
 
 
 def _beyond(described: dict[str, Any]) -> Iterator[object]:
-    """Yield values that a field's schema must refuse."""
+    """Yield values that a field's schema must reject."""
     yield object  # no JSON type
     if "null" not in described.get("type", ()):
         yield None
@@ -91,15 +91,15 @@ def test_every_field_is_documented(name: str) -> None:
 
 
 def test_every_event_of_a_full_run_meets_the_documented_contract() -> None:
-    """The shipped model, the whole demo programme, all types that it has."""
+    """The shipped model on the whole demo programme gives all its event types."""
     done = streamgenre(
         *("listen", "--input", "demo", "--pace", "fast", "--duration", "90", "--json"),
         *("--publish", free_endpoint(), "--dead-air", "3"),
     )
     assert (done.returncode, done.stderr) == (0, "")
-    told = events_of(done.stdout)
-    assert {e["type"] for e in told} == set(TYPES) - {"title"}
-    for event in told:
+    events = events_of(done.stdout)
+    assert {e["type"] for e in events} == set(TYPES) - {"title"}
+    for event in events:
         described = schema(event["type"])
         Draft7Validator(described).validate(event)
         assert set(event) <= set(described["properties"])

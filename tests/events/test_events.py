@@ -1,4 +1,4 @@
-"""The contract on the wire: typed events, JSON and the JSON Schemas say the same."""
+"""The contract on the wire: typed events, JSON and the JSON Schemas agree."""
 
 from __future__ import annotations
 
@@ -282,7 +282,7 @@ def test_the_schema_rejects_invalid_events(name: str, changes: dict[str, Any]) -
     assert not VALIDATORS[name].is_valid(example(name) | changes)
 
 
-# --- reading what others sent --------------------------------------------------------------------
+# --- reading events from other programs -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", events.TYPES)

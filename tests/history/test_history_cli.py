@@ -1,4 +1,4 @@
-"""The commands as their users meet them."""
+"""The history commands as users run them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_shares_can_be_grouped(path: Path) -> None:
         f"{hour:02d}" for hour in range(13)
     }
     assert {row["part"] for row in answer(path, "shares", *DAY, "--by", "weekday")} == {"Wednesday"}
-    # In Auckland the same stretch is the afternoon of one day and the night to the next.
+    # In Auckland the same time span is the afternoon and night of one day.
     auckland = ("--since", "@1782864000", "--until", "@1782907200", "--tz", "Pacific/Auckland")
     days = {row["part"] for row in answer(path, "shares", *auckland, "--by", "day")}
     assert days == {"2026-07-01"}
@@ -112,7 +112,7 @@ def test_an_empty_result_is_reported_on_stderr_only(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (("segments", "--station", "kitchn"), 1, "no station 'kitchn'.*did you mean 'kitchen'"),
         (("segments", "--since", "today", "--until", "yesterday"), 1, "expected --since before"),
@@ -132,12 +132,12 @@ def test_an_empty_result_is_reported_on_stderr_only(path: Path) -> None:
     ],
 )
 def test_bad_queries_are_explained(
-    path: Path, arguments: tuple[str, ...], code: int, told: str
+    path: Path, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     done = ask(path, *arguments)
     assert done.returncode == code
     assert "Traceback" not in done.stderr
-    assert re.search(told, done.stderr, re.DOTALL), done.stderr
+    assert re.search(message, done.stderr, re.DOTALL), done.stderr
 
 
 def test_only_debug_prints_a_traceback(path: Path) -> None:
@@ -152,7 +152,7 @@ def test_only_debug_prints_a_traceback(path: Path) -> None:
 )
 def test_files_that_are_not_a_history_are_rejected(whose: str, tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
-    told = {
+    message = {
         "missing": "no history yet",
         "empty": "nothing was recorded",
         "folder": "a folder",
@@ -178,7 +178,7 @@ def test_files_that_are_not_a_history_are_rejected(whose: str, tmp_path: Path) -
     for arguments in (("history", "now"), ("report", "--out", tmp_path / "r.html")):
         done = streamgenre(*arguments, "--history", path)
         assert done.returncode == 1
-        assert told in done.stderr
+        assert message in done.stderr
         assert "Traceback" not in done.stderr
     assert (path.read_bytes() if path.is_file() else None) == before
     assert not (tmp_path / "r.html").exists()

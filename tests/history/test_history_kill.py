@@ -1,4 +1,4 @@
-"""SIGKILL at random moments: what was committed stays, and no more than a flush is lost."""
+"""SIGKILL at random moments: committed rows stay, and at most one flush is lost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MARK: Final = struct.Struct("=dq")
 
 
 class MarkingStore(Store):
-    """Says on a pipe what has just been committed: the latest event and the number of segments."""
+    """Reports on a pipe the rows just committed: the latest event and the number of segments."""
 
     pipe = -1
 
@@ -45,7 +45,7 @@ class MarkingStore(Store):
 
 
 def listen(path: Path, number: int, start: float, pipe: int) -> None:
-    """What a daemon does, with a station whose seconds last a millisecond."""
+    """The work of a daemon, with a station whose seconds last a millisecond."""
     MarkingStore.pipe = pipe
     writer_module.__dict__["Store"] = MarkingStore
     writer = HistoryWriter(
@@ -68,7 +68,7 @@ def marks(read: int) -> list[tuple[float, int]]:
 
 
 def killed_run(path: Path, number: int, start: float, seconds: float) -> list[tuple[float, int]]:
-    """Run a writer in a process of its own, kill it, and return what it said it had committed."""
+    """Run a writer in its own process, kill it, and return the commits that it reported."""
     read, write = os.pipe()
     sys.stdout.flush()
     child = os.fork()
@@ -96,19 +96,19 @@ def test_two_hundred_kills_lose_no_committed_row(tmp_path: Path) -> None:
     committed: list[float] = []
     longest = 0.13
     for number in range(KILLS):
-        # From before the first commit to the midst of many, which a busy machine comes to later.
+        # From before the first commit to the middle of many, which a busy machine reaches later.
         seconds = rng.uniform(0.005, longest)
-        told = killed_run(path, number, start, seconds)
-        if not told and seconds > longest / 2:
+        reported = killed_run(path, number, start, seconds)
+        if not reported and seconds > longest / 2:
             longest = min(1.2 * longest, 0.7)
         if not path.exists():
             continue
-        if told:
-            end = told[-1][0]
+        if reported:
+            end = reported[-1][0]
             committed.append(end)
             (kept,) = rows(path, "SELECT max(end_time) FROM segments")[0]
             assert kept >= end, f"kill {number}: committed {end}, found {kept}"
-            closed += sum(count for _, count in told)
+            closed += sum(count for _, count in reported)
         start += 100_000
         if number % 20 == 19:
             check_whole(path)
@@ -118,7 +118,7 @@ def test_two_hundred_kills_lose_no_committed_row(tmp_path: Path) -> None:
     check_whole(path)
     ends = {end for (end,) in rows(path, "SELECT end_time FROM segments")}
     assert max(ends) >= max(committed)
-    # Every run's last committed moment is in a row of its own, closed where it was last heard.
+    # Every run's last committed moment is in its own row, closed at its last update.
     assert rows(path, "SELECT count(*) FROM segments WHERE ending = 'open'") == [(0,)]
     assert rows(path, "SELECT count(*) FROM segments WHERE ending = 'closed'")[0][0] >= closed
     cut = [end for (end,) in rows(path, "SELECT end_time FROM sessions WHERE ending = 'cut'")]
@@ -127,13 +127,13 @@ def test_two_hundred_kills_lose_no_committed_row(tmp_path: Path) -> None:
 
 
 def tidy(path: Path) -> None:
-    """Start once more: what the killed ones left open is closed."""
+    """Start once more: segments that killed writers left open are closed."""
     lock = RunLock(path)
     Store(path, lock).close()
 
 
 def test_a_killed_daemon_loses_no_more_than_a_flush(tmp_path: Path) -> None:
-    """By the writer's own clock: what is missing was said in the last flush interval."""
+    """By the writer's own clock: the missing events are from the last flush interval."""
     path = tmp_path / "h.sqlite3"
     read, write = os.pipe()
     child = os.fork()
@@ -156,9 +156,9 @@ def test_a_killed_daemon_loses_no_more_than_a_flush(tmp_path: Path) -> None:
     while part := os.read(read, 1 << 16):
         data += part
     os.close(read)
-    told = struct.unpack("=d", data[-8:])[0]
+    reported = struct.unpack("=d", data[-8:])[0]
     (kept,) = rows(path, "SELECT max(end_time) FROM segments")[0]
-    # The events are a hundredth of a second of stream apart, and of time at the least.
-    assert told > 0.5
-    assert told - kept <= 0.3 + 0.1
+    # The events are 10 ms of stream time apart, and at least as much of wall time.
+    assert reported > 0.5
+    assert reported - kept <= 0.3 + 0.1
     check_whole(path)

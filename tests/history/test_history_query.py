@@ -1,4 +1,4 @@
-"""Asking: every answer against one that was counted by hand, right across the change of clocks."""
+"""Queries: every answer against a manual count, across changes to and from summer time."""
 
 from __future__ import annotations
 
@@ -131,10 +131,10 @@ def test_a_25_hour_day_includes_every_hour(connection: sqlite3.Connection) -> No
     assert data.span.seconds == 25 * 3600
     assert [hour.label for hour in data.hours][:5] == ["00", "01", "02", "02", "03"]
     assert all(sum(hour.seconds.values()) <= 3600.001 for hour in data.hours)
-    told = (
+    total_s = (
         data.recorded_s + sum(g.seconds for g in data.gaps) + sum(s.seconds for s in missing(data))
     )
-    assert told == pytest.approx(25 * 3600, abs=300)  # gaps at midnight are whole in the list
+    assert total_s == pytest.approx(25 * 3600, abs=300)  # gaps at midnight are whole in the list
     short = collect(connection, "kitchen", date(2026, 3, 29), BERLIN)
     assert short.span.seconds == 23 * 3600
     assert [hour.label for hour in short.hours][:4] == ["00", "01", "03", "04"]
@@ -179,7 +179,7 @@ def test_an_unknown_station_gets_a_suggestion(connection: sqlite3.Connection) ->
 
 
 def test_every_listing_of_a_day_uses_an_index(connection: sqlite3.Connection) -> None:
-    """No table that grows is read from end to end for a day."""
+    """No growing table is scanned completely for a day."""
     asked: list[str] = []
     connection.set_trace_callback(asked.append)
     ids, day = query.stations(connection, None), day_span(date(2026, 10, 25), BERLIN)
@@ -276,10 +276,10 @@ def test_queries_return_the_published_events(tmp_path: Path) -> None:
     record(path, events, every=100)
     opened = open_to_read(path)
     ids = query.stations(opened, None)
-    told = [e for e in events if isinstance(e, Segment)]
+    published = [e for e in events if isinstance(e, Segment)]
     listed = list(query.segments(opened, ids, Span(T0, T0 + 86_400)))
     assert [(s.genre, s.start, s.end) for s in listed] == [
-        (e.genre, e.start_time, e.time) for e in told
+        (e.genre, e.start_time, e.time) for e in published
     ]
     (now,) = query.now(opened, ids, path)
     assert not now.live

@@ -1,4 +1,4 @@
-"""Giving up the oldest, by age and by size, without anyone waiting."""
+"""Retention: the oldest rows are deleted, by age and by size, without blocking anyone."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_the_size_limit_deletes_detail_first_and_shrinks_the_file(path: Path) ->
     assert 0 < after["details"] < before["details"]
     assert path.stat().st_size < 2.0e6 + 512 * 4096
     first = rows(path, "SELECT min(minute) FROM details")[0][0]
-    assert first * 60 > T0 + 3600  # the oldest were given up
+    assert first * 60 > T0 + 3600  # the oldest were deleted
     check_whole(path)
 
 
@@ -153,7 +153,7 @@ def test_the_whole_file_is_never_vacuumed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "told"),
+    ("limits", "message"),
     [
         ({"detail_days": -1}, "detail_days"),
         ({"keep_days": 0}, "keep_days"),
@@ -162,6 +162,6 @@ def test_the_whole_file_is_never_vacuumed() -> None:
         ({"flush_s": 0}, "flush_s"),
     ],
 )
-def test_invalid_limits_are_rejected(limits: dict[str, Any], told: str, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=f"{told}.*expected"):
+def test_invalid_limits_are_rejected(limits: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=f"{message}.*expected"):
         HistorySettings(tmp_path / "h.sqlite3", **limits)

@@ -1,4 +1,4 @@
-"""Versions of the tables: from every older one to the present, and none from elsewhere."""
+"""Schema versions: every older one is migrated, and foreign files are rejected."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_daemon_continues_an_older_file(version: int, tmp_path: Path) -> None:
     path = restore(tmp_path / "h.sqlite3", version)
     record(path, Programme(start=T0 + 40_000).day(600))
     check_whole(path)
-    # What the older daemon had left open is closed and marked.
+    # Segments that the older daemon left open are closed and marked.
     assert rows(path, "SELECT ending FROM segments WHERE id = 4") == [("cut",)]
     assert rows(path, "SELECT ending FROM runs WHERE id = 2") == [("cut",)]
 

@@ -36,7 +36,7 @@ def test_a_day_is_stored_unchanged(path: Path) -> None:
     events = list(Programme().day(6 * 3600))
     record(path, events, every=400)
     check_whole(path)
-    told = [e for e in events if isinstance(e, Segment)]
+    segments = [e for e in events if isinstance(e, Segment)]
     kept = rows(
         path,
         "SELECT state, genre, start_time, end_time, probability, updates, ending "
@@ -44,7 +44,7 @@ def test_a_day_is_stored_unchanged(path: Path) -> None:
     )
     assert kept == [
         (e.state, e.genre or "", e.start_time, e.time, e.mean_probability, e.updates, "closed")
-        for e in told
+        for e in segments
     ]
     gaps = [e for e in events if getattr(e, "TYPE", "") == "gap"]
     assert len(gaps) == rows(path, "SELECT count(*) FROM gaps")[0][0] > 0
@@ -86,7 +86,7 @@ def test_an_open_segment_is_stored_at_every_flush(path: Path) -> None:
 
 
 def test_a_batch_may_be_written_twice(path: Path) -> None:
-    """A commit of which nobody knows whether it took place is repeated."""
+    """A commit with an unknown outcome is repeated."""
     writer = HistoryWriter(path)
     writer.take(Programme().day(1200))
     writer.store.write(writer.pending)
@@ -178,9 +178,9 @@ def test_a_clock_change_moves_the_segment_and_its_shares(path: Path) -> None:
     writer = HistoryWriter(path)
     writer.take(stretch[:-1])
     writer.flush()
-    told = stretch[-1]
-    assert isinstance(told, Segment)
-    moved = dataclasses.replace(told, time=told.time + 7200, start_time=told.start_time + 7200)
+    last = stretch[-1]
+    assert isinstance(last, Segment)
+    moved = dataclasses.replace(last, time=last.time + 7200, start_time=last.start_time + 7200)
     writer.take([moved])
     writer.flush()
     check_whole(path)

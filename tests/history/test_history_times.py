@@ -1,4 +1,4 @@
-"""Times as people say them."""
+"""Times in the words that people use."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_skipped_and_repeated_local_times_are_resolved() -> None:
 
 
 def test_a_day_without_midnight_starts_at_one() -> None:
-    """In Beirut the clock goes from 23:59 to 01:00: the day begins at one."""
+    """In Beirut the clock goes from 23:59 to 01:00: the day starts at one."""
     beirut = ZoneInfo("Asia/Beirut")
     day = day_span(date(2026, 3, 29), beirut)
     assert local(day.start, beirut).strftime("%d %H:%M") == "29 01:00"

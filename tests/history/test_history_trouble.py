@@ -1,4 +1,4 @@
-"""Whatever befalls the file, listening goes on and nothing is lost that need not be."""
+"""Whatever happens to the file, listening continues and no avoidable loss occurs."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Watched:
         return state
 
     def written(self) -> None:
-        """Wait until all that was fed is in the file."""
+        """Wait until all events fed so far are in the file."""
 
         def all_there(state: dict[str, Any]) -> bool:
             if state["state"] != "recording" or not self.path.exists():
@@ -101,7 +101,7 @@ def test_a_full_disk_is_survived(tmp_path: Path) -> None:
         assert rows(path, SEGMENTS)[0][1] == watched.updates
         assert watched.writer.state()["lost"] == 0
         check_whole(path)
-        # Said as it began and as it was over; a small transaction may have found room in between.
+        # Reported at its start and end; a small transaction may have found room in between.
         times = len(watched.said) // 2
         assert 1 <= times <= 3
         assert [("cannot be written" in s, "again" in s) for s in watched.said] == [
@@ -140,7 +140,7 @@ def test_a_locked_file_is_survived(tmp_path: Path) -> None:
             slowest = max(slowest, time.monotonic() - began)
             time.sleep(0.02)
         assert "locked" in str(watched.writer.state()["problem"])
-        # Who hands events over never waited for the lock, which holds a flush up for two seconds.
+        # The caller of put() never waited for the lock, which delays a flush for two seconds.
         assert slowest < 0.5
         other.execute("COMMIT")
     watched.written()
@@ -214,7 +214,7 @@ def test_damage_during_a_run_is_survived(tmp_path: Path) -> None:
     watched.written()
     watched.writer.close()
     assert len(broken_copies(tmp_path)) >= 1
-    # What was not committed when the damage was met is in the new file.
+    # Rows not committed when the damage was found are in the new file.
     found = dict(
         rows(path, "SELECT genre, updates FROM segments JOIN kinds ON kinds.id = segments.kind")
     )
@@ -307,7 +307,7 @@ def test_a_clean_exit_closes_everything(tmp_path: Path) -> None:
 
 
 def test_the_last_flush_waits_for_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that another process locks as the daemon ends is tried again."""
+    """A file that another process locks while the daemon stops is retried."""
     monkeypatch.setattr(writer_module, "_LAST_FLUSH_S", 60.0)
     monkeypatch.setattr(writer_module, "_CLOSE_S", 60.0)
     path = tmp_path / "h.sqlite3"
@@ -366,8 +366,8 @@ def test_a_slow_writer_drops_events_and_reports_it(tmp_path: Path) -> None:
     settings = HistorySettings(path, flush_s=0.05, detail_days=0)
     writer = HistoryWriter(settings, lossless=False, say=lambda _: None)
     maker = Programme()
-    told = list(maker.stretch("music", "jazz", 5000))
-    for event in told:  # before the thread runs, nothing is taken out
+    published = list(maker.stretch("music", "jazz", 5000))
+    for event in published:  # the thread does not run yet, so nothing is taken out
         writer.put(event)
     writer.start()
     # Several flushes later the loss is still one gap.
@@ -412,12 +412,12 @@ def test_the_daemon_keeps_a_history(stateful_folder: Path, wav: Path, tmp_path: 
     path = tmp_path / "state" / "h.sqlite3"
     done = listen(stateful_folder, wav, "--pace", "fast", "--history", path)
     assert (done.returncode, done.stderr) == (0, "")
-    told = events_of(done.stdout)
-    last = [e for e in told if e["type"] == "status"][-1]
+    published = events_of(done.stdout)
+    last = [e for e in published if e["type"] == "status"][-1]
     assert last["history"]["state"] == "recording"
     Draft7Validator(events.schema("status")).validate(last)
     check_whole(path)
-    segments = [e for e in told if e["type"] == "segment"]
+    segments = [e for e in published if e["type"] == "segment"]
     kept = rows(path, "SELECT start_time, end_time, updates FROM segments ORDER BY start_time")
     assert kept == [(e["start_time"], e["time"], e["updates"]) for e in segments]
     assert rows(path, "SELECT ending FROM runs") == [("closed",)]
@@ -442,10 +442,10 @@ def test_the_daemon_keeps_listening_without_its_history(
             other.commit()
     done = listen(stateful_folder, wav, "--pace", "real", "--history", path)
     assert done.returncode == 0
-    told = events_of(done.stdout)
-    assert len([e for e in told if e["type"] == "update"]) == 4
+    published = events_of(done.stdout)
+    assert len([e for e in published if e["type"] == "update"]) == 4
     lines = done.stderr.splitlines()
-    state = [e for e in told if e["type"] == "status"][-1]["history"]
+    state = [e for e in published if e["type"] == "status"][-1]["history"]
     if trouble == "garbage":
         assert state["state"] == "recording"
         assert state["set_aside"].startswith("h.sqlite3.broken-")
@@ -453,9 +453,9 @@ def test_the_daemon_keeps_listening_without_its_history(
     else:
         assert state["state"] == "failing"
         assert state["problem"] in lines[0]
-        assert len(lines) == 2  # as it begins, and what is missing at the end
+        assert len(lines) == 2  # at its start, and the missing rows at the end
     Draft7Validator(events.schema("status")).validate(
-        [e for e in told if e["type"] == "status"][-1]
+        [e for e in published if e["type"] == "status"][-1]
     )
 
 
@@ -507,7 +507,7 @@ def test_a_user_without_a_home_still_has_a_history_path(monkeypatch: pytest.Monk
 
 
 def test_the_flags_exclude_each_other_and_are_checked(stateful_folder: Path, wav: Path) -> None:
-    for flags, told in (
+    for flags, message in (
         (("--history", "x", "--no-history"), "not allowed with"),
         (("--history", ""), "expected a path"),
         (("--history", "x", "--history-days", "-1"), "--history-days -1: expected"),
@@ -515,7 +515,7 @@ def test_the_flags_exclude_each_other_and_are_checked(stateful_folder: Path, wav
     ):
         done = listen(stateful_folder, wav, *flags)
         assert done.returncode == 2
-        assert told in done.stderr
+        assert message in done.stderr
 
 
 def test_a_killed_daemon_leaves_a_correct_history(stateful_folder: Path, tmp_path: Path) -> None:
@@ -550,7 +550,7 @@ def test_a_killed_daemon_leaves_a_correct_history(stateful_folder: Path, tmp_pat
 
 
 def test_an_exhausted_quota_is_survived(tmp_path: Path, stateful_folder: Path, wav: Path) -> None:
-    """Where nobody may mount: no file may grow over 20 kB. It is told, and listening goes on."""
+    """A stand-in for a full disk where mounting is not allowed: no file may exceed 20 kB."""
     path = tmp_path / "h.sqlite3"
     done = subprocess.run(
         [

@@ -33,7 +33,7 @@ def run(model: Path, source: MemorySource, dead_air_s: float = 5.0) -> list[AnyE
     return events
 
 
-def told(events: list[AnyEvent]) -> list[tuple[bool, float, float]]:
+def dead_air(events: list[AnyEvent]) -> list[tuple[bool, float, float]]:
     return [(e.active, e.start, e.seconds) for e in events if isinstance(e, DeadAir)]
 
 
@@ -44,8 +44,8 @@ def silence(seconds: int) -> np.ndarray:
 def test_dead_air_has_a_start_and_an_end(stateful_folder: Path) -> None:
     part = music(3, rate=RATE)
     events = run(stateful_folder, MemorySource().feed([part, silence(8), part]).end())
-    # The resampler smears the edges by some milliseconds: the hop grid is what counts.
-    assert told(events) == [(True, 3.0, 5.0), (False, 3.0, 8.0)]
+    # The resampler smears the edges by some milliseconds: the hop grid is decisive.
+    assert dead_air(events) == [(True, 3.0, 5.0), (False, 3.0, 8.0)]
     begin, end = (e for e in events if isinstance(e, DeadAir))
     assert end.start_time == begin.start_time
     assert end.time - end.start_time == pytest.approx(8.0)
@@ -59,17 +59,17 @@ def test_a_short_silence_or_a_disabled_setting_gives_no_dead_air(
     stateful_folder: Path,
 ) -> None:
     part = music(3, rate=RATE)
-    assert told(run(stateful_folder, MemorySource().feed([part, silence(4), part]).end())) == []
+    assert dead_air(run(stateful_folder, MemorySource().feed([part, silence(4), part]).end())) == []
     fed = MemorySource().feed([part, silence(8), part]).end()
-    assert told(run(stateful_folder, fed, dead_air_s=0)) == []
+    assert dead_air(run(stateful_folder, fed, dead_air_s=0)) == []
 
 
 def test_a_short_loss_in_a_silence_is_silence_and_a_long_one_ends_it(stateful_folder: Path) -> None:
     short, long = (Gap(seconds * RATE, GapReason.RECONNECT) for seconds in (1, 4))
     fed = MemorySource().feed([silence(3), short, silence(2), music(3, rate=RATE)]).end()
-    assert told(run(stateful_folder, fed)) == [(True, 0.0, 5.0), (False, 0.0, 6.0)]
+    assert dead_air(run(stateful_folder, fed)) == [(True, 0.0, 5.0), (False, 0.0, 6.0)]
     fed = MemorySource().feed([silence(6), long, silence(4), music(3, rate=RATE)]).end()
-    assert told(run(stateful_folder, fed)) == [(True, 0.0, 5.0), (False, 0.0, 6.0)]
+    assert dead_air(run(stateful_folder, fed)) == [(True, 0.0, 5.0), (False, 0.0, 6.0)]
 
 
 def test_a_lost_source_is_not_considered_silent(stateful_folder: Path) -> None:
@@ -80,18 +80,18 @@ def test_a_lost_source_is_not_considered_silent(stateful_folder: Path) -> None:
     ends = time.monotonic() + 20
 
     def stopping() -> bool:
-        if told(events) and source.state == "live":
+        if dead_air(events) and source.state == "live":
             source.set_state("lost", "the server is down")
-        return len(told(events)) == 2 or time.monotonic() > ends
+        return len(dead_air(events)) == 2 or time.monotonic() > ends
 
     engine.run(stopping)  # nothing comes back
-    assert time.monotonic() < ends  # it was not the end that ended it
-    assert told(events) == [(True, 0.0, 5.0), (False, 0.0, 7.0)]
+    assert time.monotonic() < ends  # the end of the station did not end it
+    assert dead_air(events) == [(True, 0.0, 5.0), (False, 0.0, 7.0)]
 
 
 def test_the_end_of_the_station_ends_dead_air(stateful_folder: Path) -> None:
     fed = MemorySource().feed([silence(9)]).end()
-    assert told(run(stateful_folder, fed)) == [(True, 0.0, 5.0), (False, 0.0, 9.0)]
+    assert dead_air(run(stateful_folder, fed)) == [(True, 0.0, 5.0), (False, 0.0, 9.0)]
 
 
 @given(st.lists(st.booleans(), max_size=60), st.integers(1, 10))
@@ -116,7 +116,7 @@ def test_only_long_silences_are_reported_and_each_once(hops: list[bool], after: 
 
 
 @pytest.mark.parametrize("seconds", [-1.0, 1e10, float("nan")])
-def test_a_wrong_setting_is_refused(seconds: float) -> None:
+def test_a_wrong_setting_is_rejected(seconds: float) -> None:
     with pytest.raises(SettingsError, match="dead_air_s"):
         EngineSettings(dead_air_s=seconds)
 
@@ -144,7 +144,7 @@ def test_the_current_title_is_unknown_after_a_reconnect(stateful_folder: Path) -
     source = MemorySource().feed([before, part, away, part, after, part, late, before, part]).end()
     events = run(stateful_folder, source)
     titles = [(e.raw, e.stream_time) for e in events if isinstance(e, Title)]
-    # The second time the new stream says at once what it plays.
+    # The second time, the new stream announces its title at once.
     assert titles == [(before.raw, 0), ("", 7), (after.raw, 10), (before.raw, 14)]
     playing = [e.now_playing and e.now_playing["raw"] for e in events if isinstance(e, Update)]
     assert playing == [before.raw] * 3 + [None] * 3 + [after.raw] * 3 + [before.raw] * 3

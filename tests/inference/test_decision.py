@@ -223,7 +223,7 @@ def test_talk_between_two_pieces_is_speech_and_resets_the_genre() -> None:
     assert found[19] == ("speech", None)
     back = next(i for i in range(20, 30) if found[i] != ("speech", None))
     assert 20 < back <= 24
-    assert {genre for _, genre in found[back:]} == {"rock"}  # not what was made of the talk
+    assert {genre for _, genre in found[back:]} == {"rock"}  # not that of the talk
     assert decisions[19].confidence == decisions[19].speech
     assert decisions[19].confidence > 0.9
     assert not any(d.genre == "blues" for d in decisions)

@@ -1,4 +1,4 @@
-"""Manifests of model folders: what is read, and the message for each thing that is wrong."""
+"""Manifests of model folders: the fields read, and the message for each error."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def put(data: dict[str, Any], dotted: str, value: Any) -> dict[str, Any]:
 
 
 def refused(folder: Path, text: str | bytes) -> str:
-    """Write a manifest, return the message of its refusal; it must begin with the file's path."""
+    """Write an invalid manifest, return its error message; it must start with the file's path."""
     path = folder / "manifest.json"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ModelError) as caught:
@@ -56,7 +56,7 @@ def refused(folder: Path, text: str | bytes) -> str:
     return message
 
 
-# --- what is read --------------------------------------------------------------------------------
+# --- accepted ------------------------------------------------------------------------------------
 
 
 def test_a_stateful_manifest_is_read(folder: Path) -> None:
@@ -103,7 +103,7 @@ def test_the_schema_names_every_feature_setting(folder: Path) -> None:
     assert set(schema["properties"]["features"]["required"]) == names
 
 
-# --- what is refused -----------------------------------------------------------------------------
+# --- rejected ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Models in use: hop by hop equals the whole stream, stations do not meet, misfits are refused."""
+"""Models in use: hop by hop equals the whole, stations stay separate, misfits are rejected."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def probabilities(model: Model, station: str, new: Floats) -> NDArray[np.float64
 
 
 def listen(model: Model, station: str, whole: Floats, lengths: Iterable[int]) -> Any:
-    """Give a station its frames in stretches; return the last probabilities."""
+    """Feed a station its frames in pieces; return the last probabilities."""
     start, last = 0, None
     for length in lengths:
         last = probabilities(model, station, whole[start : start + length])
@@ -173,7 +173,7 @@ def test_a_windowed_model_repeats_its_input_until_the_window_is_full(
     filled = np.concatenate([heard] * WINDOW)[:WINDOW]
     expected = probabilities(windowed, "filled", filled)
     np.testing.assert_allclose(probabilities(windowed, "young", heard), expected, atol=1e-6)
-    # And the filling was only for this update: from the full window on nothing is left of it.
+    # The padding applies only to this update: once the window is full none of it remains.
     rest = frames(WINDOW, seed=3)
     np.testing.assert_allclose(
         probabilities(windowed, "young", rest[young:]),
@@ -355,7 +355,7 @@ def test_softmax_keeps_order_and_shape() -> None:
     np.testing.assert_allclose(found[0, 0], [1 / (1 + np.e), np.e / (1 + np.e), 0], atol=1e-12)
 
 
-# --- folders that do not hold what they say ------------------------------------------------------
+# --- folders that contradict their manifest ------------------------------------------------------
 
 
 def change_manifest(folder: Path, **changes: Any) -> None:
@@ -517,7 +517,7 @@ def test_a_newer_onnx_version_is_rejected(tmp_path: Path) -> None:
 
 
 def test_damaged_weights_always_raise_a_model_error(tmp_path: Path) -> None:
-    """Bytes exchanged under a right hash: loaded with other numbers, or refused."""
+    """Bytes exchanged under a correct hash: loaded with other numbers, or rejected."""
     rng = np.random.default_rng(0)
     folder = tmp_path / "m"
     manifest = json.loads(
@@ -527,7 +527,7 @@ def test_damaged_weights_always_raise_a_model_error(tmp_path: Path) -> None:
     outcomes = set()
     for _ in range(300):
         bad = bytearray(good)
-        # Names, shapes and operators stand at the two ends, the numbers between them.
+        # Names, shapes and operators are at the two ends, the numbers between them.
         for position in (int(rng.integers(0, 300)), len(bad) - int(rng.integers(1, 300))):
             bad[position] = int(rng.integers(0, 256))
         write_folder(folder, manifest=manifest, weights=bytes(bad))

@@ -1,4 +1,4 @@
-"""What `pip install .` brings along."""
+"""The contents of `pip install .`."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_every_missing_package_names_the_extra_that_provides_it() -> None:
 
 RUN_TIME_EXTRAS = ("listen", "mqtt", "dashboard")
 PI = [
-    # What Raspberry Pi OS of Debian 12 takes: its C library is 2.36.
+    # The wheels that Raspberry Pi OS (Debian 12) accepts: its C library is 2.36.
     *(f"manylinux_2_{minor}_aarch64" for minor in range(36, 16, -1)),
     "manylinux2014_aarch64",
 ]
@@ -158,14 +158,14 @@ def test_the_service_is_installed_below_a_folder_and_removed(wheel: Path, tmp_pa
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    told = make("install-service")
-    assert re.search(r"systemctl is not called.*no user is made", told, re.DOTALL)
+    output = make("install-service")
+    assert re.search(r"systemctl is not called.*no user is made", output, re.DOTALL)
     for unit in ("streamgenre.service", "streamgenre@.service"):
         placed = to / "usr/local/lib/systemd/system" / unit
         assert placed.read_text() == (ROOT / "systemd" / unit).read_text()
         (command,) = re.findall(r"^ExecStart=(\S+)", placed.read_text(), re.MULTILINE)
         assert os.access(f"{to}{command}", os.X_OK)
-        # It names the Python where it will be, not the one in the folder of the maker.
+        # It names the installed Python, not the one in the build folder.
         assert Path(f"{to}{command}").read_text().startswith("#!/opt/streamgenre/bin/python")
     python = to / "opt/streamgenre/bin/python"
     version = [str(python), "-P", "-m", "streamgenre", "--version"]

@@ -1,6 +1,6 @@
 """Sound cards that come and go under a running engine, with real sound servers.
 
-Two stations, each on the virtual card of a server of its own: what befalls one must never cost the
+Two stations, each on the virtual card of a separate server: an error of one must never cost the
 other a sample.
 """
 
@@ -63,7 +63,7 @@ class Running:
         until(lambda: self.sources[station].state == state, seconds)
 
     def end(self) -> None:
-        """Stop, after everything that came up to now was heard."""
+        """Stop after all audio that arrived so far is processed."""
         if self._thread.is_alive():
             for station in self.sources:
                 count = len(self.of(station, Update))
@@ -73,7 +73,7 @@ class Running:
         assert not self._thread.is_alive()
 
     def check_books(self, station: str) -> dict[str, int]:
-        """Every sample is heard or told as lost, and time goes on; return the losses by reason."""
+        """Check that every sample is heard or reported lost; return the losses by reason."""
         lost: Counter[str] = Counter()
         for gap in self.of(station, Gap):
             assert isinstance(gap, Gap)
@@ -82,10 +82,10 @@ class Running:
         assert isinstance(status, Status)
         assert status.samples_lost == sum(lost.values())
         heard_s = (status.samples + status.samples_lost) / RATE
-        assert 0 <= heard_s - status.stream_time < 1.1  # of the last hop only a part was there
+        assert 0 <= heard_s - status.stream_time < 1.1  # only a part of the last hop had arrived
         updates = self.of(station, Update)
         assert all(b.stream_time > a.stream_time for a, b in itertools.pairwise(updates))
-        # The lost samples are as many as the time away had: wall time is still true.
+        # The number of lost samples matches the absence: wall time is still correct.
         drifts = [e.time - e.stream_time for e in updates]
         assert max(drifts) - min(drifts) < 0.5
         return dict(lost)
@@ -138,8 +138,8 @@ def test_a_card_unplugged_twenty_times_costs_the_other_station_nothing(running: 
     lost = running.check_books("left")
     assert lost["reconnect"] / RATE == pytest.approx(away_s, rel=0.5)
     assert running.check_books("right") == {}
-    told = [e.state for e in running.of("right", SourceChange) if isinstance(e, SourceChange)]
-    assert told == ["live", "ended"]
+    own_states = [e.state for e in running.of("right", SourceChange) if isinstance(e, SourceChange)]
+    assert own_states == ["live", "ended"]
     process = psutil.Process()
     assert [p for p in process.children() if "device/helper.py" in " ".join(p.cmdline())] == []
 
@@ -158,7 +158,7 @@ def test_a_killed_sound_server_is_waited_for(running: Running) -> None:
 
 @pytest.mark.timeout(120)
 def test_a_stalled_helper_loses_only_what_is_reported(running: Running) -> None:
-    """As when the whole machine stalls: nothing reads the card, and nobody tells of the loss."""
+    """As when the whole machine stalls: nothing reads the card, and the loss is not reported."""
     helpers = [
         p for p in psutil.Process().children() if "device/helper.py" in " ".join(p.cmdline())
     ]
@@ -168,7 +168,7 @@ def test_a_stalled_helper_loses_only_what_is_reported(running: Running) -> None:
     time.sleep(1.2)
     for helper in helpers:
         helper.send_signal(signal.SIGCONT)
-    time.sleep(1.5)  # a loss that is not told is believed after a second
+    time.sleep(1.5)  # an unreported loss is counted after a second
     running.end()
     for station in ("left", "right"):
         lost = running.check_books(station)
@@ -194,20 +194,20 @@ def test_a_stopped_daemon_reports_the_audio_it_missed(sound_server: SoundServer)
     assert [e["state"] for e in events if e["type"] == "source"] == ["live", "ended"]
     gaps = [e for e in events if e["type"] == "gap"]
     assert {gap["reason"] for gap in gaps} == {"overflow"}
-    # The helper process went on, and kept what the system lets it: one second, or five.
+    # The helper process kept running and buffered what the system allows: one second, or five.
     assert 1 < sum(gap["seconds"] for gap in gaps) < stopped_s + 0.5
     status = [e for e in events if e["type"] == "status"][-1]
     assert status["samples_lost"] == sum(gap["samples"] for gap in gaps)
     assert status["clock_steps"] == 0
     updates = [(at, e) for at, e in heard if e["type"] == "update"]
     drifts = [e["time"] - e["stream_time"] for _, e in updates]
-    assert max(drifts) - min(drifts) < 0.5  # what was lost is as long as the time
+    assert max(drifts) - min(drifts) < 0.5  # the loss is as long as the pause
     assert clock_error_s(updates) < 0.5
 
 
 @pytest.mark.timeout(180)
 def test_a_change_of_the_system_clock_is_followed(tmp_path: Path) -> None:
-    """By an hour, and back: as at boot, where there is no battery, and by a wrong hand."""
+    """By an hour, and back: as at boot without a clock battery, or by mistake."""
     shift = tmp_path / "shift"
     shift.write_text("0")
     clock = str(Path(__file__).parents[1] / "support" / "fake_clock")

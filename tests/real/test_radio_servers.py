@@ -92,7 +92,7 @@ def test_one_daemon_follows_three_stations_their_titles_and_their_return(
     for mount in mounts:
         updates = of(heard, mount)
         assert [e["seq"] for _, e in updates] == list(range(len(updates)))
-        # The server's burst at the beginning does not set the clock wrong.
+        # The server's initial burst does not set the clock wrong.
         assert clock_error_s(of(heard, mount, began)) < 0.7
         playing = [e["now_playing"] for _, e in updates if e["now_playing"]]
         assert playing[-1]["raw"] == SONG

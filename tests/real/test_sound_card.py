@@ -58,7 +58,7 @@ def test_thirty_seconds_travel_from_the_card_to_another_process(
         assert abs(sum(event["smoothed"].values()) - 1) < 1e-6
     delays = [at - event["time"] for at, event in updates]
     assert min(delays) >= -0.05
-    assert np.median(delays) < 0.5  # one of them may meet a moment at which the machine stood still
+    assert np.median(delays) < 0.5  # one of them may coincide with a stall of the machine
     steps = np.diff([e["stream_time"] for _, e in updates])
     np.testing.assert_allclose(steps, 1.0)
     assert np.median([e["level_dbfs"] for _, e in updates[2:]]) == pytest.approx(-20, abs=8)
@@ -79,14 +79,14 @@ def test_card_and_file_give_the_same_decisions(sound_server: SoundServer, song: 
             player.wait(60)
         daemon.terminate()
         assert daemon.wait(5) == 0
-    # The card hears digital silence before and after; the file begins with its first sample.
+    # The card records digital silence before and after; the file starts with its first sample.
     live = [e for _, e in heard if e["type"] == "update" and e["level_dbfs"] is not None]
-    told = events_of(
+    events = events_of(
         streamgenre("listen", "--input", song, "--pace", "fast", *alone, env=env).stdout
     )
-    filed = [e for e in told if e["type"] == "update"]
+    filed = [e for e in events if e["type"] == "update"]
     assert abs(len(live) - len(filed)) <= 2
-    # The card's hops begin somewhere within the file's: a change may fall into the next one.
+    # The card's hops start somewhere within the file's: a change may fall into the next one.
     agreed = [
         e["genre"] in {near["genre"] for near in filed[max(0, i - 1) : i + 2]}
         for i, e in enumerate(live)
@@ -123,7 +123,7 @@ def test_an_unplugged_card_is_waited_for(sound_server: SoundServer, song: Path) 
     assert plugged - unplugged - 1 < gap["seconds"] < 20
     updates = [(at, e) for at, e in heard if e["type"] == "update"]
     assert [e["seq"] for _, e in updates] == list(range(len(updates)))
-    # The lost seconds are counted: wall time is still true after the gap.
+    # The lost seconds are counted: wall time is still correct after the gap.
     assert clock_error_s(updates) < 0.5
     assert updates[-1][1]["level_dbfs"] is not None
     states = [e["state"] for _, e in heard if e["type"] == "source"]
@@ -146,8 +146,8 @@ def test_a_card_that_cannot_be_opened_is_an_error_or_is_waited_for(
     heard: TimedEvents = []
     with start(*flags, "--wait-for-device", env=env) as daemon:
         collect(daemon, heard)
-        told = wait_for(heard, 20, type="source", state="connecting")
-        assert "cannot be opened" in told["detail"]
+        event = wait_for(heard, 20, type="source", state="connecting")
+        assert "cannot be opened" in event["detail"]
         sound_server.plug()
         wait_for(heard, 40, type="update")
         daemon.terminate()

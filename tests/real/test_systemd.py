@@ -40,7 +40,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 
 @pytest.fixture
 def service(box: Box) -> Iterator[Box]:
-    """The service, started anew, with a watchdog and pauses that a test can wait for."""
+    """The service, restarted, with a watchdog and pauses that a test can wait for."""
     box.write("/etc/streamgenre/config.toml", f'model = "lite"\n{SETTINGS}')
     box.must("systemd-tmpfiles", "--create", "/usr/local/lib/tmpfiles.d/streamgenre.conf")
     override(box, "WatchdogSec=4", "RestartSec=100ms")
@@ -57,7 +57,7 @@ def override(box: Box, *lines: str) -> None:
 
 
 def until_shown(box: Box, name: str, text: str, seconds: float = 20) -> None:
-    """Wait until a property of the service begins with a text."""
+    """Wait until a property of the service starts with a text."""
     until(lambda: box.show("streamgenre", name).startswith(text), seconds)
 
 
@@ -101,7 +101,7 @@ def test_the_template_differs_only_in_names() -> None:
 
 
 def test_each_line_has_a_reason() -> None:
-    """Every setting of the service has a comment over it, or over the group that it is in."""
+    """Every setting of the service has a comment above it or above its group."""
     lines = (ROOT / "systemd" / "streamgenre.service").read_text().partition("[Service]")[2]
     for group in re.split(r"\n(?=#)", lines.partition("[Install]")[0].strip()):
         assert group.startswith("#") or "Type=notify" in group, group
@@ -121,17 +121,17 @@ def test_the_service_runs_in_its_sandbox_and_reports_its_status(service: Box) ->
     assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
     until_shown(service, "StatusText", "1 station live; last update")
 
-    told = json.loads(service.must(*SERVICE_STATUS, "--json"))
-    assert (told["active"], told["sub"], told["restarts"]) == ("active", "running", 0)
-    assert told["main_pid"] == int(pid)
-    (kitchen,) = told["stations"]
+    report = json.loads(service.must(*SERVICE_STATUS, "--json"))
+    assert (report["active"], report["sub"], report["restarts"]) == ("active", "running", 0)
+    assert report["main_pid"] == int(pid)
+    (kitchen,) = report["stations"]
     assert (kitchen["station"], kitchen["source_state"]) == ("kitchen", "live")
     assert kitchen["last_update_age_s"] < 5
     assert 5 < kitchen["open_files"] < 100
     assert 5 < kitchen["threads"] < 50
     assert "kitchen: live" in service.must(*SERVICE_STATUS)
 
-    # The settings are the service's: others cannot read them, and do very well without.
+    # Other users cannot read the service's settings, and work well without them.
     nobody = ("runuser", "-u", "nobody", "--")
     assert service.run(*nobody, "cat", "/etc/streamgenre/config.toml").returncode != 0
     assert "no file" in service.must(*nobody, PROGRAM, "config", "show")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Terminal:
-    """A shell in tmux, on a tmux server of its own."""
+    """A shell in tmux, on a separate tmux server."""
 
     def __init__(self, width: int, height: int) -> None:
         self._socket = f"streamgenre-{uuid.uuid4().hex[:8]}"
@@ -109,8 +109,8 @@ def test_listen_draws_resizes_and_restores_the_terminal(
         terminal.until(lambda s: "echo icanon" in s)
         subscriber.terminate()
         assert subscriber.stdout is not None
-        told = events_of(subscriber.stdout.read())
-    assert [e["type"] for e in told[-3:]] == ["segment", "source", "status"]  # the last ones came
+        events = events_of(subscriber.stdout.read())
+    assert [e["type"] for e in events[-3:]] == ["segment", "source", "status"]  # all arrived
 
 
 def test_the_dashboard_shows_a_daemon_on_another_endpoint(
@@ -129,7 +129,7 @@ def test_the_dashboard_shows_a_daemon_on_another_endpoint(
         terminal.key("C-c")
         terminal.until(lambda s: "code=0" in s, seconds=3)
         assert terminal.ask("#{alternate_on}") == "0"
-        assert daemon.poll() is None  # the daemon does not notice
+        assert daemon.poll() is None  # the daemon is not affected
         daemon.terminate()
         assert daemon.wait(5) == 0
 

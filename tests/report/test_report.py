@@ -1,4 +1,4 @@
-"""A day as a picture: whole, inert, in the dashboard's colours."""
+"""A day as a picture: complete, without active content, in the dashboard's colours."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ HOSTILE = (
 
 
 class Page(HTMLParser):
-    """What a browser would see."""
+    """The page as a browser would see it."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ def day_of(path: Path, station: str = "kitchen") -> DayData:
 
 
 def check_inert(text: str) -> Page:
-    """Nothing in a page runs, loads or leads anywhere."""
+    """A page contains no scripts, external resources or links."""
     seen = Page(text)
     assert seen.open == []
     tags = {tag for tag, _ in seen.tags}
@@ -228,9 +228,9 @@ def test_unrecorded_time_is_shown_as_such(path: Path) -> None:
     last = missing(data)[-1]
     assert last.end == T0 + 86_400
     assert last.start == pytest.approx(data.segments[-1].end, abs=300)
-    told = data.recorded_s + sum(g.seconds for g in data.gaps)
-    told += sum(m.seconds for m in missing(data))
-    assert told == pytest.approx(86_400, abs=2)
+    total_s = data.recorded_s + sum(g.seconds for g in data.gaps)
+    total_s += sum(m.seconds for m in missing(data))
+    assert total_s == pytest.approx(86_400, abs=2)
 
 
 def test_the_rest_of_the_current_day_is_not_missing(path: Path) -> None:
@@ -307,7 +307,7 @@ def test_letters_are_legible_on_their_genre_colour(path: Path, tmp_path: Path) -
 
 
 def test_the_page_contains_the_drawings_of_the_html(path: Path) -> None:
-    """PNG and PDF are made from what the HTML shows: every segment and gap, and all cells."""
+    """PNG and PDF contain everything that the HTML shows: every segment and gap, and all cells."""
     data = day_of(path)
     sheet = ElementTree.fromstring(svg_page(data, DARK))
     drawings = {d.get("aria-label"): d for d in sheet.iter("{http://www.w3.org/2000/svg}svg")}
@@ -373,7 +373,7 @@ def test_pictures_of_hostile_titles_are_drawn(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (("--out", "r.gif"), 2, "ends in .html, .png or .pdf"),
         (("--out", "r"), 2, "ends in .html, .png or .pdf"),
@@ -385,11 +385,11 @@ def test_pictures_of_hostile_titles_are_drawn(tmp_path: Path) -> None:
     ],
 )
 def test_bad_arguments_are_explained(
-    path: Path, arguments: tuple[str, ...], code: int, told: str
+    path: Path, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     done = streamgenre("report", "--history", path, *arguments)
     assert done.returncode == code
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -1,4 +1,4 @@
-"""What FFmpeg may open for a file or a stream, and what differs among releases of PyAV."""
+"""The files that FFmpeg may open for a file or a stream, and differences between PyAV releases."""
 
 from __future__ import annotations
 

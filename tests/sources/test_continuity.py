@@ -1,4 +1,4 @@
-"""Losses that nobody tells of, found by the clock."""
+"""Unreported losses, found by the clock."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def test_every_loss_is_counted_and_nothing_else(
     lost: dict[int, float],
     seed: int,
 ) -> None:
-    """A minute and a half of a wrong card, late blocks, bursts after a stand-still, and losses."""
+    """A minute and a half with a wrong card rate, late blocks, bursts after a stall, and losses."""
     rng = np.random.default_rng(seed)
     continuity = Continuity(RATE)
-    told = not held_up  # a loss that is told is counted at once, without waiting for the burst
+    reported = not held_up  # a reported loss is counted at once, without waiting for the burst
     captured, before, free_at, found = 0.0, 0.0, 0.0, 0
     for number, jitter in enumerate(rng.exponential(jitter_s, 2800)):
-        overflowed = told and number in lost
+        overflowed = reported and number in lost
         captured += BLOCK / (RATE * (1 + ppm * 1e-6)) + lost.get(number, 0.0)
         free_at = max([free_at, *(captured + for_s for at, for_s in held_up if at == number)])
         arrived = max(before, free_at, captured + float(jitter))
@@ -49,9 +49,9 @@ def test_samples_that_the_daemon_could_not_take_are_counted_once() -> None:
     continuity = Continuity(RATE)
     arrived, found = 0.0, 0
     for number in range(400):
-        told = 10 * BLOCK if number == 200 else 0
-        arrived += (BLOCK + told) / RATE
-        found += continuity.missing(BLOCK, arrived, dropped=told, overflowed=False)
+        reported = 10 * BLOCK if number == 200 else 0
+        arrived += (BLOCK + reported) / RATE
+        found += continuity.missing(BLOCK, arrived, dropped=reported, overflowed=False)
     assert found == 10 * BLOCK
 
 

@@ -42,7 +42,7 @@ QUICK = DeviceSettings(stall_s=0.5, backoff_first_s=0.05, backoff_longest_s=0.2)
 
 
 class World:
-    """What the fake library shows."""
+    """The state that the fake library shows."""
 
     def __init__(self, file: Path, root: Path) -> None:
         self._file = file
@@ -123,7 +123,7 @@ def source(world: World) -> Iterator[DeviceSource]:
     source.stop()
 
 
-def told(source: DeviceSource) -> list[StateChange]:
+def changes(source: DeviceSource) -> list[StateChange]:
     return list(source.state_changes)
 
 
@@ -140,7 +140,7 @@ def helpers() -> list[psutil.Process]:
     return [p for p in psutil.Process().children() if "device/helper.py" in " ".join(p.cmdline())]
 
 
-# ---- which one is meant -------------------------------------------------------------------------
+# ---- device selection ---------------------------------------------------------------------------
 
 
 def test_devices_are_selected_by_name_or_id(world: World) -> None:
@@ -220,7 +220,7 @@ def test_the_doctor_survives_whatever_portaudio_does(
     tables = (f'[[station]]\nname = "{name}"\ninput = "{name}"\n' for name in (MIC, "pulse"))
     config.write_text(f'[bus]\npublish = "{free_endpoint()}"\n' + "".join(tables))
 
-    def told() -> list[tuple[str, str, str]]:
+    def findings() -> list[tuple[str, str, str]]:
         done = streamgenre("doctor", "--config", config, "--json", env=dict(os.environ))
         found = json.loads(done.stdout)["findings"]
         assert {"program", "disk"} <= {f["check"] for f in found}
@@ -231,16 +231,16 @@ def test_the_doctor_survives_whatever_portaudio_does(
         ]
 
     world.set(rates=[48_000])
-    library, mic, pulse = told()
+    library, mic, pulse = findings()
     assert library == ("PortAudio", "ok", "PortAudio that misbehaves on purpose")
     assert mic[1:] == ("ok", f"{MIC!r}: 48000 Hz, 2 channels; opens at 48000 Hz")
     assert pulse[1:] == ("ok", "'pulse': 48000 Hz, 32 channels; opens at 48000 Hz")
     world.set(open_error="Device unavailable")
     words = f"{MIC!r} exists but cannot be opened now (Device unavailable)"
-    assert told()[1] == ("input", "note", words)
+    assert findings()[1] == ("input", "note", words)
     world.set(dies=True)
     gone = "the helper process has ended"
-    assert [(verdict, gone in says) for _, verdict, says in told()] == [("problem", True)] * 3
+    assert [(verdict, gone in says) for _, verdict, says in findings()] == [("problem", True)] * 3
     world.set(dies=False, open_hangs=True)
     monkeypatch.setattr(client, "ANSWER_S", 1.0)
     (found,) = inputs(Subject(inputs=(MIC,)))
@@ -250,11 +250,11 @@ def test_the_doctor_survives_whatever_portaudio_does(
     hangs = "the sound system does not answer for 1 s"
     assert [(f.verdict, hangs in f.says) for f in both] == [("problem", True)] * 3
     monkeypatch.setenv("FAKE_PORTAUDIO", "/nonexistent")
-    library = told()[0]
+    library = findings()[0]
     assert library[1:] == ("problem", "not installed: sound cards cannot be used")
 
 
-# ---- there, away and back -----------------------------------------------------------------------
+# ---- missing, lost and found again --------------------------------------------------------------
 
 
 def test_a_missing_device_is_an_error_or_waited_for(world: World) -> None:
@@ -288,10 +288,10 @@ def test_a_device_is_found_again_with_another_number_and_rate(
     unplugged = time.monotonic()
     world.plug(CAM)
     until(lambda: source.state == "lost")
-    assert "is missing" in told(source)[-1].detail or "stopped" in told(source)[-1].detail
+    assert "is missing" in changes(source)[-1].detail or "stopped" in changes(source)[-1].detail
     time.sleep(0.5)
     assert len(world.opened) == 1
-    # Back as card 3, where another now has its old number; it knows other rates, and is mono.
+    # Back as card 3, since another card now has its old number; it has other rates and is mono.
     world.card(1, "Other", usb=("1-1.3", "1111:2222", None))
     world.card(3, "Audio", usb=("1-1.2", "0d8c:0014", None))
     there = [{"name": n, "max_input_channels": 1} for n in (MIC, "USB Audio: Line In (hw:3,0)")]
@@ -302,7 +302,7 @@ def test_a_device_is_found_again_with_another_number_and_rate(
         "USB Audio: Line In (hw:3,0)",
         44_100,
     )
-    assert (source.rate, source.channels) == (RATE, 2)  # what the station was made for
+    assert (source.rate, source.channels) == (RATE, 2)  # its first format
     ring = source.ring
     assert ring is not None
     (gap,) = losses(source)
@@ -326,7 +326,7 @@ def test_another_device_with_the_same_name_is_not_used(world: World, source: Dev
     time.sleep(0.8)
     assert source.state == "lost"
     assert len(world.opened) == 1
-    world.card(1, "Audio", usb=("1-1.4", "0d8c:0014", None))  # the very kind, in another socket
+    world.card(1, "Audio", usb=("1-1.4", "0d8c:0014", None))  # the same model in another socket
     until(lambda: source.state == "live")
 
 
@@ -350,8 +350,8 @@ def test_a_busy_device_is_retried(world: World) -> None:
     world.set(open_error="Device unavailable")
     source = listening("line in")
     until(lambda: bool(source.state_changes))
-    assert told(source)[0].state == "connecting"
-    assert "Device unavailable" in told(source)[0].detail
+    assert changes(source)[0].state == "connecting"
+    assert "Device unavailable" in changes(source)[0].detail
     world.set(open_error="")
     until(lambda: source.state == "live")
     source.stop()
@@ -369,7 +369,7 @@ def test_without_waiting_a_device_that_cannot_be_opened_at_first_is_a_failure(wo
     source.start()
     until(lambda: source.state == "live")
     world.set(open_error="Device unavailable", frozen=True)
-    until(lambda: "cannot be opened" in told(source)[-1].detail)
+    until(lambda: "cannot be opened" in changes(source)[-1].detail)
     assert source.state == "lost"  # it was open: now it is waited for
     world.set(open_error="", frozen=False)
     until(lambda: source.state == "live")
@@ -390,7 +390,7 @@ def test_what_keeps_a_station_from_starting_is_first_reported_as_an_event(world:
     assert (done.returncode, done.stdout) == (1, "")
 
 
-# ---- faults of a stream -------------------------------------------------------------------------
+# ---- stream errors ------------------------------------------------------------------------------
 
 
 def test_a_frozen_stream_that_claims_to_be_active_is_lost_and_reopened(
@@ -398,7 +398,7 @@ def test_a_frozen_stream_that_claims_to_be_active_is_lost_and_reopened(
 ) -> None:
     world.set(frozen=True)
     until(lambda: source.state == "lost")
-    assert "delivers no sound" in told(source)[-1].detail
+    assert "delivers no sound" in changes(source)[-1].detail
     world.set(frozen=False)
     until(lambda: source.state == "live")
     assert len(world.opened) >= 2
@@ -426,7 +426,7 @@ def test_a_callback_error_is_reported_and_the_device_reopened(
 ) -> None:
     world.set(broken=True)
     until(lambda: source.state == "lost")
-    assert "TypeError" in told(source)[-1].detail
+    assert "TypeError" in changes(source)[-1].detail
     world.set(broken=False)
     until(lambda: source.state == "live")
 

@@ -1,4 +1,4 @@
-"""Folders and lists of files as one station, and the texts that lists may be."""
+"""Folders and playlists of files as one station, and the playlist formats."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ RATE = 8_000
 
 
 def heard(source: PacedSource, seconds: float = 1e9) -> tuple[np.ndarray, list[tuple[int, str]]]:
-    """The samples of a source, up to so many seconds, and its titles with their places."""
+    """The samples of a source, up to ``seconds``, and its titles with their positions."""
     source.start()
     blocks: list[np.ndarray] = []
     titles: list[tuple[int, str]] = []
@@ -116,13 +116,13 @@ def test_unplayable_files_are_reported_once_and_skipped(
         samples, titles = heard(source, 2.0)
     assert [title for _, title in titles][:5] == ["1", "3", "1", "3", "1"]
     assert len(samples) >= 2 * RATE
-    told = [
+    messages = [
         change.detail for change in source.state_changes if change.state == "live" and change.detail
     ]
-    assert len(told) == 2
-    assert "2 \ufffd [2J.mp3: cannot be read as audio" in told[0]
-    assert "4.wav: no such file" in told[1]
-    assert [record.getMessage() for record in caplog.records] == told
+    assert len(messages) == 2
+    assert "2 \ufffd [2J.mp3: cannot be read as audio" in messages[0]
+    assert "4.wav: no such file" in messages[1]
+    assert [record.getMessage() for record in caplog.records] == messages
 
 
 def test_thousands_of_errors_are_not_thousands_of_lines(
@@ -206,8 +206,8 @@ def test_playlists_can_be_given_on_the_command_line(tmp_path: Path, stateful_fol
     assert done.returncode == 0
     assert done.stderr.count("A - 0.flac") == 1
     events = events_of(done.stdout)
-    told = [(e["stream_time"], e["artist"], e["title"]) for e in events if e["type"] == "title"]
-    assert told == [(0, "A", "1"), (2.25, "A", "2")]
+    titles = [(e["stream_time"], e["artist"], e["title"]) for e in events if e["type"] == "title"]
+    assert titles == [(0, "A", "1"), (2.25, "A", "2")]
     order = [e["stream_time"] for e in events if e["type"] in ("title", "update")]
     assert order == [0, 1, 2, 2.25, 3, 4, 4.5]
     (tmp_path / "A - 1.wav").write_bytes(b"")
@@ -222,14 +222,14 @@ def test_a_stream_among_files_is_reported_once(tmp_path: Path, stateful_folder: 
     short_files(tmp_path, "1.wav", seconds=1.5)
     path = tmp_path / "a.m3u"
     path.write_text("1.wav\nhttp://u:secret@radio.example/x?k=secret\nhttp:/u:secret@h/y\n")
-    told = "skipped a stream among files: http://radio.example/x?…"
+    message = "skipped a stream among files: http://radio.example/x?…"
     done = streamgenre("probe", path, "--seconds", "3", "--model", stateful_folder)
     assert done.returncode == 0
-    assert done.stderr.count(told) == 1
+    assert done.stderr.count(message) == 1
     assert "secret" not in done.stderr + done.stdout
     source = open_playlist(path, pace="fast", order=Order(loop=True))
     heard(source, 4.0)
-    assert [change.detail for change in source.state_changes].count(told) == 1
+    assert [change.detail for change in source.state_changes].count(message) == 1
 
 
 # ---- lists --------------------------------------------------------------------------------------
@@ -340,7 +340,7 @@ def test_huge_lists_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     listing = list_files(many)
     assert len(listing.files) == 1000
     assert "only the first" in listing.problems[-1]
-    for depth in range(6):  # each leads ten times to the next
+    for depth in range(6):  # each names the next one ten times
         (tmp_path / f"{depth}.m3u").write_text(f"{depth + 1}.m3u\n" * 10)
     (tmp_path / "6.m3u").write_text("x.wav\n" * 10)
     assert list_files(tmp_path / "0.m3u").looked_at <= 1010

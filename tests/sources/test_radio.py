@@ -1,4 +1,4 @@
-"""Radio against servers that misbehave, and what stations weave into their streams."""
+"""Radio against servers that misbehave, and the metadata in their streams."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ OK = b"HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n"
 
 
 def woven(audio: bytes, interval: int, titles: list[bytes]) -> bytes:
-    """An ICY stream, as a server makes it."""
+    """An ICY stream as a server sends it."""
     out = bytearray()
     for number, start in enumerate(range(0, len(audio), interval)):
         piece = audio[start : start + interval]
@@ -208,16 +208,16 @@ def test_no_part_of_a_login_or_query_appears_in_an_error(
     scheme: str, divider: str, user: str, password: str, query: str
 ) -> None:
     url = f"{scheme}{divider}{user}:{password}@127.0.0.1:1/a.mp3?token={query}"
-    told = redacted(url) + input_name(url)
+    text = redacted(url) + input_name(url)
     try:
         source, _ = open_input(StationSettings(input=url))
         assert isinstance(source, RadioSource)
         if divider == "://":
             require_usable(url)
-            told += source.name
+            text += source.name
     except (InputError, SettingsError) as error:
-        told += str(error)
-    assert "SECRET" not in told
+        text += str(error)
+    assert "SECRET" not in text
 
 
 @pytest.mark.parametrize(
@@ -380,12 +380,12 @@ def test_a_broken_stream_reconnects(server: Any, mp3: bytes, quick: None) -> Non
     assert samples >= 8 * 44_100
     assert losses[0].reason == "reconnect"
     assert losses[0].samples > 0.5 * 44_100
-    first, again = list(source.titles)[:2]  # it is a new stream: what it says is told anew
+    first, again = list(source.titles)[:2]  # it is a new stream: its title is reported again
     assert first.title == again.title
     assert again.at > losses[0].samples
-    told = [n.state for n in source.state_changes]
-    assert told[:3] == ["live", "lost", "live"]
-    assert told[-1] == "ended"
+    states = [n.state for n in source.state_changes]
+    assert states[:3] == ["live", "lost", "live"]
+    assert states[-1] == "ended"
 
 
 def test_titles_in_the_stream_are_reported_once(server: Any, mp3: bytes, quick: None) -> None:
@@ -500,7 +500,7 @@ def test_a_dead_host_is_tried_about_forty_times_an_hour(monkeypatch: pytest.Monk
 
 
 def in_real_time(mp3: bytes) -> Callable[[socket.socket, bytes], None]:
-    """What a station does: two seconds at once, then 64 kb a second, for ever."""
+    """Act as a station does: send two seconds at once, then 64 kb a second, for ever."""
 
     def behave(connection: socket.socket, _: bytes) -> None:
         connection.sendall(OK + mp3[:16_000])
@@ -545,7 +545,7 @@ def murmur(connection: socket.socket, _: bytes) -> None:
         time.sleep(0.1)
 
 
-FAULTS: dict[str, tuple[Callable[[socket.socket, bytes], None], str]] = {
+FAILURES: dict[str, tuple[Callable[[socket.socket, bytes], None], str]] = {
     "redirects": (lambda c, _: c.sendall(REDIRECT), "redirect"),
     "page": (lambda c, _: c.sendall(PAGE), "is a text/html page"),
     "noise": (lambda c, _: endless(c, OK, bytes(range(256)) * 256), ""),
@@ -574,18 +574,18 @@ def test_bad_stations_recover_and_never_delay_a_good_one(
     well = threading.Event()
     good = in_real_time(mp3)
 
-    def with_fault(fault: Any) -> Callable[[socket.socket, bytes], None]:
+    def with_failure(misbehave: Any) -> Callable[[socket.socket, bytes], None]:
         def behave(connection: socket.socket, request: bytes) -> None:
             if well.is_set():
                 good(connection, request)
             else:
-                fault(connection, mp3)
+                misbehave(connection, mp3)
 
         return behave
 
-    def told(name: str) -> bool:
+    def was_lost(name: str) -> bool:
         return any(
-            event["state"] == "lost" and FAULTS[name][1] in event["detail"]
+            event["state"] == "lost" and FAILURES[name][1] in event["detail"]
             for _, event in listening.of(name, "source")
             if event["detail"]
         )
@@ -595,13 +595,13 @@ def test_bad_stations_recover_and_never_delay_a_good_one(
         after = [e for heard_at, e in listening.of(name, "update") if heard_at > at]
         return last["state"] == "live" and len(after) >= 2
 
-    urls = {name: server(with_fault(fault)).url for name, (fault, _) in FAULTS.items()}
+    urls = {name: server(with_failure(misbehave)).url for name, (misbehave, _) in FAILURES.items()}
     with LiveEngine({"good": server(good).url, **urls}, stateful_folder) as listening:
-        until(lambda: all(map(told, FAULTS)), 30)
+        until(lambda: all(map(was_lost, FAILURES)), 30)
         well.set()
-        until(lambda: all(map(is_back, FAULTS)), 30)
+        until(lambda: all(map(is_back, FAILURES)), 30)
     listening.assert_unbroken("good")
-    for name in FAULTS:
+    for name in FAILURES:
         assert listening.sources[name].failure is None
         states = listening.states(name)
         returns = "-".join(states[states.index("live") :]).count("lost-live")

@@ -164,7 +164,7 @@ def test_every_raw_format_is_read_however_the_pipe_splits_it(name: str) -> None:
     blocks = read_raw(reader, RawFormat(channels=2, format=name))  # type: ignore[arg-type]
     sent = 0
     while sent < len(data):
-        sent += os.write(writer, data[sent : sent + 8191])  # no whole number of frames
+        sent += os.write(writer, data[sent : sent + 8191])  # not a whole number of frames
         pieces.append(next(blocks))
     os.close(writer)
     pieces.extend(blocks)
@@ -228,7 +228,7 @@ def test_the_demo_has_four_styles_a_gap_and_a_silence() -> None:
     assert len(spectra) >= 4
     for i, a in enumerate(spectra):
         for b in spectra[:i]:
-            assert np.abs(a - b).mean() > 0.1  # they do not sound alike
+            assert np.abs(a - b).mean() > 0.1  # they sound different
 
 
 # ---- threads ------------------------------------------------------------------------------------

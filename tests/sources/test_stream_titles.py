@@ -1,4 +1,4 @@
-"""Titles that streams carry beside ICY, each at the sample where it belongs."""
+"""Stream titles other than ICY, each at its sample."""
 
 from __future__ import annotations
 
@@ -283,7 +283,7 @@ def test_features_missing_from_ffmpeg_are_named() -> None:
         pytest.skip("this PyAV knows srt")
 
 
-# ---- whatever a server sends --------------------------------------------------------------------
+# ---- arbitrary server data ----------------------------------------------------------------------
 
 
 @given(

@@ -43,8 +43,8 @@ def _programme(seed: int) -> NDArray[np.float32]:
 def music(seconds: float, *, seed: int = 0, rate: int = 44_100) -> NDArray[np.float32]:
     """The demo programme's music without its gap, up to a minute, shape (n,).
 
-    With the noise that 16-bit audio has: pure synthesis has bands that are emptier than float32
-    can tell, and there the logarithm shows rounding.
+    With the noise that 16-bit audio has: pure synthesis has bands below the precision of
+    float32, and there the logarithm shows rounding.
     """
     samples = _programme(seed)[: int(seconds * 44_100)]
     if rate != 44_100:

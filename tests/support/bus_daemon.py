@@ -1,7 +1,7 @@
-"""A daemon without audio, in a process of its own: the real bus with made-up events.
+"""A daemon without audio, in its own process: the real bus with made-up events.
 
-Usage: ``python tests/bus_daemon.py ENDPOINT [options]``; prints the endpoint, then publishes until
-SIGTERM.
+Usage: ``python tests/support/bus_daemon.py ENDPOINT [options]``; prints the endpoint, then
+publishes until SIGTERM.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def main() -> None:
             publisher.send(station.source())
             publisher.send(station.title())
         count = 0
-        told = float("-inf")
+        last_status = float("-inf")
         while not stop:
-            status_due = time.monotonic() - told >= 2
+            status_due = time.monotonic() - last_status >= 2
             for station in stations:
                 publisher.send(station.update())
                 if count % 10 == 9:
@@ -55,7 +55,7 @@ def main() -> None:
                 if status_due:
                     publisher.send(station.status(publisher.stats))
             if status_due:
-                told = time.monotonic()
+                last_status = time.monotonic()
             count += 1
             select.select([], [], [], args.hop)  # libfaketime breaks time.sleep
 

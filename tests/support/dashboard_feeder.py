@@ -1,4 +1,4 @@
-"""Runs the dashboard on made-up events: ``feeder.py endless|crash|end|handled|several``."""
+"""Dashboard on made-up events: ``dashboard_feeder.py endless|crash|end|handled|several``."""
 
 from __future__ import annotations
 

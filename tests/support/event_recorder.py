@@ -42,6 +42,6 @@ def wait_for(heard: TimedEvents, seconds: float, **wanted: object) -> dict[str, 
 def clock_error_s(updates: TimedEvents) -> float:
     """Return how far the ``time`` of the last updates is off, in seconds: the least of three.
 
-    Where the machine stood still for a moment one of them comes late, and its time is right.
+    If the machine stalls for a moment, one of them arrives late, but its time is right.
     """
     return float(min(abs(at - event["time"]) for at, event in updates[-3:]))

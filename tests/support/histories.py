@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class HistoryWriter:
-    """Writes events into a history when it is told to."""
+    """Writes events into a history on request."""
 
     def __init__(self, path: Path, **pending: int) -> None:
         self.path = path
@@ -35,7 +35,7 @@ class HistoryWriter:
         self.pending.clear()
 
     def end(self) -> None:
-        """End in good order."""
+        """Shut down cleanly."""
         self.recorder.end()
         self.flush()
         self.store.end()
@@ -48,7 +48,7 @@ class HistoryWriter:
 
 
 def record(path: Path, events: Iterable[Any], *, every: int = 5) -> None:
-    """Write events into a history, a flush every so many events, and end in good order."""
+    """Write events into a history, flush after ``every`` events, and shut down cleanly."""
     writer = HistoryWriter(path)
     for number, event in enumerate(events, start=1):
         writer.recorder.take(event)
@@ -58,7 +58,7 @@ def record(path: Path, events: Iterable[Any], *, every: int = 5) -> None:
 
 
 def rows(path: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:
-    """What a query finds, through SQLite alone."""
+    """The rows that a query returns, through SQLite alone."""
     with sqlite3.connect(path) as connection:
         found = connection.execute(sql, values).fetchall()
     connection.close()

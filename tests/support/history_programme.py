@@ -41,7 +41,7 @@ SONGS = (
 
 
 def programme_of(hour: int) -> dict[str, float]:
-    """What a station plays at an hour of the day."""
+    """The programme of a station at an hour of the day."""
     if hour < 6:
         return {"classical": 5, "jazz": 3, "blues": 1}
     if hour < 10:
@@ -122,7 +122,7 @@ class Programme:
         return Title(**self.head("title"), artist=artist or None, title=title or None, raw=raw)
 
     def dead_air(self, *, active: bool) -> DeadAir:
-        """It begins now, or ends now having begun at the last call."""
+        """Dead air starts now, or ends now if it started at the last call."""
         if active:
             self.silent_from = self.stream
         return DeadAir(
@@ -175,7 +175,7 @@ class Programme:
             yield self.title(*SONGS[songs % len(SONGS)])
             songs += 1
             length = int(self.rng.integers(140, 320))
-            if self.rng.random() < 0.3:  # an intro that sounds like something else
+            if self.rng.random() < 0.3:  # an intro that sounds like another genre
                 other = str(self.rng.choice(GENRES))
                 if other != genre:
                     yield from self.stretch("music", other, int(self.rng.integers(6, 30)))

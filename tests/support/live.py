@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 
-# What ends at once ends within this on a machine that has much else to do; a hang lasts far longer.
+# A prompt exit takes less than this even on a busy machine; a hang lasts far longer.
 PROMPT_S = 6.0
 
 

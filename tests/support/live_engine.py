@@ -64,4 +64,4 @@ class LiveEngine:
         assert [e["stream_time"] for _, e in updates] == [n + 1.0 for n in range(len(updates))]
         assert self.of(station, "gap") == []
         late = [at - e["time"] for at, e in updates]
-        assert max(late[2:]) - min(late[2:]) < 8  # a neighbour that blocks would cost 20 s
+        assert max(late[2:]) - min(late[2:]) < 8  # a station that blocks would cost 20 s

@@ -17,7 +17,7 @@ ROUND_S: Final = 0.05
 
 @dataclass(frozen=True)
 class Message:
-    """What came in one datagram."""
+    """The content of one datagram."""
 
     fields: dict[str, str]
     at: float = field(default_factory=time.monotonic)
@@ -28,7 +28,7 @@ class Message:
 
     @property
     def feeds(self) -> bool:
-        """Whether it feeds the watchdog."""
+        """Return whether this message is a watchdog signal."""
         return self.fields.get("WATCHDOG") == "1"
 
 
@@ -50,14 +50,14 @@ class Manager:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a service is started with."""
+        """The environment of a service."""
         variables = {"NOTIFY_SOCKET": self.address}
         if self.watchdog_s is not None:
             variables["WATCHDOG_USEC"] = str(round(self.watchdog_s * 1e6))
         return variables
 
     def listen(self, seconds: float) -> Iterator[Message]:
-        """Yield messages as they come, for so long."""
+        """Yield messages as they arrive, for a given time."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             if select.select([self._socket], [], [], ROUND_S)[0]:
@@ -74,7 +74,7 @@ class Manager:
         raise AssertionError(f"no {wanted} in {seconds} s; last were {self.heard[-5:]}")
 
     def wait_for_status(self, text: str, seconds: float = 20) -> Message:
-        """Return the next message whose status has a text in it."""
+        """Return the next message whose status contains a text."""
         for message in self.listen(seconds):
             if text in message.status:
                 return message

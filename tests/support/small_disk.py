@@ -48,7 +48,7 @@ class Disk:
 
 @contextmanager
 def small_disk(folder: Path, size: str = "2m") -> Iterator[Disk]:
-    """Mount the disk at a folder; skip where nobody may mount."""
+    """Mount the disk at a folder; skip where mounting is not allowed."""
     folder.mkdir()
     options = f"size={size},uid={os.getuid()}"
     if not _as_root("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SINK: Final = "tuner"
-# With rewinds it would wake every two seconds at first, and its first sound come so late.
+# With rewinds it would wake only every two seconds at first and delay its first sound.
 _CARD: Final = (f"sink_name={SINK}", "rate=44100", "norewinds=1")
 
 
@@ -54,7 +54,7 @@ class SoundServer:
         """End the server as a crash does."""
         pid = self._folder / "pulse" / "pid"
         os.kill(int(pid.read_text()), signal.SIGKILL)
-        pid.unlink()  # in a container nobody may reap the process, and it would seem to be alive
+        pid.unlink()  # in a container the process may never be reaped and would seem to be alive
 
     @property
     def pcm(self) -> str:

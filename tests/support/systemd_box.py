@@ -124,7 +124,7 @@ class Box:
 
 @contextmanager
 def systemd_box(folder: Path) -> Iterator[Box]:
-    """Boot one; skip where nobody may make namespaces."""
+    """Boot one; skip where namespaces are not allowed."""
     require_programs("unshare", "nsenter", "systemctl", "journalctl")
     if os.geteuid() != 0 or not Path(SYSTEMD).exists():
         pytest.skip("needs root and systemd's files")
@@ -158,7 +158,7 @@ def systemd_box(folder: Path) -> Iterator[Box]:
 
 
 def _cgroup() -> Path:
-    """Make a cgroup of the unified hierarchy for all that is in the box."""
+    """Make a cgroup of the unified hierarchy for all processes in the box."""
     for root in (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup")):
         if (root / "cgroup.procs").exists() and (root / "cgroup.controllers").exists():
             cgroup = root / f"streamgenre-box-{os.getpid()}"

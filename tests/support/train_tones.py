@@ -1,4 +1,4 @@
-"""A corpus of synthesised tones: each genre has a register of its own."""
+"""A corpus of synthesised tones: each genre has its own register."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The daemon's log, and how a flood of lines is held back."""
+"""The daemon's log, and how a flood of lines is limited."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LOG = logging.getLogger("streamgenre.test")
 
 
 class Pipe:
-    """A pipe that stands for standard error."""
+    """A pipe in place of standard error."""
 
     def __init__(self) -> None:
         self._reading, writing = os.pipe()
@@ -172,7 +172,7 @@ def test_a_storm_of_a_megabyte_a_second_costs_a_few_lines(
     assert "more like it" in said[-1]
 
 
-# ---- who reads ----------------------------------------------------------------------------------
+# ---- readers ------------------------------------------------------------------------------------
 
 
 def test_a_reader_that_does_not_read_costs_lines_but_no_time(
@@ -182,7 +182,7 @@ def test_a_reader_that_does_not_read_costs_lines_but_no_time(
     monkeypatch.setattr(repeats, "MAX_TOTAL", 1000)
     with logging_to(pipe):
         for _ in range(200):
-            LOG.warning("%s", "x" * 1000)  # three times what the pipe holds
+            LOG.warning("%s", "x" * 1000)  # three times the capacity of the pipe
         taken = len(pipe.lines())
         assert taken < 100
         LOG.warning("%s", "awake")

@@ -1,4 +1,4 @@
-"""The trunk made used to microphones, on tones and with random weights."""
+"""The trunk adapted to microphones, on tones and with random weights."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_changed_windows_come_closer_to_clean_ones(
     for version in (1, 2):
         assert apart(trained, version) < 0.9 * apart(weights, version)
     assert apart(trained, 0) < apart(weights, 1)
-    # Half of the way there.
+    # Half of the way.
     half = adapt(weights, heard, replace(SETTINGS, mix=0.5), without=fold)
     for kernel in ("conv2d_6/kernel", "dense/kernel"):
         middle = (weights[kernel] + trained[kernel]) / 2
@@ -155,7 +155,7 @@ def test_the_fold_held_out_is_not_used(
     assert np.abs(other[kernel] - expected[kernel]).max() > 1e-4
 
 
-def test_a_microphone_hears_what_was_played() -> None:
+def test_a_simulated_microphone_keeps_the_played_music() -> None:
     t = np.arange(5 * RATE) / RATE
     song = (0.2 * np.sin(2 * np.pi * 1500 * t)).astype(np.float32)
     levels = []
@@ -202,7 +202,7 @@ def test_every_fold_is_embedded_by_a_trunk_not_adapted_on_it(
 def test_fit_adapts_the_trunk_to_microphones_on_request(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Random weights bear less than trained ones, and blow rounding up.
+    # Random weights are less robust than trained ones and amplify rounding.
     monkeypatch.setattr(model_graph, "TOLERANCE", 1e-3)
     monkeypatch.setattr(microphone_training, "Settings", partial(Settings, learning_rate=2e-5))
     folder = write_corpus(tmp_path / "corpus", per_genre=2, seconds=(3.2, 4.0))
@@ -224,7 +224,7 @@ def test_fit_adapts_the_trunk_to_microphones_on_request(
     card = " ".join((tmp_path / "model" / "README.md").read_text().split())
     assert "on rooms, microphones and noise: for 12 epochs" in card
     assert "75% new" in card
-    # The published weights of what was trained are not in it any more.
+    # The published weights of the trained layers are no longer in it.
     graph = (tmp_path / "model" / "model.onnx").read_bytes()
     published = random_trunk()
     for name, there in (("dense_1/bias", True), ("dense/bias", False)):

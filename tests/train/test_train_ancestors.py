@@ -47,7 +47,7 @@ def sine(hertz: float, seconds: float = 0.5) -> NDArray[np.float64]:
 
 
 def fresh(ancestor: Ancestor) -> tuple[Assembly, Any]:
-    """A network with weights as they were drawn, and its function from frames to logits."""
+    """A network with random weights, and its function from frames to logits."""
     import keras
 
     keras.utils.set_random_seed(1)
@@ -63,14 +63,14 @@ def fresh(ancestor: Ancestor) -> tuple[Assembly, Any]:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_graph_from_mfcc_frames_gives_what_keras_gives(name: str) -> None:
+def test_a_graph_from_mfcc_frames_equals_keras(name: str) -> None:
     ancestor = replace(ANCESTORS[name], window_frames=130)
     assembly, predict = fresh(ancestor)
     frames = heard(tune(0, 7), ancestor.spec).astype(np.float32)
     windows = np.stack([frames[:130], frames[130:260]])
     serialised = ancestor_graph.export(ancestor, assembly, predict, windows, LABELS)
     assert b"Loop" not in serialised  # recurrent layers are fused
-    assert np.ptp(predict(windows), axis=0).max() > 1e-3  # the windows are told apart
+    assert np.ptp(predict(windows), axis=0).max() > 1e-3  # the windows differ
 
 
 def test_a_graph_that_differs_is_rejected() -> None:
@@ -93,7 +93,7 @@ def test_nearest_neighbours_are_the_same_in_onnx() -> None:
     asked = asked.astype(np.float32)
     assert nearest.logits(asked).argmax(axis=1).tolist() == list(range(LABELS))
     ancestor_graph.checked(nearest.graph(200), nearest.logits, asked)
-    # With the covariances' inverses wrong, others are near.
+    # With wrong inverses of the covariances, other neighbours are nearest.
     wrong = replace(nearest, inverses=nearest.inverses[::-1])
     with pytest.raises(TrainError, match="differs"):
         ancestor_graph.checked(wrong.graph(200), nearest.logits, asked)
@@ -129,7 +129,7 @@ def test_features_of_a_tone_show_its_pitch(hertz: float, pitch: int) -> None:
     assert chroma.max() == pytest.approx(1)
     band = int(np.searchsorted((200, 400, 800, 1600), hertz, side="right"))
     assert contrast.argmax() == band
-    assert hertz < middle[13] < 6000  # the centroid: the tone, drawn up by the noise
+    assert hertz < middle[13] < 6000  # the centroid: the tone, shifted up by the noise
 
 
 def some_windows(ancestor: Ancestor) -> clip_windows.Windows:
@@ -199,10 +199,10 @@ def test_the_command_makes_table_figures_and_model_folders(
     assert "| `kelly-cnn` |" in page
     assert "not run here" in words
     assert "made by file, artists unknown" in words
-    told = json.loads((out / "knn-psf.json").read_text("utf-8"))
-    assert told["artists"]["window"]["plain"] > 0.8  # the genres differ by 20 dB
-    assert told["authors"]["confusion"]["of"] == "clips"
-    assert np.sum(told["artists"]["confusion"]["counts"]) == 12
+    record = json.loads((out / "knn-psf.json").read_text("utf-8"))
+    assert record["artists"]["window"]["plain"] > 0.8  # the genres differ by 20 dB
+    assert record["authors"]["confusion"]["of"] == "clips"
+    assert np.sum(record["artists"]["confusion"]["counts"]) == 12
     assert (out / "knn-psf-artists.svg").is_file()
     for name in ("bud-mlp", "knn-psf"):
         model = load_model(str(folders / name))
@@ -212,7 +212,7 @@ def test_the_command_makes_table_figures_and_model_folders(
     quiet = heard(0.1 * tune(103, 30), model.manifest.features).astype(np.float32)
     assert model.update(["quiet"], [quiet]).logits.argmax() == 1
     assert model.update(["loud"], [rows]).logits.argmax() == 0
-    # What was finished is not done again; without its pictures and table they are made anew.
+    # Finished work is not repeated; missing pictures and tables are made again.
     (out / "README.md").unlink()
     capsys.readouterr()
     assert main(short) == 0

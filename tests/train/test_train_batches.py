@@ -29,7 +29,7 @@ def energies(n: int, seed: int = 0, level: float = -5.0) -> Any:
 
 
 def material() -> Material:
-    # Clip i is the constant i, so that every frame tells where it is from.
+    # Clip i is the constant i, so that every frame shows its origin.
     sizes = [60, 750, 62, 300]
     clips = [np.full((n, 40), i, np.float32) for i, n in enumerate(sizes)]
     return material_of(clips, [0, 0, 1, 1], ["a", "b", "", ""], 2)

@@ -362,7 +362,7 @@ def test_training_uses_the_features_of_the_daemon() -> None:
 
 
 def test_an_interrupt_swallowed_by_a_callback_ends_the_work_at_the_next_step() -> None:
-    before = signal.getsignal(signal.SIGINT)  # a job in the background may ignore it
+    before = signal.getsignal(signal.SIGINT)  # a background job may ignore it
     with Progress(quiet=True) as progress:
         progress.stage("training", 2)
         with suppress(KeyboardInterrupt):

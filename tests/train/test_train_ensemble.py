@@ -55,7 +55,7 @@ def test_an_ensemble_is_the_mean_of_its_members(
 ) -> None:
     together, alone = averaged(tmp_path, kinds, speech=speech)
     assert together.manifest.kind == kind
-    # The second station is younger, so that the two differ in how much of a window was heard.
+    # The second station is younger, so that their windows are filled differently.
     for number, n in enumerate(HOPS):
         stations = ["old"] if number < 2 else ["old", "young"]
         frames = [some_frames(rng, n) for _ in stations]
@@ -65,9 +65,9 @@ def test_an_ensemble_is_the_mean_of_its_members(
         np.testing.assert_allclose(together.probabilities(said), mean, atol=1e-6)
         assert np.ptp([model.probabilities(output) for model, output in each], axis=0).max() > 0.01
         if speech:
-            told = [np.asarray(model.speech(output)) for model, output in each]
+            speeches = [np.asarray(model.speech(output)) for model, output in each]
             np.testing.assert_allclose(
-                np.asarray(together.speech(said)), np.mean(told, axis=0), atol=1e-6
+                np.asarray(together.speech(said)), np.mean(speeches, axis=0), atol=1e-6
             )
         else:
             assert together.speech(said) is None
@@ -108,11 +108,11 @@ def test_only_members_with_a_speech_output_give_speech(
     together, alone = load_model(str(out)), load_model(str(one))
     for n in HOPS:
         frames = [some_frames(rng, n)]
-        told = together.speech(together.update(["a"], frames))
+        speeches = together.speech(together.update(["a"], frames))
         expected = alone.speech(alone.update(["a"], frames))
-        assert told is not None
+        assert speeches is not None
         assert expected is not None
-        np.testing.assert_allclose(told, expected, atol=1e-6)
+        np.testing.assert_allclose(speeches, expected, atol=1e-6)
 
 
 def test_folders_of_fold_models_are_averaged_fold_by_fold(

@@ -17,7 +17,7 @@ class Manifest:
 
 
 class Counting:
-    """Says how many frames it has heard since its reset: two logits, (frames, first value)."""
+    """Counts the frames since its reset: two logits, (frames, first value)."""
 
     manifest = Manifest()
 

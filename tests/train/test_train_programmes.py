@@ -70,7 +70,7 @@ def test_a_programme_comes_from_its_seed_and_from_the_cache(tmp_path: Path) -> N
     other = training_programmes.embed(replace(job, seed=77), tmp_path / "two")[0]
     np.testing.assert_array_equal(first.pooled, again.pooled)
     assert first.pooled.shape != other.pooled.shape or (first.pooled != other.pooled).any()
-    # Read back, even where the audio is gone.
+    # Read back even without the audio files.
     gone = replace(job, paths=tuple(path.with_suffix(".gone") for path in job.paths))
     np.testing.assert_array_equal(
         training_programmes.embed(gone, tmp_path / "one")[0].clips, first.clips
@@ -128,7 +128,7 @@ def test_a_codec_round_trip_keeps_the_music(name: str, rng: np.random.Generator)
         < 2
     )
     assert room_acoustics.level(heard) == pytest.approx(room_acoustics.level(samples), rel=0.1)
-    assert np.abs(heard - samples).max() > 1e-3  # it was lossy
+    assert np.abs(heard - samples).max() > 1e-3  # the codec is lossy
 
 
 def test_the_simulated_room_is_ten_decibels_above_its_noise(rng: np.random.Generator) -> None:
@@ -196,8 +196,8 @@ def test_rows_without_a_genre_are_weighted_equally_over_genres(rng: np.random.Ge
     def surest(weight_of_noise: float) -> tuple[float, float]:
         weights = np.repeat(np.array([1, weight_of_noise], np.float32), [300, 100])
         head = heads.fit_linear(every, targets, weights, 2, 0.01)
-        told = softmax(head(every)).max(axis=1)
-        return float(told[300:].mean()), float((head(music).argmax(axis=1) == genres).mean())
+        likeliest = softmax(head(every)).max(axis=1)
+        return float(likeliest[300:].mean()), float((head(music).argmax(axis=1) == genres).mean())
 
     sure, right = surest(0)
     unsure, still_right = surest(1)

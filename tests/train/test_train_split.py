@@ -62,15 +62,15 @@ def test_inspect_shows_the_corpus(
     corpus: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["inspect", str(corpus), "--cache", str(cache), "--json", "--quiet"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["clips"] == 13
-    assert told["artists"] == 7
-    assert told["genres"]["folk"]["clips"] == 7
-    assert told["genres"]["folk"]["most_of_one_artist"] == 2
-    assert told["genres"]["polka"]["shortest"] == pytest.approx(3, abs=0.1)
-    assert len(told["unreadable"]) == 1
-    assert "folk.00007" in told["unreadable"][0]
-    assert [(c["first"], c["second"]) for c in told["copies"]] == [("folk.00000", "folk.00006")]
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["clips"] == 13
+    assert summary["artists"] == 7
+    assert summary["genres"]["folk"]["clips"] == 7
+    assert summary["genres"]["folk"]["most_of_one_artist"] == 2
+    assert summary["genres"]["polka"]["shortest"] == pytest.approx(3, abs=0.1)
+    assert len(summary["unreadable"]) == 1
+    assert "folk.00007" in summary["unreadable"][0]
+    assert [(c["first"], c["second"]) for c in summary["copies"]] == [("folk.00000", "folk.00006")]
     assert main(["inspect", str(corpus), "--cache", str(cache), "--quiet"]) == 0
     page = capsys.readouterr().out
     assert "the same recording: 1" in page
@@ -106,7 +106,7 @@ def test_more_folds_than_a_genre_can_fill_are_rejected(
     command = ["split", str(corpus), "--cache", str(cache), "--out", str(tmp_path / "s.json")]
     assert main([*command, "--folds", "4"]) == 1
     error = capsys.readouterr().err
-    # The copy joins the two artists that it is by.
+    # The copy joins its two artists.
     assert "folk has 7 clips of 3 artists, polka has 6 clips of 3 artists; --folds 3 is" in error
     assert not (tmp_path / "s.json").exists()
     table = (corpus / "clips.csv").read_text()
@@ -152,7 +152,7 @@ def test_lists_that_share_a_recording_are_rejected_or_repaired(
         "polka.00000": "train",
         **dict.fromkeys(["folk.00006", "polka.00003", "polka.00004"], "test"),
     }
-    # Without fingerprints the copy under another name is not seen, the artist still is.
+    # Without fingerprints a copy under another name is not detected; the artist still is.
     assert main([*command, "--lists", *files, "--no-fingerprints"]) == 1
     assert "1 pairs of clips must not be on two sides" in capsys.readouterr().err
 
@@ -162,7 +162,7 @@ def test_lists_that_share_a_recording_are_rejected_or_repaired(
     [
         ("rock/01.wav", "rock/01.mp3"),
         ("Jazz\\01.au", "jazz/01.mp3"),
-        ("01.wav", None),  # which of the two?
+        ("01.wav", None),  # ambiguous: two candidates
         ("blues.00012", "blues.00012"),
         ("blues/blues.00012.wav", "blues.00012"),
         ("elsewhere/BLUES.00012.au", "blues.00012"),

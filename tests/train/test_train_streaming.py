@@ -31,7 +31,7 @@ SETTINGS = Settings(seconds=360, piece=(20, 40), crossfade=0.2, silence=0.25, ga
 
 
 def some_clips() -> list[Clip]:
-    """Three clips a genre; each genre a tone of its own."""
+    """Three clips per genre; each genre has its own tone."""
     return [
         Clip(3 * g + n, g, tone(hertz, 12, 10 * g + n).astype(np.float32))
         for g, hertz in enumerate(GENRES.values())
@@ -66,7 +66,7 @@ def test_a_programme_matches_its_parts() -> None:
         if part.kind == "gap":
             assert np.isnan(piece).all()
         elif part.kind == "silence":
-            # Nothing but what is faded over it.
+            # Only the cross-fade differs.
             assert (piece == 0).mean() > 0.4
         elif part.kind == "music":
             middle = piece[len(piece) // 4 : -len(piece) // 4 or None]
@@ -210,7 +210,7 @@ def test_a_room_is_the_same_for_every_recipe_and_differs_from_line_input(
     data = load_data(read, corpus, SPEC, tmp_path, rooms_of=[2])
     rooms = [path for path in data.rooms if path in {c.path for c in read.clips if c.fold == 2}]
     assert len(rooms) == len(data.rooms) == sum(clip.fold == 2 for clip in read.clips)
-    # What the recipes on the trunk are measured with: a seed a kind, fold and clip.
+    # As for the recipes on the trunk: one seed for each kind, fold and clip.
     number, clip = next((n, c) for n, c in enumerate(read.clips) if c.fold == 2)
     rng = np.random.default_rng([seed_of(ROOM, 2), number])
     noises = [decode(f.path, 16_000) for f in data.talk if f.kind == "noise"][1::2]
@@ -243,7 +243,7 @@ def test_an_ensemble_of_fold_models_is_measured_on_clips_both_left_out(
     together = capsys.readouterr().out.splitlines()
     assert main([*command, str(models / "folds")]) == 0
     alone = capsys.readouterr().out.splitlines()
-    # A model averaged with itself says what it said.
+    # A model averaged with itself gives the same output.
     assert together[-8:-2] == alone[-8:-2]
     assert together[-8].startswith("3 s windows")
 
@@ -297,7 +297,7 @@ def test_excerpts_alone_are_not_a_programme(
 
 
 def test_a_drifting_state_is_detected(models: Path) -> None:
-    """The bench itself is tried: a model that forgets its genre with time must show."""
+    """A test of the benchmark itself: it must reveal a model that forgets its genre over time."""
     model = load_model(str(models / "folds" / "fold-1"))
     truly, count = model.update, 0
 

@@ -113,7 +113,7 @@ def test_the_graph_is_the_trunk_on_the_last_three_seconds(
     expected = np.asarray(pooled) * scale + shift
     (found,), _ = run_embedding(session, [first])
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
-    # Younger than the window, it pools what there is.
+    # A station younger than the window pools the frames it has.
     _, pooled, *_ = musicnn.build(weights)(mel_adapter.mel_bands(first[:, :62]), training=False)
     (found,), _ = run_embedding(session, [first[:, :62]])
     np.testing.assert_allclose(found, np.asarray(pooled) * scale + shift, rtol=1e-4, atol=1e-3)
@@ -195,7 +195,7 @@ def test_every_genre_has_the_same_lstm(lstm: Any) -> None:
     np.testing.assert_allclose(
         lstm_memory.run(lstm, logits[:, order], begins), answer[:, order], atol=1e-5
     )
-    # A state is carried from second to second, and forgotten where something begins.
+    # A state is carried from second to second and cleared at each start.
     assert np.abs(lstm_memory.run(lstm, logits, np.ones(20, np.bool_)) - answer)[1:10].max() > 1e-3
     np.testing.assert_allclose(
         lstm_memory.run(lstm, logits[10:], begins[10:]), answer[10:], atol=1e-6

@@ -1,4 +1,4 @@
-"""A system clock that is set while a program runs: by the seconds in the file CLOCK_SHIFT."""
+"""A system clock shifted while a program runs, by the seconds in the file CLOCK_SHIFT."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A PortAudio that misbehaves on purpose, in the real helper process.
 
-What it does is written in the JSON file that FAKE_PORTAUDIO names, and may change at any time; what
-it was asked for is added to the file FAKE_PORTAUDIO.log.
+The JSON file that FAKE_PORTAUDIO names controls it, and may change at any time. It appends the
+requests that it gets to the file FAKE_PORTAUDIO.log.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _world() -> dict[str, Any]:
 
 
 if _world().get("dies"):
-    os._exit(7)  # as where a driver takes its process with it
+    os._exit(7)  # like a driver that crashes its process
 if _world().get("init_hangs"):
     time.sleep(60)
 
@@ -97,7 +97,7 @@ class RawInputStream:
             if self._name not in [d["name"] for d in world["devices"]]:
                 self.active = False
             elif not world.get("frozen"):
-                # What is skipped is lost; PortAudio tells of it, or does not.
+                # Skipped samples are lost; PortAudio reports it, or does not.
                 overflow = world.get("skipped", 0) != skipped and not world.get("silent")
                 extra = world.get("skipped", 0) - skipped
                 if extra:
@@ -108,7 +108,7 @@ class RawInputStream:
                 try:
                     self._callback("no samples" if world.get("broken") else block, frames, 0, flags)
                 except TypeError:
-                    self.active = False  # as PortAudio: it ends without a word
+                    self.active = False  # like PortAudio: it ends without a message
 
     def close(self) -> None:
-        time.sleep(60)  # as it may with an unplugged device; nobody should wait for it
+        time.sleep(60)  # as may happen with an unplugged device; no caller should wait for it
