@@ -195,6 +195,23 @@ def test_invalid_settings_are_rejected(settings: dict[str, float], message: str)
         DecisionSettings(**settings)
 
 
+def test_rounding_errors_do_not_grow_over_thousands_of_hops(rng: np.random.Generator) -> None:
+    decisions, _, _ = run(list(rng.dirichlet([1, 1, 1], 3000)), smoothing_s=60)
+    assert decisions[-1].smoothed.sum() == pytest.approx(1, abs=1e-12)
+
+
+def test_after_silence_the_smoothing_of_speech_restarts() -> None:
+    decider = Decider(LABELS, DecisionSettings(smoothing_s=3600, silence_after_s=2))
+    speech = (0.0, 0.5, None, None, 0.2, 0.6)
+    decisions = [
+        decider.step(
+            None if talk is None else sure("jazz"), start=float(i), end=i + 1.0, speech=talk
+        )
+        for i, talk in enumerate(speech)
+    ]
+    assert decisions[-1].speech == pytest.approx((0.2 + 0.6) / 2, abs=1e-3)
+
+
 def test_keep_may_equal_enter() -> None:
     settings = DecisionSettings(enter=0.4, keep=0.4, speech_enter=0.8, speech_keep=0.8)
     assert (settings.keep, settings.speech_keep) == (0.4, 0.8)
