@@ -554,3 +554,16 @@ def test_the_daemon_runs_the_model_on_one_sleeping_thread(stateful: StatefulMode
     assert options.inter_op_num_threads == 1
     assert not options.enable_cpu_mem_arena
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_not_finite_are_refused(tmp_path: Path, wrong: float) -> None:
+    model = load_model(str(write_windowed_model(tmp_path / "windowed")))
+    good = np.zeros((2, len(LABELS)), np.float32)
+    bad = good.copy()
+    bad[1, 0] = wrong
+    fine, speech = np.zeros(2, np.float32), np.array([0, wrong], np.float32)
+    np.testing.assert_allclose(model.probabilities(Output(good, fine)), 1 / len(LABELS))
+    for output in (Output(bad, None), Output(bad, fine), Output(good, speech)):
+        with pytest.raises(ModelError, match="logits"):
+            model.probabilities(output)
