@@ -252,14 +252,14 @@ def write_cost(path: Path, stations: int, seconds: int) -> dict[str, float]:
     lock.hold()
     pending = PendingRows()
     recorder = Recorder(pending)
-    pending: list[Any] = [next(stream) for stream in streams]
+    upcoming: list[Any] = [next(stream) for stream in streams]
     spent = wall = slowest = 0.0
     for until in range(5, seconds + 1, 5):
         events = []
         for i, stream in enumerate(streams):
-            while pending[i] is not None and _stream_time(pending[i]) <= until:
-                events.append(pending[i])
-                pending[i] = next(stream, None)
+            while upcoming[i] is not None and _stream_time(upcoming[i]) <= until:
+                events.append(upcoming[i])
+                upcoming[i] = next(stream, None)
         cpu, began = time.process_time(), time.perf_counter()
         for event in events:
             recorder.take(event)
@@ -285,14 +285,14 @@ def live_cost(path: Path, stations: int, seconds: int) -> dict[str, float]:
     """CPU time of the writer's own thread over real seconds, its wake-ups included."""
     makers = [Programme(station=f"s{i}", session=f"u{i}", seed=i) for i in range(stations)]
     streams = [maker.stretch("music", GENRES[i % 10], seconds) for i, maker in enumerate(makers)]
-    told = [[next(stream) for stream in streams] for _ in range(seconds)]
+    seconds_of_events = [[next(stream) for stream in streams] for _ in range(seconds)]
     writer = HistoryWriter(HistorySettings(path), lossless=False, say=print)
     writer.start()
     process = psutil.Process()
     own = threading.get_native_id()
     began = time.monotonic()
-    for number, second in enumerate(told):
-        for i, event in enumerate(second):  # split_by_quarter over the second, as stations are
+    for number, second in enumerate(seconds_of_events):
+        for i, event in enumerate(second):  # spread over the second, as stations are
             due = began + number + i / stations
             time.sleep(max(0.0, due - time.monotonic()))
             writer.put(event)

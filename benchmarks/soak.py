@@ -41,7 +41,7 @@ from streamgenre.history.settings import HistorySettings
 from streamgenre.history.writer import HistoryWriter
 from streamgenre.inference.models import Model, Output, StatefulModel, load_model
 from streamgenre.sources.base import Source
-from streamgenre.sources.decoding import cut
+from streamgenre.sources.decoding import split_block
 from streamgenre.sources.demo import RATE, programme
 from streamgenre.sources.files.file import decode
 
@@ -186,7 +186,7 @@ class SoakSource(Source):
         played = 0
         gain = np.float32(10 ** self._rng.uniform(-1, 0))
         for _, decoded in decode(files[int(self._rng.integers(len(files)))]):
-            for block in cut(decoded, BLOCK):
+            for block in split_block(decoded, BLOCK):
                 played += self._write(gain * block[: at_most - played])
             if played >= at_most or self._stop.is_set():
                 break

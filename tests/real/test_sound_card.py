@@ -142,7 +142,7 @@ def test_a_card_that_cannot_be_opened_is_an_error_or_is_waited_for(
     done = streamgenre(*flags, env=env, timeout=60)
     assert done.returncode == 1
     assert done.stderr.startswith("streamgenre: error: device 'closed': cannot be opened (")
-    assert "--wait-for-device waits" in done.stderr
+    assert "wait for it with --wait-for-device" in done.stderr
     heard: TimedEvents = []
     with start(*flags, "--wait-for-device", env=env) as daemon:
         collect(daemon, heard)

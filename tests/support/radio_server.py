@@ -92,22 +92,23 @@ class Icecast:
 
     def feed(self, mount: str, wav: Path, *codec: str) -> subprocess.Popen[bytes]:
         """Send a file to a mount in real time, repeatedly."""
-        feeder = subprocess.Popen(
-            [
-                *("ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(wav), *codec),
-                f"icecast://source:{PASSWORD}@127.0.0.1:{self.port}/{mount}",
-            ],
-            stdin=subprocess.DEVNULL,
-        )
-        self._feeders.append(feeder)
-        ends = time.monotonic() + 15
+        command = [
+            *("ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(wav), *codec),
+            f"icecast://source:{PASSWORD}@127.0.0.1:{self.port}/{mount}",
+        ]
+        feeder = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        ends = time.monotonic() + 30
         while True:
             try:
                 urllib.request.urlopen(self.url(mount), timeout=2).close()
-                return feeder
-            except (urllib.error.URLError, TimeoutError):
+                break
+            except OSError:  # also URLError, and a connection that is reset
                 assert time.monotonic() < ends, f"no mount {mount}"
                 time.sleep(0.1)
+            if feeder.poll() is not None:  # Icecast was not ready for it yet
+                feeder = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        self._feeders.append(feeder)
+        return feeder
 
     def title(self, mount: str, song: str) -> None:
         """Set the title of a mount, as a station's play-out system does."""
