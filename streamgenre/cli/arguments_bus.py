@@ -44,7 +44,7 @@ def add_bus_arguments(commands: Commands, new_command: NewCommand) -> None:
         )
     )
     _bridge(new_command(commands, "bridge", "forward a daemon's events to other systems"))
-    _service(new_command(commands, "service", "show how the systemd service is doing"))
+    _service(new_command(commands, "service", "show the state of the systemd service"))
     _doctor(
         new_command(commands, "doctor", "check this machine, and say what to do about problems")
     )

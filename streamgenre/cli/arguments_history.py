@@ -74,7 +74,7 @@ def _history(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> 
     parser = command(
         commands,
         "history",
-        "query what was on",
+        "query the recorded history",
         description="Query the history that `streamgenre listen` keeps, while it runs or later.",
         epilog=f"{_EXAMPLES}\n{_TIMES}",
     )
@@ -99,7 +99,7 @@ def _history(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> 
         sub.add_argument("--limit", type=int, metavar="N", help="print at most N rows")
         return sub
 
-    table("now", "what is on at each station", span=False)
+    table("now", "what each station is playing", span=False)
     table("segments", "stretches of one genre or state")
     table("titles", "titles that the stations announced")
     shares = table("shares", "share of the time that each genre had")
@@ -148,7 +148,7 @@ def _report(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> N
     parser = command(
         commands,
         "report",
-        "draw a day of one station",
+        "draw one station's day as HTML, PNG or PDF",
         description="Draw a day: genres, titles, shares, transitions, confidence and missing data.",
         epilog=(
             "examples:\n"
