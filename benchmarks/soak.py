@@ -32,11 +32,12 @@ import av
 import numpy as np
 import psutil
 
-from streamgenre.audio.ring import GapReason, Ring
+from streamgenre.audio.ring import Gap, GapReason, Ring
 from streamgenre.bus.publisher import Publisher
 from streamgenre.config import EngineSettings
 from streamgenre.engine.engine import Engine
-from streamgenre.events import AnyEvent, Gap, Status, Update
+from streamgenre.events import AnyEvent, Status, Update
+from streamgenre.events import Gap as GapEvent
 from streamgenre.history.settings import HistorySettings
 from streamgenre.history.writer import HistoryWriter
 from streamgenre.inference.models import Model, Output, StatefulModel, load_model
@@ -319,7 +320,7 @@ def soak(
         history.put(event)
         gauge.take(event)
         reported[event.station][event.TYPE] += 1
-        if isinstance(event, Gap):
+        if isinstance(event, GapEvent):
             lost[event.station][event.reason] += event.samples
         elif isinstance(event, Status):
             last[event.station] = event
