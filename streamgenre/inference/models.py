@@ -165,25 +165,7 @@ class StatefulModel(Model):
         self._zeros = [np.zeros(state.shape, np.float32) for state in manifest.states]
 
     def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
-        """See :meth:`Model.update`.
-
-        Parameters
-        ----------
-        stations
-            Names, each at most once.
-        frames
-            One array per station, shape ``(n_new, numcep)``; ``n_new`` ≥ 1 may differ.
-
-        Returns
-        -------
-        Output
-            Logits, one row per station in their order.
-
-        Raises
-        ------
-        ValueError
-            If stations and frames do not fit; then no station's past has changed.
-        """
+        """See :meth:`Model.update`."""
         self._check_batch(stations, frames)
         outputs = np.empty(
             (len(stations), len(self.manifest.labels) + len(self._columns) - 1), "f4"
@@ -229,25 +211,7 @@ class WindowedModel(Model):
         self._pasts: dict[str, Frames] = {}
 
     def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
-        """See :meth:`Model.update`.
-
-        Parameters
-        ----------
-        stations
-            Names, each at most once.
-        frames
-            One array per station, shape ``(n_new, numcep)``; ``n_new`` ≥ 1 may differ.
-
-        Returns
-        -------
-        Output
-            Logits, one row per station in their order.
-
-        Raises
-        ------
-        ValueError
-            If stations and frames do not fit; then no station's past has changed.
-        """
+        """See :meth:`Model.update`."""
         self._check_batch(stations, frames)
         length = self.manifest.window_frames
         pasts = {}

@@ -83,6 +83,7 @@ def test_a_stopped_queue_never_blocks() -> None:
     sink.stop()
     for _ in range(5000):  # more than it holds
         sink.take(SampleStation().update())
+    assert sink.queue.dropped == 0  # nobody reads: nothing is missed
 
 
 def test_the_summary_adds_up_segments() -> None:
