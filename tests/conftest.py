@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from support import fuzzing
 from support.model_factory import write_stateful_model, write_windowed_model
 from support.requirements import require_programs
 from support.sound_server import SoundServer
@@ -14,10 +14,6 @@ from support.sound_server import SoundServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-# Machines are shared: the duration of an example means nothing.
-settings.register_profile("shared", deadline=None)
-settings.load_profile("shared")
 
 GENRES = (
     *("blues", "classical", "country", "disco", "hiphop"),
@@ -27,6 +23,20 @@ GENRES = (
 
 LONG = ("train", "real")
 """Folders whose files take longest."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fuzz",
+        type=int,
+        default=0,
+        metavar="N",
+        help="draw N times as many examples in property tests and fuzzers, new ones in each run",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    fuzzing.configure(config.getoption("--fuzz"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.fuzzing import examples
 
 from streamgenre.audio import clock as clock_module
 from streamgenre.audio.clock import MAX_SLEW_S, STEP_S, WINDOW_S, StreamClock, wall_offset
@@ -42,7 +43,7 @@ def test_three_days_of_a_card_that_is_100_ppm_fast(rng: np.random.Generator) -> 
     stalls=st.lists(st.tuples(st.integers(60, 3500), st.integers(1, 30)), max_size=4),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=15, deadline=None)
+@examples(15)
 def test_wall_time_always_stays_within_half_a_second(
     ppm: float,
     jitter_s: float,

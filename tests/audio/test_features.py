@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import pytest
 import python_speech_features as psf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.fuzzing import examples
 
 from streamgenre.audio.features import EPS, MfccSpec, MfccStream, cepstral_matrix, mel_filterbank
 
@@ -158,7 +159,7 @@ def signals(draw: st.DrawFn) -> NDArray[np.float64]:
 cuttings = st.lists(st.sampled_from([0, 1, 2, 7, 100, 512, 1_000, 22_050]), max_size=40)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(specs(), signals(), cuttings)
 def test_any_spec_and_any_block_split_equals_the_oracle(
     spec: MfccSpec, signal: NDArray[np.float64], lengths: list[int]
@@ -352,7 +353,7 @@ def test_a_large_block_is_not_kept_alive() -> None:
 # --- tables and settings -------------------------------------------------------------------------
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(specs())
 def test_filterbank_is_exactly_the_oracles(spec: MfccSpec) -> None:
     expected = psf.get_filterbanks(

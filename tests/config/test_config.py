@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import example as always
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from support.commands import streamgenre
+from support.fuzzing import examples
 
 from streamgenre.config import Config, StationSettings
 from streamgenre.config.build import keys, load
@@ -389,7 +390,7 @@ def attempt(path: str, environment: dict[str, str]) -> tuple[Config | None, list
 
 @given(st.one_of(_documents.map(str.encode), st.binary(max_size=200)))
 @always(b'[[station]]\nname = "a"\ninput = "demo"\nstation = []')
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(300)
 def test_no_file_causes_more_than_a_settings_error(document: bytes) -> None:
     with tempfile.NamedTemporaryFile(suffix=".toml") as file:
         file.write(document)
@@ -408,7 +409,7 @@ def test_no_file_causes_more_than_a_settings_error(document: bytes) -> None:
 
 
 @given(_documents)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(300)
 def test_every_key_is_found_on_its_line(document: str) -> None:
     try:
         parsed = tomllib.loads(document)
@@ -432,7 +433,7 @@ def test_every_key_is_found_on_its_line(document: str) -> None:
 
 
 @given(st.dictionaries(st.sampled_from([variable(path) for path in keys()]), st.text(max_size=6)))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_no_variable_causes_more_than_a_settings_error(environment: dict[str, str]) -> None:
     _, problems = attempt("/dev/null", environment)
     assert all(line.startswith("$STREAMGENRE_") for line in problems), problems

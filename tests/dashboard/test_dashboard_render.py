@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
@@ -23,6 +23,7 @@ from support.dashboard_events import (
     status,
     update,
 )
+from support.fuzzing import examples
 
 from streamgenre.dashboard.bigtext import big
 from streamgenre.dashboard.keys import apply_keys
@@ -401,7 +402,7 @@ def streams(draw: st.DrawFn) -> list[AnyEvent]:
     return events
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(streams(), st.integers(1, 260), st.integers(1, 80), st.floats(0, 1e6), st.booleans())
 def test_rendering_never_fails_and_never_overflows(
     events: list[AnyEvent], width: int, height: int, later: float, color: bool

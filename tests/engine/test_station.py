@@ -5,9 +5,10 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.audio import MemorySource, music
+from support.fuzzing import examples
 from support.model_factory import SPEC
 
 from streamgenre.audio.features import MfccStream
@@ -51,7 +52,7 @@ def test_hops_hold_the_frames_of_the_whole_signal() -> None:
 
 
 @given(cuts=st.lists(st.integers(0, 3 * 44_100), max_size=10))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_the_split_into_blocks_does_not_matter(cuts: list[int]) -> None:
     signal = music(3, rate=44_100)
     whole, _ = listen(signal, rate=44_100)

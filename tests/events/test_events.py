@@ -8,9 +8,10 @@ import math
 from typing import Any, get_args, get_type_hints
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
+from support.fuzzing import examples
 
 from streamgenre import events
 from streamgenre.errors import BusError
@@ -235,7 +236,7 @@ def test_every_property_is_described(name: str) -> None:
         assert field == "type" or described["description"], field
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(any_event)
 def test_every_event_is_valid_by_its_schema_and_comes_back_equal(event: AnyEvent) -> None:
     data = event.as_dict()
@@ -343,7 +344,7 @@ def test_an_invalid_event_is_a_bus_error(text: str | bytes) -> None:
         from_json(text)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.binary(max_size=60) | st.text(max_size=60))
 def test_an_arbitrary_line_raises_only_bus_errors(text: str | bytes) -> None:
     with pytest.raises(BusError):

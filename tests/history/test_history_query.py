@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.fuzzing import examples
 from support.histories import record, rows
 from support.history_programme import T0, Programme
 
@@ -104,9 +105,7 @@ def test_shares_add_up_by_genre(
         assert sum(s.share for s in found if s.part == part) == pytest.approx(1, abs=1e-4)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(40)
 @given(st.floats(-1e4, 2.2e5), st.floats(0.1, 1e5), st.sampled_from(["kitchen", "hall"]))
 def test_any_time_span_can_be_queried(
     connection: sqlite3.Connection, path: Path, after: float, length: float, station: str

@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.fuzzing import examples
 from support.histories import HistoryWriter, check_whole, record, rows
 from support.history_programme import SONGS, T0, Programme
 
@@ -97,9 +98,7 @@ def test_a_batch_may_be_written_twice(path: Path) -> None:
     writer.vanish()
 
 
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(8)
 @given(seed=st.integers(0, 10**6), every=st.integers(25, 3000), hop=st.sampled_from([0.5, 1.0]))
 def test_rows_do_not_depend_on_when_they_are_flushed(
     seed: int, every: int, hop: float, tmp_path_factory: pytest.TempPathFactory

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.fuzzing import examples
 from support.model_factory import (
     LABELS,
     SPEC,
@@ -195,7 +196,7 @@ def test_a_windowed_model_remembers_until_reset(windowed: WindowedModel) -> None
 # --- several stations ----------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     plan=st.lists(
         st.lists(st.one_of(st.none(), st.sampled_from([1, 5, 24, 25])), min_size=3, max_size=3),

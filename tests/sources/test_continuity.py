@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.fuzzing import examples
 
 from streamgenre.sources.device.continuity import CONFIRM_S, LOSS_S, Continuity
 
@@ -19,7 +20,7 @@ RATE, BLOCK = 48_000, 1536
     lost=st.dictionaries(st.integers(100, 1500), st.floats(0.5, 5), max_size=3),
     seed=st.integers(0, 999),
 )
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_every_loss_is_counted_and_nothing_else(
     ppm: float,
     jitter_s: float,

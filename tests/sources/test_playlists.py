@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mutagen.id3 import TIT2
 from mutagen.wave import WAVE
@@ -371,7 +371,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(text=TEXTS, name=st.sampled_from(["a.m3u", "a.pls", "a.xspf", "a.asx"]))
-@settings(deadline=None)
 def test_no_text_breaks_the_list_reader(folder: Path, text: str, name: str) -> None:
     path = folder / name
     path.write_bytes(text.encode("utf-8", errors="surrogateescape"))
@@ -383,7 +382,6 @@ def test_no_text_breaks_the_list_reader(folder: Path, text: str, name: str) -> N
 @given(
     st.binary(max_size=300), st.sampled_from([b"", b"ID3\x04\x00\x00\x00\x00\x01\x00TIT2\0\0\0"])
 )
-@settings(deadline=None)
 def test_no_bytes_break_the_id3_reader(data: bytes, head: bytes) -> None:
     title = id3_title(head + data)
     assert title is None or title.title

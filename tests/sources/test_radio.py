@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.audio import music, write_wav
 from support.commands import streamgenre
@@ -129,7 +129,6 @@ ENTITIES = st.builds("&#{};".format, st.integers(0, 0x110FFF)) | st.builds(
         max_size=20,
     )
 )
-@settings(deadline=None)
 def test_no_entity_yields_terminal_control_characters(pieces: list[str]) -> None:
     title = parse_title(f"StreamTitle='{''.join(pieces)}';".encode())
     assert title is not None
@@ -203,7 +202,6 @@ DELIMITED = st.lists(st.sampled_from(["SECRET", *"/?#@:;%&= []\\é", "80", "//"]
     password=DELIMITED,
     query=DELIMITED,
 )
-@settings(deadline=None)
 def test_no_part_of_a_login_or_query_appears_in_an_error(
     scheme: str, divider: str, user: str, password: str, query: str
 ) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mutagen import id3
 from support.audio import music, write_wav
@@ -291,7 +291,6 @@ def test_features_missing_from_ffmpeg_are_named() -> None:
     st.integers(0, 40),
     st.integers(1, 64),
 )
-@settings(deadline=None)
 def test_no_bytes_break_the_path_to_the_decoder(
     pieces: list[bytes], interval: int, size: int
 ) -> None:
