@@ -75,6 +75,11 @@ class Progress:
         self._begin("frames", total)
         self._line(f"reading {total} files and rooms")
 
+    def packages(self, total: int) -> None:
+        """Start fetching packages."""
+        self._begin("packages", total)
+        self._line(f"fetching {total} packages")
+
     def models(self, total: int) -> None:
         """Start playing all clips to models."""
         self._begin("models", total)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamgenre.cli import drop_output
 from streamgenre.errors import StreamgenreError
-from train.cli import corpora, ensemble, evaluate, fit, report, reproduce, stream_eval, trunk
+from train.cli import corpora, ensemble, evaluate, fit, music, report, reproduce, stream_eval, trunk
 from train.cli.parser import parser
 from train.progress import Progress
 
@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "stream-eval": stream_eval.run,
     "report": report.run,
     "ensemble": ensemble.run,
+    "music": music.run,
     "inspect": corpora.run_inspect,
     "split": corpora.run_split,
     "reproduce": reproduce.run,

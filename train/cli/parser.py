@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from train.cli import corpora, ensemble, evaluate, fit, report, reproduce, stream_eval, trunk
+from train.cli import corpora, ensemble, evaluate, fit, music, report, reproduce, stream_eval, trunk
 
 _DESCRIPTION: Final = """\
 Train genre models for streamgenre and measure them.
@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     stream_eval.add_parser(commands, output, formatter_class=raw)
     report.add_parser(commands, output, formatter_class=raw)
     corpora.add_parsers(commands, output, formatter_class=raw)
+    music.add_parser(commands, output, formatter_class=raw)
     ensemble.add_parser(commands, output, formatter_class=raw)
     reproduce.add_parser(commands, output, formatter_class=raw)
     return whole
