@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from streamgenre.errors import InputError
 from streamgenre.sources.container import open_container
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streamgenre.sources.stream_info import StreamInfo
-
-_PROTOCOLS: Final = "file,crypto,data"
-"""What FFmpeg may open for a file: a local HLS playlist names further files."""
 
 
 def decode(
@@ -71,7 +68,9 @@ def _open(file: Path) -> Any:
     if file.is_dir():
         raise InputError(f"{file}: is a folder; expected an audio file")
     try:
-        return open_container(str(file), protocols=_PROTOCOLS, allowed=("hls",))
+        return open_container(file, formats=("hls",))
+    except InputError as error:
+        raise InputError(f"{file}: {error}; expected a file that FFmpeg can decode") from error
     except (av.FFmpegError, OSError) as error:
         size = file.stat().st_size
         empty = file.is_file() and size == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import InputError
-from streamgenre.sources.container import NO_PROTOCOL, open_container
+from streamgenre.sources.container import open_container
 from streamgenre.sources.stream.http import require_usable
 from streamgenre.urls import redacted
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 _SEGMENT_S: Final = 30.0
 """Seconds to wait for the next segment of an HLS stream: most last 2 to 10 s."""
-_HLS_PROTOCOLS: Final = "http,https,tcp,tls,crypto,hls"
+_HLS_PROTOCOLS: Final = ("http", "https", "tcp", "tls", "crypto", "hls")
 """Protocols that FFmpeg may open for a playlist from the network: no file of this machine."""
 _HLS_OPTIONS: Final = {"extension_picky": "0"}
 """Since 7.1.1, FFmpeg refuses segments whose suffix does not match their format. The whitelists of
 protocols and formats protect already."""
-_OTHER_PROTOCOLS: Final = "rtsp,rtp,srtp,udp,tcp,tls,srt"
+_OTHER_PROTOCOLS: Final = ("rtsp", "rtp", "srtp", "udp", "tcp", "tls", "srt")
 _OTHER_OPTIONS: Final = {"rtsp_flags": "prefer_tcp"}
 """RTP is sent through the RTSP connection if the server allows it: UDP loses datagrams."""
 
@@ -29,37 +29,48 @@ def is_http(url: str) -> bool:
     return url.lower().startswith("http")
 
 
-def open_stream(source: IcyReader | str, timeout_s: float) -> Any:
+def open_stream(source: IcyReader | str, name: str, timeout_s: float) -> Any:
     """Return PyAV's input container of a stream.
 
     Parameters
     ----------
     source
         The audio of an HTTP response, or the URL of an HLS, RTSP or SRT stream.
+    name
+        Name of the stream in error messages.
     timeout_s
         Seconds to wait for the opening and for data; for HLS segments, longer.
 
     Raises
     ------
+    InputError
+        If it is not audio.
     av.FFmpegError
         If FFmpeg cannot open it.
     OSError
         If the system cannot open it.
     """
+    try:
+        return _open(source, timeout_s)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
+def _open(source: IcyReader | str, timeout_s: float) -> Any:
     if not isinstance(source, str):
-        return open_container(source, protocols=NO_PROTOCOL)
+        return open_container(source)
     if is_http(source):
         return open_container(
             source,
             protocols=_HLS_PROTOCOLS,
-            allowed=("hls",),
+            formats=("hls",),
             options=_HLS_OPTIONS,
             timeout_s=(timeout_s, _SEGMENT_S),
         )
     return open_container(
         source,
         protocols=_OTHER_PROTOCOLS,
-        allowed=("rtsp", "rtp"),
+        formats=("rtsp", "rtp"),
         options=_OTHER_OPTIONS,
         timeout_s=(timeout_s, timeout_s),
     )
@@ -76,7 +87,7 @@ def require_supported(url: str) -> None:
         known = "rtsp" in av.formats_available
     elif scheme == "srt":
         try:
-            av.open("srt:").close()
+            open_container("srt:", protocols=("srt",)).close()
         except av.ProtocolNotFoundError:
             known = False
         except (av.FFmpegError, OSError):

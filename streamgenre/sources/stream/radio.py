@@ -169,7 +169,7 @@ class RadioSource(Source):
     def _decode(self, reader_or_url: IcyReader | str, damage: DamageCounter) -> bool:
         """Decode a stream, or one link of an Ogg chain; return False if the source was stopped."""
         decoded = False
-        with open_stream(reader_or_url, TIMEOUT_S) as container:
+        with open_stream(reader_or_url, self.name, TIMEOUT_S) as container:
             stream, found = audio_stream(container, self.name)
             headers = self._response.headers if self._response else {}
             self.info = stream_info(container, stream, headers)
