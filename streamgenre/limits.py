@@ -14,7 +14,16 @@ import sys
 import textwrap
 from dataclasses import fields
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    TypeAlias,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from streamgenre.errors import SettingsError
 from streamgenre.urls import shown
@@ -89,6 +98,14 @@ class Checked:
 Limit: TypeAlias = Range | Like | Checked
 
 
+class Secret:
+    """Marks a setting whose value is never shown: ``Annotated[str, Secret()]``."""
+
+
+HIDDEN: Final = "…"
+"""Replaces a secret."""
+
+
 @cache
 def hints(cls: type) -> dict[str, Any]:
     """Return the types of a dataclass's fields with their annotations."""
@@ -102,6 +119,12 @@ def limits_of(hint: Any) -> list[Limit]:
     return [limit for part in get_args(hint) for limit in limits_of(part)]
 
 
+def is_secret(hint: Any) -> bool:
+    """Whether the values of a type are never shown."""
+    parts = get_args(hint)
+    return any(isinstance(part, Secret) or is_secret(part) for part in parts)
+
+
 def check(settings: DataclassInstance) -> None:
     """Check the fields of settings against the limits of their types; None always passes.
 
@@ -112,9 +135,11 @@ def check(settings: DataclassInstance) -> None:
     """
     for field in fields(settings):
         value = getattr(settings, field.name)
-        for limit in limits_of(hints(type(settings))[field.name]):
+        hint = hints(type(settings))[field.name]
+        for limit in limits_of(hint):
             if value is not None and (problem := limit.problem(value)):
                 given = shown(value) if isinstance(value, str) else value
+                given = HIDDEN if is_secret(hint) else given
                 raise SettingsError(f"{field.name} {given}: {problem}")
 
 

@@ -101,8 +101,8 @@ def _check(args: argparse.Namespace) -> int:
     for path in map(Path, files):
         if open_secrets(path):
             print(
-                f"streamgenre: {path}: contains a password in a URL and is readable by others: "
-                f"chmod o-r",
+                f"streamgenre: {path}: contains a password in a URL, or a header, and is readable "
+                f"by others: chmod o-r",
                 file=sys.stderr,
             )
     if not problems:

@@ -64,6 +64,7 @@ def subject_of(args: argparse.Namespace) -> Subject:
     named = {station.model for station in config.stations} - set(shipped_models())
     return Subject(
         inputs=tuple(station.input for station in config.stations),
+        streams=tuple(station.stream for station in config.stations),
         models=tuple(sorted(named)),
         publish=config.bus.publish,
         control=config.bus.control,

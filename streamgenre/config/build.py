@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,14 +22,15 @@ from streamgenre.config.settings import (
     MetricsSettings,
     StationSettings,
 )
-from streamgenre.config.values import InvalidValueError, convert, expected_of
+from streamgenre.config.values import InvalidValueError, bare, convert, expected_of
 from streamgenre.defaults import INPUT
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import ModelError, SettingsError, nearest
 from streamgenre.history.settings import HistorySettings
 from streamgenre.inference.decision import DecisionSettings
 from streamgenre.inference.manifest import find_model
-from streamgenre.limits import hints
+from streamgenre.limits import HIDDEN, hints, is_secret
+from streamgenre.sources.stream.settings import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -250,14 +251,13 @@ def _table(cls: Any, tree: Any, path: tuple[str, ...], problems: list[str]) -> A
             problems.append(_unknown(key, given, types_of, path))
         elif is_dataclass(types_of[key]):
             values[key] = _table(types_of[key], given, (*path, key), problems)
+        elif bare(types_of[key]) is Headers and isinstance(given, dict):
+            _convert(values, key, types_of[key], _as_setting(given, key), problems)
         elif not isinstance(given, Setting):
             dotted = ".".join((*path, key))
             problems.append(f"{_at(given)}{dotted} is a table: {expected_of(types_of[key])}")
         else:
-            try:
-                values[key] = convert(types_of[key], given)
-            except InvalidValueError as wrong:
-                problems.append(f"{given}: {wrong}")
+            _convert(values, key, types_of[key], given, problems)
     if cls is DecisionSettings:
         # Lowering a threshold without naming the one for keeping lowers both.
         for enter, keep in (("enter", "keep"), ("speech_enter", "speech_keep")):
@@ -271,6 +271,24 @@ def _table(cls: Any, tree: Any, path: tuple[str, ...], problems: list[str]) -> A
         return None
     except TypeError:
         return None  # a missing key was reported above
+
+
+def _convert(
+    values: dict[str, Any], key: str, hint: Any, given: Setting, problems: list[str]
+) -> None:
+    try:
+        values[key] = convert(hint, given)
+    except InvalidValueError as wrong:
+        shown = replace(given, value=HIDDEN, text=False) if is_secret(hint) else given
+        problems.append(f"{shown}: {wrong}")
+
+
+def _as_setting(tree: Any, key: str) -> Setting:
+    """Return a table of texts as one setting."""
+    texts = {
+        name: given.value if isinstance(given, Setting) else None for name, given in tree.items()
+    }
+    return Setting(texts, getattr(tree, "origin", ""), key)
 
 
 def _unknown(key: str, given: Any, known: Any, path: tuple[str, ...] = ()) -> str:

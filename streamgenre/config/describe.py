@@ -15,8 +15,9 @@ from streamgenre.config.build import OWN, TABLES, keys
 from streamgenre.config.layers import Setting
 from streamgenre.config.settings import MAX_STATIONS, StationSettings
 from streamgenre.config.values import bare
-from streamgenre.limits import Like, Range, field_docs, hints, limits_of
+from streamgenre.limits import HIDDEN, Like, Range, field_docs, hints, is_secret, limits_of
 from streamgenre.paths import home
+from streamgenre.sources.stream.settings import Headers
 from streamgenre.urls import shown as safe
 
 if TYPE_CHECKING:
@@ -98,12 +99,17 @@ def _row(path: tuple[str, ...], value: Any, tree: SettingsTree) -> dict[str, Any
     place: Any = tree
     for name in path:
         place = place.get(name, {}) if isinstance(place, dict) else {}
-    shown = str(value) if isinstance(value, Path) else value
+    shown: Any = str(value) if isinstance(value, Path) else value
+    if isinstance(value, Headers):
+        shown = dict.fromkeys((name for name, _ in value), HIDDEN)
+    elif value is not None and is_secret(keys().get(path)):
+        shown = HIDDEN
     if isinstance(shown, str):
         shown = safe(shown)
     if isinstance(shown, float) and not math.isfinite(shown):
         shown = str(shown)
-    where = place.origin if isinstance(place, Setting) else "default"
+    given = isinstance(place, Setting) or (isinstance(value, Headers) and bool(value))
+    where = place.origin if given else "default"
     return {"key": ".".join(path), "value": shown, "from": where}
 
 
@@ -150,7 +156,9 @@ def _object(cls: Any) -> dict[str, Any]:
         properties[field.name] = part | {"description": docs(cls)[field.name]}
         default = _default(field)
         if not is_dataclass(default) and default is not None and not isinstance(default, Path):
-            properties[field.name]["default"] = default
+            properties[field.name]["default"] = (
+                dict(default) if isinstance(default, Headers) else default
+            )
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
@@ -158,6 +166,8 @@ def _type(hint: Any) -> dict[str, Any]:
     kind = bare(hint)
     if get_origin(kind) is Literal:
         return {"enum": list(get_args(kind))}
+    if kind is Headers:
+        return {"type": "object", "additionalProperties": {"type": "string"}}
     names = {str: "string", Path: "string", bool: "boolean", int: "integer", float: "number"}
     found: dict[str, Any] = {"type": names[kind]}
     for limit in limits_of(hint):
@@ -216,6 +226,9 @@ def _short(path: Path) -> str:
 
 
 def _toml(value: Any) -> str:
+    if isinstance(value, Headers | dict):
+        pairs = ", ".join(f"{name} = {_toml(text)}" for name, text in dict(value).items())
+        return f"{{ {pairs} }}" if pairs else "{}"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 SYSTEM_FILE: Final = SYSTEM_CONFIG / "config.toml"
 MAX_BYTES: Final = 1 << 20
 PREFIX: Final = "STREAMGENRE_"
-_CREDENTIALS: Final = re.compile(r"[a-zA-Z][\w+.-]*://[^/\s\"']*[^/\s\"']@|://[^\s\"']*\?[^\s\"']")
+_CREDENTIALS: Final = re.compile(
+    r"""[a-zA-Z][\w+.-]*://[^/\s"']*[^/\s"']@ | ://[^\s"']*\?[^\s"']
+    | ^\s*"?(?:[\w"-]+\.)*"?(?:headers|user_agent)\b(?!\s*=\s*\{\s*\})[^=\n]*=
+    | ^\s*\[[^\]\n]*\bheaders\b""",
+    re.VERBOSE | re.MULTILINE,
+)
 
 
 class SettingsTree(dict[str, Any]):
@@ -136,7 +141,7 @@ def _given(
 
 
 def open_secrets(path: Path) -> bool:
-    """Whether a file contains URLs with credentials or a query, and other users may read it."""
+    """Whether other users may read a file that holds headers, or credentials or queries of URLs."""
     try:
         mode = path.stat().st_mode
         text = path.read_text("utf-8", errors="replace")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path  # noqa: TC003 - the types are read
 from typing import Annotated, Final
 
 from streamgenre.bus.endpoints import address_problem
@@ -16,11 +17,20 @@ from streamgenre.defaults import MODEL
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.history.settings import HistorySettings
 from streamgenre.inference.decision import DecisionSettings
-from streamgenre.limits import Checked, Like, Range, check
+from streamgenre.limits import Checked, Like, Range, Secret, check
 from streamgenre.sources.device.source import DeviceSettings
 from streamgenre.sources.factory import input_problem
 from streamgenre.sources.files.stdin import RawFormat
 from streamgenre.sources.paced import Pace  # noqa: TC001 - the types are read
+from streamgenre.sources.stream.settings import (
+    NO_HEADERS,
+    Headers,
+    StreamSettings,
+    ca_problem,
+    charset_problem,
+    headers_problem,
+    value_problem,
+)
 
 MAX_NAME: Final = 200
 """Characters of a station's name."""
@@ -64,6 +74,22 @@ class StationSettings:
     shuffle: Annotated[int, Range(0, math.inf)] | None = None
     """Seed of the random order of a folder or playlist, reshuffled each pass; None for its own
     order."""
+    headers: Annotated[Headers, Secret(), Checked(headers_problem)] = NO_HEADERS
+    """Headers that the server of a stream asks for, as a table: ``{ X-Token = "…" }``. Sent only to
+    the server that ``input`` names. Never shown."""
+    user_agent: Annotated[str, Secret(), Checked(value_problem)] | None = field(
+        default=None, repr=False
+    )
+    """Header ``User-Agent`` of the requests for a stream; None for the program's name and version.
+    Never shown."""
+    charset: Annotated[str, Checked(charset_problem)] | None = None
+    """Charset of a station's titles and name, for example ``cp1251``; None to detect it."""
+    allow_private: bool = True
+    """Whether a stream, and what its lists and redirects lead to, may be at a loopback, private,
+    link-local or multicast address."""
+    ca_file: Annotated[Path, Checked(ca_problem)] | None = None
+    """File of certificates (PEM) that the servers of ``https`` streams are verified with; None for
+    those of the system."""
     raw: RawFormat = field(default_factory=RawFormat)
     """Format of raw PCM on standard input."""
     device: DeviceSettings = field(default_factory=DeviceSettings)
@@ -73,6 +99,17 @@ class StationSettings:
 
     def __post_init__(self) -> None:
         check(self)
+
+    @property
+    def stream(self) -> StreamSettings:
+        """How a stream is requested and read."""
+        return StreamSettings(
+            headers=self.headers,
+            user_agent=self.user_agent,
+            charset=self.charset,
+            allow_private=self.allow_private,
+            ca_file=self.ca_file,
+        )
 
 
 @dataclass(frozen=True, slots=True)

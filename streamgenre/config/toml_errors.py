@@ -6,6 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
+from streamgenre.limits import HIDDEN
 from streamgenre.urls import shown
 
 _PLACE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -61,7 +62,16 @@ def explained(text: str, error: ValueError) -> tuple[int, int, str]:
         words = "a number needs a digit on both sides of its dot: 0.5, 3.0"
     if odd := next((c for c in whole if c in "“”„‟«»‘’‚‛‹›`´"), None):
         words += f"; {odd} is a typographic quote: use \" or '"
+    if _is_secret(text[:start], whole):
+        rest = HIDDEN if rest.split("#")[0].strip() else rest
     return line, at - start + 1, f"found {_found(rest, at == len(text))}: {words}"
+
+
+def _is_secret(before: str, line: str) -> bool:
+    """Whether a line sets a header, whose value is never shown."""
+    headings = re.findall(r"^\s*\[[^\n]*", before, re.MULTILINE)
+    in_headers = bool(headings) and re.search(r"headers[\s\"']*\]", headings[-1]) is not None
+    return in_headers or re.search(r"headers|user_agent", line) is not None
 
 
 def _found(rest: str, at_end: bool) -> str:

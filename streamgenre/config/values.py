@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_arg
 from streamgenre.errors import nearest
 from streamgenre.limits import Checked, Range, limits_of
 from streamgenre.paths import expand
+from streamgenre.sources.stream.settings import Headers
 
 if TYPE_CHECKING:
     from streamgenre.config.layers import Setting
@@ -19,6 +21,7 @@ _KINDS: Final[dict[type, str]] = {
     int: "a whole number",
     float: "a number",
     Path: "a path",
+    Headers: 'a table of texts: { X-Token = "…" }',
 }
 
 
@@ -63,6 +66,8 @@ def convert(hint: Any, given: Setting) -> Any:
     """
     kind = bare(hint)
     value = _read(kind, given.value) if given.text else given.value
+    if kind is Headers and isinstance(value, dict):
+        value = Headers(value.items())
     if get_origin(kind) is Literal:
         if not isinstance(value, str) or value not in get_args(kind):
             hint_text = nearest(value, get_args(kind)) if isinstance(value, str) else ""
@@ -73,7 +78,11 @@ def convert(hint: Any, given: Setting) -> Any:
     if kind is Path:
         if not isinstance(value, str) or not value.strip() or "\0" in value:
             raise InvalidValueError(expected_of(hint))
-        return expand(value)
+        value = expand(value)
+        for limit in limits_of(hint):
+            if problem := limit.problem(value):
+                raise InvalidValueError(problem)
+        return value
     if type(value) is not kind or (kind is str and "\0" in value):
         raise InvalidValueError(expected_of(hint))
     if kind is str and not value.strip() and not limits_of(hint):
@@ -91,6 +100,8 @@ def _read(kind: type, text: str) -> Any:
     """Return the text of a variable converted to a type; unchanged if that is impossible."""
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     try:
+        if kind is Headers:
+            return tomllib.loads(f"headers = {text}")["headers"]
         if kind is bool:
             return words.get(text.strip().lower(), text)
         return kind(text) if kind in (int, float) else text

@@ -25,7 +25,8 @@ from streamgenre.client.subscriber import Subscriber
 from streamgenre.doctor.machine import LISTENING, version_of
 from streamgenre.errors import StreamgenreError
 from streamgenre.events import TYPES
-from streamgenre.system.redact import HIDDEN, URL, credentials, redact
+from streamgenre.limits import HIDDEN
+from streamgenre.system.redact import URL, credentials, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -91,7 +92,7 @@ def _parts(subject: Subject, findings: list[Finding]) -> Iterator[tuple[str, str
     yield "versions.txt", "".join(f"{name} {version_of(name)}\n" for name in LISTENING)
     yield "environment.txt", _environment()
     if subject.config is not None:
-        yield "config.toml", _without_comments(_read(subject.config))
+        yield "config.toml", without_headers(_without_comments(_read(subject.config)))
     yield "keys.txt", _keys(subject)
     yield "events.jsonl", _events(subject)
     log = ("--unit", subject.unit, "--lines", str(LOG_LINES), "--no-pager", "--output", "short-iso")
@@ -106,12 +107,31 @@ def _without_comments(toml: str) -> str:
     return _STRING_OR_COMMENT.sub(lambda m: "" if m[0].startswith("#") else m[0], toml)
 
 
+def without_headers(toml: str) -> str:
+    """Return the settings without the values of headers; the text need not be valid TOML."""
+    lines, in_table, hides = [], False, False
+    for line in toml.splitlines():
+        if re.match(r"\s*\[", line):
+            in_table = re.search(r"headers[\"'\s]*\]", line) is not None
+            hides = False
+        elif pair := re.match(r"([^=]*)=", line):
+            hides = in_table or re.search(r"headers|user_agent", pair[1]) is not None
+            if hides:
+                line = f"{pair[1]}= {HIDDEN}"
+        elif hides:
+            continue  # a value of several lines
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
 def _secrets(subject: Subject) -> list[str]:
     """Return the known secrets, longest first."""
     texts = [*os.environ.values(), *(name or "" for name in subject.inputs)]
     if subject.config is not None:
         texts.append(_read(subject.config))
     found = {part for text in texts for url in URL.findall(text) for part in credentials(url)}
+    for settings in subject.streams:
+        found |= {value for _, value in settings.headers} | {settings.user_agent or ""}
     with suppress(OSError):
         found |= set((_keys_folder(subject) / SECRET).read_text("utf-8").split())
     return sorted((text for text in found if len(text) >= _SHORTEST), key=len, reverse=True)
@@ -124,7 +144,8 @@ def _keys_folder(subject: Subject) -> Path:
 def _environment() -> str:
     # Other variables are left out completely: some hold secrets under any name.
     ours = {name: value for name, value in os.environ.items() if name.startswith(_VARIABLES)}
-    return "".join(f"{name}={value}\n" for name, value in sorted(ours.items()))
+    lines = (f"{name}={value}\n" for name, value in sorted(ours.items()))
+    return "".join(lines)
 
 
 def _keys(subject: Subject) -> str:

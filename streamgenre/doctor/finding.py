@@ -11,6 +11,8 @@ from streamgenre.defaults import ENDPOINT
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from streamgenre.sources.stream.settings import StreamSettings
+
 Verdict: TypeAlias = Literal["ok", "note", "problem"]
 """``note`` is worth knowing; only ``problem`` keeps something from working."""
 
@@ -34,6 +36,8 @@ class Subject:
 
     inputs: tuple[str | None, ...] = (None,)
     """Its inputs; None for the default input device."""
+    streams: tuple[StreamSettings, ...] = ()
+    """How the input with the same index is requested if it is a stream."""
     models: tuple[str, ...] = ()
     """Folders of the models that it uses besides the shipped ones."""
     publish: str = ENDPOINT

@@ -13,6 +13,7 @@ from streamgenre.sources.device.devices import find_device, list_devices, rates_
 from streamgenre.sources.factory import is_device
 from streamgenre.sources.files.listing import is_playlist, list_files, no_files_message
 from streamgenre.sources.stream.http import open_url
+from streamgenre.sources.stream.settings import DEFAULTS
 from streamgenre.urls import redacted, shown
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from streamgenre.doctor.finding import Finding, Subject
     from streamgenre.sources.device.devices import Device
+    from streamgenre.sources.stream.settings import StreamSettings
 
 RATES: Final = (16_000, 22_050, 44_100, 48_000, 96_000)
 """Rates to try, in Hz."""
@@ -31,9 +33,10 @@ _PATIENCE_S: Final = 8.0
 def inputs(subject: Subject) -> Iterator[Finding]:
     """Check whether each input exists and can be opened."""
     checker = InputChecker()
-    for name in dict.fromkeys(subject.inputs):
+    streams = subject.streams or (DEFAULTS,) * len(subject.inputs)
+    for name, settings in dict.fromkeys(zip(subject.inputs, streams, strict=True)):
         if name is not None and "://" in name:
-            yield _stream(name)
+            yield _stream(name, settings)
             continue
         found = checker.check(name)
         if found.verdict == "ok" and (name is None or is_device(name)):
@@ -135,11 +138,11 @@ def _opened(device: Device) -> Finding:
     )
 
 
-def _stream(url: str) -> Finding:
+def _stream(url: str, settings: StreamSettings) -> Finding:
     if not url.lower().startswith(("http://", "https://")):
         return note("input", f"{redacted(url)}: only the daemon itself can try it")
     try:
-        open_url(url, timeout_s=_PATIENCE_S).close()
+        open_url(url, timeout_s=_PATIENCE_S, settings=settings).close()
     except InputError as error:
         do = "is the network up, and the address correct? The daemon keeps trying"
         return problem("input", str(error), do)

@@ -67,7 +67,7 @@ def open_input(settings: InputSettings, *, waits: bool = True) -> tuple[Source, 
     if name == "demo":
         return open_demo(pace=settings.pace), None
     if is_stream(name):
-        return RadioSource(name), None
+        return RadioSource(name, settings=settings.stream), None
     if _looks_like_path(name):
         return _open_path(name, settings), None
     try:
@@ -89,7 +89,7 @@ def _open_path(name: str, settings: InputSettings) -> Source:
     if not path.is_dir():
         listing = list_files(path)
         if listing.streams and not listing.files:
-            return RadioSource(listing.streams[0], path.name)
+            return RadioSource(listing.streams[0], path.name, settings=settings.stream)
     return open_playlist(path, pace=settings.pace, order=order)
 
 

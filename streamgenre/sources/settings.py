@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from streamgenre.sources.device.source import DeviceSettings
     from streamgenre.sources.files.stdin import RawFormat
     from streamgenre.sources.paced import Pace
+    from streamgenre.sources.stream.settings import StreamSettings
 
 
 class InputSettings(Protocol):
@@ -36,6 +37,10 @@ class InputSettings(Protocol):
     @property
     def raw(self) -> RawFormat:
         """Format of raw PCM on standard input."""
+
+    @property
+    def stream(self) -> StreamSettings:
+        """How a stream is requested and read."""
 
     @property
     def device(self) -> DeviceSettings:

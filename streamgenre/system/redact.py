@@ -6,10 +6,8 @@ import re
 import urllib.parse
 from typing import Final
 
+from streamgenre.limits import HIDDEN
 from streamgenre.urls import redacted
-
-HIDDEN: Final = "…"
-"""Replaces a secret."""
 
 # Lengths are bounded: a long word would otherwise take quadratic time.
 URL: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s\"'<>`|\\]+")
@@ -22,6 +20,8 @@ _NAMED: Final = re.compile(
     r"(?P<value>\"(?:[^\"\\]|\\.)*\"|'[^']*'|\[[^\]]*\]|(?:basic|bearer|digest)\s+\S+|[^\s,;&]+)",
     re.IGNORECASE,
 )
+_VARIABLE: Final = re.compile(r"(STREAMGENRE_(?:HEADERS|USER_AGENT)=).*")
+"""The variables that hold headers: the rest of the line is the value."""
 _SCHEME: Final = re.compile(r"\b(basic|bearer)\s+[A-Za-z0-9+/=._~-]{6,}", re.IGNORECASE)
 
 
@@ -33,6 +33,7 @@ def redact(text: str) -> str:
     """
     text = URL.sub(lambda match: redacted(match[0]), text)
     text = _LOGIN.sub(f"{HIDDEN}@", text)
+    text = _VARIABLE.sub(rf"\1{HIDDEN}", text)
     text = _NAMED.sub(_hide_value, text)
     return _SCHEME.sub(lambda match: f"{match[1]} {HIDDEN}", text)
 

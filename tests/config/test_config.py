@@ -27,6 +27,9 @@ from streamgenre.config.toml_lines import lines
 from streamgenre.errors import SettingsError
 from streamgenre.inference.decision import DecisionSettings
 from streamgenre.limits import Range, limits_of
+from streamgenre.sources.stream.settings import Headers
+
+CA = Path(__file__).parents[1] / "data" / "ca.pem"
 
 
 @pytest.fixture
@@ -106,11 +109,14 @@ def test_every_key_can_be_set_by_a_variable() -> None:
     """Convert text to the type of its setting."""
     for path, hint in keys().items():
         default = _value(Config(), path)
-        text = {bool: "true", float: "0.31", int: "5000"}.get(type(default), "x")
+        text = {float: "0.31", int: "5000"}.get(type(default), "x")
+        if isinstance(default, bool):
+            text = str(not default).lower()
         text = {
             **{"pace": "fast", "format": "f32le", "ipc_mode": "660", "channels": "3"},
             **{"duration_s": "3", "max_mb": "7", "shuffle": "5", "model": "lite"},
             **{"listen": ":9757", "publish": "ipc:///tmp/x", "control": "tcp://[::1]:*"},
+            **{"charset": "cp1251", "ca_file": str(CA), "headers": '{ X-A = "b" }'},
             "keep": "all" if path[0] == "history" else "0.3",
         }.get(path[-1], text)
         if any(isinstance(limit, Range) and limit.high == 0 for limit in limits_of(hint)):
@@ -118,6 +124,9 @@ def test_every_key_can_be_set_by_a_variable() -> None:
         loaded = load("/dev/null", {variable(path): text})
         found = _value(loaded.config, path)
         assert found != default, path
+        if path == ("headers",):
+            assert found == Headers([("X-A", "b")])
+            continue
         assert str(found).lower() == text or float(found) == float(text), path
 
 

@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre import __version__
 from streamgenre.errors import InputError
+from streamgenre.sources.stream.settings import DEFAULTS
 from streamgenre.urls import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from streamgenre.sources.stream.settings import StreamSettings
 
 HEAD_S: Final = 15.0
 """Seconds in which the complete head of a response must arrive."""
@@ -97,7 +100,7 @@ def require_usable(url: str) -> None:
         )
 
 
-def open_url(url: str, *, timeout_s: float) -> Response:
+def open_url(url: str, *, timeout_s: float, settings: StreamSettings = DEFAULTS) -> Response:
     """Open a stream and request ICY titles.
 
     Parameters
@@ -106,6 +109,8 @@ def open_url(url: str, *, timeout_s: float) -> Response:
         HTTP or HTTPS URL of the stream.
     timeout_s
         Seconds to wait for the connection, and for each read.
+    settings
+        How the stream is requested.
 
     Raises
     ------

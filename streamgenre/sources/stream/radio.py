@@ -30,6 +30,7 @@ from streamgenre.sources.playlist_formats import is_hls
 from streamgenre.sources.stream.http import Response, open_url
 from streamgenre.sources.stream.icy_reader import IcyReader
 from streamgenre.sources.stream.opening import is_http, open_stream, require_supported
+from streamgenre.sources.stream.settings import DEFAULTS
 from streamgenre.sources.stream.station_lists import MAX_BYTES, first_stream, is_list
 from streamgenre.sources.stream_info import stream_info
 from streamgenre.sources.tags import id3_title, stream_title
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from streamgenre.sources.stream.settings import StreamSettings
     from streamgenre.sources.titles import Title
 
 TIMEOUT_S: Final = 10.0
@@ -62,14 +64,19 @@ class RadioSource(Source):
         URL of the stream, or of a station list.
     name
         Name of the input; None for the URL without credentials.
+    settings
+        How the stream is requested and read.
     """
 
     real_time = True
     live = True
 
-    def __init__(self, url: str, name: str | None = None) -> None:
+    def __init__(
+        self, url: str, name: str | None = None, *, settings: StreamSettings = DEFAULTS
+    ) -> None:
         super().__init__(name or redacted(url))
         self._url = url
+        self._settings = settings
         self._stop = threading.Event()
         self._response: Response | None = None
         self._format: Format | None = None
