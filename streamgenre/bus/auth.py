@@ -19,6 +19,7 @@ _ALLOWED: Final = b"200"
 # 300 means "try again later". After a 400 libzmq's clients give up for good: one that is allowed a
 # minute later would have to be restarted.
 _NOT_NOW: Final = b"300"
+_ROUND: Final = 1000
 
 
 class OpenAuthenticator:
@@ -57,9 +58,9 @@ class OpenAuthenticator:
         return {"keys": False}
 
     def answer_handshakes(self) -> None:
-        """Answer the pending handshakes; never waits."""
+        """Answer pending handshakes, a limited number at once; never waits."""
         assert self._socket is not None
-        while True:
+        for _ in range(_ROUND):
             try:
                 frames = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:

@@ -17,7 +17,9 @@ import zmq
 
 from streamgenre.bus.auth import Authenticator
 from streamgenre.bus.endpoints import bind, check_endpoint
+from streamgenre.bus.mishaps import Mishaps
 from streamgenre.errors import BusError, ControlError, StreamgenreError
+from streamgenre.events.json_text import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,6 +97,7 @@ class ControlSocket:
         self._number = 0
         self._answers: deque[tuple[int, dict[str, Any]]] = deque()
         self._wake: Callable[[], None] = lambda: None
+        self._mishaps = Mishaps()
 
     def open(
         self,
@@ -142,12 +145,13 @@ class ControlSocket:
                 frames = self.socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 break
-            self._take(frames)
+            with self._mishaps.confined("a request"):
+                self._take(frames)
         while self._answers:
             number, answer = self._answers.popleft()
             pending = self._pending.pop(number, None)
             if pending is not None:  # else it has timed out
-                self._reply(pending.envelope, pending.id, answer)
+                self._answer(pending, answer)
         now = time.monotonic()
         for number, pending in list(self._pending.items()):
             if now >= pending.deadline:
@@ -180,11 +184,14 @@ class ControlSocket:
             )
             try:
                 self._handler.handle(request, self._answer_to(number))
-            except StreamgenreError:
-                del self._pending[number]
+            except BaseException:
+                self._pending.pop(number, None)
                 raise
         except StreamgenreError as error:
             self._reply(envelope, identifier, _failure(error))
+        except Exception:
+            self._reply(envelope, identifier, _INTERNAL)
+            raise
 
     def _known(self, body: zmq.Frame) -> bool:
         try:
@@ -200,28 +207,43 @@ class ControlSocket:
 
         return answer
 
+    def _answer(self, pending: _Pending, answer: dict[str, Any]) -> None:
+        with self._mishaps.confined("an answer"):
+            try:
+                self._reply(pending.envelope, pending.id, answer)
+            except (TypeError, ValueError, RecursionError):  # not JSON
+                self._reply(pending.envelope, pending.id, _INTERNAL)
+                raise
+
     def _reply(self, envelope: list[bytes], identifier: object, answer: dict[str, Any]) -> None:
         if identifier is not None:
             answer = {"id": identifier, **answer}
-        text = json.dumps(answer, ensure_ascii=False, allow_nan=False)
         try:
-            self.socket.send_multipart([*envelope, text.encode()], zmq.NOBLOCK)
+            self.socket.send_multipart([*envelope, _encoded(answer)], zmq.NOBLOCK)
         except zmq.Again:
             return  # the client does not read its answers
+
+
+def _encoded(answer: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(answer, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:  # a lone surrogate, such as in the client's own id
+        return json.dumps(answer, allow_nan=False).encode()
 
 
 def _parse(body: memoryview | bytes) -> dict[str, Any]:
     if len(body) > MAX_REQUEST:
         raise ControlError(f"{len(body)} bytes; expected at most {MAX_REQUEST}", "oversize")
     try:
-        request = json.loads(bytes(body))
-    except (ValueError, RecursionError) as error:
+        request = parse(bytes(body), unique=True)
+    except ValueError as error:
         raise ControlError(
             f'not JSON: {error}; expected an object such as {{"request": "status"}}'
         ) from error
     if not isinstance(request, dict):
         raise ControlError('expected a JSON object such as {"request": "status"}')
-    if not isinstance(request.get("id"), str | int | None):
+    identifier = request.get("id")
+    if isinstance(identifier, bool) or not isinstance(identifier, str | int | float | None):
         raise ControlError("id: expected a string or a number")
     return request
 
@@ -232,6 +254,9 @@ def _failure(error: StreamgenreError) -> dict[str, Any]:
 
 def _error(code: str, message: str) -> dict[str, Any]:
     return {"ok": False, "error": {"code": code, "message": message}}
+
+
+_INTERNAL: Final = _error("failed", "internal error; see the daemon's log")
 
 
 def request(

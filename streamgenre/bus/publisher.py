@@ -18,6 +18,7 @@ from streamgenre.bus.auth import OpenAuthenticator
 from streamgenre.bus.connections import MAX_TOPIC, Connections
 from streamgenre.bus.endpoints import IPC_MODE, KEEPALIVE, bind, check_endpoint
 from streamgenre.bus.last_values import LastValues
+from streamgenre.bus.mishaps import Mishaps
 from streamgenre.bus.stats import BusStats
 from streamgenre.errors import BusError
 
@@ -40,6 +41,8 @@ _HANDOVER: Final = 10_000
 _CHECK_S: Final = 0.5
 """Seconds between two checks of keys and connections, and longest pause of the loop."""
 _BACKLOG: Final = 512
+_ROUND: Final = 1000
+"""Most messages of one kind that are handled before the loop sends events again."""
 
 
 class Publisher:
@@ -87,6 +90,7 @@ class Publisher:
         self._dropped = 0
         self._queues_full = False
         self._last = LastValues(time.monotonic())
+        self._mishaps = Mishaps()
         self.stats = BusStats()
         """Figures of the bus, at most a second old."""
         try:
@@ -201,7 +205,8 @@ class Publisher:
                 self._authenticate()
             # Connections first: their subscriptions refer to them.
             if self._connections.monitor in ready or self._socket in ready:
-                self._connections.read_monitor()
+                with self._mishaps.confined("a connection's event"):
+                    self._connections.read_monitor()
             if self._socket in ready:
                 self._take_subscriptions()
             self._send_queued()
@@ -215,17 +220,19 @@ class Publisher:
 
     def _authenticate(self) -> None:
         self.reload(force=False)
-        self._auth.answer_handshakes()
+        with self._mishaps.confined("a handshake"):
+            self._auth.answer_handshakes()
 
     def _take_subscriptions(self) -> None:
-        while True:
+        for _ in range(_ROUND):
             try:
                 frame = self._socket.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            topic = self._connections.handle_message(frame, self._auth.allows)
-            if topic is not None:
-                self._last.request(topic)
+            with self._mishaps.confined("a subscription"):
+                topic = self._connections.handle_message(frame, self._auth.allows)
+                if topic is not None:
+                    self._last.request(topic)
 
     def _send_queued(self) -> None:
         while self._queue:

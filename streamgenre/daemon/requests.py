@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from streamgenre import __version__
 from streamgenre.bus.stats import BusStats
 from streamgenre.errors import ControlError, StreamgenreError, nearest
+from streamgenre.events.json_text import quoted
 from streamgenre.inference.manifest import shipped_models
 from streamgenre.inference.models import load_model
+from streamgenre.logger import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +32,9 @@ REQUESTS: Final[dict[str, str | None]] = {
     "model": "model",
 }
 """Requests, each with the one field that it needs."""
+_MAX_SURPLUS: Final = 5
+"""Most unexpected fields that a message names."""
+_log = get_logger(__name__)
 
 
 class EngineRequests:
@@ -81,12 +86,14 @@ class EngineRequests:
         name = request.get("request")
         if not isinstance(name, str) or name not in REQUESTS:
             hint = nearest(name, REQUESTS) if isinstance(name, str) else ""
-            raise ControlError(f"no request {name!r}: expected {', '.join(REQUESTS)}{hint}")
+            raise ControlError(f"no request {quoted(name)}: expected {', '.join(REQUESTS)}{hint}")
         needed = REQUESTS[name]
         value = request.get(needed) if needed else None
-        surplus = set(request) - {"request", needed}
+        surplus = sorted(set(request) - {"request", needed})
         if surplus:
-            raise ControlError(f"{name}: unexpected {', '.join(map(repr, sorted(surplus)))}")
+            named = [quoted(field) for field in surplus[:_MAX_SURPLUS]]
+            more = ", …" if len(surplus) > _MAX_SURPLUS else ""
+            raise ControlError(f"{name}: unexpected {', '.join(named)}{more}")
         if needed and not (isinstance(value, str) and value):
             raise ControlError(f'{name}: expected "{needed}" with a name')
         if name == "reload":
@@ -106,16 +113,7 @@ class EngineRequests:
 
     def _in_engine(self, function: Callable[[], object], answer: Answer) -> None:
         """Call a function in the engine's thread and answer with its result or error."""
-
-        def call() -> None:
-            try:
-                result = function()
-            except StreamgenreError as error:
-                answer(error=error)
-            else:
-                answer(result)
-
-        self._engine.call(call)
+        self._engine.call(lambda: _answer_with(function, answer))
 
     def _reload(self, answer: Answer) -> None:
         keys, reconfigure = self._reload_keys(), self._reconfigure
@@ -124,12 +122,7 @@ class EngineRequests:
             return
 
         def read() -> None:
-            try:
-                changes = reconfigure()
-            except StreamgenreError as error:
-                answer(error=error)
-            else:
-                answer({**keys, "config": changes})
+            _answer_with(lambda: {**keys, "config": reconfigure()}, answer)
 
         threading.Thread(target=read, name="reload", daemon=True).start()
 
@@ -138,7 +131,7 @@ class EngineRequests:
         if name not in shipped_models():
             known = shipped_models()
             raise ControlError(
-                f"no model {name!r}: expected {', '.join(known)}{nearest(name, known)}"
+                f"no model {quoted(name)}: expected {', '.join(known)}{nearest(name, known)}"
             )
         if not self._loading.acquire(blocking=False):
             raise ControlError("another model is being loaded; ask again later", "busy")
@@ -146,11 +139,30 @@ class EngineRequests:
         def load() -> None:
             try:
                 model = load_model(name)
-            except StreamgenreError as error:
-                answer(error=error)
+            except Exception as error:  # noqa: BLE001 - the client waits for an answer
+                answer(error=_explained(error))
                 return
             finally:
                 self._loading.release()
             self._in_engine(lambda: self._engine.use_model(model), answer)
 
         threading.Thread(target=load, name="model loader", daemon=True).start()
+
+
+def _answer_with(function: Callable[[], object], answer: Answer) -> None:
+    """Call a function and answer with its result or error; never raises."""
+    try:
+        result = function()
+    except Exception as error:  # noqa: BLE001 - a request must not end the thread that serves it
+        answer(error=_explained(error))
+    else:
+        answer(result)
+
+
+def _explained(error: Exception) -> StreamgenreError:
+    """Return an error in words for the client; one of our own goes to the log."""
+    if isinstance(error, StreamgenreError):
+        return error
+    _log.debug("a request failed", exc_info=error)
+    _log.warning("a request failed (%s); --debug logs the traceback", type(error).__name__)
+    return ControlError("internal error; see the daemon's log", "failed")

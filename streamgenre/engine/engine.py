@@ -184,7 +184,7 @@ class Engine:
             status_after = min(_FIRST_STATUS_S, self._settings.status_s)
             while (self._calls or self._open()) and not stopping():
                 self._on_turn()
-                while self._calls:
+                for _ in range(len(self._calls)):  # those that come meanwhile wait a round
                     self._calls.popleft()()
                 with self._lock:
                     progressed = self._scheduler.run_round()

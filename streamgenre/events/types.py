@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias, TypedDict
 
+from streamgenre.events.json_text import encodable
+
 VERSION: Final = 1
 SEQ_MODULUS: Final = 2**53
 """Sequence numbers go up to one less, the largest integer that every JSON reader holds."""
@@ -85,7 +87,7 @@ class Event:
     @property
     def topic(self) -> str:
         """First part of the message on the wire: ``TYPE/STATION``."""
-        return f"{self.TYPE}/{self.station}"
+        return encodable(f"{self.TYPE}/{self.station}")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON object as a dictionary."""
@@ -95,8 +97,8 @@ class Event:
         return {"v": VERSION, "type": self.TYPE, **values}
 
     def to_json(self) -> str:
-        """Return the JSON object on one line."""
-        return _encode(self.as_dict())
+        """Return the JSON object on one line; UTF-8 can always encode it."""
+        return encodable(_encode(self.as_dict()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any, Final
 
 from streamgenre.errors import BusError
+from streamgenre.events.json_text import parse, quoted
 from streamgenre.events.types import (
     EVENT_CLASSES,
     FIELDS,
@@ -39,13 +40,13 @@ def from_dict(data: dict[str, Any]) -> AnyEvent:
     if not isinstance(data, dict) or data.get("v") != VERSION:
         found = data.get("v") if isinstance(data, dict) else type(data).__name__
         raise BusError(
-            f"not an event of version {VERSION} (found {found!r}); "
+            f"not an event of version {VERSION} (found {quoted(found)}); "
             "update streamgenre on the older side"
         )
     event_type = data.get("type")
     cls = EVENT_CLASSES.get(event_type) if isinstance(event_type, str) else None
     if cls is None:
-        raise BusError(f"unknown event type {event_type!r}; known are {', '.join(TYPES)}")
+        raise BusError(f"unknown event type {quoted(event_type)}; known are {', '.join(TYPES)}")
     missing = [name for name in _REQUIRED[cls] if name not in data]
     if missing:
         raise BusError(f"{cls.TYPE} event without {', '.join(missing)}")
@@ -61,14 +62,10 @@ def from_json(text: str | bytes) -> AnyEvent:
         If the text is not JSON, or not an event of a known version and type.
     """
     try:
-        data = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        data = parse(text)
+    except ValueError as error:
         raise BusError(f"not JSON: {error}") from error
     return from_dict(data)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def schema(event_type: str) -> dict[str, Any]:

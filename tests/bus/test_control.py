@@ -296,3 +296,32 @@ def test_the_commands_work(stateful_folder: Path, tmp_path: Path) -> None:
     gone = streamgenre(*ask, "status", "--timeout", "1")
     assert gone.returncode == 1
     assert "no answer" in gone.stderr
+
+
+class Broken:
+    """A handler with errors of its own."""
+
+    def handle(self, request: dict[str, Any], answer: Answer) -> None:
+        if request.get("request") == "unsendable":
+            answer({"figure": float("nan"), "thing": object()})
+        else:
+            raise RuntimeError("our own error")
+
+
+def test_an_error_of_our_own_ends_one_request_and_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    control = ControlSocket(ANY, Broken(), patience=1)
+    with caplog.at_level("DEBUG", "streamgenre.bus"), Publisher(ANY, control=control) as publisher:
+        for _ in range(3):
+            answer = raw(control.endpoint, b'{"request": "x", "id": 4}')
+            assert answer is not None
+            assert answer["id"] == 4
+            assert answer["error"]["code"] == "failed"
+            answer = raw(control.endpoint, b'{"request": "unsendable"}')
+            assert answer is not None
+            assert answer["error"]["code"] == "failed"
+        publisher.send(SampleStation().update())
+    warnings = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 2
+    assert sum(record.exc_info is not None for record in caplog.records) == 6
