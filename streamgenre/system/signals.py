@@ -20,6 +20,10 @@ GRACE_S: Final = 1.5
 def stop_on_signals(reload: Callable[[], None] | None = None) -> Iterator[threading.Event]:
     """Yield an event that SIGINT, SIGTERM and SIGHUP set.
 
+    SIGINT and SIGHUP stay ignored where the command inherited that: ``nohup`` starts it so that it
+    survives its terminal, and a shell starts background jobs of a script so that Ctrl-C spares
+    them. SIGTERM always ends the command.
+
     A second signal, or the end of ``GRACE_S``, raises KeyboardInterrupt: a reader that does not
     read our output must not keep us from ending.
 
@@ -27,7 +31,7 @@ def stop_on_signals(reload: Callable[[], None] | None = None) -> Iterator[thread
     ----------
     reload
         Called on SIGHUP instead, unless the signal came because the terminal was closed; it must
-        return at once. None if SIGHUP ends the command too.
+        return at once. None if SIGHUP ends the command too. Never called where SIGHUP is ignored.
     """
     stop = threading.Event()
     had_terminal = _has_terminal()
@@ -42,7 +46,8 @@ def stop_on_signals(reload: Callable[[], None] | None = None) -> Iterator[thread
         stop.set()
         signal.setitimer(signal.ITIMER_REAL, GRACE_S)
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+    ignored = {n for n in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_IGN}
+    numbers = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM} - ignored
     before = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield stop
