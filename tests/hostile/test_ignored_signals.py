@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -18,9 +19,14 @@ from streamgenre.client.subscriber import Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _take_terminal() -> None:
+    """Make standard input the controlling terminal of a new session."""
+    os.setsid()
+    os.close(os.open(os.ttyname(0), os.O_RDWR))
 
 
 @contextmanager
@@ -33,7 +39,7 @@ def shell(script: str, *arguments: str) -> Iterator[tuple[int, subprocess.Popen[
         stdout=theirs,
         stderr=theirs,
         env=environment(),
-        preexec_fn=lambda: (os.setsid(), os.close(os.open(os.ttyname(0), os.O_RDWR))),
+        preexec_fn=_take_terminal,
     )
     os.close(theirs)
     try:
@@ -52,8 +58,8 @@ def started(file: Path) -> psutil.Process:
 
 def handles(process: psutil.Process, number: signal.Signals) -> bool:
     """Return whether a process has a handler for a signal."""
-    with open(f"/proc/{process.pid}/status") as status:
-        caught = next(line.split()[1] for line in status if line.startswith("SigCgt"))
+    status = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    caught = next(line.split()[1] for line in status if line.startswith("SigCgt"))
     return bool(int(caught, 16) >> (number - 1) & 1)
 
 
