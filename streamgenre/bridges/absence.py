@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from streamgenre.events import SourceChange, Update
+from streamgenre.events import SourceChange, Status, Update
 
 if TYPE_CHECKING:
     from streamgenre.events import AnyEvent
@@ -64,6 +64,14 @@ class AbsenceWatch:
     def __init__(self, after: float) -> None:
         self._after = after
         self._stations: dict[str, _Station] = {}
+        self._removed: dict[str, _Station] = {}
+        """Stations that were absent when they were removed: their absence is still to be ended."""
+
+    def forget(self, station: str) -> None:
+        """Forget a station that its daemon no longer has; an absence that was reported ends."""
+        known = self._stations.pop(station, None)
+        if known is not None and known.reported:
+            self._removed[station] = known
 
     def take(self, event: AnyEvent, now: float) -> None:
         """Take an event.
@@ -71,10 +79,13 @@ class AbsenceWatch:
         Parameters
         ----------
         event
-            An event of any station; only updates and source changes matter.
+            An event of any station; only updates, source changes and the status of a removed
+            station matter.
         now
             When it arrived, monotonic seconds.
         """
+        if isinstance(event, Status) and event.removed:
+            self.forget(event.station)
         if not isinstance(event, Update | SourceChange):
             return
         station = self._stations.setdefault(event.station, _Station(heard=now))
@@ -100,9 +111,13 @@ class AbsenceWatch:
         Returns
         -------
         list of Absence
-            At most one a station.
+            At most one a station, and the end of each absence of a removed station.
         """
         found = []
+        for name, station in self._removed.items():
+            seconds = now - (now if station.absent_since is None else station.absent_since)
+            found.append(Absence(name, False, station.reason, wall - seconds, seconds))
+        self._removed.clear()
         for name, station in self._stations.items():
             # No updates at all: the daemon hangs or is gone.
             if not station.ended and now - station.heard >= self._after:

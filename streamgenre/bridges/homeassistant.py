@@ -110,7 +110,9 @@ def discovery(
         config = {
             "name": sensor.name,
             "unique_id": f"streamgenre_{node}_{sensor.key}",
+            # Home Assistant before 2025.10 reads object_id, from 2026.4 default_entity_id alone.
             "object_id": f"streamgenre_{node}_{sensor.key}",
+            "default_entity_id": f"{sensor.kind}.streamgenre_{node}_{sensor.key}",
             "state_topic": topic(sensor.event, station),
             "availability": [{"topic": where} for where in availability],
             "availability_mode": "all",
@@ -123,8 +125,24 @@ def discovery(
             "origin": {"name": "streamgenre", "sw_version": __version__},
             **sensor.more,
         }
-        where = f"{prefix}/{sensor.kind}/streamgenre_{node}/{sensor.key}/config"
-        yield where, json.dumps(config, ensure_ascii=False)
+        yield _config_topic(prefix, node, sensor), json.dumps(config, ensure_ascii=False)
+
+
+def discovery_topics(prefix: str, station: str) -> list[str]:
+    """Return the topics on which :func:`discovery` announces a station.
+
+    Parameters
+    ----------
+    prefix
+        Home Assistant's discovery prefix.
+    station
+        Name of the station, any text.
+    """
+    return [_config_topic(prefix, identifier(station), sensor) for sensor in SENSORS]
+
+
+def _config_topic(prefix: str, node: str, sensor: Sensor) -> str:
+    return f"{prefix}/{sensor.kind}/streamgenre_{node}/{sensor.key}/config"
 
 
 def identifier(station: str) -> str:
@@ -132,5 +150,5 @@ def identifier(station: str) -> str:
     plain = re.sub(r"[^a-zA-Z0-9]+", "_", station).strip("_").lower()
     if plain == station:
         return plain
-    digest = hashlib.sha256(station.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(station.encode("utf-8", "replace")).hexdigest()[:8]
     return f"{plain[:40]}_{digest}" if plain else digest

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from streamgenre.bridges.absence import AbsenceWatch
-from streamgenre.events import DeadAir, Segment
+from streamgenre.bridges.presence import Presence
+from streamgenre.events import DeadAir, Segment, Status
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 Post: TypeAlias = tuple[dict[str, Any], str]
 """JSON object and identifier; the identifier is the same whenever the object is."""
-EVENT_TYPES = ("update", "segment", "source", "dead_air")
+EVENT_TYPES = ("update", "segment", "source", "dead_air", "status")
 """Types of events that have to be subscribed to."""
 
 
@@ -32,6 +34,8 @@ class PostSelector:
     def __init__(self, kinds: Collection[str], absent_after: float) -> None:
         self._kinds = kinds
         self._watch = AbsenceWatch(absent_after)
+        self.presence = Presence()
+        """Finds stations that the daemon no longer has after its restart."""
         self._dead_air: dict[str, DeadAir] = {}  # by station: the last that was posted
 
     def take(self, event: AnyEvent, now: float) -> Iterator[Post]:
@@ -50,6 +54,10 @@ class PostSelector:
             The event as it came over the bus.
         """
         self._watch.take(event, now)
+        if isinstance(event, Status) and event.removed:
+            self._forget(event.station)
+            return
+        self.presence.heard(event.station)
         if isinstance(event, Segment):
             # A retained segment may have been posted before a restart of the bridge.
             if "segment" in self._kinds and not event.retained:
@@ -73,10 +81,19 @@ class PostSelector:
         Post
             An ``absence``.
         """
+        for station in self.presence.gone(now):
+            self._watch.forget(station)
+            self._forget(station)
         for absence in self._watch.due(now, wall):
             if "dead-air" in self._kinds:
                 state = "start" if absence.active else "end"
-                yield absence.as_dict(), f"absence-{state}-{absence.start_time:.3f}"
+                # Several stations may be absent since the same moment.
+                name = hashlib.sha256(absence.station.encode("utf-8", "replace")).hexdigest()[:8]
+                yield absence.as_dict(), f"absence-{state}-{name}-{absence.start_time:.3f}"
+
+    def _forget(self, station: str) -> None:
+        self.presence.forget(station)
+        self._dead_air.pop(station, None)
 
     def _is_news(self, event: DeadAir) -> bool:
         """Return whether dead air was not posted yet, or ends after its start was posted.

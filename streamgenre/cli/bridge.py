@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.cli.connecting import subscribe
+from streamgenre.cli.connecting import endpoints, subscribe
 from streamgenre.errors import SettingsError
 from streamgenre.events import from_json
 from streamgenre.system.signals import stop_on_signals
@@ -28,7 +28,15 @@ def _mqtt(args: argparse.Namespace) -> int:
     from streamgenre.bridges.mqtt import MqttBridge, parse_broker
 
     broker = parse_broker(args.broker, password=_password(args), ca=args.ca)
-    bridge = MqttBridge(broker, args.prefix, args.discovery, _say)
+    # Where several daemons have the stations, nobody knows which daemon a station has left.
+    one = len(args.connect or [""]) == 1
+    bridge = MqttBridge(
+        broker,
+        args.prefix,
+        args.discovery,
+        _say,
+        instance=(endpoints(args), *sorted(args.station or ())),
+    )
     with (
         stop_on_signals() as stop,
         subscribe(args, on_link=lambda link: bridge.daemon_is(link.state == "live")) as subscriber,
@@ -40,6 +48,9 @@ def _mqtt(args: argparse.Namespace) -> int:
                 text = subscriber.receive_json(timeout=_WAIT_S)
                 if text is not None:
                     bridge.take(from_json(text), text.decode())
+                if one:
+                    live = subscriber.link.state == "live"
+                    bridge.check_presence(live, subscriber.connections, time.monotonic())
         finally:
             bridge.close()
     return 0

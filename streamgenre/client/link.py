@@ -71,6 +71,8 @@ class Links:
         """The current state."""
         self.losses = 0
         """Number of lost connections."""
+        self.made = 0
+        """Number of connections that were made."""
 
     def configure(self) -> None:
         """Set how the socket detects a machine that is gone, and how it reconnects."""
@@ -97,6 +99,7 @@ class Links:
                 break
             endpoint = event["endpoint"].decode(errors="replace")
             if event["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self.made += 1
                 self._live.add(endpoint)
                 self._last_event = now
                 self._change("live", "")

@@ -141,6 +141,11 @@ class Subscriber:
         """State of the connection, as of the last time this object waited."""
         return self._links.state
 
+    @property
+    def connections(self) -> int:
+        """Number of connections made so far; after each, the last events are received again."""
+        return self._links.made
+
     def receive(self, timeout: float | None = None) -> AnyEvent | None:
         """Return the next event, or None if none arrives within ``timeout`` seconds.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import threading
 import time
@@ -13,12 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import paho.mqtt.client as paho
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 from prometheus_client.parser import text_string_to_metric_families
 from support.commands import COMMAND, environment, free_endpoint, start, streamgenre
 from support.live import bus, end, spawn_bus, until
+from support.mosquitto import Listener, Mosquitto, running_broker
 from support.sample_events import SampleStation
 
 from streamgenre.bridges.absence import AbsenceWatch
@@ -39,77 +37,10 @@ if TYPE_CHECKING:
 ANY = "tcp://127.0.0.1:*"
 
 
-class Mosquitto:
-    """A broker with a user and a password."""
-
-    def __init__(self, folder: Path) -> None:
-        self.program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin") or ""
-        self.port = int(free_endpoint().rpartition(":")[2])
-        self.config = folder / "mosquitto.conf"
-        passwords = folder / "passwords"
-        subprocess.run(
-            ["mosquitto_passwd", "-b", "-c", passwords, "house", "s3cret"],
-            check=True,
-            capture_output=True,
-        )
-        passwords.chmod(0o644)
-        folder.chmod(0o755)
-        self.config.write_text(
-            f"listener {self.port} 127.0.0.1\npassword_file {passwords}\nuser root\n"
-        )
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [self.program, "-c", self.config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-
-
 @pytest.fixture
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
-    from support.requirements import require_programs
-
-    require_programs("mosquitto_passwd")
-    broker = Mosquitto(tmp_path_factory.mktemp("mosquitto"))
-    broker.start()
-    try:
+    with running_broker(tmp_path_factory.mktemp("mosquitto")) as broker:
         yield broker
-    finally:
-        broker.stop()
-
-
-class Listener:
-    """The view that Home Assistant would have."""
-
-    def __init__(self, port: int) -> None:
-        self.last: dict[str, str] = {}
-        self.counts: dict[str, int] = {}
-        self.client = paho.Client(CallbackAPIVersion.VERSION2)
-        self.client.username_pw_set("house", "s3cret")
-        self.client.on_message = self._take
-        self.client.on_connect = lambda client, *_: client.subscribe("#")
-        until(lambda: self._connects(port))
-        self.client.loop_start()
-
-    def _connects(self, port: int) -> bool:
-        try:
-            self.client.connect("127.0.0.1", port)
-        except OSError:
-            return False
-        return True
-
-    def _take(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
-        self.last[message.topic] = message.payload.decode()
-        self.counts[message.topic] = self.counts.get(message.topic, 0) + 1
-
-    def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
 
 
 def mqtt_bridge(endpoint: str, port: int, password: str = "s3cret") -> subprocess.Popen[str]:
@@ -135,6 +66,8 @@ def test_mqtt_publishes_home_assistant_discovery_and_availability(broker: Mosqui
         assert len(configs) == 10
         for where, config in configs.items():
             assert where.split("/")[0] == "homeassistant"
+            entity = f"{where.split('/')[1]}.{config['unique_id']}"
+            assert config["default_entity_id"] == entity
             assert set(where) <= set(
                 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-/"
             )
@@ -410,6 +343,45 @@ def test_a_lost_source_is_an_absence_and_an_ended_one_is_not() -> None:
     ended.take(sample.update(), 0)
     ended.take(replace(sample.source(), state="ended"), 1)
     assert ended.due(100, 100) == []
+
+
+def test_a_removed_station_is_not_absent_and_its_reported_absence_ends() -> None:
+    sample = SampleStation()
+    removed = replace(sample.status(), removed=True)
+    watch = AbsenceWatch(10)
+    watch.take(sample.update(), 0)
+    watch.take(removed, 1)
+    assert watch.due(100, 100) == []
+    watch.take(sample.update(), 200)
+    (absent,) = watch.due(215, 1215)
+    assert absent.active
+    watch.take(removed, 220)
+    (over,) = watch.due(220, 1220)
+    assert (over.active, over.start_time, over.seconds) == (False, 1200, 20)
+    assert watch.due(500, 1500) == []
+
+
+def test_stations_absent_since_the_same_moment_have_different_identifiers() -> None:
+    selector = PostSelector(("dead-air",), 10)
+    for name in ("a", "b"):
+        list(selector.take(SampleStation(name).update(), 0))
+    identifiers = [identifier for _, identifier in selector.due(20, 1020)]
+    assert len(set(identifiers)) == 2
+
+
+def test_the_absence_of_a_station_that_does_not_return_with_its_daemon_ends() -> None:
+    selector = PostSelector(("dead-air",), 10)
+    selector.presence.link(True, 1, 0)
+    for name in ("stays", "goes"):
+        list(selector.take(SampleStation(name).update(), 0))
+    selector.presence.link(False, 1, 5)
+    assert len(list(selector.due(20, 1020))) == 2
+    selector.presence.link(True, 2, 30)
+    list(selector.take(SampleStation("stays").update(), 31))
+    assert [body["station"] for body, _ in selector.due(32, 1032)] == ["stays"]
+    ((body, _),) = selector.due(60, 1060)
+    assert (body["station"], body["active"]) == ("goes", False)
+    assert "goes" not in {body["station"] for body, _ in selector.due(600, 1600)}
 
 
 def test_dead_air_is_posted_as_received_from_the_bus() -> None:

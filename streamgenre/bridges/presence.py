@@ -1,0 +1,98 @@
+"""Stations that do not come back after their daemon does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+RETURN_S: Final = 20.0
+"""Seconds after a new connection within which every station of the daemon is heard of: the daemon
+repeats the last events to a new connection, and sends a status every 10 s at least."""
+
+
+class Presence:
+    """Tells which stations are gone: the daemon is connected again, and nothing comes of them.
+
+    A station is never gone while the daemon is away, nor because it is silent: after its end a
+    station sends nothing more, but a new connection still brings its last events.
+
+    Parameters
+    ----------
+    after
+        Seconds of an unbroken connection after which a station that was not heard of is gone.
+    """
+
+    def __init__(self, after: float = RETURN_S) -> None:
+        self._after = after
+        self._known: set[str] = set()
+        self._heard: set[str] = set()
+        """Heard of since the newest connection."""
+        self._connections = 0
+        self._live_since: float | None = None
+        self._decided = True
+        """Whether the stations that did not come back over this connection are already told."""
+
+    def heard(self, station: str) -> None:
+        """Note that an event of a station arrived."""
+        self._known.add(station)
+        self._heard.add(station)
+
+    def expect(self, stations: Iterable[str]) -> None:
+        """Note stations that an earlier run knew.
+
+        Parameters
+        ----------
+        stations
+            Their names.
+        """
+        self._known.update(stations)
+        self._decided = False
+
+    def forget(self, station: str) -> None:
+        """Forget a station that its daemon has removed."""
+        self._known.discard(station)
+        self._heard.discard(station)
+
+    def link(self, live: bool, connections: int, now: float) -> None:
+        """Note the state of the connection to the daemon; to be called often.
+
+        Parameters
+        ----------
+        live
+            Whether the daemon can be reached.
+        connections
+            Number of connections that were made so far, this one included.
+        now
+            Monotonic seconds.
+        """
+        if connections != self._connections:
+            self._connections = connections
+            self._heard.clear()
+            self._live_since = None
+            self._decided = False
+        if not live:
+            self._live_since = None
+        elif self._live_since is None:
+            self._live_since = now
+
+    def gone(self, now: float) -> list[str]:
+        """Return the stations that are gone, each once.
+
+        Parameters
+        ----------
+        now
+            Monotonic seconds.
+
+        Returns
+        -------
+        list of str
+            Their names, sorted.
+        """
+        if self._decided or self._live_since is None or now - self._live_since < self._after:
+            return []
+        self._decided = True
+        missing = sorted(self._known - self._heard)
+        self._known -= set(missing)
+        return missing
