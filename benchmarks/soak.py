@@ -494,7 +494,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         result = soak(
             Path(folder),
-            load_model(args.model),
+            load_model(args.model, trusted=True),
             hours=args.hours,
             seed=args.seed,
             measure_s=min(3600, 3600 * args.hours / 12),

@@ -66,7 +66,11 @@ def decide(pending: Sequence[PendingHop]) -> list[HopResult]:
     for batch in by_model.values():
         model = batch[0].model
         names = [item.station for item in batch]
-        output = model.update(names, [item.hop.frames for item in batch])
+        try:
+            output = model.update(names, [item.hop.frames for item in batch])
+        except ModelError as error:
+            genres |= dict.fromkeys(names, error)
+            continue
         for row, name in enumerate(names):
             try:
                 genres[name] = model.probabilities(output.of(row))[0]

@@ -1,7 +1,8 @@
 """Model folders on disk: ``model.onnx``, ``manifest.json`` and a model card ``README.md``.
 
 The manifest says what the weights file expects and how it was made. It is checked against its JSON
-Schema and the weights against their SHA-256 before anything is loaded.
+Schema, and the weights against their SHA-256, before anything is loaded. A model folder may come
+from anybody, so sizes are checked before memory is taken.
 """
 
 from __future__ import annotations
@@ -10,16 +11,26 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from streamgenre.audio.mfcc import MfccSpec
 from streamgenre.errors import ModelError, nearest
+from streamgenre.inference.files import MAX_WEIGHTS_BYTES, read_bounded, sha256_of
 from streamgenre.paths import expand
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MANIFEST_VERSION: Final = 1
-_MAX_MANIFEST_BYTES: Final = 4_000_000
+_MAX_MANIFEST_BYTES: Final = 1_000_000
+"""The shipped ones have 36 kB; read as JSON, a megabyte takes up to twenty."""
+_MAX_ELEMENTS: Final = 1_000_000
+"""Most numbers in a window, in all states together, and in the matrix of mel filters."""
+_MAX_SAMPLES_A_SECOND: Final = 4_000_000
+"""Most samples that the Fourier transforms of one second of audio may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +120,42 @@ def read_manifest(folder: Path) -> Manifest:
     ModelError
         Naming the file and what is wrong with it.
     """
+    manifest = parse_manifest(folder)
+    check_hash(manifest)
+    return manifest
+
+
+def parse_manifest(folder: Path) -> Manifest:
+    """Read and check a model folder's manifest; the weights are not looked at.
+
+    Raises
+    ------
+    ModelError
+        Naming the file and what is wrong with it.
+    """
+    return manifest_from(folder, _read_json(folder / "manifest.json"))
+
+
+def manifest_from(folder: Path, data: dict[str, Any]) -> Manifest:
+    """Return a manifest, given its JSON object.
+
+    Parameters
+    ----------
+    folder
+        The model folder.
+    data
+        The JSON object in its ``manifest.json``.
+
+    Raises
+    ------
+    ModelError
+        Naming the file and what is wrong with it.
+    """
     path = folder / "manifest.json"
-    data = _read_json(path)
     version = data.get("manifest_version")
-    if version != MANIFEST_VERSION:
+    if version != MANIFEST_VERSION or isinstance(version, bool):
         raise ModelError(
-            f"{path}: manifest version {version!r}, but this streamgenre reads version "
+            f"{path}: manifest version {_shortly(version)}, but this streamgenre reads version "
             f"{MANIFEST_VERSION}; update streamgenre or export the model again"
         )
     _check_schema(path, data)
@@ -122,6 +163,7 @@ def read_manifest(folder: Path) -> Manifest:
         features = MfccSpec(**data["features"])
         temperature = float(data["calibration"]["temperature"])
         speech = data.get("speech")
+        speech_temperature = float(speech["temperature"]) if speech else None
     except (ValueError, OverflowError) as error:
         raise ModelError(f"{path}: features or calibration: {error}") from error
     manifest = Manifest(
@@ -130,26 +172,102 @@ def read_manifest(folder: Path) -> Manifest:
         kind=data["kind"],
         labels=tuple(data["labels"]),
         features=features,
-        window_frames=data.get("window_frames", 0),
+        window_frames=data["window_frames"] if data["kind"] == "windowed" else 0,
         states=tuple(
-            StateTensor(s["input"], s["output"], tuple(s["shape"])) for s in data.get("states", ())
+            StateTensor(s["input"], s["output"], tuple(s["shape"]))
+            for s in (data["states"] if data["kind"] == "stateful" else ())
         ),
         temperature=temperature,
-        speech_temperature=float(speech["temperature"]) if speech else None,
+        speech_temperature=speech_temperature,
         sha256=data["sha256"]["model.onnx"],
         raw=data,
     )
-    _check_hash(manifest)
+    if problem := _problem_of(manifest):
+        raise ModelError(f"{path}: {problem}")
     return manifest
 
 
+def _problem_of(manifest: Manifest) -> str:
+    """Return what exceeds the limits in a manifest that fits its schema, else ""."""
+    features = manifest.features
+    texts = (manifest.name, *manifest.labels)
+    if odd := next((text for text in texts if not text.isprintable() or text != text.strip()), ""):
+        # They are shown in terminals and are parts of topics and file names.
+        return f"name or label {odd!a}: expected printable characters, without spaces at the ends"
+    bins = features.nfft // 2 + 1
+    states = sum(math.prod(state.shape) for state in manifest.states)
+    names = [state.input for state in manifest.states], [state.output for state in manifest.states]
+    for too_much, what in (
+        (manifest.window_frames * features.numcep > _MAX_ELEMENTS, "window_frames times numcep"),
+        (states > _MAX_ELEMENTS, "the states' sizes together"),
+        (features.nfilt * bins > _MAX_ELEMENTS, "nfilt times nfft/2"),
+    ):
+        if too_much:
+            return f"{what}: expected up to {_MAX_ELEMENTS} numbers"
+    if features.frame_rate * features.nfft > _MAX_SAMPLES_A_SECOND:
+        return (
+            f"nfft {features.nfft} every {features.winstep} s: expected up to "
+            f"{_MAX_SAMPLES_A_SECOND} samples in the transforms of a second"
+        )
+    if any(len(set(each)) != len(each) for each in names):
+        return "states: each input and output must be named once"
+    return ""
+
+
+def check_hash(manifest: Manifest) -> None:
+    """Check the SHA-256 of a model's weights file.
+
+    Raises
+    ------
+    ModelError
+        If it is another one, or the file cannot be read.
+    """
+    _compare(manifest, sha256_of(manifest.weights))
+
+
+def read_weights(manifest: Manifest) -> bytes:
+    """Return the content of a model's weights file after checking the SHA-256 of these bytes.
+
+    Raises
+    ------
+    ModelError
+        If it is another one, or the file cannot be read.
+    """
+    weights = read_bounded(manifest.weights, MAX_WEIGHTS_BYTES, "a model")
+    _compare(manifest, hashlib.sha256(weights).hexdigest())
+    return weights
+
+
+def shipped_hashes() -> set[str]:
+    """Return the SHA-256 of the weights of the shipped models, as their manifests say."""
+    found = set()
+    for name in shipped_models():
+        try:
+            found.add(_read_json(shipped_folder() / name / "manifest.json")["sha256"]["model.onnx"])
+        except (ModelError, KeyError, TypeError):
+            continue  # a damaged one is reported when it is used
+    return found
+
+
+def _compare(manifest: Manifest, found: str) -> None:
+    if found != manifest.sha256:
+        raise ModelError(
+            f"{manifest.weights}: SHA-256 is {found[:12]}…, the manifest says "
+            f"{manifest.sha256[:12]}…; the file is damaged or was exchanged: install it again"
+        )
+
+
 def _read_json(path: Path) -> dict[str, Any]:
+    content = read_bounded(path, _MAX_MANIFEST_BYTES, "a manifest")
     try:
-        if path.stat().st_size > _MAX_MANIFEST_BYTES:
-            raise ModelError(f"{path}: larger than {_MAX_MANIFEST_BYTES} bytes; not a manifest")
-        data = json.loads(path.read_text("utf-8"), parse_float=_number, parse_constant=_number)
-    except OSError as error:
-        raise ModelError(f"{path}: {error.strerror}; is it a model folder?") from error
+        data = json.loads(
+            content.decode("utf-8"),
+            parse_float=_number,
+            parse_constant=_number,
+            object_pairs_hook=_without_repeats,
+        )
+        # An escape such as \ud800 alone is no character: it could not be sent or shown.
+        json.dumps(data, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(data, dict):
@@ -157,37 +275,46 @@ def _read_json(path: Path) -> dict[str, Any]:
     return data
 
 
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in found if names.count(name) > 1)
+        raise ValueError(f"{_shortly(twice)} is given twice")
+    return found
+
+
+def _shortly(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
 def _number(text: str) -> float:
     """Parse a finite number; 16000.0 becomes an int, as JSON Schema allows for integers."""
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text} is not a finite number")
+        raise ValueError(f"{text[:60]} is not a finite number")
     return int(value) if value.is_integer() else value
 
 
 def _check_schema(path: Path, data: dict[str, Any]) -> None:
     import fastjsonschema
 
+    try:
+        _validator()(data)
+    except fastjsonschema.JsonSchemaValueException as error:
+        message = error.message.removeprefix("data.").removeprefix("data ")
+        raise ModelError(f"{path}: {message[:300]}") from error
+    except OverflowError as error:
+        raise ModelError(f"{path}: a number is too large: {error}") from error
+
+
+@cache
+def _validator() -> Callable[[dict[str, Any]], Any]:
+    import fastjsonschema
+
     schema = json.loads(
         (resources.files("streamgenre") / "schemas" / "manifest.json").read_text("utf-8")
     )
-    try:
-        fastjsonschema.validate(schema, data)
-    except fastjsonschema.JsonSchemaValueException as error:
-        message = error.message.removeprefix("data.").removeprefix("data ")
-        raise ModelError(f"{path}: {message}") from error
-
-
-def _check_hash(manifest: Manifest) -> None:
-    try:
-        with manifest.weights.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelError(
-            f"{manifest.weights}: {error.strerror}; the folder is not whole"
-        ) from error
-    if found != manifest.sha256:
-        raise ModelError(
-            f"{manifest.weights}: SHA-256 is {found[:12]}…, the manifest says "
-            f"{manifest.sha256[:12]}…; the file is damaged or was exchanged: install it again"
-        )
+    compiled: Callable[[dict[str, Any]], Any] = fastjsonschema.compile(schema)
+    return compiled

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.errors import ModelError
-from streamgenre.inference.manifest import Manifest, find_model, read_manifest
+from streamgenre.inference.isolated import IsolatedSession
+from streamgenre.inference.manifest import (
+    Manifest,
+    check_hash,
+    find_model,
+    parse_manifest,
+    read_weights,
+    shipped_hashes,
+)
 from streamgenre.inference.session import FRAMES, LOGITS, SPEECH, open_graph
 
 if TYPE_CHECKING:
@@ -244,14 +252,29 @@ def _rows_by_length(frames: Sequence[Frames]) -> list[list[int]]:
     ]
 
 
-def load_model(name_or_folder: str) -> Model:
+def load_model(name_or_folder: str, *, trusted: bool = False) -> Model:
     """Load a shipped model by its name, or any model folder by its path.
+
+    A graph that does not come with streamgenre runs in a process of its own, with limited memory
+    and processor time.
+
+    Parameters
+    ----------
+    name_or_folder
+        Name of a shipped model, or path of a model folder.
+    trusted
+        Whether to run any graph in this process, as one that you have made yourself.
 
     Raises
     ------
     ModelError
-        If there is no such folder, or its files are damaged or do not fit together.
+        If there is no such folder, its files are damaged or do not fit together, or the graph
+        exceeds the limits.
     """
-    manifest = read_manifest(find_model(name_or_folder))
-    session = open_graph(manifest)
+    manifest = parse_manifest(find_model(name_or_folder))
+    if trusted or manifest.sha256 in shipped_hashes():
+        session: Any = open_graph(manifest, read_weights(manifest))
+    else:
+        check_hash(manifest)
+        session = IsolatedSession(manifest)
     return (StatefulModel if manifest.kind == "stateful" else WindowedModel)(manifest, session)

@@ -21,6 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import ModelError
+from streamgenre.inference.onnx_file import problem_of
 
 if TYPE_CHECKING:
     from streamgenre.inference.manifest import Manifest
@@ -30,15 +31,25 @@ LOGITS: Final = "logits"
 SPEECH: Final = "speech"
 
 
-def open_graph(manifest: Manifest) -> Any:
+def open_graph(manifest: Manifest, weights: bytes) -> Any:
     """Return the onnxruntime session of a model's graph.
+
+    Parameters
+    ----------
+    manifest
+        The model's manifest.
+    weights
+        The content of ``model.onnx``.
 
     Raises
     ------
     ModelError
-        If it is damaged, or does not fit the manifest.
+        If it is damaged, refers to other files, or does not fit the manifest.
     """
-    session = _session(manifest)
+    # onnxruntime would look for tensors in other files, relative to the working directory.
+    if problem := problem_of(weights):
+        raise ModelError(f"{manifest.weights}: {problem}")
+    session = _session(manifest, weights)
     try:
         _check_tensors(manifest, session)
     except UnicodeDecodeError as error:
@@ -48,7 +59,7 @@ def open_graph(manifest: Manifest) -> Any:
     return session
 
 
-def _session(manifest: Manifest) -> Any:
+def _session(manifest: Manifest, weights: bytes) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -58,7 +69,10 @@ def _session(manifest: Manifest) -> Any:
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_cpu_mem_arena = False
-    options.log_severity_level = 3
+    # What it thinks of a graph is in the exception; it would print on stderr too.
+    options.log_severity_level = 4
+    # Not its own format, which it would recognise by the first bytes: that was not checked.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     state = onnxruntime.capi.onnxruntime_pybind11_state
     errors = (
         state.Fail,
@@ -69,11 +83,12 @@ def _session(manifest: Manifest) -> Any:
         state.NotImplemented,
         state.RuntimeException,
         RuntimeError,  # any other C++ exception
+        MemoryError,
         ValueError,  # UnicodeDecodeError, where a message quotes damaged bytes
     )
     try:
         return onnxruntime.InferenceSession(
-            str(manifest.weights),
+            weights,
             options,
             providers=["CPUExecutionProvider"],
             enable_fallback=0,  # it would print on stdout and try the same once more

@@ -209,7 +209,7 @@ def test_a_model_with_other_features_is_rejected(stateful_folder: Path) -> None:
     engine = Engine(events.append, EngineSettings())
     engine.add("kitchen", MemorySource("kitchen"), load_model("lstm"))
     with pytest.raises(ControlError, match=r"other features.*--model"):
-        engine.use_model(load_model(str(stateful_folder)))
+        engine.use_model(load_model(str(stateful_folder), trusted=True))
 
 
 @pytest.mark.parametrize(

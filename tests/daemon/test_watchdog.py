@@ -219,7 +219,7 @@ def engine_under(manager: Manager, model: Model, *sources: Tap) -> Iterator[None
 def test_a_hung_engine_sends_no_watchdog_signal(
     manager: Manager, stateful_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = load_model(str(stateful_folder))
+    model = load_model(str(stateful_folder), trusted=True)
     step, gate = model.update, threading.Event()
 
     def hanging_step(*arguments: Any) -> Any:
@@ -241,7 +241,7 @@ def test_one_stalled_station_of_several_stops_the_watchdog_signal(
     manager: Manager, stateful_folder: Path
 ) -> None:
     kitchen, cellar = Tap("kitchen"), Tap("cellar")
-    with engine_under(manager, load_model(str(stateful_folder)), kitchen, cellar):
+    with engine_under(manager, load_model(str(stateful_folder), trusted=True), kitchen, cellar):
         assert manager.wait_for_status("2 stations live; last update").feeds
         cellar.running.clear()
         assert not manager.wait_for_status("cellar is live but brings no updates").feeds
@@ -259,7 +259,7 @@ def test_one_stalled_station_of_several_stops_the_watchdog_signal(
 def test_silence_and_noise_count_as_alive(manager: Manager, stateful_folder: Path) -> None:
     tap = Tap("kitchen")
     tap._block = np.zeros(RATE // 10, np.float32)
-    with engine_under(manager, load_model(str(stateful_folder)), tap):
+    with engine_under(manager, load_model(str(stateful_folder), trusted=True), tap):
         manager.wait_for_status("1 station live; last update")
         assert all(message.feeds for message in manager.listen(2 * 1.6))
 

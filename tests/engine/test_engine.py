@@ -27,7 +27,7 @@ RATE = 16_000
 def run(model: Path, *sources: MemorySource, **settings: Any) -> list[AnyEvent]:
     events: list[AnyEvent] = []
     engine = Engine(events.append, EngineSettings(**settings))
-    shared = load_model(str(model))
+    shared = load_model(str(model), trusted=True)
     for source in sources:
         engine.add(source.name, source, shared)
     engine.run(lambda: False)
@@ -45,7 +45,7 @@ def table(events: list[AnyEvent], station: str = "fed") -> np.ndarray:
 def test_every_event_of_a_run_meets_the_contract(stateful_folder: Path) -> None:
     events: list[AnyEvent] = []
     engine = Engine(events.append, EngineSettings(duration_s=90, status_s=0.05))
-    engine.add("demo", open_demo(pace="fast"), load_model(str(stateful_folder)))
+    engine.add("demo", open_demo(pace="fast"), load_model(str(stateful_folder), trusted=True))
     engine.run(lambda: False)
     assert {type(e) for e in events} == {Update, Segment, Gap, SourceChange, Status}
     validators = {kind: Draft7Validator(schema(kind)) for kind in {e.TYPE for e in events}}
@@ -77,7 +77,7 @@ def test_live_equals_offline(kind: str, request: pytest.FixtureRequest) -> None:
     rng = np.random.default_rng(0)
     cuts = np.sort(rng.integers(0, len(signal), 40))
     live = table(run(folder, MemorySource().feed(np.split(signal, cuts)).end()))
-    model = load_model(str(folder))
+    model = load_model(str(folder), trusted=True)
     stream = MfccStream(model.manifest.features)
     frames = stream.push(signal)
     for row, seconds in enumerate(range(1, 9)):
@@ -102,7 +102,7 @@ def test_two_stations_do_not_disturb_each_other(stateful_folder: Path) -> None:
 def test_silence_is_not_shown_to_the_model_and_resets_it(stateful_folder: Path) -> None:
     part, silence = music(3, rate=RATE), np.zeros(4 * RATE, np.float32)
     shown: list[tuple[str, int]] = []
-    model = load_model(str(stateful_folder))
+    model = load_model(str(stateful_folder), trusted=True)
     update, reset = model.update, model.reset
 
     def watched_update(stations: Sequence[str], frames: Sequence[Any]) -> Any:
@@ -158,7 +158,7 @@ def test_a_lost_source_ends_its_segment_at_once(stateful_folder: Path) -> None:
     engine = Engine(events.append, EngineSettings())
     source = MemorySource().feed([music(3, rate=RATE)])
     source.set_state("lost", "unplugged")
-    engine.add("fed", source, load_model(str(stateful_folder)))
+    engine.add("fed", source, load_model(str(stateful_folder), trusted=True))
     engine.run(lambda: any(isinstance(e, Segment) for e in events))
     assert next(e for e in events if isinstance(e, Segment)).end == 3.0
 
@@ -203,7 +203,7 @@ def test_lost_and_replaced_samples_are_in_the_status(stateful_folder: Path) -> N
     assert status.samples_lost == 77
     assert status.samples_replaced == 2
     assert status.updates == len(updates(events))
-    assert status.model_sha256 == load_model(str(stateful_folder)).manifest.sha256
+    assert status.model_sha256 == load_model(str(stateful_folder), trusted=True).manifest.sha256
     assert status.source_state == "ended"
 
 
@@ -211,7 +211,7 @@ def test_stopping_closes_segments_and_reports_the_end(stateful_folder: Path) -> 
     events: list[AnyEvent] = []
     engine = Engine(events.append, EngineSettings())
     source = MemorySource().feed([music(5, rate=RATE)])
-    engine.add("fed", source, load_model(str(stateful_folder)))
+    engine.add("fed", source, load_model(str(stateful_folder), trusted=True))
     engine.run(lambda: len(updates(events)) >= 5)
     assert source.stopped
     last = [e for e in events if isinstance(e, Segment)][-1]
@@ -224,7 +224,7 @@ def test_a_source_failure_is_raised_after_the_last_events(stateful_folder: Path)
     engine = Engine(events.append, EngineSettings())
     source = MemorySource().feed([music(2, rate=RATE)])
     source.failure = ZeroDivisionError("a bug in a capture thread")
-    engine.add("fed", source.end(), load_model(str(stateful_folder)))
+    engine.add("fed", source.end(), load_model(str(stateful_folder), trusted=True))
     with pytest.raises(ZeroDivisionError, match="capture thread"):
         engine.run(lambda: False)
     assert isinstance(events[-1], Status)
@@ -232,7 +232,7 @@ def test_a_source_failure_is_raised_after_the_last_events(stateful_folder: Path)
 
 def test_two_stations_with_one_name_are_rejected(stateful_folder: Path) -> None:
     engine = Engine(lambda _: None, EngineSettings())
-    model = load_model(str(stateful_folder))
+    model = load_model(str(stateful_folder), trusted=True)
     engine.add("fed", MemorySource(), model)
     with pytest.raises(SettingsError, match="'fed'"):
         engine.add("fed", MemorySource(), model)

@@ -47,7 +47,7 @@ class Running:
     def __init__(self, folder: Path, sources: Sequence[Source], **settings: Any) -> None:
         self.events: list[AnyEvent] = []
         self.failures: list[tuple[str, Exception]] = []
-        self.model: Model = load_model(str(folder))
+        self.model: Model = load_model(str(folder), trusted=True)
         self.engine = Engine(
             self.events.append,
             EngineSettings(**{"hop_s": HOP_S} | settings),

@@ -78,14 +78,14 @@ def windowed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def stateful(stateful_folder: Path) -> StatefulModel:
-    model = load_model(str(stateful_folder))
+    model = load_model(str(stateful_folder), trusted=True)
     assert isinstance(model, StatefulModel)
     return model
 
 
 @pytest.fixture
 def windowed(windowed_folder: Path) -> WindowedModel:
-    model = load_model(str(windowed_folder))
+    model = load_model(str(windowed_folder), trusted=True)
     assert isinstance(model, WindowedModel)
     return model
 
@@ -210,7 +210,7 @@ def test_a_batch_of_stations_equals_each_alone(
 ) -> None:
     """Stations with different numbers of frames; None: not in this batch."""
     folder = str(stateful_folder if kind == "stateful" else windowed_folder)
-    together, alone = load_model(folder), load_model(folder)
+    together, alone = load_model(folder, trusted=True), load_model(folder, trusted=True)
     seed = 0
     for tick in plan:
         batch = {}
@@ -319,7 +319,7 @@ def test_probabilities_are_calibrated_and_sum_to_one(model: Model) -> None:
 @pytest.mark.parametrize("write", [write_stateful_model, write_windowed_model])
 def test_speech_is_reported_separately_from_the_genres(write: Any, tmp_path: Path) -> None:
     plain, telling = (
-        load_model(str(write(tmp_path / name, speech=name == "telling")))
+        load_model(str(write(tmp_path / name, speech=name == "telling")), trusted=True)
         for name in ("plain", "telling")
     )
     new = [frames(30, 1), frames(25, 2)]
@@ -340,7 +340,7 @@ def test_speech_must_be_in_the_graph_and_in_the_manifest(tmp_path: Path) -> None
     del manifest["speech"]
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ModelError, match="speech"):
-        load_model(str(folder))
+        load_model(str(folder), trusted=True)
 
 
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=2, max_size=12))
@@ -379,7 +379,7 @@ def change_graph(folder: Path, change: Callable[[onnx.ModelProto], None]) -> Non
 
 def refused(folder: Path) -> str:
     with pytest.raises(ModelError) as caught:
-        load_model(str(folder))
+        load_model(str(folder), trusted=True)
     assert str(folder / "model.onnx") in str(caught.value)
     return str(caught.value)
 
@@ -494,7 +494,8 @@ def test_weights_that_are_not_onnx_are_rejected(tmp_path: Path, weights: bytes) 
     folder = write_windowed_model(tmp_path / "m")
     manifest = json.loads((folder / "manifest.json").read_text())
     write_folder(folder, manifest=manifest, weights=weights)
-    assert "onnxruntime" in refused(folder)
+    message = refused(folder)
+    assert "onnxruntime" in message or "not an ONNX model" in message
 
 
 def test_an_operator_unknown_to_onnxruntime_is_rejected(tmp_path: Path) -> None:
@@ -533,7 +534,7 @@ def test_damaged_weights_always_raise_a_model_error(tmp_path: Path) -> None:
             bad[position] = int(rng.integers(0, 256))
         write_folder(folder, manifest=manifest, weights=bytes(bad))
         try:
-            load_model(str(folder))
+            load_model(str(folder), trusted=True)
             outcomes.add("loaded")
         except ModelError:
             outcomes.add("refused")
@@ -559,7 +560,7 @@ def test_the_daemon_runs_the_model_on_one_sleeping_thread(stateful: StatefulMode
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
 def test_logits_that_are_not_finite_are_refused(tmp_path: Path, wrong: float) -> None:
-    model = load_model(str(write_windowed_model(tmp_path / "windowed")))
+    model = load_model(str(write_windowed_model(tmp_path / "windowed")), trusted=True)
     good = np.zeros((2, len(LABELS)), np.float32)
     bad = good.copy()
     bad[1, 0] = wrong
@@ -568,3 +569,22 @@ def test_logits_that_are_not_finite_are_refused(tmp_path: Path, wrong: float) ->
     for output in (Output(bad, None), Output(bad, fine), Output(good, speech)):
         with pytest.raises(ModelError, match="logits"):
             model.probabilities(output)
+
+
+# --- in a process of its own ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("write", [write_stateful_model, write_windowed_model])
+def test_a_model_gives_the_same_in_a_process_of_its_own(write: Any, tmp_path: Path) -> None:
+    folder = str(write(tmp_path / "model", speech=True))
+    here, there = load_model(folder, trusted=True), load_model(folder)
+    names = [f"station {number}" for number in range(11)]  # more than one run of the graph
+    for seed in range(3):
+        batch = [frames(25 - row % 2, 20 * seed + row) for row in range(len(names))]
+        expected, found = here.update(names, batch), there.update(names, batch)
+        np.testing.assert_array_equal(found.logits, expected.logits)
+        np.testing.assert_array_equal(found.speech, expected.speech)
+
+
+def test_shipped_models_need_no_process_of_their_own() -> None:
+    assert "Isolated" not in type(load_model("lite")._session).__name__

@@ -50,7 +50,7 @@ class Running:
         }
         self._stop = threading.Event()
         engine = Engine(self.events.append, EngineSettings(status_s=0.5))
-        shared = load_model(str(model))
+        shared = load_model(str(model), trusted=True)
         for name, source in self.sources.items():
             engine.add(name, source, shared)
         self._thread = threading.Thread(target=engine.run, args=(self._stop.is_set,))

@@ -27,7 +27,7 @@ class LiveEngine:
         self.heard: TimedEvents = []
         self._stop = threading.Event()
         engine = Engine(self._publish, EngineSettings())
-        shared = load_model(str(model))
+        shared = load_model(str(model), trusted=True)
         self.sources = {name: RadioSource(url) for name, url in urls.items()}
         for name, source in self.sources.items():
             engine.add(name, source, shared)

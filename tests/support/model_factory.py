@@ -57,11 +57,11 @@ def write_stateful_model(
         {"input": "c", "output": "c_next", "shape": [units]},
     ]
     more: dict[str, Any] = {"states": states} | (_SPEECH if speech else {})
-    manifest = _manifest("stateful", folder.name, labels, spec, temperature, seed, **more)
+    about = manifest("stateful", folder.name, labels, spec, temperature, seed, **more)
     model = lstm_graph(
         numcep=spec.numcep, units=units, n_labels=len(labels), speech=speech, seed=seed
     )
-    return write_folder(folder, manifest=manifest, weights=model.SerializeToString())
+    return write_folder(folder, manifest=about, weights=model.SerializeToString())
 
 
 def write_windowed_model(
@@ -76,7 +76,7 @@ def write_windowed_model(
 ) -> Path:
     """Write the model folder of a small dense net over ``window_frames`` frames; return it."""
     more: dict[str, Any] = {"window_frames": window_frames} | (_SPEECH if speech else {})
-    manifest = _manifest("windowed", folder.name, labels, spec, temperature, seed, **more)
+    about = manifest("windowed", folder.name, labels, spec, temperature, seed, **more)
     model = window_graph(
         numcep=spec.numcep,
         window_frames=window_frames,
@@ -84,7 +84,7 @@ def write_windowed_model(
         speech=speech,
         seed=seed,
     )
-    return write_folder(folder, manifest=manifest, weights=model.SerializeToString())
+    return write_folder(folder, manifest=about, weights=model.SerializeToString())
 
 
 def write_folder(folder: Path, *, manifest: dict[str, Any], weights: bytes) -> Path:
@@ -207,7 +207,7 @@ def _model(
     return model
 
 
-def _manifest(
+def manifest(
     kind: str,
     name: str,
     labels: Sequence[str],
@@ -216,6 +216,7 @@ def _manifest(
     seed: int,
     **more: Any,
 ) -> dict[str, Any]:
+    """Return a manifest without its hash."""
     return {
         "manifest_version": 1,
         "name": name,

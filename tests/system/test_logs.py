@@ -159,7 +159,7 @@ def test_a_storm_of_a_megabyte_a_second_costs_a_few_lines(
 
     storm = Storm()
     engine = Engine(publish, EngineSettings(status_s=0.1))
-    engine.add("storm", storm, load_model(str(stateful_folder)))
+    engine.add("storm", storm, load_model(str(stateful_folder), trusted=True))
     with logging_to(pipe):
         began = time.monotonic()
         engine.run(lambda: time.monotonic() - began > 2)

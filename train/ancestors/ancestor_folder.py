@@ -59,7 +59,7 @@ def write(
     with model_folder.new_folder(out, replace=True) as folder:
         model_folder.write_folder(folder, manifest, weights)
         (folder / "README.md").write_text(_card(ancestor, manifest), "utf-8")
-        load_model(str(folder))
+        load_model(str(folder), trusted=True)
 
 
 def calibrate(out: Path, ancestor: Ancestor, temperature: float) -> None:

@@ -89,7 +89,7 @@ def _measured(jobs: Sequence[Job], data: Data, work: Path, more: dict[str, Any])
         whole.reporter.note(f"playing fold {fold} to the mean of its models")
         out = work / "averaged" / f"{fold}"
         average(members, out, whole.command, with_card=False)
-        held_out.run(load_model(str(out)), data, fold)
+        held_out.run(load_model(str(out), trusted=True), data, fold)
 
     def calibration(without: int | None = None) -> dict[str, Any]:
         return {"temperature": round(held_out.temperatures(without=without)[LOGITS], 4)}

@@ -59,7 +59,7 @@ def train_model(job: Job, data: Data) -> dict[str, Any]:
         manifest["evaluation"] = {"method": method_of(data.corpus), **figures}
     with model_folder.new_folder(job.out, replace=job.replace) as folder:
         model_folder.write_folder(folder, manifest, weights, with_card=True)
-        load_model(str(folder))  # a model that the daemon refuses is not written
+        load_model(str(folder), trusted=True)  # a model that the daemon refuses is not written
     return manifest
 
 
@@ -167,4 +167,4 @@ def _loaded(manifest: dict[str, Any], weights: bytes) -> Model:
     """Load a model as the daemon would."""
     with tempfile.TemporaryDirectory(prefix="streamgenre-") as folder:
         model_folder.write_folder(Path(folder), manifest, weights)
-        return load_model(folder)
+        return load_model(folder, trusted=True)

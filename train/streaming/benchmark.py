@@ -69,7 +69,7 @@ def stream_eval(job: BenchmarkJob) -> dict[str, Any]:
     labels: tuple[str, ...] = ()
     drifted: dict[str, Any] | None = None
     for fold, folder in sorted(models.items()):
-        model = load_model(str(folder))
+        model = load_model(str(folder), trusted=True)
         labels = model.manifest.labels
         clips, talks = _material(job, fold, labels)
         programme = Programme(clips, talks, job.seed + fold, job.settings)
