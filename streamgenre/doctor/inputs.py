@@ -113,11 +113,11 @@ def _listed(name: str, path: Path) -> Finding:
         listing = list_files(path)
     except InputError as error:
         return problem("input", f"{shown(name)!r}: {error}", "correct the path, or its contents")
-    if not listing.files and not listing.streams:
+    if not listing.tracks and not listing.streams:
         return problem("input", no_files_message(path, listing), "add some, or correct the path")
-    if listing.files and not any(file.exists() for file in listing.files):
+    if listing.tracks and not any(track.file.exists() for track in listing.tracks):
         return problem("input", f"{shown(name)!r}: none of its files exists", "correct the list")
-    return ok("input", f"{shown(name)!r} can be read; files: {len(listing.files)}")
+    return ok("input", f"{shown(name)!r} can be read; files: {len(listing.tracks)}")
 
 
 def _opened(device: Device) -> Finding:

@@ -1,14 +1,16 @@
 """Parsers of playlist formats: .m3u, .pls, .xspf and .asx.
 
-Playlists are untrusted text: every parser takes time in proportion to its length.
+Playlists are untrusted text. Every parser takes time in proportion to its length, keeps no more
+than one line or tag at a time, and stops at a limit. The format is recognised by the content.
 """
 
 from __future__ import annotations
 
-import html
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from streamgenre.errors import InputError
+from streamgenre.sources.playlist_xml import of_xml
 from streamgenre.sources.titles import join_title
 
 if TYPE_CHECKING:
@@ -16,77 +18,197 @@ if TYPE_CHECKING:
 
     from streamgenre.sources.titles import Title
 
-SUFFIXES: Final = (".m3u", ".m3u8", ".pls", ".xspf", ".asx", ".wax")
+SUFFIXES: Final = (".m3u", ".m3u8", ".pls", ".xspf", ".asx", ".wax", ".wvx")
 """File name suffixes of playlists."""
+MAX_BYTES: Final = 8 << 20
+"""Bytes of a playlist that are read."""
+MAX_LINES: Final = 400_000
+"""Lines of a playlist that are read."""
+MAX_LINE: Final = 8192
+"""Longest line or tag of a playlist in bytes; the rest of it is ignored."""
+_MAX_TITLES: Final = 100_000
+"""Titles of a .pls that are kept until their entries are read."""
+_HEAD: Final = 1024
+"""Bytes by which a charset or format is recognised."""
+
+_LINE: Final = re.compile(rb"[^\r\n]+")
+_COMMENTS: Final = re.compile(rb"(?:[ \t]*(?:[#;][^\r\n]*)?(?:\r\n?|\n))*[ \t]*")
 # No expression backtracks further than a few characters.
-_EXTINF: Final = re.compile(r"#EXTINF:(?:\"[^\"]*\"|[^,\"])*,(.*)", re.IGNORECASE)
-_PLS: Final = re.compile(r"(file|title)(\d{0,9})[ \t]{0,9}=(.*)", re.IGNORECASE)
-_XSPF: Final = re.compile(r"<(location|creator|title)>([^<]*)<", re.IGNORECASE)
-_XSPF_TRACK: Final = re.compile(r"<track\b", re.IGNORECASE)
-_ASX: Final = re.compile(r"<(?:ref|entryref)\s([^<>]*)", re.IGNORECASE)
-_HREF: Final = re.compile(r"href\s?=\s?[\"']([^\"']*)", re.IGNORECASE)
+_EXTINF: Final = re.compile(rb"#EXTINF:(?:\"[^\"]*\"|[^,\"])*+,(.*)", re.IGNORECASE)
+_PLS: Final = re.compile(rb"(file|ref|title)(\d{0,9})[ \t]{0,9}=(.*)", re.IGNORECASE)
+_PLS_HEAD: Final = re.compile(rb"\[(?:playlist|reference)\]|(?:file|ref)\d{1,9}[ \t]{0,9}=", re.I)
+_URL: Final = re.compile(rb"(?:https?|rtsps?|srt)://[^\s<>\"]+\s*$", re.IGNORECASE)
+_BOMS: Final = (
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe\0\0", "utf-32-le"),
+    (b"\0\0\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+)
 
 
-def is_hls(text: str) -> bool:
-    """Whether the text of an ``.m3u8`` is HTTP Live Streaming, not a list of stations or files."""
-    return text.lstrip("\ufeff \r\n\t").startswith("#EXTM3U") and "#EXT-X-" in text
+class Entry(NamedTuple):
+    """One entry of a playlist; bytes that are not UTF-8 are surrogate escapes."""
+
+    place: str
+    """Path or URL as it is written."""
+    artist: str = ""
+    """Artist; empty if the playlist states none."""
+    name: str = ""
+    """Title; empty if the playlist states none."""
+
+    def title(self) -> Title | None:
+        """Return the title that the playlist states, or None."""
+        return join_title(_readable(self.artist), _readable(self.name))
 
 
-def entries(text: str) -> Iterator[tuple[str, Title | None]]:
-    """Yield the entries of a playlist as they are written, each with its title.
+def as_utf8(data: bytes) -> bytes:
+    """Return the text of a playlist as UTF-8, without a byte order mark.
 
-    Surrounding whitespace is removed; the title is None if the playlist states none.
+    UTF-16 and UTF-32 are recognised by their byte order mark, UTF-16 also by its zero bytes. Every
+    other charset is returned as it is.
     """
-    text = text.lstrip("\ufeff \r\n\t")
-    if text.startswith("<"):
-        found = _of_xml(text)
-    elif text[:10].lower() == "[playlist]":
+    for bom, charset in _BOMS:
+        if data.startswith(bom):
+            data = data[len(bom) :]
+            return data if charset == "utf-8" else _from(data, charset)
+    head = data[:_HEAD]
+    for zeros, others, charset in (
+        (head[1::2], head[::2], "utf-16-le"),
+        (head[::2], head[1::2], "utf-16-be"),
+    ):
+        # Mostly ASCII, since URLs are; a binary file has zeros elsewhere as well.
+        if zeros.count(0) > 0.6 * len(others) > 1 and 0 not in others:
+            return _from(data, charset)
+    return data
+
+
+def _from(data: bytes, charset: str) -> bytes:
+    return data.decode(charset, errors="replace").encode("utf-8", errors="surrogatepass")
+
+
+def is_hls(data: bytes | str) -> bool:
+    """Whether an ``.m3u8`` is HTTP Live Streaming, not a list of stations or files.
+
+    Its first kilobytes decide.
+    """
+    text = as_utf8(_bytes(data)).lstrip()[: 64 * _HEAD]
+    return text.startswith(b"#EXTM3U") and b"#EXT-X-" in text
+
+
+def is_list(data: bytes) -> bool:
+    """Whether data is certainly a playlist, by its first bytes: no audio starts like one.
+
+    Parameters
+    ----------
+    data
+        The first bytes; further ones change nothing.
+    """
+    text = as_utf8(data[: 4 * _HEAD]).lstrip()
+    if text[:7].upper() == b"#EXTM3U":
+        return True
+    start = _COMMENTS.match(text)
+    text = text[start.end() :] if start else text
+    if _PLS_HEAD.match(text):
+        return True
+    if text.startswith(b"<"):
+        tag = rb"<(?:\w+:)?(?:playlist|asx|tracklist)\b"
+        return re.search(tag, text[:_HEAD], re.IGNORECASE) is not None
+    line = _LINE.match(text)
+    return line is not None and _URL.match(line[0][:MAX_LINE]) is not None
+
+
+def is_text(data: bytes) -> bool:
+    """Whether data may be the start of a text, rather than audio."""
+    text = as_utf8(data[:_HEAD])
+    return bool(text.strip()) and re.search(rb"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]", text) is None
+
+
+def entries(data: bytes | str) -> Iterator[Entry]:
+    """Yield the entries of a playlist as they are written, without surrounding whitespace.
+
+    Parameters
+    ----------
+    data
+        The playlist, of which at most :data:`MAX_BYTES` are read.
+
+    Raises
+    ------
+    InputError
+        After the last entry, if the playlist is longer than the limits. The message does not name
+        the playlist.
+    """
+    given = _bytes(data)
+    text = as_utf8(given[:MAX_BYTES]).lstrip()
+    start = _COMMENTS.match(text)
+    after_comments = text[start.end() : start.end() + 100] if start else b""
+    found: Iterator[tuple[bytes, bytes, bytes]]
+    if after_comments.startswith(b"<"):
+        found = of_xml(text, MAX_LINE)
+    elif _PLS_HEAD.match(after_comments):
         found = _of_pls(text)
     else:
         found = _of_m3u(text)
-    for entry, title in found:
-        if entry.strip():
-            yield entry.strip(), title
+    for place, artist, name in found:
+        if place := place.strip():
+            yield Entry(_text(place), _text(artist), _text(name))
+    if len(given) > MAX_BYTES:
+        raise InputError(f"only the first {MAX_BYTES >> 20} MiB are read")
 
 
-def _of_m3u(text: str) -> Iterator[tuple[str, Title | None]]:
-    title = None
-    for line in map(str.strip, text.splitlines()):
-        if match := _EXTINF.match(line):
-            title = _title(match[1])
-        elif line and not line.startswith("#"):
-            yield line, title
-            title = None
+def _lines(text: bytes) -> Iterator[bytes]:
+    for number, match in enumerate(_LINE.finditer(text)):
+        if number == MAX_LINES:
+            raise InputError(f"only the first {MAX_LINES} lines are read")
+        start, end = match.span()
+        yield text[start : min(end, start + MAX_LINE)].strip()
 
 
-def _of_pls(text: str) -> Iterator[tuple[str, Title | None]]:
-    lines = [match for line in text.splitlines() if (match := _PLS.match(line.strip()))]
-    titles = {match[2]: match[3] for match in lines if match[1].lower() == "title"}
-    for match in lines:
-        if match[1].lower() == "file":
-            yield match[3], _title(titles.get(match[2], ""))
+def _of_m3u(text: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    title = b""
+    for line in _lines(text):
+        if not line.startswith(b"#"):
+            yield line, b"", title
+            title = b""
+        elif match := _EXTINF.match(line):
+            title = match[1]
 
 
-def _of_xml(text: str) -> Iterator[tuple[str, Title | None]]:
-    for number, track in enumerate(_XSPF_TRACK.split(text)):
-        fields = [(match[1].lower(), html.unescape(match[2])) for match in _XSPF.finditer(track)]
-        tags = dict(reversed(fields)) if number else {}  # the first part has the list's own title
-        title = _title(tags.get("title", ""), tags.get("creator", ""))
-        yield from ((value, title) for name, value in fields if name == "location")
-    for match in _ASX.finditer(text):
-        href = _HREF.search(match[1])
-        if href is not None:
-            yield html.unescape(href[1]), None
+def _of_pls(text: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    titles: dict[bytes, bytes] = {}
+    for kind, number, value in _pls_pairs(text):
+        if kind == b"title" and len(titles) < _MAX_TITLES:
+            titles[number] = value
+    for kind, number, value in _pls_pairs(text):
+        if kind != b"title":
+            yield value, b"", titles.get(number, b"")
+    for _ in _lines(text):  # raises if there are too many
+        pass
 
 
-def _title(title: str, artist: str = "") -> Title | None:
-    """Return the title of an entry; the text comes from :func:`os.fsdecode`."""
-    return join_title(_text(artist), _text(title))
+def _pls_pairs(text: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    try:
+        for line in _lines(text):
+            if match := _PLS.match(line):
+                yield match[1].lower(), match[2], match[3]
+    except InputError:
+        return
 
 
-def _text(part: str) -> str:
+def _bytes(data: bytes | str) -> bytes:
+    return data if isinstance(data, bytes) else data.encode("utf-8", errors="surrogateescape")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", errors="surrogateescape")
+
+
+def _readable(part: str) -> str:
+    """Return a text without surrogate escapes: what is not UTF-8 is Windows-1252."""
     try:
         part.encode()
     except UnicodeEncodeError:
         return part.encode(errors="surrogateescape").decode("cp1252", errors="replace")
     return part
+
+

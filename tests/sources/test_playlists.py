@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import time
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,9 +29,9 @@ from streamgenre.sources.base import StateChange
 from streamgenre.sources.factory import open_input
 from streamgenre.sources.files import listing as listing_module
 from streamgenre.sources.files import playlist
-from streamgenre.sources.files.listing import MAX_BYTES, Listing, list_files
+from streamgenre.sources.files.listing import Listing, list_files
 from streamgenre.sources.files.playlist import Order, open_playlist
-from streamgenre.sources.playlist_formats import entries
+from streamgenre.sources.playlist_formats import MAX_BYTES, entries
 from streamgenre.sources.stream.radio import RadioSource
 from streamgenre.sources.tags import id3_title
 
@@ -339,7 +340,7 @@ def test_huge_lists_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     many.write_text("x.wav\n" * 1_000_000)
     listing = list_files(many)
     assert len(listing.files) == 1000
-    assert "only the first" in listing.problems[-1]
+    assert "only the first" in listing.problems[0]
     for depth in range(6):  # each names the next one ten times
         (tmp_path / f"{depth}.m3u").write_text(f"{depth + 1}.m3u\n" * 10)
     (tmp_path / "6.m3u").write_text("x.wav\n" * 10)
@@ -353,8 +354,9 @@ def test_huge_lists_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_reading_time_is_proportional_to_the_text(piece: str) -> None:
     for text in (piece, "<" + piece, "[playlist]\n" + piece):
         began = time.monotonic()
-        for _ in entries(text * (MAX_BYTES // 16 // len(text))):
-            pass
+        with suppress(InputError):  # too many lines
+            for _ in entries(text * (MAX_BYTES // 8 // len(text))):
+                pass
         assert time.monotonic() - began < 20  # a quadratic reader takes hours
 
 

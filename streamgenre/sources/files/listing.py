@@ -1,20 +1,35 @@
-"""Finds the files of a folder or playlist, in their order."""
+"""Finds the files of a folder or playlist, in their order.
+
+Folders and playlists are bounded while they are read: by entries, bytes and lines. What is left out
+is reported.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import stat
 import urllib.parse
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streamgenre.errors import InputError
 from streamgenre.sources.decoding import error_text
-from streamgenre.sources.playlist_formats import SUFFIXES, entries, is_hls
+from streamgenre.sources.playlist_formats import (
+    MAX_BYTES,
+    SUFFIXES,
+    Entry,
+    entries,
+    is_hls,
+    is_list,
+)
 from streamgenre.urls import is_stream, looks_like_url, redacted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from streamgenre.sources.titles import Title
 
 AUDIO_SUFFIXES: Final = (
@@ -24,22 +39,63 @@ AUDIO_SUFFIXES: Final = (
 """Suffixes of the files that are played from a folder; from a playlist, every file is tried."""
 MAX_ENTRIES: Final = 100_000
 """Entries of folders and playlists that are read; further ones are ignored."""
-MAX_BYTES: Final = 1 << 24
-"""Bytes of a playlist that are read."""
 _MAX_STREAMS: Final = 32
-"""URLs of streams that are kept; they are only reported."""
+"""URLs of streams that are kept."""
+_MAX_PROBLEMS: Final = 100
+"""Problems that are kept; those beyond are not reported."""
 _MAX_DEPTH: Final = 8
 """How deep playlists may be nested."""
+_MAX_PATH: Final = 4095
+"""Longest path in bytes that Linux accepts."""
+_HEAD: Final = 65_536
+"""Bytes of a file by which its kind is recognised."""
+
+
+class Track(NamedTuple):
+    """One file of a folder or playlist."""
+
+    file: Path
+    """The file; it need not exist."""
+    title: Title | None
+    """The title that a playlist states; None if there is none."""
+
+
+class Tracks(Sequence[Track]):
+    """The files in playing order; kept as text, since there may be many."""
+
+    def __init__(self) -> None:
+        self._rows: list[str | Entry] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Track:  # type: ignore[override]
+        row = self._rows[index]
+        if isinstance(row, str):
+            return Track(Path(row), None)
+        return Track(Path(row.place), row.title())
+
+    def add(self, file: str | Path, entry: Entry | None = None) -> None:
+        """Add a file.
+
+        Parameters
+        ----------
+        file
+            Its path.
+        entry
+            The playlist's entry, which may state a title.
+        """
+        place = str(file)
+        titled = entry is not None and entry.name
+        self._rows.append(Entry(place, entry.artist, entry.name) if entry and titled else place)
 
 
 @dataclass(slots=True)
 class Listing:
     """The files of a folder or playlist."""
 
-    files: list[Path] = field(default_factory=list)
-    """Files in playing order; they need not exist."""
-    titles: dict[Path, Title] = field(default_factory=dict)
-    """Titles that playlists state for files."""
+    tracks: Tracks = field(default_factory=Tracks)
+    """Files in playing order."""
     streams: list[str] = field(default_factory=list)
     """URLs of streams, which are not played among files."""
     problems: list[str] = field(default_factory=list)
@@ -47,19 +103,41 @@ class Listing:
     looked_at: int = 0
     """Number of entries so far."""
 
+    @property
+    def files(self) -> list[Path]:
+        """The files in playing order."""
+        return [track.file for track in self.tracks]
+
     def count(self) -> bool:
         """Count an entry; return False beyond :data:`MAX_ENTRIES`."""
         self.looked_at += 1
         if self.looked_at == MAX_ENTRIES + 1:
-            self.problems.append(f"only the first {MAX_ENTRIES} entries are read")
+            self.problems.insert(0, f"only the first {MAX_ENTRIES} entries are read")
         return self.looked_at <= MAX_ENTRIES
+
+    def report(self, problem: str) -> None:
+        """Keep a problem, unless there are many already."""
+        if len(self.problems) < _MAX_PROBLEMS:
+            self.problems.append(problem)
 
 
 def is_playlist(path: Path) -> bool:
-    """Whether a path is a folder, or a list of files or stations, rather than one audio file."""
+    """Whether a path is a folder, or a list of files or stations, rather than one audio file.
+
+    The suffix decides, and for files without the suffix of audio the first bytes.
+    """
+    suffix = path.suffix.lower()
     if path.is_dir():
         return True
-    return path.suffix.lower() in SUFFIXES and path.is_file() and not is_hls(_text(path))
+    if suffix in AUDIO_SUFFIXES or not path.is_file():
+        return False
+    if suffix not in SUFFIXES:
+        try:
+            with path.open("rb") as file:
+                return is_list(head := file.read(_HEAD)) and not is_hls(head)
+        except OSError:
+            return False
+    return not is_hls(_read(path, _HEAD))
 
 
 def no_files_message(path: Path, listing: Listing) -> str:
@@ -95,106 +173,188 @@ def list_files(path: Path) -> Listing:
     return listing
 
 
+def list_stations(path: Path) -> list[str]:
+    """Return the streams of a list that names no files; none for a list of files.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    listing = Listing()
+    try:
+        _add_list(path, listing, (), until_file=True)
+    except _FileFoundError:
+        return []
+    return listing.streams
+
+
+class _FileFoundError(Exception):
+    pass
+
+
+# ---- folders ------------------------------------------------------------------------------------
+
+
 def _add_folder(folder: Path, listing: Listing) -> None:
-    def failed(error: OSError) -> None:
-        listing.problems.append(f"{error.filename}: {error_text(error)}")
-
-    seen = {_identity(folder)}
-
-    def is_new(path: str) -> bool:
-        """Return whether a folder is new: links are followed, and may form a circle."""
-        identity = _identity(path)
-        new = identity not in seen
-        seen.add(identity)
-        return new
-
-    for place, folders, names in os.walk(folder, onerror=failed, followlinks=True):
+    """Add the files below a folder: its own first, then those of its subfolders."""
+    seen = {_identity(folder)}  # links are followed, and may form a circle
+    waiting = [str(folder)]
+    while waiting:
+        place = waiting.pop()
         if not listing.count():
             return
-        shown = sorted((name for name in folders if name[0] != "."), key=_natural)
-        folders[:] = (name for name in shown if is_new(os.path.join(place, name)))  # noqa: PTH118
-        for name in sorted(names, key=_natural):
-            if not listing.count():
-                return
-            file = Path(place, name)
-            if name[0] != "." and file.suffix.lower() in AUDIO_SUFFIXES:
-                listing.files.append(file)
+        folders, files, complete = _scan(place, listing)
+        for name in sorted(files, key=_natural):
+            listing.tracks.add(os.path.join(place, name))  # noqa: PTH118 - there may be many
+        if not complete:
+            return
+        new = []
+        for name in sorted(folders, key=_natural):
+            inner = os.path.join(place, name)  # noqa: PTH118
+            if (identity := _identity(inner)) not in seen:
+                seen.add(identity)
+                new.append(inner)
+        waiting += reversed(new)
+
+
+def _scan(place: str, listing: Listing) -> tuple[list[str], list[str], bool]:
+    """Return a folder's subfolders and audio files, and whether all entries were looked at."""
+    folders: list[str] = []
+    files: list[str] = []
+    try:
+        with os.scandir(place) as found:
+            for entry in found:
+                if not listing.count():
+                    return folders, files, False
+                if entry.name[0] == ".":
+                    continue
+                try:
+                    is_folder = entry.is_dir()
+                except OSError:
+                    is_folder = False
+                if is_folder:
+                    folders.append(entry.name)
+                elif entry.name.lower().endswith(AUDIO_SUFFIXES):
+                    files.append(entry.name)
+    except OSError as error:
+        listing.report(f"{place}: {error_text(error)}")
+    return folders, files, True
 
 
 def _identity(folder: str | Path) -> tuple[int, int] | str:
     """Return the device and inode of a folder, or its path if it cannot be read."""
     try:
-        found = os.stat(folder)  # noqa: PTH116 - os.walk gives strings
+        found = os.stat(folder)  # noqa: PTH116 - there may be many
     except OSError:
         return str(folder)
     return found.st_dev, found.st_ino
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Return a sort key by which 2 comes before 10."""
-    parts = re.findall(r"\d{1,18}|\D+", name.casefold())
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
+def _natural(name: str) -> str:
+    """Return a sort key by which 2 comes before 10, and digits before everything else."""
+    return re.sub(r"\d{1,18}", lambda match: f"\0{int(match[0]):018}", name.casefold())
 
 
-def _add_list(path: Path, listing: Listing, outer: tuple[str, ...]) -> None:
+# ---- playlists ----------------------------------------------------------------------------------
+
+
+def _add_list(
+    path: Path, listing: Listing, outer: tuple[str, ...], *, until_file: bool = False
+) -> None:
     here = os.path.realpath(path)
     if here in outer:
-        listing.problems.append(f"{path}: a playlist that contains itself")
+        listing.report(f"{path}: a playlist that contains itself")
         return
     if len(outer) == _MAX_DEPTH:
-        listing.problems.append(f"{path}: more than {_MAX_DEPTH} nested playlists")
+        listing.report(f"{path}: more than {_MAX_DEPTH} nested playlists")
         return
-    for entry, title in entries(_text(path)):
+    for entry in _entries(path, listing):
         if not listing.count():
             return
-        if is_stream(entry):
+        if is_stream(entry.place):
             if len(listing.streams) < _MAX_STREAMS:
-                listing.streams.append(entry)
+                listing.streams.append(entry.place)
             continue
-        file = _place(entry, path.parent)
-        if file is None or file.is_dir():
+        file, kind = _place(entry.place, path.parent)
+        if file is None or kind == stat.S_IFDIR:
             # Folders are refused too: one entry could mean the whole disk.
-            shown = redacted(entry) if looks_like_url(entry) else entry
-            listing.problems.append(f"{path}: {shown[:80]!r} is not a file")
-        elif file.suffix.lower() in SUFFIXES:
+            shown = redacted(entry.place) if looks_like_url(entry.place) else entry.place
+            listing.report(f"{path}: {shown[:80]!r} is not a file")
+        elif file.lower().endswith(SUFFIXES) and not _is_local_hls(Path(file)):
             try:
-                _add_list(file, listing, (*outer, here))
+                _add_list(Path(file), listing, (*outer, here), until_file=until_file)
             except InputError as error:
-                listing.problems.append(str(error))
+                listing.report(str(error))
+        elif until_file:
+            raise _FileFoundError
         else:
-            listing.files.append(file)
-            if title is not None:
-                listing.titles[file] = title
+            listing.tracks.add(file, entry)
 
 
-def _text(path: Path) -> str:
+def _entries(path: Path, listing: Listing) -> Iterator[Entry]:
+    """Yield the entries of a playlist; a limit is reported."""
+    data = _read(path, MAX_BYTES + 1)
+    found = entries(data)
+    del data
+    while True:
+        try:
+            yield next(found)
+        except StopIteration:
+            return
+        except InputError as error:
+            listing.report(f"{path}: {error}")
+            return
+
+
+def _is_local_hls(path: Path) -> bool:
+    """Whether an entry with the suffix of a playlist is audio after all, in segments."""
+    try:
+        return is_hls(_read(path, _HEAD))
+    except InputError:
+        return False
+
+
+def _read(path: Path, longest: int) -> bytes:
     if not path.is_file():
         raise InputError(f"{path}: no such playlist")
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES)
+            return file.read(longest)
     except OSError as error:
         raise InputError(f"{path}: the playlist cannot be read ({error_text(error)})") from error
-    return os.fsdecode(data)  # like file names: byte for byte
 
 
-def _place(entry: str, folder: Path) -> Path | None:
-    """Return the file that an entry means, or None."""
-    named = [entry]
-    if entry.lower().startswith("file:"):
+def _place(entry: str, folder: Path) -> tuple[str | None, int]:
+    """Return the file that an entry means, or None, and its kind; 0 if it does not exist."""
+    named = entry
+    if entry[:5].lower() == "file:":
         try:
-            named = [urllib.parse.unquote(urllib.parse.urlsplit(entry).path)]
+            named = urllib.parse.unquote(
+                urllib.parse.urlsplit(entry).path, errors="surrogateescape"
+            )
         except ValueError:  # for example an incomplete IPv6 address
-            return None
+            return None, 0
     elif looks_like_url(entry):
-        return None
-    named += [
-        named[0].encode(errors="surrogateescape").decode("cp1252", errors="replace"),
-        named[0].replace("\\", "/"),
-        urllib.parse.unquote(named[0]),  # in .xspf
+        return None, 0
+    readings = [os.fsdecode(named.encode("utf-8", errors="surrogateescape"))]  # byte for byte
+    for reading in (
+        named.encode(errors="surrogateescape").decode("cp1252", errors="replace"),
+        named.replace("\\", "/"),
+        urllib.parse.unquote(named),  # in .xspf
+    ):
+        if reading not in readings:
+            readings.append(reading)
+    paths = [
+        os.path.join(folder, name)  # noqa: PTH118 - there may be many
+        for name in readings
+        if name and "\0" not in name
     ]
-    paths = [folder / name for name in named if name and "\0" not in name]
-    try:
-        return next((path for path in paths if path.exists()), paths[0] if paths else None)
-    except OSError:  # the name is too long
-        return None
+    for path in paths:
+        try:
+            return path, stat.S_IFMT(os.stat(path).st_mode)  # noqa: PTH116
+        except (OSError, ValueError):  # missing, too long, or not a name of this system
+            continue
+    if not paths or len(os.fsencode(paths[0])) > _MAX_PATH:
+        return None, 0
+    return paths[0], 0

@@ -21,9 +21,10 @@ from streamgenre.sources.titles import Title, clean
 from streamgenre.urls import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from streamgenre.sources.files.listing import Track
     from streamgenre.sources.paced import Item
     from streamgenre.sources.stream_info import StreamInfo
 
@@ -48,19 +49,20 @@ class Order:
     shuffle: int | None = None
     """Seed of a random order, reshuffled each pass; None for the order of the list."""
 
-    def of(self, files: list[Path], pass_: int) -> list[Path]:
-        """Return the files in the order of one pass, counted from 0.
+    def of(self, tracks: Sequence[Track], pass_: int) -> Iterator[Track]:
+        """Yield the files in the order of one pass, counted from 0.
 
         Parameters
         ----------
-        files
+        tracks
             The files in the order of the list.
         pass_
             Number of the pass, from 0.
         """
-        if self.shuffle is None:
-            return files
-        return random.Random(f"{self.shuffle}/{pass_}").sample(files, len(files))
+        order: Sequence[int] = range(len(tracks))
+        if self.shuffle is not None:
+            order = random.Random(f"{self.shuffle}/{pass_}").sample(order, len(tracks))
+        return (tracks[number] for number in order)
 
 
 def open_file(path: str | Path, *, pace: Pace = "real", order: Order | None = None) -> PacedSource:
@@ -169,21 +171,28 @@ class _Playlist:
             if self.format and self._samples - before < _LEAST_S * self.format.rate:
                 yield Stall(0.0, "none of the files can be played now", backoff.next_s())
 
+    def _listing(self) -> Listing:
+        if not self._single:
+            return list_files(self._path)
+        listing = Listing()
+        listing.tracks.add(self._path)
+        return listing
+
     def _pass(self, pass_: int) -> Iterator[Item]:
         """Yield the items of one pass over the list."""
         try:
-            listing = Listing([self._path]) if self._single else list_files(self._path)
+            listing = self._listing()
         except InputError as error:
             if pass_ == 0:
                 raise
             listing = Listing(problems=[str(error)])
-        self._files = len(listing.files)
+        self._files = len(listing.tracks)
         streams = (f"skipped a stream among files: {redacted(url)}" for url in listing.streams)
         yield from self._report([*listing.problems, *streams])
         first_error = ""
-        for file in self._order.of(listing.files, pass_):
+        for file, title in self._order.of(listing.tracks, pass_):
             try:
-                yield from self._play(file, listing.titles.get(file))
+                yield from self._play(file, title)
             except InputError as error:
                 first_error = first_error or str(error)
                 if not (self._single and self._first is None):
@@ -219,11 +228,11 @@ class _Playlist:
             yield Problem(detail)
 
     def _nothing_playable(self, listing: Listing, first_error: str) -> str:
-        if len(listing.files) == 1:
+        if len(listing.tracks) == 1:
             return f"{self._path}: its only file cannot be played: {first_error}"
-        if listing.files:
+        if listing.tracks:
             return (
-                f"{self._path}: none of its {len(listing.files)} files can be played; "
+                f"{self._path}: none of its {len(listing.tracks)} files can be played; "
                 f"the first error: {first_error}"
             )
         return no_files_message(self._path, listing)
