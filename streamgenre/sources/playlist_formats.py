@@ -26,14 +26,14 @@ MAX_LINES: Final = 400_000
 """Lines of a playlist that are read."""
 MAX_LINE: Final = 8192
 """Longest line or tag of a playlist in bytes; the rest of it is ignored."""
-_MAX_TITLES: Final = 100_000
-"""Titles of a .pls that are kept until their entries are read."""
+_MAX_TITLES: Final = 50_000
+"""Titles of a .pls that are kept because they do not follow their entries."""
 _HEAD: Final = 1024
 """Bytes by which a charset or format is recognised."""
 
 _LINE: Final = re.compile(rb"[^\r\n]+")
-_COMMENTS: Final = re.compile(rb"(?:[ \t]*(?:[#;][^\r\n]*)?(?:\r\n?|\n))*[ \t]*")
-# No expression backtracks further than a few characters.
+# No expression backtracks further than a few characters: *+ and ++ give nothing back.
+_COMMENTS: Final = re.compile(rb"(?:[ \t]*+(?:[#;][^\r\n]*+)?[\r\n]++)*+[ \t]*+")
 _EXTINF: Final = re.compile(rb"#EXTINF:(?:\"[^\"]*\"|[^,\"])*+,(.*)", re.IGNORECASE)
 _PLS: Final = re.compile(rb"(file|ref|title)(\d{0,9})[ \t]{0,9}=(.*)", re.IGNORECASE)
 _PLS_HEAD: Final = re.compile(rb"\[(?:playlist|reference)\]|(?:file|ref)\d{1,9}[ \t]{0,9}=", re.I)
@@ -107,8 +107,7 @@ def is_list(data: bytes) -> bool:
     text = as_utf8(data[: 4 * _HEAD]).lstrip()
     if text[:7].upper() == b"#EXTM3U":
         return True
-    start = _COMMENTS.match(text)
-    text = text[start.end() :] if start else text
+    text = _without_comments(text)
     if _PLS_HEAD.match(text):
         return True
     if text.startswith(b"<"):
@@ -139,9 +138,8 @@ def entries(data: bytes | str) -> Iterator[Entry]:
         the playlist.
     """
     given = _bytes(data)
-    text = as_utf8(given[:MAX_BYTES]).lstrip()
-    start = _COMMENTS.match(text)
-    after_comments = text[start.end() : start.end() + 100] if start else b""
+    text = as_utf8(given[:MAX_BYTES])
+    after_comments = _without_comments(text)
     found: Iterator[tuple[bytes, bytes, bytes]]
     if after_comments.startswith(b"<"):
         found = of_xml(text, MAX_LINE)
@@ -154,6 +152,13 @@ def entries(data: bytes | str) -> Iterator[Entry]:
             yield Entry(_text(place), _text(artist), _text(name))
     if len(given) > MAX_BYTES:
         raise InputError(f"only the first {MAX_BYTES >> 20} MiB are read")
+
+
+def _without_comments(text: bytes) -> bytes:
+    """Return the start of a playlist without the blank lines and comments above it."""
+    head = text[: 64 * _HEAD].lstrip()
+    start = _COMMENTS.match(head)
+    return head[start.end() :] if start else head
 
 
 def _lines(text: bytes) -> Iterator[bytes]:
@@ -175,22 +180,30 @@ def _of_m3u(text: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
 
 
 def _of_pls(text: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    titles: dict[bytes, bytes] = {}
-    for kind, number, value in _pls_pairs(text):
-        if kind == b"title" and len(titles) < _MAX_TITLES:
+    titles: dict[bytes, bytes] = {}  # those that do not follow their entry
+    before = b""
+    for is_title, number, value in _pls_pairs(text):
+        if is_title and number != before and len(titles) < _MAX_TITLES:
             titles[number] = value
-    for kind, number, value in _pls_pairs(text):
-        if kind != b"title":
-            yield value, b"", titles.get(number, b"")
+        before = b"" if is_title else number
+    held: tuple[bytes, bytes] | None = None  # an entry, until the next line
+    for is_title, number, value in _pls_pairs(text):
+        if held is not None:
+            follows = is_title and number == held[0]
+            yield held[1], b"", value if follows else titles.get(held[0], b"")
+        held = None if is_title else (number, value)
+    if held is not None:
+        yield held[1], b"", titles.get(held[0], b"")
     for _ in _lines(text):  # raises if there are too many
         pass
 
 
-def _pls_pairs(text: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+def _pls_pairs(text: bytes) -> Iterator[tuple[bool, bytes, bytes]]:
+    """Yield whether a line is a title, its number, and its value."""
     try:
         for line in _lines(text):
             if match := _PLS.match(line):
-                yield match[1].lower(), match[2], match[3]
+                yield match[1][:1] in b"tT", match[2], match[3]
     except InputError:
         return
 
@@ -210,5 +223,3 @@ def _readable(part: str) -> str:
     except UnicodeEncodeError:
         return part.encode(errors="surrogateescape").decode("cp1252", errors="replace")
     return part
-
-

@@ -31,9 +31,9 @@ from streamgenre.sources.stream import http, radio
 from streamgenre.sources.stream.http import open_url, require_usable
 from streamgenre.sources.stream.icy import IcyDemuxer, parse_title
 from streamgenre.sources.stream.radio import RadioSource
-from streamgenre.sources.stream.station_lists import first_stream, is_list
+from streamgenre.sources.stream.station_lists import is_list, streams
 from streamgenre.sources.titles import MAX_TITLE, Title, split_title
-from streamgenre.urls import redacted
+from streamgenre.urls import is_stream, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,25 +157,28 @@ BASE = "http://radio.example/lists/all.m3u"
     ],
 )
 def test_station_lists_are_read(text: str) -> None:
-    assert first_stream(text, BASE, "list") == "http://a.example/jazz"
+    assert streams(text.encode(), BASE, "list")[0] == "http://a.example/jazz"
 
 
 def test_a_station_list_leads_only_to_network_addresses() -> None:
     with pytest.raises(InputError, match="contains no stream"):
-        first_stream("file:///etc/passwd\nftp://x/y.mp3\n", BASE, "list")
+        streams(b"file:///etc/passwd\nftp://x/y.mp3\n", BASE, "list")
 
 
 @given(st.text(max_size=500))
 def test_no_text_breaks_the_station_list_reader(text: str) -> None:
     is_hls(text)
     with suppress(InputError):
-        assert first_stream(text, BASE, "list").startswith("http")
+        for url in streams(text.encode(errors="surrogatepass"), BASE, "list"):
+            assert is_stream(url)
 
 
 def test_lists_and_hls_are_distinguished_from_streams() -> None:
-    assert is_list("http://x/a.pls", {})
-    assert is_list("http://x/listen", {"content-type": "audio/x-scpls; charset=utf-8"})
-    assert not is_list("http://x/a.m3u", {"content-type": "audio/mpeg"})
+    name = b"stream.mp3\n"  # it may be a list or not
+    assert is_list("http://x/a.pls", {}, name)
+    assert is_list("http://x/listen", {"content-type": "audio/x-scpls; charset=utf-8"}, name)
+    assert not is_list("http://x/a.m3u", {"content-type": "audio/mpeg"}, name)
+    assert not is_list("http://x/a.m3u", {"content-type": "audio/x-mpegurl"}, b"\xff\xfb\x90\0")
     assert is_hls("#EXTM3U\n#EXT-X-TARGETDURATION:4\nx.ts\n")
     assert not is_hls("#EXTM3U\nhttp://x/y\n")
 

@@ -61,19 +61,18 @@ class Track(NamedTuple):
 
 
 class Tracks(Sequence[Track]):
-    """The files in playing order; kept as text, since there may be many."""
+    """The files in playing order; kept as bytes, since there may be many."""
 
     def __init__(self) -> None:
-        self._rows: list[str | Entry] = []
+        self._rows: list[bytes] = []  # path, artist and title with zero bytes between them
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, index: int) -> Track:  # type: ignore[override]
-        row = self._rows[index]
-        if isinstance(row, str):
-            return Track(Path(row), None)
-        return Track(Path(row.place), row.title())
+        place, *more = self._rows[index].split(b"\0", 2)
+        texts = (part.decode("utf-8", errors="surrogateescape") for part in more)
+        return Track(Path(os.fsdecode(place)), Entry("", *texts).title())
 
     def add(self, file: str | Path, entry: Entry | None = None) -> None:
         """Add a file.
@@ -85,9 +84,11 @@ class Tracks(Sequence[Track]):
         entry
             The playlist's entry, which may state a title.
         """
-        place = str(file)
-        titled = entry is not None and entry.name
-        self._rows.append(Entry(place, entry.artist, entry.name) if entry and titled else place)
+        row = os.fsencode(file)
+        if entry is not None and entry.name:
+            text = f"\0{entry.artist.replace(chr(0), ' ')}\0{entry.name}"
+            row += text.encode("utf-8", errors="surrogateescape")
+        self._rows.append(row)
 
 
 @dataclass(slots=True)
@@ -337,14 +338,14 @@ def _place(entry: str, folder: Path) -> tuple[str | None, int]:
             return None, 0
     elif looks_like_url(entry):
         return None, 0
-    readings = [os.fsdecode(named.encode("utf-8", errors="surrogateescape"))]  # byte for byte
-    for reading in (
-        named.encode(errors="surrogateescape").decode("cp1252", errors="replace"),
-        named.replace("\\", "/"),
-        urllib.parse.unquote(named),  # in .xspf
-    ):
-        if reading not in readings:
-            readings.append(reading)
+    data = named.encode("utf-8", errors="surrogateescape")
+    readings = [os.fsdecode(data)]  # byte for byte
+    if not named.isascii():
+        readings.append(data.decode("cp1252", errors="replace"))
+    if "\\" in named:
+        readings.append(named.replace("\\", "/"))
+    if "%" in named:
+        readings.append(urllib.parse.unquote(named))  # in .xspf
     paths = [
         os.path.join(folder, name)  # noqa: PTH118 - there may be many
         for name in readings

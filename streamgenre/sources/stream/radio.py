@@ -31,7 +31,7 @@ from streamgenre.sources.stream.http import Response, open_url
 from streamgenre.sources.stream.icy_reader import IcyReader
 from streamgenre.sources.stream.opening import is_http, open_stream, require_supported
 from streamgenre.sources.stream.settings import DEFAULTS
-from streamgenre.sources.stream.station_lists import MAX_BYTES, first_stream, is_list
+from streamgenre.sources.stream.station_lists import MAX_BYTES, is_list, streams
 from streamgenre.sources.stream_info import stream_info
 from streamgenre.sources.tags import id3_title, stream_title
 from streamgenre.urls import redacted
@@ -164,13 +164,13 @@ class RadioSource(Source):
             if not url.lower().startswith("http"):
                 return url  # RTSP or SRT
             self._response = response = open_url(url, timeout_s=TIMEOUT_S)
-            if not is_list(url, response.headers):
+            if not is_list(url, response.headers, b"http://"):
                 return IcyReader(response, 2 * TIMEOUT_S, self._lock)
             text = response.text(MAX_BYTES, TIMEOUT_S)
             if is_hls(text):
                 self._response = None
                 return url
-            url = first_stream(text, url, self.name)
+            url = streams(text.encode(), url, self.name)[0]
         raise InputError(f"{self.name}: more than {_MAX_LISTS} nested station lists")
 
     def _decode(self, reader_or_url: IcyReader | str, damage: DamageCounter) -> bool:
