@@ -27,7 +27,7 @@ from streamgenre.errors import InputError, SettingsError
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.factory import input_name, open_input
 from streamgenre.sources.playlist_formats import is_hls
-from streamgenre.sources.stream import http, radio
+from streamgenre.sources.stream import radio
 from streamgenre.sources.stream.http import open_url, require_usable
 from streamgenre.sources.stream.icy import IcyDemuxer, parse_title
 from streamgenre.sources.stream.radio import RadioSource
@@ -281,7 +281,7 @@ def test_the_shoutcast_status_line_is_accepted(server: Any) -> None:
     one = server(lambda c, _: c.sendall(b"ICY 200 OK\r\nicy-metaint:8192\r\n\r\nabc"))
     response = open_url(one.url, timeout_s=2)
     assert response.headers["icy-metaint"] == "8192"
-    assert response.body.read(3) == b"abc"
+    assert response.read(3) == b"abc"
     response.close()
 
 
@@ -555,7 +555,7 @@ FAILURES: dict[str, tuple[Callable[[socket.socket, bytes], None], str]] = {
     "silent": (lambda c, _: time.sleep(20), "no answer"),
     "half open": (half_open, "nothing for"),
     "drip": (drip, "no usable answer"),
-    "murmur": (murmur, "nothing for"),
+    "murmur": (murmur, "no audio for"),
     "trickle": (trickle, "s of audio in"),
     "refused": (lambda c, _: c.close(), "no usable answer"),
 }
@@ -571,7 +571,6 @@ def test_bad_stations_recover_and_never_delay_a_good_one(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(radio, "WINDOW_S", 2.0)
-    monkeypatch.setattr(http, "HEAD_S", 2.0)
     well = threading.Event()
     good = in_real_time(mp3)
 
@@ -598,9 +597,9 @@ def test_bad_stations_recover_and_never_delay_a_good_one(
 
     urls = {name: server(with_failure(misbehave)).url for name, (misbehave, _) in FAILURES.items()}
     with LiveEngine({"good": server(good).url, **urls}, stateful_folder) as listening:
-        until(lambda: all(map(was_lost, FAILURES)), 30)
+        until(lambda: all(map(was_lost, FAILURES)), 60)
         well.set()
-        until(lambda: all(map(is_back, FAILURES)), 30)
+        until(lambda: all(map(is_back, FAILURES)), 60)
     listening.assert_unbroken("good")
     for name in FAILURES:
         assert listening.sources[name].failure is None

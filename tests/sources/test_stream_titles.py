@@ -11,6 +11,7 @@ from fractions import Fraction
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -295,9 +296,10 @@ def test_no_bytes_break_the_path_to_the_decoder(
     pieces: list[bytes], interval: int, size: int
 ) -> None:
     data = b"".join(pieces)
-    stream: Any = io.BytesIO(data)
+    stream = io.BytesIO(data)
+    received: Any = SimpleNamespace(read=lambda size, _: stream.read(size))
     lock = Participant()
-    body = IcyReader(Response(stream, {"icy-metaint": str(interval)}, ""), 10.0, lock)
+    body = IcyReader(Response(received, {"icy-metaint": str(interval)}, ""), 10.0, lock)
     out = 0
     with pytest.MonkeyPatch.context() as patch, lock:
         patch.setattr(icy_reader, "_EVERY_S", 0.0)

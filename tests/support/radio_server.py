@@ -11,11 +11,13 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
 PASSWORD: Final = "hackme"
@@ -123,12 +125,18 @@ class Icecast:
 
 
 class MisbehavingServer:
-    """A server that calls a function for each connection."""
+    """A server that calls a function for each connection, with TLS if a context is given."""
 
-    def __init__(self, behave: Callable[[socket.socket, bytes], None]) -> None:
+    def __init__(
+        self,
+        behave: Callable[[socket.socket, bytes], None],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._behave = behave
+        self._tls = tls
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/live"
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}/live"
         self.requests: list[bytes] = []
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -141,6 +149,8 @@ class MisbehavingServer:
             threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:
+        with suppress(OSError):
+            connection = self._tls.wrap_socket(connection, True) if self._tls else connection
         with connection:
             try:
                 request = connection.recv(65_536)

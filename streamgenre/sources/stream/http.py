@@ -1,88 +1,146 @@
-"""HTTP connections to radio servers, including Shoutcast's deviations from the standard."""
+"""HTTP requests to radio servers, including Shoutcast's deviations from the standard.
+
+Python's own client is not used: it loses every header after one that is not valid, and its time
+limits start again with each byte that arrives.
+"""
 
 from __future__ import annotations
 
-import base64
-import http.client
-import socket
-import string
-import threading
+import ssl
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from streamgenre import __version__
 from streamgenre.errors import InputError
+from streamgenre.sources.stream.addresses import PrivateAddressError
+from streamgenre.sources.stream.connection import AnswerError, Connection, tls_context
+from streamgenre.sources.stream.http_body import Body
+from streamgenre.sources.stream.http_head import read_head
+from streamgenre.sources.stream.http_request import host_of, request
 from streamgenre.sources.stream.settings import DEFAULTS
 from streamgenre.urls import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from streamgenre.sources.stream.http_head import Head
     from streamgenre.sources.stream.settings import StreamSettings
 
-HEAD_S: Final = 15.0
-"""Seconds in which the complete head of a response must arrive."""
 MAX_REDIRECTS: Final = 10
 """Largest number of redirects that are followed."""
+REDIRECTS_S: Final = 1.5
+"""Time for all redirects together, in multiples of the time for one request."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _WEB_PAGE: Final = ("text/html", "application/xhtml+xml", "application/json")
 
 
-@dataclass(frozen=True, slots=True)
 class Response:
-    """An open stream."""
+    """An open stream.
 
-    body: http.client.HTTPResponse
-    """Body of the response, to be read and closed."""
-    headers: Mapping[str, str]
-    """Headers by lower-case name."""
-    url: str
-    """URL after redirects, without credentials."""
+    Parameters
+    ----------
+    body
+        Content of the response.
+    headers
+        Headers by lower-case name.
+    url
+        URL after redirects, without credentials.
+    connection
+        The connection; None if there is none to close.
+    timeout_s
+        Seconds that a read may take.
+    """
 
-    def text(self, longest: int, within_s: float) -> str:
-        """Read the body as text and close the response.
+    def __init__(
+        self,
+        body: Body,
+        headers: Mapping[str, str],
+        url: str,
+        connection: Connection | None = None,
+        timeout_s: float = 10.0,
+    ) -> None:
+        self.headers = headers
+        self.url = url
+        self._body = body
+        self._connection = connection
+        self._timeout_s = timeout_s
+        self._ahead = b""
+
+    def read(self, size: int) -> bytes:
+        """Return at most ``size`` bytes as soon as there are some; none at the end.
+
+        Raises
+        ------
+        TimeoutError
+            If there is no content in time, whatever else arrives.
+        OSError
+            If the connection breaks.
+        AnswerError
+            If the content is not sent as the head says.
+        """
+        if self._ahead:
+            data, self._ahead = self._ahead[:size], self._ahead[size:]
+            return data
+        return self._read(size, time.monotonic() + self._timeout_s, self._timeout_s)
+
+    def peek(self, size: int) -> bytes:
+        """Return the next ``size`` bytes, fewer at the end, which :meth:`read` returns again.
+
+        Errors are those of :meth:`read`; the time limit is that of all bytes together.
+        """
+        until = time.monotonic() + self._timeout_s
+        while len(self._ahead) < size:
+            more = self._read(size - len(self._ahead), until, self._timeout_s)
+            if not more:
+                break
+            self._ahead += more
+        return self._ahead[:size]
+
+    def data(self, longest: int, within_s: float) -> bytes:
+        """Return the content and close the response.
 
         Parameters
         ----------
         longest
             Largest number of bytes that are read.
         within_s
-            Seconds the body may take.
+            Seconds the whole content may take.
 
         Raises
         ------
         TimeoutError
-            If the body does not arrive in time.
+            If the content does not arrive in time.
         """
-        data = bytearray()
-        ends = time.monotonic() + within_s
-        while len(data) < longest and (more := self.body.read1(longest - len(data))):
-            data += more
-            if time.monotonic() > ends:
-                raise TimeoutError
-        self.close()
-        return data.decode("utf-8", errors="replace")
+        data = bytearray(self._ahead[:longest])
+        until = time.monotonic() + within_s
+        try:
+            while len(data) < longest:
+                if not (more := self._read(longest - len(data), until, within_s)):
+                    break
+                data += more
+        finally:
+            self.close()
+        return bytes(data)
+
+    def text(self, longest: int, within_s: float) -> str:
+        """Return the content as text and close the response; otherwise as :meth:`data`."""
+        return self.data(longest, within_s).decode("utf-8", errors="replace")
+
+    def _read(self, size: int, until: float, within_s: float) -> bytes:
+        try:
+            return self._body.read(size, until)
+        except TimeoutError:
+            raise TimeoutError(f"nothing for {within_s:g} s") from None
 
     def abort(self) -> None:
         """Interrupt a read in another thread; that thread closes the response."""
-        raw: Any = getattr(getattr(self.body, "fp", None), "raw", None)
-        connection: socket.socket | None = getattr(raw, "_sock", None)
-        if connection is not None:
-            _shut(connection)
+        if self._connection is not None:
+            self._connection.abort()
 
     def close(self) -> None:
         """Close the connection. Called by the thread that reads."""
-        self.body.close()
-
-
-def _shut(connection: socket.socket) -> None:
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
+        if self._connection is not None:
+            self._connection.close()
 
 
 def require_usable(url: str) -> None:
@@ -100,7 +158,13 @@ def require_usable(url: str) -> None:
         )
 
 
-def open_url(url: str, *, timeout_s: float, settings: StreamSettings = DEFAULTS) -> Response:
+def open_url(
+    url: str,
+    *,
+    timeout_s: float,
+    settings: StreamSettings = DEFAULTS,
+    own: str | None = None,
+) -> Response:
     """Open a stream and request ICY titles.
 
     Parameters
@@ -108,9 +172,12 @@ def open_url(url: str, *, timeout_s: float, settings: StreamSettings = DEFAULTS)
     url
         HTTP or HTTPS URL of the stream.
     timeout_s
-        Seconds to wait for the connection, and for each read.
+        Seconds in which a server must be connected and send a complete head, and for each read.
     settings
         How the stream is requested.
+    own
+        URL that the user named, to whose server all headers are sent; None for ``url``. A station
+        list may lead to another server.
 
     Raises
     ------
@@ -118,51 +185,91 @@ def open_url(url: str, *, timeout_s: float, settings: StreamSettings = DEFAULTS)
         If the server cannot be reached, refuses, redirects in a circle, or does not send audio.
     """
     require_usable(url)
+    own = url if own is None else own
     shown = first = redacted(url)
+    ends = time.monotonic() + REDIRECTS_S * timeout_s
     for _ in range(MAX_REDIRECTS + 1):
-        answer = _open(url, shown, timeout_s)
-        if isinstance(answer, str):
-            url = _target(url, answer, shown)
+        until = min(ends, time.monotonic() + timeout_s)
+        head, connection = _answer(url, own, shown, until, timeout_s, settings)
+        location = head.headers.get("location")
+        if head.status in _REDIRECTS and location:
+            connection.close()
+            url = _target(url, location, shown)
             shown = f"{first} (redirected to {redacted(url)})"
             continue
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        kind = headers.get("content-type", "").split(";")[0].strip().lower()
-        if kind in _WEB_PAGE:
-            answer.close()
-            raise InputError(
-                f"{shown}: is a {kind} page, not audio; look there for the stream's URL"
-            )
-        return Response(answer, headers, redacted(answer.url))
+        try:
+            _require_audio(head, shown)
+            body = Body(connection, head.headers)
+        except InputError:
+            connection.close()
+            raise
+        except AnswerError as error:
+            connection.close()
+            raise InputError(f"{shown}: no usable answer ({error})") from None
+        return Response(body, head.headers, redacted(url), connection, timeout_s)
     raise InputError(f"{first}: redirects in a circle (more than {MAX_REDIRECTS} times)")
 
 
-def _open(url: str, shown: str, timeout_s: float) -> Any:
-    """Return the response, or the target of a redirect as text."""
+def _require_audio(head: Head, shown: str) -> None:
+    if not 200 <= head.status < 300 or head.status in (204, 205):
+        raise InputError(f"{shown}: the server answers {head.status} {head.reason}".rstrip())
+    kind = head.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind in _WEB_PAGE:
+        raise InputError(f"{shown}: is a {kind} page, not audio; look there for the stream's URL")
+
+
+def _answer(
+    url: str, own: str, shown: str, until: float, timeout_s: float, settings: StreamSettings
+) -> tuple[Head, Connection]:
+    """Return the head of the answer to a request, and its connection."""
+    parts = urllib.parse.urlsplit(url)
+    secure = parts.scheme.lower() == "https"
     try:
-        return _OPENER.open(_request(url), timeout=timeout_s)
-    except urllib.error.HTTPError as error:
-        error.close()
-        target = error.headers.get("location")
-        if error.code in _REDIRECTS and target:
-            return str(target)
-        reason = " ".join(str(error.reason).split())[:100]
-        raise InputError(f"{shown}: the server answers {error.code} {reason}") from None
-    except urllib.error.URLError as error:
-        cause = getattr(error.reason, "strerror", None) or error.reason
-        raise InputError(f"{shown}: cannot be reached ({cause})") from None
-    except TimeoutError:
-        raise InputError(f"{shown}: no answer in {timeout_s:g} s") from None
+        connection = Connection(
+            host_of(url),
+            parts.port or (443 if secure else 80),
+            until,
+            tls=tls_context(settings.ca_file) if secure else None,
+            allow_private=settings.allow_private,
+        )
+    except TimeoutError as error:
+        raise InputError(f"{shown}: cannot be reached ({error} in {timeout_s:g} s)") from None
+    except PrivateAddressError as error:
+        raise InputError(f"{shown}: {error}") from None
     except OSError as error:
-        raise InputError(f"{shown}: no usable answer ({str(error)[:100]})") from None
-    except (http.client.HTTPException, ValueError) as error:
-        # Without the message, which quotes the request or the response.
-        raise InputError(f"{shown}: no usable answer ({type(error).__name__})") from None
+        raise InputError(f"{shown}: cannot be reached ({_reason(error)})") from None
+    except AnswerError as error:
+        raise InputError(f"{shown}: cannot be reached ({error})") from None
+    try:
+        connection.send(request(url, settings, own), until)
+        return read_head(connection, until), connection
+    except TimeoutError:
+        why = f"no answer in {timeout_s:g} s"
+        if connection.received:
+            why = f"no usable answer (its head does not end in {timeout_s:g} s)"
+    except OSError as error:
+        why = f"no usable answer ({_reason(error)})"
+    except AnswerError as error:
+        why = f"no usable answer ({error})"
+    connection.close()
+    raise InputError(f"{shown}: {why}")
+
+
+def _reason(error: OSError) -> str:
+    """Return the reason of a failed connection in words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = str(error.verify_message).rstrip(".")
+        return f"its certificate is not valid: {why}; ca_file names a private authority"[:200]
+    if isinstance(error, ssl.SSLError):
+        reason = str(error.reason or "broken off").replace("_", " ").lower()
+        return f"no TLS connection: {reason}"[:100]
+    return str(error.strerror or error)[:100]
 
 
 def _target(url: str, target: str, shown: str) -> str:
     """Return the target of a redirect; credentials are kept only for a relative target."""
     try:
-        url = urllib.parse.urljoin(url, target.strip())
+        url = urllib.parse.urljoin(url, _as_sent(target))
     except ValueError:
         url = ""
     if not url.lower().startswith(("http://", "https://")):
@@ -177,77 +284,9 @@ def _target(url: str, target: str, shown: str) -> str:
     return url
 
 
-def _request(url: str) -> urllib.request.Request:
-    """Return the request for a valid URL, with its credentials in a header."""
-    parts = urllib.parse.urlsplit(url)
-    path, query = (
-        urllib.parse.quote(part, safe=string.punctuation) for part in (parts.path, parts.query)
-    )
-    netloc = parts.netloc.rpartition("@")[2]
-    bare = urllib.parse.urlunsplit((parts.scheme, netloc, path, query, ""))
-    headers = {"User-Agent": f"streamgenre/{__version__}", "Icy-MetaData": "1", "Accept": "*/*"}
-    request = urllib.request.Request(bare, headers=headers)
-    if parts.username is not None:
-        pair = ":".join(urllib.parse.unquote(p or "") for p in (parts.username, parts.password))
-        token = base64.b64encode(pair.encode()).decode()
-        request.add_header("Authorization", f"Basic {token}")
-    return request
-
-
-class _IcyResponse(http.client.HTTPResponse):
-    """Accepts Shoutcast's status line ``ICY 200 OK`` as HTTP/1.0."""
-
-    def __init__(self, sock: socket.socket, *args: Any, **more: Any) -> None:
-        super().__init__(sock, *args, **more)
-        self._connection = sock
-
-    def begin(self) -> None:
-        """Read the head within :data:`HEAD_S`; a server may send it byte by byte."""
-        guard = threading.Timer(HEAD_S, _shut, [self._connection])
-        guard.daemon = True
-        guard.start()
-        try:
-            super().begin()
-        finally:
-            guard.cancel()
-
-    def _read_status(self) -> tuple[str, int, str]:
-        line = self.fp.peek(4)[:4]
-        if line[:3] != b"ICY":
-            status: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
-            return status
-        words = self.fp.readline(1024).split(None, 2)
-        code = words[1] if len(words) > 1 else b""
-        if not code.isdigit():
-            raise http.client.BadStatusLine("ICY without a code")
-        return "HTTP/1.0", int(code), "OK"
-
-
-class _Connection(http.client.HTTPConnection):
-    response_class = _IcyResponse
-
-
-class _SecureConnection(http.client.HTTPSConnection):
-    response_class = _IcyResponse
-
-
-class _Handler(urllib.request.HTTPHandler):
-    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_Connection, request)
-
-
-class _SecureHandler(urllib.request.HTTPSHandler):
-    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_SecureConnection, request)
-
-
-# open_url follows redirects itself: urllib would read their bodies without a limit.
-_OPENER: Final = urllib.request.OpenerDirector()
-for _handler in (
-    _Handler(),
-    _SecureHandler(),
-    urllib.request.HTTPErrorProcessor(),
-    urllib.request.HTTPDefaultErrorHandler(),
-    urllib.request.UnknownHandler(),
-):
-    _OPENER.add_handler(_handler)
+def _as_sent(value: str) -> str:
+    """Return a header as UTF-8, if it is that; heads are read as Latin-1."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value

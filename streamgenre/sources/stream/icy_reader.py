@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from streamgenre.audio.fair_lock import Participant
 from streamgenre.errors import InputError
 from streamgenre.sources.base import MAX_TITLES
-from streamgenre.sources.stream.icy import IcyDemuxer
+from streamgenre.sources.stream.icy import MAX_INTERVAL, IcyDemuxer
 from streamgenre.sources.stream.ogg import OggChain
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class IcyReader:
     def __init__(
         self, response: Response, patience_s: float, lock: Participant | None = None
     ) -> None:
-        self._body = response.body
+        self._response = response
         self._lock = lock or Participant()
         self._next_read = 0.0
         self._patience_s = patience_s
@@ -50,11 +51,14 @@ class IcyReader:
         self._demuxed = 0  # bytes of audio received
         self._chain = OggChain()
         self._titles: deque[tuple[int, Title]] = deque(maxlen=MAX_TITLES)
-        value = response.headers.get("icy-metaint", "0")
+        value = response.headers.get("icy-metaint", "").strip() or "0"
         try:
-            self._demuxer = IcyDemuxer(int(value))
+            self._demuxer = IcyDemuxer(int(value) if re.fullmatch("[0-9]{1,9}", value) else -1)
         except ValueError:
-            raise InputError(f"{response.url}: icy-metaint is {value[:20]!r}") from None
+            raise InputError(
+                f"{response.url}: icy-metaint is {value[:20]!r}; "
+                f"expected 0 to {MAX_INTERVAL} bytes between two titles"
+            ) from None
 
     def read(self, size: int) -> bytes:
         """Return up to ``size`` bytes of the current link; none at its end.
@@ -68,7 +72,7 @@ class IcyReader:
             # An error is raised once: FFmpeg reads again, and PyAV would print a second error.
             self._over = True
             if time.monotonic() - self._heard_at > self._patience_s:
-                raise TimeoutError
+                raise TimeoutError(f"no audio for {self._patience_s:g} s in what it sends")
             data = self._read()
             self._over = not data
             self._take(data)
@@ -82,7 +86,7 @@ class IcyReader:
         """Return the received data; other threads decode in the meantime."""
         self._lock.release()
         time.sleep(max(0.0, min(_EVERY_S, self._next_read - time.monotonic())))
-        data = self._body.read1(_READ)
+        data = self._response.read(_READ)
         self._next_read = time.monotonic() + _EVERY_S
         self._lock.acquire()
         return data

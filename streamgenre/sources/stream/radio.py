@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_S: Final = 10.0
 """Seconds a server may take to answer, and then to send data."""
+SILENT_S: Final = 40.0
+"""Seconds without decoded audio after which a stream is lost although packets arrive."""
 WINDOW_S: Final = 30.0
 """Seconds over which a stream must deliver at least two thirds as much audio."""
 AHEAD_S: Final = 30.0
@@ -81,6 +83,7 @@ class RadioSource(Source):
         self._response: Response | None = None
         self._format: Format | None = None
         self._newest_audio_at: float | None = None  # monotonic seconds of the newest audio
+        self._waiting_since = 0.0  # monotonic seconds of the newest packet
         self._window: tuple[float, float] = (0.0, 0.0)  # its start, seconds of audio in it
         self._titles: list[Title] = []  # due at the next samples
         self._title: Title | None = None
@@ -132,14 +135,18 @@ class RadioSource(Source):
         damage = DamageCounter()
         try:
             reader_or_url = self._connect()
+            self._waiting_since = time.monotonic()
             self._window = (0.0, 0.0)
             while self._decode(reader_or_url, damage):
                 if not (isinstance(reader_or_url, IcyReader) and reader_or_url.next_link()):
                     return f"{self.name}: the stream ended{damage}"
         except InputError as error:
             return str(error)
-        except (TimeoutError, av.ExitError):
-            return f"{self.name}: nothing for {TIMEOUT_S:g} s"
+        except TimeoutError as error:
+            return f"{self.name}: {error}"
+        except av.ExitError:  # FFmpeg was interrupted
+            waited_s = time.monotonic() - self._waiting_since
+            return f"{self.name}: nothing for {waited_s:.0f} s"
         except (av.FFmpegError, OSError, ValueError) as error:
             return f"{self.name}: cannot be played ({error_text(error)})"
         finally:
@@ -163,7 +170,9 @@ class RadioSource(Source):
             self._response = None
             if not url.lower().startswith("http"):
                 return url  # RTSP or SRT
-            self._response = response = open_url(url, timeout_s=TIMEOUT_S)
+            self._response = response = open_url(
+                url, timeout_s=TIMEOUT_S, settings=self._settings, own=self._url
+            )
             if not is_list(url, response.headers, b"http://"):
                 return IcyReader(response, 2 * TIMEOUT_S, self._lock)
             text = response.text(MAX_BYTES, TIMEOUT_S)
@@ -186,8 +195,12 @@ class RadioSource(Source):
                 self._titles = _as_list(stream_title({**container.metadata, **stream.metadata}))
 
             timeline = Timeline()
+            heard_at = time.monotonic()
 
             def on_packet(packet: Any) -> None:
+                self._waiting_since = time.monotonic()
+                if self._waiting_since - heard_at > SILENT_S:
+                    raise TimeoutError(f"no audio for {SILENT_S:g} s in what it sends")
                 if packet.stream.type == "data":
                     self._titles += _as_list(id3_title(bytes(packet)))
                 elif isinstance(reader_or_url, IcyReader):
@@ -199,6 +212,7 @@ class RadioSource(Source):
                 decoded = True
                 if not self._write(block):
                     return False
+                heard_at = time.monotonic()
                 if isinstance(reader_or_url, IcyReader):
                     reader_or_url.audio_decoded()
         if not decoded:
