@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.sources.stream.connection import AnswerError
+from streamgenre.sources.titles import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,8 +69,7 @@ def read_head(connection: Connection, until: float) -> Head:
         headers = _headers(lines)
         status = int(match[2])
         if not 100 <= status < 200 or status == 101:
-            reason = " ".join(match[3].decode("latin-1").split())[:100]
-            return Head(status, reason, headers)
+            return Head(status, clean(match[3].decode("latin-1"), 100), headers)
 
 
 def _lines(connection: Connection, until: float) -> Iterator[bytes]:
@@ -77,8 +77,8 @@ def _lines(connection: Connection, until: float) -> Iterator[bytes]:
     left = MAX_HEAD
     for _ in range(MAX_LINES):
         line = connection.line(_MAX_LINE, until)
-        whole = line is not None and line.endswith(b"\n")
-        yield line.rstrip(b"\r\n") if line is not None and whole else _TOO_LONG
+        if line is not None:
+            yield line.rstrip(b"\r\n") if line.endswith(b"\n") else _TOO_LONG
         while line is not None and not line.endswith(b"\n") and left > 0:
             left -= len(line)
             line = connection.line(_MAX_LINE, until)
