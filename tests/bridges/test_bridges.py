@@ -451,7 +451,7 @@ def test_a_live_daemon_has_metrics(stateful_folder: Path) -> None:
 def test_metrics_are_local_unless_configured_otherwise(warned: list[str]) -> None:
     server = MetricsServer(":0", warn=warned.append)
     server.start()
-    assert server._server.server_address[0] == "127.0.0.1"
+    assert server._server.address[0] == "127.0.0.1"
     for name in ("stays", "removed"):
         server.take(SampleStation(name).update())
     server.forget("removed")
