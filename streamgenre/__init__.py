@@ -37,6 +37,8 @@ if TYPE_CHECKING:
         Title,
         Update,
     )
+    from streamgenre.library.classify import classify
+    from streamgenre.library.results import FileResult, Stretch
 
 __version__ = "0.1.0"
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "ControlError",
     "DeadAir",
     "Event",
+    "FileResult",
     "Gap",
     "HistoryError",
     "InputError",
@@ -55,11 +58,19 @@ __all__ = [
     "SourceChange",
     "Status",
     "StreamgenreError",
+    "Stretch",
     "Subscriber",
     "Title",
     "Update",
     "__version__",
+    "classify",
 ]
+_ELSEWHERE = {
+    "Subscriber": "streamgenre.client.subscriber",
+    "classify": "streamgenre.library.classify",
+    "FileResult": "streamgenre.library.results",
+    "Stretch": "streamgenre.library.results",
+}
 
 
 def __getattr__(name: str) -> object:
@@ -68,10 +79,9 @@ def __getattr__(name: str) -> object:
     # Loaded on first use: `streamgenre --help` must not wait for ZeroMQ.
     from importlib import import_module
 
-    if name == "Subscriber":
-        module = "streamgenre.client.subscriber"
-    else:
-        module = "streamgenre.errors" if name.endswith("Error") else "streamgenre.events"
+    module = _ELSEWHERE.get(
+        name, "streamgenre.errors" if name.endswith("Error") else "streamgenre.events"
+    )
     value: object = getattr(import_module(module), name)
     globals()[name] = value
     return value

@@ -20,7 +20,7 @@ LAYERS: Final = (
     *("bus", "history", "client"),
     "config",
     "daemon",
-    ("bridges", "dashboard", "doctor", "report"),
+    ("bridges", "dashboard", "doctor", "library", "report"),
     "cli",
     "__main__",
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.cli.arguments_bus import add_bus_arguments, add_connecting, add_publishing
 from streamgenre.cli.arguments_history import add_commands, add_listen_flags
+from streamgenre.cli.arguments_library import add_library_arguments
 from streamgenre.defaults import ENDPOINT, MODEL
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def add_arguments(commands: Commands) -> None:
     _config(commands)
     add_bus_arguments(commands, _command)
     add_commands(commands, _command)
+    add_library_arguments(commands, _command)
 
 
 def _command(commands: Commands, name: str, summary: str, **more: Any) -> argparse.ArgumentParser:

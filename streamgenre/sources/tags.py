@@ -40,7 +40,12 @@ def file_title(path: Path, listed: Title | None = None) -> Title:
     if tags is not None:
         artist = _joined(tags, "artist") or _joined(tags, "TPE1")  # of WAV and AIFF
         title = join_title(artist, _joined(tags, "title") or _joined(tags, "TIT2"))
-    return title or listed or split_title(_TRACK.sub("", path.stem))
+    return title or listed or name_title(path)
+
+
+def name_title(path: Path) -> Title:
+    """Return the title that a file's name states, read as ``Artist - Title.ext``."""
+    return split_title(_TRACK.sub("", path.stem))
 
 
 def stream_title(metadata: Mapping[str, str]) -> Title | None:

@@ -1,0 +1,1 @@
+"""Classifies music files and folders with the sources, models and decisions of listening."""

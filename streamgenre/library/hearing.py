@@ -1,0 +1,90 @@
+"""Hears one file: the sources, features, model and decisions of listening, at full speed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING, Any
+
+from streamgenre.engine.engine import Engine
+from streamgenre.engine.settings import EngineSettings
+from streamgenre.errors import InputError
+from streamgenre.library.results import FileResult, FileSummary
+from streamgenre.logger import get_logger
+from streamgenre.sources.files.playlist import open_file
+from streamgenre.sources.tags import name_title
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from streamgenre.inference.decision import DecisionSettings
+    from streamgenre.inference.models import Model
+
+_log = get_logger(__name__)
+
+
+def hear(
+    path: Path,
+    model: Model,
+    decision: DecisionSettings,
+    stopping: Callable[[], bool] = lambda: False,
+    **more: Any,
+) -> FileResult:
+    """Hear a file to its end and return the result; errors of the file are in the result.
+
+    Parameters
+    ----------
+    path
+        The file.
+    model
+        Model that decides on the genres.
+    decision
+        How genres are decided on; ``enter`` is also the threshold for the whole file.
+    stopping
+        Whether to stop early.
+    more
+        Further fields of the result.
+    """
+    more |= {"model": model.manifest.name, "model_sha256": model.manifest.sha256}
+    summary = FileSummary(decision.enter)
+    try:
+        if not path.is_file():
+            what = "is not a regular file" if path.exists() else "no such file"
+            return FileResult(path=path, problem=what, **more)
+        engine = Engine(summary.take, EngineSettings())
+        engine.add("file", open_file(path, pace="fast"), model, decision)
+        engine.run(stopping)
+    except (InputError, OSError) as error:
+        return FileResult(path=path, problem=_without_path(str(error), path), **more)
+    except Exception as error:  # noqa: BLE001 - one file must not end the work on all others
+        _log.exception("%s", path)
+        return FileResult(path=path, problem=f"internal error: {type(error).__name__}", **more)
+    return summary.result(path, untagged=name_title(path), warning=_warning(summary.ending), **more)
+
+
+def name_of(path: Path) -> str:
+    """Return a path for people: what is not UTF-8 is replaced."""
+    return os.fsencode(path).decode(errors="replace")
+
+
+def _without_path(message: str, path: Path) -> str:
+    return message.removeprefix(f"{path}: ")
+
+
+def _warning(ending: str) -> str | None:
+    """Return what the end of a file says about it, beyond that it is the end."""
+    rest = ending.removeprefix("end of file").strip()
+    return rest.strip("()") or None
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

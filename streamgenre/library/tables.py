@@ -1,0 +1,120 @@
+"""Results as lines for people, and as rows for CSV and Parquet."""
+
+from __future__ import annotations
+
+import os
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from streamgenre.errors import InputError
+from streamgenre.library.results import TOP
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from streamgenre.library.results import FileResult
+
+SHARES: Final = ("music", "speech", "silence", "unknown")
+"""States whose shares have a column."""
+HEADER: Final = f"{'genre':<12} {'':>4}  {'second':<16} {'length':>8}  {'loudness':>10}  file"
+_TEXT: Final = ("path", "uri", "state", "genre")
+_AFTER: Final = ("artist", "title", "problem", "warning", "sha256", "model", "model_sha256")
+_ROWS_AT_A_TIME: Final = 1000
+
+
+def columns() -> list[str]:
+    """Return the names of the columns of :func:`row`, in order."""
+    likeliest = [name for n in range(2, TOP + 1) for name in (f"genre_{n}", f"confidence_{n}")]
+    return [
+        *_TEXT, "confidence", *likeliest, "seconds", "loudness_lufs",
+        *(f"share_{state}" for state in SHARES), *_AFTER,
+    ]  # fmt: skip
+
+
+def row(result: FileResult) -> dict[str, Any]:
+    """Return a result as one row of text and numbers, without the segments."""
+    values = result.as_dict()
+    top = {
+        f"{name}_{number}": value
+        for number, (genre, probability) in enumerate(result.top[1:], 2)
+        for name, value in (("genre", genre), ("confidence", probability))
+    }
+    shares = {f"share_{state}": result.shares.get(state, 0.0) for state in SHARES}
+    values |= top | (shares if result.shares else {})
+    return {name: values.get(name) for name in columns()}
+
+
+def line(result: FileResult) -> str:
+    """Return a result as one line for people, under :data:`HEADER`."""
+    path = printable(os.fsencode(result.path).decode(errors="replace"))
+    if result.problem is not None:
+        return f"{'-':<12} {'':>4}  {'':<16} {'':>8}  {'':>10}  {path}: {printable(result.problem)}"
+    confidence = "" if result.confidence is None else f"{result.confidence:.2f}"
+    second = f"{result.top[1][0]} {result.top[1][1]:.2f}" if len(result.top) > 1 else ""
+    loudness = "" if result.loudness_lufs is None else f"{result.loudness_lufs:.1f} LUFS"
+    warning = f" ({printable(result.warning)})" if result.warning else ""
+    return (
+        f"{result.genre or result.state or '-':<12} {confidence:>4}  {second:<16} "
+        f"{_length(result.seconds):>8}  {loudness:>10}  {path}{warning}"
+    )
+
+
+def _length(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def printable(text: str) -> str:
+    """Return text without characters that could steer a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+class ParquetWriter:
+    """Writes results as Parquet, a thousand rows at a time; use it as a context manager.
+
+    Parameters
+    ----------
+    file
+        Binary file.
+
+    Raises
+    ------
+    InputError
+        If pyarrow is not installed.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        try:
+            import pyarrow as arrow
+            from pyarrow import parquet
+        except ImportError as error:
+            raise InputError(
+                "--parquet needs pyarrow: `pip install 'streamgenre[parquet]'`; or use --csv or "
+                "--json"
+            ) from error
+        text = {*_TEXT, *_AFTER, *(f"genre_{n}" for n in range(2, TOP + 1))}
+        self._arrow = arrow
+        self._schema = arrow.schema(
+            [(name, arrow.string() if name in text else arrow.float64()) for name in columns()]
+        )
+        self._writer = parquet.ParquetWriter(file, self._schema)
+        self._rows: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        """Return the writer."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Write the last rows and the end of the file."""
+        self._flush()
+        self._writer.close()
+
+    def write(self, result: FileResult) -> None:
+        """Write a result."""
+        self._rows.append(row(result))
+        if len(self._rows) == _ROWS_AT_A_TIME:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._writer.write_table(self._arrow.Table.from_pylist(self._rows, self._schema))
+        self._rows.clear()
