@@ -15,7 +15,7 @@ QUALITY: Final = "MQ"
 
 
 class Resampler:
-    """Converts a mono float32 stream from one rate to another.
+    """Converts a float32 stream from one rate to another.
 
     Output sample k is at time k / ``rate_out`` of the input: soxr compensates the delay of its
     filter by holding back some milliseconds of samples.
@@ -24,19 +24,25 @@ class Resampler:
     ----------
     rate_in, rate_out
         Rates in Hz.
+    channels
+        Number of channels, > 0.
     """
 
-    def __init__(self, rate_in: int, rate_out: int) -> None:
+    def __init__(self, rate_in: int, rate_out: int, channels: int = 1) -> None:
         self.rate_in, self.rate_out = rate_in, rate_out
+        self._nothing = np.zeros((0,) if channels == 1 else (0, channels), np.float32)
         self._fresh = True  # no samples are held back
         self._stream = (
             None
             if rate_in == rate_out
-            else soxr.ResampleStream(rate_in, rate_out, 1, dtype="float32", quality=QUALITY)
+            else soxr.ResampleStream(rate_in, rate_out, channels, dtype="float32", quality=QUALITY)
         )
 
     def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take samples of shape ``(n,)``, return what is ready at the new rate."""
+        """Take samples, return what is ready at the new rate.
+
+        The shape is ``(n,)`` for one channel, else ``(n, channels)``.
+        """
         if self._stream is None:
             return samples
         self._fresh = False
@@ -46,8 +52,8 @@ class Resampler:
     def flush(self) -> NDArray[np.float32]:
         """End the signal: return the samples held back and reset."""
         if self._stream is None or self._fresh:
-            return np.zeros(0, np.float32)
+            return self._nothing
         self._fresh = True
-        out: NDArray[np.float32] = self._stream.resample_chunk(np.zeros(0, np.float32), last=True)
+        out: NDArray[np.float32] = self._stream.resample_chunk(self._nothing, last=True)
         self._stream.clear()
         return out

@@ -1,12 +1,20 @@
-"""Decodes PyAV's packets to blocks of one rate and channel layout, for files and streams."""
+"""Decodes PyAV's packets to blocks of one rate and number of channels, for files and streams."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.audio.ring import as_block
+from streamgenre.audio.ring import Gap, GapReason
 from streamgenre.errors import InputError
+from streamgenre.logger import get_logger
+from streamgenre.sources.conversion import (
+    MAX_CHANNELS,
+    MAX_RATE,
+    MIN_RATE,
+    Converter,
+    Format,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -14,13 +22,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MIN_RATE: Final = 4_000
-MAX_RATE: Final = 768_000
-MAX_CHANNELS: Final = 64
 MIN_MISSING_S: Final = 0.1
 """A shorter jump of the timestamps, in seconds, is rounding."""
 MAX_MISSING_S: Final = 30.0
 """A longer jump of the timestamps, in seconds, is a new time base."""
+_MAX_FRAME: Final = 1 << 21
+"""Most samples of a frame, over all channels: 8 MB. Larger ones count as damaged."""
+_MAX_RETRIES: Final = 16
+"""How often in a row reading is tried again after data that is no packet."""
+
+_log = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -28,20 +39,33 @@ class DamageCounter:
     """Counts packets that could not be decoded."""
 
     packets: int = 0
+    missing_s: float = 0.0
+    """Their length in seconds, as far as they state it."""
+    last: bool = False
+    """Whether the newest packet was damaged."""
 
     def __str__(self) -> str:
         plural = "s" * (self.packets != 1)
         return f" ({self.packets} damaged packet{plural} skipped)" if self.packets else ""
 
+    def count(self, packet: Any, why: object) -> float:
+        """Count a damaged packet; return its length in seconds, 0 where that is not known.
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """Sample rate and channel layout of blocks."""
-
-    rate: int
-    """Samples a second."""
-    layout: str
-    """FFmpeg's name of the channel layout, for example ``stereo``."""
+        Parameters
+        ----------
+        packet
+            PyAV's packet.
+        why
+            What the decoder said.
+        """
+        _log.debug("skipped a damaged packet of %d bytes: %s", packet.size, why)
+        self.packets += 1
+        self.last = True
+        seconds = 0.0
+        if packet.duration and packet.duration > 0 and packet.time_base is not None:
+            seconds = min(float(packet.duration * packet.time_base), MAX_MISSING_S)
+        self.missing_s += seconds
+        return seconds
 
 
 def audio_stream(container: Any, name: str) -> tuple[Any, Format]:
@@ -63,15 +87,18 @@ def audio_stream(container: Any, name: str) -> tuple[Any, Format]:
         kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
         raise InputError(f"{name}: has no audio stream (found: {kinds})")
     stream = container.streams.audio[0]
-    rate, channels = stream.codec_context.sample_rate, stream.codec_context.channels
-    if rate == 0 or channels == 0:
+    codec = stream.codec_context
+    if codec is None or not codec.sample_rate or not codec.channels:
         raise InputError(f"{name}: no decodable audio; expected a codec that FFmpeg knows")
-    if not (MIN_RATE <= rate <= MAX_RATE and 1 <= channels <= MAX_CHANNELS):
+    found = Format(codec.sample_rate, codec.channels)
+    if not found.plausible:
         raise InputError(
-            f"{name}: {channels} channels at {rate} Hz; expected 1 to {MAX_CHANNELS} channels "
-            f"at {MIN_RATE} to {MAX_RATE} Hz"
+            f"{name}: {found.channels} channels at {found.rate} Hz; expected 1 to {MAX_CHANNELS} "
+            f"channels at {MIN_RATE} to {MAX_RATE} Hz"
         )
-    return stream, Format(rate, stream.codec_context.layout.name)
+    if not codec.is_open:
+        codec.options = {"max_samples": str(_MAX_FRAME // found.channels)}
+    return stream, found
 
 
 def blocks(
@@ -80,11 +107,11 @@ def blocks(
     wanted: Format,
     damage: DamageCounter,
     on_packet: Callable[[Any], None] | None = None,
-) -> Iterator[NDArray[np.float32]]:
-    """Yield a stream's samples in the wanted format, shape ``(n, channels)``.
+) -> Iterator[NDArray[np.float32] | Gap]:
+    """Yield a stream's samples in the wanted format, shape ``(n, channels)``, and gaps.
 
-    Damaged packets are counted and skipped. If the rate or layout changes within the stream, the
-    samples are converted.
+    Whatever goes wrong in the decoding of one packet damages that packet only: it is counted, and
+    becomes a gap of its length before the next samples. Samples of another format are converted.
 
     Parameters
     ----------
@@ -96,89 +123,75 @@ def blocks(
         Counts the damaged packets.
     on_packet
         Called with every packet before its samples are yielded, those of data streams included.
+
+    Raises
+    ------
+    av.FFmpegError
+        If the container cannot be read further.
     """
     import av
 
-    converter = _Converter(wanted)
-    packets = container.demux([stream, *container.streams.data] if on_packet else stream)
-    while True:
-        packet = None
+    converter = Converter(wanted)
+    lost_s = 0.0  # before the next samples
+    started = False
+    for packet in _packets(container, [stream, *container.streams.data] if on_packet else [stream]):
+        if on_packet is not None and packet.size:
+            on_packet(packet)
+        if packet.stream is not stream:
+            continue
         try:
-            packet = next(packets, None)
-            if packet is not None and on_packet is not None:
-                on_packet(packet)
-                if packet.stream is not stream:
-                    continue
-            frames = [] if packet is None else packet.decode()
-        except (av.EOFError, av.InvalidDataError):
-            damage.packets += packet is not None
-            if packet is None:
-                return
-            continue  # the next packet may be intact
+            frames = _decoded(packet)
+        except av.FFmpegError as error:
+            if packet.size:  # else the decoder was empty at the end
+                lost_s += damage.count(packet, error)
+            continue
+        damage.last = damage.last and not packet.size
         for frame in frames:
-            yield from converter.convert(frame)
-        if packet is None:
-            yield from converter.flush()
+            if not Format(frame.sample_rate, frame.layout.nb_channels).plausible:
+                lost_s += damage.count(packet, f"{frame.sample_rate} Hz")
+                continue
+            try:
+                for block in converter.convert(frame):
+                    if lost_s and started:
+                        yield Gap(round(lost_s * wanted.rate), GapReason.SOURCE)
+                    lost_s, started = 0.0, True
+                    yield block
+            except (av.FFmpegError, ValueError) as error:
+                lost_s += damage.count(packet, error)
+    yield from converter.flush()
+
+
+def _packets(container: Any, streams: list[Any]) -> Iterator[Any]:
+    """Yield the packets; data that is no packet is passed over, as long as others follow."""
+    import av
+
+    failed = 0
+    while True:
+        try:
+            for packet in container.demux(streams):
+                yield packet
+                failed = 0
+        except av.InvalidDataError:
+            failed += 1
+            if failed > _MAX_RETRIES:
+                raise
+        else:
             return
 
 
-class _Converter:
-    """PyAV's resampler, replaced whenever the format of the frames changes."""
+def _decoded(packet: Any) -> list[Any]:
+    """Return the frames of a packet; one without data ends the signal, and is given last."""
+    import av
 
-    def __init__(self, wanted: Format) -> None:
-        import av
-
-        self._wanted = wanted
-        self._channels = av.AudioLayout(wanted.layout).nb_channels
-        self._format: tuple[Any, ...] = ()
-        self._resampler: Any = None
-
-    def convert(self, frame: Any) -> Iterator[NDArray[np.float32]]:
-        import av
-
-        if self._is_wanted(frame):
-            yield from self.flush()
-            yield frame.to_ndarray().T
-            return
-        of_frame = (frame.sample_rate, frame.layout.name, frame.format.name)
-        if of_frame != self._format:
-            yield from self.flush()
-            self._format = of_frame
-            mono = 1 in (self._channels, frame.layout.nb_channels)
-            self._resampler = av.AudioResampler(
-                format="flt",
-                layout=frame.layout.name if mono else self._wanted.layout,
-                rate=self._wanted.rate,
-            )
-        frame.pts = None  # a jump of the timestamps must not make the resampler pad or cut
-        yield from self._blocks(frame)
-
-    def _is_wanted(self, frame: Any) -> bool:
-        """Whether a frame needs no conversion; most decoders produce planar floats."""
-        return bool(
-            frame.format.name == "fltp"
-            and frame.sample_rate == self._wanted.rate
-            and frame.layout.name == self._wanted.layout
-        )
-
-    def flush(self) -> Iterator[NDArray[np.float32]]:
-        if self._resampler is not None:
-            yield from self._blocks(None)
-            self._resampler = None
-
-    def _blocks(self, frame: Any) -> Iterator[NDArray[np.float32]]:
-        for converted in self._resampler.resample(frame):
-            samples = converted.to_ndarray().reshape(-1, converted.layout.nb_channels)
-            if len(samples):
-                yield as_block(_fit(samples, self._channels))
-
-
-def _fit(samples: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
-    """Convert from or to mono by the mean, since FFmpeg would change the level."""
-    if samples.shape[1] == channels:
-        return samples
-    mono: NDArray[np.float32] = samples.mean(axis=1, keepdims=True)
-    return mono.repeat(channels, axis=1)
+    try:
+        frames: list[Any] = packet.decode()
+    except av.EOFError:
+        if not packet.size:
+            return []
+        # An empty packet within the stream made the decoder end.
+        packet.stream.codec_context.flush_buffers()
+        frames = packet.decode()
+    return frames
 
 
 class Timeline:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.errors import InputError
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.base import Source
+from streamgenre.sources.faults import as_input_error, fault_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,10 +67,10 @@ class DeferredSource(Source):
             while not self._stop.is_set():
                 try:
                     source = self._opening()
-                except InputError as error:
+                except Exception as error:
                     if not self._waits:
                         raise
-                    self.set_state("connecting", str(error))
+                    self.set_state("connecting", fault_text(error, self.name))
                     self._stop.wait(backoff.next_s())
                     continue
                 if self._stop.is_set():  # no longer wanted
@@ -82,5 +82,5 @@ class DeferredSource(Source):
                 return
             self.set_state("ended", "stopped")
         except Exception as error:  # noqa: BLE001 - the engine reports it
-            self.failure = error
-            self.set_state("ended", str(error))
+            self.failure = as_input_error(error, self.name)
+            self.set_state("ended", str(self.failure))

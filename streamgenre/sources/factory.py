@@ -11,9 +11,10 @@ from streamgenre.paths import expand
 from streamgenre.sources.demo import open_demo
 from streamgenre.sources.device.devices import DeviceSelection, find_device, is_id, list_devices
 from streamgenre.sources.device.source import DeviceSource
-from streamgenre.sources.files.listing import AUDIO_SUFFIXES, is_playlist, list_files
+from streamgenre.sources.files.listing import is_playlist, list_files
 from streamgenre.sources.files.playlist import Order, open_file, open_playlist
-from streamgenre.sources.files.stdin import open_stdin
+from streamgenre.sources.files.stdin import open_fifo, open_stdin
+from streamgenre.sources.formats import audio_suffixes
 from streamgenre.sources.playlist_formats import SUFFIXES
 from streamgenre.sources.stream.radio import RadioSource
 from streamgenre.urls import (
@@ -81,9 +82,11 @@ def open_input(settings: InputSettings, *, waits: bool = True) -> tuple[Source, 
 
 
 def _open_path(name: str, settings: InputSettings) -> Source:
-    """Return the source of a file, folder, playlist or station list."""
+    """Return the source of a file, named pipe, folder, playlist or station list."""
     order = Order(loop=settings.loop, shuffle=settings.shuffle)
     path = expand(name)
+    if path.is_fifo():
+        return open_fifo(path, settings.raw)
     if not is_playlist(path):
         return open_file(path, pace=settings.pace, order=order)
     if not path.is_dir():
@@ -103,7 +106,11 @@ def is_device(name: str | None) -> bool:
 def is_replayable(name: str | None) -> bool:
     """Whether an input can be played again: a file, a playlist or the demo."""
     return name == "demo" or not (
-        name is None or name == "-" or looks_like_url(name) or is_device(name)
+        name is None
+        or name == "-"
+        or looks_like_url(name)
+        or is_device(name)
+        or expand(name).is_fifo()
     )
 
 
@@ -113,14 +120,16 @@ def input_name(name: str | None) -> str:
         return "default input"
     if looks_like_url(name) or looks_like_login(name):
         return redacted(name)
-    return Path(name).name or name if is_replayable(name) else "stdin" if name == "-" else name
+    if name == "-":
+        return "stdin"
+    return name if is_device(name) else Path(name).name or name
 
 
 def _looks_like_path(name: str) -> bool:
     path = expand(name)
     ending = path.suffix.lower()
     return not looks_like_url(name) and (
-        "/" in name or ending in AUDIO_SUFFIXES or ending in SUFFIXES or path.exists()
+        "/" in name or path.exists() or ending in SUFFIXES or ending in audio_suffixes()
     )
 
 

@@ -9,6 +9,7 @@ release of FFmpeg adds; a list of what is forbidden is not.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -110,6 +111,10 @@ _KINDS: Final[tuple[tuple[bytes, str], ...]] = (
 """Beginnings of what is sent in place of audio, and what they are in words."""
 
 
+_NO_AUDIO_SUFFIXES: Final = frozenset({".avif", ".heic", ".heif", ".mks"})
+"""Suffixes of pictures and subtitles in containers that may also hold audio."""
+
+
 def not_audio(head: bytes) -> str:
     """Return what data is that is not audio, in words, or an empty text.
 
@@ -123,3 +128,21 @@ def not_audio(head: bytes) -> str:
         if re.match(pattern, text, re.IGNORECASE | re.DOTALL):
             return words
     return ""
+
+
+@cache
+def audio_suffixes() -> frozenset[str]:
+    """Return the suffixes, in lower case, of the formats that the linked FFmpeg can play.
+
+    Those of :data:`AUDIO_FORMATS`, and further ones that FFmpeg knows for these formats.
+    """
+    import av
+
+    suffixes: set[str] = set()
+    for name, usual in AUDIO_FORMATS.items():
+        try:
+            known = av.ContainerFormat(name, "r").extensions
+        except ValueError:  # this FFmpeg lacks the format
+            continue
+        suffixes.update(usual, (f".{suffix}" for suffix in known))
+    return frozenset(suffixes - _NO_AUDIO_SUFFIXES)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from streamgenre.audio.ring import Gap, GapReason, Ring
 from streamgenre.sources.base import MAX_TITLES, RING_SECONDS, Source
+from streamgenre.sources.conversion import Format
+from streamgenre.sources.faults import as_input_error
 from streamgenre.sources.titles import Title
 
 if TYPE_CHECKING:
@@ -44,8 +46,8 @@ class Problem:
 
 
 if TYPE_CHECKING:
-    Item: TypeAlias = NDArray[np.float32] | Gap | Stall | Problem | Title
-    """An item that a paced source plays."""
+    Item: TypeAlias = NDArray[np.float32] | Gap | Stall | Problem | Title | Format
+    """An item that a paced source plays, or the format of the first block."""
 
 
 class PacedSource(Source):
@@ -56,7 +58,8 @@ class PacedSource(Source):
     name
         Name of the input.
     rate, channels
-        Rate in Hz and channels of the blocks; a block has the shape ``(n, channels)``.
+        Rate in Hz and channels of the blocks; a block has the shape ``(n, channels)``. 0 if they
+        are not known yet: the format is then an item before the first block.
     blocks
         The items to play. The iterator may block, and may raise :class:`InputError`.
     pace
@@ -83,8 +86,8 @@ class PacedSource(Source):
         ending: Callable[[], str] = lambda: "end of input",
     ) -> None:
         super().__init__(name)
-        self.rate, self.channels = rate, channels
-        self.ring = Ring(int(rate * RING_SECONDS), channels)
+        if rate:
+            self._prepare(Format(rate, channels))
         self.real_time = real_time
         self.live = live
         self._blocks = blocks
@@ -106,41 +109,52 @@ class PacedSource(Source):
         if self._thread.is_alive():
             self._thread.join(timeout=1.0)  # the read of a pipe may block: a daemon thread
 
+    def _prepare(self, wanted: Format) -> None:
+        self.rate, self.channels = wanted.rate, wanted.channels
+        self.ring = Ring(int(wanted.rate * RING_SECONDS), wanted.channels)
+
     def _run(self) -> None:
         detail = ""
         try:
             self._play()
             detail = "stopped" if self._stop.is_set() else self._ending()
         except Exception as error:  # noqa: BLE001 - handed to the engine, which raises it
-            self.failure = error
-            detail = str(error)
+            self.failure = as_input_error(error, self.name)
+            detail = str(self.failure)
         finally:
-            assert self.ring is not None
             self.set_state("ended", detail)
-            self.ring.close()
+            if self.ring is not None:
+                self.ring.close()
 
     def _play(self) -> None:
-        assert self.ring is not None
         for item in self._blocks:
-            if self._stop.is_set():
+            if self._stop.is_set() or not self._take(item):
                 return
-            if isinstance(item, Problem):
-                self.set_state(self.state, item.detail)
-            elif isinstance(item, Stall):
-                self.set_state("lost", item.detail or f"nothing for {item.seconds:g} s")
-                self._stalled = self._stalled or time.monotonic() - item.seconds
-                self._stop.wait(item.pause_s)
+
+    def _take(self, item: Item) -> bool:
+        """Play an item; return False if the source was stopped."""
+        if isinstance(item, Problem):
+            self.set_state(self.state, item.detail)
+        elif isinstance(item, Stall):
+            self.set_state("lost", item.detail or f"nothing for {item.seconds:g} s")
+            self._stalled = self._stalled or time.monotonic() - item.seconds
+            self._stop.wait(item.pause_s)
+        elif isinstance(item, Format):
+            if self.ring is None:
+                self._prepare(item)
+        else:
+            self._resume()
+            assert self.ring is not None
+            if isinstance(item, Gap):
+                self.ring.mark_lost(item.samples, item.reason)
+                self._played += item.samples
+            elif isinstance(item, Title):
+                while len(self.titles) == MAX_TITLES and not self._stop.wait(_WAIT_S):
+                    pass
+                self.announce(item)
             else:
-                self._resume()
-                if isinstance(item, Gap):
-                    self.ring.mark_lost(item.samples, item.reason)
-                    self._played += item.samples
-                elif isinstance(item, Title):
-                    while len(self.titles) == MAX_TITLES and not self._stop.wait(_WAIT_S):
-                        pass
-                    self.announce(item)
-                elif not self._write(item):
-                    return
+                return self._write(item)
+        return not self._stop.is_set()
 
     def _resume(self) -> None:
         """Become live; after a stall, count the missed samples as lost."""

@@ -27,6 +27,7 @@ MOST_MB = 40
 MEASURE = """
     import resource, sys
     from pathlib import Path
+    import av
     import streamgenre.sources.files.playlist
     from streamgenre.errors import InputError
     from streamgenre.sources.files.listing import is_playlist, list_files, list_stations

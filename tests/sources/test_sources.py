@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from support.audio import music, write_wav
+from support.live import until
 from support.requirements import require_programs
 
 from streamgenre.audio.ring import Gap, GapReason
@@ -19,7 +21,7 @@ from streamgenre.sources.base import StateChange
 from streamgenre.sources.factory import open_input
 from streamgenre.sources.files.file import decode
 from streamgenre.sources.files.playlist import open_file
-from streamgenre.sources.files.stdin import FORMATS, RawFormat, read_raw
+from streamgenre.sources.files.stdin import FORMATS, PipeSource, RawFormat
 from streamgenre.sources.paced import PacedSource
 
 if TYPE_CHECKING:
@@ -33,8 +35,8 @@ def play(source: Source) -> tuple[np.ndarray, list[Gap]]:
     source.start()
     blocks: list[np.ndarray] = []
     losses: list[Gap] = []
-    assert source.ring is not None
-    while not source.ring.exhausted:
+    until(lambda: source.ring is not None or source.state == "ended", 60)
+    while source.ring is not None and not source.ring.exhausted:
         item = source.ring.read(100_000)
         if item is None:
             time.sleep(0.001)
@@ -160,24 +162,27 @@ def test_every_raw_format_is_read_however_the_pipe_splits_it(name: str) -> None:
     factor = 1 if dtype[1] == "f" else scale - 1
     data = (stereo.astype(np.float64) * factor).astype(dtype).tobytes()
     reader, writer = os.pipe()
-    pieces: list[Any] = []
-    blocks = read_raw(reader, RawFormat(channels=2, format=name))  # type: ignore[arg-type]
-    sent = 0
-    while sent < len(data):
-        sent += os.write(writer, data[sent : sent + 8191])  # not a whole number of frames
-        pieces.append(next(blocks))
-    os.close(writer)
-    pieces.extend(blocks)
+    raw = RawFormat(channels=2, format=name)  # type: ignore[arg-type]
+
+    def write() -> None:
+        for start in range(0, len(data), 8191):  # not a whole number of frames
+            os.write(writer, data[start : start + 8191])
+        os.close(writer)
+
+    threading.Thread(target=write).start()
+    samples, _ = play(PipeSource("pipe", "pipe", reader, raw))
     os.close(reader)
-    np.testing.assert_allclose(np.concatenate(pieces), stereo, atol=1e-4)
+    np.testing.assert_allclose(samples, stereo, atol=1e-4)
 
 
 def test_an_empty_pipe_is_an_error() -> None:
     reader, writer = os.pipe()
     os.close(writer)
-    with pytest.raises(InputError, match="without a single sample"):
-        list(read_raw(reader, RawFormat()))
+    source = PipeSource("pipe", "pipe", reader, RawFormat())
+    play(source)
     os.close(reader)
+    assert isinstance(source.failure, InputError)
+    assert str(source.failure) == "pipe ended without a single sample"
 
 
 @pytest.mark.parametrize(
@@ -241,8 +246,10 @@ def test_an_error_in_a_capture_thread_is_kept_for_the_engine() -> None:
 
     source = PacedSource("x", 8_000, 1, blocks(), pace="fast", real_time=False)  # type: ignore[arg-type]
     play(source)
-    assert isinstance(source.failure, ZeroDivisionError)
-    assert source.state_changes[-1] == StateChange("ended", "a bug")
+    assert isinstance(source.failure, InputError)
+    assert isinstance(source.failure.__cause__, ZeroDivisionError)
+    assert "internal error, a bug in streamgenre" in str(source.failure)
+    assert source.state_changes[-1] == StateChange("ended", str(source.failure))
 
 
 # ---- choosing -----------------------------------------------------------------------------------

@@ -29,10 +29,10 @@ from streamgenre.audio.fair_lock import Participant
 from streamgenre.audio.ring import Gap
 from streamgenre.errors import InputError
 from streamgenre.sources.base import StateChange
+from streamgenre.sources.ogg import OggChain
 from streamgenre.sources.stream import icy_reader, radio
 from streamgenre.sources.stream.http import Response
 from streamgenre.sources.stream.icy_reader import IcyReader
-from streamgenre.sources.stream.ogg import OggChain
 from streamgenre.sources.stream.radio import RadioSource
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streamgenre.errors import InputError
 from streamgenre.sources.decoding import error_text
+from streamgenre.sources.formats import audio_suffixes
 from streamgenre.sources.playlist_formats import (
     MAX_BYTES,
     SUFFIXES,
@@ -32,17 +33,22 @@ if TYPE_CHECKING:
 
     from streamgenre.sources.titles import Title
 
-AUDIO_SUFFIXES: Final = (
-    *(".aac", ".aif", ".aiff", ".ape", ".au", ".flac", ".m4a", ".mka", ".mp3", ".mp4"),
-    *(".mpc", ".oga", ".ogg", ".opus", ".wav", ".webm", ".wma", ".wv"),
-)
-"""Suffixes of the files that are played from a folder; from a playlist, every file is tried."""
 MAX_ENTRIES: Final = 100_000
 """Entries of folders and playlists that are read; further ones are ignored."""
 _MAX_STREAMS: Final = 32
 """URLs of streams that are kept."""
 _MAX_PROBLEMS: Final = 100
 """Problems that are kept; those beyond are not reported."""
+_EXAMPLES: Final = 3
+"""Names of files that are left out of a folder, and shown."""
+_COMPANIONS: Final = frozenset(
+    {
+        *(".accurip", ".bmp", ".cue", ".db", ".gif", ".htm", ".html", ".ini", ".jpeg", ".jpg"),
+        *(".log", ".lrc", ".md5", ".nfo", ".pdf", ".png", ".sfv", ".txt", ".url", ".webp"),
+        *SUFFIXES,
+    }
+)
+"""Suffixes of what usually lies beside music: covers, lists, notes. Nothing is said of them."""
 _MAX_DEPTH: Final = 8
 """How deep playlists may be nested."""
 _MAX_PATH: Final = 4095
@@ -130,15 +136,17 @@ def is_playlist(path: Path) -> bool:
     suffix = path.suffix.lower()
     if path.is_dir():
         return True
-    if suffix in AUDIO_SUFFIXES or not path.is_file():
+    if not path.is_file():
         return False
-    if suffix not in SUFFIXES:
-        try:
-            with path.open("rb") as file:
-                return is_list(head := file.read(_HEAD)) and not is_hls(head)
-        except OSError:
-            return False
-    return not is_hls(_read(path, _HEAD))
+    if suffix in SUFFIXES:
+        return not is_hls(_read(path, _HEAD))
+    if suffix in audio_suffixes():
+        return False
+    try:
+        with path.open("rb") as file:
+            return is_list(head := file.read(_HEAD)) and not is_hls(head)
+    except OSError:
+        return False
 
 
 def no_files_message(path: Path, listing: Listing) -> str:
@@ -153,8 +161,8 @@ def no_files_message(path: Path, listing: Listing) -> str:
     """
     why = f" ({listing.problems[0]})" if listing.problems else ""
     return (
-        f"{path}: contains no files{why}; expected a folder with files such as "
-        f"{', '.join(AUDIO_SUFFIXES[:6])}, or a list of them"
+        f"{path}: contains no files{why}; expected a folder with audio files, such as "
+        ".mp3, .flac, .ogg, .m4a or .wav, or a list of them"
     )
 
 
@@ -199,17 +207,18 @@ class _FileFoundError(Exception):
 
 def _add_folder(folder: Path, listing: Listing) -> None:
     """Add the files below a folder: its own first, then those of its subfolders."""
+    left_out = _LeftOut()
     seen = {_identity(folder)}  # links are followed, and may form a circle
     waiting = [str(folder)]
     while waiting:
         place = waiting.pop()
         if not listing.count():
-            return
-        folders, files, complete = _scan(place, listing)
+            break
+        folders, files, complete = _scan(place, listing, left_out)
         for name in sorted(files, key=_natural):
             listing.tracks.add(os.path.join(place, name))  # noqa: PTH118 - there may be many
         if not complete:
-            return
+            break
         new = []
         for name in sorted(folders, key=_natural):
             inner = os.path.join(place, name)  # noqa: PTH118
@@ -217,10 +226,33 @@ def _add_folder(folder: Path, listing: Listing) -> None:
                 seen.add(identity)
                 new.append(inner)
         waiting += reversed(new)
+    if left_out.count:
+        listing.report(f"{folder}: {left_out}")
 
 
-def _scan(place: str, listing: Listing) -> tuple[list[str], list[str], bool]:
+class _LeftOut:
+    """The files of a folder that are left out because of their suffix."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._examples: list[str] = []
+
+    def add(self, name: str) -> None:
+        """Count a file; covers, notes and lists beside the music are not counted."""
+        if _suffix(name) not in _COMPANIONS:
+            self.count += 1
+            if self.count <= _EXAMPLES:
+                self._examples.append(name)
+
+    def __str__(self) -> str:
+        what = "files were" if self.count > 1 else "file was"
+        names = ", ".join(self._examples) + (", …" if self.count > _EXAMPLES else "")
+        return f"{self.count} {what} left out, by the suffix not audio: {names}"
+
+
+def _scan(place: str, listing: Listing, left_out: _LeftOut) -> tuple[list[str], list[str], bool]:
     """Return a folder's subfolders and audio files, and whether all entries were looked at."""
+    suffixes = audio_suffixes()
     folders: list[str] = []
     files: list[str] = []
     try:
@@ -236,11 +268,17 @@ def _scan(place: str, listing: Listing) -> tuple[list[str], list[str], bool]:
                     is_folder = False
                 if is_folder:
                     folders.append(entry.name)
-                elif entry.name.lower().endswith(AUDIO_SUFFIXES):
+                elif _suffix(entry.name) in suffixes:
                     files.append(entry.name)
+                elif entry.is_file():
+                    left_out.add(entry.name)
     except OSError as error:
         listing.report(f"{place}: {error_text(error)}")
     return folders, files, True
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - there may be many
 
 
 def _identity(folder: str | Path) -> tuple[int, int] | str:

@@ -8,12 +8,16 @@ from dataclasses import dataclass, replace
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
+from streamgenre.audio.ring import Gap
 from streamgenre.errors import InputError
 from streamgenre.logger import get_logger
 from streamgenre.paths import expand
 from streamgenre.sources.backoff import Backoff
-from streamgenre.sources.decoding import DamageCounter, Format, split_block
-from streamgenre.sources.files.file import decode, describe
+from streamgenre.sources.decoding import DamageCounter, split_block
+from streamgenre.sources.faults import as_input_error
+from streamgenre.sources.files.file import FilePlayer, describe
 from streamgenre.sources.files.listing import Listing, list_files, no_files_message
 from streamgenre.sources.paced import Pace, PacedSource, Problem, Stall
 from streamgenre.sources.tags import file_title
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from streamgenre.sources.conversion import Format
     from streamgenre.sources.files.listing import Track
     from streamgenre.sources.paced import Item
     from streamgenre.sources.stream_info import StreamInfo
@@ -115,12 +120,12 @@ def _open(path: Path, pace: Pace, order: Order | None, *, single: bool) -> Paced
     items = playlist.items()
     head: list[Any] = []
     # The first block is decoded here, so that errors are raised before the daemon runs.
-    while playlist.format is None or isinstance(head[-1], Problem | Title):
+    while playlist.format is None or not isinstance(head[-1], np.ndarray):
         head.append(next(items))
     source = PacedSource(
         os.fsencode(path.name or path.resolve().name).decode(errors="replace"),
         playlist.format.rate,
-        head[-1].shape[1],
+        playlist.format.channels,
         chain(head, items),
         pace=pace,
         real_time=pace == "real",
@@ -141,6 +146,7 @@ class _Playlist:
         self._files = 0
         self._samples = 0
         self._reported: set[str] = set()
+        self._shortfall = ""  # how a single file ended before its end
 
     def info(self) -> StreamInfo:
         """Return the properties of the first playable file, and the number of files."""
@@ -150,7 +156,8 @@ class _Playlist:
 
     def ending(self) -> str:
         """Return the detail of the state ``ended``."""
-        return f"end of {'file' if self._single else 'playlist'}{self._damage}"
+        what = self._shortfall or f"end of {'file' if self._single else 'playlist'}"
+        return f"{what}{self._damage}"
 
     def items(self) -> Iterator[Item]:
         """Yield titles, blocks, stalls and problems.
@@ -193,10 +200,11 @@ class _Playlist:
         for file, title in self._order.of(listing.tracks, pass_):
             try:
                 yield from self._play(file, title)
-            except InputError as error:
-                first_error = first_error or str(error)
+            except Exception as error:  # noqa: BLE001 - the other files are played
+                reason = str(as_input_error(error, str(file)))
+                first_error = first_error or reason
                 if not (self._single and self._first is None):
-                    yield from self._report([f"skipped: {error}"])
+                    yield from self._report([f"skipped: {reason}"])
         if self._first is None:
             raise InputError(
                 first_error if self._single else self._nothing_playable(listing, first_error)
@@ -205,16 +213,30 @@ class _Playlist:
     def _play(self, file: Path, listed: Title | None) -> Iterator[Item]:
         if not self._single and file.exists() and not file.is_file():
             raise InputError(f"{file}: is not a regular file")
-        title: Title | None = None
-        for wanted, block in decode(file, self._damage, self.format):
-            if title is None:
-                self.format, self._first = wanted, self._first or file
-                title = file_title(file, listed)
-                yield title
-            self._samples += len(block)
-            yield from split_block(block, int(wanted.rate * _BLOCK_S))
-        if title is None:
+        player = FilePlayer(file, self._damage, self.format)
+        heard = False
+        self._shortfall = ""
+        for item in player.items():
+            if isinstance(item, Title | Gap):
+                if heard:
+                    yield item
+                continue
+            assert player.format is not None
+            if not heard:
+                heard = True
+                self.format, self._first = player.format, self._first or file
+                yield file_title(file, listed)
+            self._samples += len(item)
+            yield from split_block(item, int(player.format.rate * _BLOCK_S))
+        if not heard:
             raise InputError(f"{file}: no audio could be decoded; the file is empty or damaged")
+        problem = str(player.error or "") or (
+            f"{file}: {player.shortfall}" if player.shortfall else ""
+        )
+        if self._single:
+            self._shortfall = problem.removeprefix(f"{file}: ")
+        elif problem:
+            yield from self._report([problem])
 
     def _report(self, problems: list[str]) -> Iterator[Problem]:
         """Yield and log new problems; beyond :data:`_MAX_REPORTED`, one summary."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from streamgenre.audio.fair_lock import Participant
 from streamgenre.errors import InputError
 from streamgenre.sources.base import MAX_TITLES
+from streamgenre.sources.ogg import OggChain
 from streamgenre.sources.stream.icy import MAX_INTERVAL, IcyDemuxer
-from streamgenre.sources.stream.ogg import OggChain
 
 if TYPE_CHECKING:
     from streamgenre.sources.stream.http import Response

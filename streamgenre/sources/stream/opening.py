@@ -10,7 +10,7 @@ from streamgenre.sources.stream.http import require_usable
 from streamgenre.urls import redacted
 
 if TYPE_CHECKING:
-    from streamgenre.sources.stream.icy_reader import IcyReader
+    from streamgenre.sources.links import LimitedReader
 
 _SEGMENT_S: Final = 30.0
 """Seconds to wait for the next segment of an HLS stream: most last 2 to 10 s."""
@@ -29,7 +29,7 @@ def is_http(url: str) -> bool:
     return url.lower().startswith("http")
 
 
-def open_stream(source: IcyReader | str, name: str, timeout_s: float) -> Any:
+def open_stream(source: LimitedReader | str, name: str, timeout_s: float) -> Any:
     """Return PyAV's input container of a stream.
 
     Parameters
@@ -56,7 +56,7 @@ def open_stream(source: IcyReader | str, name: str, timeout_s: float) -> Any:
         raise InputError(f"{name}: {error}") from error
 
 
-def _open(source: IcyReader | str, timeout_s: float) -> Any:
+def _open(source: LimitedReader | str, timeout_s: float) -> Any:
     if not isinstance(source, str):
         return open_container(source)
     if is_http(source):

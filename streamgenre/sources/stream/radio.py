@@ -13,19 +13,20 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.audio.fair_lock import Participant
-from streamgenre.audio.ring import GapReason, Ring
+from streamgenre.audio.ring import Gap, GapReason, Ring
 from streamgenre.errors import InputError
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.base import RING_SECONDS, Source
 from streamgenre.sources.decoding import (
     DamageCounter,
-    Format,
     Timeline,
     audio_stream,
     blocks,
     error_text,
     split_block,
 )
+from streamgenre.sources.faults import as_input_error, fault_text
+from streamgenre.sources.links import LimitedReader
 from streamgenre.sources.playlist_formats import is_hls
 from streamgenre.sources.stream.http import Response, open_url
 from streamgenre.sources.stream.icy_reader import IcyReader
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from streamgenre.sources.conversion import Format
     from streamgenre.sources.stream.settings import StreamSettings
     from streamgenre.sources.titles import Title
 
@@ -55,6 +57,8 @@ BACKOFF_S: Final = (1.0, 120.0)
 """First and longest pause in seconds between attempts."""
 _BLOCK_S: Final = 0.1
 _MAX_LISTS: Final = 4
+_MAX_HEADER: Final = 1 << 24
+"""Bytes without audio that may precede audio: headers, pictures, tags."""
 
 
 class RadioSource(Source):
@@ -119,7 +123,7 @@ class RadioSource(Source):
                 self.set_state("lost", why)
                 self._stop.wait(self._backoff.next_s())
         except Exception as error:  # noqa: BLE001 - the engine raises it
-            self.failure = error
+            self.failure = as_input_error(error, self.name)
         finally:
             self._end()
 
@@ -149,6 +153,8 @@ class RadioSource(Source):
             return f"{self.name}: nothing for {waited_s:.0f} s"
         except (av.FFmpegError, OSError, ValueError) as error:
             return f"{self.name}: cannot be played ({error_text(error)})"
+        except Exception as error:  # noqa: BLE001 - a bug must not end a station
+            return fault_text(error, self.name)
         finally:
             self._lock.release()
             if self._response is not None:
@@ -185,7 +191,9 @@ class RadioSource(Source):
     def _decode(self, reader_or_url: IcyReader | str, damage: DamageCounter) -> bool:
         """Decode a stream, or one link of an Ogg chain; return False if the source was stopped."""
         decoded = False
-        with open_stream(reader_or_url, self.name, TIMEOUT_S) as container:
+        limited = LimitedReader(getattr(reader_or_url, "read", bytes), _MAX_HEADER, self.name)
+        opened = reader_or_url if isinstance(reader_or_url, str) else limited
+        with open_stream(opened, self.name, TIMEOUT_S) as container:
             stream, found = audio_stream(container, self.name)
             headers = self._response.headers if self._response else {}
             self.info = stream_info(container, stream, headers)
@@ -208,13 +216,17 @@ class RadioSource(Source):
                 else:  # segments or datagrams may be missing
                     self._missing_s += timeline.missing_s(packet)
 
-            for block in blocks(container, stream, self._wanted(found), damage, on_packet):
+            for item in blocks(container, stream, self._wanted(found), damage, on_packet):
+                if isinstance(item, Gap):
+                    self._missing_s += item.samples / self.rate
+                    continue
                 decoded = True
-                if not self._write(block):
+                if not self._write(item):
                     return False
                 heard_at = time.monotonic()
                 if isinstance(reader_or_url, IcyReader):
                     reader_or_url.audio_decoded()
+                    limited.audio_decoded()
         if not decoded:
             raise InputError(f"{self.name}: no audio could be decoded{damage}")
         return True
@@ -222,8 +234,8 @@ class RadioSource(Source):
     def _wanted(self, found: Format) -> Format:
         """Return the format of the first connection, which the ring and the sample clock keep."""
         if self._format is None:
-            self._format = found
-            self.rate = found.rate
+            self._format = found.bounded()
+            self.rate, self.channels = self._format.rate, self._format.channels
         return self._format
 
     # ---- writing to the ring --------------------------------------------------------------------
@@ -234,7 +246,6 @@ class RadioSource(Source):
             return False
         now = time.monotonic()
         if self.ring is None:
-            self.channels = block.shape[1]
             self.ring = Ring(int(self.rate * RING_SECONDS), self.channels)
         if self.state != "live":
             if self._newest_audio_at is not None:

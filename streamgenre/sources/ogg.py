@@ -14,6 +14,12 @@ _HEADER: Final = 27
 """Length in bytes of a page's header before its table of segment lengths."""
 _FIRST_PAGE: Final = 2
 """Flag of a page that starts a logical stream."""
+_LAST_PAGE: Final = 4
+"""Flag of a page that ends a logical stream."""
+_START: Final = slice(6, 14)
+"""Bytes of a page's header with its position in the stream: 0 on a first page."""
+_NUMBER: Final = slice(18, 22)
+"""Bytes of a page's header with its number: 0 on a first page."""
 
 
 class OggChain:
@@ -25,6 +31,12 @@ class OggChain:
         self._pages = 0
         self._in_body = False  # this link has had a page that does not start a logical stream
         self._not_ogg = False
+        self._ended = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last page so far is whole and marked as the last of its stream."""
+        return self._not_ogg or (self._ended and not self._page_left and not self._held)
 
     def push(self, data: bytes) -> list[bytes]:
         """Return data as pieces, of which each but the first starts a link.
@@ -49,7 +61,11 @@ class OggChain:
             elif (length := _page_length(held)) is None:
                 break
             else:
-                first = bool(held[5] & _FIRST_PAGE)
+                # Damage may set the flag in any page.
+                first = bool(held[5] & _FIRST_PAGE) and not (
+                    any(held[_START]) or any(held[_NUMBER])
+                )
+                self._ended = bool(held[5] & _LAST_PAGE)
                 if first and self._in_body:
                     pieces.append(bytearray())
                 self._in_body = not first

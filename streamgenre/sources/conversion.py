@@ -1,0 +1,168 @@
+"""Converts decoded audio to one rate and number of channels, in pieces of bounded size.
+
+FFmpeg's own converter is not used: it changes the level when it mixes channels, knows no layout for
+most numbers of channels, and returns a whole frame at once, however long it becomes at the new
+rate. Here channels are mixed by their mean, and no array exceeds a few megabytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from streamgenre.audio.resample import Resampler
+from streamgenre.audio.ring import as_block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+MIN_RATE: Final = 4_000
+MAX_RATE: Final = 768_000
+MAX_CHANNELS: Final = 64
+MAX_KEPT_CHANNELS: Final = 8
+"""Audio with more channels is mixed to one: 7.1 is the largest common layout."""
+MAX_SAMPLES_A_SECOND: Final = 400_000
+"""Largest rate × channels of a source, which bounds its ring to 16 MB: stereo at 192 kHz, and eight
+channels at 48 kHz."""
+_PIECE: Final = 65_536
+"""Most samples per channel that are converted, or result, at once."""
+_MAX_PLANES: Final = 8
+"""PyAV finds the planes of a frame by a terminator that FFmpeg guarantees only up to here."""
+_SCALES: Final = {
+    **{"u8": 2.0**-7, "s16": 2.0**-15, "s32": 2.0**-31, "flt": 1.0, "dbl": 1.0},
+    **{"u8p": 2.0**-7, "s16p": 2.0**-15, "s32p": 2.0**-31, "fltp": 1.0, "dblp": 1.0},
+}
+"""Sample formats that PyAV hands to NumPy, and what makes their full scale 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """Sample rate and number of channels of blocks."""
+
+    rate: int
+    """Samples a second."""
+    channels: int
+    """Number of channels."""
+
+    @property
+    def plausible(self) -> bool:
+        """Whether the rate and the number of channels can be those of audio."""
+        return MIN_RATE <= self.rate <= MAX_RATE and 1 <= self.channels <= MAX_CHANNELS
+
+    def bounded(self) -> Format:
+        """Return the format in which a source delivers such audio.
+
+        More than :data:`MAX_KEPT_CHANNELS` channels become one. A rate at which there would be more
+        than :data:`MAX_SAMPLES_A_SECOND` over all channels is divided by a whole number.
+        """
+        channels = self.channels if self.channels <= MAX_KEPT_CHANNELS else 1
+        divisor = -(-self.rate * channels // MAX_SAMPLES_A_SECOND)
+        return Format(self.rate // divisor, channels)
+
+
+class Converter:
+    """Converts audio whose format may change at any time.
+
+    Channels are kept if their number is the wanted one. Otherwise all are mixed to their mean,
+    which becomes the signal of each wanted channel: the level does not depend on the layout.
+
+    Parameters
+    ----------
+    wanted
+        Format of the blocks.
+    """
+
+    def __init__(self, wanted: Format) -> None:
+        self._wanted = wanted
+        self._given: Format | None = None
+        self._resampler: Resampler | None = None
+
+    def convert(self, frame: Any) -> Iterator[NDArray[np.float32]]:
+        """Yield the samples of a decoded frame, shape ``(n, channels)``.
+
+        Raises
+        ------
+        av.FFmpegError
+            If the sample format or the channel layout is not usable.
+        """
+        samples, scale = _samples(frame)
+        yield from self.push(samples, frame.sample_rate, scale)
+
+    def push(
+        self, samples: NDArray[Any], rate: int, scale: float = 1.0
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield samples in the wanted format, shape ``(n, wanted channels)``.
+
+        Parameters
+        ----------
+        samples
+            Samples of any type, shape ``(n, channels)``; unsigned ones have their zero at 128.
+        rate
+            Their rate in Hz.
+        scale
+            Factor that makes their full scale 1.
+        """
+        given = Format(rate, samples.shape[1])
+        if given != self._given:
+            yield from self.flush()
+            self._given = given
+        keeps = given.channels == self._wanted.channels
+        if rate != self._wanted.rate and self._resampler is None:
+            self._resampler = Resampler(rate, self._wanted.rate, given.channels if keeps else 1)
+        step = max(1, min(_PIECE, _PIECE * rate // self._wanted.rate))
+        for start in range(0, len(samples), step):
+            piece = _as_float(samples[start : start + step], scale)
+            if not keeps:
+                piece = _mean(piece)
+            if self._resampler is not None:
+                piece = self._resampler.push(piece[:, 0] if piece.shape[1] == 1 else piece)
+            yield from self._widened(piece)
+
+    def flush(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the samples held back at the end of a signal."""
+        if self._resampler is not None:
+            held = self._resampler.flush()
+            self._resampler = None
+            yield from self._widened(held)
+
+    def _widened(self, samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        if len(samples):
+            block = as_block(samples) if samples.ndim == 1 else samples
+            if block.shape[1] != self._wanted.channels:
+                block = block.repeat(self._wanted.channels, axis=1)
+            yield block
+
+
+def _samples(frame: Any) -> tuple[NDArray[Any], float]:
+    """Return a frame's samples, shape ``(n, channels)``, and the factor for full scale 1."""
+    import av
+
+    channels, kind = frame.layout.nb_channels, frame.format
+    if kind.name not in _SCALES or (kind.is_planar and channels > _MAX_PLANES):
+        frame.pts = None
+        packer = av.AudioResampler(format="flt", layout=frame.layout, rate=frame.sample_rate)
+        parts = [part.to_ndarray().reshape(-1, channels) for part in packer.resample(frame)]
+        return np.concatenate(parts or [np.zeros((0, channels), np.float32)]), 1.0
+    samples = frame.to_ndarray()
+    return samples.T if kind.is_planar else samples.reshape(-1, channels), _SCALES[kind.name]
+
+
+def _as_float(samples: NDArray[Any], scale: float) -> NDArray[np.float32]:
+    if samples.dtype == np.uint8:
+        return (samples.astype(np.float32) - np.float32(128)) * np.float32(scale)
+    floats: NDArray[np.float32] = samples.astype(np.float32, copy=False)
+    return floats if scale == 1.0 else floats * np.float32(scale)
+
+
+def _mean(block: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean of the channels, shape ``(n, 1)``; column by column, which is faster."""
+    mono = block[:, 0].copy()
+    for column in block.T[1:]:
+        mono += column
+    if block.shape[1] > 1:
+        mono *= np.float32(1 / block.shape[1])
+    return mono[:, None]
