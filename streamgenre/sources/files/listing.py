@@ -263,14 +263,14 @@ def _scan(place: str, listing: Listing, left_out: _LeftOut) -> tuple[list[str], 
                 if entry.name[0] == ".":
                     continue
                 try:
-                    is_folder = entry.is_dir()
-                except OSError:
-                    is_folder = False
+                    is_folder, is_file = entry.is_dir(), entry.is_file()
+                except OSError:  # for example a link to itself
+                    is_folder = is_file = False
                 if is_folder:
                     folders.append(entry.name)
                 elif _suffix(entry.name) in suffixes:
                     files.append(entry.name)
-                elif entry.is_file():
+                elif is_file:
                     left_out.add(entry.name)
     except OSError as error:
         listing.report(f"{place}: {error_text(error)}")
