@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from streamgenre.errors import InputError
 from streamgenre.paths import expand
 from streamgenre.sources.decoding import error_text
-from streamgenre.sources.files.listing import AUDIO_SUFFIXES
+from streamgenre.sources.formats import audio_suffixes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -70,7 +70,7 @@ class Finder:
             for name in sorted(names):
                 if name[0] == ".":
                     continue
-                if os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES:  # noqa: PTH122
+                if os.path.splitext(name)[1].lower() in audio_suffixes():  # noqa: PTH122
                     yield Path(place, name)
                 else:
                     self.ignored += 1
