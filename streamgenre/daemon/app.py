@@ -78,7 +78,9 @@ class Daemon:
         self._log_events = log_events
         self._extra_sinks = tuple(sinks)
         self._on_reload = on_reload
-        self._watchdog = Watchdog(Notifier.from_environment(), config.engine.hop_s)
+        self._watchdog = Watchdog(
+            Notifier.from_environment(), config.engine.hop_s, lambda: self._engine.stuck
+        )
         self._engine = Engine(
             self._publish,
             config.engine,

@@ -1,7 +1,8 @@
 """Sinks: everything that receives the daemon's events.
 
 The daemon passes every event to its sinks in a fixed order, one after the other, in the engine's
-thread. A sink must be quick: what takes time belongs in a thread of the sink's own.
+thread. A sink must be quick: what takes time belongs in a thread of the sink's own. An error in one
+of them costs it that event; only a failed event bus ends the daemon.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
 
+from streamgenre.engine.faults import Faults
+from streamgenre.errors import BusError
 from streamgenre.events import Segment
 from streamgenre.events.queue import EventQueue
 
@@ -56,6 +59,7 @@ class SinkChain(Sink):
     def __init__(self, sinks: Iterable[Sink]) -> None:
         self._sinks = tuple(sinks)
         self._started = ExitStack()
+        self._faults = Faults()
 
     def start(self) -> None:
         """Start all sinks; if one fails, stop those already started and raise its error."""
@@ -68,12 +72,18 @@ class SinkChain(Sink):
     def take(self, event: AnyEvent) -> None:
         """Pass an event to every sink."""
         for sink in self._sinks:
-            sink.take(event)
+            try:
+                sink.take(event)
+            except BusError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the other sinks take it
+                self._faults.note(f"{type(sink).__name__}, taking a {event.TYPE} event,", error)
 
     def forget(self, station: str) -> None:
         """Have every sink drop a station."""
         for sink in self._sinks:
-            sink.forget(station)
+            with self._faults.confined(f"{type(sink).__name__}, forgetting a station,"):
+                sink.forget(station)
 
     def stop(self) -> None:
         """Stop all sinks, even if one of them fails."""

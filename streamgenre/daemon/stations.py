@@ -91,7 +91,7 @@ class StationSet:
         for settings, model in self._with_models(config.stations):
             source = _open_now(settings) if open_at_once else _deferred(settings)
             name = settings.name or (source.name if open_at_once else input_name(settings.input))
-            self._engine.add(name, source, model, settings.decision, gain_db=settings.gain_db)
+            self._add(name, source, settings, model)
             self._names[settings] = name
             sources.append(source)
         return sources
@@ -99,7 +99,8 @@ class StationSet:
     def change(self, config: Config) -> Changes:
         """Change to another configuration; not in the engine's thread, one call at a time.
 
-        Stations whose settings stay the same go on undisturbed.
+        Stations whose settings stay the same go on undisturbed; those of them that have failed are
+        tried again.
 
         Parameters
         ----------
@@ -116,10 +117,13 @@ class StationSet:
         StreamgenreError
             If a model cannot be used; then nothing has changed.
         """
-        before = dict(self._names)
+        failed = self._engine.failed
+        before = {s: name for s, name in self._names.items() if name not in failed}
         added = self._with_models([s for s in config.stations if s not in before])
-        removed = {name: s for s, name in before.items() if s not in config.stations}
-        new = {settings.name or input_name(settings.input): settings for settings, _ in added}
+        removed = {
+            name: s for s, name in self._names.items() if s not in config.stations or name in failed
+        }
+        new = {self._names.get(s) or s.name or input_name(s.input): s for s, _ in added}
         changes = Changes(
             started=tuple(name for name in new if name not in removed),
             stopped=tuple(name for name in removed if name not in new),
@@ -141,8 +145,17 @@ class StationSet:
         return changes
 
     def _adding(self, name: str, settings: StationSettings, model: Model) -> Callable[[], None]:
-        return lambda: self._engine.add(
-            name, _deferred(settings), model, settings.decision, gain_db=settings.gain_db
+        return lambda: self._add(name, _deferred(settings), settings, model)
+
+    def _add(self, name: str, source: Source, settings: StationSettings, model: Model) -> None:
+        replaceable = settings.input != "-" and not is_replayable(settings.input)
+        self._engine.add(
+            name,
+            source,
+            model,
+            settings.decision,
+            gain_db=settings.gain_db,
+            reopen=(lambda: _deferred(settings, waits=True)) if replaceable else None,
         )
 
     def _with_models(
@@ -175,12 +188,12 @@ def _open_now(settings: StationSettings) -> Source:
         raise
 
 
-def _deferred(settings: StationSettings) -> Source:
+def _deferred(settings: StationSettings, *, waits: bool = False) -> Source:
     played = is_replayable(settings.input)
     return DeferredSource(
         input_name(settings.input),
         lambda: _open(settings),
-        waits=is_device(settings.input),
+        waits=waits or is_device(settings.input),
         as_fast_as_possible=played and settings.pace == "fast",
         live=not played,
     )

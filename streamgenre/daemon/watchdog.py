@@ -5,25 +5,26 @@ missing device does not delay it: a station may wait for its input. ``STATUS=`` 
 stations in one line. While the configuration is read again the daemon is ``RELOADING=1`` until it
 is ready; ``STOPPING=1`` follows the stations' last events.
 
-The engine's loop itself feeds the watchdog, so a loop that hangs stops feeding it, whatever other
-threads do. It is fed only while every station is healthy:
+The engine's loop itself feeds the watchdog, so a loop that does not turn (it hangs in the run of a
+model, in a lock, in a sink) stops feeding it, whatever other threads do. A restart interrupts every
+station, so one that hangs alone is no reason for it: the engine declares its source lost and opens
+it anew (:mod:`streamgenre.engine.source_watch`). A loop that turns feeds the watchdog unless at
+least one station hangs and none works:
 
-========================  =========================================================================
-state of the source       the station is healthy
-========================  =========================================================================
-``live``                  while updates come. A live station without an update for half of
-                          ``WatchdogSec`` (and at least three hops) is stalled. Sources detect a
-                          stall long before and become ``lost``, so only a restart can help. Silence
-                          and unknown sounds produce updates; a machine so slow that all audio is
-                          lost in gaps does not, and is restarted too
-``connecting``, ``lost``  always: its back-off is running, and a restart would find the same dead
-                          radio or missing device and interrupt the other stations
-``ended``                 always
-========================  =========================================================================
+===========  ======================================================================================
+the station
+===========  ======================================================================================
+works        its source is ``live``, and updates come. Silence and unknown sounds produce updates
+hangs        its source is ``live``, but no update came for half of ``WatchdogSec`` (and at least
+             three hops). So it is on a machine that is so slow that all audio is lost in gaps. Or
+             so many reads of its source hang that the engine does not open it anew
+neither      its source is ``connecting`` or ``lost``: its back-off is running, and a restart would
+             find the same dead radio or missing device; or ``ended``
+===========  ======================================================================================
 
-One stalled station is enough for a restart. Stalls are counted in watchdog messages, not in
-seconds: while the whole process is stopped (``SIGSTOP``, a suspended machine) no source counts as
-stalled, and systemd alone decides.
+Thus a daemon of which every live station hangs is restarted, and a dead radio never restarts
+anything. Stalls are counted in watchdog messages, not in seconds: while the whole process is
+stopped (``SIGSTOP``, a suspended machine) no station counts as hanging, and systemd alone decides.
 
 Without ``NOTIFY_SOCKET`` nothing is sent.
 """
@@ -38,6 +39,8 @@ from streamgenre.daemon.sinks import Sink
 from streamgenre.events import SourceChange, Status, Update
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from streamgenre.daemon.reload import ReloadPhase
     from streamgenre.events import AnyEvent, SourceState
     from streamgenre.system.notify import Notifier
@@ -59,10 +62,19 @@ class Watchdog(Sink):
         Sends messages to the manager.
     hop_s
         Seconds between two updates of a station.
+    stuck
+        Returns the names of the stations that the engine cannot open anew because too many of their
+        reads hang.
     """
 
-    def __init__(self, notifier: Notifier, hop_s: float) -> None:
+    def __init__(
+        self,
+        notifier: Notifier,
+        hop_s: float,
+        stuck: Callable[[], Collection[str]] = tuple,
+    ) -> None:
         self._notifier = notifier
+        self._stuck = stuck
         watchdog_s = notifier.watchdog_s or 1e9
         self._interval_s = min(STATUS_EVERY_S, watchdog_s / _MESSAGES_PER_TIMEOUT)
         self._stall_s = max(_STALLED_AFTER * watchdog_s, 3 * hop_s)
@@ -124,9 +136,15 @@ class Watchdog(Sink):
             if state == "live":
                 self._messages[station] += 1
         lines = [f"STATUS={self._status()}"]
-        if self._notifier.watchdog_s is not None and not self._stalled():
+        if self._notifier.watchdog_s is not None and not self._needs_restart():
             lines.append("WATCHDOG=1")
         self._notifier.send(*lines)
+
+    def _needs_restart(self) -> bool:
+        """Whether at least one station hangs, and none works."""
+        stalled = self._stalled()
+        works = any(state == "live" and name not in stalled for name, state in self._states.items())
+        return not works and bool(stalled or self._stuck())
 
     def _stalled(self) -> dict[str, float]:
         """Return the live stations without updates, each with the seconds since its last."""

@@ -40,8 +40,8 @@ class HopResult:
     """The hop."""
     silent: bool
     """Whether it was silent; a silent hop is not shown to the model."""
-    outcome: Decision | ModelError
-    """The decision after the hop, or why the model has none."""
+    outcome: Decision | Exception
+    """The decision after the hop, or why there is none."""
 
 
 def decide(pending: Sequence[PendingHop]) -> list[HopResult]:
@@ -61,36 +61,59 @@ def decide(pending: Sequence[PendingHop]) -> list[HopResult]:
         # The models have not learnt silence.
         if not item.decider.is_silent(item.hop.level_dbfs):
             by_model.setdefault(id(item.model), []).append(item)
-    genres: dict[str, NDArray[np.float64] | ModelError] = {}
-    speech: dict[str, float] = {}
+    answers: dict[str, _Answer | Exception] = {}
     for batch in by_model.values():
-        model = batch[0].model
-        names = [item.station for item in batch]
         try:
-            output = model.update(names, [item.hop.frames for item in batch])
+            answers |= _run(batch)
+        except Exception as error:  # noqa: BLE001 - one of them may be the cause
+            answers |= {batch[0].station: error} if len(batch) == 1 else _run_one_by_one(batch)
+    return [_decide_one(item, answers.get(item.station)) for item in pending]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Probabilities of one hop; speech is None where the model cannot tell."""
+
+    genres: NDArray[np.float64]
+    speech: float | None
+
+
+def _run(batch: Sequence[PendingHop]) -> dict[str, _Answer | Exception]:
+    """Run a model once for some stations."""
+    model = batch[0].model
+    output = model.update([item.station for item in batch], [item.hop.frames for item in batch])
+    answers: dict[str, _Answer | Exception] = {}
+    for row, item in enumerate(batch):
+        one = output.of(row)
+        try:
+            genres, speech = model.probabilities(one)[0], model.speech(one)
+            answers[item.station] = _Answer(genres, None if speech is None else float(speech[0]))
         except ModelError as error:
-            genres |= dict.fromkeys(names, error)
-            continue
-        for row, name in enumerate(names):
-            try:
-                genres[name] = model.probabilities(output.of(row))[0]
-            except ModelError as error:
-                genres[name] = error
-        probabilities = model.speech(output)
-        if probabilities is not None:
-            speech |= dict(zip(names, probabilities.tolist(), strict=True))
-    return [
-        _decide_one(item, genres.get(item.station), speech.get(item.station)) for item in pending
-    ]
+            answers[item.station] = error
+    return answers
 
 
-def _decide_one(
-    item: PendingHop, genres: NDArray[np.float64] | ModelError | None, speech: float | None
-) -> HopResult:
-    """Take one hop into the station's decision; ``genres`` is None for a silent hop."""
-    if isinstance(genres, ModelError):
-        return HopResult(item.hop, silent=False, outcome=genres)
-    decision = item.decider.step(genres, start=item.hop.start, end=item.hop.end, speech=speech)
-    if item.decider.in_silence:
-        item.model.reset(item.station)  # what follows a silence is a new piece
-    return HopResult(item.hop, silent=genres is None, outcome=decision)
+def _run_one_by_one(batch: Sequence[PendingHop]) -> dict[str, _Answer | Exception]:
+    """Run a model for each station alone, after an error of the batch."""
+    answers: dict[str, _Answer | Exception] = {}
+    for item in batch:
+        try:
+            answers |= _run([item])
+        except Exception as error:  # noqa: BLE001 - it ends this station only
+            answers[item.station] = error
+    return answers
+
+
+def _decide_one(item: PendingHop, answer: _Answer | Exception | None) -> HopResult:
+    """Take one hop into the station's decision; ``answer`` is None for a silent hop."""
+    if isinstance(answer, Exception):
+        return HopResult(item.hop, silent=False, outcome=answer)
+    genres, speech = (None, None) if answer is None else (answer.genres, answer.speech)
+    outcome: Decision | Exception
+    try:
+        outcome = item.decider.step(genres, start=item.hop.start, end=item.hop.end, speech=speech)
+        if item.decider.in_silence:
+            item.model.reset(item.station)  # what follows a silence is a new piece
+    except Exception as error:  # noqa: BLE001 - it ends this station only
+        outcome = error
+    return HopResult(item.hop, silent=genres is None, outcome=outcome)

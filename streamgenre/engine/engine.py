@@ -3,8 +3,10 @@
 The loop runs round after round (:mod:`streamgenre.engine.scheduler`), ends stations, and between
 two rounds calls the functions that other threads handed in.
 
-A station that fails is reported and ends; the others go on. Stopping a source, and whatever else
-may take time, happens in other threads.
+A station that fails is reported and ends; the others go on. So does the loop after an error in a
+function that another thread handed in: only the end of the event bus ends it. A source that hangs
+is declared lost (:mod:`streamgenre.engine.source_watch`). Stopping a source, and whatever else may
+take time, happens in other threads.
 """
 
 from __future__ import annotations
@@ -15,15 +17,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.audio.fair_lock import Participant
 from streamgenre.engine.blas import one_blas_thread
-from streamgenre.engine.health import Health
+from streamgenre.engine.faults import Faults
 from streamgenre.engine.loss_policy import LossPolicy
 from streamgenre.engine.reporter import Reporter
 from streamgenre.engine.runner import StationRunner, decide_and_publish
 from streamgenre.engine.scheduler import Scheduler
+from streamgenre.engine.source_watch import SourceWatch, TurnClock
 from streamgenre.engine.station import Station
+from streamgenre.engine.status_reports import StatusReports
 from streamgenre.errors import ControlError, InputError, SettingsError, nearest
 from streamgenre.inference.decision import Decider, DecisionSettings
-from streamgenre.sources.device.client import helper_pids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,8 +36,6 @@ if TYPE_CHECKING:
     from streamgenre.inference.models import Model
     from streamgenre.sources.base import Source
 
-_FIRST_STATUS_S: Final = 1.0
-"""The first status comes early, but late enough to show more than the start-up."""
 _REMOVE_S: Final = 3.0
 """Seconds that the source of a removed station gets to stop."""
 _STOP_S: Final = 1.2
@@ -73,7 +74,6 @@ class Engine:
         on_removed: Callable[[str], None] = lambda name: None,
     ) -> None:
         self._publish = publish
-        self._status_fields = status_fields
         self._on_failure = on_failure
         self._on_turn = on_turn
         self._on_removed = on_removed
@@ -83,13 +83,15 @@ class Engine:
         self._lock = Participant(urgent=True)
         self._scheduler = Scheduler(self._runners, settings.hop_s)
         self._running = False
-        self._health = Health(helper_pids)
+        self._turns = TurnClock()
+        self._faults = Faults()
+        self._status = StatusReports(settings.status_s, status_fields, self._faults)
 
     # ---- stations -------------------------------------------------------------------------------
 
     def add(
         self, name: str, source: Source, model: Model, decision: DecisionSettings | None = None,
-        *, gain_db: float = 0.0,
+        *, gain_db: float = 0.0, reopen: Callable[[], Source] | None = None,
     ) -> None:  # fmt: skip
         """Add a station, before :meth:`run` or in the engine's thread (see :meth:`call`).
 
@@ -105,6 +107,9 @@ class Engine:
             How a genre is decided on; None for the defaults.
         gain_db
             Gain applied to the input in dB.
+        reopen
+            Returns a fresh source of the same input, not yet started, to replace one that hangs;
+            None where there can be none.
 
         Raises
         ------
@@ -120,6 +125,7 @@ class Engine:
             decider=Decider(model.manifest.labels, decision or DecisionSettings()),
             policy=LossPolicy(self._settings),
             report=Reporter(station, model.manifest, self._publish),
+            watch=SourceWatch(station, self._settings.lost_after_s, reopen),
         )
         self._runners.append(runner)
         if self._running:
@@ -143,7 +149,7 @@ class Engine:
             return
         runner.removed, runner.on_closed = True, on_closed
         if runner.ended:
-            self._send_status([runner])
+            self._status.send([runner])
             self._forget(runner)
             return
         decide_and_publish([runner])  # if a hop of it is complete
@@ -152,6 +158,16 @@ class Engine:
     def is_live(self, name: str) -> bool:
         """Whether a station is live: its audio cannot be heard a second time."""
         return any(runner.name == name and runner.station.source.live for runner in self._runners)
+
+    @property
+    def stuck(self) -> list[str]:
+        """Names of the stations whose source hangs so often that it is not replaced any more."""
+        return [runner.name for runner in self._open() if runner.watch.stuck]
+
+    @property
+    def failed(self) -> set[str]:
+        """Names of the stations that an error has ended; any thread may ask."""
+        return {r.name for r in tuple(self._runners) if r.ended and r.failure is not None}
 
     def _forget(self, runner: StationRunner) -> None:
         self._runners.remove(runner)
@@ -181,18 +197,20 @@ class Engine:
         try:
             for runner in self._runners:
                 runner.start()
-            status_after = min(_FIRST_STATUS_S, self._settings.status_s)
             while (self._calls or self._open()) and not stopping():
-                self._on_turn()
+                with self._faults.confined("reporting to the service manager"):
+                    self._on_turn()
                 for _ in range(len(self._calls)):  # those that come meanwhile wait a round
-                    self._calls.popleft()()
+                    with self._faults.confined("a request to the engine"):
+                        self._calls.popleft()()
+                seconds = self._turns.turn()
+                for runner in self._open():
+                    runner.watch_source(seconds)
                 with self._lock:
                     progressed = self._scheduler.run_round()
                 for runner in self._open():
                     self._finish_if_closed(runner)
-                if self._health.age_s >= status_after:
-                    status_after = self._settings.status_s
-                    self._send_status(self._open())
+                self._status.send_if_due(self._open())
                 if not progressed:
                     time.sleep(self._scheduler.pause_s())
         finally:
@@ -207,20 +225,17 @@ class Engine:
             runner.close(_REMOVE_S)
         if not runner.closed:
             return
-        runner.finish()
-        self._send_status([runner])
+        self._finish(runner)
+        self._status.send([runner])
         if runner.removed:
-            self._forget(runner)
+            with self._faults.confined(f"the end of {runner.name}"):
+                self._forget(runner)
         elif runner.failure is not None and len(self._runners) > 1:
             self._on_failure(runner.name, runner.failure)
 
-    def _send_status(self, runners: list[StationRunner]) -> None:
-        if not runners:
-            return
-        vitals = self._health.measure()
-        for runner in runners:
-            removed = runner.ended and runner.removed and runner.on_closed is None
-            runner.report.status(vitals, self._status_fields(runner.name), removed=removed)
+    def _finish(self, runner: StationRunner) -> None:
+        with self._faults.confined(f"the end of {runner.name}"):
+            runner.finish()
 
     def _end_all(self) -> None:
         runners = self._open()
@@ -230,8 +245,8 @@ class Engine:
         for runner in runners:
             runner.wait_closed()
         for runner in runners:
-            runner.finish()
-        self._send_status(runners)
+            self._finish(runner)
+        self._status.send(runners)
 
     def _raise_failure(self) -> None:
         failures = [runner.failure for runner in self._runners if runner.failure is not None]
@@ -252,7 +267,7 @@ class Engine:
     def describe(self) -> dict[str, Any]:
         """Return the state of engine and stations as a JSON object; in the engine's thread."""
         return {
-            "uptime_s": self._health.uptime_s,
+            "uptime_s": self._status.uptime_s,
             "stations": [runner.report.describe() for runner in self._runners],
         }
 

@@ -16,7 +16,7 @@ from streamgenre.audio.clock import StreamClock, wall_offset
 from streamgenre.audio.level import sanitise
 from streamgenre.audio.loudness import LoudnessMeter
 from streamgenre.audio.resample import Resampler
-from streamgenre.audio.ring import Gap
+from streamgenre.audio.ring import Gap, GapReason
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,11 +57,73 @@ class Intake:
         self._resampler: Resampler | None = None
         self._stored = 0  # samples read from the ring, at the rate of the source
         self._taken = 0  # the same with the lost ones
+        self._origin = 0  # position of the source's first sample
+        self._added = 0  # lost samples that the source does not count
+        self._before = (0, 0)  # samples and lost samples of the sources before
+        self._away_since: float | None = None  # monotonic seconds
 
     @property
     def begun(self) -> bool:
         """Whether there was a first sample, stored or lost."""
-        return self._taken > 0
+        return self._taken > 0 or self._origin > 0
+
+    @property
+    def samples(self) -> int:
+        """Samples that the sources have brought."""
+        return self._before[0] + (self.source.ring.written if self.source.ring else 0)
+
+    @property
+    def lost(self) -> int:
+        """Samples that were lost, those still in the ring included."""
+        ring = self.source.ring
+        return self._before[1] + self._added + (ring.lost if ring else 0)
+
+    @property
+    def arrived_s(self) -> float:
+        """Seconds of audio that have arrived, lost audio included."""
+        ring = self.source.ring
+        here = 0.0 if ring is None else (ring.written + ring.lost + self._added) / self.source.rate
+        return self._origin / self._rate + here
+
+    def position_of(self, sample: int) -> int:
+        """Return the position of a sample that the source counts, lost ones included."""
+        return self._origin + (sample + self._added) * self._rate // self.source.rate
+
+    def arrival(self, position: int, lost: int) -> float | None:
+        """Return when the sample before a position arrived, in monotonic seconds.
+
+        Parameters
+        ----------
+        position
+            Position at the output rate.
+        lost
+            Lost samples of the source before it.
+
+        Returns
+        -------
+        float or None
+            None where it is not known.
+        """
+        ring, source = self.source.ring, self.source
+        if ring is None or position <= self._origin:
+            return None
+        taken = -(-(position - self._origin) * source.rate // self._rate)
+        return ring.arrival_time(taken - 1 - lost)
+
+    def replace(self, source: Source) -> None:
+        """Continue with another source; the time until its first sample is a gap."""
+        since = self.source.ring.last_arrival if self.source.ring else None
+        self._before = self.samples, self.lost
+        self._origin, self._away_since = self._position, since or self._away_since
+        self._stored = self._taken = self._added = 0
+        self._resampler = None
+        self.source = source
+
+    def resume(self) -> None:
+        """Count the time until the next sample as a gap: the source does not count it itself."""
+        ring = self.source.ring
+        if ring is not None and self._stored:
+            self._away_since = ring.arrival_time(self._stored - 1)
 
     def read(self) -> bool:
         """Move what the ring has to :attr:`waiting`; return False where it has nothing now."""
@@ -74,6 +136,8 @@ class Intake:
             self.loudness = LoudnessMeter(source.rate, source.channels)
             if not source.real_time:
                 self.clock.observe(0, time.monotonic(), wall_offset())
+        if self._away_since is not None and ring.written > self._stored:
+            return self._place_absence()
         item = ring.read(round(_READ_S * source.rate))
         if item is None:
             if ring.exhausted:
@@ -83,13 +147,7 @@ class Intake:
             return bool(self.waiting)
         assert self.loudness is not None
         if isinstance(item, Gap):
-            self.loudness.reset()
-            self._queue(self._resampler.flush())
-            self._taken += item.samples
-            self.clock.interrupted()
-            if not self.clock.anchored:  # the stream begins with a gap
-                self.clock.observe(self._position, time.monotonic(), wall_offset())
-            self.waiting.append((item, self._position))
+            self._take_gap(item)
             return True
         self.replaced += sanitise(item)
         if self._gain != 1:
@@ -102,10 +160,35 @@ class Intake:
         self._queue(self._resampler.push(_mixed(item)))
         return True
 
+    def _take_gap(self, gap: Gap) -> None:
+        assert self.loudness is not None
+        assert self._resampler is not None
+        self.loudness.reset()
+        self._queue(self._resampler.flush())
+        self._taken += gap.samples
+        self.clock.interrupted()
+        if not self.clock.anchored:  # the stream begins with a gap
+            self.clock.observe(self._position, time.monotonic(), wall_offset())
+        self.waiting.append((gap, self._position))
+
+    def _place_absence(self) -> bool:
+        """Place the gap before the first sample that came after the source was away."""
+        assert self.source.ring is not None
+        assert self._away_since is not None
+        back = self.source.ring.arrival_time(self._stored) or time.monotonic()
+        samples = int((back - self._away_since) * self.source.rate)
+        self._away_since = None
+        if samples > 0:
+            self._added += samples
+            self._take_gap(Gap(samples, GapReason.RECONNECT))
+        return True
+
     @property
     def _position(self) -> int:
         """Position after the last sample or gap read."""
-        return self._taken * self._rate // self.source.rate
+        if not self._taken:
+            return self._origin
+        return self._origin + self._taken * self._rate // self.source.rate
 
     def _queue(self, samples: NDArray[np.float32]) -> None:
         if len(samples):

@@ -213,8 +213,8 @@ class Reporter:
                 uptime_s=vitals.uptime_s,
                 input=source.name,
                 source_state=source.state,
-                samples=ring.written if ring else 0,
-                samples_lost=ring.lost if ring else 0,
+                samples=self._station.samples,
+                samples_lost=self._station.samples_lost,
                 samples_replaced=self._station.replaced,
                 updates=self._updates,
                 last_frame_age_s=None if arrived is None else round(time.monotonic() - arrived, 3),
@@ -246,7 +246,7 @@ class Reporter:
             "source_state": source.state,
             "stream_time": self._station.stream_time,
             "updates": self._updates,
-            "samples_lost": source.ring.lost if source.ring else 0,
+            "samples_lost": self._station.samples_lost,
             "model": self.manifest.name,
         }
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from streamgenre.engine.batch import PendingHop, decide
+from streamgenre.engine.faults import log_traceback, reason
 from streamgenre.engine.poll_schedule import PollSchedule
 from streamgenre.engine.station import Hop, PlacedGap
+from streamgenre.errors import BusError
 from streamgenre.inference.decision import Decider
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from streamgenre.engine.batch import HopResult
     from streamgenre.engine.loss_policy import LossPolicy
     from streamgenre.engine.reporter import Reporter
+    from streamgenre.engine.source_watch import SourceWatch
     from streamgenre.engine.station import Station
     from streamgenre.inference.dead_air import Silence
     from streamgenre.inference.models import Model
@@ -32,6 +35,7 @@ class StationRunner:
     decider: Decider
     policy: LossPolicy
     report: Reporter
+    watch: SourceWatch
     schedule: PollSchedule = field(default_factory=PollSchedule)
     """When the scheduler polls it next."""
     hop: Hop | None = None
@@ -68,17 +72,32 @@ class StationRunner:
 
     def poll(self) -> bool:
         """Take what has arrived, up to the next complete hop; return whether anything had."""
-        self.publish_source_changes()
-        if self.station.source.successor is not None:
-            self.station.source = self.station.source.successor
-            self.publish_source_changes()
         try:
-            progressed = self._pull() if self.station.ready else False
+            self.publish_source_changes()
+            if self.station.source.successor is not None:
+                self.station.source = self.station.source.successor
+                self.publish_source_changes()
+            ready = self.station.ready and not self.watch.holds
+            progressed = self._pull() if ready else False
             self.due_s = self.station.due_s()
+        except BusError:
+            raise
         except Exception as error:  # noqa: BLE001 - other stations go on
             self.fail(error)
             return True
         return progressed
+
+    def watch_source(self, seconds: float) -> None:
+        """Declare a source that hangs lost, and get it back.
+
+        ``seconds`` are those of the engine's :class:`~streamgenre.engine.source_watch.TurnClock`.
+        """
+        if self._closing is not None or self.ended or self.station.finished:
+            return
+        try:
+            self.watch.check(seconds)
+        except Exception as error:  # noqa: BLE001 - other stations go on
+            self.fail(error)
 
     def _pull(self) -> bool:
         progressed = False
@@ -114,10 +133,15 @@ class StationRunner:
         if isinstance(result.outcome, Exception):
             self.fail(result.outcome)
             return
-        self._report_silence(self.policy.hop(result.hop, silent=result.silent))
-        if result.outcome.finished is not None:
-            self.report.segment(result.outcome.finished)
-        self.report.update(result.hop, result.outcome)
+        try:
+            self._report_silence(self.policy.hop(result.hop, silent=result.silent))
+            if result.outcome.finished is not None:
+                self.report.segment(result.outcome.finished)
+            self.report.update(result.hop, result.outcome)
+        except BusError:
+            raise
+        except Exception as error:  # noqa: BLE001 - other stations go on
+            self.fail(error)
 
     def publish_source_changes(self) -> None:
         """Publish the changes of state that the source noted."""
@@ -154,6 +178,7 @@ class StationRunner:
 
     def fail(self, error: Exception) -> None:
         """End the station because of an error."""
+        log_traceback(self.name, error)
         self.failure = error
         self.station.finished = True
 
@@ -185,12 +210,12 @@ class StationRunner:
     def finish(self) -> None:
         """Publish the end of the station, once it is :attr:`closed`."""
         station = self.station
+        station.finished = self.ended = True
         self._end_segment(station.stream_time)
         self._report_silence(self.policy.end(station.stream_time))
-        station.finished = self.ended = True
         if self.failure is not None:
             station.source.state_changes.clear()
-            station.source.set_state("ended", f"{self.failure}" or type(self.failure).__name__)
+            station.source.set_state("ended", reason(self.failure))
         elif station.source.state != "ended":
             station.source.set_state("ended", "did not stop in time")
         self.publish_source_changes()

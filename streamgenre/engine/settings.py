@@ -20,6 +20,9 @@ class EngineSettings:
     """Shortest gap in seconds that resets model and decision; a shorter one is bridged."""
     dead_air_s: Annotated[float, Range(0, 1e9, "seconds")] = 20.0
     """Seconds of silence after which a ``dead_air`` event is sent; 0 for never."""
+    lost_after_s: Annotated[float, Range(0, 86_400, "seconds", above=True)] = 40.0
+    """Seconds after which a live input (not a file) that brings no audio counts as lost even if it
+    reports no loss itself, as most do within 10 s, and HLS within 30 s."""
     duration_s: Annotated[float, Range(0, 1e9, "seconds", above=True)] | None = None
     """Seconds of audio after which a station ends; None for no end."""
 

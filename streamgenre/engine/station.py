@@ -127,6 +127,16 @@ class Station:
         return self._intake.replaced
 
     @property
+    def samples(self) -> int:
+        """Number of samples captured, at the rate of the source."""
+        return self._intake.samples
+
+    @property
+    def samples_lost(self) -> int:
+        """Number of samples known to be lost, at the rate of the source."""
+        return self._intake.lost
+
+    @property
     def stream_time(self) -> float:
         """Seconds of audio so far, lost audio included."""
         return self._position / self._rate
@@ -145,11 +155,9 @@ class Station:
 
         Negative where they have arrived but the resampler still holds the last of them.
         """
-        ring = self.source.ring
-        if ring is None:
+        if self.source.ring is None:
             return self._settings.hop_s
-        arrived = (ring.written + ring.lost) / self.source.rate
-        return self._hop_end / self._rate - arrived
+        return self._hop_end / self._rate - self._intake.arrived_s
 
     @property
     def ready(self) -> bool:
@@ -207,7 +215,7 @@ class Station:
     def _next_title(self) -> int | None:
         """Return the position of the next title; None where none is known."""
         cues = self.source.titles
-        return cues[0].at * self._rate // self.source.rate if cues and self._intake.begun else None
+        return self._intake.position_of(cues[0].at) if cues and self._intake.begun else None
 
     # ---- hops out -------------------------------------------------------------------------------
 
@@ -245,7 +253,7 @@ class Station:
             start=start / self._rate,
             end=self._position / self._rate,
             wall=self.clock.time_of(self._position),
-            arrival=self._arrival(),
+            arrival=self._intake.arrival(self._position, self._lost),
         )
 
     def _end_of_hop(self) -> int:
@@ -284,10 +292,17 @@ class Station:
             self._frames.append(self._mfcc.flush())
         return self._close_hop()
 
-    def _arrival(self) -> float | None:
-        """Return when the sample before the present position arrived, in monotonic seconds."""
-        ring = self.source.ring
-        if ring is None:
-            return None
-        taken = -(-self._position * self.source.rate // self._rate)
-        return ring.arrival_time(taken - 1 - self._lost)
+    # ---- a source that hung ---------------------------------------------------------------------
+
+    def replace(self, source: Source) -> None:
+        """Continue with another source of the same input; the time until it brings audio is a gap.
+
+        To be called where everything that the old one brought has been pulled.
+        """
+        self._intake.replace(source)
+        self._lost = 0
+
+    def resume(self, source: Source) -> None:
+        """Count the time until the next sample as a gap, unless the source was replaced since."""
+        if source is self.source:
+            self._intake.resume()

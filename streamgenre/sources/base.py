@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from streamgenre.sources.titles import clean
 
 if TYPE_CHECKING:
+    import threading
+
     from streamgenre.audio.ring import Ring
     from streamgenre.events import SourceState
     from streamgenre.sources.stream_info import StreamInfo
@@ -70,6 +72,17 @@ class Source(ABC):
         """The source that replaces this one, which has delivered no sample."""
         self._newest_change: StateChange | None = None
 
+    @property
+    def newest_change(self) -> StateChange | None:
+        """The newest change of state, published or not; None before the first."""
+        return self._newest_change
+
+    @property
+    def captures(self) -> bool:
+        """Whether the capture thread runs, or hangs."""
+        thread: threading.Thread | None = getattr(self, "_thread", None)
+        return thread is not None and thread.is_alive()
+
     def set_state(self, state: SourceState, detail: str = "") -> None:
         """Change the state; the same state and detail are reported once.
 
@@ -99,6 +112,12 @@ class Source(ABC):
         ------
         InputError
             If the input can never work.
+        """
+
+    def interrupt(self) -> None:  # noqa: B027 - most sources cannot
+        """End a read that hangs, if possible, so that the capture thread reports the loss.
+
+        Called by other threads, after the engine has declared the source lost.
         """
 
     @abstractmethod

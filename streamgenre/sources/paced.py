@@ -161,10 +161,13 @@ class PacedSource(Source):
         if self.state == "live":
             return
         assert self.ring is not None
-        if self._stalled is None:
+        since = self._stalled
+        if since is None and self.state == "lost":  # declared lost by the engine
+            since = self.ring.last_arrival
+        if since is None:
             self._started = time.monotonic()
         elif self.real_time:
-            away = time.monotonic() - self._stalled
+            away = time.monotonic() - since
             self.ring.mark_lost(int(away * self.rate), GapReason.RECONNECT)
         self._stalled = None
         self.set_state("live")

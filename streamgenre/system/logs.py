@@ -12,6 +12,7 @@ import logging
 import os
 import select
 import sys
+import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 LEVELS: Final = ("debug", "info", "warning", "error")
 MAX_LINE: Final = 2000
 """Characters of a line; a pipe takes a line of this length as a whole or not at all."""
+MAX_TRACEBACK: Final = 100
+"""Lines of a traceback, which debug level adds."""
 MAX_HELD: Final = 200
 """Lines held back while the dashboard has the terminal."""
 
@@ -95,6 +98,8 @@ class _Handler(logging.Handler):
             self._lost = 0
         else:
             self._lost += 1
+        for line in _traceback(record):
+            self._write(record, line)
 
     def report_repeats(self, *, every_kind: bool = False) -> None:
         self.acquire()
@@ -109,6 +114,15 @@ class _Handler(logging.Handler):
         if isinstance(self._write, _HeldLines):
             self._write.write()
         super().close()
+
+
+def _traceback(record: logging.LogRecord) -> list[str]:
+    """Return the lines of a record's traceback, each short enough for one line of the log."""
+    if not record.exc_info or record.levelno > logging.DEBUG:
+        return []
+    text = "".join(traceback.format_exception(*record.exc_info))
+    return ["".join(c if c.isprintable() else "\ufffd" for c in redact(line))[:MAX_LINE]
+            for line in text.splitlines()[-MAX_TRACEBACK:]]  # fmt: skip
 
 
 class _HeldLines:

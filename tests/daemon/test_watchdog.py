@@ -28,7 +28,7 @@ from streamgenre.inference.models import load_model
 from streamgenre.system.notify import Notifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from streamgenre.inference.models import Model
@@ -201,8 +201,10 @@ class Tap(MemorySource):
 
 
 @contextmanager
-def engine_under(manager: Manager, model: Model, *sources: Tap) -> Iterator[None]:
-    watchdog = Watchdog(Notifier(manager.address, manager.watchdog_s), HOP_S)
+def engine_under(
+    manager: Manager, model: Model, *sources: Tap, stuck: Collection[str] = ()
+) -> Iterator[None]:
+    watchdog = Watchdog(Notifier(manager.address, manager.watchdog_s), HOP_S, lambda: stuck)
     engine = Engine(watchdog.take, EngineSettings(hop_s=HOP_S), on_turn=watchdog.turn)
     for source in sources:
         engine.add(source.name, source, model)
@@ -237,23 +239,41 @@ def test_a_hung_engine_sends_no_watchdog_signal(
         assert manager.wait_for(WATCHDOG="1")
 
 
-def test_one_stalled_station_of_several_stops_the_watchdog_signal(
+def test_one_stalled_station_never_restarts_the_others_but_all_together_do(
     manager: Manager, stateful_folder: Path
 ) -> None:
     kitchen, cellar = Tap("kitchen"), Tap("cellar")
     with engine_under(manager, load_model(str(stateful_folder), trusted=True), kitchen, cellar):
         assert manager.wait_for_status("2 stations live; last update").feeds
         cellar.running.clear()
-        assert not manager.wait_for_status("cellar is live but brings no updates").feeds
-        cellar.running.set()
+        assert manager.wait_for_status("cellar is live but brings no updates").feeds
+        assert all(message.feeds for message in manager.listen(2 * 1.6))
+        kitchen.running.clear()
+        assert not manager.wait_for_status("kitchen is live but brings no updates").feeds
+        assert not any(message.feeds for message in manager.listen(1.6))
+        kitchen.running.set()
         assert manager.wait_for(WATCHDOG="1")
         # A source known to be lost is not a reason for a restart, however long it takes.
-        cellar.running.clear()
         cellar.set_state("lost", "unplugged")
         manager.wait_for_status("1 station live, 1 lost")
         heard = list(manager.listen(2 * 1.6))
         assert len(heard) >= 4
         assert all(message.feeds for message in heard)
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_source_that_cannot_be_opened_anew_restarts_a_daemon_without_others(
+    *, works: bool, manager: Manager, stateful_folder: Path
+) -> None:
+    """Its reads hang, and the engine has given up: only a restart can end them."""
+    kitchen, cellar = Tap("kitchen"), Tap("cellar")
+    cellar.set_state("lost", "its reads hang")
+    if not works:
+        kitchen.set_state("lost", "unplugged")
+    stations = kitchen, cellar
+    with engine_under(manager, load_model(str(stateful_folder)), *stations, stuck=["cellar"]):
+        manager.wait_for_status("1 lost" if works else "2 lost")
+        assert {message.feeds for message in manager.listen(1.6)} == {works}
 
 
 def test_silence_and_noise_count_as_alive(manager: Manager, stateful_folder: Path) -> None:

@@ -103,6 +103,12 @@ class RadioSource(Source):
         require_supported(self._url)
         self._thread.start()
 
+    def interrupt(self) -> None:
+        """See :meth:`Source.interrupt`; FFmpeg's own connections cannot be interrupted."""
+        response = self._response
+        if response is not None:
+            response.abort()
+
     def stop(self) -> None:
         """See :meth:`Source.stop`."""
         self._stop.set()
