@@ -47,9 +47,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the longest files: several run in parallel, and none should be left at the end."""
     items.sort(key=lambda item: item.path.parent.name not in LONG)
-    for item in items:
-        if item.path.parent.name == "train":  # they train: the duration depends on the machine
-            item.add_marker(pytest.mark.timeout(600))
 
 
 @pytest.fixture(autouse=True, scope="session")

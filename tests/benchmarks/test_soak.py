@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from benchmarks.soak import problems, soak
 from streamgenre.inference.models import load_model
 
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 BUSY = 5.0
 
 
-@pytest.mark.timeout(300)
 def test_hours_with_failures_leak_nothing(tmp_path: Path, stateful_folder: Path) -> None:
     result = soak(
         tmp_path, load_model(str(stateful_folder), trusted=True), hours=0.5, seed=3, measure_s=100

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ANY = "tcp://127.0.0.1:*"
-PATIENCE = 2.5
 """Longer than the daemon's handshake interval: a client not accepted by then is rejected."""
 
 
@@ -132,7 +131,7 @@ def test_allow_takes_effect_without_any_restart(ring: KeyRing) -> None:
     ):
         assert subscriber.receive(2.5) is None
         allow(ring.daemon, "mallory", ring.mallory.public.decode())
-        assert subscriber.receive(10) is not None
+        assert subscriber.receive(60) is not None
 
 
 def test_allow_does_not_disturb_other_clients(ring: KeyRing) -> None:
@@ -158,21 +157,18 @@ def test_revoke_closes_an_open_connection_and_keeps_the_others(ring: KeyRing) ->
         Subscriber(endpoint, server_key=ring.server_key, keys=ring.mallory) as revoked,
         Subscriber(endpoint, server_key=ring.server_key, keys=ring.alice) as spared,
     ):
-        assert revoked.receive(10) is not None
-        assert spared.receive(10) is not None
+        assert revoked.receive(60) is not None
+        assert spared.receive(60) is not None
         revoke(ring.daemon, "mallory")
-        time.sleep(1.5)  # in effect within a second
-        while revoked.receive(0) is not None:
-            pass  # what had arrived before
-        assert revoked.receive(PATIENCE) is None
+        until(lambda: revoked.link.state == "lost", pump=lambda: revoked.receive(0.1))
+        assert revoked.receive(2.5) is None
         assert revoked.link.state == "lost"
-        ends = time.monotonic() + 1
-        while time.monotonic() < ends:
-            assert spared.receive(2) is not None
+        for _ in range(20):
+            assert spared.receive(60) is not None
         assert spared.missed == 0
         assert spared.link.state == "live"
         allow(ring.daemon, "mallory", ring.mallory.public.decode())
-        assert revoked.receive(10) is not None
+        assert revoked.receive(60) is not None
 
 
 @pytest.mark.parametrize("dropped", [True, False])
@@ -192,7 +188,9 @@ def test_a_revoked_client_that_subscribes_later_gets_no_data(
             if not dropped:  # as in the moment before its connection is dropped
                 monkeypatch.setattr(publisher._connections, "drop_disallowed", lambda allows: None)
             revoke(ring.daemon, "alice")
-            time.sleep(1.2)
+            name = f"1 {ring.alice.public.decode()}"
+            until(lambda: not publisher._auth.allows(name))
+            time.sleep(0.2)
             idle.subscribe("")
             made_up = SampleStation()
             for _ in range(10):
@@ -262,6 +260,6 @@ def test_the_commands_work_across_two_machines(
         assert plain.stdout == ""
         assert "--server-key" in plain.stderr
         daemon.terminate()
-        assert daemon.wait(10) == 0
+        assert daemon.wait(60) == 0
         assert daemon.stderr is not None
         assert daemon.stderr.read() == ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -76,7 +75,7 @@ def test_a_request_from_any_client_is_answered_with_its_id(echo: ControlSocket) 
         rep.connect(echo.endpoint)
         for _ in range(3):
             rep.send(text)
-            assert rep.poll(3000)
+            assert rep.poll(60_000)
             assert json.loads(rep.recv()) == wanted
 
 
@@ -118,7 +117,7 @@ def test_too_many_requests_at_once_are_asked_to_retry(echo: ControlSocket) -> No
             socket.send(json.dumps({"request": "never", "id": n}).encode())
         codes = []
         for _ in range(MAX_PENDING + 5):
-            assert socket.poll(3000)
+            assert socket.poll(60_000)
             codes.append(json.loads(socket.recv())["error"]["code"])
     assert (codes.count("busy"), codes.count("timeout")) == (5, MAX_PENDING)
 
@@ -193,7 +192,7 @@ def test_the_model_can_be_changed_while_running(
     daemon: tuple[str, MemorySource, list[AnyEvent]],
 ) -> None:
     endpoint, source, events = daemon
-    answer = request(endpoint, {"request": "model", "model": "cnn"}, timeout=20)
+    answer = request(endpoint, {"request": "model", "model": "cnn"}, timeout=60)
     assert answer == {"ok": True, "result": None}
     source.feed([music(5, seed=1, rate=16_000)])
     before = len(events)
@@ -254,13 +253,18 @@ def test_the_control_socket_uses_the_keys_of_the_bus(tmp_path: Path) -> None:
             keys(ring.alice)(socket)
             socket.connect(control.endpoint)
             socket.send(b'{"request": "x"}')
-            assert socket.poll(5000)
+            assert socket.poll(60_000)
             assert json.loads(socket.recv())["ok"]
             revoke(ring.daemon, "alice")
-            time.sleep(1.2)
-            socket.send(b'{"request": "x"}')
-            assert socket.poll(5000)
-            assert json.loads(socket.recv())["error"]["code"] == "refused"
+
+            def answer() -> dict[str, Any]:
+                socket.send(b'{"request": "x"}')
+                assert socket.poll(60_000)
+                answered: dict[str, Any] = json.loads(socket.recv())
+                return answered
+
+            refused = until(lambda: next((a for a in [answer()] if not a["ok"]), None))
+            assert refused["error"]["code"] == "refused"
         publisher.send(SampleStation().update())
 
 
@@ -292,7 +296,7 @@ def test_the_commands_work(stateful_folder: Path, tmp_path: Path) -> None:
             assert word in done.stderr
             assert "Traceback" not in done.stderr
         daemon.terminate()
-        assert daemon.wait(10) == 0
+        assert daemon.wait(60) == 0
     gone = streamgenre(*ask, "status", "--timeout", "1")
     assert gone.returncode == 1
     assert "no answer" in gone.stderr

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 import zmq
-from support.live import bus, end, spawn_bus, until
+from support.live import PATIENCE_S, bus, end, spawn_bus, until
 from support.sample_events import SampleStation
 
 from streamgenre import Subscriber
@@ -42,7 +42,7 @@ def address(endpoint: str) -> tuple[str, int]:
 
 def raw_subscriber(endpoint: str) -> sockets.socket:
     """A hand-written subscriber: it subscribes to everything and then misbehaves."""
-    raw = sockets.create_connection(address(endpoint), timeout=10)
+    raw = sockets.create_connection(address(endpoint), timeout=60)
     raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
     raw.sendall(GREETING)
     got = b""
@@ -56,9 +56,9 @@ def raw_subscriber(endpoint: str) -> sockets.socket:
 
 
 def is_ended(raw: sockets.socket) -> bool:
-    """Return whether a connection is closed at once."""
-    raw.settimeout(2)
-    ends = time.monotonic() + 4
+    """Return whether a connection is closed, whatever was sent before."""
+    raw.settimeout(PATIENCE_S)
+    ends = time.monotonic() + PATIENCE_S
     try:
         while raw.recv(4096):
             if time.monotonic() > ends:
@@ -80,13 +80,13 @@ def subscription(topic: bytes) -> bytes:
 def serves(endpoint: str) -> None:
     """Return whether a well-behaved subscriber gets all events of a minute."""
     with Subscriber(endpoint, types=["update"]) as subscriber:
-        events = [subscriber.receive(10) for _ in range(40)]
+        events = [subscriber.receive(60) for _ in range(40)]
         assert all(events)
         assert subscriber.missed == 0
 
 
 def wait_idle(publisher: Publisher) -> None:
-    until(lambda: not publisher._queue, 30)
+    until(lambda: not publisher._queue)
 
 
 def test_a_subscriber_that_never_reads_is_detected_counted_and_bounded(
@@ -96,14 +96,14 @@ def test_a_subscriber_that_never_reads_is_detected_counted_and_bounded(
     with raw_subscriber(publisher.endpoint), Subscriber(publisher.endpoint) as kind:
         until(lambda: publisher.stats.subscribers == 2)
         publisher.send(made_up.update())
-        assert kind.receive(5) is not None
+        assert kind.receive(60) is not None
         assert publisher.stats.events_dropped == 0
         before = psutil.Process().memory_info().rss
         received = 0
         for _ in range(60):  # 18,000 events, 15 MB: no queue has room for them
             for _ in range(300):
                 publisher.send(made_up.update())
-            while received < publisher_sent(made_up) and kind.receive(5) is not None:
+            while received < publisher_sent(made_up) and kind.receive(60) is not None:
                 received += 1
         assert kind.missed == 0  # a subscriber that does not read costs others nothing
         until(lambda: publisher.stats.subscribers_slow == 1)
@@ -144,10 +144,10 @@ def test_a_slow_reader_knows_what_it_missed_in_a_simulated_hour(publisher: Publi
             for _ in range(60):
                 publisher.send(made_up.update())
             wait_idle(publisher)
-            if slow.receive(5) is not None:
+            if slow.receive(60) is not None:
                 read += 1
             assert minute < 59 or read == 60
-        while slow.receive(1) is not None:
+        while read + slow.missed < 3600 and slow.receive(60) is not None:
             read += 1
         assert read + slow.missed == 3600
 
@@ -165,7 +165,7 @@ def test_a_reader_that_overflows_counts_every_missing_event(publisher: Publisher
         while slow.receive(1) is not None:
             read += 1
         publisher.send(made_up.update())
-        while slow.receive(1) is not None:
+        while read + slow.missed < 100_001 and slow.receive(60) is not None:
             read += 1
         assert slow.missed > 0
         assert read + slow.missed == 100_001
@@ -202,10 +202,10 @@ def test_a_thousand_subscribers_are_served() -> None:
                 seen = [0]
 
                 def look() -> None:
-                    event = subscriber.receive(5)
+                    event = subscriber.receive(60)
                     seen[0] = max(seen[0], getattr(event, "subscribers", 0))
 
-                until(lambda: seen[0] >= 1000, 20, pump=look)
+                until(lambda: seen[0] >= 1000, pump=look)
             serves(endpoint)
         finally:
             for process in crowd:
@@ -218,7 +218,7 @@ def test_a_flood_of_connections_and_broken_handshakes_is_survived() -> None:
         daemon = psutil.Process(process.pid)
         serves(endpoint)
         with Subscriber(endpoint, types=["update"]) as witness:
-            assert witness.receive(10) is not None
+            assert witness.receive(60) is not None
             before, files = daemon.memory_info().rss, daemon.num_fds()
             greetings = (
                 b"",
@@ -234,7 +234,7 @@ def test_a_flood_of_connections_and_broken_handshakes_is_survived() -> None:
             )
             held = []
             for n in range(1500):
-                raw = sockets.create_connection(address(endpoint), timeout=10)
+                raw = sockets.create_connection(address(endpoint), timeout=60)
                 raw.sendall(greetings[n % len(greetings)])
                 if n % 3:
                     raw.close()
@@ -243,7 +243,7 @@ def test_a_flood_of_connections_and_broken_handshakes_is_survived() -> None:
                 if n % 100 == 0:
                     while witness.receive(0) is not None:
                         pass
-            until(lambda: daemon.num_fds() <= files + 8, 20, pump=lambda: witness.receive(0.1))
+            until(lambda: daemon.num_fds() <= files + 8, pump=lambda: witness.receive(0.1))
             assert daemon.memory_info().rss - before < 30e6
             for raw in held:
                 raw.close()
@@ -251,7 +251,7 @@ def test_a_flood_of_connections_and_broken_handshakes_is_survived() -> None:
             assert witness.link.state == "live"
         serves(endpoint)
         with Subscriber(endpoint, types=["status"]) as subscriber:
-            status = subscriber.receive(10)
+            status = subscriber.receive(60)
             assert getattr(status, "connections_refused", 0) > 500
     finally:
         end(process)
@@ -281,7 +281,7 @@ def test_a_client_that_keeps_subscribing_is_dropped(publisher: Publisher) -> Non
     made_up = SampleStation()
     with Subscriber(publisher.endpoint) as subscriber:
         publisher.send(made_up.update())
-        assert subscriber.receive(5) is not None
+        assert subscriber.receive(60) is not None
 
 
 class FakeFrame:
@@ -336,8 +336,8 @@ def test_a_sleeping_reader_keeps_its_connection_and_its_process(publisher: Publi
     code = (
         "import sys, time\nfrom streamgenre import Subscriber\n"
         "with Subscriber(sys.argv[1]) as s:\n"
-        "    s.receive(20)\n    print('in', flush=True)\n    sys.stdin.readline()\n"
-        "    n = 1\n    while s.receive(2) is not None: n += 1\n"
+        "    s.receive(60)\n    print('in', flush=True)\n    sys.stdin.readline()\n"
+        f"    n = 1\n    while n <= {SEND_QUEUE} and s.receive(60) is not None: n += 1\n"
         "    print(n, s._links.losses, flush=True)"
     )
     reader = subprocess.Popen(
@@ -352,7 +352,7 @@ def test_a_sleeping_reader_keeps_its_connection_and_its_process(publisher: Publi
         publisher.send(made_up.update())
         assert reader.stdout is not None
         assert reader.stdout.readline() == "in\n"
-        until(lambda: _filled(publisher, made_up), 30)
+        until(lambda: _filled(publisher, made_up))
         time.sleep(10)
         assert publisher.stats.subscribers == 1
         out, _ = reader.communicate("\n", timeout=60)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zmq
+from support.live import until
 
 from streamgenre import Subscriber
 from streamgenre.bus.publisher import Publisher, check_endpoint
@@ -54,13 +55,14 @@ def _sub_socket() -> zmq.Socket[bytes]:
     return socket
 
 
-def settle() -> None:
-    time.sleep(0.2)  # subscriptions travel; PUB drops what is sent before they arrive
+def settle(publisher: Publisher) -> None:
+    """Wait for the subscription: PUB drops what is sent before it arrives."""
+    until(lambda: publisher.stats.subscribers == 1)
 
 
 def test_sent_events_arrive_typed() -> None:
-    with Publisher(ANY) as publisher, Subscriber(publisher.endpoint, timeout=2) as subscriber:
-        settle()
+    with Publisher(ANY) as publisher, Subscriber(publisher.endpoint, timeout=60) as subscriber:
+        settle(publisher)
         sent = update("küche/ü", 0)
         publisher.send(sent)
         assert next(iter(subscriber)) == sent
@@ -70,9 +72,9 @@ def test_the_wire_is_topic_and_json() -> None:
     with Publisher(ANY) as publisher, _sub_socket() as socket:
         socket.connect(publisher.endpoint)
         socket.subscribe(b"update/kitchen")
-        settle()
+        settle(publisher)
         publisher.send(update("kitchen", 7))
-        assert socket.poll(2000)
+        assert socket.poll(60_000)
         topic, body = socket.recv_multipart()
     assert topic == b"update/kitchen"
     decoded = json.loads(body)
@@ -83,47 +85,46 @@ def test_filters_match_whole_names_and_types() -> None:
     with (
         Publisher(ANY) as publisher,
         Subscriber(
-            publisher.endpoint, types=["update"], stations=["rock"], timeout=0.5
+            publisher.endpoint, types=["update"], stations=["rock"], timeout=60
         ) as subscriber,
     ):
-        settle()
-        for station in ("rock-antenne", "rock", "jazz"):
-            publisher.send(update(station, 0))
-            publisher.send(gap(station, 0))
-        assert [(e.TYPE, e.station) for e in subscriber] == [("update", "rock")]
+        settle(publisher)
+        for seq, station in enumerate(("rock-antenne", "rock", "jazz", "rock")):
+            publisher.send(gap(station, seq))
+            publisher.send(update(station, seq))
+        received = [subscriber.receive(60) for _ in range(2)]
+        assert [(e.TYPE, e.station) for e in received if e] == [("update", "rock")] * 2
 
 
 def test_holes_are_counted_only_within_a_session() -> None:
-    with Publisher(ANY) as publisher, Subscriber(publisher.endpoint, timeout=0.5) as subscriber:
-        settle()
+    with Publisher(ANY) as publisher, Subscriber(publisher.endpoint, timeout=60) as subscriber:
+        settle(publisher)
         for seq in (5, 6, 9):
             publisher.send(update("a", seq))
         publisher.send(update("a", 0, session="after a restart"))
         publisher.send(update("a", 1, session="after a restart"))
-        assert len(list(subscriber)) == 5
+        assert all(subscriber.receive(60) is not None for _ in range(5))
         assert subscriber.missed == 2
 
 
 def test_a_subscriber_that_never_reads_costs_nothing() -> None:
     with Publisher(ANY) as publisher, Subscriber(publisher.endpoint):
-        settle()
-        started = time.monotonic()
+        settle(publisher)
         for seq in range(30_000):
-            publisher.send(update("a", seq))
-        assert time.monotonic() - started < 30  # it did not block for ever
+            publisher.send(update("a", seq))  # does not block
 
 
 def test_a_subscriber_survives_a_restart_of_the_daemon() -> None:
     first = Publisher(ANY)
     endpoint = first.endpoint
-    with Subscriber(endpoint, timeout=5) as subscriber:
-        settle()
+    with Subscriber(endpoint, timeout=60) as subscriber:
+        settle(first)
         first.send(update("a", 0))
         assert next(iter(subscriber)).seq == 0
         first.close()
         time.sleep(0.2)
         with Publisher(endpoint) as second:
-            for seq in range(100):
+            for seq in range(600):
                 second.send(update("a", seq, session="second"))
                 event = subscriber.receive(timeout=0.1)
                 if event is not None:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is no
 
 FEEDER = Path(__file__).parents[1] / "support" / "dashboard_feeder.py"
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Terminal:
@@ -46,7 +46,7 @@ class Terminal:
     def tmux(self, *arguments: str) -> str:
         done = subprocess.run(
             ["tmux", "-L", self._server, *arguments],
-            check=True, capture_output=True, text=True, env=self._environment, timeout=10,
+            check=True, capture_output=True, text=True, env=self._environment, timeout=60,
         )  # fmt: skip
         return done.stdout.rstrip("\n")
 

@@ -121,7 +121,7 @@ def test_a_daemon_that_answers_is_recognised(stateful_folder: Path, tmp_path: Pa
     flags = ("--config", config, "--model", stateful_folder, "--no-history", "-q")
     with start("listen", *flags) as daemon:
         with Subscriber(endpoint, types=["status"]) as subscriber:
-            assert subscriber.receive(timeout=20) is not None
+            assert subscriber.receive(timeout=60) is not None
         results = found(streamgenre("doctor", "--config", config, "--json").stdout)
         daemon.kill()
     assert results["publish"]["verdict"] == "ok"
@@ -243,7 +243,7 @@ def test_a_bundle_contains_no_secrets(
         with Subscriber(endpoint, types=["source"]) as subscriber:
             stations: set[str] = set()
             while stations != {"a", "b"}:
-                event = subscriber.receive(timeout=20)
+                event = subscriber.receive(timeout=60)
                 assert event is not None
                 stations.add(event.station)
         done = streamgenre("doctor", "--config", config, "--bundle", bundle)

@@ -179,8 +179,9 @@ def test_a_burst_lasts_as_long_as_its_audio(stateful_folder: Path) -> None:
     source.feed([music(8, rate=RATE)[at : at + RATE // 4] for at in range(0, 8 * RATE, RATE // 4)])
     before = time.time()
     segments = [e for e in run(stateful_folder, source.end()) if isinstance(e, Segment)]
+    after = time.time()
     assert sum(e.end - e.start for e in segments) == pytest.approx(8, abs=0.1)
-    assert segments[0].start_time == pytest.approx(before - 8, abs=2)
+    assert before - 10 < segments[0].start_time < after - 6
     for segment in segments:
         lasted = segment.time - segment.start_time
         assert lasted == pytest.approx(segment.end - segment.start, abs=0.01)

@@ -87,7 +87,6 @@ def killed_run(path: Path, number: int, start: float, seconds: float) -> list[tu
     return found
 
 
-@pytest.mark.timeout(170)
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_two_hundred_kills_lose_no_committed_row(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
@@ -100,7 +99,7 @@ def test_two_hundred_kills_lose_no_committed_row(tmp_path: Path) -> None:
         seconds = rng.uniform(0.005, longest)
         reported = killed_run(path, number, start, seconds)
         if not reported and seconds > longest / 2:
-            longest = min(1.2 * longest, 0.7)
+            longest = min(1.2 * longest, 5.0)
         if not path.exists():
             continue
         if reported:
@@ -149,10 +148,11 @@ def test_a_killed_daemon_loses_no_more_than_a_flush(tmp_path: Path) -> None:
             time.sleep(0.01)
         os._exit(1)
     os.close(write)
-    time.sleep(1.7)
+    data = b""
+    while len(data) < 60 * 8:  # 0.6 s of stream time, two flushes
+        data += os.read(read, 8)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    data = b""
     while part := os.read(read, 1 << 16):
         data += part
     os.close(read)

@@ -77,7 +77,7 @@ def test_a_lost_source_is_not_considered_silent(stateful_folder: Path) -> None:
     engine = Engine(events.append, EngineSettings(dead_air_s=5, reset_gap_s=0.3))
     source = MemorySource().feed([silence(7)])
     engine.add(source.name, source, load_model(str(stateful_folder), trusted=True))
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 60
 
     def stopping() -> bool:
         if dead_air(events) and source.state == "live":

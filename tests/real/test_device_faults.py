@@ -69,7 +69,7 @@ class Running:
                 count = len(self.of(station, Update))
                 until(lambda s=station, n=count: len(self.of(s, Update)) > n + 1, 60)  # type: ignore[misc]
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
     def check_books(self, station: str) -> dict[str, int]:
@@ -118,7 +118,6 @@ def running(
             server.stop()
 
 
-@pytest.mark.timeout(180)
 def test_a_card_unplugged_twenty_times_costs_the_other_station_nothing(running: Running) -> None:
     away_s = 0.0
     for turn in range(20):
@@ -144,7 +143,6 @@ def test_a_card_unplugged_twenty_times_costs_the_other_station_nothing(running: 
     assert [p for p in process.children() if "device/helper.py" in " ".join(p.cmdline())] == []
 
 
-@pytest.mark.timeout(120)
 def test_a_killed_sound_server_is_waited_for(running: Running) -> None:
     running.left.kill()
     running.wait("left", "lost")
@@ -156,26 +154,26 @@ def test_a_killed_sound_server_is_waited_for(running: Running) -> None:
     assert running.check_books("right") == {}
 
 
-@pytest.mark.timeout(120)
 def test_a_stalled_helper_loses_only_what_is_reported(running: Running) -> None:
     """As when the whole machine stalls: nothing reads the card, and the loss is not reported."""
     helpers = [
         p for p in psutil.Process().children() if "device/helper.py" in " ".join(p.cmdline())
     ]
     assert len(helpers) == 2
+    began = time.monotonic()
     for helper in helpers:
         helper.send_signal(signal.SIGSTOP)
     time.sleep(1.2)
     for helper in helpers:
         helper.send_signal(signal.SIGCONT)
+    stopped_s = time.monotonic() - began
     time.sleep(1.5)  # an unreported loss is counted after a second
     running.end()
     for station in ("left", "right"):
         lost = running.check_books(station)
-        assert sum(lost.values()) / RATE <= 1.7
+        assert sum(lost.values()) / RATE <= stopped_s + 0.5
 
 
-@pytest.mark.timeout(120)
 def test_a_stopped_daemon_reports_the_audio_it_missed(sound_server: SoundServer) -> None:
     stopped_s = 8.0
     heard: TimedEvents = []
@@ -184,12 +182,14 @@ def test_a_stopped_daemon_reports_the_audio_it_missed(sound_server: SoundServer)
         collect(daemon, heard)
         wait_for(heard, 60, type="update", seq=2)
         daemon.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
         time.sleep(stopped_s)
         daemon.send_signal(signal.SIGCONT)
+        stopped_s = time.monotonic() - began
         gap = wait_for(heard, 60, type="gap")
         until(lambda: heard[-1][1]["stream_time"] > gap["stream_time"] + 3, 60)
         daemon.terminate()
-        assert daemon.wait(5) == 0
+        assert daemon.wait(60) == 0
     events = [e for _, e in heard]
     assert [e["state"] for e in events if e["type"] == "source"] == ["live", "ended"]
     gaps = [e for e in events if e["type"] == "gap"]
@@ -205,7 +205,6 @@ def test_a_stopped_daemon_reports_the_audio_it_missed(sound_server: SoundServer)
     assert clock_error_s(updates) < 0.5
 
 
-@pytest.mark.timeout(180)
 def test_a_change_of_the_system_clock_is_followed(tmp_path: Path) -> None:
     """By an hour, and back: as at boot without a clock battery, or by mistake."""
     shift = tmp_path / "shift"
@@ -223,7 +222,7 @@ def test_a_change_of_the_system_clock_is_followed(tmp_path: Path) -> None:
             draft.rename(shift)
         wait_for(heard, 60, type="update", seq=9)
         daemon.terminate()
-        assert daemon.wait(5) == 0
+        assert daemon.wait(60) == 0
     updates = [(at, e) for at, e in heard if e["type"] == "update"]
     ahead = [e["time"] - at for at, e in updates]
     for first, last, hours in ((0, 3, 0), (4, 7, 1), (8, 10, 0)):

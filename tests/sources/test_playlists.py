@@ -188,9 +188,10 @@ def test_a_loop_without_playable_files_waits_and_recovers(
     until(lambda: source.state == "live")
     (tmp_path / "disk").rename(tmp_path / "away")
     until(lambda: source.state == "lost")
-    before = rounds
-    time.sleep(1)
-    assert 1 <= rounds - before <= 6
+    before, began = rounds, time.monotonic()
+    until(lambda: rounds > before + 1)
+    time.sleep(0.5)
+    assert rounds - before <= 2 + (time.monotonic() - began) / 0.16  # the shortest pause
     (tmp_path / "away").rename(tmp_path / "disk")
     until(lambda: source.state == "live")
     assert "can be played now" in str(source.state_changes)
@@ -331,7 +332,7 @@ def test_a_local_list_of_stations_is_a_radio_input(tmp_path: Path) -> None:
 
 def test_huge_lists_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing_module, "MAX_ENTRIES", 1000)
-    began = time.monotonic()
+    began = time.process_time()
     line = tmp_path / "line.m3u"
     with line.open("wb") as file:
         file.truncate(1 << 30)  # 1 GB of zeros in one line, without the disk for it
@@ -345,7 +346,7 @@ def test_huge_lists_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (tmp_path / f"{depth}.m3u").write_text(f"{depth + 1}.m3u\n" * 10)
     (tmp_path / "6.m3u").write_text("x.wav\n" * 10)
     assert list_files(tmp_path / "0.m3u").looked_at <= 1010
-    assert time.monotonic() - began < 60
+    assert time.process_time() - began < 60  # seconds of this process, however busy the machine
 
 
 @pytest.mark.parametrize(
@@ -353,11 +354,11 @@ def test_huge_lists_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 )
 def test_reading_time_is_proportional_to_the_text(piece: str) -> None:
     for text in (piece, "<" + piece, "[playlist]\n" + piece):
-        began = time.monotonic()
+        began = time.process_time()
         with suppress(InputError):  # too many lines
             for _ in entries(text * (MAX_BYTES // 8 // len(text))):
                 pass
-        assert time.monotonic() - began < 20  # a quadratic reader takes hours
+        assert time.process_time() - began < 20  # a quadratic reader takes hours
 
 
 PIECES = (

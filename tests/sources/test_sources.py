@@ -70,8 +70,7 @@ def test_a_long_file_waits_for_room_in_the_ring(tmp_path: Path) -> None:
     source = open_file(path, pace="fast")
     source.start()
     assert source.ring is not None
-    time.sleep(0.3)
-    assert source.ring.free == 0
+    until(lambda: source.ring is not None and source.ring.free == 0)
     assert source.ring.lost == 0
     source.stop()
 
@@ -80,7 +79,7 @@ def test_real_pace_takes_real_time(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav", music(1.0, rate=8_000), 8_000)
     started = time.monotonic()
     play(open_file(path, pace="real"))
-    assert 0.95 <= time.monotonic() - started < 5
+    assert time.monotonic() - started >= 0.95
 
 
 @pytest.mark.parametrize("suffix", ["mp3", "ogg", "flac", "m4a", "opus"])

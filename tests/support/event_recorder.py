@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.live import PATIENCE_S
 
 if TYPE_CHECKING:
     import subprocess
@@ -29,7 +30,8 @@ def collect(process: subprocess.Popen[str], into: TimedEvents) -> threading.Thre
 
 
 def wait_for(heard: TimedEvents, seconds: float, **wanted: object) -> dict[str, Any]:
-    """Wait for an event with these values and return it."""
+    """Wait for an event with these values, for a minute or longer, and return it."""
+    seconds = max(seconds, PATIENCE_S)
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         for _, event in list(heard):

@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -20,14 +20,21 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 
-# A prompt exit takes less than this even on a busy machine; a hang lasts far longer.
-PROMPT_S = 6.0
+PATIENCE_S: Final = 60.0
+"""How long to wait for what must come about. No verdict depends on how busy the machine is."""
 
 
 def until(
-    condition: Callable[[], Any], seconds: float = 10, *, pump: Callable[[], object] | None = None
+    condition: Callable[[], Any],
+    seconds: float = PATIENCE_S,
+    *,
+    pump: Callable[[], object] | None = None,
 ) -> Any:
-    """Wait until a condition is true and return its value; ``pump`` is called meanwhile."""
+    """Wait until a condition is true and return its value; ``pump`` is called meanwhile.
+
+    A shorter limit than ``PATIENCE_S`` is raised to it: only a failure takes as long.
+    """
+    seconds = max(seconds, PATIENCE_S)
     ends = time.monotonic() + seconds
     while True:
         if pump is not None:

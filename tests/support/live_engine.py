@@ -42,7 +42,7 @@ class LiveEngine:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
     def of(self, station: str, kind: str) -> list[tuple[float, dict[str, Any]]]:
@@ -62,6 +62,6 @@ class LiveEngine:
         updates = self.of(station, "update")
         assert len(updates) > 2
         assert [e["stream_time"] for _, e in updates] == [n + 1.0 for n in range(len(updates))]
-        assert self.of(station, "gap") == []
+        assert self.of(station, "gap") == [], self.of(station, "source")
         late = [at - e["time"] for at, e in updates]
-        assert max(late[2:]) - min(late[2:]) < 8  # a station that blocks would cost 20 s
+        assert max(late[2:]) - min(late[2:]) < 30  # a station that blocks would cost minutes

@@ -70,10 +70,10 @@ class Icecast:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        ends = time.monotonic() + 10
+        ends = time.monotonic() + 60
         while True:
             try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                socket.create_connection(("127.0.0.1", self.port), timeout=10).close()
                 return
             except OSError:
                 assert time.monotonic() < ends, "Icecast does not start"
@@ -99,10 +99,10 @@ class Icecast:
             f"icecast://source:{PASSWORD}@127.0.0.1:{self.port}/{mount}",
         ]
         feeder = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        ends = time.monotonic() + 30
+        ends = time.monotonic() + 60
         while True:
             try:
-                urllib.request.urlopen(self.url(mount), timeout=2).close()
+                urllib.request.urlopen(self.url(mount), timeout=10).close()
                 break
             except OSError:  # also URLError, and a connection that is reset
                 assert time.monotonic() < ends, f"no mount {mount}"
@@ -121,7 +121,7 @@ class Icecast:
         manager = urllib.request.HTTPPasswordMgrWithDefaultRealm()
         manager.add_password(None, self.url(""), "admin", PASSWORD)
         opener = urllib.request.build_opener(urllib.request.HTTPBasicAuthHandler(manager))
-        opener.open(request, timeout=5).close()
+        opener.open(request, timeout=60).close()
 
 
 class MisbehavingServer:

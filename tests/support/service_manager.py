@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from support.live import PATIENCE_S
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -66,14 +68,14 @@ class Manager:
                 self.heard.append(message)
                 yield message
 
-    def wait_for(self, seconds: float = 20, **wanted: str) -> Message:
+    def wait_for(self, seconds: float = PATIENCE_S, **wanted: str) -> Message:
         """Return the next message with these assignments."""
         for message in self.listen(seconds):
             if wanted.items() <= message.fields.items():
                 return message
         raise AssertionError(f"no {wanted} in {seconds} s; last were {self.heard[-5:]}")
 
-    def wait_for_status(self, text: str, seconds: float = 20) -> Message:
+    def wait_for_status(self, text: str, seconds: float = PATIENCE_S) -> Message:
         """Return the next message whose status contains a text."""
         for message in self.listen(seconds):
             if text in message.status:

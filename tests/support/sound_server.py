@@ -75,9 +75,9 @@ class SoundServer:
         return subprocess.Popen(["paplay", f"--device={SINK}", str(file)], env=self.environment)
 
     def _run(self, *command: str) -> None:
-        subprocess.run(command, env=self.environment, check=True, capture_output=True, timeout=20)
+        subprocess.run(command, env=self.environment, check=True, capture_output=True, timeout=60)
 
     def _try(self, *command: str) -> int:
         return subprocess.run(
-            command, env=self.environment, check=False, capture_output=True, timeout=20
+            command, env=self.environment, check=False, capture_output=True, timeout=60
         ).returncode

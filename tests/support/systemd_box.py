@@ -184,7 +184,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _booted(starter: subprocess.Popen[str]) -> Box:
-    ends = time.monotonic() + 30
+    ends = time.monotonic() + 90
     while time.monotonic() < ends:
         if starter.poll() is not None:
             assert starter.stdout is not None

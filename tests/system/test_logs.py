@@ -8,7 +8,6 @@ import socket
 import struct
 import sys
 import threading
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -90,11 +89,10 @@ def test_repetitions_are_counted_and_reported(pipe: Pipe) -> None:
 def test_the_count_is_reported_with_the_next_message_of_its_kind(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repeats, "WINDOW_S", 0.2)
     with logging_to(pipe):
         for _ in range(10):
             LOG.warning("lost")
-        time.sleep(0.25)
+        monkeypatch.setattr(repeats, "WINDOW_S", 0.0)
         LOG.warning("lost")
         assert pipe.lines()[-1] == "streamgenre: lost (and 5 more like it)"
     assert pipe.lines() == []
@@ -161,9 +159,7 @@ def test_a_storm_of_a_megabyte_a_second_costs_a_few_lines(
     engine = Engine(publish, EngineSettings(status_s=0.1))
     engine.add("storm", storm, load_model(str(stateful_folder), trusted=True))
     with logging_to(pipe):
-        began = time.monotonic()
-        engine.run(lambda: time.monotonic() - began > 2)
-    assert storm.sent > 100_000
+        engine.run(lambda: storm.sent > 400_000 and len(events) > 500)
     changes = [event for event in events if isinstance(event, SourceChange)]
     said = pipe.lines()
     assert len(changes) > 100
@@ -265,10 +261,10 @@ def test_under_systemd_without_its_journal_lines_have_levels(
         command = ("listen", "--input", "demo", "--pace", "fast", "--duration", "80", "-q")
         more = ("--model", stateful_folder, "--publish", free_endpoint())
         with start(*command, *more, env=variables, stderr=stream) as daemon:
-            assert daemon.wait(30) == 0
+            assert daemon.wait(60) == 0
         wrong = ["listen", "--input", "no/such.wav", "--publish", free_endpoint()]
         with start(*wrong, env=variables, stderr=stream) as daemon:
-            assert daemon.wait(30) == 1
+            assert daemon.wait(60) == 1
     said = log.read_text().splitlines()
     assert said[0].startswith("<6>demo: live")
     assert any(line.startswith("<4>demo: ") and "s lost" in line for line in said)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def heard(tmp_path_factory: pytest.TempPathFactory) -> embedded_corpus.EmbeddedCorpus:
-    folder = write_corpus(tmp_path_factory.mktemp("corpus"))
+    folder = write_corpus(tmp_path_factory.mktemp("corpus"), per_genre=4, seconds=(2.4, 6.0, 4.0))
     cache = tmp_path_factory.mktemp("cache")
     write_talk(folder)
     corpus = read_corpus(folder)
@@ -50,15 +50,15 @@ def test_programmes_keep_folds_apart(heard: embedded_corpus.EmbeddedCorpus) -> N
         1,
     ]
     for kind in (material_kinds.ALONE, material_kinds.ROOM):
-        assert set(heard.kinds[kind].clips) == set(range(18))
-        assert heard.kinds[kind].begins.sum() == 18
+        assert set(heard.kinds[kind].clips) == set(range(12))
+        assert heard.kinds[kind].begins.sum() == 12
     for kind in (material_kinds.LEVELS, 1):
-        assert heard.kinds[kind].begins.sum() == 3
+        assert heard.kinds[kind].begins.sum() == 2
     of_files = np.array([file.fold for file in heard.talk])
     for seconds in heard.of_talk:
         assert set(seconds.clips) == set(range(len(heard.talk)))
         assert (of_files[seconds.clips] == seconds.folds).all()
-    assert heard.seconds == pytest.approx(3 * (2.4 + 12 + 4 * 5), rel=0.03)
+    assert heard.seconds == pytest.approx(3 * (2.4 + 6 + 2 * 4), rel=0.03)
 
 
 def test_a_programme_comes_from_its_seed_and_from_the_cache(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_heads_classify_unseen_tones(heard: embedded_corpus.EmbeddedCorpus) -> N
             head_training.measure_fold(fitted, heard, fold, measured)
         figures = head_training.figures(measured, heard)
         assert figures["clip"]["accuracy"] > 0.6, name  # chance is 1/3
-        assert figures["clips"] == 18
+        assert figures["clips"] == 12
         assert set(figures["programmes"]) == {"levels", "augmented 1"}
         assert figures["noise"]["windows"] > 0
         assert 1 / len(GENRES) < figures["noise"]["likeliest"] < 1
@@ -218,7 +218,7 @@ def test_noise_without_music_is_given_no_genre(
     for weight in (0.0, 0.2):
         monkeypatch.setattr(head_training, "_STRAY", weight)
         head = head_training.fit(
-            heard, head_training.RECIPES["cnn"], lstm_memory.Settings(), (1, 2, 3)
+            heard, head_training.RECIPES["cnn"], lstm_memory.Settings(), (1, 2)
         ).window
         full = strays.embedding[strays.ages > 2.5]
         sure.append(float(softmax(head(full)).max(axis=1).mean()))

@@ -1,0 +1,21 @@
+"""Settings of the training tests: real trainings, as short as they can be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import support.train_tones  # noqa: F401 (sets the environment that Keras reads)
+
+from train.fitting import train_network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True, scope="session")
+def short_check() -> Iterator[None]:
+    """Compare Keras and ONNX on few frames: Keras computes its LSTM frame by frame here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train_network, "_CHECK_FRAMES", 80)
+        yield
