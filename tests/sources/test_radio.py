@@ -26,6 +26,7 @@ from streamgenre.audio.ring import Gap
 from streamgenre.config import StationSettings
 from streamgenre.errors import InputError, SettingsError
 from streamgenre.sources.backoff import Backoff
+from streamgenre.sources.charsets import TextDecoder
 from streamgenre.sources.factory import input_name, open_input
 from streamgenre.sources.playlist_formats import is_hls
 from streamgenre.sources.stream import radio
@@ -80,7 +81,7 @@ def test_audio_and_titles_are_separated_however_the_stream_is_split(
     assert heard == audio
     complete = len(audio) // interval
     assert found == [
-        ((number + 1) * interval, parse_title(block))
+        ((number + 1) * interval, parse_title(block, TextDecoder()))
         for number, block in enumerate(blocks[:complete])
     ]
 
@@ -112,11 +113,31 @@ def test_no_bytes_break_the_demuxer(data: bytes, interval: int) -> None:
             Title("Ча子 😀 - R&B &lt;", "Ча子 😀", "R&B &lt;"),
         ),
         (b"StreamUrl='http://x';", None),
+        (b"StreamUrl='x';StreamTitle='A - B';", Title("A - B", "A", "B")),
+        (b"streamtitle = 'A - B' ; streamurl=''", Title("A - B", "A", "B")),
+        (b"STREAMTITLE='A - B';", Title("A - B", "A", "B")),
+        (b"StreamTitle=A - B;", Title("A - B", "A", "B")),
+        (b"StreamTitle=A - B; C;StreamUrl=x;", Title("A - B; C", "A", "B; C")),
+        (b"StreamTitle=A - B", Title("A - B", "A", "B")),
+        (b"StreamTitle='A - B", Title("A - B", "A", "B")),
+        (b"StreamTitle='A - B;", Title("A - B", "A", "B")),
+        (b"StreamTitle='A - B'", Title("A - B", "A", "B")),
+        (b"StreamTitle='A - 'n'; B';StreamUrl='';", Title("A - 'n'; B", "A", "'n'; B")),
+        (b"StreamTitle='A - B's';;", Title("A - B's", "A", "B's")),
+        (b'StreamTitle="A - \'B\'";', Title("A - 'B'", "A", "'B'")),
+        (b"StreamTitle=;", Title("", None, None)),
+        (b"StreamTitle=", Title("", None, None)),
+        (b"StreamTitle", None),
+        (b"MyStreamTitle='x';", None),
+        ("StreamTitle='Björk - Jóga".encode()[:-1], Title("Björk - Jóg", "Björk", "Jóg")),
+        ("StreamTitle='Кино - Сказка".encode()[:-1], Title("Кино - Сказк", "Кино", "Сказк")),
+        ("StreamTitle='Кот - Дом".encode()[:-1] + b"';", Title("Кот - До", "Кот", "До")),
+        ("StreamTitle='Кино - Сон';".encode("cp1251"), Title("Кино - Сон", "Кино", "Сон")),
         (b"", None),
     ],
 )  # fmt: skip
 def test_titles_are_parsed(block: bytes, expected: Title | None) -> None:
-    assert parse_title(block) == expected
+    assert parse_title(block, TextDecoder()) == expected
 
 
 ENTITIES = st.builds("&#{};".format, st.integers(0, 0x110FFF)) | st.builds(
@@ -131,7 +152,7 @@ ENTITIES = st.builds("&#{};".format, st.integers(0, 0x110FFF)) | st.builds(
     )
 )
 def test_no_entity_yields_terminal_control_characters(pieces: list[str]) -> None:
-    title = parse_title(f"StreamTitle='{''.join(pieces)}';".encode())
+    title = parse_title(f"StreamTitle='{''.join(pieces)}';".encode(), TextDecoder())
     assert title is not None
     for text in (title.raw, title.artist or "", title.title or ""):
         assert not any(unicodedata.category(c)[0] == "C" or c in "\u2028\u2029" for c in text)

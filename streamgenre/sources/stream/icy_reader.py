@@ -14,6 +14,7 @@ from streamgenre.sources.ogg import OggChain
 from streamgenre.sources.stream.icy import MAX_INTERVAL, IcyDemuxer
 
 if TYPE_CHECKING:
+    from streamgenre.sources.charsets import TextDecoder
     from streamgenre.sources.stream.http import Response
     from streamgenre.sources.titles import Title
 
@@ -34,10 +35,16 @@ class IcyReader:
         server may send bytes without end that hold no audio.
     lock
         Held while the data is decoded.
+    decoder
+        Decodes the station's titles; None for one that recognises their charset.
     """
 
     def __init__(
-        self, response: Response, patience_s: float, lock: Participant | None = None
+        self,
+        response: Response,
+        patience_s: float,
+        lock: Participant | None = None,
+        decoder: TextDecoder | None = None,
     ) -> None:
         self._response = response
         self._lock = lock or Participant()
@@ -53,7 +60,9 @@ class IcyReader:
         self._titles: deque[tuple[int, Title]] = deque(maxlen=MAX_TITLES)
         value = response.headers.get("icy-metaint", "").strip() or "0"
         try:
-            self._demuxer = IcyDemuxer(int(value) if re.fullmatch("[0-9]{1,9}", value) else -1)
+            self._demuxer = IcyDemuxer(
+                int(value) if re.fullmatch("[0-9]{1,9}", value) else -1, decoder
+            )
         except ValueError:
             raise InputError(
                 f"{response.url}: icy-metaint is {value[:20]!r}; "

@@ -17,6 +17,7 @@ from streamgenre.audio.ring import Gap, GapReason, Ring
 from streamgenre.errors import InputError
 from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.base import RING_SECONDS, Source
+from streamgenre.sources.charsets import TextDecoder
 from streamgenre.sources.decoding import (
     DamageCounter,
     Timeline,
@@ -83,6 +84,7 @@ class RadioSource(Source):
         super().__init__(name or redacted(url))
         self._url = url
         self._settings = settings
+        self._decoder = TextDecoder(settings.charset)
         self._stop = threading.Event()
         self._response: Response | None = None
         self._format: Format | None = None
@@ -186,7 +188,7 @@ class RadioSource(Source):
                 url, timeout_s=TIMEOUT_S, settings=self._settings, own=self._url
             )
             if not is_list(url, response.headers, b"http://"):
-                return IcyReader(response, 2 * TIMEOUT_S, self._lock)
+                return IcyReader(response, 2 * TIMEOUT_S, self._lock, self._decoder)
             text = response.text(MAX_BYTES, TIMEOUT_S)
             if is_hls(text):
                 self._response = None
@@ -201,8 +203,7 @@ class RadioSource(Source):
         opened = reader_or_url if isinstance(reader_or_url, str) else limited
         with open_stream(opened, self.name, TIMEOUT_S) as container:
             stream, found = audio_stream(container, self.name)
-            headers = self._response.headers if self._response else {}
-            self.info = stream_info(container, stream, headers)
+            self.info = stream_info(container, stream, self._headers())
             if isinstance(reader_or_url, IcyReader) or is_http(
                 reader_or_url
             ):  # RTSP has the station's name instead
@@ -236,6 +237,15 @@ class RadioSource(Source):
         if not decoded:
             raise InputError(f"{self.name}: no audio could be decoded{damage}")
         return True
+
+    def _headers(self) -> dict[str, str]:
+        """Return the station's headers, decoded: a head is read as Latin-1."""
+        sent = self._response.headers if self._response else {}
+        return {
+            name: self._decoder.decode(value.encode("latin-1"))
+            for name, value in sent.items()
+            if name.startswith("icy-")
+        }
 
     def _wanted(self, found: Format) -> Format:
         """Return the format of the first connection, which the ring and the sample clock keep."""
