@@ -25,10 +25,21 @@ examples:
   streamgenre classify ~/Music
   streamgenre classify song.mp3 --json | jq .segments
   streamgenre classify ~/Music --csv > music.csv
+  streamgenre classify ~/Downloads --sort-into ~/Music/sorted --move
 
 The exit code is 1 if a file could not be classified; the others are done. JSON also has
 the probabilities of all genres, the shares of music, speech, silence and unknown sound,
 and the decisions over time.
+"""
+_WATCH: Final = """\
+Classify music files as they appear in folders and their sub-folders, and do with them
+what is asked, until Ctrl-C or SIGTERM. A file that is still being written is waited for
+until it has not changed for two seconds. Needs the extra `watch`.
+"""
+_WATCH_EPILOG: Final = """\
+examples:
+  streamgenre watch ~/Downloads --sort-into ~/Music --move
+  streamgenre watch /srv/recordings --json --existing
 """
 
 
@@ -49,7 +60,39 @@ def add_library_arguments(commands: Commands, command: Command) -> None:
         description=_DESCRIPTION,
         epilog=_EPILOG,
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="audio files and folders")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="audio files and folders")
+    _add_hearing(parser)
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="number of processes (default: one a core)"
+    )
+    parser.add_argument(
+        "--parquet",
+        metavar="FILE",
+        help="also write the rows of --csv as Parquet (extra `parquet`)",
+    )
+    _add_actions(parser)
+    parser.add_argument(
+        "--undo",
+        metavar="JOURNAL",
+        help="reverse what a run did to files: it names its journal at the end",
+    )
+    parser = command(
+        commands,
+        "watch",
+        "classify music files as they appear in a folder",
+        description=_WATCH,
+        epilog=_WATCH_EPILOG,
+    )
+    parser.add_argument("paths", nargs="+", metavar="DIR", help="folders to watch")
+    parser.add_argument(
+        "--existing", action="store_true", help="classify the files that are there already, too"
+    )
+    parser.add_argument("--count", type=int, metavar="N", help="end after N files")
+    _add_hearing(parser)
+    _add_actions(parser)
+
+
+def _add_hearing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         default=MODEL,
@@ -64,9 +107,6 @@ def add_library_arguments(commands: Commands, command: Command) -> None:
         "(default: 0.3)",
     )
     parser.add_argument(
-        "--jobs", type=int, metavar="N", help="number of processes (default: one a core)"
-    )
-    parser.add_argument(
         "--no-cache",
         action="store_true",
         help="hear every file, and keep no results (default: library.sqlite3 in the state folder)",
@@ -74,8 +114,35 @@ def add_library_arguments(commands: Commands, command: Command) -> None:
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print one JSON object per file")
     output.add_argument("--csv", action="store_true", help="print CSV, one row per file")
-    parser.add_argument(
-        "--parquet",
-        metavar="FILE",
-        help="also write the rows of --csv as Parquet (extra `parquet`)",
+
+
+def _add_actions(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what is done with the files")
+    group.add_argument(
+        "--sort-into",
+        metavar="DIR",
+        help="put every file into DIR/GENRE, or DIR/speech, DIR/silence or DIR/unknown; files of "
+        "the same name are kept apart",
+    )
+    how = group.add_mutually_exclusive_group()
+    how.add_argument("--copy", action="store_true", help="copy the files there (default)")
+    how.add_argument("--move", action="store_true", help="move the files there")
+    how.add_argument("--link", action="store_true", help="make symbolic links there")
+    how.add_argument(
+        "--dry-run", action="store_true", help="only show where the files would go; write nothing"
+    )
+    group.add_argument(
+        "--split",
+        type=float,
+        metavar="SECONDS",
+        help="with --sort-into: write FLAC pieces of this length there instead, each into the "
+        "folder of its own genre",
+    )
+    group.add_argument(
+        "--write-tags",
+        action="store_true",
+        help="write the genre into the files' tags; with --copy only into those of the copies",
+    )
+    group.add_argument(
+        "--m3u", metavar="DIR", help="write a playlist of each genre into DIR, GENRE.m3u8"
     )

@@ -2,156 +2,140 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections import Counter
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, get_args
 
-from streamgenre.errors import SettingsError
-from streamgenre.history.export import atomic, write_csv
+from streamgenre.cli.classify_output import Output, Totals, progress
+from streamgenre.errors import InputError, SettingsError
+from streamgenre.history.export import atomic
 from streamgenre.inference.decision import DecisionSettings
 from streamgenre.library import tables
+from streamgenre.library.actions import Actions, Plan
 from streamgenre.library.classify import Library
 from streamgenre.library.finding import Finder
+from streamgenre.library.journal import Journal
+from streamgenre.library.sorting import UNKNOWN, How, folder_of, undo
+from streamgenre.library.splitting import LEAST_S
 from streamgenre.paths import expand
 from streamgenre.system.logs import logging_to_user
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
-    from streamgenre.library.results import FileResult
-
-_NAMED: Final = 20
-"""Files that could not be classified and are named at the end; all are in the listing."""
-_INTERRUPTED: Final = 130
-
-
-@dataclass(slots=True)
-class _Totals:
-    """What is said at the end."""
-
-    files: int = 0
-    seconds: float = 0.0
-    kinds: Counter[str] = field(default_factory=Counter)
-    failed: int = 0
-    named: list[str] = field(default_factory=list)
-
-    def take(self, result: FileResult) -> None:
-        self.files += 1
-        self.seconds += result.seconds
-        if result.problem is None:
-            self.kinds[result.genre or result.state or "unknown"] += 1
-            return
-        self.failed += 1
-        if len(self.named) < _NAMED:
-            self.named.append(tables.line(result).split(maxsplit=1)[1].strip())
-
-    def lines(self, finder: Finder) -> Iterator[str]:
-        kinds = ", ".join(f"{kind} {count}" for kind, count in self.kinds.most_common())
-        done = self.files - self.failed
-        yield f"{done} file{'s' * (done != 1)}, {self.seconds / 3600:.1f} hours: {kinds or 'none'}"
-        if finder.ignored:
-            yield f"{finder.ignored} other files in the folders are no audio by their names"
-        for problem in finder.problems:
-            yield f"not read: {tables.printable(problem)}"
-        for name in self.named:
-            yield f"not classified: {name}"
-        if self.failed > len(self.named):
-            yield f"not classified: {self.failed - len(self.named)} more"
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
 
 
 def run(args: argparse.Namespace) -> int:
-    """Classify files and print a line, an object or a row for each."""
+    """Classify files, print a line, an object or a row for each, and do what is asked with them."""
+    if args.undo:
+        return _undo(args)
+    if not args.paths:
+        raise SettingsError("expected files or folders; see `streamgenre classify --help`")
+    plan = plan_of(args)
+    totals = Totals()
+    code = 0
+    with logging_to_user("warning"), Journal() as journal:
+        library = library_of(args, args.jobs)
+        finder = Finder(args.paths, without=target_folders(plan, library.manifest.labels))
+        try:
+            with ExitStack() as stack:
+                actions = stack.enter_context(Actions(plan, journal))
+                parquet = None
+                if args.parquet:
+                    file = stack.enter_context(atomic(expand(args.parquet)))
+                    parquet = stack.enter_context(tables.ParquetWriter(file))
+                step = stack.enter_context(progress(finder))
+                output = stack.enter_context(Output(json=args.json, csv=args.csv))
+                for result in library.results(finder.files()):
+                    outcome = actions.take(result)
+                    totals.take(result, outcome)
+                    if parquet is not None:
+                        parquet.write(result)
+                    output.write(result, outcome)
+                    step(result)
+        except KeyboardInterrupt:
+            print("interrupted; run it again to go on from here", file=sys.stderr)
+            code = INTERRUPTED
+        finally:
+            for line in totals.lines(finder, journal):
+                print(line, file=sys.stderr if args.json or args.csv else sys.stdout)
+    return code or int(bool(totals.failed or finder.problems))
+
+
+def library_of(args: argparse.Namespace, jobs: int | None) -> Library:
+    """Return the library that the flags describe.
+
+    Parameters
+    ----------
+    args
+        The flags.
+    jobs
+        Number of processes; None for one a core.
+    """
     decision = DecisionSettings()
     if args.threshold is not None:
         if not 0 <= args.threshold <= 1:
             raise SettingsError(f"--threshold {args.threshold:g}: expected 0 to 1")
         decision = DecisionSettings(enter=args.threshold, keep=min(args.threshold, decision.keep))
-    totals = _Totals()
-    code = 0
-    with logging_to_user("warning"):
-        library = Library(
-            model=args.model, decision=decision, jobs=args.jobs, cached=not args.no_cache
+    return Library(model=args.model, decision=decision, jobs=jobs, cached=not args.no_cache)
+
+
+def plan_of(args: argparse.Namespace) -> Plan:
+    """Return what is to be done with the files, by the flags.
+
+    Raises
+    ------
+    SettingsError
+        If the flags do not fit together.
+    """
+    chosen: list[How] = [how for how in get_args(How) if getattr(args, how.replace("-", "_"))]
+    if args.sort_into is None and (chosen or args.split is not None):
+        flag = f"--{chosen[0]}" if chosen else "--split"
+        raise SettingsError(f"{flag}: expected --sort-into DIR with it")
+    if args.split is not None and not LEAST_S <= args.split <= 86_400:
+        raise SettingsError(
+            f"--split {args.split:g}: expected {LEAST_S:g} to 86400 seconds a piece"
         )
-        finder = Finder(args.paths)
-        try:
-            with ExitStack() as stack:
-                takers = [totals.take, stack.enter_context(_progress(args.paths))]
-                if args.parquet:
-                    file = stack.enter_context(atomic(expand(args.parquet)))
-                    takers.append(stack.enter_context(tables.ParquetWriter(file)).write)
-                _print(args, _passing(library.results(finder.files()), takers))
-        except _ReaderLeftError as left:
-            raise BrokenPipeError from left
-        except KeyboardInterrupt:
-            print("interrupted; run it again to go on from here", file=sys.stderr)
-            code = _INTERRUPTED
-    for line in totals.lines(finder):
-        print(line, file=sys.stderr if args.json or args.csv else sys.stdout)
-    return code or int(bool(totals.failed or finder.problems))
-
-
-class _ReaderLeftError(Exception):
-    """The reader of the output has left: no fault of a file that is being written."""
-
-
-def _passing(
-    results: Iterable[FileResult], takers: list[Callable[[FileResult], None]]
-) -> Iterator[FileResult]:
-    """Yield the results, each after it was taken by all takers."""
-    for result in results:
-        for take in takers:
-            take(result)
-        yield result
-
-
-def _print(args: argparse.Namespace, results: Iterator[FileResult]) -> None:
-    try:
-        if args.csv:
-            write_csv(sys.stdout.buffer, map(tables.row, results), tables.columns())
-        elif args.json:
-            for result in results:
-                text = json.dumps(result.as_dict(), ensure_ascii=False)
-                sys.stdout.buffer.write(text.encode(errors="replace") + b"\n")
-                sys.stdout.buffer.flush()
-        else:
-            print(tables.HEADER)
-            for result in results:
-                print(tables.line(result), flush=True)
-    except BrokenPipeError as error:
-        raise _ReaderLeftError from error
-
-
-@contextmanager
-def _progress(paths: list[str]) -> Iterator[Callable[[FileResult], None]]:
-    """Show files, speed and the time left on standard error, if it is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda result: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
+    if args.split is not None and chosen and chosen != ["copy"]:
+        raise SettingsError(f"--split writes new files: --{chosen[0]} does not fit with it")
+    return Plan(
+        sort_into=None if args.sort_into is None else expand(args.sort_into),
+        how=chosen[0] if chosen else "copy",
+        split_s=args.split,
+        tags=args.write_tags,
+        playlists=None if args.m3u is None else expand(args.m3u),
     )
 
-    total = sum(1 for _ in Finder(paths).files())
-    columns: tuple[Any, ...] = (
-        BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"), TimeRemainingColumn()
-    )  # fmt: skip
-    heard = 0.0
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("files", total=total, speed="")
 
-        def step(result: FileResult) -> None:
-            nonlocal heard
-            heard += result.seconds
-            spent = bar.tasks[task].elapsed or 1e-9
-            bar.update(task, advance=1, speed=f"{heard / spent:.0f} × real time")
+def target_folders(plan: Plan, labels: tuple[str, ...]) -> list[Path]:
+    """Return the folders that are sorted into: a target in the library is not sorted again.
 
-        yield step
+    Parameters
+    ----------
+    plan
+        What is to be done.
+    labels
+        Genres of the model.
+    """
+    if plan.sort_into is None:
+        return []
+    names = (*map(folder_of, labels), "speech", "silence", UNKNOWN)
+    return [plan.sort_into / name for name in names]
+
+
+def _undo(args: argparse.Namespace) -> int:
+    if args.paths:
+        raise SettingsError("--undo takes a journal and no files; it names them itself")
+    undone = problems = 0
+    for step, problem in undo(expand(args.undo)):
+        undone += problem is None
+        problems += problem is not None
+        if problem is not None:
+            print(tables.printable(f"{step.target}: {problem}"), file=sys.stderr)
+    print(f"{undone} step{'s' * (undone != 1)} undone")
+    if problems:
+        raise InputError(f"{problems} of {undone + problems} steps could not be undone")
+    return 0

@@ -24,7 +24,7 @@ EXTRAS: Final = {
         ),
         "listen",
     ),
-    **{"paho": "mqtt", "typst": "report", "pyarrow": "parquet"},
+    **{"paho": "mqtt", "typst": "report", "pyarrow": "parquet", "watchfiles": "watch"},
 }
 """The extra that installs a module which the base install lacks: ``pip install '.[EXTRA]'``."""
 

@@ -59,6 +59,13 @@ class Finder:
                 named.add(path)
                 yield path
 
+    def count(self) -> int:
+        """Return the number of files."""
+        total = sum(1 for _ in self.files())
+        self.problems.clear()
+        self.ignored = 0
+        return total
+
     def _of_folder(self, top: Path, seen: set[str]) -> Iterator[Path]:
         for place, folders, names in os.walk(top, onerror=self._failed, followlinks=True):
             real = os.path.realpath(place)
