@@ -155,7 +155,7 @@ def _report(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> N
             "  streamgenre report --station kitchen --day yesterday --out report.html\n"
             "  streamgenre report --day 2026-07-01 --out day.pdf --theme light\n\n"
             "The HTML file is self-contained and needs no network. PNG and PDF need typst:\n"
-            "pip install '.[report]'"
+            "pip install 'streamgenre[report]'"
         ),
     )
     _history_path(parser)

@@ -26,7 +26,7 @@ EXTRAS: Final = {
     ),
     **{"paho": "mqtt", "typst": "report", "pyarrow": "parquet", "watchfiles": "watch"},
 }
-"""The extra that installs a module which the base install lacks: ``pip install '.[EXTRA]'``."""
+"""The extra that installs a module which the base install lacks: ``pip install 'streamgenre[EXTRA]'``."""
 
 
 def extra_for(module: str, command: str) -> str | None:
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         _say(
             f"error: `streamgenre {args.command}` needs {error.name}, which is not installed; "
-            f"`pip install '.[{extra}]'` in the folder of streamgenre's source"
+            f"`pip install 'streamgenre[{extra}]'`"
         )
         return 1
     except KeyboardInterrupt:

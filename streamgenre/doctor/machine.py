@@ -43,7 +43,7 @@ def libraries(subject: Subject) -> Iterator[Finding]:
         yield problem(
             "libraries",
             f"not installed: {', '.join(missing)}",
-            "`pip install '.[listen]'` in the folder of streamgenre's source",
+            "`pip install 'streamgenre[listen]'`",
         )
         return
     yield ok("libraries", ", ".join(f"{name} {version_of(name)}" for name in LISTENING))

@@ -181,8 +181,8 @@ def write_parquet(file: IO[bytes], rows: Iterable[dict[str, Any]], columns: Sequ
         from pyarrow import parquet
     except ImportError as error:
         raise HistoryError(
-            "Parquet needs pyarrow: run `pip install '.[parquet]'` in streamgenre's source "
-            "folder, or use --format csv or json"
+            "Parquet needs pyarrow: run `pip install 'streamgenre[parquet]'`, "
+            "or use --format csv or json"
         ) from error
     schema = arrow.schema([(name, _arrow_type(arrow, name)) for name in columns])
     with parquet.ParquetWriter(file, schema) as writer:

@@ -47,7 +47,7 @@ def convert(page: str, file_format: Literal["png", "pdf"], *, title: str) -> byt
         import typst
     except ImportError as error:
         raise HistoryError(
-            "PNG and PDF need typst: run `pip install '.[report]'` in streamgenre's source folder, "
+            "PNG and PDF need typst: run `pip install 'streamgenre[report]'`, "
             "or write --out report.html, which needs nothing"
         ) from error
     inputs = {"svg": page, "title": title}

@@ -60,7 +60,7 @@ def test_the_client_works_without_audio_and_model_packages(tmp_path: Path) -> No
         )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("rock\n")
-    assert "pip install '.[listen]'" in done.stderr
+    assert "pip install 'streamgenre[listen]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 
