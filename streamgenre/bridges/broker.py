@@ -16,6 +16,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from streamgenre.bridges.tls import failure, tls_context
+from streamgenre.config.bridges import broker_problem
 from streamgenre.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -73,30 +74,15 @@ def parse_broker(url: str, *, password: str | None, ca: str | None = None) -> Br
         If the URL is malformed or holds a password, which other users would see, or if ``ca`` is
         not a file with certificates.
     """
-    wanted = "expected mqtt://[USER@]HOST[:PORT] or mqtts://[USER@]HOST[:PORT]"
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise SettingsError(f"--broker: malformed; {wanted}") from error
-    if parts.password is not None:
-        raise SettingsError(
-            "--broker: no password here, other users of this machine could read it; give it in "
-            "$STREAMGENRE_MQTT_PASSWORD or with --password-file"
-        )
-    if (
-        parts.scheme not in ("mqtt", "mqtts")
-        or not parts.hostname
-        or parts.path not in ("", "/")
-        or port == 0
-        or not url.isprintable()
-    ):
-        raise SettingsError(f"--broker: malformed; {wanted}")
+    if problem := broker_problem(url):
+        malformed = "malformed; " if problem.startswith("expected") else ""
+        raise SettingsError(f"--broker: {malformed}{problem}")
+    parts = urlsplit(url)
     tls = parts.scheme == "mqtts"
     context = tls_context(ca)  # a wrong file is reported even where it is not needed
     return Broker(
-        parts.hostname,
-        port or (8883 if tls else 1883),
+        parts.hostname or "",
+        parts.port or (8883 if tls else 1883),
         context if tls else None,
         parts.username,
         password,

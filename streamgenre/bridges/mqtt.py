@@ -17,6 +17,7 @@ from streamgenre.bridges.retained import (
     read_back,
     station_topic,
 )
+from streamgenre.config.bridges import discovery_problem, topic_problem
 from streamgenre.errors import SettingsError
 from streamgenre.events import RETAINED_TYPES, SourceChange, Status
 
@@ -66,14 +67,10 @@ class MqttBridge:
         instance: Iterable[str] = (),
         presence: Presence | None = None,
     ) -> None:
-        for flag, value in (("--prefix", prefix), ("--discovery", discovery_prefix)):
-            if (
-                set(value) & set("+#\0")
-                or value.startswith("$")
-                or len(value) > 200
-                or (flag == "--prefix" and not value.strip("/"))
-            ):
-                raise SettingsError(f"{flag} {value!r}: expected an MQTT topic without + and #")
+        if problem := topic_problem(prefix):
+            raise SettingsError(f"--prefix {prefix!r}: {problem}")
+        if problem := discovery_problem(discovery_prefix):
+            raise SettingsError(f"--discovery {discovery_prefix!r}: {problem}")
         self._prefix = prefix.strip("/")
         self._discovery = discovery_prefix.strip("/")
         self._instance = instance_of(instance)

@@ -2,48 +2,66 @@
 
 from __future__ import annotations
 
-import http.client
+import base64
 import json
 import random
+import ssl
 import threading
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.errors import SettingsError
+from streamgenre.bridges.bodies import BodyFormat, body_format
+from streamgenre.bridges.http_post import PostError, parse_url, post
+from streamgenre.bridges.spool import Post, Spool, worth_a_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-QUEUE: Final = 1000
-"""Most posts that wait; beyond it the oldest is dropped."""
 TIMEOUT_S: Final = 10.0
-"""Most seconds to wait for the receiver."""
+"""Most seconds for one attempt, from the look-up of the name to the end of the answer."""
 FIRST_PAUSE_S: Final = 1.0
 """Pause before the second attempt; it doubles up to :data:`LONGEST_PAUSE_S`."""
 LONGEST_PAUSE_S: Final = 300.0
-MAX_AGE_S: Final = 24 * 3600.0
-"""Age in seconds at which an undelivered post is dropped."""
+LONGEST_ASKED_S: Final = 3600.0
+"""Longest pause that a receiver gets by ``Retry-After``."""
+PATIENCE_S: Final = 1.0
+"""Seconds for what is being sent when the bridge ends."""
+RETRIED: Final = frozenset({408, 425, 429})
+"""Answers below 500 after which the same post may succeed later."""
 
 
-@dataclass(slots=True)
-class _Post:
-    body: bytes
-    id: str
-    """The same in every attempt, so that the receiver can drop repetitions."""
-    made: float
-    """Monotonic seconds."""
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """How the receiver is asked."""
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Headers for the receiver's own host, such as ``Authorization``."""
+    format: BodyFormat = field(default_factory=body_format)
+    """How bodies are made."""
+    context: ssl.SSLContext = field(default_factory=ssl.create_default_context)
+    """Settings of TLS."""
+    timeout_s: float = TIMEOUT_S
+    """Most seconds for one attempt."""
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Treats a redirection as any other answer, without following it."""
+def bearer(token: str) -> dict[str, str]:
+    """Return the header that authorises by a token."""
+    return {"Authorization": f"Bearer {token}"}
 
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        """Follow no redirection."""
+
+def basic(user: str, password: str) -> dict[str, str]:
+    """Return the header that authorises by a password.
+
+    Parameters
+    ----------
+    user
+        Name of the user.
+    password
+        Password.
+    """
+    text = base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+    return {"Authorization": f"Basic {text}"}
 
 
 class Webhook:
@@ -55,6 +73,10 @@ class Webhook:
         ``http://`` or ``https://``; may contain secrets and is never shown.
     warn
         Called with each line for the user.
+    receiver
+        Headers, body format, TLS and time limit.
+    spool
+        Where posts wait; by default in memory.
     first_pause
         Seconds before the second attempt.
 
@@ -65,26 +87,38 @@ class Webhook:
     """
 
     def __init__(
-        self, url: str, warn: Callable[[str], None], *, first_pause: float = FIRST_PAUSE_S
+        self,
+        url: str,
+        warn: Callable[[str], None],
+        *,
+        receiver: Receiver | None = None,
+        spool: Spool | None = None,
+        first_pause: float = FIRST_PAUSE_S,
     ) -> None:
-        self.place = checked(url)
+        self._target = parse_url(url)
+        self.place = self._target.origin
         """Scheme and host of the URL, the part that may be shown."""
-        self._url = url
         self._warn = warn
+        self._receiver = receiver or Receiver()
+        self._spool = Spool(None, warn) if spool is None else spool
         self._first_pause = first_pause
-        self._queue: deque[_Post] = deque()
         self._changed = threading.Condition()
         self._stopping = False
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._sending = False
         self.sent = 0
         """Posts that the receiver accepted."""
-        self.given_up = 0
-        """Posts that were refused or dropped."""
+        self.refused = 0
+        """Posts that the receiver refused for good."""
         self._thread = threading.Thread(target=self._run, name="webhook", daemon=True)
         self._thread.start()
 
+    @property
+    def given_up(self) -> int:
+        """Posts that were refused or dropped."""
+        return self.refused + self._spool.dropped
+
     def post(self, body: dict[str, Any], identifier: str) -> None:
-        """Queue an object; returns at once.
+        """Queue an object; waits for the disk at most.
 
         Parameters
         ----------
@@ -93,107 +127,147 @@ class Webhook:
         identifier
             Value of the ``Idempotency-Key`` header.
         """
-        encoded = json.dumps(body, ensure_ascii=False).encode()
+        encoded = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        self._spool.add(encoded, identifier)
         with self._changed:
-            if len(self._queue) >= QUEUE:
-                self._queue.popleft()
-                self.given_up += 1
-            self._queue.append(_Post(encoded, identifier, time.monotonic()))
             self._changed.notify()
 
-    def close(self, patience: float = 2.0) -> int:
-        """Stop within ``patience`` seconds; return the number of posts left unsent."""
+    def close(self, patience: float = PATIENCE_S) -> int:
+        """Stop within ``patience`` seconds; return the number of posts left unsent.
+
+        While the receiver answers, as many posts as possible are sent. While it does not, there is
+        nothing to wait for.
+        """
         ends = time.monotonic() + patience
         with self._changed:
-            self._changed.wait_for(lambda: not self._queue, timeout=patience)
+            self._changed.wait_for(
+                lambda: not self._sending and (not len(self._spool) or self._pausing),
+                timeout=patience,
+            )
             self._stopping = True
             self._changed.notify_all()
         self._thread.join(max(0.0, ends - time.monotonic()))
-        return len(self._queue)
+        left = len(self._spool)
+        self._spool.close()
+        return left
+
+    def farewell(self) -> list[str]:
+        """Return what became of the posts, in lines for the user; call after :meth:`close`."""
+        lines = []
+        waiting, kept = len(self._spool), self._spool.on_disk
+        if kept:
+            lines.append(
+                f"{_events(kept)} not delivered: kept in {self._spool.path} and sent at the next "
+                "start"
+            )
+        if waiting - kept:
+            lines.append(f"{_events(waiting - kept)} not delivered and lost: no spool on disk")
+        if self.given_up:
+            lines.append(f"{_events(self.given_up)} given up: refused, too old or too many")
+        return lines
+
+    # ---- the thread -----------------------------------------------------------------------------
+
+    _pausing = False
 
     def _run(self) -> None:
         pause = self._first_pause
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._stopping)
+                self._sending = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: len(self._spool) or self._stopping)
                 if self._stopping:
                     return
-                post = self._queue[0]
-            asked = self._attempt(post)
+                self._sending = True
+            found = self._spool.first()
+            if found is None:
+                continue
+            asked = self._attempt(*found)
             if asked is None:
                 pause = self._first_pause
-                with self._changed:
-                    if self._queue and self._queue[0] is post:
-                        self._queue.popleft()
-                    self._changed.notify_all()
+                self._spool.done(found[0])
                 continue
             # At least half of the pause: full jitter could make a long pause short.
-            wait = max(asked, pause * random.uniform(0.5, 1.0))
+            wait = max(min(asked, LONGEST_ASKED_S), pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, LONGEST_PAUSE_S)
             with self._changed:
+                self._sending, self._pausing = False, True
+                self._changed.notify_all()
                 self._changed.wait_for(lambda: self._stopping, timeout=wait)
+                self._pausing = False
                 if self._stopping:
                     return
 
-    def _attempt(self, post: _Post) -> float | None:
-        """Send once; return None if the post is finished, else the seconds to wait."""
-        if time.monotonic() - post.made > MAX_AGE_S:
-            self._give_up("not accepted for a day")
-            return None
-        request = urllib.request.Request(
-            self._url,
-            data=post.body,
-            headers={
-                "Content-Type": "application/json",
-                "User-Agent": "streamgenre",
-                "Idempotency-Key": post.id,
-            },
-        )
+    def _attempt(self, waiting: Post, stored: bytes) -> float | None:
+        """Send once; return None if the post is finished, else the seconds to wait at least."""
+        form = self._receiver.format
         try:
-            with self._opener.open(request, timeout=TIMEOUT_S):
-                self.sent += 1
-                return None
-        except urllib.error.HTTPError as error:
-            with error:
-                if error.code < 500 and error.code not in (408, 425, 429):
-                    self._give_up(f"answered {error.code}")
-                    return None
-                self._warn(f"{self.place} answered {error.code}; retrying")
-                return _retry_after(error.headers.get("Retry-After"))
-        except urllib.error.URLError as error:
-            reason = getattr(error.reason, "strerror", None) or type(error.reason).__name__
-            self._warn(f"{self.place} cannot be reached ({reason}); retrying")
-        except (OSError, http.client.HTTPException) as error:
-            self._warn(f"{self.place} broke off ({type(error).__name__}); retrying")
-        return 0.0
+            body = form.body(json.loads(stored))
+        except (ValueError, AttributeError, RecursionError):
+            self._refuse("it is damaged in the spool")
+            return None
+        headers = {
+            "Content-Type": form.content_type,
+            "User-Agent": "streamgenre",
+            "Idempotency-Key": "".join(c if "!" <= c <= "~" else "?" for c in waiting.id[:200]),
+        }
+        try:
+            answer = post(
+                self._target,
+                body,
+                headers,
+                self._receiver.headers,
+                timeout_s=self._receiver.timeout_s,
+                context=self._receiver.context,
+            )
+        except PostError as error:
+            self._warn(f"{self.place}: {error}; retrying")
+            return 0.0
+        if 200 <= answer.status < 300:
+            self.sent += 1
+            return None
+        if answer.status >= 500 or answer.status in RETRIED:
+            self._warn(f"{self.place} answered {answer.status}; retrying")
+            return answer.retry_after or 0.0
+        to = f", a redirection to {answer.leads_to}" if answer.leads_to else ""
+        self._refuse(f"answered {answer.status}{to}{_advice(answer.status)}")
+        return None
 
-    def _give_up(self, why: str) -> None:
-        self.given_up += 1
-        self._warn(f"{self.place}: one event dropped: {why}")
+    def _refuse(self, why: str) -> None:
+        self.refused += 1
+        if worth_a_line(self.refused):
+            self._warn(f"{self.place}: one event dropped: {why}; {self.refused} refused so far")
 
 
 def checked(url: str) -> str:
     """Return the part of a URL that may be shown.
+
+    Parameters
+    ----------
+    url
+        The URL.
 
     Raises
     ------
     SettingsError
         If nothing can be posted to the URL.
     """
-    try:
-        parts = urllib.parse.urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError as error:
-        raise SettingsError("the webhook's URL is malformed: expected https://HOST/…") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or not url.isprintable():
-        raise SettingsError("the webhook's URL is malformed: expected https://HOST/…")
-    if parts.username is not None:
-        raise SettingsError(
-            "the webhook's URL has a user name, which is not supported; use a secret path instead"
-        )
-    return f"{parts.scheme}://{parts.hostname}{port}"
+    return parse_url(url).origin
 
 
-def _retry_after(value: str | None) -> float:
-    """Return the seconds to wait that an answer asks for."""
-    return min(float(value), LONGEST_PAUSE_S) if value and value.isdigit() else 0.0
+def _events(count: int) -> str:
+    return "1 event was" if count == 1 else f"{count} events were"
+
+
+def _advice(status: int) -> str:
+    """Return what the user can do about a refusal."""
+    if status in (401, 403):
+        return " (check the token or password)"
+    if status in (404, 405, 410):
+        return " (check the URL)"
+    if status in (400, 415, 422):
+        return " (check --format)"
+    if 300 <= status < 400:
+        return " (only 307 and 308 are followed: give the new URL)"
+    return ""

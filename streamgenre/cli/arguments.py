@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.cli.arguments_bus import add_bus_arguments, add_connecting, add_publishing
+from streamgenre.cli.arguments_bus import add_bus_arguments, add_publishing
+from streamgenre.cli.arguments_connecting import add_connecting
 from streamgenre.cli.arguments_history import add_commands, add_listen_flags
 from streamgenre.cli.arguments_library import add_library_arguments
 from streamgenre.defaults import ENDPOINT, MODEL

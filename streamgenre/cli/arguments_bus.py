@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.defaults import BROKER, CONTROL_ENDPOINT, ENDPOINT
+from streamgenre.cli.arguments_bridge import add_bridge
+from streamgenre.cli.arguments_connecting import add_connecting, add_keys
+from streamgenre.defaults import CONTROL_ENDPOINT
 
 if TYPE_CHECKING:
     import argparse
@@ -43,7 +45,7 @@ def add_bus_arguments(commands: Commands, new_command: NewCommand) -> None:
             ),
         )
     )
-    _bridge(new_command(commands, "bridge", "forward a daemon's events to other systems"))
+    add_bridge(new_command(commands, "bridge", "forward a daemon's events to other systems"))
     _service(new_command(commands, "service", "show the state of the systemd service"))
     _doctor(
         new_command(commands, "doctor", "check this machine, and say what to do about problems")
@@ -74,35 +76,6 @@ def add_publishing(group: argparse._ArgumentGroup) -> None:
         "--metrics",
         metavar="[HOST]:PORT",
         help="serve Prometheus metrics on this port, such as :9757 (HOST is 127.0.0.1 by default)",
-    )
-
-
-def add_connecting(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-    """Add the flags of every command that reads events."""
-    parser.add_argument(
-        "--connect",
-        action="append",
-        metavar="URL",
-        help=f"endpoint of a daemon (default: {ENDPOINT}); may be repeated",
-    )
-    parser.add_argument(
-        "--server-key",
-        action="append",
-        metavar="PUBKEY",
-        help="public key of the daemon, from `streamgenre keys show` there; one for each --connect",
-    )
-    add_keys(parser)
-    parser.add_argument(
-        "--station", action="append", metavar="S", help="only this station; may be repeated"
-    )
-
-
-def add_keys(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-    """Add the flag for the folder of the keys."""
-    parser.add_argument(
-        "--keys",
-        metavar="DIR",
-        help="folder of the keys (default: ~/.config/streamgenre/keys)",
     )
 
 
@@ -153,52 +126,6 @@ def _control(parser: argparse.ArgumentParser) -> None:
         default=10.0,
         metavar="SECONDS",
         help="longest wait for an answer (default: 10)",
-    )
-
-
-def _bridge(parser: argparse.ArgumentParser) -> None:
-    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
-    mqtt = kinds.add_parser("mqtt", help="publish to an MQTT broker, with Home Assistant discovery")
-    add_connecting(mqtt)
-    mqtt.add_argument(
-        "--broker",
-        metavar="URL",
-        default=BROKER,
-        help=f"mqtt://[USER@]HOST[:PORT] or mqtts:// (default: {BROKER})",
-    )
-    mqtt.add_argument(
-        "--password-file",
-        metavar="FILE",
-        help="file with the broker's password (default: $STREAMGENRE_MQTT_PASSWORD)",
-    )
-    mqtt.add_argument("--ca", metavar="FILE", help="CA certificates to trust with mqtts://")
-    mqtt.add_argument(
-        "--prefix", default="streamgenre", help="first part of every topic (default: streamgenre)"
-    )
-    mqtt.add_argument(
-        "--discovery",
-        default="homeassistant",
-        metavar="PREFIX",
-        help="prefix of Home Assistant's discovery topics, empty for none (default: homeassistant)",
-    )
-    webhook = kinds.add_parser("webhook", help="post to a URL")
-    add_connecting(webhook)
-    webhook.add_argument(
-        "--url", metavar="URL", help="URL to post to (default: $STREAMGENRE_WEBHOOK_URL)"
-    )
-    webhook.add_argument(
-        "--on",
-        action="append",
-        choices=("segment", "dead-air"),
-        help="what to post; dead-air includes stations without updates or source; may be repeated "
-        "(default: both)",
-    )
-    webhook.add_argument(
-        "--dead-air-after",
-        type=float,
-        default=30.0,
-        metavar="SECONDS",
-        help="report a station after this long without updates or source (default: 30)",
     )
 
 

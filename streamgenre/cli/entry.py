@@ -26,7 +26,7 @@ EXTRAS: Final = {
     ),
     **{"paho": "mqtt", "typst": "report", "pyarrow": "parquet", "watchfiles": "watch"},
 }
-"""The extra that installs a module which the base install lacks: ``pip install 'streamgenre[EXTRA]'``."""
+"""The extra with a module that the base install lacks: ``pip install 'streamgenre[EXTRA]'``."""
 
 
 def extra_for(module: str, command: str) -> str | None:

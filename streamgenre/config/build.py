@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.bus.settings import BusSettings
+from streamgenre.config.bridges import BridgeSettings
 from streamgenre.config.layers import (
     Setting,
     SettingsTree,
@@ -22,25 +23,35 @@ from streamgenre.config.settings import (
     MetricsSettings,
     StationSettings,
 )
-from streamgenre.config.values import InvalidValueError, bare, convert, expected_of
+from streamgenre.config.tables import COMPLETE, place_of, settings_of, unknown_key
 from streamgenre.defaults import INPUT
 from streamgenre.engine.settings import EngineSettings
-from streamgenre.errors import ModelError, SettingsError, nearest
+from streamgenre.errors import ModelError, SettingsError
 from streamgenre.history.settings import HistorySettings
 from streamgenre.inference.decision import DecisionSettings
 from streamgenre.inference.manifest import find_model
-from streamgenre.limits import HIDDEN, hints, is_secret
-from streamgenre.sources.stream.settings import Headers
+from streamgenre.limits import hints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+
+def _keep_below_enter(values: dict[str, Any]) -> None:
+    """Lower both thresholds where one is lowered without naming the one for keeping."""
+    for enter, keep in (("enter", "keep"), ("speech_enter", "speech_keep")):
+        if enter in values:
+            values.setdefault(keep, min(values[enter], getattr(DecisionSettings(), keep)))
+
+
+COMPLETE[DecisionSettings] = _keep_below_enter
 
 TABLES: Final[dict[str, type]] = {
     "engine": EngineSettings,
     "bus": BusSettings,
     "metrics": MetricsSettings,
     "history": HistorySettings,
+    "bridge": BridgeSettings,
 }
 """Tables of the daemon as a whole; the other keys are defaults of every station."""
 OWN: Final = ("name", "input")
@@ -145,16 +156,16 @@ def build(
         if key in above or key == "station":
             both.pop(key, None)
     parts = {
-        name: _table(cls, both.get(name, SettingsTree()), (name,), problems)
+        name: settings_of(cls, both.get(name, SettingsTree()), (name,), problems)
         for name, cls in TABLES.items()
     }
     known = (*TABLES, *_COMMON, "station")
-    problems += [_unknown(key, both[key], known) for key in both if key not in known]
+    problems += [unknown_key(key, both[key], known) for key in both if key not in known]
     common = [
         SettingsTree({key: tree[key] for key in tree if key in _COMMON}) for tree in (below, above)
     ]
     trees = [merge(default, common[0], own, common[1]) for own in listed]
-    stations = [_table(StationSettings, tree, (), problems) for tree in trees]
+    stations = [settings_of(StationSettings, tree, (), problems) for tree in trees]
     _check_names(listed, problems)
     _check_standard_input(trees, problems)
     if models:
@@ -195,13 +206,19 @@ def _station_trees(
         if isinstance(listed, list) and any(not isinstance(tree, dict) for tree in listed):
             listed = next(tree for tree in listed if not isinstance(tree, dict))
         if not isinstance(listed, list):
-            problems.append(f"{_at(listed)}expected stations as [[station]], in double brackets")
+            problems.append(
+                f"{place_of(listed)}expected stations as [[station]], in double brackets"
+            )
             return []
         for tree in listed:
             if "name" not in tree:
-                problems.append(f'{_at(tree)}a [[station]] without a name: expected name = "…"')
+                problems.append(
+                    f'{place_of(tree)}a [[station]] without a name: expected name = "…"'
+                )
             if "input" not in tree:
-                problems.append(f"{_at(tree)}a [[station]] without an input: expected {_AN_INPUT}")
+                problems.append(
+                    f"{place_of(tree)}a [[station]] without an input: expected {_AN_INPUT}"
+                )
     if len(listed) > MAX_STATIONS:
         problems.append(f"{len(listed)} stations: expected at most {MAX_STATIONS}")
         return []
@@ -236,73 +253,6 @@ def _check_models(trees: list[SettingsTree], problems: list[str]) -> None:
                 find_model(given.value)
             except ModelError as error:
                 problems.append(f"{given.origin}: {error}")
-
-
-def _table(cls: Any, tree: Any, path: tuple[str, ...], problems: list[str]) -> Any:
-    """Return the settings of a tree; append errors to ``problems``."""
-    if isinstance(tree, Setting):
-        problems.append(f"{tree}: expected a table")
-        return None
-    values: dict[str, Any] = {}
-    types_of = hints(cls)
-    before = len(problems)
-    for key, given in tree.items():
-        if key not in types_of:
-            problems.append(_unknown(key, given, types_of, path))
-        elif is_dataclass(types_of[key]):
-            values[key] = _table(types_of[key], given, (*path, key), problems)
-        elif bare(types_of[key]) is Headers and isinstance(given, dict):
-            _convert(values, key, types_of[key], _as_setting(given, key), problems)
-        elif not isinstance(given, Setting):
-            dotted = ".".join((*path, key))
-            problems.append(f"{_at(given)}{dotted} is a table: {expected_of(types_of[key])}")
-        else:
-            _convert(values, key, types_of[key], given, problems)
-    if cls is DecisionSettings:
-        # Lowering a threshold without naming the one for keeping lowers both.
-        for enter, keep in (("enter", "keep"), ("speech_enter", "speech_keep")):
-            if enter in values:
-                values.setdefault(keep, min(values[enter], getattr(DecisionSettings(), keep)))
-    try:
-        return cls(**values)
-    except (ValueError, SettingsError) as error:
-        if len(problems) == before:  # else a default may not fit the value that was left out
-            problems.append(f"{_at(tree)}[{'.'.join(path) or 'station'}] {error}")
-        return None
-    except TypeError:
-        return None  # a missing key was reported above
-
-
-def _convert(
-    values: dict[str, Any], key: str, hint: Any, given: Setting, problems: list[str]
-) -> None:
-    try:
-        values[key] = convert(hint, given)
-    except InvalidValueError as wrong:
-        shown = replace(given, value=HIDDEN, text=False) if is_secret(hint) else given
-        problems.append(f"{shown}: {wrong}")
-
-
-def _as_setting(tree: Any, key: str) -> Setting:
-    """Return a table of texts as one setting."""
-    texts = {
-        name: given.value if isinstance(given, Setting) else None for name, given in tree.items()
-    }
-    return Setting(texts, getattr(tree, "origin", ""), key)
-
-
-def _unknown(key: str, given: Any, known: Any, path: tuple[str, ...] = ()) -> str:
-    table = f" in [{'.'.join(path)}]" if path else ""
-    expected = ", ".join(known)
-    return f"{_at(given)}unknown key {key!r}{table}: expected {expected}{nearest(key, known)}"
-
-
-def _at(given: Any) -> str:
-    """Return the origin of a setting or tree, as the beginning of a line."""
-    while not isinstance(given, Setting) and not getattr(given, "origin", "") and given:
-        given = next(iter(given.values())) if isinstance(given, dict) else given[0]
-    where = getattr(given, "origin", "")
-    return f"{where}: " if where else ""
 
 
 # ---- keys ---------------------------------------------------------------------------------------

@@ -202,7 +202,11 @@ def example(device: str = "USB Audio") -> str:
 
 def _section(name: str, cls: Any) -> str:
     title = " ".join((cls.__doc__ or "").split("\n\n")[0].split())
-    return f"\n# {title}\n[{name}]\n" + "".join(_entry(field, cls) for field in fields(cls))
+    nested = {field.name: hints(cls)[field.name] for field in fields(cls)}
+    nested = {key: hint for key, hint in nested.items() if is_dataclass(hint)}
+    text = f"\n# {title}\n[{name}]\n"
+    text += "".join(_entry(field, cls) for field in fields(cls) if field.name not in nested)
+    return text + "".join(_section(f"{name}.{key}", hint) for key, hint in nested.items())
 
 
 def _entry(field: Any, cls: Any) -> str:

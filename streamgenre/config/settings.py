@@ -13,6 +13,7 @@ from typing import Annotated, Final
 
 from streamgenre.bus.endpoints import address_problem
 from streamgenre.bus.settings import BusSettings
+from streamgenre.config.bridges import BridgeSettings
 from streamgenre.defaults import MODEL
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.history.settings import HistorySettings
@@ -122,3 +123,4 @@ class Config:
     bus: BusSettings = field(default_factory=BusSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     history: HistorySettings = field(default_factory=HistorySettings)
+    bridge: BridgeSettings = field(default_factory=BridgeSettings)

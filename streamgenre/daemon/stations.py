@@ -204,7 +204,7 @@ def _needs_restart(old: Any, new: Any) -> tuple[str, ...]:
     return tuple(
         f"{table.name}.{field.name}"
         for table in fields(new)
-        if table.name != "stations"
+        if table.name not in ("stations", "bridge")  # the bridges are other processes
         for field in fields(getattr(new, table.name))
         if getattr(getattr(old, table.name), field.name)
         != getattr(getattr(new, table.name), field.name)

@@ -20,8 +20,9 @@ from support.commands import streamgenre
 from support.fuzzing import examples
 
 from streamgenre.config import Config, StationSettings
+from streamgenre.config.bridges import load_bridges
 from streamgenre.config.build import keys, load
-from streamgenre.config.describe import example, schema, settings_in_use
+from streamgenre.config.describe import example, listing, schema, settings_in_use
 from streamgenre.config.layers import Setting, SettingsTree, put, variable
 from streamgenre.config.toml_lines import lines
 from streamgenre.errors import SettingsError
@@ -117,14 +118,18 @@ def test_every_key_can_be_set_by_a_variable() -> None:
             **{"duration_s": "3", "max_mb": "7", "shuffle": "5", "model": "lite"},
             **{"listen": ":9757", "publish": "ipc:///tmp/x", "control": "tcp://[::1]:*"},
             **{"charset": "cp1251", "ca_file": str(CA), "headers": '{ X-A = "b" }'},
+            **{"timeout_s": "3", "url": "https://h.example/x", "on": "segment"},
+            **{"broker": "mqtts://h.example", "spool_mb": "3", "dead_air_after_s": "3"},
             "keep": "all" if path[0] == "history" else "0.3",
         }.get(path[-1], text)
+        if path == ("bridge", "webhook", "format"):
+            text = "slack"
         if any(isinstance(limit, Range) and limit.high == 0 for limit in limits_of(hint)):
             text = "-3"
         loaded = load("/dev/null", {variable(path): text})
         found = _value(loaded.config, path)
         assert found != default, path
-        if path == ("headers",):
+        if path[-1] == "headers":
             assert found == Headers([("X-A", "b")])
             continue
         assert str(found).lower() == text or float(found) == float(text), path
@@ -135,6 +140,72 @@ def _value(config: Config, path: tuple[str, ...]) -> Any:
     for name in path:
         value = getattr(value, name)
     return value
+
+
+def test_bridges_are_settings_of_the_same_file_and_their_secrets_are_never_shown(
+    write: Any,
+) -> None:
+    path = write(
+        '[[station]]\nname = "a"\ninput = "demo"\n[bridge.webhook]\n'
+        'url = "https://hooks.example/T0/hush"\nheaders = { X-Key = "hush" }\nformat = "slack"\n'
+        '[bridge.mqtt]\nbroker = "mqtts://house@h.example"\ndiscovery = ""\n'
+    )
+    loaded = load(str(path), {})
+    assert loaded.config.bridge.webhook.format == "slack"
+    assert loaded.config.bridge.mqtt.discovery == ""
+    rows = settings_in_use(loaded)
+    assert "hush" not in json.dumps(rows) + listing(rows)
+    found = {row["key"]: (row["value"], row["from"]) for row in rows}
+    assert found["bridge.webhook.url"] == ("…", f"{path}:5")
+    assert found["bridge.mqtt.broker"][1] == f"{path}:9"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('[bridge]\nconect = "x"', "did you mean 'connect'"),
+        ("bridge = 5", "expected a table"),
+        ('[bridge.webhok]\nurl = "x"', "did you mean 'webhook'"),
+        ('[bridge.webhook]\nurl = "ftp://hush"', "expected https://HOST/…"),
+        ('[bridge.webhook]\nurl = "https://u:hush@h/"', "no user name here"),
+        ("[bridge.webhook]\nurl = 5", "expected"),
+        ('[bridge.webhook]\nformat = "slak"', "did you mean 'slack'"),
+        ("[bridge.webhook]\ntimeout_s = 0", "expected 1 to 300 seconds"),
+        ("[bridge.webhook]\nspool_hours = nan", "expected"),
+        ('[bridge.webhook]\nheaders = { Host = "hush" }', "expected other headers"),
+        ('[bridge.webhook]\nheaders = { X = "hush\\r\\nY: z" }', "printable ASCII"),
+        ('[bridge.webhook]\nuser = "a:hush"', "without a colon"),
+        ('[bridge.mqtt]\nbroker = "mqtt://u:hush@h"', "no password here"),
+        ('[bridge.mqtt]\nbroker = "tcp://h"', "expected mqtt://"),
+        ('[bridge.mqtt]\nprefix = "a/#"', "without + and #"),
+        ('[bridge.mqtt]\nprefix = ""', "expected"),
+    ],
+)
+def test_wrong_settings_of_bridges_are_reported_with_their_line(
+    line: str, expected: str, write: Any
+) -> None:
+    path = write(f"{line}\n")
+    with pytest.raises(SettingsError, match=rf"{re.escape(str(path))}:\d") as caught:
+        load(str(path), {})
+    assert expected in str(caught.value)
+    with pytest.raises(SettingsError) as again:
+        load_bridges(str(path), {}, SettingsTree())
+    assert expected in str(again.value)
+    if "user =" not in line:
+        assert "hush" not in str(caught.value)
+
+
+def test_a_bridge_reads_its_tables_alone_and_flags_override(write: Any) -> None:
+    path = write(
+        '[bus]\npublish = "ipc:///run/x"\nwrong = 1\n[engine]\nhop_s = "no"\n'
+        '[bridge.mqtt]\nprefix = "file"\ndiscovery = "file"\n'
+    )
+    flags = SettingsTree()
+    put(flags, ("mqtt", "prefix"), Setting("flag", "--prefix"))
+    given = {"STREAMGENRE_BRIDGE_MQTT_PREFIX": "v", "STREAMGENRE_BRIDGE_MQTT_DISCOVERY": "v"}
+    settings, publish = load_bridges(str(path), given, flags)
+    assert (settings.mqtt.prefix, settings.mqtt.discovery) == ("flag", "v")
+    assert publish == "ipc:///run/x"
 
 
 def test_show_says_where_each_value_comes_from_and_hides_credentials(write: Any) -> None:

@@ -1,0 +1,402 @@
+"""Posts that wait for their receiver, on disk in the order in which they came.
+
+An SQLite file in write-ahead mode without an ``fsync`` for each post: what was added survives a
+restart and SIGKILL, and a power cut costs at most what the system had not written yet, usually the
+last half minute. That spares an SD card. What cannot be written waits in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import stat
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from streamgenre.errors import SettingsError
+from streamgenre.history.database import COMPANIONS, companion, is_corruption, set_aside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+APPLICATION_ID: Final = 0x73675350
+"""Marks the file as a spool."""
+MAX_POSTS: Final = 100_000
+MAX_BYTES: Final = 10_000_000
+"""Bytes of waiting posts; beyond it the oldest are dropped."""
+MAX_AGE_S: Final = 24 * 3600.0
+"""Age at which an undelivered post is dropped."""
+_OVERHEAD: Final = 200
+"""Bytes that a post takes besides its text."""
+_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS posts (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    body BLOB NOT NULL,
+    made REAL NOT NULL,   -- UNIX seconds
+    boot TEXT NOT NULL,   -- identifier of the run of the system
+    up REAL NOT NULL      -- seconds since the system started
+)
+"""
+
+
+@dataclass(eq=False, slots=True)
+class Post:
+    """A post that waits."""
+
+    id: str
+    """The same in every attempt, so that the receiver can drop repetitions."""
+    size: int
+    """Bytes that it counts for."""
+    made: float
+    """Monotonic seconds."""
+    number: int | None
+    """Its row in the file; None if it is in memory only."""
+    body: bytes | None = None
+    """None if it is in the file."""
+
+
+class Spool:
+    """A queue of posts that is bounded in bytes and age; the oldest are dropped, and counted.
+
+    Parameters
+    ----------
+    path
+        The file, created with mode 600; None for memory only. Where it cannot be used, posts wait
+        in memory, and ``warn`` says so.
+    warn
+        Called with each line for the user.
+    max_bytes
+        Bytes of waiting posts.
+    max_age_s
+        Age in seconds at which a post is dropped.
+
+    Raises
+    ------
+    SettingsError
+        If the file belongs to another program, or another bridge uses it.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        warn: Callable[[str], None],
+        *,
+        max_bytes: int = MAX_BYTES,
+        max_age_s: float = MAX_AGE_S,
+    ) -> None:
+        self.path = path
+        """The file; None while posts wait in memory only."""
+        self.dropped = 0
+        """Posts that were dropped since they were too old or too many."""
+        self._warn = warn
+        self._max_bytes = max_bytes
+        self._max_age_s = max_age_s
+        self._lock = threading.RLock()
+        self._posts: deque[Post] = deque()
+        self._bytes = 0
+        self._disk: sqlite3.Connection | None = None
+        self._complained = False
+        if path is not None:
+            self._open(path)
+
+    def __len__(self) -> int:
+        return len(self._posts)
+
+    @property
+    def on_disk(self) -> int:
+        """Number of waiting posts that survive the end of this process."""
+        with self._lock:
+            return sum(post.number is not None for post in self._posts)
+
+    def add(self, body: bytes, identifier: str) -> None:
+        """Add a post.
+
+        Parameters
+        ----------
+        body
+            What is posted.
+        identifier
+            The same in every attempt.
+        """
+        size = len(body) + len(identifier) + _OVERHEAD
+        with self._lock:
+            number = self._write(body, identifier)
+            kept = None if number is not None else body
+            self._posts.append(Post(identifier, size, time.monotonic(), number, kept))
+            self._bytes += size
+            while len(self._posts) > 1 and (
+                self._bytes > self._max_bytes or len(self._posts) > MAX_POSTS
+            ):
+                self._drop("the spool is full")
+
+    def first(self) -> tuple[Post, bytes] | None:
+        """Return the oldest post and its body; None if nothing waits. Drops what is too old."""
+        with self._lock:
+            while self._posts:
+                post = self._posts[0]
+                if time.monotonic() - post.made > self._max_age_s:
+                    self._drop(f"not delivered within {self._max_age_s / 3600:g} h")
+                    continue
+                body = self._body(post)
+                if body is not None:
+                    return post, body
+                if self._posts and self._posts[0] is post:
+                    self._drop("it cannot be read from the spool")
+            return None
+
+    def done(self, post: Post) -> None:
+        """Remove a post that was delivered or refused.
+
+        Parameters
+        ----------
+        post
+            The post; may have been dropped meanwhile.
+        """
+        with self._lock:
+            if self._posts and self._posts[0] is post:
+                self._remove()
+
+    def close(self) -> None:
+        """Close the file; what waits there is sent by the next run."""
+        with self._lock:
+            if self._disk is not None:
+                with suppress(sqlite3.Error):
+                    self._disk.close()
+                self._disk = None
+
+    # ---- the queue ------------------------------------------------------------------------------
+
+    def _drop(self, why: str) -> None:
+        self._remove()
+        self.dropped += 1
+        if worth_a_line(self.dropped):
+            self._warn(f"one event dropped: {why}; {self.dropped} dropped so far")
+
+    def _remove(self) -> None:
+        post = self._posts.popleft()
+        self._bytes -= post.size
+        if post.number is not None and self._disk is not None:
+            try:
+                self._disk.execute("DELETE FROM posts WHERE number = ?", (post.number,))
+            except sqlite3.Error as error:
+                self._trouble(error)
+
+    def _body(self, post: Post) -> bytes | None:
+        if post.body is not None or self._disk is None:
+            return post.body
+        try:
+            row = self._disk.execute(
+                "SELECT body FROM posts WHERE number = ?", (post.number,)
+            ).fetchone()
+        except sqlite3.Error as error:
+            self._trouble(error)
+            return None
+        return row[0] if row is not None and isinstance(row[0], bytes) else None
+
+    # ---- the file -------------------------------------------------------------------------------
+
+    def _open(self, path: Path) -> None:
+        try:
+            self._prepare(path)
+            self._disk = self._connect(path)
+        except (OSError, ValueError, sqlite3.Error) as error:
+            if isinstance(error, sqlite3.Error) and is_corruption(error):
+                self._set_aside(path)
+                return
+            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                raise SettingsError(
+                    f"{path}: another bridge uses this spool; give each its own with --spool FILE"
+                ) from error
+            self._memory_only(error)
+
+    @staticmethod
+    def _prepare(path: Path) -> None:
+        """Create the file for its owner alone; SQLite gives its companions the same mode."""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            mode = path.stat().st_mode
+            if not stat.S_ISREG(mode):
+                raise SettingsError(f"{path}: not a regular file; expected a spool") from None
+            if mode & 0o077:
+                path.chmod(0o600)
+
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        disk = sqlite3.connect(path, timeout=0.5, isolation_level=None, check_same_thread=False)
+        try:
+            # One bridge alone uses the file.
+            disk.execute("PRAGMA locking_mode = EXCLUSIVE")
+            owner = disk.execute("PRAGMA application_id").fetchone()[0]
+            tables = disk.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if owner != APPLICATION_ID and (owner or tables):
+                raise SettingsError(f"{path}: a database of another program; expected a spool")
+            disk.execute("PRAGMA journal_mode = WAL")
+            disk.execute("PRAGMA synchronous = NORMAL")
+            disk.execute("PRAGMA journal_size_limit = 1000000")
+            disk.execute(f"PRAGMA max_page_count = {(2 * self._max_bytes >> 12) + 100}")
+            disk.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            disk.execute("BEGIN IMMEDIATE")
+            disk.execute(_TABLE)
+            disk.execute("COMMIT")
+            if (found := disk.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                damaged = sqlite3.DatabaseError(f"malformed: {found}")
+                damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+                raise damaged
+            self._load(disk)
+        except BaseException:
+            disk.close()
+            raise
+        return disk
+
+    def _load(self, disk: sqlite3.Connection) -> None:
+        boot, up, now, wall = _boot(), _up(), time.monotonic(), time.time()
+        rows = disk.execute(
+            "SELECT number, id, length(body), made, boot, up FROM posts ORDER BY number"
+        )
+        loaded: deque[Post] = deque()
+        for number, identifier, size, made, row_boot, row_up in rows:
+            # The clock may have been set since, but not within one run of the system.
+            try:
+                age = up - float(row_up) if row_boot == boot else wall - float(made)
+                post = Post(
+                    str(identifier),
+                    int(size) + len(str(identifier)) + _OVERHEAD,
+                    now - max(0.0, age),
+                    int(number),
+                )
+            except (TypeError, ValueError):
+                continue  # somebody changed the row
+            loaded.append(post)
+        self._posts, self._bytes = loaded, sum(post.size for post in loaded)
+
+    def _write(self, body: bytes, identifier: str) -> int | None:
+        """Write a post; return its row, or None if it could not be written."""
+        if self._disk is None:
+            return None
+        try:
+            values = (identifier, body, time.time(), _boot(), _up())
+            done = self._disk.execute(
+                "INSERT INTO posts (id, body, made, boot, up) VALUES (?, ?, ?, ?, ?)", values
+            )
+        except sqlite3.Error as error:
+            self._trouble(error)
+            return None
+        if self._complained:
+            self._complained = False
+            self._warn(f"the spool {self.path} is written again")
+        return done.lastrowid
+
+    def _trouble(self, error: sqlite3.Error) -> None:
+        assert self.path is not None
+        if is_corruption(error):
+            self.close()
+            before = len(self._posts)
+            self._posts = deque(post for post in self._posts if post.body is not None)
+            self._bytes = sum(post.size for post in self._posts)
+            self.dropped += before - len(self._posts)
+            self._set_aside(self.path)
+        elif not self._complained:
+            self._complained = True
+            self._warn(f"the spool {self.path} cannot be written: {error}; events wait in memory")
+
+    def _set_aside(self, path: Path) -> None:
+        """Rename a damaged file and begin a new one."""
+        try:
+            backup = set_aside(path, path.stat().st_ino)
+            self._warn(
+                f"the spool {path} is damaged: kept as {backup}, and a new one begun; events that "
+                f"waited in it are not delivered"
+            )
+            self._prepare(path)
+            self._disk = self._connect_new(path)
+        except (OSError, sqlite3.Error) as error:
+            self._memory_only(error)
+
+    def _connect_new(self, path: Path) -> sqlite3.Connection:
+        waiting = self._posts
+        count = self._bytes
+        disk = self._connect(path)
+        self._posts, self._bytes = waiting, count
+        return disk
+
+    def _memory_only(self, error: Exception) -> None:
+        why = getattr(error, "strerror", None) or error
+        self._warn(
+            f"the spool {self.path} cannot be used: {why}; events that are not delivered are lost "
+            "when the bridge ends; --spool FILE names another file"
+        )
+        self.path = None
+
+
+def worth_a_line(count: int) -> bool:
+    """Whether the ``count``-th loss of its kind is reported: the first ones, then every 100th."""
+    return count <= 3 or count % 100 == 0
+
+
+def default_spool(folder: Path, url: str) -> Path:
+    """Return a spool that no other bridge uses, and remove old ones of receivers that are gone.
+
+    Parameters
+    ----------
+    folder
+        Folder of the spools.
+    url
+        URL of the receiver. A new one gets a new spool: what waits for the old one is not sent to
+        it.
+
+    Returns
+    -------
+    Path
+        ``FOLDER/webhook-DIGEST.sqlite3``, with a number if another bridge has the same receiver.
+    """
+    _remove_old(folder)
+    name = hashlib.sha256(url.encode("utf-8", "replace")).hexdigest()[:12]
+    for number in range(1, 9):
+        path = folder / f"webhook-{name}{'' if number == 1 else f'-{number}'}.sqlite3"
+        if not _is_used(path):
+            return path
+    return path
+
+
+def _is_used(path: Path) -> bool:
+    if not path.exists():
+        return False
+    try:
+        disk = sqlite3.connect(path, timeout=0, isolation_level=None)
+        try:
+            disk.execute("SELECT count(*) FROM sqlite_master")
+        finally:
+            disk.close()
+    except sqlite3.Error as error:
+        return "locked" in str(error)
+    return False
+
+
+def _remove_old(folder: Path) -> None:
+    """Remove spools that were not used for long: all that waits in them is too old."""
+    with suppress(OSError):
+        for path in folder.glob("webhook-*.sqlite3"):
+            files = [path, *(companion(path, suffix) for suffix in COMPANIONS)]
+            newest = max(file.stat().st_mtime for file in files if file.exists())
+            if time.time() - newest > 30 * MAX_AGE_S and not _is_used(path):
+                for file in files:
+                    file.unlink(missing_ok=True)
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _up() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
