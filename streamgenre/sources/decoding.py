@@ -97,7 +97,7 @@ def audio_stream(container: Any, name: str) -> tuple[Any, Format]:
             f"channels at {MIN_RATE} to {MAX_RATE} Hz"
         )
     if not codec.is_open:
-        codec.options = {"max_samples": str(_MAX_FRAME // found.channels)}
+        codec.options = {"max_samples": str(_MAX_FRAME)}
     return stream, found
 
 
@@ -175,6 +175,8 @@ def _packets(container: Any, streams: list[Any]) -> Iterator[Any]:
             failed += 1
             if failed > _MAX_RETRIES:
                 raise
+        except IndexError:  # PyAV, at the end: streams were added while it read
+            return
         else:
             return
 

@@ -194,6 +194,8 @@ class _Playlist:
                 raise
             listing = Listing(problems=[str(error)])
         self._files = len(listing.tracks)
+        if not listing.tracks and self._first is None:
+            raise InputError(no_files_message(self._path, listing))
         streams = (f"skipped a stream among files: {redacted(url)}" for url in listing.streams)
         yield from self._report([*listing.problems, *streams])
         first_error = ""
