@@ -21,6 +21,8 @@ _FRAMED: Final = frozenset({"mp3", "aac"})
 """FFmpeg's formats whose frames state their length in bytes."""
 _TABLES: Final = (b"Xing\0\0\0", b"Info\0\0\0", b"VBRI\0\1")
 """Starts of the table of an mp3, which states its length."""
+_TS_PACKET: Final = 188
+"""Length in bytes of a packet of MPEG-TS, which starts with 0x47."""
 _LEAST_S: Final = 0.3
 _LEAST_SHARE: Final = 0.01
 """Less than this is rounding, or the delay of the encoder: in seconds, and of the whole."""
@@ -44,6 +46,7 @@ class Ending:
         self._lacks = part.end - size if part.end is not None and part.end > size else 0
         file.seek(0)
         head = file.read(_HEAD)
+        self._cells = size / _TS_PACKET if head[_TS_PACKET : _TS_PACKET + 1] == b"\x47" else 0.0
         self._has_table = any(table in head for table in _TABLES)
         self._incomplete = False
         self._short = ""
@@ -62,6 +65,7 @@ class Ending:
         """
         name = container.format.name
         self._framed = name in _FRAMED
+        self._incomplete = self._incomplete or (name == "mpegts" and self._cells % 1 != 0)
         self._stated_s = 0.0
         if name in _STATED or (name == "mp3" and self._has_table):
             if stream.duration and stream.time_base:
