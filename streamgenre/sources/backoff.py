@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 
@@ -26,9 +27,16 @@ class Backoff:
         """Mark the start of an attempt."""
         self._began = time.monotonic()
 
-    def next_s(self) -> float:
-        """Return the pause in seconds after the attempt that has just ended."""
-        if time.monotonic() - self._began > self._stable_s:
+    def next_s(self, brought_s: float = math.inf) -> float:
+        """Return the pause in seconds after the attempt that has just ended.
+
+        Parameters
+        ----------
+        brought_s
+            Seconds of audio that it brought, where that is counted: an attempt that lasted without
+            audio was not stable.
+        """
+        if min(time.monotonic() - self._began, brought_s) > self._stable_s:
             self._next_s = self._first_s
         pause = self._next_s * random.uniform(0.8, 1.2)  # keeps daemons from retrying in step
         self._next_s = min(2 * self._next_s, self._longest_s)

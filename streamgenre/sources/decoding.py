@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +27,8 @@ MIN_MISSING_S: Final = 0.1
 """A shorter jump of the timestamps, in seconds, is rounding."""
 MAX_MISSING_S: Final = 30.0
 """A longer jump of the timestamps, in seconds, is a new time base."""
+_LEAD_S: Final = 2.0
+"""Seconds for which timestamps may lag behind what was decoded before they are believed again."""
 _MAX_FRAME: Final = 1 << 21
 """Most samples of a frame, over all channels: 8 MB. Larger ones count as damaged."""
 _MAX_RETRIES: Final = 16
@@ -197,22 +200,48 @@ def _decoded(packet: Any) -> list[Any]:
 
 
 class Timeline:
-    """Finds missing audio by the timestamps of packets."""
+    """Finds missing audio: by the timestamps of packets, and the length of what was decoded.
+
+    The packets' own length is not used. Where the format changes within a stream, FFmpeg states it,
+    and the timestamps between those that the stream contains, at the rate of the old format:
+    timestamps may lag behind for a while.
+    """
 
     def __init__(self) -> None:
-        self._end: float | None = None  # end of the newest packet in seconds
+        self._end: float | None = None  # end in seconds of what was decoded
+        self._decoded = False
+        self._lead = math.inf  # least seconds that it was ahead of the timestamps
+        self._lead_since = 0.0  # timestamp in seconds
 
     def missing_s(self, packet: Any) -> float:
         """Return the seconds of audio missing before a packet.
 
         Timestamps that jump back or far ahead start a new time base: nothing is missing.
         """
-        if packet.pts is None or not packet.duration or packet.time_base is None:
+        if packet.pts is None or packet.time_base is None:
             return 0.0
-        start, end = float(packet.pts * packet.time_base), self._end
-        self._end = start + float(packet.duration * packet.time_base)
-        jump = 0.0 if end is None else start - end
-        return jump if MIN_MISSING_S <= jump <= MAX_MISSING_S else 0.0
+        start = float(packet.pts * packet.time_base)
+        jump = 0.0 if self._end is None else start - self._end
+        if self._end is None or jump >= 0.0 or jump < -MAX_MISSING_S:
+            self._begin(start)
+            if not self._decoded:  # a decoder may give its first samples late
+                return 0.0
+            return jump if MIN_MISSING_S <= jump <= MAX_MISSING_S else 0.0
+        self._lead = min(self._lead, -jump)
+        if not 0.0 <= start - self._lead_since < _LEAD_S:
+            self._begin(self._end - self._lead, start)  # it is not behind: another clock
+        return 0.0
+
+    def _begin(self, end: float, start: float | None = None) -> None:
+        self._end = end
+        self._lead = math.inf
+        self._lead_since = end if start is None else start
+
+    def decoded(self, seconds: float) -> None:
+        """Add the length of samples that were decoded from the newest packet."""
+        self._decoded = True
+        if self._end is not None:
+            self._end += seconds
 
 
 def split_block(block: NDArray[np.float32], samples: int) -> Iterator[NDArray[np.float32]]:

@@ -11,7 +11,7 @@ from streamgenre.paths import expand
 from streamgenre.sources.demo import open_demo
 from streamgenre.sources.device.devices import DeviceSelection, find_device, is_id, list_devices
 from streamgenre.sources.device.source import DeviceSource
-from streamgenre.sources.files.listing import is_playlist, list_files
+from streamgenre.sources.files.listing import is_playlist, list_stations
 from streamgenre.sources.files.playlist import Order, open_file, open_playlist
 from streamgenre.sources.files.stdin import open_fifo, open_stdin
 from streamgenre.sources.formats import audio_suffixes
@@ -90,9 +90,11 @@ def _open_path(name: str, settings: InputSettings) -> Source:
     if not is_playlist(path):
         return open_file(path, pace=settings.pace, order=order)
     if not path.is_dir():
-        listing = list_files(path)
-        if listing.streams and not listing.files:
-            return RadioSource(listing.streams[0], path.name, settings=settings.stream)
+        stations = list_stations(path)
+        if stations:
+            return RadioSource(
+                stations[0], path.name, settings=settings.stream, others=stations[1:]
+            )
     return open_playlist(path, pace=settings.pace, order=order)
 
 

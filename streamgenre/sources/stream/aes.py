@@ -84,7 +84,8 @@ def _decrypt_blocks(blocks: NDArray[np.uint8], keys: NDArray[np.uint32]) -> NDAr
         | last[(words[:, [2, 3, 0, 1]] >> 8) & 0xFF] << 8
         | last[words[:, [1, 2, 3, 0]] & 0xFF]
     ) ^ keys[0]
-    return words.astype(">u4").view(np.uint8)
+    plain: NDArray[np.uint8] = words.astype(">u4").view(np.uint8)
+    return plain
 
 
 def _times(a: int, b: int) -> int:
@@ -121,7 +122,9 @@ def _tables() -> tuple[NDArray[np.uint8], list[NDArray[np.uint32]]]:
     rows = [[_times(byte, factor) for factor in (14, 9, 13, 11)] for byte in inverse]
     words = [int.from_bytes(bytes(row), "big") for row in rows]
     tables = [
-        np.array([word >> shift | (word << (32 - shift)) & 0xFFFF_FFFF for word in words], np.uint32)
+        np.array(
+            [word >> shift | (word << (32 - shift)) & 0xFFFF_FFFF for word in words], np.uint32
+        )
         for shift in (0, 8, 16, 24)
     ]
     return np.array(inverse, np.uint8), tables

@@ -1,4 +1,4 @@
-"""Where in an HLS stream a station is: remembered from one playlist, and connection, to the next."""
+"""Where in an HLS stream a station is, remembered from one connection to the next."""
 
 from __future__ import annotations
 

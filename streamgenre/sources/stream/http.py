@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 import time
 import urllib.parse
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import InputError
@@ -21,7 +22,7 @@ from streamgenre.sources.stream.settings import DEFAULTS
 from streamgenre.urls import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from streamgenre.sources.stream.http_head import Head
     from streamgenre.sources.stream.settings import StreamSettings
@@ -31,7 +32,6 @@ MAX_REDIRECTS: Final = 10
 REDIRECTS_S: Final = 1.5
 """Time for all redirects together, in multiples of the time for one request."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_WEB_PAGE: Final = ("text/html", "application/xhtml+xml", "application/json")
 
 
 class Response:
@@ -49,6 +49,8 @@ class Response:
         The connection; None if there is none to close.
     timeout_s
         Seconds that a read may take.
+    location
+        URL after redirects with credentials, for relative addresses in the content. Never shown.
     """
 
     def __init__(
@@ -58,9 +60,11 @@ class Response:
         url: str,
         connection: Connection | None = None,
         timeout_s: float = 10.0,
+        location: str = "",
     ) -> None:
         self.headers = headers
         self.url = url
+        self.location = location or url
         self._body = body
         self._connection = connection
         self._timeout_s = timeout_s
@@ -95,6 +99,11 @@ class Response:
                 break
             self._ahead += more
         return self._ahead[:size]
+
+    @property
+    def ahead(self) -> bytes:
+        """The bytes that :meth:`peek` has received and :meth:`read` has not yet returned."""
+        return self._ahead
 
     def data(self, longest: int, within_s: float) -> bytes:
         """Return the content and close the response.
@@ -164,8 +173,10 @@ def open_url(
     timeout_s: float,
     settings: StreamSettings = DEFAULTS,
     own: str | None = None,
+    titles: bool = True,
+    span: tuple[int, int] | None = None,
 ) -> Response:
-    """Open a stream and request ICY titles.
+    """Request a stream, a list or a part of them.
 
     Parameters
     ----------
@@ -178,11 +189,15 @@ def open_url(
     own
         URL that the user named, to whose server all headers are sent; None for ``url``. A station
         list may lead to another server.
+    titles
+        Whether to ask for ICY titles.
+    span
+        First byte and number of bytes to ask for; None for all. The server may send all of it.
 
     Raises
     ------
     InputError
-        If the server cannot be reached, refuses, redirects in a circle, or does not send audio.
+        If the server cannot be reached, refuses, or redirects in a circle.
     """
     require_usable(url)
     own = url if own is None else own
@@ -190,7 +205,14 @@ def open_url(
     ends = time.monotonic() + REDIRECTS_S * timeout_s
     for _ in range(MAX_REDIRECTS + 1):
         until = min(ends, time.monotonic() + timeout_s)
-        head, connection = _answer(url, own, shown, until, timeout_s, settings)
+        head, connection = _answer(
+            url,
+            shown,
+            until,
+            timeout_s,
+            settings,
+            partial(request, url, settings, own, titles=titles, span=span),
+        )
         location = head.headers.get("location")
         if head.status in _REDIRECTS and location:
             connection.close()
@@ -198,7 +220,7 @@ def open_url(
             shown = f"{first} (redirected to {redacted(url)})"
             continue
         try:
-            _require_audio(head, shown)
+            _require_content(head, shown)
             body = Body(connection, head.headers)
         except InputError:
             connection.close()
@@ -206,20 +228,22 @@ def open_url(
         except AnswerError as error:
             connection.close()
             raise InputError(f"{shown}: no usable answer ({error})") from None
-        return Response(body, head.headers, redacted(url), connection, timeout_s)
+        return Response(body, head.headers, redacted(url), connection, timeout_s, url)
     raise InputError(f"{first}: redirects in a circle (more than {MAX_REDIRECTS} times)")
 
 
-def _require_audio(head: Head, shown: str) -> None:
+def _require_content(head: Head, shown: str) -> None:
     if not 200 <= head.status < 300 or head.status in (204, 205):
         raise InputError(f"{shown}: the server answers {head.status} {head.reason}".rstrip())
-    kind = head.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind in _WEB_PAGE:
-        raise InputError(f"{shown}: is a {kind} page, not audio; look there for the stream's URL")
 
 
 def _answer(
-    url: str, own: str, shown: str, until: float, timeout_s: float, settings: StreamSettings
+    url: str,
+    shown: str,
+    until: float,
+    timeout_s: float,
+    settings: StreamSettings,
+    requested: Callable[[], bytes],
 ) -> tuple[Head, Connection]:
     """Return the head of the answer to a request, and its connection."""
     parts = urllib.parse.urlsplit(url)
@@ -241,7 +265,7 @@ def _answer(
     except AnswerError as error:
         raise InputError(f"{shown}: cannot be reached ({error})") from None
     try:
-        connection.send(request(url, settings, own), until)
+        connection.send(requested(), until)
         return read_head(connection, until), connection
     except TimeoutError:
         why = f"no answer in {timeout_s:g} s"

@@ -17,7 +17,14 @@ _EVERYWHERE: Final = frozenset({"accept", "accept-language", "origin", "referer"
 """Headers that are no secrets: they are sent to other servers as well."""
 
 
-def request(url: str, settings: StreamSettings, own: str) -> bytes:
+def request(
+    url: str,
+    settings: StreamSettings,
+    own: str,
+    *,
+    titles: bool = True,
+    span: tuple[int, int] | None = None,
+) -> bytes:
     """Return the request for a URL, with its credentials in a header.
 
     Parameters
@@ -28,6 +35,10 @@ def request(url: str, settings: StreamSettings, own: str) -> bytes:
         The station's headers and user agent.
     own
         URL that the user named. Other servers receive no header that may be a secret.
+    titles
+        Whether to ask for ICY titles.
+    span
+        First byte and number of bytes to ask for; None for all.
 
     Raises
     ------
@@ -46,9 +57,12 @@ def request(url: str, settings: StreamSettings, own: str) -> bytes:
         "User-Agent": settings.user_agent or f"streamgenre/{__version__}",
         "Accept": "*/*",
         "Accept-Encoding": "identity",
-        "Icy-MetaData": "1",
         "Connection": "close",
     }
+    if titles:
+        headers["Icy-MetaData"] = "1"
+    if span is not None:
+        headers["Range"] = f"bytes={span[0]}-{span[0] + span[1] - 1}"
     if parts.username is not None:
         pair = ":".join(urllib.parse.unquote(p or "") for p in (parts.username, parts.password))
         headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"

@@ -46,6 +46,9 @@ class IcyReader:
         lock: Participant | None = None,
         decoder: TextDecoder | None = None,
     ) -> None:
+        self.headers = response.headers
+        self.missing_s = 0.0
+        """Nothing is known to be missing: the server sends one stream."""
         self._response = response
         self._lock = lock or Participant()
         self._next_read = 0.0
@@ -115,6 +118,14 @@ class IcyReader:
         self._returned += len(self._links.popleft())
         self._link_start = self._returned
         return True
+
+    def abort(self) -> None:
+        """Interrupt a read in another thread; that thread closes the connection."""
+        self._response.abort()
+
+    def close(self) -> None:
+        """Close the connection. Called by the thread that reads."""
+        self._response.close()
 
     def audio_decoded(self) -> None:
         """Record that audio was decoded from the data."""

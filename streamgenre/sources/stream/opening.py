@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from streamgenre.errors import InputError
 from streamgenre.sources.container import open_container
@@ -10,23 +10,50 @@ from streamgenre.sources.stream.http import require_usable
 from streamgenre.urls import redacted
 
 if TYPE_CHECKING:
-    from streamgenre.sources.links import LimitedReader
+    from collections.abc import Mapping
 
-_SEGMENT_S: Final = 30.0
-"""Seconds to wait for the next segment of an HLS stream: most last 2 to 10 s."""
-_HLS_PROTOCOLS: Final = ("http", "https", "tcp", "tls", "crypto", "hls")
-"""Protocols that FFmpeg may open for a playlist from the network: no file of this machine."""
-_HLS_OPTIONS: Final = {"extension_picky": "0"}
-"""Since 7.1.1, FFmpeg refuses segments whose suffix does not match their format. The whitelists of
-protocols and formats protect already."""
+    from streamgenre.sources.links import LimitedReader
+    from streamgenre.sources.titles import Title
+
 _OTHER_PROTOCOLS: Final = ("rtsp", "rtp", "srtp", "udp", "tcp", "tls", "srt")
 _OTHER_OPTIONS: Final = {"rtsp_flags": "prefer_tcp"}
 """RTP is sent through the RTSP connection if the server allows it: UDP loses datagrams."""
 
 
+class Reader(Protocol):
+    """The bytes of a stream for PyAV, and what is known about them."""
+
+    headers: Mapping[str, str]
+    """Headers of the response by lower-case name."""
+    missing_s: float
+    """Seconds of audio missing before the current link."""
+
+    def read(self, size: int) -> bytes:
+        """Return up to ``size`` bytes of the current link; none at its end."""
+
+    def next_link(self) -> bool:
+        """Continue with the next link; return False if the current one is the last."""
+
+    def audio_decoded(self) -> None:
+        """Record that audio was decoded from the data."""
+
+    def titles_until(self, position: int | None) -> list[Title]:
+        """Return the titles before a byte of the current link, each once."""
+
+    def abort(self) -> None:
+        """Interrupt a read in another thread."""
+
+    def close(self) -> None:
+        """Close the connection. Called by the thread that reads."""
+
+
+Stream: TypeAlias = Reader | str
+"""The bytes of a stream, or the URL of one that FFmpeg opens."""
+
+
 def is_http(url: str) -> bool:
-    """Whether a URL is HTTP or HTTPS; FFmpeg opens such a URL only for HLS."""
-    return url.lower().startswith("http")
+    """Whether a URL is HTTP or HTTPS, which FFmpeg never opens."""
+    return url.lower().startswith(("http://", "https://"))
 
 
 def open_stream(source: LimitedReader | str, name: str, timeout_s: float) -> Any:
@@ -35,11 +62,11 @@ def open_stream(source: LimitedReader | str, name: str, timeout_s: float) -> Any
     Parameters
     ----------
     source
-        The audio of an HTTP response, or the URL of an HLS, RTSP or SRT stream.
+        The audio of an HTTP or HLS stream, or the URL of an RTSP or SRT stream.
     name
         Name of the stream in error messages.
     timeout_s
-        Seconds to wait for the opening and for data; for HLS segments, longer.
+        Seconds to wait for the opening and for data of a URL.
 
     Raises
     ------
@@ -59,14 +86,6 @@ def open_stream(source: LimitedReader | str, name: str, timeout_s: float) -> Any
 def _open(source: LimitedReader | str, timeout_s: float) -> Any:
     if not isinstance(source, str):
         return open_container(source)
-    if is_http(source):
-        return open_container(
-            source,
-            protocols=_HLS_PROTOCOLS,
-            formats=("hls",),
-            options=_HLS_OPTIONS,
-            timeout_s=(timeout_s, _SEGMENT_S),
-        )
     return open_container(
         source,
         protocols=_OTHER_PROTOCOLS,

@@ -1,9 +1,8 @@
 """Radio streams: Icecast and Shoutcast over HTTP, HLS, RTSP and SRT.
 
 A thread connects, decodes with PyAV and fills the ring. After any error (refused, ended, stalled,
-not audio) the state is ``lost``, and the thread retries with growing pauses. Plain HTTP connections
-are made here, in order to read titles and to detect a stall by the age of the audio; FFmpeg makes
-all other connections.
+not audio) the state is ``lost``, and the thread retries with growing pauses. Connections by HTTP,
+those of HLS included, are made by this package; FFmpeg makes those by RTSP and SRT.
 """
 
 from __future__ import annotations
@@ -28,21 +27,22 @@ from streamgenre.sources.decoding import (
 )
 from streamgenre.sources.faults import as_input_error, fault_text
 from streamgenre.sources.links import LimitedReader
-from streamgenre.sources.playlist_formats import is_hls
-from streamgenre.sources.stream.http import Response, open_url
+from streamgenre.sources.stream.connecting import Candidates, Connector, reason
 from streamgenre.sources.stream.icy_reader import IcyReader
-from streamgenre.sources.stream.opening import is_http, open_stream, require_supported
+from streamgenre.sources.stream.opening import open_stream, require_supported
 from streamgenre.sources.stream.settings import DEFAULTS
-from streamgenre.sources.stream.station_lists import MAX_BYTES, is_list, streams
 from streamgenre.sources.stream_info import stream_info
 from streamgenre.sources.tags import id3_title, stream_title
 from streamgenre.urls import redacted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
     from streamgenre.sources.conversion import Format
+    from streamgenre.sources.stream.opening import Reader, Stream
     from streamgenre.sources.stream.settings import StreamSettings
     from streamgenre.sources.titles import Title
 
@@ -57,7 +57,6 @@ AHEAD_S: Final = 30.0
 BACKOFF_S: Final = (1.0, 120.0)
 """First and longest pause in seconds between attempts."""
 _BLOCK_S: Final = 0.1
-_MAX_LISTS: Final = 4
 _MAX_HEADER: Final = 1 << 24
 """Bytes without audio that may precede audio: headers, pictures, tags."""
 
@@ -73,20 +72,26 @@ class RadioSource(Source):
         Name of the input; None for the URL without credentials.
     settings
         How the stream is requested and read.
+    others
+        Further URLs of the same station, tried if the first does not play.
     """
 
     real_time = True
     live = True
 
     def __init__(
-        self, url: str, name: str | None = None, *, settings: StreamSettings = DEFAULTS
+        self,
+        url: str,
+        name: str | None = None,
+        *,
+        settings: StreamSettings = DEFAULTS,
+        others: Sequence[str] = (),
     ) -> None:
         super().__init__(name or redacted(url))
-        self._url = url
-        self._settings = settings
+        self._urls = (url, *others)
         self._decoder = TextDecoder(settings.charset)
         self._stop = threading.Event()
-        self._response: Response | None = None
+        self._reader: Reader | None = None
         self._format: Format | None = None
         self._newest_audio_at: float | None = None  # monotonic seconds of the newest audio
         self._waiting_since = 0.0  # monotonic seconds of the newest packet
@@ -98,25 +103,26 @@ class RadioSource(Source):
         self._missing_s = 0.0  # before the next samples
         self._backoff = Backoff(*BACKOFF_S)
         self._lock = Participant()
+        self._connector = Connector(self.name, settings, self._lock, self._decoder)
         self._thread = threading.Thread(target=self._supervise, name="radio", daemon=True)
 
     def start(self) -> None:
         """See :meth:`Source.start`."""
-        require_supported(self._url)
+        require_supported(self._urls[0])
         self._thread.start()
 
     def interrupt(self) -> None:
         """See :meth:`Source.interrupt`; FFmpeg's own connections cannot be interrupted."""
-        response = self._response
-        if response is not None:
-            response.abort()
+        reader = self._reader
+        if reader is not None:
+            reader.abort()
 
     def stop(self) -> None:
         """See :meth:`Source.stop`."""
         self._stop.set()
-        response = self._response
-        if response is not None:
-            response.abort()
+        reader = self._reader
+        if reader is not None:
+            reader.abort()
         if self._thread.is_alive():
             self._thread.join(timeout=0.5)
             self._end()  # FFmpeg may still wait for a server: the thread is abandoned
@@ -129,7 +135,8 @@ class RadioSource(Source):
                 if self._stop.is_set():
                     break
                 self.set_state("lost", why)
-                self._stop.wait(self._backoff.next_s())
+                # A stream that is there and brings nothing new has not been stable.
+                self._stop.wait(self._backoff.next_s(self._received_s))
         except Exception as error:  # noqa: BLE001 - the engine raises it
             self.failure = as_input_error(error, self.name)
         finally:
@@ -141,17 +148,40 @@ class RadioSource(Source):
             self.ring.close()
 
     def attempt(self) -> str:
-        """Receive the stream until it is lost; return the reason."""
+        """Receive the stream until it is lost; return the reason.
+
+        The addresses of a station list are tried in their order until one plays.
+        """
+        self._received_s = 0.0
+        tried: list[tuple[str, str]] = []
+        candidates = Candidates(self._urls)
+        for url in candidates:
+            why = self._receive(url, candidates)
+            if self._received_s or self._stop.is_set():
+                return why
+            if why:
+                tried.append((url, why))
+        return reason(tried, self.name)
+
+    def _receive(self, url: str, candidates: Candidates) -> str:
+        """Receive the stream at an address; return why it ended, or "" for a list."""
         import av
 
         damage = DamageCounter()
+        self._reader = None
+        self._titles.clear()
         try:
-            reader_or_url = self._connect()
+            opened = self._connector.open(url, candidates.own, TIMEOUT_S)
+            if isinstance(opened, list):
+                candidates.add(opened, self.name)
+                return ""
+            reader = self._reader = None if isinstance(opened, str) else opened
             self._waiting_since = time.monotonic()
             self._window = (0.0, 0.0)
-            while self._decode(reader_or_url, damage):
-                if not (isinstance(reader_or_url, IcyReader) and reader_or_url.next_link()):
+            while self._decode(opened, damage):
+                if reader is None or not reader.next_link():
                     return f"{self.name}: the stream ended{damage}"
+                self._missing_s += reader.missing_s
         except InputError as error:
             return str(error)
         except TimeoutError as error:
@@ -165,49 +195,23 @@ class RadioSource(Source):
             return fault_text(error, self.name)
         finally:
             self._lock.release()
-            if self._response is not None:
-                self._response.close()
+            if self._reader is not None:
+                self._reader.close()
         return "stopped"
 
-    # ---- connecting and decoding ----------------------------------------------------------------
+    # ---- decoding -------------------------------------------------------------------------------
 
-    def _connect(self) -> IcyReader | str:
-        """Return the stream, or its URL if FFmpeg opens it; station lists are followed.
-
-        Raises
-        ------
-        InputError
-            If the stream cannot be reached, or the lists contain none.
-        """
-        url = self._url
-        for _ in range(_MAX_LISTS):
-            self._response = None
-            if not url.lower().startswith("http"):
-                return url  # RTSP or SRT
-            self._response = response = open_url(
-                url, timeout_s=TIMEOUT_S, settings=self._settings, own=self._url
-            )
-            if not is_list(url, response.headers, b"http://"):
-                return IcyReader(response, 2 * TIMEOUT_S, self._lock, self._decoder)
-            text = response.text(MAX_BYTES, TIMEOUT_S)
-            if is_hls(text):
-                self._response = None
-                return url
-            url = streams(text.encode(), url, self.name)[0]
-        raise InputError(f"{self.name}: more than {_MAX_LISTS} nested station lists")
-
-    def _decode(self, reader_or_url: IcyReader | str, damage: DamageCounter) -> bool:
-        """Decode a stream, or one link of an Ogg chain; return False if the source was stopped."""
+    def _decode(self, opened: Stream, damage: DamageCounter) -> bool:
+        """Decode a stream, or one link of it; return False if the source was stopped."""
         decoded = False
-        limited = LimitedReader(getattr(reader_or_url, "read", bytes), _MAX_HEADER, self.name)
-        opened = reader_or_url if isinstance(reader_or_url, str) else limited
-        with open_stream(opened, self.name, TIMEOUT_S) as container:
+        reader = self._reader
+        limited = LimitedReader(reader.read if reader else bytes, _MAX_HEADER, self.name)
+        source = opened if isinstance(opened, str) else limited
+        with open_stream(source, self.name, TIMEOUT_S) as container:
             stream, found = audio_stream(container, self.name)
             self.info = stream_info(container, stream, self._headers())
-            if isinstance(reader_or_url, IcyReader) or is_http(
-                reader_or_url
-            ):  # RTSP has the station's name instead
-                self._titles = _as_list(stream_title({**container.metadata, **stream.metadata}))
+            if reader is not None:  # RTSP has the station's name instead
+                self._titles += _as_list(stream_title({**container.metadata, **stream.metadata}))
 
             timeline = Timeline()
             heard_at = time.monotonic()
@@ -218,9 +222,10 @@ class RadioSource(Source):
                     raise TimeoutError(f"no audio for {SILENT_S:g} s in what it sends")
                 if packet.stream.type == "data":
                     self._titles += _as_list(id3_title(bytes(packet)))
-                elif isinstance(reader_or_url, IcyReader):
-                    self._titles += reader_or_url.titles_until(packet.pos)
-                else:  # segments or datagrams may be missing
+                    return
+                if reader is not None:
+                    self._titles += reader.titles_until(packet.pos)
+                if not isinstance(reader, IcyReader):  # segments or datagrams may be missing
                     self._missing_s += timeline.missing_s(packet)
 
             for item in blocks(container, stream, self._wanted(found), damage, on_packet):
@@ -228,19 +233,20 @@ class RadioSource(Source):
                     self._missing_s += item.samples / self.rate
                     continue
                 decoded = True
+                timeline.decoded(len(item) / self.rate)
                 if not self._write(item):
                     return False
                 heard_at = time.monotonic()
-                if isinstance(reader_or_url, IcyReader):
-                    reader_or_url.audio_decoded()
-                    limited.audio_decoded()
+                limited.audio_decoded()
+                if reader is not None:
+                    reader.audio_decoded()
         if not decoded:
             raise InputError(f"{self.name}: no audio could be decoded{damage}")
         return True
 
     def _headers(self) -> dict[str, str]:
         """Return the station's headers, decoded: a head is read as Latin-1."""
-        sent = self._response.headers if self._response else {}
+        sent = self._reader.headers if self._reader else {}
         return {
             name: self._decoder.decode(value.encode("latin-1"))
             for name, value in sent.items()

@@ -13,7 +13,7 @@ from streamgenre.urls import is_stream
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MAX_BYTES: Final = 1 << 20
+MAX_BYTES: Final = 4 << 20
 """Bytes of a list that are read, those of an HLS playlist included."""
 HEAD: Final = 1024
 """Bytes by which a list is told from audio."""

@@ -1,0 +1,151 @@
+"""Joins the segments of an HLS stream to links, each for one decoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from streamgenre.errors import InputError
+from streamgenre.sources.tags import MAX_ID3, id3_title
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from streamgenre.sources.stream.hls_playlist import Resource, Segment
+    from streamgenre.sources.titles import Title
+
+_MAX_FAILED: Final = 3
+"""Segments in a row that cannot be fetched before the stream is lost."""
+_RETRY_S: Final = 0.5
+"""Pause in seconds before a segment is fetched a second time."""
+
+
+class Fetcher(Protocol):
+    """What fetches the segments."""
+
+    def begin(self, segment: Segment) -> None:
+        """Record that a segment is being played."""
+
+    def content(self, resource: Resource) -> Generator[bytes, None, None]:
+        """Yield the bytes of a resource, decrypted."""
+
+    def start_of(self, resource: Resource) -> bytes:
+        """Return what a decoder needs before a segment."""
+
+    def announce(self, title: Title) -> None:
+        """Add a title at the next byte that is yielded."""
+
+    def error(self, what: str) -> InputError:
+        """Return an error of the station."""
+
+    def pause(self, seconds: float) -> bool:
+        """Wait; return whether reading was aborted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """The next bytes start a new link: another decoder reads them."""
+
+    missing_s: float
+
+
+class BrokenOffError(ValueError):
+    """A segment ended before its end."""
+
+    def __init__(self, missing: float) -> None:
+        super().__init__("it breaks off")
+        self.missing = missing
+        """Part of it that is missing, 0 to 1."""
+
+
+class Segments:
+    """Joins segments to links."""
+
+    def __init__(self, reader: Fetcher) -> None:
+        self.missing_s = 0.0
+        """Seconds of audio missing before the next segment."""
+        self._reader = reader
+        self._start: Resource | None = None
+        self._in_link = False  # whether the current link has had data
+        self._failed = 0  # segments in a row
+        self.refused: Exception | None = None
+        """Why segments could not be fetched, as long as none could; else None."""
+
+    def play(self, segment: Segment) -> Iterator[bytes | Break]:
+        """Yield the bytes of a segment; one that cannot be fetched is missing.
+
+        Raises
+        ------
+        InputError
+            If several segments in a row cannot be fetched.
+        """
+        self._reader.begin(segment)
+        if segment.absent:
+            self.missing_s += segment.seconds
+            return
+        error: Exception | None = None
+        for retry in (False, True):
+            if retry and self._reader.pause(_RETRY_S):
+                return
+            content = self._reader.content(segment.media)
+            try:
+                start = b"" if segment.start is None else self._reader.start_of(segment.start)
+                first = next(content, b"")
+            except (InputError, TimeoutError, OSError, ValueError) as refused:
+                error = refused
+                content.close()
+                continue
+            if first:
+                yield from self._data(segment, start, first, content)
+                return
+            error = InputError("it is empty")
+        self.missing_s += segment.seconds
+        self._failed += 1
+        if not self._in_link:
+            self.refused = error
+        if self._failed == _MAX_FAILED:
+            raise self._reader.error(f"{_MAX_FAILED} segments in a row cannot be played ({error})")
+
+    def _data(
+        self, segment: Segment, start: bytes, first: bytes, content: Iterator[bytes]
+    ) -> Iterator[bytes | Break]:
+        self._failed, self.refused = 0, None
+        if self._in_link and (
+            segment.discontinuity or self.missing_s or segment.start != self._start
+        ):
+            yield Break(self.missing_s)
+            self._in_link = False
+        # What is missing before the first link of a connection is a part of the time away.
+        self.missing_s = 0.0
+        if not self._in_link and start:
+            yield start
+        self._start, self._in_link = segment.start, True
+        try:
+            first, tag = _without_id3(first, content)
+            if title := id3_title(tag):
+                self._reader.announce(title)
+            if first:
+                yield first
+            yield from content
+        except BrokenOffError as error:
+            self.missing_s += segment.seconds * error.missing
+
+
+def _without_id3(first: bytes, content: Iterator[bytes]) -> tuple[bytes, bytes]:
+    """Return the first bytes of a segment after its ID3 tag, and the tag.
+
+    Packed audio (AAC, MP3 and AC-3 without a container) has one in each segment, with its timestamp
+    and perhaps its title.
+    """
+    while len(first) < 10 and first[:3] == b"ID3"[: len(first)]:
+        if not (more := next(content, b"")):
+            return first, b""
+        first += more
+    if first[:3] != b"ID3" or max(first[6:10]) > 0x7F:
+        return first, b""
+    size = 10 + sum(byte << shift for byte, shift in zip(first[6:10], (21, 14, 7, 0), strict=True))
+    while len(first) < size:
+        if size > 16 * MAX_ID3 or not (more := next(content, b"")):
+            return first, b""
+        first += more
+    return first[size:], first[:size]
