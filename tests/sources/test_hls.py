@@ -68,8 +68,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         command = ["ffmpeg", "-v", "error", "-i", wav, "-c:a", codec, "-b:a", "96k"]
         suffix = "aac" if codec == "aac" else "mp3"
         pattern = folder / f"{name}%d.{suffix}"
-        segments = ("-f", "segment", "-segment_time", "2", pattern)
-        subprocess.run([*command, *segments], check=True)
+        plain = "write_xing=0:id3v2_version=0" if suffix == "mp3" else ""
+        segments = ("-f", "segment", "-segment_time", "2", "-segment_format_options", plain)
+        subprocess.run([*command, *segments, pattern], check=True)
     return folder
 
 
