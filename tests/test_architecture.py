@@ -21,6 +21,7 @@ LAYERS: Final = (
     "config",
     "daemon",
     ("bridges", "dashboard", "doctor", "library", "report"),
+    "picture",
     "cli",
     "__main__",
 )

@@ -41,6 +41,16 @@ examples:
   streamgenre watch ~/Downloads --sort-into ~/Music --move
   streamgenre watch /srv/recordings --json --existing
 """
+_PICTURE: Final = """\
+Draw a file over one time axis: waveform, mel spectrogram, the MFCC frames that the model
+gets, and the probabilities of the genres with the decisions below. PNG and PDF need the
+extra `report`.
+"""
+_PICTURE_EPILOG: Final = """\
+examples:
+  streamgenre picture song.flac --out song.png
+  streamgenre picture --compare pop.mp3 reggae.mp3 --out both.svg --theme dark
+"""
 
 
 def add_library_arguments(commands: Commands, command: Command) -> None:
@@ -90,6 +100,29 @@ def add_library_arguments(commands: Commands, command: Command) -> None:
     parser.add_argument("--count", type=int, metavar="N", help="end after N files")
     _add_hearing(parser)
     _add_actions(parser)
+    parser = command(
+        commands,
+        "picture",
+        "draw what the model hears in a file",
+        description=_PICTURE,
+        epilog=_PICTURE_EPILOG,
+    )
+    parser.add_argument("file", nargs="?", metavar="FILE", help="an audio file")
+    parser.add_argument(
+        "--compare", nargs=2, metavar=("A", "B"), help="draw two files side by side instead"
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="FILE", help="picture to write: .svg, .png or .pdf"
+    )
+    parser.add_argument(
+        "--model",
+        default=MODEL,
+        metavar="NAME|DIR",
+        help=f"shipped model (see `streamgenre models`) or model folder (default: {MODEL})",
+    )
+    parser.add_argument(
+        "--theme", choices=("dark", "light"), default="light", help="colours (default: light)"
+    )
 
 
 def _add_hearing(parser: argparse.ArgumentParser) -> None:
