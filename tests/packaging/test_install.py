@@ -103,6 +103,7 @@ def test_every_missing_package_names_the_extra_that_provides_it() -> None:
             assert distribution.replace("-", "_") in brought[extra], module
 
 
+BRIDGES = ("streamgenre-mqtt.service", "streamgenre-webhook.service")
 RUN_TIME_EXTRAS = ("listen", "mqtt", "dashboard")
 PI = [
     # The wheels that Raspberry Pi OS (Debian 12) accepts: its C library is 2.36.
@@ -160,7 +161,7 @@ def test_the_service_is_installed_below_a_folder_and_removed(wheel: Path, tmp_pa
 
     output = make("install-service")
     assert re.search(r"systemctl is not called.*no user is made", output, re.DOTALL)
-    for unit in ("streamgenre.service", "streamgenre@.service"):
+    for unit in ("streamgenre.service", "streamgenre@.service", *BRIDGES):
         placed = to / "usr/local/lib/systemd/system" / unit
         assert placed.read_text() == (ROOT / "systemd" / unit).read_text()
         (command,) = re.findall(r"^ExecStart=(\S+)", placed.read_text(), re.MULTILINE)

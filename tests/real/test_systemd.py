@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.live import until
+from support.mosquitto import PASSWORD, USER, Listener, running_broker
+from support.receiver import OK, Receiver
 from support.requirements import require_programs
 from support.systemd_box import ROOT, put_program, put_units, systemd_box
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from support.systemd_box import Box
 
 UNITS = ("streamgenre.service", "streamgenre@.service")
+BRIDGES = ("streamgenre-mqtt.service", "streamgenre-webhook.service")
 EXPOSURE = 2.5
 PROGRAM = "/opt/streamgenre/bin/streamgenre"
 SERVICE_STATUS = (PROGRAM, "service", "status")
@@ -62,12 +65,12 @@ def until_shown(box: Box, name: str, text: str, seconds: float = 20) -> None:
 
 def test_the_units_pass_systemd_analyze_verify(box: Box) -> None:
     box.write("/etc/streamgenre/one.toml", SETTINGS)
-    for unit in ("streamgenre.service", "streamgenre@one.service"):
+    for unit in ("streamgenre.service", "streamgenre@one.service", *BRIDGES):
         done = box.run("systemd-analyze", "verify", "--man=no", unit)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unit", [*UNITS, *BRIDGES])
 def test_the_security_exposure_is_low(unit: str, tmp_path: Path) -> None:
     require_programs("systemd-analyze")
     path = tmp_path / unit.replace("@", "@one")
@@ -99,9 +102,10 @@ def test_the_template_differs_only_in_names() -> None:
     ]
 
 
-def test_each_line_has_a_reason() -> None:
+@pytest.mark.parametrize("unit", ["streamgenre.service", *BRIDGES])
+def test_each_line_has_a_reason(unit: str) -> None:
     """Every setting of the service has a comment above it or above its group."""
-    lines = (ROOT / "systemd" / "streamgenre.service").read_text().partition("[Service]")[2]
+    lines = (ROOT / "systemd" / unit).read_text().partition("[Service]")[2]
     for group in re.split(r"\n(?=#)", lines.partition("[Install]")[0].strip()):
         assert group.startswith("#") or "Type=notify" in group, group
         assert sum(line[:1] not in ("#", "") for line in group.splitlines()) <= 7, group
@@ -142,6 +146,51 @@ def test_the_service_runs_in_its_sandbox_and_reports_its_status(service: Box) ->
     service.must("systemctl", "stop", "streamgenre")
     assert service.show("streamgenre", "Result") == "success"
     assert service.run(*SERVICE_STATUS).returncode == 3
+
+
+def test_bridges_run_in_their_sandbox_beside_the_daemon(service: Box, tmp_path: Path) -> None:
+    receiver = Receiver(OK)
+    with running_broker(tmp_path) as broker:
+        listener = Listener(broker.port)
+        service.write(
+            "/etc/streamgenre/config.toml",
+            f'model = "lite"\n[bridge.mqtt]\nbroker = "mqtt://{USER}@127.0.0.1:{broker.port}"\n'
+            'password_file = "/etc/streamgenre/mqtt-password"\n[bridge.webhook]\n'
+            f'url = "{receiver.url}"\ndead_air_after_s = 2\n{SETTINGS}',
+        )
+        service.write("/etc/streamgenre/mqtt-password", f"{PASSWORD}\n")
+        service.must("chgrp", "-R", "streamgenre", "/etc/streamgenre")
+        service.must(
+            "chmod", "640", "/etc/streamgenre/config.toml", "/etc/streamgenre/mqtt-password"
+        )
+        service.must("systemctl", "start", *BRIDGES)
+        until(lambda: listener.there("streamgenre/kitchen/update"), 60)
+        until(lambda: listener.last.get("streamgenre/bridge/availability") == "online", 60)
+        for unit in BRIDGES:
+            pid = service.show(unit, "MainPID")
+            status = service.must("cat", f"/proc/{pid}/status")
+            assert re.search(r"^Seccomp:\t2$", status, re.MULTILINE)
+            assert re.search(r"^CapEff:\t0+$", status, re.MULTILINE)
+            resident = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
+            assert resident is not None
+            assert int(resident[1]) < 80_000
+        service.must("systemctl", "stop", "streamgenre")
+        until(lambda: any(b'"segment"' in body for body in receiver.bodies), 60)
+        assert service.must("ls", "/var/lib/streamgenre/webhook").startswith("webhook-")
+        service.must("systemctl", "stop", *BRIDGES)
+        until(lambda: listener.last["streamgenre/bridge/availability"] == "offline", 60)
+        for unit in BRIDGES:
+            assert service.show(unit, "Result") == "success"
+        # Wrong settings are an error that no restart mends.
+        service.write("/etc/streamgenre/config.toml", "[bridge.webhook]\nurl = 5\n")
+        service.must("systemctl", "start", BRIDGES[1])
+        until(lambda: service.show(BRIDGES[1], "ActiveState") == "failed", 60)
+        assert service.show(BRIDGES[1], "ExecMainStatus") == "2"
+        log = service.must("journalctl", "--unit", BRIDGES[1])
+        assert "config.toml:2: bridge.webhook.url" in log
+        assert "S3CRET" not in log
+        listener.close()
+    receiver.close()
 
 
 def test_a_hang_and_a_crash_end_in_a_restart(service: Box) -> None:
