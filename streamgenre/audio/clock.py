@@ -3,9 +3,9 @@
 The sample position is the only clock: wall time is an anchor plus position / rate. Sound cards run
 some hundred ppm fast or slow, so the anchor of a live stream follows the arrival times of the
 samples slowly, by at most :data:`MAX_SLEW_S` every :data:`WINDOW_S`. It moves at once in three
-cases only: the system's clock was set (wall time left the monotonic clock; later times are by the
-new clock), samples came earlier than they could have, or all of them are late for
-:data:`CONFIRM_S` (some are missing without a reported gap).
+cases only: the system's clock was set (wall time left the monotonic clock), samples came earlier
+than they could have, or all of them are late for :data:`CONFIRM_S` (some are missing without a
+reported gap). When the system's clock is set, the positions before keep the times of the old clock.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ DRIFT_AFTER_S: Final = 300.0
 """Seconds without a gap after which the drift is known."""
 _DRIFT_WINDOWS: Final = 120
 """Windows over which the drift is measured: the last hour."""
+
+_MAX_STEPS: Final = 16
+"""Settings of the system's clock that are remembered."""
 
 _log = get_logger(__name__)
 
@@ -70,6 +73,10 @@ class StreamClock:
         is known."""
         self.steps = 0
         """How many times the system's clock was set."""
+        self.last_step_s: float | None = None
+        """By how many seconds it was set the last time; None if it was not."""
+        # The clocks before, oldest first: first position that they do not time, and anchor.
+        self._before: deque[tuple[int, float]] = deque(maxlen=_MAX_STEPS)
 
     def observe(self, position: int, arrived: float, offset: float) -> None:
         """Note that the sample before ``position`` had arrived.
@@ -92,10 +99,8 @@ class StreamClock:
             return
         step, self._offset = offset - self._offset, offset
         if abs(step) > STEP_S:
-            self.steps += 1
             _log.warning("the system's clock was set by %+.1f s; times follow it", step)
-            self._anchor += step
-            self._smallest = self._least_late = math.inf
+            self._move(step)
         late = anchor - self._anchor
         if late < -JUMP_S or self._surely_late(late, arrived):
             self._anchor += late if late < 0 else self._least_late
@@ -108,6 +113,28 @@ class StreamClock:
             self._measure_drift(arrived, self._smallest)
             self._anchor += max(-MAX_SLEW_S, min(MAX_SLEW_S, self._smallest))
             self._begin_window(arrived)
+
+    def was_set(self, step: float, at: int) -> None:
+        """Note that the system's clock was set; the offset then observed has changed likewise.
+
+        Parameters
+        ----------
+        step
+            By how many seconds; negative where it was set back.
+        at
+            First position whose time is by the new clock.
+        """
+        if self._anchor is not None:
+            self._before.append((at, self._anchor))
+        self._offset += step
+        self._move(step)
+
+    def _move(self, step: float) -> None:
+        self.steps += 1
+        self.last_step_s = step
+        if self._anchor is not None:
+            self._anchor += step
+        self._smallest = self._least_late = math.inf
 
     def interrupted(self) -> None:
         """Note a gap: its length is not exact enough to measure a drift across it."""
@@ -152,8 +179,16 @@ class StreamClock:
         """Whether anything has been observed."""
         return self._anchor is not None
 
-    def time_of(self, position: int) -> float:
-        """Return the UNIX seconds of a position.
+    def time_of(self, position: int, *, starts: bool = False) -> float:
+        """Return the UNIX seconds of a position, by the clock of its time.
+
+        Parameters
+        ----------
+        position
+            The position.
+        starts
+            Whether something starts there; else it ends there. This decides at the very position
+            where the clock was set.
 
         Raises
         ------
@@ -162,4 +197,7 @@ class StreamClock:
         """
         if self._anchor is None:
             raise RuntimeError("nothing observed yet: a stream's wall time needs an anchor")
+        for end, anchor in self._before:
+            if position < end or (position == end and not starts):
+                return anchor + position / self._rate
         return self._anchor + position / self._rate

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from streamgenre.engine.station import Hop
+    from streamgenre.engine.hops import Hop
     from streamgenre.inference.decision import Decider, Decision
     from streamgenre.inference.models import Model
 

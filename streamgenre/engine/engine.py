@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.audio.fair_lock import Participant
 from streamgenre.engine.blas import one_blas_thread
+from streamgenre.engine.clock_steps import follow_clock
 from streamgenre.engine.faults import Faults
 from streamgenre.engine.loss_policy import LossPolicy
 from streamgenre.engine.reporter import Reporter
-from streamgenre.engine.runner import StationRunner, decide_and_publish
+from streamgenre.engine.runner import StationRunner, decide_and_publish, raise_if_all_failed
 from streamgenre.engine.scheduler import Scheduler
 from streamgenre.engine.source_watch import SourceWatch, TurnClock
 from streamgenre.engine.station import Station
 from streamgenre.engine.status_reports import StatusReports
-from streamgenre.errors import ControlError, InputError, SettingsError, nearest
+from streamgenre.engine.wall_clock import WallClock
+from streamgenre.errors import ControlError, SettingsError, nearest
 from streamgenre.inference.decision import Decider, DecisionSettings
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ class Engine:
         self._scheduler = Scheduler(self._runners, settings.hop_s)
         self._running = False
         self._turns = TurnClock()
+        self._wall = WallClock()
         self._faults = Faults()
         self._status = StatusReports(settings.status_s, status_fields, self._faults)
 
@@ -118,7 +121,8 @@ class Engine:
         """
         if any(runner.name == name for runner in self._runners):
             raise SettingsError(f"two stations are called {name!r}; give each a name of its own")
-        station = Station(name, source, model.manifest.features, self._settings, gain_db)
+        features = model.manifest.features
+        station = Station(name, source, features, self._settings, gain_db, self._wall)
         runner = StationRunner(
             station=station,
             model=model,
@@ -190,7 +194,7 @@ class Engine:
         """
         with one_blas_thread():
             self._run(stopping)
-        self._raise_failure()
+        raise_if_all_failed(self._runners)
 
     def _run(self, stopping: Callable[[], bool]) -> None:
         self._running = True
@@ -198,6 +202,8 @@ class Engine:
             for runner in self._runners:
                 runner.start()
             while (self._calls or self._open()) and not stopping():
+                if step := self._wall.check():
+                    follow_clock(self._open(), step, self._status, self._faults)
                 with self._faults.confined("reporting to the service manager"):
                     self._on_turn()
                 for _ in range(len(self._calls)):  # those that come meanwhile wait a round
@@ -247,16 +253,6 @@ class Engine:
         for runner in runners:
             self._finish(runner)
         self._status.send(runners)
-
-    def _raise_failure(self) -> None:
-        failures = [runner.failure for runner in self._runners if runner.failure is not None]
-        if not failures or len(failures) < len(self._runners):
-            return
-        if len(failures) == 1:
-            raise failures[0]
-        raise InputError(
-            f"all {len(failures)} stations have failed; the first of them: {failures[0]}"
-        ) from failures[0]
 
     # ---- requests -------------------------------------------------------------------------------
 

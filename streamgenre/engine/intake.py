@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from streamgenre.audio.clock import StreamClock, wall_offset
+from streamgenre.audio.clock import StreamClock
 from streamgenre.audio.level import sanitise
 from streamgenre.audio.loudness import LoudnessMeter
 from streamgenre.audio.resample import Resampler
 from streamgenre.audio.ring import Gap, GapReason
+from streamgenre.engine.wall_clock import WallClock
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,10 +39,16 @@ class Intake:
         Output rate in Hz; positions count samples at this rate, lost ones included.
     gain_db
         Gain in dB applied to the samples first; those above full scale are not clipped.
+    wall
+        The system's clock; None for one of its own.
     """
 
-    def __init__(self, source: Source, rate: int, gain_db: float = 0.0) -> None:
+    def __init__(
+        self, source: Source, rate: int, gain_db: float = 0.0, wall: WallClock | None = None
+    ) -> None:
         self.source = source
+        self.wall = wall or WallClock()
+        """The system's clock."""
         self.clock = StreamClock(rate)
         self.replaced = 0
         """Number of samples replaced by 0 because they could not be audio, such as NaN."""
@@ -135,7 +142,7 @@ class Intake:
             self._resampler = Resampler(source.rate, self._rate)
             self.loudness = LoudnessMeter(source.rate, source.channels)
             if not source.real_time:
-                self.clock.observe(0, time.monotonic(), wall_offset())
+                self.clock.observe(0, time.monotonic(), self.wall.offset)
         if self._away_since is not None and ring.written > self._stored:
             return self._place_absence()
         item = ring.read(round(_READ_S * source.rate))
@@ -168,7 +175,7 @@ class Intake:
         self._taken += gap.samples
         self.clock.interrupted()
         if not self.clock.anchored:  # the stream begins with a gap
-            self.clock.observe(self._position, time.monotonic(), wall_offset())
+            self.clock.observe(self._position, time.monotonic(), self.wall.offset)
         self.waiting.append((gap, self._position))
 
     def _place_absence(self) -> bool:
@@ -198,7 +205,7 @@ class Intake:
         assert self.source.ring is not None
         arrived = self.source.ring.arrival_time(self._stored - 1)
         if arrived is not None:
-            self.clock.observe(self._position, arrived, wall_offset())
+            self.clock.observe(self._position, arrived, self.wall.offset)
 
 
 def _mixed(block: NDArray[np.float32]) -> NDArray[np.float32]:

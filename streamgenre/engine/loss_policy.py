@@ -10,8 +10,8 @@ from streamgenre.audio.ring import GapReason
 from streamgenre.inference.dead_air import DeadAirWatch
 
 if TYPE_CHECKING:
+    from streamgenre.engine.hops import Hop, PlacedGap
     from streamgenre.engine.settings import EngineSettings
-    from streamgenre.engine.station import Hop, PlacedGap
     from streamgenre.inference.dead_air import Silence
 
 
@@ -93,6 +93,18 @@ class LossPolicy:
     def source_present(self) -> None:
         """Note that the source is not away."""
         self._lost_since = None
+
+    def clock_was_set(self, stream_time: float, step: float) -> list[Silence]:
+        """Divide dead air where the system's clock was set; return its end and new beginning.
+
+        Parameters
+        ----------
+        stream_time
+            Where, in seconds.
+        step
+            By how many seconds the clock was set.
+        """
+        return self._dead_air.clock_was_set(stream_time, step)
 
     def end(self, stream_time: float) -> Silence | None:
         """End any silence at a stream time in seconds; return it where it was dead air."""

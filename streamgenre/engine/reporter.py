@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streamgenre.engine.health import Vitals
-    from streamgenre.engine.station import Hop, PlacedGap, Station
+    from streamgenre.engine.hops import Hop, PlacedGap
+    from streamgenre.engine.station import Station
     from streamgenre.events import AnyEvent
     from streamgenre.inference.dead_air import Silence
     from streamgenre.inference.decision import Decision, Stretch
@@ -67,8 +68,6 @@ class Reporter:
         self._sequence = Sequence()
         self._latencies = Latencies()
         self._updates = 0
-        # Of the decision: stream time, wall time, and how often the system's clock had been set.
-        self._since: tuple[float, float, int] = (-1.0, 0.0, 0)
         self._playing: dict[str, Any] | None = None
         self._played: deque[dict[str, Any]] = deque(maxlen=MAX_TITLES)  # since the last segment
 
@@ -82,9 +81,6 @@ class Reporter:
         decision
             The decision after the hop.
         """
-        if decision.since != self._since[0]:
-            began = hop.wall - (hop.end - hop.start)
-            self._since = (decision.since, began, self._station.clock.steps)
         self._publish(
             Update(
                 **self._head("update", hop.end, hop.wall),
@@ -108,10 +104,8 @@ class Reporter:
     def segment(self, stretch: Stretch) -> None:
         """Publish a finished segment."""
         # The burst with which a radio server begins moves the wall time of all samples, earlier
-        # ones included. But where the system's clock was set since, the published start stays.
-        _, said, steps = self._since
-        was_set = steps != self._station.clock.steps
-        started = said if was_set else self._station.wall_of(stretch.start)
+        # ones included.
+        started = self._station.wall_of(stretch.start, starts=True)
         ended = max(started, self._station.wall_of(stretch.end))
         self._publish(
             Segment(
@@ -120,7 +114,7 @@ class Reporter:
                 genre=stretch.genre,
                 start=stretch.start,
                 end=stretch.end,
-                start_time=round(started, 6),
+                start_time=_unix(started),
                 mean_probability=stretch.mean_probability,
                 updates=stretch.updates,
                 titles=list(self._played) or None,
@@ -160,18 +154,25 @@ class Reporter:
     def title(self, title: titles.Title) -> None:
         """Publish what the station announces as playing."""
         self._playing = None
+        since = self._station.stream_time
+        shown = {"artist": title.artist, "title": title.title, "raw": title.raw, "since": since}
         if title.title or title.artist:
-            since = self._station.stream_time
-            self._playing = {
-                "artist": title.artist, "title": title.title, "raw": title.raw, "since": since
-            }  # fmt: skip
-            self._played.append(self._playing)
+            self._playing = shown
+            self._played.append(shown)
+        self._publish_title(shown)
+
+    def title_again(self) -> None:
+        """Publish what was playing once more: it goes on by the new clock."""
+        if self._playing is not None:
+            self._publish_title(self._playing)
+
+    def _publish_title(self, shown: Mapping[str, Any]) -> None:
         self._publish(
             Title(
                 **self._head("title", self._station.stream_time, self._now()),
-                artist=title.artist,
-                title=title.title,
-                raw=title.raw,
+                artist=shown["artist"],
+                title=shown["title"],
+                raw=shown["raw"],
             )
         )
 
@@ -185,10 +186,14 @@ class Reporter:
         """Publish the beginning or end of dead air."""
         self._publish(
             DeadAir(
-                **self._head("dead_air", silence.end, self._station.wall_of(silence.end)),
+                **self._head(
+                    "dead_air",
+                    silence.end,
+                    self._station.wall_of(silence.end, starts=silence.active),
+                ),
                 active=silence.active,
                 start=silence.start,
-                start_time=round(silence.start_time, 6),
+                start_time=_unix(silence.start_time),
                 seconds=round(silence.end - silence.start, 6),
             )
         )
@@ -227,6 +232,7 @@ class Reporter:
                 model_sha256=self.manifest.sha256,
                 clock_drift_ppm=self._station.clock.drift_ppm,
                 clock_steps=self._station.clock.steps,
+                clock_step_s=_seconds(self._station.clock.last_step_s),
                 removed=removed,
                 **extra,
             )
@@ -234,7 +240,7 @@ class Reporter:
 
     def _now(self) -> float:
         """Return the UNIX seconds of an event that happens now; a fast file has its own time."""
-        return time.time() if self._station.source.real_time else self._station.wall
+        return self._station.now if self._station.source.real_time else self._station.wall
 
     def describe(self) -> dict[str, Any]:
         """Return the state of the station as a JSON object."""
@@ -255,12 +261,21 @@ class Reporter:
             "station": self._station.name,
             "session": self._session,
             "seq": self._sequence.next(kind),
-            "time": round(wall, 6),
+            "time": _unix(wall),
             "stream_time": stream_time,
         }
 
     def _by_label(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
         return rounded(dict(zip(self.manifest.labels, probabilities.tolist(), strict=True)))
+
+
+def _unix(seconds: float) -> float:
+    """Return a time as it is published: a clock that begins in 1970 may be set before that."""
+    return max(0.0, round(seconds, 6))
+
+
+def _seconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
 
 
 def _decibels(level: float | None) -> float | None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from streamgenre.engine.batch import PendingHop, decide
 from streamgenre.engine.faults import log_traceback, reason
+from streamgenre.engine.hops import Hop, PlacedGap
 from streamgenre.engine.poll_schedule import PollSchedule
-from streamgenre.engine.station import Hop, PlacedGap
-from streamgenre.errors import BusError
+from streamgenre.errors import BusError, InputError
 from streamgenre.inference.decision import Decider
 
 if TYPE_CHECKING:
@@ -167,6 +167,28 @@ class StationRunner:
         self.decider.reset()
         self.model.reset(self.name)
 
+    def clock_was_set(self, step: float) -> list[Silence]:
+        """Publish the end of what is open, by the system's clock before it was set.
+
+        Model and decision go on: the audio has no gap. Returns the dead air that goes on.
+
+        ``step`` is by how many seconds it was set.
+        """
+        at = self.station.clock_was_set(step)
+        stretch = self.decider.divide(at)
+        if stretch is not None:
+            self.report.segment(stretch)
+        silences = self.policy.clock_was_set(at, step)
+        for silence in silences[:1]:
+            self.report.dead_air(silence)
+        return silences[1:]
+
+    def continue_by_new_clock(self, silences: Sequence[Silence]) -> None:
+        """Publish what goes on after the system's clock was set: title and dead air."""
+        self.report.title_again()
+        for silence in silences:
+            self.report.dead_air(silence)
+
     def use_model(self, model: Model) -> None:
         """Go on with another model for the same features."""
         self.reset(self.station.stream_time)
@@ -229,3 +251,21 @@ def decide_and_publish(runners: Sequence[StationRunner]) -> None:
     pending = [PendingHop(each.name, hop, each.model, each.decider) for each, hop in complete]
     for (runner, _), result in zip(complete, decide(pending), strict=True):
         runner.publish_result(result)
+
+
+def raise_if_all_failed(runners: Sequence[StationRunner]) -> None:
+    """Raise the error of the only station, or a summary, if every station ended with an error.
+
+    Raises
+    ------
+    StreamgenreError
+        In that case.
+    """
+    failures = [runner.failure for runner in runners if runner.failure is not None]
+    if not failures or len(failures) < len(runners):
+        return
+    if len(failures) == 1:
+        raise failures[0]
+    raise InputError(
+        f"all {len(failures)} stations have failed; the first of them: {reason(failures[0])}"
+    ) from failures[0]

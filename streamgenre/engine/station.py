@@ -8,15 +8,13 @@ spans lost samples. A hop that lies within a gap brings no update.
 from __future__ import annotations
 
 import math
-import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from streamgenre.audio.features import MfccStream
 from streamgenre.audio.level import LevelMeter
-from streamgenre.audio.ring import Gap
+from streamgenre.engine.hops import Hop, PlacedGap
 from streamgenre.engine.intake import Intake
 
 if TYPE_CHECKING:
@@ -24,45 +22,11 @@ if TYPE_CHECKING:
 
     from streamgenre.audio.clock import StreamClock
     from streamgenre.audio.features import MfccSpec
+    from streamgenre.audio.ring import Gap
     from streamgenre.engine.settings import EngineSettings
+    from streamgenre.engine.wall_clock import WallClock
     from streamgenre.sources.base import Source
     from streamgenre.sources.titles import Title
-
-
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """The audio of one station from one update to the next."""
-
-    frames: NDArray[np.float32]
-    """New MFCC frames, shape ``(n, numcep)``, n ≥ 1."""
-    level_dbfs: float
-    """RMS level, ``-inf`` for digital silence."""
-    peak_dbfs: float
-    """Largest sample of any channel since the last hop, ``-inf`` for digital silence."""
-    loudness_lufs: float | None
-    """Short-term loudness of the captured channels; None before 3 s and below the gate."""
-    start: float
-    """Stream time in seconds."""
-    end: float
-    """Stream time in seconds."""
-    wall: float
-    """UNIX seconds of the end."""
-    arrival: float | None
-    """Monotonic seconds at which the last sample arrived; None where it is not known."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedGap(Gap):
-    """A gap with its place in the stream."""
-
-    start: float
-    """Stream time in seconds."""
-    end: float
-    """Stream time in seconds."""
-    wall: float
-    """UNIX seconds of the end."""
-    resets: bool
-    """Whether it is long enough to reset model and decision."""
 
 
 class Station:
@@ -80,11 +44,13 @@ class Station:
         Hop, shortest gap that resets, and duration.
     gain_db
         Gain applied to the input in dB.
+    wall
+        The system's clock; None for one of its own.
     """
 
     def __init__(
         self, name: str, source: Source, spec: MfccSpec, settings: EngineSettings,
-        gain_db: float = 0.0,
+        gain_db: float = 0.0, wall: WallClock | None = None,
     ) -> None:  # fmt: skip
         self.name = name
         self.finished = False
@@ -94,7 +60,7 @@ class Station:
         self._limit = (
             None if settings.duration_s is None else max(1, round(settings.duration_s * self._rate))
         )
-        self._intake = Intake(source, self._rate, gain_db)
+        self._intake = Intake(source, self._rate, gain_db, wall)
         self._mfcc = MfccStream(spec)
         self._meter = LevelMeter()
         self._position = 0
@@ -144,11 +110,33 @@ class Station:
     @property
     def wall(self) -> float:
         """UNIX seconds of the present position; the present time before the first sample."""
-        return self.clock.time_of(self._position) if self._intake.begun else time.time()
+        return self.clock.time_of(self._position) if self._intake.begun else self.now
 
-    def wall_of(self, stream_time: float) -> float:
-        """Return the UNIX seconds of a stream time in seconds."""
-        return self.clock.time_of(round(stream_time * self._rate))
+    @property
+    def now(self) -> float:
+        """UNIX seconds of the present time."""
+        return self._intake.wall.now()
+
+    def wall_of(self, stream_time: float, *, starts: bool = False) -> float:
+        """Return the UNIX seconds of a stream time.
+
+        Parameters
+        ----------
+        stream_time
+            Stream time in seconds.
+        starts
+            Whether something starts there; else it ends there.
+        """
+        return self.clock.time_of(round(stream_time * self._rate), starts=starts)
+
+    def clock_was_set(self, step: float) -> float:
+        """Note that the system's clock was set by ``step`` seconds.
+
+        The hop in progress is the first whose times are by the new clock. Returns its start in
+        seconds of stream time.
+        """
+        self.clock.was_set(step, self._hop_start)
+        return self._hop_start / self._rate
 
     def due_s(self) -> float:
         """Return the seconds of audio that the present hop still lacks.

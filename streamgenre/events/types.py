@@ -280,8 +280,12 @@ class Status(Event):
     """How much faster the clock of the source runs than the system's, in parts per million, over up
     to the last hour without a loss; None until it is measured, which takes five minutes."""
     clock_steps: Count = 0
-    """Number of times that the system's clock was set since the session began. Later times are by
-    the new clock."""
+    """Number of times that the system's clock was set since the session began, or that the machine
+    slept. What was open then (segment, dead air) ended at the last time of the old clock; times
+    after this status are by the new one."""
+    clock_step_s: float | None = None
+    """By how many seconds the system's clock was set the last time, negative where it was set back;
+    None if it was not set since the session began."""
     history: Annotated[dict[str, Any], HistoryState] | None = None
     """State of the history: ``problem`` in words, rows ``buffered`` for the disk, rows ``lost``,
     and ``set_aside``, the name of a broken file; None where no history is kept."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from streamgenre.errors import HistoryError, nearest
 from streamgenre.history import run_locks
@@ -267,31 +267,44 @@ def now(connection: sqlite3.Connection, ids: dict[int, str], path: Path) -> Iter
     """
     alive: dict[str, bool] = {}
     for number, name in ids.items():
-        row = connection.execute(
-            "SELECT k.state, k.genre, g.probability, g.start_time, g.end_time, g.ending, r.token, "
-            "x.id, x.ending FROM segments g JOIN kinds k ON k.id = g.kind "
-            "JOIN sessions x ON x.id = g.session JOIN runs r ON r.id = x.run "
-            "WHERE g.station = ? ORDER BY g.start_time DESC LIMIT 1",
+        row, live = None, False
+        # The open sessions first, and not by their times: the clock may have been set since.
+        for session, token in connection.execute(
+            "SELECT x.id, r.token FROM runs r JOIN sessions x ON x.run = r.id "
+            "WHERE r.ending = 'open' AND x.station = ? AND x.ending = 'open' ORDER BY x.id DESC",
             (number,),
-        ).fetchone()
+        ).fetchall():
+            if alive.setdefault(token, run_locks.is_alive(path, token)):
+                row = _newest_segment(connection, "session", session, "stream_start")
+                live = row is not None
+                break
+        row = row or _newest_segment(connection, "station", number, "start_time")
         if row is None:
             continue
-        state, genre, confidence, since, heard, _, token, session, session_ending = row
-        live = session_ending == "open" and alive.setdefault(token, run_locks.is_alive(path, token))
+        state, genre, confidence, since, heard, session = row
         title = connection.execute(
-            "SELECT t.session, t.ending, r.artist, r.title FROM titles t "
-            "JOIN tracks r ON r.id = t.track WHERE t.station = ? "
-            "ORDER BY t.start_time DESC LIMIT 1",
-            (number,),
+            "SELECT t.ending, r.artist, r.title FROM titles t JOIN tracks r ON r.id = t.track "
+            "WHERE t.session = ? ORDER BY t.seq DESC LIMIT 1",
+            (session,),
         ).fetchone()
         dead = connection.execute(
-            "SELECT session, ending FROM dead_air WHERE station = ? "
-            "ORDER BY start_time DESC LIMIT 1",
-            (number,),
+            "SELECT 1 FROM dead_air WHERE session = ? AND ending = 'open'", (session,)
         ).fetchone()
-        goes_on = (session, "open")
-        artist, words = title[2:] if live and title and title[:2] == goes_on else (None, None)
+        goes_on = live and title and title[0] == "open"
+        artist, words = title[1:] if goes_on else (None, None)
         yield NowRecord(
             *(name, live, state, genre or None, confidence, since, heard),
-            *(artist, words, live and dead == goes_on),
+            *(artist, words, live and dead is not None),
         )
+
+
+def _newest_segment(
+    connection: sqlite3.Connection, of: str, number: int, order: str
+) -> tuple[Any, ...] | None:
+    row: tuple[Any, ...] | None = connection.execute(
+        "SELECT k.state, k.genre, g.probability, g.start_time, g.end_time, g.session "
+        f"FROM segments g JOIN kinds k ON k.id = g.kind WHERE g.{of} = ? "
+        f"ORDER BY g.{order} DESC LIMIT 1",
+        (number,),
+    ).fetchone()
+    return row

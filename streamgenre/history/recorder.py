@@ -32,6 +32,9 @@ class _OpenRows:
     """The rows of one session that may still change."""
 
     session: SessionRow
+    wire_session: str
+    """The session of the events: a history has one more session whenever the clock was set."""
+    clock_steps: int = 0
     segment: SegmentRow | None = None
     probability_sum: float = 0.0
     title: TitleRow | None = None
@@ -92,6 +95,7 @@ class Recorder:
         rows = self._open.get(station)
         if rows is not None:
             end = rows.session.end_time
+            since = min(max(since, rows.session.start_time), end)
             self._pending.add(GapRow(rows.session, None, since, end, None, "history"))
 
     @property
@@ -102,16 +106,29 @@ class Recorder:
     def _rows_of(self, event: AnyEvent) -> _OpenRows:
         """Return the open rows of an event's session; a new session closes the one before."""
         rows = self._open.get(event.station)
-        if rows is None or rows.session.uid != event.session:
+        if rows is None or rows.wire_session != event.session:
             if rows is not None:
                 self._close(rows)
             session = SessionRow(
                 event.session, event.station, start_time=event.time, end_time=event.time
             )
-            rows = self._open[event.station] = _OpenRows(session)
+            rows = self._open[event.station] = _OpenRows(session, event.session)
         rows.session.end_time = max(rows.session.end_time, event.time)
         self._pending.add(rows.session)
         return rows
+
+    def _follow_clock(self, event: Status) -> None:
+        """Close what is open by the old clock, if the system's clock was set, and begin anew."""
+        rows = self._open.get(event.station)
+        if rows is None or rows.wire_session != event.session:
+            return
+        if event.clock_steps != rows.clock_steps:
+            self._close(rows)
+            session = SessionRow(
+                f"{event.session}-{event.clock_steps}", event.station, event.time, event.time
+            )
+            steps = event.clock_steps
+            self._open[event.station] = _OpenRows(session, event.session, steps)
 
     def _close(self, rows: _OpenRows) -> None:
         session = rows.session
@@ -206,6 +223,7 @@ class Recorder:
         self._pending.add(SourceRow(session, event.seq, event.time, event.state, source, detail))
 
     def _status(self, event: Status) -> None:
+        self._follow_clock(event)
         session = self._rows_of(event).session
         session.input, session.model = event.input, event.model
         session.model_sha256 = event.model_sha256

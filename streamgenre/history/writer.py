@@ -72,7 +72,7 @@ class HistoryWriter:
         self._reported = ("", 0.0)
         self._refused_until = 0.0
         self._dropped_seen = 0
-        self._written = 0.0
+        self._written: dict[str, float] = {}  # last event of each station at the last flush
         self._backup: str | None = None
         self._inode = 0
         self._busy = False
@@ -163,8 +163,8 @@ class HistoryWriter:
         if self._queue.dropped > self._dropped_seen:
             self._dropped_seen = self._queue.dropped
             for station, end in self._recorder.stations.items():
-                self._recorder.note_loss(station, min(end, self._written or end))
-        self._written = time.time()
+                self._recorder.note_loss(station, self._written.get(station, end))
+        self._written = self._recorder.stations
 
     def _keep_within_bounds(self) -> None:
         """Delete rows beyond the limits, for a small share of the flush interval."""

@@ -58,6 +58,28 @@ class DeadAirWatch:
         self._reported = True
         return Silence(True, *self._start, end)
 
+    def clock_was_set(self, at: float, step: float) -> list[Silence]:
+        """Divide the silence where the system's clock was set; return its end and new beginning.
+
+        Silence that is not dead air yet continues, with its start by the new clock.
+
+        Parameters
+        ----------
+        at
+            Stream time in seconds.
+        step
+            By how many seconds the clock was set.
+        """
+        if self._start is None:
+            return []
+        start, wall = self._start
+        if not self._reported:
+            self._start = start, wall + step
+            return []
+        at = max(at, start)
+        self._start = at, wall + (at - start) + step
+        return [Silence(False, start, wall, at), Silence(True, *self._start, at)]
+
     def close(self, end: float) -> Silence | None:
         """End the silence at a stream time; return it where it was dead air."""
         start, reported = self._start, self._reported

@@ -183,7 +183,8 @@ class Decider:
 
     def close(self, end: float) -> Stretch | None:
         """End the open stretch at a stream time and return it; None where none is open."""
-        if not self._open:
+        if not self._open or not self._updates:
+            self._open = False
             return None
         music = self._choice is not None
         stretch = Stretch(
@@ -195,6 +196,16 @@ class Decider:
             updates=self._updates,
         )
         self._open, self._sum, self._updates = False, 0.0, 0
+        return stretch
+
+    def divide(self, at: float) -> Stretch | None:
+        """End the open stretch at a stream time and return it; the decision goes on in a new one.
+
+        None where none is open.
+        """
+        was_open = self._open
+        stretch = self.close(at)
+        self._open, self._since = was_open, at if stretch is not None else self._since
         return stretch
 
     @property

@@ -7,9 +7,9 @@ import pytest
 
 from streamgenre.audio.ring import GapReason
 from streamgenre.engine import loss_policy as loss_policy_module
+from streamgenre.engine.hops import Hop, PlacedGap
 from streamgenre.engine.loss_policy import GapEffect, LossPolicy
 from streamgenre.engine.settings import EngineSettings
-from streamgenre.engine.station import Hop, PlacedGap
 from streamgenre.inference.dead_air import Silence
 
 EPOCH = 1.7e9

@@ -13,8 +13,9 @@ from support.model_factory import SPEC
 
 from streamgenre.audio.features import MfccStream
 from streamgenre.audio.ring import Gap, GapReason
+from streamgenre.engine.hops import Hop, PlacedGap
 from streamgenre.engine.settings import EngineSettings
-from streamgenre.engine.station import Hop, PlacedGap, Station
+from streamgenre.engine.station import Station
 from streamgenre.sources.titles import Title, split_title
 
 RATE = SPEC.samplerate

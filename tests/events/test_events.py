@@ -115,6 +115,7 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "threads": counts,
         "clock_drift_ppm": st.none() | st.floats(-1e6, 1e6),
         "clock_steps": counts,
+        "clock_step_s": st.none() | st.floats(-1e9, 1e9),
         "removed": st.booleans(),
         "history": st.none()
         | st.fixed_dictionaries(
@@ -187,6 +188,7 @@ def example(event_type: str) -> dict[str, Any]:
             "threads": 9,
             "clock_drift_ppm": -12.5,
             "clock_steps": 0,
+            "clock_step_s": None,
             "history": None,
             "removed": True,
         },
