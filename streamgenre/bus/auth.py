@@ -57,14 +57,25 @@ class OpenAuthenticator:
         """Return the configuration as a JSON object."""
         return {"keys": False}
 
-    def answer_handshakes(self) -> None:
-        """Answer pending handshakes, a limited number at once; never waits."""
+    def answer_handshakes(
+        self, before: Callable[[], None] = lambda: None, most: int = _ROUND
+    ) -> None:
+        """Answer pending handshakes; never waits.
+
+        Parameters
+        ----------
+        before
+            Called before each answer.
+        most
+            Most answers.
+        """
         assert self._socket is not None
-        for _ in range(_ROUND):
+        for _ in range(most):
             try:
                 frames = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
+            before()
             # [peer, "", version, request, domain, address, identity, mechanism, credentials…]
             if len(frames) < 8:
                 continue

@@ -18,6 +18,7 @@ import zmq
 from streamgenre.bus.auth import Authenticator
 from streamgenre.bus.endpoints import bind, check_endpoint
 from streamgenre.bus.mishaps import Mishaps
+from streamgenre.bus.peers import Peers
 from streamgenre.errors import BusError, ControlError, StreamgenreError
 from streamgenre.events.json_text import parse
 
@@ -25,17 +26,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamgenre.bus.auth import OpenAuthenticator
+    from streamgenre.bus.inflow import Inflow
 
 MAX_REQUEST: Final = 4096
 """Bytes of a request; a longer one is refused."""
-MAX_MESSAGE: Final = 1 << 20
+MAX_MESSAGE: Final = 64 * 1024
 """Bytes of a message; a longer one ends the connection."""
+MAX_PARTS: Final = 3
+"""Parts of a message: the routing identifier, an empty one from a REQ socket, and the request."""
 PATIENCE_S: Final = 5.0
 """Seconds after which an unfinished request is answered with ``timeout``."""
 MAX_PENDING: Final = 32
 """Most unfinished requests; further ones are answered with ``busy``."""
 _ROUND: Final = 100
 """Most requests handled before the bus continues."""
+_UNREAD: Final = 16
+"""Most requests of one connection that ZeroMQ reads ahead."""
+_RECEIVE_BUFFER: Final = 16 * 1024
+"""Bytes that the system keeps of what a client has sent."""
+_SURPLUS: Final = 10_000
+"""Most surplus parts that are discarded before the bus continues."""
 
 
 class Answer(Protocol):
@@ -98,6 +108,7 @@ class ControlSocket:
         self._answers: deque[tuple[int, dict[str, Any]]] = deque()
         self._wake: Callable[[], None] = lambda: None
         self._mishaps = Mishaps()
+        self._in_surplus = False  # the message being read has too many parts
 
     def open(
         self,
@@ -105,6 +116,7 @@ class ControlSocket:
         auth: OpenAuthenticator,
         ipc_mode: int,
         wake: Callable[[], None],
+        inflow: Inflow,
     ) -> None:
         """Bind the socket.
 
@@ -118,6 +130,8 @@ class ControlSocket:
             File mode of an ``ipc://`` endpoint.
         wake
             Wakes the thread that calls :meth:`serve`.
+        inflow
+            Watches what the clients send.
 
         Raises
         ------
@@ -129,22 +143,27 @@ class ControlSocket:
         self.socket: zmq.Socket[bytes] = context.socket(zmq.ROUTER)
         self.socket.set(zmq.LINGER, 200)
         self.socket.set(zmq.MAXMSGSIZE, MAX_MESSAGE)
-        self.socket.set(zmq.RCVHWM, _ROUND)
+        self.socket.set(zmq.RCVHWM, _UNREAD)
+        self.socket.set(zmq.RCVBUF, _RECEIVE_BUFFER)
         self.socket.set(zmq.SNDHWM, _ROUND)
         self.socket.set(zmq.HANDSHAKE_IVL, 2000)
         self.socket.set(zmq.HEARTBEAT_IVL, 2500)
         self.socket.set(zmq.HEARTBEAT_TIMEOUT, 7500)
         self._auth = auth
         auth.secure(self.socket)
+        self.connections = Peers(self.socket, inflow)
+        """The socket's connections."""
         self.endpoint = bind(self.socket, self.endpoint, flag="--control", mode=ipc_mode)
 
     def serve(self) -> None:
         """Handle the received requests and send finished answers; never waits."""
         for _ in range(_ROUND):
             try:
-                frames = self.socket.recv_multipart(zmq.NOBLOCK, copy=False)
+                frames = self._receive()
             except zmq.Again:
                 break
+            if frames is None:
+                continue
             with self._mishaps.confined("a request"):
                 self._take(frames)
         while self._answers:
@@ -161,10 +180,37 @@ class ControlSocket:
 
     def close(self) -> None:
         """Close the socket."""
+        self.connections.close()
         self.socket.close(linger=200)
+
+    def _receive(self) -> list[zmq.Frame] | None:
+        """Return the parts of the next message; None for one with too many.
+
+        Raises
+        ------
+        zmq.Again
+            If there is no complete message.
+        """
+        frames: list[zmq.Frame] = []
+        for _ in range(_SURPLUS):
+            frame = self.socket.recv(zmq.NOBLOCK, copy=False)
+            if not self._in_surplus:
+                frames.append(frame)
+            if not frame.more:
+                whole, self._in_surplus = not self._in_surplus, False
+                return frames if whole else None
+            if len(frames) == MAX_PARTS:
+                # No client that expects an answer sends this.
+                self._in_surplus = True
+                peer = self.connections.sender(frame)
+                if peer is not None:
+                    self.connections.drop(peer.handle)
+                frames.clear()
+        return None
 
     def _take(self, frames: list[zmq.Frame]) -> None:
         envelope, body = [frame.bytes for frame in frames[:-1]], frames[-1]
+        self.connections.sender(body)
         if len(envelope) > 2 or (len(envelope) == 2 and envelope[1]):
             return  # from neither a REQ nor a DEALER: it cannot be answered
         if not self._known(body):

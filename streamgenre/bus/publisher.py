@@ -16,7 +16,9 @@ import zmq
 
 from streamgenre.bus.auth import OpenAuthenticator
 from streamgenre.bus.connections import MAX_TOPIC, Connections
+from streamgenre.bus.descriptors import release_memory
 from streamgenre.bus.endpoints import IPC_MODE, KEEPALIVE, bind, check_endpoint
+from streamgenre.bus.inflow import Inflow
 from streamgenre.bus.last_values import LastValues
 from streamgenre.bus.mishaps import Mishaps
 from streamgenre.bus.stats import BusStats
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from streamgenre.bus.control import ControlSocket
+    from streamgenre.bus.peers import Peers
     from streamgenre.events import AnyEvent
 
 __all__ = ["Publisher", "check_endpoint"]
@@ -40,7 +43,13 @@ _HANDOVER: Final = 10_000
 """Most events on their way from the engine's thread to that of the bus."""
 _CHECK_S: Final = 0.5
 """Seconds between two checks of keys and connections, and longest pause of the loop."""
+_SHORT_S: Final = 0.02
+"""The same pause while last events are to be repeated, or new clients admitted slowly."""
 _BACKLOG: Final = 512
+_ZERO_COPY_RECEIVE: Final = 10
+"""libzmq's ZMQ_ZERO_COPY_RECV: with it every short frame would keep a buffer of 8 KiB."""
+RECEIVE_BUFFER: Final = 16 * 1024
+"""Bytes that the system keeps of what a subscriber has sent."""
 _ROUND: Final = 1000
 """Most messages of one kind that are handled before the loop sends events again."""
 
@@ -81,6 +90,7 @@ class Publisher:
         # All sockets of a context share one authenticator, so the bus has its own context.
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._context.set(zmq.MAX_SOCKETS, 8192)  # sockets and pending handshakes
+        self._context.set(_ZERO_COPY_RECEIVE, 0)
         self._auth = auth or OpenAuthenticator()
         self._control = control
         self._queue: deque[tuple[bytes, bytes] | str] = deque()  # a name: remove this station
@@ -88,23 +98,28 @@ class Publisher:
         self._failure: Exception | None = None
         self._closing = False
         self._dropped = 0
+        self._released = 0  # dropped connections whose memory was given back
         self._queues_full = False
         self._last = LastValues(time.monotonic())
         self._mishaps = Mishaps()
         self.stats = BusStats()
         """Figures of the bus, at most a second old."""
+        self._inflow = Inflow()
         try:
             self._zap = self._auth.bind(self._context)
             self._socket = self._make_socket()
-            self._connections = Connections(self._socket)
+            self._connections = Connections(self._socket, self._inflow)
             self.endpoint: str = bind(self._socket, endpoint, flag="--publish", mode=ipc_mode)
-            self._connections.set_endpoint(self.endpoint)
             if control is not None:
-                control.open(self._context, self._auth, ipc_mode, self.wake)
+                control.open(self._context, self._auth, ipc_mode, self.wake, self._inflow)
         except BaseException:
+            self._inflow.close()
             self._context.destroy(linger=0)
             os.close(self._wake)
             raise
+        self._watched: list[Peers] = [self._connections]
+        if control is not None:
+            self._watched.append(control.connections)
         self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
         self._thread.start()
 
@@ -114,6 +129,7 @@ class Publisher:
         xpub.set(zmq.LINGER, LINGER_MS)
         xpub.set(zmq.BACKLOG, _BACKLOG)
         xpub.set(zmq.MAXMSGSIZE, MAX_TOPIC)
+        xpub.set(zmq.RCVBUF, RECEIVE_BUFFER)
         xpub.set(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
         for option, value in KEEPALIVE.items():
             xpub.set(option, value)
@@ -180,6 +196,7 @@ class Publisher:
         except Exception as error:  # noqa: BLE001 - raised again by send, in the engine's thread
             self._failure = error
         finally:
+            self._inflow.close()
             self._connections.close()
             if self._control is not None:
                 self._control.close()
@@ -191,24 +208,29 @@ class Publisher:
         poller = zmq.Poller()
         poller.register(self._wake, zmq.POLLIN)
         poller.register(self._socket, zmq.POLLIN)
-        poller.register(self._connections.monitor, zmq.POLLIN)
         poller.register(self._zap, zmq.POLLIN)
         if self._control is not None:
             poller.register(self._control.socket, zmq.POLLIN)
-        checked = time.monotonic()
+        for peers in self._watched:
+            poller.register(peers.monitor, zmq.POLLIN)
+        checked = admitted = time.monotonic()
         while not self._closing:
-            pause = 0.02 if self._last.pending else _CHECK_S
+            # While peers are being dropped, new ones are admitted slowly.
+            throttled = self._inflow.alarmed
+            poller.register(self._zap, 0 if throttled else zmq.POLLIN)
+            pause = _SHORT_S if self._last.pending or throttled else _CHECK_S
             ready = dict(poller.poll(round(1000 * pause)))
             if self._wake in ready:
                 os.eventfd_read(self._wake)
-            if self._zap in ready:
+            # Connections first: what they send refers to them.
+            self._read_monitors()
+            behind = self._socket in ready and not self._take_subscriptions()
+            if throttled:
+                if not behind and time.monotonic() - admitted >= _SHORT_S:
+                    admitted = time.monotonic()
+                    self._authenticate(1)
+            elif self._zap in ready and not behind:
                 self._authenticate()
-            # Connections first: their subscriptions refer to them.
-            if self._connections.monitor in ready or self._socket in ready:
-                with self._mishaps.confined("a connection's event"):
-                    self._connections.read_monitor()
-            if self._socket in ready:
-                self._take_subscriptions()
             self._send_queued()
             if self._last.pending:
                 self._send_retained()
@@ -218,21 +240,29 @@ class Publisher:
                 self._check()
                 checked = time.monotonic()
 
-    def _authenticate(self) -> None:
+    def _authenticate(self, most: int = _ROUND) -> None:
         self.reload(force=False)
         with self._mishaps.confined("a handshake"):
-            self._auth.answer_handshakes()
+            # Nobody is admitted before it is watched.
+            self._auth.answer_handshakes(self._read_monitors, most)
 
-    def _take_subscriptions(self) -> None:
+    def _read_monitors(self) -> None:
+        for peers in self._watched:
+            with self._mishaps.confined("a connection's event"):
+                peers.read_monitor()
+
+    def _take_subscriptions(self) -> bool:
+        """Take what subscribers have sent; return whether that was all."""
         for _ in range(_ROUND):
             try:
                 frame = self._socket.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
-                return
+                return True
             with self._mishaps.confined("a subscription"):
                 topic = self._connections.handle_message(frame, self._auth.allows)
                 if topic is not None:
                     self._last.request(topic)
+        return False
 
     def _send_queued(self) -> None:
         while self._queue:
@@ -275,9 +305,14 @@ class Publisher:
         self.reload(force=False)
         if self._connections.check_flow():
             self._queues_full = False
+        dropped = self._inflow.dropped
+        if dropped != self._released:
+            self._released = dropped
+            release_memory()
+        refused = dropped + sum(peers.refused for peers in self._watched)
         self.stats = BusStats(
             subscribers=self._connections.subscribers,
             subscribers_slow=self._connections.slow,
             events_dropped=self._dropped,
-            connections_refused=self._connections.refused,
+            connections_refused=refused,
         )

@@ -32,6 +32,7 @@ class Message:
 
     def __init__(self, body: bytes) -> None:
         self.bytes = body
+        self.more = False
 
     def get(self, name: str) -> str:
         return {"User-Id": "1 ", "__fd": str(NO_DESCRIPTOR)}[name]

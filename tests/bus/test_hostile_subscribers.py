@@ -289,6 +289,7 @@ class FakeFrame:
 
     def __init__(self, name: str, handle: int, message: bytes = b"\x01a") -> None:
         self.bytes = message
+        self.more = False
         self._properties = {"User-Id": name, "__fd": str(handle)}
 
     def get(self, name: str) -> str:
