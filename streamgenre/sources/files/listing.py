@@ -136,7 +136,7 @@ def is_playlist(path: Path) -> bool:
     suffix = path.suffix.lower()
     if path.is_dir():
         return True
-    if not path.is_file():
+    if not path.is_file() or not path.stat().st_size:  # reading files of /proc may block
         return False
     if suffix in SUFFIXES:
         return not is_hls(_read(path, _HEAD))
