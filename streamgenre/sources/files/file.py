@@ -11,6 +11,7 @@ from streamgenre.errors import InputError
 from streamgenre.sources.container import open_container
 from streamgenre.sources.decoding import DamageCounter, audio_stream, blocks, error_text
 from streamgenre.sources.files.ending import Ending
+from streamgenre.sources.files.local_hls import open_local_hls
 from streamgenre.sources.files.parts import PartReader, parts_of
 from streamgenre.sources.links import LinkReader, splitter_of
 from streamgenre.sources.stream_info import stream_info
@@ -114,7 +115,7 @@ class FilePlayer:
             file.seek(0)
             splitter = splitter_of(file.read(8))
             if splitter is None and len(parts) == 1:
-                yield _open(self._file)
+                yield from self._unsplit()
                 return
             for part in parts:
                 file.seek(part.start)
@@ -127,6 +128,15 @@ class FilePlayer:
                     yield from self._next(reader)
                 if not reader.complete:
                     self._ending.mark_incomplete()
+
+    def _unsplit(self) -> Iterator[Any]:
+        hls = open_local_hls(self._file)
+        if hls is None:
+            yield _open(self._file)
+            return
+        yield from self._next(hls)
+        while hls.next_link():
+            yield from self._next(hls)
 
     def _next(self, source: Any) -> Iterator[Any]:
         """Yield the container of a link; one that cannot be opened is noted."""
@@ -181,7 +191,7 @@ class FilePlayer:
 def describe(file: Path) -> StreamInfo:
     """Return the properties of a file; raises the same errors as :func:`decode`."""
     _require_file(file)
-    with _open(file) as container:
+    with _open(file, open_local_hls(file)) as container:
         return stream_info(container, audio_stream(container, str(file))[0])
 
 
@@ -228,8 +238,10 @@ def _open(file: Path, source: Any = None) -> Any:
     import av
 
     try:
-        return open_container(source or file, formats=() if source else ("hls",))
+        return open_container(source or file)
     except InputError as error:
+        if str(error).startswith(f"{file}: "):  # of a saved HLS stream
+            raise
         raise InputError(f"{file}: {error}; expected a file that FFmpeg can decode") from error
     except (av.FFmpegError, OSError) as error:
         what = f"cannot be read as audio ({error_text(error)})"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from streamgenre.errors import InputError
 from streamgenre.sources.formats import not_audio
 from streamgenre.sources.playlist_formats import is_hls, is_text
+from streamgenre.sources.stream.addresses import require_public
 from streamgenre.sources.stream.hls import HlsReader
 from streamgenre.sources.stream.hls_position import Position
 from streamgenre.sources.stream.http import open_url
@@ -122,6 +123,8 @@ class Connector:
         """
         if not is_http(url):
             require_supported(url)
+            if not self._settings.allow_private:
+                require_public(url, timeout_s)
             return url  # RTSP or SRT
         fetch = partial(self._fetch, own=own, timeout_s=timeout_s)
         response = open_url(url, timeout_s=timeout_s, settings=self._settings, own=own)

@@ -6,6 +6,7 @@ import socket
 import ssl
 import time
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.sources.stream.addresses import look_up, public
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 FILL: Final = 65_536
 """Bytes that are received at once."""
+_FRESH_S: Final = 3600.0
+"""Seconds after which the certificates of authorities are read again."""
 _SHARE_S: Final = 2.0
 """Seconds for each of several addresses, at least."""
 
@@ -215,6 +218,13 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     OSError
         If the file cannot be read or contains none.
     """
+    changed = 0 if ca_file is None else ca_file.stat().st_mtime_ns
+    return _tls_context(ca_file, changed, int(time.monotonic() // _FRESH_S))
+
+
+@lru_cache(maxsize=16)
+def _tls_context(ca_file: Path | None, _changed: int, _hour: int) -> ssl.SSLContext:
+    """Return new settings: to read the certificates takes longer than to use them."""
     context = ssl.create_default_context(cafile=ca_file)
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from streamgenre.audio.fair_lock import Participant
 from streamgenre.errors import InputError
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from streamgenre.sources.stream.hls_playlist import Segment
     from streamgenre.sources.stream.hls_position import Position
-    from streamgenre.sources.stream.http import Response
     from streamgenre.sources.titles import Title
 
 STANDSTILL_S: Final = 30.0
@@ -37,6 +36,27 @@ _MAX_START: Final = 1 << 20
 """Longest initialisation of a segment in bytes."""
 _MIN_RELOAD_S: Final = 0.5
 _NO_RESOURCE: Final = Resource("")
+
+
+class Content(Protocol):
+    """What a request gives: the content of a response, or of a file."""
+
+    headers: Mapping[str, str]
+    """Headers by lower-case name."""
+    location: str
+    """URL after redirects."""
+
+    def read(self, size: int) -> bytes:
+        """Return at most ``size`` bytes as soon as there are some; none at the end."""
+
+    def data(self, longest: int, within_s: float) -> bytes:
+        """Return the content, at most ``longest`` bytes, and close it."""
+
+    def abort(self) -> None:
+        """Interrupt a read in another thread."""
+
+    def close(self) -> None:
+        """Close it. Called by the thread that reads."""
 
 
 class HlsReader:
@@ -63,7 +83,7 @@ class HlsReader:
 
     def __init__(
         self,
-        fetch: Callable[[str, tuple[int, int] | None], Response],
+        fetch: Callable[[str, tuple[int, int] | None], Content],
         playlist: tuple[bytes, str],
         name: str,
         position: Position,
@@ -80,7 +100,7 @@ class HlsReader:
         self._heard_s = 0.0  # seconds of reading since the newest audio
         self._lock = lock or Participant()
         self._stop = threading.Event()
-        self._response: Response | None = None
+        self._response: Content | None = None
         self._reload_error: Exception | None = None
         self._keys: dict[str, bytes] = {}
         self._starts: dict[Resource, bytes] = {}
@@ -232,7 +252,7 @@ class HlsReader:
 
     # ---- segments -------------------------------------------------------------------------------
 
-    def _open(self, resource: Resource, url: str = "") -> Response:
+    def _open(self, resource: Resource, url: str = "") -> Content:
         if self._stop.is_set():
             raise InputError("stopped")
         self._response = response = self._fetch(resource.url or url, resource.span)
@@ -323,7 +343,7 @@ class HlsReader:
         return self._stop.wait(seconds)
 
 
-def _length(response: Response) -> int:
+def _length(response: Content) -> int:
     """Return the length of a response in bytes; 0 if it does not state it."""
     headers = response.headers
     text = headers.get("content-length", "")

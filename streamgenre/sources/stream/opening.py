@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from streamgenre.errors import InputError
@@ -18,6 +21,14 @@ if TYPE_CHECKING:
 _OTHER_PROTOCOLS: Final = ("rtsp", "rtp", "srtp", "udp", "tcp", "tls", "srt")
 _OTHER_OPTIONS: Final = {"rtsp_flags": "prefer_tcp"}
 """RTP is sent through the RTSP connection if the server allows it: UDP loses datagrams."""
+
+_BUNDLES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+"""Where systems keep the certificates of public authorities: Debian, Fedora, SUSE, Alpine."""
 
 
 class Reader(Protocol):
@@ -56,7 +67,9 @@ def is_http(url: str) -> bool:
     return url.lower().startswith(("http://", "https://"))
 
 
-def open_stream(source: LimitedReader | str, name: str, timeout_s: float) -> Any:
+def open_stream(
+    source: LimitedReader | str, name: str, timeout_s: float, ca_file: Path | None = None
+) -> Any:
     """Return PyAV's input container of a stream.
 
     Parameters
@@ -67,6 +80,8 @@ def open_stream(source: LimitedReader | str, name: str, timeout_s: float) -> Any
         Name of the stream in error messages.
     timeout_s
         Seconds to wait for the opening and for data of a URL.
+    ca_file
+        Certificates that servers of ``rtsps`` are verified with; None for those of the system.
 
     Raises
     ------
@@ -78,21 +93,45 @@ def open_stream(source: LimitedReader | str, name: str, timeout_s: float) -> Any
         If the system cannot open it.
     """
     try:
-        return _open(source, timeout_s)
+        return _open(source, timeout_s, ca_file)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
 
 
-def _open(source: LimitedReader | str, timeout_s: float) -> Any:
+def _open(source: LimitedReader | str, timeout_s: float, ca_file: Path | None) -> Any:
     if not isinstance(source, str):
         return open_container(source)
-    return open_container(
-        source,
-        protocols=_OTHER_PROTOCOLS,
-        formats=("rtsp", "rtp"),
-        options=_OTHER_OPTIONS,
-        timeout_s=(timeout_s, timeout_s),
-    )
+    options = {**_OTHER_OPTIONS, "tls_verify": "1"}  # FFmpeg verifies no server by default
+    if file := ca_file or _authorities():
+        options["ca_file"] = str(file)
+    try:
+        return open_container(
+            source,
+            protocols=_OTHER_PROTOCOLS,
+            formats=("rtsp", "rtp"),
+            options=options,
+            timeout_s=(timeout_s, timeout_s),
+        )
+    except OSError as error:
+        if source.lower().startswith("rtsps:") and error.errno == errno.EIO:
+            raise InputError(
+                "cannot be reached (no TLS connection, or its certificate is not valid; ca_file "
+                "names a private authority)"
+            ) from error
+        raise
+
+
+def _authorities() -> Path | None:
+    """Return the system's file of certificates, or None: FFmpeg's TLS does not know where it is."""
+    paths = ssl.get_default_verify_paths()
+    for name in (paths.cafile, *_BUNDLES):
+        if name and Path(name).is_file():
+            return Path(name)
+    try:
+        import certifi
+    except ImportError:
+        return None
+    return Path(certifi.where())
 
 
 def require_supported(url: str) -> None:

@@ -89,6 +89,7 @@ class RadioSource(Source):
     ) -> None:
         super().__init__(name or redacted(url))
         self._urls = (url, *others)
+        self._ca_file = settings.ca_file
         self._decoder = TextDecoder(settings.charset)
         self._stop = threading.Event()
         self._reader: Reader | None = None
@@ -207,7 +208,7 @@ class RadioSource(Source):
         reader = self._reader
         limited = LimitedReader(reader.read if reader else bytes, _MAX_HEADER, self.name)
         source = opened if isinstance(opened, str) else limited
-        with open_stream(source, self.name, TIMEOUT_S) as container:
+        with open_stream(source, self.name, TIMEOUT_S, self._ca_file) as container:
             stream, found = audio_stream(container, self.name)
             self.info = stream_info(container, stream, self._headers())
             if reader is not None:  # RTSP has the station's name instead
