@@ -32,9 +32,16 @@ def home() -> Path | None:
 def expand(path: str | os.PathLike[str]) -> Path:
     """Return a path with ``~`` and ``~USER`` replaced; unchanged where there is no such home.
 
-    ``Path.expanduser`` raises RuntimeError in that case.
+    ``Path.expanduser`` raises RuntimeError in that case. A name from a file, which the locale's
+    charset may lack, becomes the name whose bytes are UTF-8.
     """
-    return Path(os.path.expanduser(path))  # noqa: PTH111 - see above
+    expanded = os.path.expanduser(path)  # noqa: PTH111 - see above
+    try:
+        os.fsencode(expanded)
+    except UnicodeEncodeError:
+        # A lone surrogate that stands for no byte cannot be in any name: it is not found.
+        expanded = os.fsdecode(expanded.encode("utf-8", "surrogatepass"))
+    return Path(expanded)
 
 
 def config_dir() -> Path:

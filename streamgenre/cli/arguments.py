@@ -176,7 +176,9 @@ def _listen(commands: Commands) -> None:
     add_listen_flags(parser)
     show = output.add_mutually_exclusive_group()
     show.add_argument("--json", action="store_true", help="print every event as one line of JSON")
-    show.add_argument("--no-dashboard", action="store_true", help="print lines, even in a terminal")
+    output.add_argument(
+        "--no-dashboard", action="store_true", help="print lines, even in a terminal"
+    )
     show.add_argument(
         "-q",
         "--quiet",

@@ -213,3 +213,6 @@ def _out(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="FILE", help="file to write, complete or not at all (default: stdout)"
     )
+    parser.add_argument(
+        "--bom", action="store_true", help="CSV that Excel reads as UTF-8: with a byte order mark"
+    )

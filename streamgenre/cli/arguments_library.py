@@ -147,6 +147,11 @@ def _add_hearing(parser: argparse.ArgumentParser) -> None:
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print one JSON object per file")
     output.add_argument("--csv", action="store_true", help="print CSV, one row per file")
+    parser.add_argument(
+        "--bom",
+        action="store_true",
+        help="with --csv: CSV that Excel reads as UTF-8, with a byte order mark",
+    )
 
 
 def _add_actions(parser: argparse.ArgumentParser) -> None:

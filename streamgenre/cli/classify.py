@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
                     file = stack.enter_context(atomic(expand(args.parquet)))
                     parquet = stack.enter_context(tables.ParquetWriter(file))
                 step = stack.enter_context(progress(finder))
-                output = stack.enter_context(Output(json=args.json, csv=args.csv))
+                output = stack.enter_context(Output(json=args.json, csv=args.csv, bom=args.bom))
                 for result in library.results(finder.files()):
                     outcome = actions.take(result)
                     totals.take(result, outcome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import os
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from streamgenre.errors import SettingsError
 from streamgenre.history.export import write_csv
 from streamgenre.library import tables
 
@@ -91,14 +93,25 @@ class Output:
     ----------
     json, csv
         Whether to print JSON lines or CSV; neither for lines for people.
+    bom
+        Whether CSV begins with a byte order mark, by which Excel recognises UTF-8.
+
+    Raises
+    ------
+    SettingsError
+        If ``bom`` is asked for without CSV.
     """
 
-    def __init__(self, *, json: bool, csv: bool) -> None:
-        self._json, self._csv = json, csv
+    def __init__(self, *, json: bool, csv: bool, bom: bool = False) -> None:
+        if bom and not csv:
+            raise SettingsError("--bom is for CSV: expected --csv too")
+        self._json, self._csv, self._bom = json, csv, bom
 
     def __enter__(self) -> Self:
         """Print the header."""
         if self._csv:
+            if self._bom:
+                self._bytes(codecs.BOM_UTF8)
             self._bytes(_csv_line(dict(zip(tables.columns(), tables.columns(), strict=True))))
         elif not self._json:
             print(tables.HEADER)

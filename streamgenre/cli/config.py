@@ -79,6 +79,10 @@ class _Inputs:
 def _check(args: argparse.Namespace) -> int:
     """Report all errors in the configuration; exit code 1 if there are any."""
     given = args.file or args.config
+    if args.file and args.config and args.file != args.config:
+        raise SettingsError(
+            f"{args.file} and --config {args.config}: expected one file; check them one by one"
+        )
     problems: dict[str, None] = {}
     inputs = _Inputs()
     # Without variables too: one of them may hide an error in the file.

@@ -6,15 +6,18 @@ import argparse
 import os
 import sys
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from streamgenre import __version__
 from streamgenre.cli.arguments import add_arguments
+from streamgenre.cli.interruption import exit_code, terminable
+from streamgenre.cli.output import Streams, drop_output
 from streamgenre.errors import StreamgenreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from _typeshed import SupportsWrite
 
 EXTRAS: Final = {
     **dict.fromkeys(
@@ -52,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code.
 
     Exit codes are 0 for success, 1 for an error that is explained on stderr, and 2 for wrong usage.
-    Ctrl-C and SIGTERM end ``listen``, ``dashboard`` and ``subscribe`` with 0, their normal end.
+    Ctrl-C and SIGTERM end ``listen`` and the other commands that go on until then with 0, their
+    normal end, and all others with 130 and 143.
 
     Parameters
     ----------
@@ -62,18 +66,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Before NumPy is loaded: idle OpenBLAS threads spin, which costs far more than they save with
     # our small matrices.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    _open_closed_streams()
-    args = make_parser().parse_args(arguments)
+    streams = Streams()
+    args = argparse.Namespace(command="", debug=False)
     try:
-        command = import_module(f"streamgenre.cli.{args.command}")
-        code: int = command.run(args)
-        sys.stdout.flush()
-        return code
+        with terminable():
+            make_parser().parse_args(arguments, args)
+            streams.fit(args)
+            command = import_module(f"streamgenre.cli.{args.command}")
+            code: int = command.run(args)
+            sys.stdout.flush()
+            return code
+    except SystemExit as ending:  # of argparse: --help, --version, wrong usage
+        raise SystemExit(_flushed(ending.code if isinstance(ending.code, int) else 2)) from None
     except StreamgenreError as error:
         if args.debug:
             raise
         _say(f"error: {error}")
-        return error.exit_code
+        return _flushed(error.exit_code)
     except ModuleNotFoundError as error:
         extra = extra_for(error.name or "", args.command)
         if args.debug or extra is None:
@@ -83,18 +92,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"`pip install 'streamgenre[{extra}]'`"
         )
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         drop_output()  # the reader may not be reading
-        return 0
+        given = sys.argv[1:] if arguments is None else arguments
+        words = (word for word in given if not word.startswith("-"))
+        return exit_code(args.command or next(words, ""), interrupt)  # "": not parsed yet
     except BrokenPipeError:
         drop_output()  # the reader is gone, as with `| head`: not an error
         return 0
     except OSError as error:
         if args.debug:
             raise
-        _say(f"error: {error.filename or 'output'}: {error.strerror or error}")
-        drop_output()
-        return 1
+        return _output_failed(error)
     except Exception as error:
         if args.debug:
             raise
@@ -103,21 +112,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "This is a bug in streamgenre. Run the command again with --debug, and report what "
             "it prints."
         )
-        return 1
+        return _flushed(1)
 
 
-def drop_output() -> None:
-    """Discard what is left in stdout's buffer: Python would try to write it again when it exits."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.close(null)
+def _flushed(code: int) -> int:
+    """Write out what was printed before the command ended, and return the exit code."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_output()
+    except OSError as error:
+        return code or _output_failed(error)
+    return code
 
 
-def _open_closed_streams() -> None:
-    """Replace output streams that were closed when the program started, as with ``>&-``."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until the end
+def _output_failed(error: OSError) -> int:
+    _say(f"error: {error.filename or 'output'}: {error.strerror or error}")
+    drop_output()
+    return 1
 
 
 def _say(line: str) -> None:
@@ -132,6 +144,10 @@ def _say(line: str) -> None:
 
 class _Parser(argparse.ArgumentParser):
     """Reports wrong usage in one line, as all other errors, without the whole usage text."""
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        # argparse ignores a disk that is full.
+        (file or sys.stderr).write(message)
 
     def error(self, message: str) -> NoReturn:
         _say(f"error: {message}; see `{self.prog} --help`")

@@ -144,11 +144,21 @@ def _out_path(args: argparse.Namespace) -> Path | None:
     return None if args.out in (None, "-") else expand(args.out)
 
 
+def _format(args: argparse.Namespace, default: str) -> str:
+    """Return the format to write, after checking that the flags agree."""
+    wanted: str = "json" if args.json else args.format or ("csv" if args.bom else default)
+    if args.json and args.format not in (None, "json"):
+        raise SettingsError(f"--json and --format {args.format}: expected one of them")
+    if args.bom and wanted != "csv":
+        raise SettingsError(f"--bom is for CSV: expected --format csv, not {wanted}")
+    return wanted
+
+
 def _playlist(
     args: argparse.Namespace, connection: sqlite3.Connection, ids: dict[int, str], tz: Zone
 ) -> int:
     out = _out_path(args)
-    wanted = "json" if args.json else args.format or ("csv" if out else "text")
+    wanted = _format(args, "csv" if out else "text")
     within = _asked_span(args, tz)
     if wanted == "cue" and len(ids) != 1:
         raise HistoryError(
@@ -180,7 +190,8 @@ def _playlist(
         elif wanted == "text":
             raise SettingsError("--format text is for the terminal only; expected csv, json or cue")
         else:
-            write_csv(file, (exported(line, tz) for line in lines), columns_of(AirplayLine))
+            rows = (exported(line, tz) for line in lines)
+            write_csv(file, rows, columns_of(AirplayLine), bom=args.bom)
     if wanted == "cue" and tracks > 99:
         print(
             f"streamgenre: {tracks} tracks; some programs read no more than 99 from a cue "
@@ -194,7 +205,7 @@ def _export(
     args: argparse.Namespace, connection: sqlite3.Connection, ids: dict[int, str], tz: Zone
 ) -> int:
     out = _out_path(args)
-    wanted = "json" if args.json else args.format or "csv"
+    wanted = _format(args, "csv")
     if wanted == "parquet" and out is None and sys.stdout.isatty():
         raise SettingsError("Parquet is not for a terminal: name a file with --out FILE")
     if args.what == "detail":
@@ -208,7 +219,7 @@ def _export(
         if wanted == "json":
             write_json(file, rows)
         elif wanted == "csv":
-            write_csv(file, rows, columns)
+            write_csv(file, rows, columns, bom=args.bom)
         else:
             write_parquet(file, rows, columns)
     return 0

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         watcher = Watcher([expand(path) for path in args.paths], without)
         stop = stack.enter_context(stop_on_signals())
         actions = stack.enter_context(Actions(plan, journal))
-        output = stack.enter_context(Output(json=args.json, csv=args.csv))
+        output = stack.enter_context(Output(json=args.json, csv=args.csv, bom=args.bom))
         files = islice(watcher.files(stop, existing=args.existing), args.count)
         for result in library.results(files):
             outcome = actions.take(result)

@@ -6,6 +6,7 @@ renamed once it is on the disk.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import os
@@ -122,7 +123,9 @@ def write_json(file: IO[bytes], rows: Iterable[dict[str, Any]]) -> None:
     file.write(b"[]\n" if between == "[\n" else b"\n]\n")
 
 
-def write_csv(file: IO[bytes], rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> None:
+def write_csv(
+    file: IO[bytes], rows: Iterable[dict[str, Any]], columns: Sequence[str], *, bom: bool = False
+) -> None:
     """Write CSV (RFC 4180) with a header.
 
     Text that a spreadsheet would run as a formula is prefixed with ``'``.
@@ -135,7 +138,11 @@ def write_csv(file: IO[bytes], rows: Iterable[dict[str, Any]], columns: Sequence
         Exported rows.
     columns
         Names and order of the columns.
+    bom
+        Whether the file begins with a byte order mark: Excel takes it for UTF-8 then.
     """
+    if bom:
+        file.write(codecs.BOM_UTF8)
     writer = csv.writer(_Encoded(file))
     writer.writerow(columns)
     writer.writerows([_cell(row[name]) for name in columns] for row in rows)

@@ -64,8 +64,8 @@ def handles(process: psutil.Process, number: signal.Signals) -> bool:
 
 
 def wait_until_ready(process: psutil.Process) -> None:
-    """Wait until the command has set its handlers, of which SIGTERM is always one."""
-    until(lambda: handles(process, signal.SIGTERM), 60)
+    """Wait until the command has set its handlers, of which SIGALRM is always one."""
+    until(lambda: handles(process, signal.SIGALRM), 60)
 
 
 def test_a_daemon_under_nohup_survives_its_terminal(stateful_folder: Path, tmp_path: Path) -> None:
