@@ -142,6 +142,38 @@ def webhook_receiver(args: argparse.Namespace, webhook: WebhookSettings) -> Rece
     )
 
 
+def bridge_problems(settings: BridgeSettings) -> list[str]:
+    """Return what a bridge would refuse when it starts, beyond single values.
+
+    Parameters
+    ----------
+    settings
+        Valid settings.
+
+    Returns
+    -------
+    list of str
+        The errors.
+    """
+    from streamgenre.bridges.bodies import MAX_TEMPLATE, body_format
+    from streamgenre.bridges.tls import tls_context
+
+    webhook, problems = settings.webhook, []
+    try:
+        template = webhook.template
+        if template is None and webhook.template_file is not None:
+            template = _read(webhook.template_file, "template_file", 4 * MAX_TEMPLATE)
+        body_format(webhook.format, template, webhook.content_type)
+    except SettingsError as error:
+        problems.append(f"[bridge.webhook] {error}")
+    for name, file in (("mqtt", settings.mqtt.ca_file), ("webhook", webhook.ca_file)):
+        try:
+            tls_context(file, "ca_file")
+        except SettingsError as error:
+            problems.append(f"[bridge.{name}] {error}")
+    return problems
+
+
 def _headers(lines: list[str]) -> Headers:
     """Return the headers of the command line."""
     if not all(":" in line for line in lines):

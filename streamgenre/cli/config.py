@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamgenre.cli.bridge_settings import bridge_problems
 from streamgenre.config.build import load
 from streamgenre.config.describe import example, listing, schema, settings_in_use
 from streamgenre.config.layers import Setting, config_files, open_secrets
@@ -91,6 +92,7 @@ def _check(args: argparse.Namespace) -> int:
         try:
             with quiet_libraries(enabled=not args.debug):
                 loaded = load(given, environment, check_stations=inputs.check)
+            problems |= dict.fromkeys(bridge_problems(loaded.config.bridge))
         except SettingsError as error:
             problems |= dict.fromkeys(str(error).splitlines())
     files = [str(path) for path in config_files(given)]
@@ -105,8 +107,8 @@ def _check(args: argparse.Namespace) -> int:
     for path in map(Path, files):
         if open_secrets(path):
             print(
-                f"streamgenre: {path}: contains a password in a URL, or a header, and is readable "
-                f"by others: chmod o-r",
+                f"streamgenre: {path}: contains a password in a URL, a header, or a webhook's URL, "
+                f"and is readable by others: chmod o-r",
                 file=sys.stderr,
             )
     if not problems:

@@ -42,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
         for file in loaded.files:
             if open_secrets(file):
                 _log.warning(
-                    "%s: contains a password in a URL, or a header, and is readable by others: "
-                    "chmod o-r",
+                    "%s: contains a password in a URL, a header, or a webhook's URL, and is "
+                    "readable by others: chmod o-r",
                     file,
                 )
         summary = Summary()

@@ -24,7 +24,7 @@ MAX_BYTES: Final = 1 << 20
 PREFIX: Final = "STREAMGENRE_"
 _CREDENTIALS: Final = re.compile(
     r"""[a-zA-Z][\w+.-]*://[^/\s"']*[^/\s"']@ | ://[^\s"']*\?[^\s"']
-    | ^\s*"?(?:[\w"-]+\.)*"?(?:headers|user_agent)\b(?!\s*=\s*\{\s*\})[^=\n]*=
+    | ^\s*"?(?:[\w"-]+\.)*"?(?:headers|user_agent|url)\b(?!\s*=\s*\{\s*\})[^=\n]*=
     | ^\s*\[[^\]\n]*\bheaders\b""",
     re.VERBOSE | re.MULTILINE,
 )

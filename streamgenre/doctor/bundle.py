@@ -107,15 +107,20 @@ def _without_comments(toml: str) -> str:
     return _STRING_OR_COMMENT.sub(lambda m: "" if m[0].startswith("#") else m[0], toml)
 
 
+_HIDDEN_KEYS: Final = re.compile(r"headers|user_agent|\burl\b|(webhook|bridge)[\"'\s]*$")
+"""Keys of settings whose values are secrets, or tables that may hold them in one line."""
+_HIDDEN_VARIABLES: Final = re.compile(r"WEBHOOK_URL$|HEADERS$|TOKEN$|PASSWORD$|USER_AGENT$")
+
+
 def without_headers(toml: str) -> str:
-    """Return the settings without the values of headers; the text need not be valid TOML."""
+    """Return the settings without headers and webhooks' URLs; the text need not be valid TOML."""
     lines, in_table, hides = [], False, False
     for line in toml.splitlines():
         if re.match(r"\s*\[", line):
             in_table = re.search(r"headers[\"'\s]*\]", line) is not None
             hides = False
         elif pair := re.match(r"([^=]*)=", line):
-            hides = in_table or re.search(r"headers|user_agent", pair[1]) is not None
+            hides = in_table or _HIDDEN_KEYS.search(pair[1]) is not None
             if hides:
                 line = f"{pair[1]}= {HIDDEN}"
         elif hides:
@@ -144,7 +149,10 @@ def _keys_folder(subject: Subject) -> Path:
 def _environment() -> str:
     # Other variables are left out completely: some hold secrets under any name.
     ours = {name: value for name, value in os.environ.items() if name.startswith(_VARIABLES)}
-    lines = (f"{name}={value}\n" for name, value in sorted(ours.items()))
+    lines = (
+        f"{name}={HIDDEN if _HIDDEN_VARIABLES.search(name) else value}\n"
+        for name, value in sorted(ours.items())
+    )
     return "".join(lines)
 
 

@@ -398,3 +398,23 @@ def test_user_and_token_contradict_each_other(tmp_path: Path) -> None:
         *("--token-file", tmp_path / "t"),
     )
     assert (done.returncode, "expected only one of them" in done.stderr) == (2, True)
+
+
+def test_a_bridge_needs_no_part_of_the_daemon() -> None:
+    """It runs where only the client is installed, with a configuration file too."""
+    code = (
+        "import sys\n"
+        "for name in ('numpy', 'av', 'onnxruntime', 'soxr', 'sounddevice', 'mutagen', 'psutil',\n"
+        "             'rich', 'fastjsonschema', 'prometheus_client', 'threadpoolctl'):\n"
+        "    sys.modules[name] = None\n"
+        "from streamgenre.cli.entry import main\n"
+        "sys.exit(main(['bridge', 'webhook', '--config', '/dev/null']))\n"
+    )
+    done = subprocess.run(
+        [COMMAND[0], "-c", code],
+        env={**environment({}), "STREAMGENRE_WEBHOOK_URL": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "no URL" in done.stderr) == (2, True), done.stderr

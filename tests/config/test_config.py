@@ -195,6 +195,23 @@ def test_wrong_settings_of_bridges_are_reported_with_their_line(
         assert "hush" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("[bridge.webhook]\ntemplate = '{\"a\": $text}'", "[bridge.webhook] the template does not"),
+        ('[bridge.webhook]\ntemplate_file = "/no/such"', "template_file /no/such: cannot be read"),
+        ('[bridge.webhook]\nca_file = "/no/such"', "[bridge.webhook] ca_file /no/such: cannot be"),
+        ('[bridge.mqtt]\nca_file = "/etc"', "[bridge.mqtt] ca_file /etc: a directory"),
+    ],
+)
+def test_config_check_knows_what_a_bridge_would_refuse(
+    line: str, expected: str, write: Any
+) -> None:
+    done = streamgenre("config", "check", write(f"{line}\n"))
+    assert done.returncode == 1
+    assert expected in done.stderr
+
+
 def test_a_bridge_reads_its_tables_alone_and_flags_override(write: Any) -> None:
     path = write(
         '[bus]\npublish = "ipc:///run/x"\nwrong = 1\n[engine]\nhop_s = "no"\n'

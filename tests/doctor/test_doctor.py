@@ -229,13 +229,16 @@ def test_a_bundle_contains_no_secrets(
     monkeypatch.setenv("STREAMGENRE_TEST_TOKEN", SECRET)
     monkeypatch.setenv("STREAMGENRE_ODD", f"see http://a:{SECRET}@b/")
     monkeypatch.setenv("UNRELATED_VARIABLE", "not our business")
+    monkeypatch.setenv("STREAMGENRE_WEBHOOK_URL", "https://hooks.example/T0/path-geheim")
     url = f"http://joe:{SECRET}@127.0.0.1:1/{{}}?token={SECRET}&x=%68unter2-geheim"
     config = settings(
         tmp_path,
         f"# the password is {SECRET}, and the key {pair.secret.decode()}\n"
         f'[bus]\npublish = "{endpoint}"\nkeys = "{keys}"\n'
         f'[[station]]\nname = "a"\ninput = "{url.format("live")}"\n'
-        '[[station]]\nname = "b"\ninput = "demo"\n',
+        '[[station]]\nname = "b"\ninput = "demo"\n'
+        '[bridge.webhook]\nurl = "https://hooks.example/T0/path-geheim"\n'
+        'headers = { X-Odd = "header-geheim" }\n',
     )
     bundle = tmp_path / "support.tar.gz"
     flags = ("--config", config, "--model", stateful_folder, "--no-history", "-q")
@@ -257,7 +260,7 @@ def test_a_bundle_contains_no_secrets(
             if (file := archive.extractfile(member)) is not None
         }
     everything = "".join(parts.values()) + done.stdout + done.stderr
-    for secret in (SECRET, pair.secret.decode(), "%68unter2", "not our business"):
+    for secret in (SECRET, pair.secret.decode(), "%68unter2", "not our business", "-geheim"):
         assert secret not in everything, secret
     # And it is still useful.
     assert {"doctor.json", "versions.txt", "environment.txt", "keys.txt", "unit.txt"} <= set(parts)
