@@ -54,6 +54,7 @@ def test_keywords_that_differ_between_releases_are_in_one_module() -> None:
                 isinstance(node, ast.Call)
                 and ast.unparse(node.func) == "av.open"
                 and path.name != "container.py"
+                and [ast.unparse(mode) for mode in node.args[1:]] != ["'w'"]  # no input
             ):
                 assert node.keywords == [], f"{path.name}:{node.lineno}"
 

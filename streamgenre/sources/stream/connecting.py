@@ -166,15 +166,15 @@ def _head(response: Response) -> bytes:
 
 def _require_audio(response: Response, head: bytes) -> None:
     """Raise :class:`InputError` if a response is certainly not audio."""
-    kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
+    kind = response.headers.get("content-type", "").split(";")[0].strip().lower()[:80]
     words = not_audio(head)
-    if not words and is_text(head) and not kind.startswith(("audio/", "video/")):
-        words = f"is a {kind or 'text'} page, not audio"
-    if words.startswith("is a web page"):
-        words = f"is a {kind or 'text/html'} page, not audio"
+    unknown = not words and is_text(head) and not kind.startswith(("audio/", "video/"))
+    if unknown or words.startswith("is a web page"):
+        kind = kind or "text"
+        article = "an" if kind[0] in "aeiou" else "a"
+        words = f"is {article} {kind} page, not audio; look there for the stream's URL"
     if words:
-        more = "; look there for the stream's URL" if "page, not audio" in words else ""
-        raise InputError(f"{response.url}: {words}{more}")
+        raise InputError(f"{response.url}: {words}")
 
 
 def reason(tried: Sequence[tuple[str, str]], name: str) -> str:
