@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamgenre.doctor.finding import command, note, ok, problem
 from streamgenre.errors import HistoryError, ModelError
+from streamgenre.history.clock_trust import belief
 from streamgenre.history.database import open_to_read
 from streamgenre.history.settings import FILE_NAME
 from streamgenre.inference.manifest import read_manifest, shipped_folder, shipped_models
@@ -111,6 +112,7 @@ def _existing_file(path: Path) -> Iterator[Finding]:
             ends = time.monotonic() + _CHECK_S
             connection.set_progress_handler(lambda: time.monotonic() > ends, 100_000)
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            doubts = belief(connection, time.time()).doubts if verdict == "ok" else ()
     except HistoryError as error:  # the error names the path and says what to do
         denied = isinstance(error.__cause__, PermissionError)
         other = "let the daemon do so, or name another path under [history]"
@@ -124,6 +126,8 @@ def _existing_file(path: Path) -> Iterator[Finding]:
         size = path.stat().st_size / 1e6
         if verdict == "ok":
             yield ok("history", f"{path} is undamaged, {size:.1f} MB")
+            for doubt in doubts:
+                yield note("history", f"{path}: {doubt}", "check the clock: `timedatectl`")
         else:
             yield problem("history", f"{path} is damaged: {verdict}", do)
 

@@ -1,5 +1,8 @@
 """Deletes the oldest rows, by age and by size of the file, in short steps.
 
+A clock that is wrong must not delete anything: :mod:`streamgenre.history.clock_trust` says by which
+time rows are aged.
+
 Each step is one short transaction between two flushes. Freed pages return to the file system a few
 at a time (incremental vacuum): a full ``VACUUM`` would lock the file for minutes.
 """
@@ -9,8 +12,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from streamgenre.history.clock_trust import belief, misdated_sessions
+
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
 
     from streamgenre.history.settings import HistorySettings
 
@@ -41,12 +47,23 @@ class Retention:
         The history, open for writing.
     settings
         The limits of age and size.
+    say
+        Called with each line for the user.
     """
 
-    def __init__(self, connection: sqlite3.Connection, settings: HistorySettings) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        settings: HistorySettings,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self._connection = connection
         self._settings = settings
+        self._say = say
         self._shrinking = False
+        self._spared = ""  # sessions of which no row is deleted for its age
+        self.doubts: tuple[str, ...] = ()
+        """Why rows are kept that the limits of age would delete, by the last step."""
 
     def step(self, now: float | None = None) -> bool:
         """Do one step.
@@ -68,10 +85,18 @@ class Retention:
         """
         now = time.time() if now is None else now
         settings = self._settings
-        if self._delete_details(now - DAY_S * settings.detail_days):
-            return True
-        if self._delete(now - DAY_S * settings.keep_days):
-            return True
+        believed = belief(self._connection, now)
+        self._tell(believed.doubts)
+        if settings.detail_days == 0:
+            self._spared = ""
+            if self._delete_details(now):
+                return True
+        if believed.synchronised:
+            if self._delete_old_details(believed.now - DAY_S * settings.detail_days, now):
+                return True
+            if self._delete_old(believed.now - DAY_S * settings.keep_days, now):
+                return True
+        self._spared = ""
         if self._too_large():
             oldest = self._oldest_detail()
             if oldest is not None:
@@ -82,6 +107,24 @@ class Retention:
             if first is not None and first < now - DAY_S and self._delete(first + DAY_S / 24):
                 return True
         return self._free_pages()
+
+    def _tell(self, doubts: tuple[str, ...]) -> None:
+        """Say what is new: the figures in it grow with every step."""
+        if len(doubts) > len(self.doubts):
+            for doubt in doubts:
+                self._say(f"{self._settings.path}: {doubt}")
+        self.doubts = doubts
+
+    def _delete_old_details(self, before: float, now: float) -> bool:
+        self._spare(before, now)
+        return self._delete_details(before)
+
+    def _delete_old(self, before: float, now: float) -> bool:
+        self._spare(before, now)
+        return self._delete(before)
+
+    def _spare(self, before: float, now: float) -> None:
+        self._spared = ", ".join(map(str, misdated_sessions(self._connection, before, now)))
 
     # ---- size ----------------------------------------------------------------------------------
 
@@ -111,7 +154,9 @@ class Retention:
     # ---- rows ----------------------------------------------------------------------------------
 
     def _oldest_detail(self) -> float | None:
-        (minute,) = self._connection.execute("SELECT min(minute) FROM details").fetchone()
+        (minute,) = self._connection.execute(
+            f"SELECT min(minute) FROM details WHERE session NOT IN ({self._spared})"
+        ).fetchone()
         return None if minute is None else 60.0 * minute
 
     def _oldest(self) -> float | None:
@@ -129,12 +174,13 @@ class Retention:
         if oldest is None or oldest >= before - 60:
             return False
         # STEP_ROWS rows: at least one minute of every station, unless there are more stations.
-        self._connection.execute(
+        deleted = self._connection.execute(
             "DELETE FROM details WHERE (minute, station, session) IN (SELECT minute, station, "
-            "session FROM details WHERE minute < ? ORDER BY minute LIMIT ?)",
+            f"session FROM details WHERE minute < ? AND session NOT IN ({self._spared}) "
+            "ORDER BY minute LIMIT ?)",
             (int(before // 60), STEP_ROWS),
         )
-        return True
+        return deleted.rowcount > 0
 
     def _delete(self, before: float) -> bool:
         """Delete up to ``STEP_ROWS`` rows that ended before a time; return whether any were."""
@@ -143,7 +189,8 @@ class Retention:
             for table, end, start in _TABLES:
                 deleted += self._connection.execute(
                     f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE station = ? "
-                    f"AND {start} < ? AND {end} < ? ORDER BY {start} LIMIT ?)",
+                    f"AND {start} < ? AND {end} < ? AND session NOT IN ({self._spared}) "
+                    f"ORDER BY {start} LIMIT ?)",
                     (station, before, before, STEP_ROWS),
                 ).rowcount
                 if deleted >= STEP_ROWS:
@@ -155,13 +202,16 @@ class Retention:
         deleted = 0
         for (kind,) in run("SELECT id FROM kinds").fetchall():
             deleted += run(
-                "DELETE FROM shares WHERE kind = ? AND hour IN (SELECT DISTINCT hour FROM shares "
-                "WHERE kind = ? AND hour < ? ORDER BY hour LIMIT 20)",
-                (kind, kind, int(before // 3600)),
+                "DELETE FROM shares WHERE kind = ?1 AND hour IN (SELECT DISTINCT hour FROM shares "
+                "WHERE kind = ?1 AND hour < ?2 AND NOT EXISTS (SELECT 1 FROM sessions x WHERE "
+                f"x.id IN ({self._spared}) AND hour >= CAST(x.start_time / 3600 AS INTEGER) "
+                "AND hour <= x.end_time / 3600) ORDER BY hour LIMIT 20)",
+                (kind, int(before // 3600)),
             ).rowcount
         deleted += run(
             "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE end_time < ? AND "
-            "ending <> 'open' AND NOT EXISTS (SELECT 1 FROM segments WHERE session = sessions.id) "
+            f"id NOT IN ({self._spared}) AND ending <> 'open' "
+            "AND NOT EXISTS (SELECT 1 FROM segments WHERE session = sessions.id) "
             "AND NOT EXISTS (SELECT 1 FROM titles WHERE session = sessions.id) LIMIT ?)",
             (before, STEP_ROWS),
         ).rowcount

@@ -152,7 +152,7 @@ class HistoryWriter:
             # Before the lock file: nothing may be left beside a file that is not ours.
             self._store = Store(self._settings.path, self._lock)
             self._inode = _inode(self._settings.path)
-            self._retention = Retention(self._store.connection, self._settings)
+            self._retention = Retention(self._store.connection, self._settings, self._say)
         self._lock.hold()
         self._store.write(self._pending)
         self._pending.clear()
