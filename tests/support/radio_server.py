@@ -125,16 +125,23 @@ class Icecast:
 
 
 class MisbehavingServer:
-    """A server that calls a function for each connection, with TLS if a context is given."""
+    """A server that calls a function for each connection.
+
+    With TLS if a context is given; on all addresses if the host is empty.
+    """
 
     def __init__(
         self,
         behave: Callable[[socket.socket, bytes], None],
         tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self._behave = behave
         self._tls = tls
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        family = socket.AF_INET if host else socket.AF_INET6
+        self._socket = socket.create_server(
+            (host, 0), family=family, dualstack_ipv6=family == socket.AF_INET6
+        )
         scheme = "https" if tls else "http"
         self.url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}/live"
         self.requests: list[bytes] = []

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Found: TypeAlias = tuple[int, int, int, str, Any]
 """One address as :func:`socket.getaddrinfo` returns it."""
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+"""All IPv6 addresses that are given to hosts on the internet."""
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 """IPv6 addresses that stand for IPv4 addresses in networks without IPv4."""
 _COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
@@ -120,8 +122,7 @@ def is_public(text: str) -> bool:
     except ValueError:
         return False
     return all(
-        each.is_global
-        and not (each.is_multicast or each.is_unspecified or each.is_loopback or each.is_link_local)
+        each.is_global and not each.is_multicast and (each.version == 4 or each in _UNICAST)
         for each in _contained(address)
     )
 

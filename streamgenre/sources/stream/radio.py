@@ -185,12 +185,14 @@ class RadioSource(Source):
                 self._missing_s += reader.missing_s
         except InputError as error:
             return str(error)
-        except TimeoutError as error:
-            return f"{self.name}: {error}"
         except av.ExitError:  # FFmpeg was interrupted
             waited_s = time.monotonic() - self._waiting_since
             return f"{self.name}: nothing for {waited_s:.0f} s"
-        except (av.FFmpegError, OSError, ValueError) as error:
+        except av.FFmpegError as error:  # before TimeoutError: its text would contain the URL
+            return f"{self.name}: cannot be played ({error_text(error)})"
+        except TimeoutError as error:
+            return f"{self.name}: {error}"
+        except (OSError, ValueError) as error:
             return f"{self.name}: cannot be played ({error_text(error)})"
         except Exception as error:  # noqa: BLE001 - a bug must not end a station
             return fault_text(error, self.name)
