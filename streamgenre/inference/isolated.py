@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import ModelError
 from streamgenre.inference.channel import Channel
-from streamgenre.inference.model_process import LOAD_CPU_S, MEMORY_BYTES, RUN_CPU_S
+from streamgenre.inference.model_process import LOAD_CPU_S, MEMORY_BYTES
 from streamgenre.inference.session import FRAMES, LOGITS, SPEECH
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class IsolatedSession:
         if code == -signal.SIGXCPU:
             return (
                 f"takes too long: more than {LOAD_CPU_S} s of processor time for loading, or "
-                f"{RUN_CPU_S} s for one second of audio"
+                "more than the length of the audio for a run"
             )
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return f"onnxruntime ended on it ({how}); it is damaged, or needs too much memory"

@@ -30,8 +30,12 @@ MEMORY_BYTES: Final = 256_000_000
 """Memory of the graph beyond that of the idle process."""
 LOAD_CPU_S: Final = 20
 """Processor time for loading, seconds; the shipped models take 1."""
-RUN_CPU_S: Final = 5
-"""Processor time for one run, seconds: of up to eight stations and one second of audio each."""
+TRIAL_CPU_S: Final = 5
+"""Processor time for the trial, seconds: one second of audio of eight stations."""
+MAX_RUN_CPU_S: Final = 60
+"""Most processor time for one run, seconds, however much audio it is given."""
+_MAX_WINDOW_S: Final = 5.0
+"""Seconds of a windowed model's window that count as audio; the window repeats what is known."""
 _TRIAL_ROWS: Final = 8
 _NO_MEMORY: Final = ("Failed to allocate memory", "bad_alloc", "bad allocation")
 """What onnxruntime says when it gets no memory."""
@@ -57,7 +61,9 @@ def main() -> None:
     requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(channel, requests), daemon=True).start()
     while True:
-        _answer(channel, session, *requests.get())
+        outputs, feed = requests.get()
+        _allow_cpu(_run_cpu(manifest, feed[FRAMES].shape))
+        _answer(channel, session, outputs, feed)
 
 
 def _receive(channel: Channel, requests: queue.SimpleQueue[Any]) -> None:
@@ -76,7 +82,6 @@ def _receive(channel: Channel, requests: queue.SimpleQueue[Any]) -> None:
 
 def _answer(channel: Channel, session: Any, outputs: list[str], feed: dict[str, Any]) -> None:
     try:
-        _allow_cpu(RUN_CPU_S)
         found = _run(session, outputs, feed)
     except MemoryError:
         channel.send({"memory": True})
@@ -111,7 +116,7 @@ def _load(manifest: Manifest) -> Any:
             raise MemoryError from error
         raise
     del weights
-    _allow_cpu(RUN_CPU_S)
+    _allow_cpu(TRIAL_CPU_S)
     _run(session, [each.name for each in session.get_outputs()], _trial(manifest))
     return session
 
@@ -126,6 +131,17 @@ def _trial(manifest: Manifest) -> dict[str, Any]:
     shape = (_TRIAL_ROWS, frames, manifest.features.numcep)
     states = {s.input: np.zeros((_TRIAL_ROWS, *s.shape), np.float32) for s in manifest.states}
     return {FRAMES: np.zeros(shape, np.float32), **states}
+
+
+def _run_cpu(manifest: Manifest, shape: tuple[int, ...]) -> int:
+    """Return the seconds of processor time for a run: those of its audio, and one more.
+
+    A model that takes longer cannot keep up with live audio, and delays the other stations.
+    """
+    seconds = shape[1] / manifest.features.frame_rate
+    if manifest.kind == "windowed":
+        seconds = min(seconds, _MAX_WINDOW_S)
+    return min(MAX_RUN_CPU_S, 1 + math.ceil(shape[0] * seconds))
 
 
 def _silence() -> None:

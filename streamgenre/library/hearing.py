@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamgenre.engine.engine import Engine
 from streamgenre.engine.settings import EngineSettings
-from streamgenre.errors import InputError
+from streamgenre.errors import StreamgenreError
 from streamgenre.library.results import FileResult, FileSummary
 from streamgenre.logger import get_logger
 from streamgenre.sources.files.playlist import open_file
@@ -55,7 +55,7 @@ def hear(
         engine = Engine(summary.take, EngineSettings())
         engine.add("file", open_file(path, pace="fast"), model, decision)
         engine.run(stopping)
-    except (InputError, OSError) as error:
+    except (StreamgenreError, OSError) as error:
         return FileResult(path=path, problem=_without_path(str(error), path), **more)
     except Exception as error:  # noqa: BLE001 - one file must not end the work on all others
         _log.exception("%s", path)

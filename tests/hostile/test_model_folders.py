@@ -21,7 +21,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
-from support.commands import COMMAND, environment, events_of, start
+from support.audio import music, write_wav
+from support.commands import COMMAND, environment, events_of, start, streamgenre
 from support.fuzzing import examples
 from support.hostile_models import GRAPHS, WINDOW, floats, with_tensor, write_graph, write_hostile
 from support.live import until
@@ -270,6 +271,23 @@ def test_the_process_ends_with_the_daemon_that_is_killed(tmp_path: Path) -> None
             return True
 
     assert until(gone, 60)
+
+
+def test_a_model_may_take_as_long_as_its_audio_lasts(tmp_path: Path) -> None:
+    """A minute at once, as with hop_s = 60, and many stations."""
+    model = load_model(str(write_stateful_model(tmp_path / "m")))
+    many = [np.tile(SOUND, (60, 1))] * 20
+    assert model.update([str(n) for n in range(20)], many).logits.shape == (20, len(LABELS))
+
+
+@pytest.mark.parametrize("command", ["classify", "probe"])
+def test_other_commands_end_in_words_too(tmp_path: Path, command: str) -> None:
+    folder, wav = write_hostile(tmp_path / "m", "later"), write_wav(tmp_path / "a.wav", music(3))
+    more = ("--no-cache", "--jobs", "1") if command == "classify" else ()
+    done = streamgenre(command, wav, "--model", folder, *more)
+    assert done.returncode == 1
+    assert "more than 256 MB of memory" in done.stdout + done.stderr
+    assert "internal error" not in done.stdout + done.stderr
 
 
 # --- the whole daemon ----------------------------------------------------------------------------
