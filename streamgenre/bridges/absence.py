@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from streamgenre.events import SourceChange, Status, Update
 
 if TYPE_CHECKING:
     from streamgenre.events import AnyEvent
 
+MAX_STATIONS: Final = 10_000
+"""Most stations that are watched."""
 Reason: TypeAlias = Literal["source lost", "no updates"]
 
 
@@ -87,6 +89,8 @@ class AbsenceWatch:
         if isinstance(event, Status) and event.removed:
             self.forget(event.station)
         if not isinstance(event, Update | SourceChange):
+            return
+        if event.station not in self._stations and len(self._stations) >= MAX_STATIONS:
             return
         station = self._stations.setdefault(event.station, _Station(heard=now))
         if isinstance(event, Update):

@@ -32,6 +32,8 @@ FAREWELL_S: Final = 0.8
 """Seconds for the last messages when the bridge ends."""
 MAX_PACKET: Final = 1 << 20
 """Longest packet in bytes that is received; what we receive is short."""
+MAX_READ: Final = 16 << 20
+"""Most bytes of retained messages that are read at the start."""
 _ROUND_S: Final = 0.1
 _QUIET_S: Final = 1.0
 """Seconds without a retained message after which all of them have been received."""
@@ -143,7 +145,9 @@ class BrokerConnection:
         # State of the present connection.
         self._answer: Any = None
         self._read: dict[str, bytes] | None = {} if filters else None
+        self._read_bytes = 0
         self._quiet_at: float | None = None
+        self._read_ends = 0.0
 
     def start(self) -> None:
         """Start connecting; returns at once."""
@@ -257,7 +261,7 @@ class BrokerConnection:
             self._unsent = dict.fromkeys((*self._unsent, *self._last))
             self._passing.clear()
         if self._read is not None:
-            self._read = {}
+            self._read, self._read_bytes = {}, 0
             self._quiet_at = time.monotonic() + _LONGEST_READ_S
             self._read_ends = self._quiet_at
             client.subscribe([(each, 0) for each in self._filters])
@@ -309,8 +313,10 @@ class BrokerConnection:
             topic = message.topic
         except UnicodeDecodeError:
             return
-        if message.retain and self._read is not None and len(self._read) < 20_000:
-            self._read[topic] = bytes(message.payload[: 1 << 16])
+        size = len(topic) + len(message.payload)
+        if message.retain and self._read is not None and self._read_bytes + size <= MAX_READ:
+            self._read[topic] = bytes(message.payload)
+            self._read_bytes += size
             self._quiet_at = time.monotonic() + _QUIET_S
 
     # ---- words ----------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from streamgenre.bridges.broker import Broker, BrokerConnection, parse_broker
 from streamgenre.bridges.homeassistant import discovery, discovery_topics
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from streamgenre.events import AnyEvent
+
+MAX_TEXT: Final = 200_000
+"""Longest event that is forwarded: brokers disconnect a client that sends too much at once."""
 
 __all__ = ["Broker", "MqttBridge", "parse_broker"]
 
@@ -106,6 +109,8 @@ class MqttBridge:
         text
             The same as JSON, which is published.
         """
+        if len(text) > MAX_TEXT:
+            return
         with self._lock:
             if isinstance(event, Status) and event.removed:
                 self._retire(event.station)

@@ -101,6 +101,7 @@ class Spool:
         self._lock = threading.RLock()
         self._posts: deque[Post] = deque()
         self._bytes = 0
+        self._waiting: set[str] = set()  # identifiers
         self._disk: sqlite3.Connection | None = None
         self._complained = False
         if path is not None:
@@ -116,7 +117,7 @@ class Spool:
             return sum(post.number is not None for post in self._posts)
 
     def add(self, body: bytes, identifier: str) -> None:
-        """Add a post.
+        """Add a post, unless one with its identifier waits already.
 
         Parameters
         ----------
@@ -127,6 +128,9 @@ class Spool:
         """
         size = len(body) + len(identifier) + _OVERHEAD
         with self._lock:
+            if identifier in self._waiting:
+                return  # repeated by the bus after a restart of the bridge
+            self._waiting.add(identifier)
             number = self._write(body, identifier)
             kept = None if number is not None else body
             self._posts.append(Post(identifier, size, time.monotonic(), number, kept))
@@ -181,6 +185,7 @@ class Spool:
 
     def _remove(self) -> None:
         post = self._posts.popleft()
+        self._waiting.discard(post.id)
         self._bytes -= post.size
         if post.number is not None and self._disk is not None:
             try:
@@ -275,7 +280,13 @@ class Spool:
             except (TypeError, ValueError):
                 continue  # somebody changed the row
             loaded.append(post)
-        self._posts, self._bytes = loaded, sum(post.size for post in loaded)
+        self._keep(loaded)
+
+    def _keep(self, posts: deque[Post]) -> None:
+        """Make these the waiting posts."""
+        self._posts = posts
+        self._bytes = sum(post.size for post in posts)
+        self._waiting = {post.id for post in posts}
 
     def _write(self, body: bytes, identifier: str) -> int | None:
         """Write a post; return its row, or None if it could not be written."""
@@ -299,8 +310,7 @@ class Spool:
         if is_corruption(error):
             self.close()
             before = len(self._posts)
-            self._posts = deque(post for post in self._posts if post.body is not None)
-            self._bytes = sum(post.size for post in self._posts)
+            self._keep(deque(post for post in self._posts if post.body is not None))
             self.dropped += before - len(self._posts)
             self._set_aside(self.path)
         elif not self._complained:
@@ -322,9 +332,8 @@ class Spool:
 
     def _connect_new(self, path: Path) -> sqlite3.Connection:
         waiting = self._posts
-        count = self._bytes
         disk = self._connect(path)
-        self._posts, self._bytes = waiting, count
+        self._keep(waiting)
         return disk
 
     def _memory_only(self, error: Exception) -> None:

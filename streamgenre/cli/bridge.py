@@ -66,7 +66,7 @@ def _mqtt(args: argparse.Namespace, settings: BridgeSettings) -> int:
             while not stop.is_set():
                 text = subscriber.receive_json(timeout=_WAIT_S)
                 if text is not None:
-                    bridge.take(from_json(text), text.decode())
+                    bridge.take(from_json(text), text.decode("utf-8", "replace"))
                 if _one_daemon(args):
                     live, made = subscriber.link.state == "live", subscriber.connections
                     bridge.check_presence(live, made, time.monotonic())

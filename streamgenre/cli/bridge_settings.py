@@ -213,8 +213,6 @@ def read_secret(file: Path | None, variable: str) -> str | None:
 def _read(file: Path, flag: str, limit: int) -> str:
     """Return the text of a small file without the end of its last line."""
     try:
-        if file.exists() and not file.is_file():
-            raise SettingsError(f"{flag} {file}: not a regular file")
         with file.open("rb") as opened:
             data = opened.read(limit + 1)
         if len(data) > limit:

@@ -378,6 +378,7 @@ def test_the_absence_of_a_station_that_does_not_return_with_its_daemon_ends() ->
     assert len(list(selector.due(20, 1020))) == 2
     selector.presence.link(True, 2, 30)
     list(selector.take(SampleStation("stays").update(), 31))
+    selector.presence.link(True, 2, 31)
     assert [body["station"] for body, _ in selector.due(32, 1032)] == ["stays"]
     list(selector.take(SampleStation("stays").update(), 59))
     ((body, _),) = selector.due(60, 1060)

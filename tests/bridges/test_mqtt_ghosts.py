@@ -17,7 +17,7 @@ from support.sample_events import SampleStation
 
 from streamgenre.bridges.homeassistant import SENSORS, discovery
 from streamgenre.bridges.mqtt import MqttBridge, parse_broker
-from streamgenre.bridges.presence import RETURN_S, Presence
+from streamgenre.bridges.presence import RETURN_S, SILENT_RETURN_S, Presence
 from streamgenre.bridges.retained import read_back, station_topic
 from streamgenre.client.subscriber import Subscriber
 from streamgenre.events import from_json
@@ -195,13 +195,18 @@ def test_presence_waits_for_an_unbroken_connection() -> None:
     assert presence.gone(75) == []
     presence.link(True, 2, 80)
     presence.heard("a")
+    presence.link(True, 2, 80)
     presence.expect(["left"])
     assert presence.gone(89) == []
     assert presence.gone(90) == ["ended", "left"]
     assert presence.gone(200) == []
     presence.expect(["late"])
     assert presence.gone(201) == ["late"]
-    assert RETURN_S >= 20  # a status comes every 10 s at least
+    assert RETURN_S > 10  # a status comes every 10 s at least
+    # A daemon that has no station any more, or is still starting, is given more time.
+    presence.link(True, 3, 300)
+    assert presence.gone(320) == []
+    assert presence.gone(300 + SILENT_RETURN_S) == ["a"]
 
 
 @pytest.mark.parametrize(

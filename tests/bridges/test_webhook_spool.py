@@ -59,6 +59,8 @@ def test_posts_survive_in_order_for_their_owner_alone(tmp_path: Path, warned: li
     spool.close()
     again = Spool(tmp_path / "copy" / "s.sqlite3", warned.append)
     assert len(again) == again.on_disk == 50
+    again.add(b"repeated by the bus", "7")
+    assert len(again) == 50
     first = again.first()
     assert first is not None
     assert first[1] == b"body 0"
@@ -361,7 +363,10 @@ def test_the_bridge_is_configured_in_the_daemons_file(daemon: str, tmp_path: Pat
         (["--template", '{"a": "$txt"}'], "did you mean 'text'"),
         (["--template", "100 $"], "$$ for a $"),
         (["--template-file", "/no/such"], "--template-file /no/such: cannot be read: No such"),
-        (["--template-file", "/dev/zero"], "--template-file /dev/zero: not a regular file"),
+        (["--template-file", "/dev/zero"], "--template-file /dev/zero: longer than"),
+        (["--token-file", "/dev/zero"], "--token-file /dev/zero: longer than"),
+        (["--token-file", "/dev/null"], "the token: expected printable ASCII"),
+        (["--token-file", "/etc"], "--token-file /etc: cannot be read: Is a directory"),
         (["--header", "nocolon"], "--header: expected 'NAME: VALUE'"),
         (["--header", "Host: x"], "--header: "),
         (["--header", "X: hush\r\nY: z"], "--header: X: expected printable ASCII"),
@@ -373,7 +378,7 @@ def test_the_bridge_is_configured_in_the_daemons_file(daemon: str, tmp_path: Pat
         (["--spool-hours", "-1"], "--spool-hours -1: expected"),
         (["--dead-air-after", "0"], "--dead-air-after 0: expected"),
         (["--spool", "/etc"], "/etc: not a regular file"),
-        (["--user", "a", "--token-file", "/dev/null"], "not a regular file"),
+        (["--user", "a", "--token-file", "/dev/null"], "expected only one of them"),
         (["--user", "a:b"], "without a colon"),
         (["--url", "ftp://hush"], "expected https://HOST/"),
         (["--config", "/no/such.toml"], "/no/such.toml: the configuration cannot be read"),
