@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.audio.fair_lock import Participant
@@ -212,7 +213,8 @@ class RadioSource(Source):
         source = opened if isinstance(opened, str) else limited
         with open_stream(source, self.name, TIMEOUT_S, self._ca_file) as container:
             stream, found = audio_stream(container, self.name)
-            self.info = stream_info(container, stream, self._headers())
+            info = stream_info(container, stream, self._headers())
+            self.info = replace(info, seconds=None)  # FFmpeg may state that of one segment
             if reader is not None:  # RTSP has the station's name instead
                 self._titles += _as_list(stream_title({**container.metadata, **stream.metadata}))
 
