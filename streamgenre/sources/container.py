@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import InputError
+from streamgenre.sources.allocations import limit_allocations
 from streamgenre.sources.formats import AUDIO_FORMATS, not_audio
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def open_container(
     else:
         opened = source = _Remembering(source)
         protocols = ()
+    limit_allocations(source.stat().st_size if isinstance(source, Path) else 0)
     more: dict[str, Any] = {}
     if int(av.__version__.partition(".")[0]) < _METADATA_ERRORS_UNTIL:
         more["metadata_errors"] = "replace"

@@ -42,7 +42,7 @@ def decoder() -> Iterator[Callable[..., dict[str, Any]]]:
     assert process.stdin is not None
     assert process.stdout is not None
 
-    def decode(path: Path, *wanted: int) -> dict[str, Any]:
+    def decode(path: Path, *wanted: int | str) -> dict[str, Any]:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write("\t".join(map(str, (path, *wanted))) + "\n")
@@ -191,6 +191,46 @@ def test_no_frame_size_takes_memory(
     assert found["grown_mb"] < MOST_MB, found
     assert found["seconds"] > 0
     assert found["rate"] * found["channels"] <= 400_000
+
+
+CLAIMS: Final = {
+    "picture in ID3": b"ID3\x03\0\0\x7f\x7f\x7f\x7fAPIC\x0f\xff\xff\xf0\0\0\0image/png\0\3\0",
+    "text in ID3": b"ID3\x04\0\0\x7f\x7f\x7f\x7fTXXX\x7f\x7f\x7f\x00\0\0\3",
+    "unsynchronised ID3": b"ID3\x03\x80\0\x7f\x7f\x7f\x7fTIT2\x0f\xff\xff\xf0\0\0\0",
+    "tag in WAV": b"RIFF\xff\xff\xff\x7fWAVELIST\xf0\xff\xff\x7fINFOINAM\xe0\xff\xff\x7f",
+    "description in WAV": b"RIFF\xff\xff\xff\x7fWAVEbext\xf0\xff\xff\x7f",
+    "codec data in WAV": b"RIFF\xff\xff\xff\x7fWAVEfmt \xf0\xff\xff\x7f\xfe\xff\2\0\x44\xac\0\0"
+    b"\x10\xb1\2\0\4\0\x10\0\xff\xff",
+    "name in AIFF": b"FORM\x7f\xff\xff\xffAIFFNAME\x7f\xff\xff\xf0",
+    "codec data in CAF": b"caff\0\1\0\0desc\0\0\0\0\0\0\0\x20\x40\xe5\x88\x80\0\0\0\0aac \0\0\0\0"
+    b"\0\0\0\0\0\0\4\0\0\0\0\2\0\0\0\0kuki\0\0\0\0\x7f\xff\xff\xf0",
+    "header of AU": b".snd\x7f\xff\xff\xf0\xff\xff\xff\xff\0\0\0\3\0\0\xac\x44\0\0\0\2",
+    "picture in MP4": b"\0\0\0\x14ftypM4A \0\0\0\0M4A \x1f\xff\xff\xffmoov\x1f\xff\xff\xf0udta"
+    b"\x1f\xff\xff\x00meta\0\0\0\0\x1f\xff\xfe\x00ilst\x1f\xff\xfd\x00covr\x1f\xff\xfc\x00data"
+    b"\0\0\0\x0d\0\0\0\0",
+    "codec data in Matroska":
+    b"\x1a\x45\xdf\xa3\x84\x42\x82\x81m\x18\x53\x80\x67\x08\xff\xff\xff\xff\xff"
+    b"\xff\xff\x16\x54\xae\x6b\x08\x0f\xff\xff\xff\xff\xff\xff\xae\x08\x0f\xff\xff\xff\xff\xff\xff"
+    b"\x63\xa2\x08\x0f\xff\xff\xff",
+    "table of Monkey's Audio": b"MAC \x96\x0f\0\0\x34\0\0\0\x18\0\0\0\xff\xff\xff\x0f" + bytes(28)
+    + b"\xd0\7\0\0\0\x20\1\0\0\0\0\0\xff\xff\xff\x0f\x10\0\2\0\x44\xac\0\0",
+    "table of TTA": b"TTA1\1\0\2\0\x10\0\x40\x42\x0f\0\xff\xff\xff\x7f\0\0\0\0",
+    "block of WavPack": b"wvpk\xff\xff\xff\x7f\x10\4\0\0\xff\xff\xff\x7f\0\0\0\0\xff\xff\xff\x7f",
+    "block of DSF": b"DSD \x1c" + bytes(7) + b"\xff\xff\xff\x7f\0\0\0\0\xff\xff\xff\x3f\0\0\0\0",
+}  # fmt: skip
+"""Headers that claim hundreds of megabytes."""
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+@pytest.mark.parametrize("way", ["file", "pipe"])
+def test_what_a_header_claims_is_not_allocated(
+    decoder: Callable[..., dict[str, Any]], tmp_path: Path, claim: str, way: str
+) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(CLAIMS[claim] + bytes(1 << 20))
+    found = decoder(path) if way == "file" else decoder(path, "pipe")
+    assert found["grown_mb"] < MOST_MB, found
+    assert "internal error" not in found["problem"]
 
 
 def memory_mb(pid: int, field: str) -> float:

@@ -1,12 +1,13 @@
 """Decodes the files that it is told on standard input, and says how much memory that took.
 
-A line holds a path, or a path, a rate and a number of channels to convert to, separated by tabs.
-The answer is a JSON object on one line.
+A line holds a path, or a path, a rate and a number of channels to convert to, separated by tabs; or
+a path and the word ``pipe``, to read it like a pipe. The answer is a JSON object on one line.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from streamgenre.errors import InputError
 from streamgenre.sources.conversion import Format
 from streamgenre.sources.decoding import DamageCounter
 from streamgenre.sources.files.file import FilePlayer
+from streamgenre.sources.files.stdin import PipeSource, RawFormat
 
 LONGEST_S = 1.5
 """Seconds of work after which a file is given up; it may be as long as it likes."""
@@ -55,9 +57,28 @@ def play(path: Path, wanted: Format | None) -> dict[str, object]:
     }
 
 
+def play_as_pipe(path: Path) -> dict[str, object]:
+    """Decode what a pipe would bring; return what came of it."""
+    Path("/proc/self/clear_refs").write_text("5")
+    before = memory_mb("VmRSS:")
+    descriptor = os.open(path, os.O_RDONLY)
+    source = PipeSource("pipe", "pipe", descriptor, RawFormat())
+    source.start()
+    ends = time.monotonic() + LONGEST_S
+    while source.state != "ended" and time.monotonic() < ends:
+        if source.ring is None or source.ring.read(10_000) is None:
+            time.sleep(0.001)
+    source.stop()
+    os.close(descriptor)
+    return {"grown_mb": memory_mb("VmHWM:") - before, "problem": str(source.failure or "")}
+
+
 if __name__ == "__main__":
     av.logging.set_level(None)
     for line in sys.stdin:
         name, *numbers = line.rstrip("\n").split("\t")
-        kind = Format(*map(int, numbers)) if numbers else None
-        print(json.dumps(play(Path(name), kind)), flush=True)
+        if numbers == ["pipe"]:
+            answer = play_as_pipe(Path(name))
+        else:
+            answer = play(Path(name), Format(*map(int, numbers)) if numbers else None)
+        print(json.dumps(answer), flush=True)
