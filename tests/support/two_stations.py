@@ -145,7 +145,7 @@ def reading(daemon: Daemon, attacked: str, model: Path | None = None) -> Callabl
 
     def remove() -> None:
         daemon.configure()
-        assert daemon.reload()
+        until(daemon.reload)
 
     return remove
 
