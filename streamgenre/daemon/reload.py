@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from streamgenre.engine.faults import Faults
 from streamgenre.errors import SettingsError, StreamgenreError
 from streamgenre.logger import get_logger
 
@@ -60,6 +61,7 @@ class Reloader:
         self._named = named
         self._lock = threading.Lock()
         self._requested = threading.Event()
+        self._faults = Faults()
         self._ended = False
 
     def request(self) -> None:
@@ -117,3 +119,5 @@ class Reloader:
                 self.reload()
             except StreamgenreError:
                 continue  # already logged
+            except Exception as error:  # noqa: BLE001 - the next request is served
+                self._faults.note("reading the configuration again", error)

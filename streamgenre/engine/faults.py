@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from streamgenre.errors import BusError, StreamgenreError
 from streamgenre.logger import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _log = get_logger(__name__)
 
@@ -40,6 +41,28 @@ def log_traceback(what: str, error: Exception) -> None:
     """
     if not isinstance(error, StreamgenreError):
         _log.debug("%s failed", what, exc_info=error)
+
+
+def start_quietly(what: str, function: Callable[[], None]) -> threading.Thread:
+    """Start a function in a thread of its own and return that; an error is logged, not shown.
+
+    Parameters
+    ----------
+    what
+        What the function does, in words; also the name of the thread.
+    function
+        It may hang.
+    """
+
+    def run() -> None:
+        try:
+            function()
+        except Exception as error:  # noqa: BLE001 - nobody waits for its result
+            _log.debug("%s failed", what, exc_info=error)
+
+    thread = threading.Thread(target=run, name=what, daemon=True)
+    thread.start()
+    return thread
 
 
 class Faults:

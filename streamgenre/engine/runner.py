@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from streamgenre.engine.batch import PendingHop, decide
-from streamgenre.engine.faults import log_traceback, reason
+from streamgenre.engine.faults import log_traceback, reason, start_quietly
 from streamgenre.engine.hops import Hop, PlacedGap
 from streamgenre.engine.poll_schedule import PollSchedule
 from streamgenre.errors import BusError, InputError
 from streamgenre.inference.decision import Decider
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Sequence
 
     from streamgenre.engine.batch import HopResult
@@ -211,11 +211,8 @@ class StationRunner:
         """
         if self._closing is not None:
             return
-        self._closing = threading.Thread(
-            target=self.station.source.stop, name=f"stop-{self.name}", daemon=True
-        )
         self._close_by = time.monotonic() + patience_s
-        self._closing.start()
+        self._closing = start_quietly(f"stop {self.name}", self.station.source.stop)
 
     def wait_closed(self) -> None:
         """Wait until the source has stopped or its time for that is over."""

@@ -20,10 +20,10 @@ a process that is stopped (``SIGSTOP``, a suspended machine) finds no stall when
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from streamgenre.engine.faults import start_quietly
 from streamgenre.logger import get_logger
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class SourceWatch:
         )
         self._came_back, self._replace_at = None, now + self._pause_s
         # In a thread: it may wait for the same lock as the source's own.
-        threading.Thread(target=source.interrupt, name="interrupt", daemon=True).start()
+        start_quietly(f"interrupt {self._station.name}", source.interrupt)
 
     def _report(self, source: Source, why: str) -> None:
         source.set_state("lost", why)
@@ -190,7 +190,7 @@ class SourceWatch:
             "%s: its read hangs: the input is opened anew", self._station.name,
             extra={"station": self._station.name},
         )  # fmt: skip
-        threading.Thread(target=source.stop, name="abandon", daemon=True).start()
+        start_quietly(f"abandon {self._station.name}", source.stop)
         self._abandoned.append(source)
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
         self._station.replace(fresh)

@@ -110,7 +110,7 @@ class Recorder:
             if rows is not None:
                 self._close(rows)
             session = SessionRow(
-                event.session, event.station, start_time=event.time, end_time=event.time
+                event.session, _storable(event.station), start_time=event.time, end_time=event.time
             )
             rows = self._open[event.station] = _OpenRows(session, event.session)
         rows.session.end_time = max(rows.session.end_time, event.time)
@@ -125,7 +125,10 @@ class Recorder:
         if event.clock_steps != rows.clock_steps:
             self._close(rows)
             session = SessionRow(
-                f"{event.session}-{event.clock_steps}", event.station, event.time, event.time
+                f"{event.session}-{event.clock_steps}",
+                rows.session.station,
+                start_time=event.time,
+                end_time=event.time,
             )
             steps = event.clock_steps
             self._open[event.station] = _OpenRows(session, event.session, steps)
@@ -218,14 +221,14 @@ class Recorder:
 
     def _source(self, event: SourceChange) -> None:
         session = self._rows_of(event).session
-        session.input = event.input
-        source, detail = event.input[:MAX_TEXT], event.detail[:MAX_TEXT]
+        source, detail = _storable(event.input), _storable(event.detail)
+        session.input = source
         self._pending.add(SourceRow(session, event.seq, event.time, event.state, source, detail))
 
     def _status(self, event: Status) -> None:
         self._follow_clock(event)
         session = self._rows_of(event).session
-        session.input, session.model = event.input, event.model
+        session.input, session.model = _storable(event.input), event.model
         session.model_sha256 = event.model_sha256
 
     def _title(self, event: Title) -> None:

@@ -153,6 +153,13 @@ class PendingRows:
         """Return the waiting rows of a type."""
         return list(self._rows.get(kind, {}).values())
 
+    def drop(self) -> int:
+        """Remove all rows because they cannot be written; return how many there were."""
+        dropped = len(self)
+        self.lost += dropped
+        self._rows.clear()
+        return dropped
+
     def clear(self) -> None:
         """Remove all rows, once they are written."""
         self._rows.clear()

@@ -19,6 +19,7 @@ from streamgenre.history.retention import Retention
 from streamgenre.history.rows import PendingRows
 from streamgenre.history.run_locks import RunLock
 from streamgenre.history.store import Store
+from streamgenre.logger import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from streamgenre.events import AnyEvent
     from streamgenre.history.settings import HistorySettings
+
+_log = get_logger(__name__)
 
 REPEAT_S: Final = 600.0
 """Seconds after which a lasting problem is reported again."""
@@ -104,11 +107,17 @@ class HistoryWriter:
     # ---- the thread ----------------------------------------------------------------------------
 
     def _run(self) -> None:
+        try:
+            self._write_all()
+        finally:
+            self._queue.abandon()  # nobody may wait for this thread
+
+    def _write_all(self) -> None:
         flush_s = self._settings.flush_s
         due = time.monotonic() + min(flush_s, 0.1)  # soon, to report a problem early
         for event in self._queue:
             if event is not None:
-                self._recorder.take(event)
+                self._take(event)
             if time.monotonic() >= due:
                 self._flush()
                 self._keep_within_bounds()
@@ -119,6 +128,13 @@ class HistoryWriter:
         while not self._flush(last=True) and self._busy and time.monotonic() < deadline:
             time.sleep(0.2)
         self._finish()
+
+    def _take(self, event: AnyEvent) -> None:
+        try:
+            self._recorder.take(event)
+        except Exception as error:  # noqa: BLE001 - a fault of ours costs one event
+            _log.debug("a %s event failed", event.TYPE, exc_info=error)
+            self._pending.lost += 1
 
     def _flush(self, *, last: bool = False) -> bool:
         """Write the pending rows; return whether that succeeded."""
@@ -140,6 +156,13 @@ class HistoryWriter:
             return self._fail(f"{self._settings.path}: {_explain(error)}")
         except OSError as error:
             return self._fail(f"{self._settings.path}: {error.strerror or error}")
+        except Exception as error:  # noqa: BLE001 - SQLite cannot store one of the rows
+            _log.debug("writing the history failed", exc_info=error)
+            lost = self._pending.drop()
+            return self._fail(
+                f"{self._settings.path}: {lost} rows were dropped, for one of them cannot be "
+                f"stored ({type(error).__name__}). This is a fault of streamgenre: please report it"
+            )
         self._recovered()
         return True
 
