@@ -11,6 +11,7 @@ import pytest
 from mutagen import id3
 from support.audio import music, write_wav
 from support.live import until
+from support.radio_server import MisbehavingServer
 from support.requirements import require_programs
 from support.web_server import WebServer, self_signed
 
@@ -202,6 +203,49 @@ def test_missing_segments_are_gaps_of_their_length(
     assert seconds + lost_s == pytest.approx(8, abs=0.2)
 
 
+def test_a_gap_is_never_longer_than_what_can_have_passed(server: WebServer, made: Path) -> None:
+    serve(server, made)
+    absent = "#EXTINF:600,\n#EXT-X-GAP\nx\n" * 5000
+    server.pages["/live"] = f"{HEAD}#EXTINF:2,\nts0.ts\n{absent}#EXTINF:2,\nts1.ts\n{END}"
+    _, gaps, _ = heard(RadioSource(f"{server.url}/live"))
+    assert sum(gap.samples for gap in gaps) / RATE < 100
+
+
+def test_user_and_password_are_sent_to_the_own_server_only(server: WebServer, made: Path) -> None:
+    serve(server, made)
+    other = WebServer()
+    serve(other, made)
+    port = server.url.rpartition(":")[2]
+    lines = f"ts0.ts\n#EXTINF:2,\n{server.url}/ts1.ts\n#EXTINF:2,\n{other.url}/ts2.ts\n"
+    server.pages["/live"] = f"{HEAD}#EXTINF:2,\n{lines}{END}"
+    seconds, _, _ = heard(RadioSource(f"http://me:secret@127.0.0.1:{port}/live"))
+    other.close()
+    assert seconds == pytest.approx(6, abs=0.2)
+    assert all("authorization" in headers for headers in server.headers)
+    assert server.asked[:3] == ["/live", "/ts0.ts", "/ts1.ts"]
+    assert other.asked == ["/ts2.ts"]
+    assert "authorization" not in other.headers[0]
+
+
+def test_a_segment_that_drips_is_no_audio(
+    server: WebServer, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(radio, "TIMEOUT_S", 1.0)
+
+    def drip(connection: Any, _: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\n\r\nG")
+        while True:
+            connection.sendall(b"x")
+            time.sleep(0.2)
+
+    dripping = MisbehavingServer(drip)
+    server.pages["/live"] = f"{HEAD}#EXTINF:2,\n{dripping.url}\n{END}"
+    source = RadioSource(f"{server.url}/live")
+    heard(source)
+    dripping.close()
+    assert "no audio for 2 s in what it sends" in reason(source)
+
+
 def test_many_missing_segments_end_the_stream_with_the_reason(
     server: WebServer, made: Path
 ) -> None:
@@ -273,6 +317,12 @@ def test_a_rendition_with_audio_is_preferred(server: WebServer, made: Path) -> N
     text = media.format("a", "NO") + media.format("b", "YES")
     more = STREAM.format(900_000, 'CODECS="avc1.4d,mp4a.40.2",AUDIO="g"', "c")
     assert variants(server, made, text + more) == {"b"}
+
+
+def test_a_variant_without_sound_is_the_last_choice(server: WebServer, made: Path) -> None:
+    text = STREAM.format(90_000, 'CODECS="avc1.4d400d"', "a")
+    text += STREAM.format(900_000, 'CODECS="avc1.4d,mp4a.40.2",RESOLUTION=640x360', "b")
+    assert variants(server, made, text) == {"b"}
 
 
 def test_a_dead_variant_is_passed_over(server: WebServer, made: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ from streamgenre.sources.stream.addresses import require_public
 from streamgenre.sources.stream.hls import HlsReader
 from streamgenre.sources.stream.hls_position import Position
 from streamgenre.sources.stream.http import open_url
+from streamgenre.sources.stream.http_request import same_server
 from streamgenre.sources.stream.icy_reader import IcyReader
 from streamgenre.sources.stream.opening import is_http, require_supported
 from streamgenre.sources.stream.station_lists import HEAD, MAX_BYTES, is_list, streams
@@ -143,12 +145,27 @@ class Connector:
         if len(data) == MAX_BYTES:
             location_ = redacted(url)
             raise InputError(f"{location_}: its HLS playlist is longer than {MAX_BYTES >> 20} MiB")
-        position = self._positions.setdefault(url, Position())
+        position = self._position(url)
         return HlsReader(fetch, (data, location), self._name, position, 2 * timeout_s, self._lock)
+
+    def _position(self, url: str) -> Position:
+        """Return where in the stream of a playlist the station is.
+
+        The query is left out: it may contain a token that is new each time.
+        """
+        name = url.partition("?")[0]
+        position = self._positions.pop(name, None) or Position()
+        self._positions[name] = position  # the newest is the last
+        while len(self._positions) > MAX_TRIED:
+            del self._positions[next(iter(self._positions))]
+        return position
 
     def _fetch(
         self, url: str, span: tuple[int, int] | None, *, own: str, timeout_s: float
     ) -> Response:
+        user, at, _ = urllib.parse.urlsplit(own).netloc.rpartition("@")
+        if at and "@" not in urllib.parse.urlsplit(url).netloc and same_server(url, own):
+            url = url.replace("://", f"://{user}@", 1)  # as a browser does within one site
         return open_url(
             url, timeout_s=timeout_s, settings=self._settings, own=own, titles=False, span=span
         )

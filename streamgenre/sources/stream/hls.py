@@ -34,6 +34,8 @@ _MAX_VARIANTS: Final = 4
 """Variants that are tried."""
 _MAX_START: Final = 1 << 20
 """Longest initialisation of a segment in bytes."""
+_MAX_SKIPPED: Final = 1 << 25
+"""Bytes before a span that are received in vain from a server that ignores spans."""
 _MIN_RELOAD_S: Final = 0.5
 _NO_RESOURCE: Final = Resource("")
 
@@ -97,7 +99,7 @@ class HlsReader:
         self._name = name
         self._position = position
         self._patience_s = patience_s
-        self._heard_s = 0.0  # seconds of reading since the newest audio
+        self._heard_s = 0.0  # seconds spent in receiving segments since the newest audio
         self._lock = lock or Participant()
         self._stop = threading.Event()
         self._response: Content | None = None
@@ -121,7 +123,6 @@ class HlsReader:
             If the stream is lost, or no audio was decoded for too long.
         """
         while not self._held and self._next is None:
-            began = time.monotonic()
             self._lock.release()
             piece = next(self._pieces, None)  # an error ends it: FFmpeg reads again
             self._lock.acquire()
@@ -131,7 +132,6 @@ class HlsReader:
                 self._next = piece
             else:
                 self._held = piece
-                self._heard_s += min(time.monotonic() - began, 1.0)
         out, self._held = self._held[:size], self._held[size:]
         self._returned += len(out)
         return out
@@ -269,6 +269,8 @@ class HlsReader:
         ValueError
             If it breaks off.
         """
+        if resource.span is not None and not resource.span[1]:
+            return
         decryptor = None
         if resource.key is not None:
             decryptor = Decryptor(self._key(resource.key), resource.iv)
@@ -279,11 +281,15 @@ class HlsReader:
             whole = "content-range" not in response.headers  # the server ignores the span
             skip, left = (resource.span[0] if whole else 0), resource.span[1]
         try:
+            if skip > _MAX_SKIPPED:
+                raise self.error("its server does not know byte ranges, and sends the whole file")
             while left != 0:
+                began = time.monotonic()
                 try:
                     data = response.read(_READ)
                 except (TimeoutError, OSError, ValueError) as error:
                     raise BrokenOffError(1 - received / length if length else 0.5) from error
+                self._heard_s += time.monotonic() - began
                 received += len(data)
                 if not data:
                     if received < length:

@@ -88,6 +88,8 @@ class _Variant:
     audio_only: bool
     group: str
     """Name of the group of audio renditions; empty if there is none."""
+    silent: bool
+    """Whether it states codecs of which none is of audio, and names no renditions."""
 
 
 @dataclass(slots=True)
@@ -267,6 +269,8 @@ class _Parser:
 
 
 def _rank(variant: _Variant) -> tuple[int, int]:
+    if variant.silent:
+        return 3, variant.bandwidth
     if not variant.audio_only:
         return 2, variant.bandwidth
     if variant.bandwidth >= _MIN_BANDWIDTH:
@@ -316,12 +320,13 @@ def parse(data: bytes, base: str, shown: str) -> Playlist | list[str]:
 
 def _variant(url: str, attributes: dict[str, str]) -> _Variant:
     codecs = [name for name in attributes.get("CODECS", "").split(",") if name.strip()]
+    of_audio = [name for name in codecs if _AUDIO_CODEC.match(name)]
+    group = attributes.get("AUDIO", "")
     audio_only = "RESOLUTION" not in attributes and "VIDEO" not in attributes
     if codecs:
-        audio_only = all(_AUDIO_CODEC.match(name) for name in codecs)
-    return _Variant(
-        url, _integer(attributes.get("BANDWIDTH", "")), audio_only, attributes.get("AUDIO", "")
-    )
+        audio_only = len(of_audio) == len(codecs)
+    silent = bool(codecs) and not of_audio and not group
+    return _Variant(url, _integer(attributes.get("BANDWIDTH", "")), audio_only, group, silent)
 
 
 def _integer(text: str) -> int:

@@ -183,7 +183,7 @@ class RadioSource(Source):
             while self._decode(opened, damage):
                 if reader is None or not reader.next_link():
                     return f"{self.name}: the stream ended{damage}"
-                self._missing_s += reader.missing_s
+                self._missing_s += self._plausible_s(reader.missing_s)
         except InputError as error:
             return str(error)
         except av.ExitError:  # FFmpeg was interrupted
@@ -202,6 +202,12 @@ class RadioSource(Source):
             if self._reader is not None:
                 self._reader.close()
         return "stopped"
+
+    def _plausible_s(self, missing_s: float) -> float:
+        """Return seconds of missing audio, no more than can have passed: a server may lie."""
+        newest = self._newest_audio_at
+        passed_s = 0.0 if newest is None else time.monotonic() - newest
+        return min(missing_s, passed_s + AHEAD_S)
 
     # ---- decoding -------------------------------------------------------------------------------
 
