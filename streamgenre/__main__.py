@@ -2,7 +2,7 @@
 
 import sys
 
-from streamgenre.cli.entry import main
+from streamgenre.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -29,11 +29,14 @@ def terminable() -> Iterator[None]:
     def on_signal(number: int, frame: FrameType | None) -> None:
         raise Terminated
 
-    before = signal.signal(signal.SIGTERM, on_signal)
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, on_signal)}
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # until now, see streamgenre.cli.main
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def exit_code(command: str, interrupt: KeyboardInterrupt) -> int:

@@ -291,6 +291,15 @@ def test_a_signal_ends_a_command_without_a_traceback(
     assert out == ""
 
 
+def test_ctrl_c_while_it_is_loaded_prints_no_traceback(tmp_path: Path) -> None:
+    """A module of the standard library that is loaded early sends the signal itself."""
+    (tmp_path / "difflib.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nimport time\ntime.sleep(60)\n"
+    )
+    done = run(tmp_path, ("models",), {"PYTHONPATH": str(tmp_path)})
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+
+
 def test_an_interrupted_export_leaves_no_file(place: Path, tmp_path: Path) -> None:
     """SIGTERM in the middle: the history is a big one, so that there is a middle."""
     script = (

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.cli import drop_output
+from streamgenre.cli.output import drop_output
 from streamgenre.errors import StreamgenreError
 from train.cli import corpora, ensemble, evaluate, fit, music, report, reproduce, stream_eval, trunk
 from train.cli.parser import parser
