@@ -76,9 +76,16 @@ def add_library_arguments(commands: Commands, command: Command) -> None:
         "--jobs", type=int, metavar="N", help="number of processes (default: one a core)"
     )
     parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="hear the files on the machines of a Ray cluster: ray://HOST:10001, auto, or local to "
+        "start one here (extra `cluster`); then a PATH may be a URL of fsspec, such as s3://",
+    )
+    parser.add_argument(
         "--parquet",
-        metavar="FILE",
-        help="also write the rows of --csv as Parquet (extra `parquet`)",
+        metavar="FILE|DIR/",
+        help="also write the rows of --csv as Parquet (extra `parquet`); into a folder as shards, "
+        "and leave out files that have a row there",
     )
     _add_actions(parser)
     parser.add_argument(

@@ -13,15 +13,18 @@ from streamgenre.inference.decision import DecisionSettings
 from streamgenre.library import tables
 from streamgenre.library.actions import Actions, Plan
 from streamgenre.library.classify import Library
+from streamgenre.library.cluster import find_urls, is_url
 from streamgenre.library.finding import Finder
 from streamgenre.library.journal import Journal
 from streamgenre.library.sorting import UNKNOWN, How, folder_of, undo
 from streamgenre.library.splitting import LEAST_S
 from streamgenre.paths import expand
 from streamgenre.system.logs import logging_to_user
+from streamgenre.urls import redacted
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
     from pathlib import Path
 
 INTERRUPTED = 130
@@ -39,17 +42,17 @@ def run(args: argparse.Namespace) -> int:
     code = 0
     with logging_to_user("warning"), Journal() as journal:
         library = library_of(args, args.jobs)
-        finder = Finder(args.paths, without=target_folders(plan, library.manifest.labels))
+        finder = Finder(filter_paths(args), without=target_folders(plan, library.manifest.labels))
         try:
             with ExitStack() as stack:
                 actions = stack.enter_context(Actions(plan, journal))
-                parquet = None
-                if args.parquet:
-                    file = stack.enter_context(atomic(expand(args.parquet)))
-                    parquet = stack.enter_context(tables.ParquetWriter(file))
+                files = _files(args, finder)
+                parquet = _parquet(args, stack)
+                if isinstance(parquet, tables.ParquetShards):
+                    files = _without(files, parquet)
                 step = stack.enter_context(progress(finder))
                 output = stack.enter_context(Output(json=args.json, csv=args.csv, bom=args.bom))
-                for result in library.results(finder.files()):
+                for result in library.results(files):
                     outcome = actions.take(result)
                     totals.take(result, outcome)
                     if parquet is not None:
@@ -63,6 +66,48 @@ def run(args: argparse.Namespace) -> int:
             for line in totals.lines(finder, journal):
                 print(line, file=sys.stderr if args.json or args.csv else sys.stdout)
     return code or int(bool(totals.failed or finder.problems))
+
+
+def filter_paths(args: argparse.Namespace) -> list[str]:
+    """Return the paths that are not URLs.
+
+    Raises
+    ------
+    SettingsError
+        If there are URLs but no cluster.
+    """
+    urls = [path for path in args.paths if is_url(path)]
+    if urls and args.cluster is None:
+        raise SettingsError(
+            f"{redacted(urls[0])}: files at URLs are heard by a cluster: add --cluster; a radio "
+            "stream is for `streamgenre listen`"
+        )
+    return [path for path in args.paths if not is_url(path)]
+
+
+def _files(args: argparse.Namespace, finder: Finder) -> Iterator[Path | str]:
+    yield from finder.files()
+    for path in args.paths:
+        if is_url(path):
+            yield from find_urls(path)
+
+
+def _without(files: Iterator[Path | str], shards: tables.ParquetShards) -> Iterator[Path | str]:
+    """Yield the files that have no row yet."""
+    for file in files:
+        if not shards.has(file if isinstance(file, str) else file.absolute().as_uri()):
+            yield file
+
+
+def _parquet(
+    args: argparse.Namespace, stack: ExitStack
+) -> tables.ParquetWriter | tables.ParquetShards | None:
+    if not args.parquet:
+        return None
+    path = expand(args.parquet)
+    if args.parquet.endswith("/") or path.is_dir():
+        return stack.enter_context(tables.ParquetShards(path))
+    return stack.enter_context(tables.ParquetWriter(stack.enter_context(atomic(path))))
 
 
 def library_of(args: argparse.Namespace, jobs: int | None) -> Library:
@@ -80,7 +125,13 @@ def library_of(args: argparse.Namespace, jobs: int | None) -> Library:
         if not 0 <= args.threshold <= 1:
             raise SettingsError(f"--threshold {args.threshold:g}: expected 0 to 1")
         decision = DecisionSettings(enter=args.threshold, keep=min(args.threshold, decision.keep))
-    return Library(model=args.model, decision=decision, jobs=jobs, cached=not args.no_cache)
+    return Library(
+        model=args.model,
+        decision=decision,
+        jobs=jobs,
+        cached=not args.no_cache,
+        cluster=getattr(args, "cluster", None),
+    )
 
 
 def plan_of(args: argparse.Namespace) -> Plan:
@@ -91,6 +142,12 @@ def plan_of(args: argparse.Namespace) -> Plan:
     SettingsError
         If the flags do not fit together.
     """
+    if (
+        getattr(args, "cluster", None)
+        and any(map(is_url, args.paths))
+        and (args.sort_into or args.write_tags or args.m3u)
+    ):
+        raise SettingsError("files at URLs are only listed: they are not sorted or tagged")
     chosen: list[How] = [how for how in get_args(How) if getattr(args, how.replace("-", "_"))]
     if args.sort_into is None and (chosen or args.split is not None):
         flag = f"--{chosen[0]}" if chosen else "--split"

@@ -54,7 +54,7 @@ class Totals:
         if result.problem is None:
             self.kinds[result.genre or result.state or "unknown"] += 1
         else:
-            problems.insert(0, f"not classified: {name_of(result)}: {result.problem}")
+            problems.insert(0, f"not classified: {result.name}: {result.problem}")
         self.failed += bool(problems)
         self.named += problems[: max(0, _NAMED - len(self.named))]
 
@@ -79,11 +79,6 @@ class Totals:
             yield f"and {self.failed - len(self.named)} more"
         if journal.steps:
             yield f"to undo it: streamgenre classify --undo {journal.path}"
-
-
-def name_of(result: FileResult) -> str:
-    """Return the path of a result for people."""
-    return os.fsencode(result.path).decode(errors="replace")
 
 
 class Output:

@@ -27,7 +27,14 @@ EXTRAS: Final = {
         ),
         "listen",
     ),
-    **{"paho": "mqtt", "typst": "report", "pyarrow": "parquet", "watchfiles": "watch"},
+    **{
+        "paho": "mqtt",
+        "typst": "report",
+        "pyarrow": "parquet",
+        "watchfiles": "watch",
+        "ray": "cluster",
+        "fsspec": "cluster",
+    },
 }
 """The extra with a module that the base install lacks: ``pip install 'streamgenre[EXTRA]'``."""
 

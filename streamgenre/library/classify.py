@@ -6,6 +6,7 @@ import json
 import os
 from contextlib import ExitStack
 from dataclasses import asdict
+from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from streamgenre.errors import SettingsError
 from streamgenre.inference.decision import DecisionSettings
 from streamgenre.inference.models import load_model
 from streamgenre.library.cache import ResultCache
+from streamgenre.library.cluster import Cluster
 from streamgenre.library.finding import Finder
 from streamgenre.library.hearing import file_hash
 from streamgenre.library.pool import MAX_JOBS, Pool, Request
@@ -22,7 +24,6 @@ from streamgenre.sources.decoding import error_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 
 def classify(
@@ -78,6 +79,9 @@ class Library:
         Number of processes, 1 to 256; None for one a core.
     cached
         Whether results are kept, and taken from earlier runs.
+    cluster
+        Address of a Ray cluster whose machines hear the files, or ``local``; None for processes of
+        this machine.
 
     Raises
     ------
@@ -92,39 +96,51 @@ class Library:
         decision: DecisionSettings | None = None,
         jobs: int | None = None,
         cached: bool = True,
+        cluster: str | None = None,
     ) -> None:
         if jobs is not None and not 1 <= jobs <= MAX_JOBS:
             raise SettingsError(f"jobs {jobs}: expected 1 to {MAX_JOBS}")
-        self._jobs = jobs or min(MAX_JOBS, len(os.sched_getaffinity(0)))
+        self._jobs = jobs
         self._decision = decision or DecisionSettings()
         self._model = str(model)
         self.manifest = load_model(self._model).manifest
         """Manifest of the model."""
         self._cached = cached
+        self._cluster = cluster
         self._settings = json.dumps(asdict(self._decision))
 
-    def results(self, files: Iterable[Path]) -> Iterator[FileResult]:
+    def results(self, files: Iterable[Path | str]) -> Iterator[FileResult]:
         """Yield a result for each file, as they finish.
 
         Parameters
         ----------
         files
-            The files.
+            Paths, and with a cluster also URLs.
         """
         with ExitStack() as stack:
             cache = stack.enter_context(ResultCache()) if self._cached else None
-            pool = stack.enter_context(Pool(self._model, self._decision, self._jobs))
+            pool = self._pool()
+            stack.enter_context(pool)
 
             def keep(result: FileResult) -> None:
-                if cache is not None and result.problem is None:
+                if cache is not None and result.problem is None and result.url is None:
                     cache.keep(result, self._settings)
 
-            yield from pool.hear((self._look_up(path, cache) for path in files), keep)
+            yield from pool.hear((self._look_up(file, cache) for file in files), keep)
 
-    def _look_up(self, path: Path, cache: ResultCache | None) -> Request | FileResult:
+    def _pool(self) -> Pool | Cluster:
+        if self._cluster is not None:
+            return Cluster(self._model, self._decision, self._jobs, self._cluster)
+        jobs = self._jobs or min(MAX_JOBS, len(os.sched_getaffinity(0)))
+        return Pool(self._model, self._decision, jobs)
+
+    def _look_up(self, file: Path | str, cache: ResultCache | None) -> Request | FileResult:
         """Return a file's known result, else a request to hear it."""
+        if isinstance(file, str):
+            return Request(Path(PurePosixPath(file).name), url=file)
+        path = file
         if cache is None:
-            return Request(path, None)
+            return Request(path)
         try:
             sha256 = _hash(path, cache)
         except OSError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from typing import TYPE_CHECKING, Any
 
 from streamgenre.engine.engine import Engine
@@ -61,11 +60,6 @@ def hear(
         _log.exception("%s", path)
         return FileResult(path=path, problem=f"internal error: {type(error).__name__}", **more)
     return summary.result(path, untagged=name_title(path), warning=_warning(summary.ending), **more)
-
-
-def name_of(path: Path) -> str:
-    """Return a path for people: what is not UTF-8 is replaced."""
-    return os.fsencode(path).decode(errors="replace")
 
 
 def _without_path(message: str, path: Path) -> str:

@@ -32,7 +32,9 @@ class Request:
     """A file to hear."""
 
     path: Path
-    sha256: str | None
+    sha256: str | None = None
+    url: str | None = None
+    """Where the file is if not at the path: see :mod:`streamgenre.library.cluster`."""
 
 
 class _Worker:

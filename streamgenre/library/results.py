@@ -50,6 +50,8 @@ class FileResult:
     """
 
     path: Path
+    url: str | None = None
+    """URL of a file that is not at a path of this machine; None for other files."""
     problem: str | None = None
     """Why the file could not be classified; None if it was."""
     warning: str | None = None
@@ -85,6 +87,16 @@ class FileResult:
     model_sha256: str = ""
     """SHA-256 of the model's weights."""
 
+    @property
+    def name(self) -> str:
+        """The path or URL for people; bytes that are not UTF-8 are replaced."""
+        return self.url or os.fsencode(self.path).decode(errors="replace")
+
+    @property
+    def uri(self) -> str:
+        """The URL, or the path as one, which names the file exactly."""
+        return self.url or self.path.absolute().as_uri()
+
     def as_dict(self) -> dict[str, Any]:
         """Return the result as a JSON object.
 
@@ -93,14 +105,14 @@ class FileResult:
         values = {name: getattr(self, name) for name in _FIELDS}
         return {
             **values,
-            "path": os.fsencode(self.path).decode(errors="replace"),
-            "uri": self.path.absolute().as_uri(),
+            "path": self.name,
+            "uri": self.uri,
             "top": [{"genre": genre, "probability": p} for genre, p in self.top],
             "segments": [asdict(stretch) for stretch in self.segments],
         }
 
 
-_FIELDS: Final = tuple(each.name for each in fields(FileResult))
+_FIELDS: Final = tuple(each.name for each in fields(FileResult) if each.name != "url")
 
 
 def from_dict(path: Path, values: Mapping[str, Any]) -> FileResult:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import InputError
 from streamgenre.library.results import TOP
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Self
 
     from streamgenre.library.results import FileResult
@@ -45,7 +46,7 @@ def row(result: FileResult) -> dict[str, Any]:
 
 def line(result: FileResult) -> str:
     """Return a result as one line for people, under :data:`HEADER`."""
-    path = printable(os.fsencode(result.path).decode(errors="replace"))
+    path = printable(result.name)
     if result.problem is not None:
         return f"{'-':<12} {'':>4}  {'':<16} {'':>8}  {'':>10}  {path}: {printable(result.problem)}"
     confidence = "" if result.confidence is None else f"{result.confidence:.2f}"
@@ -69,6 +70,94 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+class ParquetShards:
+    """Writes results as a folder of Parquet files, and knows the files of earlier runs.
+
+    A shard gets its name when it is complete, so that each file has exactly one row, whatever
+    happens. Use it as a context manager.
+
+    Parameters
+    ----------
+    folder
+        The folder; it is made.
+    rows
+        Rows of a shard.
+
+    Raises
+    ------
+    InputError
+        If pyarrow is not installed, or a file in the folder is no shard.
+    """
+
+    def __init__(self, folder: Path, rows: int = 10_000) -> None:
+        self._folder, self._limit = folder, rows
+        self._rows: list[FileResult] = []
+        self._done: set[bytes] = set()
+        folder.mkdir(parents=True, exist_ok=True)
+        parquet = _pyarrow()[1]
+        shards = sorted(folder.glob("part-*.parquet"))
+        self._number = 1 + max(
+            (int(s.stem[5:]) for s in shards if s.stem[5:].isdecimal()), default=-1
+        )
+        for shard in shards:
+            try:
+                for batch in parquet.ParquetFile(shard).iter_batches(columns=["uri"]):
+                    self._done.update(_mark(uri) for uri in batch["uri"].to_pylist())
+            except (OSError, ValueError, KeyError) as error:
+                raise InputError(
+                    f"{shard}: is no shard of `classify --parquet`; move it"
+                ) from error
+
+    def __enter__(self) -> Self:
+        """Return the writer."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Write the last shard."""
+        self._flush()
+
+    def has(self, uri: str) -> bool:
+        """Return whether a file has a row already."""
+        return _mark(uri) in self._done
+
+    def write(self, result: FileResult) -> None:
+        """Write a result, unless its file has a row already."""
+        mark = _mark(result.uri)
+        if mark in self._done:
+            return
+        self._done.add(mark)
+        self._rows.append(result)
+        if len(self._rows) == self._limit:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        unfinished = self._folder / f".part-{self._number:05d}.new"
+        with unfinished.open("wb") as file, ParquetWriter(file) as writer:
+            for result in self._rows:
+                writer.write(result)
+        unfinished.replace(self._folder / f"part-{self._number:05d}.parquet")
+        self._number += 1
+        self._rows.clear()
+
+
+def _mark(uri: str) -> bytes:
+    """Return a short stand-in for a URI: a million of them must fit into memory."""
+    return hashlib.blake2b(uri.encode(), digest_size=12).digest()
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise InputError(
+            "--parquet needs pyarrow: `pip install 'streamgenre[parquet]'`; or use --csv or --json"
+        ) from error
+    return arrow, parquet
+
+
 class ParquetWriter:
     """Writes results as Parquet, a thousand rows at a time; use it as a context manager.
 
@@ -84,14 +173,7 @@ class ParquetWriter:
     """
 
     def __init__(self, file: IO[bytes]) -> None:
-        try:
-            import pyarrow as arrow
-            from pyarrow import parquet
-        except ImportError as error:
-            raise InputError(
-                "--parquet needs pyarrow: `pip install 'streamgenre[parquet]'`; or use --csv or "
-                "--json"
-            ) from error
+        arrow, parquet = _pyarrow()
         text = {*_TEXT, *_AFTER, *(f"genre_{n}" for n in range(2, TOP + 1))}
         self._arrow = arrow
         self._schema = arrow.schema(
