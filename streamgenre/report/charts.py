@@ -46,11 +46,13 @@ def stacked_hours(data: DayData, theme: Theme, width: float = WIDTH) -> svg.Draw
         out.append(svg.label(f"{minutes} min", LEFT - 8, y + 4, class_="axis end"))
     for number, hour in enumerate(data.hours):
         y, x = bottom, LEFT + number * column
+        # More than an hour where the clock was set back: the same hour was heard twice.
+        whole = max(3600.0, sum(hour.seconds.values()))
         for kind in data.kinds:
-            seconds = min(3600.0, hour.seconds.get(kind, 0.0))
+            seconds = hour.seconds.get(kind, 0.0)
             if seconds <= 0:
                 continue
-            part = 200 * seconds / 3600
+            part = 200 * seconds / whole
             y -= part
             colour = kind_color(kind)
             tip = f"{hour.label}:00, {kind.name}: {duration(seconds)}"

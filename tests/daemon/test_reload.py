@@ -169,6 +169,39 @@ def test_a_reload_changes_only_what_it_can(configured: Configured) -> None:
         assert daemon.wait(60) == 0
 
 
+def test_a_station_that_failed_is_tried_again_with_the_same_settings(
+    configured: Configured, tmp_path: Path
+) -> None:
+    """One that has ended in good order is not, and the others go on."""
+    missing, short = tmp_path / "later.wav", write_wav(tmp_path / "short.wav", music(1))
+    configured.write(
+        "stays", more=f'[[station]]\nname = "late"\ninput = "{missing}"\n'
+        f'[[station]]\nname = "short"\ninput = "{short}"\npace = "fast"\n'
+    )  # fmt: skip
+    ask = {"request": "reload"}
+    with configured.listening() as daemon:
+
+        def states() -> dict[str, tuple[str, str]]:
+            return {
+                s["station"]: (s["source_state"], s["session"])
+                for s in _asks(configured, "stations")
+            }
+
+        until(lambda: any("late has failed" in line for line in configured.said), 60)
+        until(lambda: states()["short"][0] == states()["late"][0] == "ended", 60)
+        before = states()
+        write_wav(missing, music(30))
+        received = request(configured.control, ask)["result"]["config"]
+        assert received["restarted"] == ["late"]
+        assert sorted(received["unchanged"]) == ["short", "stays"]
+        until(lambda: states().get("late", ("",))[0] == "live", 60)
+        after = states()
+        assert after["stays"] == before["stays"]
+        assert after["short"] == before["short"]
+        daemon.terminate()
+        assert daemon.wait(60) == 0
+
+
 def test_a_missing_configuration_changes_nothing() -> None:
     """Missing default files do not mean that the default input is wanted."""
     phases: list[str] = []

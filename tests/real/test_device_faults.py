@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -224,9 +225,8 @@ def test_a_change_of_the_system_clock_is_followed(tmp_path: Path) -> None:
         daemon.terminate()
         assert daemon.wait(60) == 0
     updates = [(at, e) for at, e in heard if e["type"] == "update"]
-    ahead = [e["time"] - at for at, e in updates]
-    for first, last, hours in ((0, 3, 0), (4, 7, 1), (8, 10, 0)):
-        assert ahead[first:last] == pytest.approx([3600 * hours] * (last - first), abs=0.5)
+    ahead = [round((e["time"] - at) / 3600) for at, e in updates]
+    assert [value for value, _ in groupby(ahead)] == [0, 1, 0]
     np.testing.assert_allclose(np.diff([e["stream_time"] for _, e in updates]), 1.0)
     status = [e for _, e in heard if e["type"] == "status"][-1]
     assert (status["clock_steps"], status["samples_lost"]) == (2, 0)

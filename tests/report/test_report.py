@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import zlib
+from contextlib import closing
 from datetime import UTC, date
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -221,6 +222,21 @@ def test_a_day_without_data_is_drawn(path: Path) -> None:
     assert "not recorded" in seen.text
     (whole,) = missing(data)
     assert whole.seconds == 86_400
+
+
+def test_an_hour_that_was_heard_twice_is_drawn_within_its_column(tmp_path: Path) -> None:
+    """As after the clock was set back by an hour."""
+    twice = tmp_path / "h.sqlite3"
+    for session in ("before", "after"):
+        record(twice, Programme("kitchen", session, T0).day(2 * 3600), every=4000)
+    with closing(open_to_read(twice)) as connection:
+        data = collect(connection, "kitchen", date.fromtimestamp(T0), UTC, now=T0 + 7200)
+    assert max(sum(hour.seconds.values()) for hour in data.hours) > 3600 + 1800
+    for box in re.findall(r'<rect[^>]* height="([0-9.]+)"', svg_page(data, DARK)):
+        assert float(box) >= 0
+    tops = [float(y) for y in re.findall(r'<rect[^>]* y="(-?[0-9.]+)"', svg_page(data, DARK))]
+    assert min(tops) >= 0
+    assert page(data, DARK)
 
 
 def test_unrecorded_time_is_shown_as_such(path: Path) -> None:
