@@ -40,16 +40,18 @@ _COST: Final = 4
 """The thread rests this many times as long as a measurement took."""
 _OVERHEAD: Final = 64
 """Bytes of a message that ZeroMQ adds, at most."""
-_CONTINUOUS_S: Final = 0.01
-"""Longest time in seconds between two measurements of continuous sending."""
-_BURST: Final = 12 * 1024
+_TICK_S: Final = 0.004
+"""Usual time in seconds between two measurements of continuous sending."""
+_BURST: Final = 24 * 1024
 """Bytes that a measurement of a Unix socket counts for while its peer sends faster than libzmq
 reads."""
-_TRICKLE: Final = 2048
+_TRICKLE: Final = 8 * 1024
 """Bytes that it counts for while the peer keeps sending slowly."""
 _PULSE: Final = 32
 """Bytes that it counts for when a single short frame has come, such as a heartbeat."""
 _SHORT: Final = 256
+_MAX_TICKS: Final = 3.0
+"""Most that a late measurement counts for, in usual ones."""
 _WATCHED: Final = select.EPOLLIN | select.EPOLLET
 
 
@@ -83,6 +85,7 @@ class Inflow:
         self._flows: dict[int, _Flow] = {}
         self._lock = threading.Lock()
         self._all = 0.0
+        self._continuous: set[int] = set()
         self._closing = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._closing, select.EPOLLIN)
         self._drops = TokenBucket(ALARM, ALARM, time.monotonic())
@@ -152,8 +155,13 @@ class Inflow:
     # ---- the thread ------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        before: set[int] = set()
         while True:
-            handles = [handle for handle, _ in self._epoll.poll()]
+            pending = self._epoll.poll(0)
+            # What was there at once has come since the last measurement.
+            self._continuous = before if pending else set()
+            handles = [handle for handle, _ in pending or self._epoll.poll()]
+            before = set(handles)
             if self._closing in handles:
                 return
             began = time.monotonic()
@@ -168,7 +176,7 @@ class Inflow:
         if flow is None:
             return
         waits = waiting(handle)
-        added = _added(handle, flow, now, waits)
+        added = _added(handle, flow, now - flow.measured, waits, handle in self._continuous)
         flow.ever += added
         flow.pending += added
         self._all += added
@@ -223,12 +231,13 @@ class Inflow:
         end_connection(handle, flow.cookie)
 
 
-def _added(handle: int, flow: _Flow, now: float, waits: int) -> int:
+def _added(handle: int, flow: _Flow, elapsed: float, waits: int, continuous: bool) -> int:
     """Return the bytes that libzmq has read since the last measurement."""
     count = None if flow.local else received(handle)
     if count is not None:
         before, flow.read = flow.read, max(flow.read, count - waits)
         return flow.read - before
-    if waits > _SHORT:
-        return _BURST
-    return _TRICKLE if now - flow.measured <= _CONTINUOUS_S else _PULSE
+    if not continuous and waits <= _SHORT:
+        return _PULSE
+    ticks = min(max(1.0, elapsed / _TICK_S), _MAX_TICKS) if continuous else 1.0
+    return round(ticks * (_BURST if waits > _SHORT else _TRICKLE))

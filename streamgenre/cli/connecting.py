@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from streamgenre.bus.keys import check_public, default_folder, read_pair
@@ -33,12 +34,17 @@ def subscribe(args: argparse.Namespace, **more: Any) -> Subscriber:
         Further arguments of :class:`Subscriber`.
     """
     more.setdefault("stations", args.station)
+    more.setdefault("on_malformed", _say)
     return Subscriber(
         args.connect or ENDPOINT,
         server_key=args.server_key,
         keys=keys_folder(args) if args.server_key else None,
         **more,
     )
+
+
+def _say(text: str) -> None:
+    print(f"streamgenre: {text}", file=sys.stderr, flush=True)
 
 
 def key_setter(args: argparse.Namespace) -> Callable[[zmq.Socket[bytes]], None]:

@@ -44,9 +44,20 @@ def run(args: argparse.Namespace) -> int:
         if args.station:
             # A subscriber to some stations hears nothing of the others: a second one listens to the
             # status of all stations, which also shows whether the daemon is there.
-            every = subscribe(args, types=["status"], stations=None, on_link=on_link)
+            every = subscribe(
+                args,
+                types=["status"],
+                stations=None,
+                on_link=on_link,
+                on_malformed=lambda text: None,
+            )
             everyone = stack.enter_context(every)
-        subscriber = stack.enter_context(subscribe(args, on_link=None if everyone else on_link))
+        shown = subscribe(
+            args,
+            on_link=None if everyone else on_link,
+            on_malformed=lambda text: say(text, "malformed"),
+        )
+        subscriber = stack.enter_context(shown)
         missing = _Missing(set(args.station or ()), everyone, endpoints(args))
 
         def events() -> Iterator[AnyEvent | None]:

@@ -54,6 +54,11 @@ def run(args: argparse.Namespace) -> int:
                 )
         if subscriber.missed:
             print(f"streamgenre: {subscriber.missed} events did not arrive", file=sys.stderr)
+        if subscriber.malformed:
+            print(
+                f"streamgenre: {subscriber.malformed} malformed messages were skipped",
+                file=sys.stderr,
+            )
     return 0
 
 

@@ -16,6 +16,7 @@ from streamgenre.client.sequence import Hole, SequenceTracker
 from streamgenre.defaults import ENDPOINT
 from streamgenre.errors import BusError, nearest
 from streamgenre.events import TYPES, AnyEvent, from_json
+from streamgenre.events.json_text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _RECEIVE_QUEUE: Final = 10_000
 _MAX_MESSAGE: Final = 4 << 20
 _MAX_HOLES: Final = 1000
+_MAX_KINDS: Final = 20
+"""Most kinds of malformed messages that are reported."""
 _ROUND_S: Final = 0.5
 """Longest wait in seconds between two checks whether the daemon is still there."""
 
@@ -60,6 +63,10 @@ class Subscriber:
     on_link
         Called with each change of the :class:`~streamgenre.client.link.Link`, while this object
         waits.
+    on_malformed
+        Called with a sentence on the first malformed message of each kind; malformed messages are
+        then skipped. None to raise :class:`~streamgenre.BusError` for each, after which receiving
+        can go on.
 
     Raises
     ------
@@ -86,6 +93,7 @@ class Subscriber:
         keys: KeyPair | Path | None = None,
         on_hole: Callable[[Hole], None] | None = None,
         on_link: Callable[[Link], None] | None = None,
+        on_malformed: Callable[[str], None] | None = None,
     ) -> None:
         endpoints = [connect] if isinstance(connect, str) else list(connect)
         self._types = None if types is None else _checked(types)
@@ -95,6 +103,10 @@ class Subscriber:
         self.timeout = timeout
         self.missed = 0
         """Events that were sent but not received, according to their ``seq``."""
+        self.malformed = 0
+        """Number of messages that are not events as docs/events.md defines them."""
+        self._malformed_kinds: set[str] = set()
+        self._on_malformed = on_malformed
         self.holes: deque[Hole] = deque(maxlen=_MAX_HOLES)
         """The newest holes, up to 1000."""
         self._on_hole = on_hole
@@ -152,7 +164,7 @@ class Subscriber:
         Raises
         ------
         BusError
-            If a message is not an event of a known version.
+            If a message is not a valid event of a known version, unless ``on_malformed`` is given.
         """
         found = self._wait(timeout)
         return None if found is None else found[1]
@@ -211,9 +223,16 @@ class Subscriber:
                 return None
             now = time.monotonic()
             self._links.note_event(now)
-            if len(parts) != 2 or not self._wanted(parts[0].decode(errors="replace")):
+            topic = parts[0].decode(errors="replace")
+            if len(parts) != 2 or not self._wanted(topic):
                 continue
-            event = from_json(parts[1])
+            try:
+                event = from_json(parts[1])
+                if event.topic != topic:
+                    raise BusError(f"an event of {quoted(event.topic)} as {quoted(topic)}")
+            except BusError as error:
+                self._skip(error)
+                continue
             new, hole = self._sequence.update(event, now, self._links.losses)
             if hole is not None:
                 self.missed += hole.count
@@ -222,6 +241,23 @@ class Subscriber:
                     self._on_hole(hole)
             if new:
                 return parts[1], event
+
+    def _skip(self, error: BusError) -> None:
+        """Count a malformed message, and report the first one of its kind.
+
+        Raises
+        ------
+        BusError
+            If nobody takes the report.
+        """
+        self.malformed += 1
+        if self._on_malformed is None:
+            raise error
+        kind = " ".join(f"{error}".split()[:3])  # such as "update event: time"
+        if kind in self._malformed_kinds or len(self._malformed_kinds) >= _MAX_KINDS:
+            return
+        self._malformed_kinds.add(kind)
+        self._on_malformed(f"skipping malformed messages: {error}")
 
     def _wanted(self, topic: str) -> bool:
         # ZeroMQ matches prefixes: update/rock also matches update/rock-antenne.

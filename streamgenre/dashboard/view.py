@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -11,6 +10,7 @@ from streamgenre.dashboard.messages import MAX_MESSAGES, Message
 from streamgenre.dashboard.timeline import Key, Timeline
 from streamgenre.display.text import clean, duration
 from streamgenre.events import DeadAir, Gap, Segment, SourceChange, Status, Title, Update
+from streamgenre.events.types import MAX_SECONDS
 
 if TYPE_CHECKING:
     from streamgenre.events import AnyEvent
@@ -171,7 +171,8 @@ class DashboardView:
     def apply(self, event: AnyEvent, now: float | None = None) -> None:
         """Take an event.
 
-        Repeated and late events change nothing, nor do events without a finite time; events missing
+        Repeated and late events change nothing, nor do events whose time
+        is not one; events missing
         by their ``seq`` are counted. A station that its daemon has removed is dropped.
 
         Parameters
@@ -182,7 +183,7 @@ class DashboardView:
             When it arrived, in seconds on the clock that is later passed as ``now`` (any zero);
             None for the time of the event itself.
         """
-        if not (math.isfinite(event.time) and math.isfinite(event.stream_time)):
+        if not (0 <= event.time <= MAX_SECONDS and 0 <= event.stream_time <= MAX_SECONDS):
             return
         if event.session in self._removed:
             return

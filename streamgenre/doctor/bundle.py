@@ -170,7 +170,7 @@ def _events(subject: Subject) -> str:
     """Return the last events that the bus keeps, and those of the next seconds."""
     lines = []
     try:
-        with Subscriber(subject.publish, types=TYPES) as subscriber:
+        with Subscriber(subject.publish, types=TYPES, on_malformed=lambda text: None) as subscriber:
             ends = time.monotonic() + _LISTEN_S
             while (left := ends - time.monotonic()) > 0:
                 event = subscriber.receive(timeout=left)

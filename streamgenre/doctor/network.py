@@ -53,7 +53,9 @@ def _free(endpoint: str) -> bool:
 
 
 def _who_publishes(endpoint: str) -> Finding:
-    with Subscriber(_reachable(endpoint), types=SNAPSHOT_TYPES) as subscriber:
+    with Subscriber(
+        _reachable(endpoint), types=SNAPSHOT_TYPES, on_malformed=lambda text: None
+    ) as subscriber:
         stations = snapshot(subscriber)
         refused = REFUSED in subscriber.link.detail
     owner = _owner(endpoint)

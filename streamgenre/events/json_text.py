@@ -60,6 +60,17 @@ def encodable(text: str) -> str:
     return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
 
 
+def cleaned(value: Any) -> Any:
+    """Return a JSON value in which UTF-8 can encode every text."""
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, list):
+        return [cleaned(one) for one in value]
+    if isinstance(value, dict):
+        return {encodable(key): cleaned(one) for key, one in value.items()}
+    return value
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 

@@ -19,18 +19,28 @@ SEQ_MODULUS: Final = 2**53
 
 MAX_TITLES: Final = 20
 """Most titles in a segment."""
+MAX_SECONDS: Final = 253_402_300_799
+"""Latest time in UNIX seconds, the end of the year 9999: what calendars can show."""
+MAX_LEVEL: Final = 10_000
+"""Largest level in dB, above or below full scale."""
+MAX_GENRES: Final = 1000
+"""Most genres in an event."""
 
 State: TypeAlias = Literal["music", "speech", "silence", "unknown"]
 SourceState: TypeAlias = Literal["connecting", "live", "lost", "ended"]
 
 # The pairs are keywords of the JSON Schemas.
 Name: TypeAlias = Annotated[str, ("minLength", 1)]
-Count: TypeAlias = Annotated[int, ("minimum", 0)]
-Positive: TypeAlias = Annotated[int, ("minimum", 1)]
-Seconds: TypeAlias = Annotated[float, ("minimum", 0)]
-Share: TypeAlias = Annotated[float, ("minimum", 0)]
+Count: TypeAlias = Annotated[int, ("minimum", 0), ("maximum", SEQ_MODULUS)]
+Positive: TypeAlias = Annotated[int, ("minimum", 1), ("maximum", SEQ_MODULUS)]
+Seconds: TypeAlias = Annotated[float, ("minimum", 0), ("maximum", MAX_SECONDS)]
+Milliseconds: TypeAlias = Annotated[float, ("minimum", 0), ("maximum", 1000 * MAX_SECONDS)]
+Level: TypeAlias = Annotated[float, ("minimum", -MAX_LEVEL), ("maximum", MAX_LEVEL)]
+Share: TypeAlias = Annotated[float, ("minimum", 0), ("maximum", 1_000_000)]
 Probability: TypeAlias = Annotated[float, ("minimum", 0), ("maximum", 1)]
-Probabilities: TypeAlias = Annotated[dict[str, Probability], ("minProperties", 2)]
+Probabilities: TypeAlias = Annotated[
+    dict[str, Probability], ("minProperties", 2), ("maxProperties", MAX_GENRES)
+]
 
 # Made once: json.dumps would make one for each call, a fifth of the cost of encoding.
 _encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
@@ -48,9 +58,9 @@ class NowPlaying(TypedDict):
 class Latency(TypedDict):
     """Latencies in ms."""
 
-    p50: Annotated[float, ("minimum", 0)]
-    p99: Annotated[float, ("minimum", 0)]
-    max: Annotated[float, ("minimum", 0)]
+    p50: Milliseconds
+    p99: Milliseconds
+    max: Milliseconds
 
 
 class HistoryState(TypedDict):
@@ -120,13 +130,13 @@ class Update(Event):
     """Calibrated probabilities of this hop by genre, sum 1; uniform where there was no sound."""
     smoothed: Probabilities
     """Smoothed probabilities by genre, sum 1."""
-    level_dbfs: float | None
+    level_dbfs: Level | None
     """RMS level of the hop in dB relative to full scale, after ``gain_db``; None for digital
     silence."""
-    peak_dbfs: float | None = None
+    peak_dbfs: Level | None = None
     """Largest sample of any channel since the last update, in dB relative to full scale, before
     resampling; None for digital silence."""
-    loudness_lufs: Annotated[float, ("minimum", -70)] | None = None
+    loudness_lufs: Annotated[float, ("minimum", -70), ("maximum", MAX_LEVEL)] | None = None
     """Short-term loudness: the last 3 s, K-weighted over all channels (ITU-R BS.1770); None during
     the first 3 s, and below -70 LUFS."""
     speech: Probability | None = None
@@ -276,14 +286,18 @@ class Status(Event):
     """Open files, sockets and pipes of the daemon; 0 if the daemon is too old to report it."""
     threads: Count = 0
     """Threads of the daemon; 0 if the daemon is too old to report it."""
-    clock_drift_ppm: float | None = None
+    clock_drift_ppm: (
+        Annotated[float, ("minimum", -1_000_000_000), ("maximum", 1_000_000_000)] | None
+    ) = None
     """How much faster the clock of the source runs than the system's, in parts per million, over up
     to the last hour without a loss; None until it is measured, which takes five minutes."""
     clock_steps: Count = 0
     """Number of times that the system's clock was set since the session began, or that the machine
     slept. What was open then (segment, dead air) ended at the last time of the old clock; times
     after this status are by the new one."""
-    clock_step_s: float | None = None
+    clock_step_s: Annotated[float, ("minimum", -MAX_SECONDS), ("maximum", MAX_SECONDS)] | None = (
+        None
+    )
     """By how many seconds the system's clock was set the last time, negative where it was set back;
     None if it was not set since the session began."""
     history: Annotated[dict[str, Any], HistoryState] | None = None

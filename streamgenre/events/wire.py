@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import MISSING, fields
+from functools import cache
 from importlib import resources
 from typing import Any, Final
 
 from streamgenre.errors import BusError
-from streamgenre.events.json_text import parse, quoted
+from streamgenre.events.checks import Check, checks
+from streamgenre.events.json_text import cleaned, parse, quoted
 from streamgenre.events.types import (
     EVENT_CLASSES,
     FIELDS,
@@ -35,7 +37,8 @@ def from_dict(data: dict[str, Any]) -> AnyEvent:
     Raises
     ------
     BusError
-        If the object is not an event of a known version and type.
+        If the object is not an event of a known version and type, or a field is missing, of another
+        type, or out of range.
     """
     if not isinstance(data, dict) or data.get("v") != VERSION:
         found = data.get("v") if isinstance(data, dict) else type(data).__name__
@@ -50,7 +53,17 @@ def from_dict(data: dict[str, Any]) -> AnyEvent:
     missing = [name for name in _REQUIRED[cls] if name not in data]
     if missing:
         raise BusError(f"{cls.TYPE} event without {', '.join(missing)}")
-    return cls(**{name: data[name] for name in FIELDS[cls] if name in data})
+    found = {name: data[name] for name in FIELDS[cls] if name in data}
+    limits = _checks(event_type)
+    for name, value in found.items():
+        if problem := limits[name](value):
+            raise BusError(f"{cls.TYPE} event: {name} {problem}")
+    return cls(**found)
+
+
+@cache
+def _checks(event_type: Any) -> dict[str, Check]:
+    return checks(EVENT_CLASSES[event_type])
 
 
 def from_json(text: str | bytes) -> AnyEvent:
@@ -59,11 +72,14 @@ def from_json(text: str | bytes) -> AnyEvent:
     Raises
     ------
     BusError
-        If the text is not JSON, or not an event of a known version and type.
+        If the text is not JSON, or not an event as :func:`from_dict` expects it.
     """
     try:
         data = parse(text)
-    except ValueError as error:
+        escape = "\\ud" if isinstance(text, str) else b"\\ud"
+        if escape in text.lower():  # type: ignore[operator]
+            data = cleaned(data)
+    except (ValueError, RecursionError) as error:
         raise BusError(f"not JSON: {error}") from error
     return from_dict(data)
 

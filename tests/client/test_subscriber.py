@@ -181,6 +181,7 @@ def test_invalid_data_from_a_daemon_raises_a_clear_error(body: bytes) -> None:
             socket.send_multipart([b"update/a", body])
             with pytest.raises(BusError):
                 events.receive(60)
+            assert events.malformed == 1
             socket.send_multipart([b"update/a"])  # not two parts: not an event
             socket.send_multipart([b"update/a", SampleStation("a").update().to_json().encode()])
             assert events.receive(60) is not None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
@@ -403,6 +403,11 @@ def streams(draw: st.DrawFn) -> list[AnyEvent]:
 
 
 @examples(150)
+@example([replace(gap(0, 1), time=1.7e308)], 80, 24, 0.0, False)
+@example([replace(update(0), time=1.7e308), gap(0, 1)], 80, 24, 0.0, False)
+@example(
+    [update(0), replace(gap(0, 1), time=2.5e11), replace(update(1), time=2.5e11)], 80, 24, 0.0, True
+)
 @given(streams(), st.integers(1, 260), st.integers(1, 80), st.floats(0, 1e6), st.booleans())
 def test_rendering_never_fails_and_never_overflows(
     events: list[AnyEvent], width: int, height: int, later: float, color: bool

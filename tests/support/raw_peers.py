@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import threading
 import time
 from contextlib import suppress
 from typing import Final
@@ -58,6 +59,8 @@ def admitted(endpoint: str, kind: bytes) -> socket.socket:
 def flood(raw: socket.socket, unit: bytes, *, most: int = 1 << 30, seconds: float = 60) -> int:
     """Send a unit again and again until the connection ends; return the bytes sent.
 
+    What the other side sends is read and discarded.
+
     Parameters
     ----------
     raw
@@ -69,13 +72,21 @@ def flood(raw: socket.socket, unit: bytes, *, most: int = 1 << 30, seconds: floa
     seconds
         Time after which to give up.
     """
+    threading.Thread(target=_discard, args=(raw,), daemon=True).start()
     block = unit * max(1, BLOCK // len(unit))
     sent, ends = 0, time.monotonic() + seconds
     raw.settimeout(seconds)
     with raw, suppress(OSError):
         while sent < most and time.monotonic() < ends:
-            sent += raw.send(block)
+            raw.sendall(block)
+            sent += len(block)
     return sent
+
+
+def _discard(raw: socket.socket) -> None:
+    with suppress(OSError):
+        while raw.recv(65_536):
+            continue
 
 
 def is_ended(raw: socket.socket, seconds: float = 60) -> bool:
