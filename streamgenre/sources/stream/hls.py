@@ -1,4 +1,4 @@
-"""HTTP Live Streaming: fetches playlists and segments, and joins the segments to a stream.
+"""HTTP Live Streaming: follows a playlist, and reads its segments as one stream.
 
 FFmpeg's own HLS client is not used: every request here has the deadlines, certificates, headers and
 limits of the station, and a stream that stands still is told from a new one.
@@ -6,59 +6,30 @@ limits of the station, and a stream that stands still is told from a new one.
 
 from __future__ import annotations
 
-import re
-import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from streamgenre.audio.fair_lock import Participant
 from streamgenre.errors import InputError
 from streamgenre.sources.base import MAX_TITLES
 from streamgenre.sources.stream import hls_playlist
-from streamgenre.sources.stream.aes import BLOCK, Decryptor
-from streamgenre.sources.stream.hls_playlist import Playlist, Resource
-from streamgenre.sources.stream.hls_segments import Break, BrokenOffError, Segments
+from streamgenre.sources.stream.hls_fetching import Fetcher
+from streamgenre.sources.stream.hls_playlist import Playlist
+from streamgenre.sources.stream.hls_segments import Break, Segments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Generator, Mapping
 
-    from streamgenre.sources.stream.hls_playlist import Segment
+    from streamgenre.sources.stream.hls_fetching import Request
     from streamgenre.sources.stream.hls_position import Position
     from streamgenre.sources.titles import Title
 
 STANDSTILL_S: Final = 30.0
 """Seconds without a new segment after which a stream is lost; three segments, if that is longer."""
-_READ: Final = 65_536
 _MAX_VARIANTS: Final = 4
 """Variants that are tried."""
-_MAX_START: Final = 1 << 20
-"""Longest initialisation of a segment in bytes."""
-_MAX_SKIPPED: Final = 1 << 25
-"""Bytes before a span that are received in vain from a server that ignores spans."""
 _MIN_RELOAD_S: Final = 0.5
-_NO_RESOURCE: Final = Resource("")
-
-
-class Content(Protocol):
-    """What a request gives: the content of a response, or of a file."""
-
-    headers: Mapping[str, str]
-    """Headers by lower-case name."""
-    location: str
-    """URL after redirects."""
-
-    def read(self, size: int) -> bytes:
-        """Return at most ``size`` bytes as soon as there are some; none at the end."""
-
-    def data(self, longest: int, within_s: float) -> bytes:
-        """Return the content, at most ``longest`` bytes, and close it."""
-
-    def abort(self) -> None:
-        """Interrupt a read in another thread."""
-
-    def close(self) -> None:
-        """Close it. Called by the thread that reads."""
 
 
 class HlsReader:
@@ -68,8 +39,8 @@ class HlsReader:
 
     Parameters
     ----------
-    fetch
-        Requests a URL, or a span of it (first byte and number of bytes).
+    request
+        Requests a URL.
     playlist
         The playlist that the station's URL leads to, and its URL.
     name
@@ -85,27 +56,20 @@ class HlsReader:
 
     def __init__(
         self,
-        fetch: Callable[[str, tuple[int, int] | None], Content],
+        request: Request,
         playlist: tuple[bytes, str],
         name: str,
         position: Position,
         patience_s: float,
         lock: Participant | None = None,
     ) -> None:
-        self.headers: Mapping[str, str] = {}
         self.missing_s = 0.0
         """Seconds of audio missing before the current link."""
-        self._fetch = fetch
         self._name = name
+        self._fetcher = Fetcher(request, name, patience_s)
         self._position = position
-        self._patience_s = patience_s
-        self._heard_s = 0.0  # seconds spent in receiving segments since the newest audio
         self._lock = lock or Participant()
-        self._stop = threading.Event()
-        self._response: Content | None = None
-        self._reload_error: Exception | None = None
-        self._keys: dict[str, bytes] = {}
-        self._starts: dict[Resource, bytes] = {}
+        self._reload_error: InputError | None = None
         self._pieces = self._stream(*playlist)
         self._held = b""
         self._returned = 0  # bytes of the current link
@@ -151,7 +115,7 @@ class HlsReader:
 
     def audio_decoded(self) -> None:
         """Record that audio was decoded from the data."""
-        self._heard_s = 0.0
+        self._fetcher.without_audio_s = 0.0
 
     def titles_until(self, position: int | None) -> list[Title]:
         """Return the titles before a byte of the current link, each once.
@@ -163,43 +127,46 @@ class HlsReader:
             due.append(self._titles.popleft()[1])
         return due
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers of the first answer, by lower-case name."""
+        return self._fetcher.headers
+
     def abort(self) -> None:
         """Interrupt a read in another thread."""
-        self._stop.set()
-        response = self._response
-        if response is not None:
-            response.abort()
+        self._fetcher.abort()
 
     def close(self) -> None:
         """Close the connection. Called by the thread that reads."""
         self._pieces.close()
-        if self._response is not None:
-            self._response.close()
+        self._fetcher.close()
 
     # ---- playlists ------------------------------------------------------------------------------
 
     def _stream(self, data: bytes, url: str) -> Generator[bytes | Break, None, None]:
         """Yield the bytes of the segments, and breaks between links."""
         url, playlist = self._media_playlist(data, url)
-        segments = Segments(self)
+        segments = Segments(self._fetcher, self._position, self._announce)
         connecting, changed_at = True, time.monotonic()
-        while not self._stop.is_set():
+        while not self._fetcher.stopped:
             loaded_at = time.monotonic()
             new, missing = self._position.new(playlist, connecting=connecting)
             segments.missing_s += missing * playlist.target_s
             for segment in new:
                 yield from segments.play(segment)
-                if self._stop.is_set():
+                if self._fetcher.stopped:
                     return
             if new:
                 connecting, changed_at = False, time.monotonic()
             if playlist.ended:
                 if not self._position.known:
-                    raise self.error("its HLS playlist has no segments")
+                    raise self._fetcher.error("its HLS playlist has no segments")
                 if segments.refused is not None:
-                    raise self.error(f"none of its segments can be played ({segments.refused})")
+                    raise self._fetcher.error(
+                        f"none of its segments can be played ({segments.refused})"
+                    )
                 if connecting:
-                    raise self.error("the stream has ended; the playlist has not changed")
+                    raise self._fetcher.error("the stream has ended; the playlist has not changed")
                 return
             longest_s = max(STANDSTILL_S, 3 * playlist.target_s)
             if connecting and self._position.known:
@@ -209,149 +176,38 @@ class HlsReader:
                 why = f"the playlist has not changed for {waited_s:.0f} s"
                 if self._reload_error is not None:
                     why = f"the playlist cannot be loaded ({self._reload_error})"
-                raise InputError(f"{self._name}: {why}")
+                raise self._fetcher.error(why)
             reload_s = max(playlist.target_s * (1.0 if new else 0.5), _MIN_RELOAD_S)
-            if self._stop.wait(max(0.0, loaded_at + reload_s - time.monotonic())):
+            if self._fetcher.pause(max(0.0, loaded_at + reload_s - time.monotonic())):
                 return
             playlist = self._reloaded(url, playlist)
 
     def _media_playlist(self, data: bytes, url: str) -> tuple[str, Playlist]:
-        """Return the playlist with the segments, and its URL; variants are tried in order."""
+        """Return the URL of the playlist with the segments, and the playlist.
+
+        Variants are tried in their order.
+        """
         found = hls_playlist.parse(data, url, self._name)
         if isinstance(found, Playlist):
             return url, found
         error: InputError | None = None
         for variant in found[:_MAX_VARIANTS]:
             try:
-                playlist, variant_url = self._load(variant)
-            except (TimeoutError, OSError, ValueError) as broken:
-                error = error or InputError(f"{self._name}: its HLS playlist breaks off ({broken})")
+                return variant, self._fetcher.playlist(variant)
             except InputError as refused:
                 error = error or refused
-            else:
-                return variant_url, playlist
-        raise error or InputError(f"{self._name}: its HLS playlist names no streams")
-
-    def _load(self, url: str) -> tuple[Playlist, str]:
-        response = self._open(_NO_RESOURCE, url)
-        data = response.data(hls_playlist.MAX_BYTES + 1, STANDSTILL_S)
-        found = hls_playlist.parse(data, response.location, self._name)
-        if not isinstance(found, Playlist):
-            raise InputError(f"{self._name}: a variant of its HLS playlist names variants again")
-        return found, url
+        raise error or self._fetcher.error("its HLS playlist names no streams")
 
     def _reloaded(self, url: str, before: Playlist) -> Playlist:
         """Return the newest playlist; that before, if it cannot be loaded now."""
         try:
-            playlist = self._load(url)[0]
-        except (InputError, TimeoutError, OSError, ValueError) as error:
+            playlist = self._fetcher.playlist(url)
+        except InputError as error:
             self._reload_error = error
             return before
         self._reload_error = None
         return playlist
 
-    # ---- segments -------------------------------------------------------------------------------
-
-    def _open(self, resource: Resource, url: str = "") -> Content:
-        if self._stop.is_set():
-            raise InputError("stopped")
-        self._response = response = self._fetch(resource.url or url, resource.span)
-        self.headers = self.headers or response.headers
-        return response
-
-    def content(self, resource: Resource) -> Generator[bytes, None, None]:
-        """Yield the bytes of a resource, decrypted.
-
-        Raises
-        ------
-        InputError
-            If the server refuses it, or its key.
-        ValueError
-            If it breaks off.
-        """
-        if resource.span is not None and not resource.span[1]:
-            return
-        decryptor = None
-        if resource.key is not None:
-            decryptor = Decryptor(self._key(resource.key), resource.iv)
-        response = self._open(resource)
-        skip, left = 0, None
-        length, received = _length(response), 0
-        if resource.span is not None:
-            whole = "content-range" not in response.headers  # the server ignores the span
-            skip, left = (resource.span[0] if whole else 0), resource.span[1]
-        try:
-            if skip > _MAX_SKIPPED:
-                raise self.error("its server does not know byte ranges, and sends the whole file")
-            while left != 0:
-                began = time.monotonic()
-                try:
-                    data = response.read(_READ)
-                except (TimeoutError, OSError, ValueError) as error:
-                    raise BrokenOffError(1 - received / length if length else 0.5) from error
-                self._heard_s += time.monotonic() - began
-                received += len(data)
-                if not data:
-                    if received < length:
-                        raise BrokenOffError(1 - received / length)
-                    break
-                if self._heard_s > self._patience_s:
-                    raise self.error(f"no audio for {self._patience_s:g} s in what it sends")
-                if skip:
-                    data, skip = data[skip:], max(0, skip - len(data))
-                if left is not None:
-                    data = data[:left]
-                    left -= len(data)
-                if decryptor is not None:
-                    data = decryptor.update(data)
-                if data:
-                    yield data
-            if decryptor is not None and (data := decryptor.finish()):
-                yield data
-        finally:
-            response.close()
-
-    def _key(self, url: str) -> bytes:
-        if url not in self._keys:
-            data = self._open(_NO_RESOURCE, url).data(BLOCK + 1, STANDSTILL_S)
-            if len(data) != BLOCK:
-                raise InputError(f"{self._name}: the key of its segments is not of {BLOCK} bytes")
-            self._keys = {url: data}
-        return self._keys[url]
-
-    def start_of(self, resource: Resource) -> bytes:
-        """Return what a decoder needs before a segment."""
-        if resource not in self._starts:
-            data = bytearray()
-            for piece in self.content(resource):
-                data += piece
-                if len(data) > _MAX_START:
-                    raise InputError(
-                        f"{self._name}: the start of its segments is longer than {_MAX_START} bytes"
-                    )
-            self._starts = {resource: bytes(data)}
-        return self._starts[resource]
-
-    def begin(self, segment: Segment) -> None:
-        """Record that a segment is being played."""
-        self._position.played(segment)
-
-    def announce(self, title: Title) -> None:
+    def _announce(self, title: Title) -> None:
         """Add a title at the next byte that is yielded."""
         self._titles.append((self._returned + len(self._held), title))
-
-    def error(self, what: str) -> InputError:
-        """Return an error of the station."""
-        return InputError(f"{self._name}: {what}")
-
-    def pause(self, seconds: float) -> bool:
-        """Wait; return whether reading was aborted."""
-        return self._stop.wait(seconds)
-
-
-def _length(response: Content) -> int:
-    """Return the length of a response in bytes; 0 if it does not state it."""
-    headers = response.headers
-    text = headers.get("content-length", "")
-    plain = not {"content-encoding", "transfer-encoding"} & set(headers)
-    return int(text) if plain and re.fullmatch("[0-9]{1,15}", text) else 0

@@ -13,6 +13,7 @@ from typing import Final
 
 from streamgenre.errors import InputError
 from streamgenre.sources.playlist_formats import as_utf8
+from streamgenre.sources.stream.hls_variants import Variant, ordered, variant
 from streamgenre.urls import redacted
 
 MAX_BYTES: Final = 4 << 20
@@ -26,13 +27,8 @@ _TARGET_S: Final = (1.0, 30.0)
 _MAX_VARIANTS: Final = 64
 _MAX_NUMBER: Final = 1 << 53
 _MAX_LINE: Final = 16_384
-_MIN_BANDWIDTH: Final = 96_000
-"""Bits per second that are enough to recognise music: of several variants with audio alone, the
-smallest with as many is played."""
-
 _ATTRIBUTE: Final = re.compile(r"([A-Z0-9-]{1,64})=(\"[^\"]*\"|[^,]*)")
 _VARIABLE: Final = re.compile(r"\{\$([A-Za-z0-9_-]{1,64})\}")
-_AUDIO_CODEC: Final = re.compile(r"\s*(?:mp4a|ac-[34]|ec-3|opus|flac|fLaC|alac|mp3|dts)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +78,6 @@ class Playlist:
 
 
 @dataclass(slots=True)
-class _Variant:
-    url: str
-    bandwidth: int
-    audio_only: bool
-    group: str
-    """Name of the group of audio renditions; empty if there is none."""
-    silent: bool
-    """Whether it states codecs of which none is of audio, and names no renditions."""
-
-
-@dataclass(slots=True)
 class _State:
     """What the tags above a segment say about it."""
 
@@ -111,7 +96,7 @@ class _Parser:
     shown: str
     variables: dict[str, str] = field(default_factory=dict)
     segments: list[Segment] = field(default_factory=list)
-    variants: list[_Variant] = field(default_factory=list)
+    variants: list[Variant] = field(default_factory=list)
     renditions: dict[str, list[tuple[bool, str]]] = field(default_factory=dict)
     state: _State = field(default_factory=_State)
     first: int = 0
@@ -200,7 +185,7 @@ class _Parser:
         if self.variant is not None:
             attributes, self.variant = self.variant, None
             if len(self.variants) < _MAX_VARIANTS:
-                self.variants.append(_variant(url, attributes))
+                self.variants.append(variant(url, attributes))
             return
         if len(self.segments) == MAX_SEGMENTS:
             raise self.error(f"its HLS playlist has more than {MAX_SEGMENTS} segments")
@@ -252,31 +237,6 @@ class _Parser:
                 url = self.url(attributes["URI"]) if "URI" in attributes else ""
                 group.append((attributes.get("DEFAULT") == "YES", url))
 
-    def ordered(self) -> list[str]:
-        """Return the URLs of the variants, the best to listen to first, each once.
-
-        Audio alone is preferred: the smallest variant of at least :data:`_MIN_BANDWIDTH`, else the
-        largest. Of variants with video, which all carry the same audio, the smallest is first.
-        """
-        found: dict[str, None] = {}
-        for variant in sorted(self.variants, key=_rank):
-            group = self.renditions.get(variant.group, [])
-            # A rendition without a URL is in the variant itself.
-            inside = any(default and not url for default, url in group)
-            urls = [url for default, url in sorted(group, reverse=True) if url and not inside]
-            found |= dict.fromkeys([*urls[:1], variant.url])
-        return list(found)
-
-
-def _rank(variant: _Variant) -> tuple[int, int]:
-    if variant.silent:
-        return 3, variant.bandwidth
-    if not variant.audio_only:
-        return 2, variant.bandwidth
-    if variant.bandwidth >= _MIN_BANDWIDTH:
-        return 0, variant.bandwidth
-    return 1, -variant.bandwidth
-
 
 _WITH_ATTRIBUTES: Final = {
     "#EXT-X-DEFINE": _Parser.define,
@@ -314,19 +274,8 @@ def parse(data: bytes, base: str, shown: str) -> Playlist | list[str]:
         if stripped := line[0][:_MAX_LINE].strip():
             parser.line(stripped)
     if parser.variants:
-        return parser.ordered()
+        return ordered(parser.variants, parser.renditions)
     return Playlist(parser.segments, parser.first, parser.target_s, parser.ended)
-
-
-def _variant(url: str, attributes: dict[str, str]) -> _Variant:
-    codecs = [name for name in attributes.get("CODECS", "").split(",") if name.strip()]
-    of_audio = [name for name in codecs if _AUDIO_CODEC.match(name)]
-    group = attributes.get("AUDIO", "")
-    audio_only = "RESOLUTION" not in attributes and "VIDEO" not in attributes
-    if codecs:
-        audio_only = len(of_audio) == len(codecs)
-    silent = bool(codecs) and not of_audio and not group
-    return _Variant(url, _integer(attributes.get("BANDWIDTH", "")), audio_only, group, silent)
 
 
 def _integer(text: str) -> int:

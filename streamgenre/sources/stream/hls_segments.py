@@ -3,43 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import InputError
+from streamgenre.sources.stream.hls_fetching import BrokenOffError
 from streamgenre.sources.tags import MAX_ID3, id3_title
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Iterator
 
+    from streamgenre.sources.stream.hls_fetching import Fetcher
     from streamgenre.sources.stream.hls_playlist import Resource, Segment
+    from streamgenre.sources.stream.hls_position import Position
     from streamgenre.sources.titles import Title
 
 _MAX_FAILED: Final = 3
 """Segments in a row that cannot be fetched before the stream is lost."""
 _RETRY_S: Final = 0.5
 """Pause in seconds before a segment is fetched a second time."""
-
-
-class Fetcher(Protocol):
-    """What fetches the segments."""
-
-    def begin(self, segment: Segment) -> None:
-        """Record that a segment is being played."""
-
-    def content(self, resource: Resource) -> Generator[bytes, None, None]:
-        """Yield the bytes of a resource, decrypted."""
-
-    def start_of(self, resource: Resource) -> bytes:
-        """Return what a decoder needs before a segment."""
-
-    def announce(self, title: Title) -> None:
-        """Add a title at the next byte that is yielded."""
-
-    def error(self, what: str) -> InputError:
-        """Return an error of the station."""
-
-    def pause(self, seconds: float) -> bool:
-        """Wait; return whether reading was aborted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +30,25 @@ class Break:
     missing_s: float
 
 
-class BrokenOffError(ValueError):
-    """A segment ended before its end."""
-
-    def __init__(self, missing: float) -> None:
-        super().__init__("it breaks off")
-        self.missing = missing
-        """Part of it that is missing, 0 to 1."""
-
-
 class Segments:
-    """Joins segments to links."""
+    """Joins segments to links.
 
-    def __init__(self, reader: Fetcher) -> None:
+    Parameters
+    ----------
+    fetcher
+        Fetches the segments.
+    position
+        Where in the stream the station is.
+    announce
+        Called with a title that applies from the next byte on.
+    """
+
+    def __init__(
+        self, fetcher: Fetcher, position: Position, announce: Callable[[Title], None]
+    ) -> None:
         self.missing_s = 0.0
         """Seconds of audio missing before the next segment."""
-        self._reader = reader
+        self._fetcher, self._position, self._announce = fetcher, position, announce
         self._start: Resource | None = None
         self._in_link = False  # whether the current link has had data
         self._failed = 0  # segments in a row
@@ -79,17 +63,17 @@ class Segments:
         InputError
             If several segments in a row cannot be fetched.
         """
-        self._reader.begin(segment)
+        self._position.played(segment)
         if segment.absent:
             self.missing_s += segment.seconds
             return
         error: Exception | None = None
         for retry in (False, True):
-            if retry and self._reader.pause(_RETRY_S):
+            if retry and self._fetcher.pause(_RETRY_S):
                 return
-            content = self._reader.content(segment.media)
+            content = self._fetcher.content(segment.media)
             try:
-                start = b"" if segment.start is None else self._reader.start_of(segment.start)
+                start = b"" if segment.start is None else self._fetcher.start_of(segment.start)
                 first = next(content, b"")
             except (InputError, TimeoutError, OSError, ValueError) as refused:
                 error = refused
@@ -104,7 +88,7 @@ class Segments:
         if not self._in_link:
             self.refused = error
         if self._failed == _MAX_FAILED:
-            raise self._reader.error(f"{_MAX_FAILED} segments in a row cannot be played ({error})")
+            raise self._fetcher.error(f"{_MAX_FAILED} segments in a row cannot be played ({error})")
 
     def _data(
         self, segment: Segment, start: bytes, first: bytes, content: Iterator[bytes]
@@ -123,7 +107,7 @@ class Segments:
         try:
             first, tag = _without_id3(first, content)
             if title := id3_title(tag):
-                self._reader.announce(title)
+                self._announce(title)
             if first:
                 yield first
             yield from content

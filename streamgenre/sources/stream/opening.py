@@ -34,10 +34,12 @@ _BUNDLES: Final = (
 class Reader(Protocol):
     """The bytes of a stream for PyAV, and what is known about them."""
 
-    headers: Mapping[str, str]
-    """Headers of the response by lower-case name."""
     missing_s: float
     """Seconds of audio missing before the current link."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers of the response by lower-case name."""
 
     def read(self, size: int) -> bytes:
         """Return up to ``size`` bytes of the current link; none at its end."""
