@@ -80,8 +80,9 @@ def _listen(commands: Commands) -> None:
         action="append",
         metavar="[NAME=]INPUT",
         help="name or id of a device (see `streamgenre devices`); path of an audio file, a folder, "
-        "a playlist (.m3u, .pls, .xspf, .asx) or a named pipe; URL of a radio stream or of its playlist (http, "
-        "https, rtsp, rtsps, and srt if PyAV supports it); - for standard input, in any audio format or as raw PCM; or "
+        "a playlist (.m3u, .pls, .xspf, .asx) or a named pipe; URL of a radio stream or of its "
+        "playlist (http, https, rtsp, rtsps, and srt if PyAV supports it); - for standard input, "
+        "in any audio format or as raw PCM; or "
         "demo for a synthesised programme (default: the stations of the configuration, else the "
         "default input device, else demo). May be repeated, with a name for each station: "
         "--input kitchen=URL. If a file's own name contains =, give its folder too: ./a=b.wav",
