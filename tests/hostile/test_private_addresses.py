@@ -89,3 +89,6 @@ def test_redirects_and_names_lead_from_public_servers_to_public_ones_only() -> N
             assert "127.0.0.1 is not a public address, and allow_private is false" in words, way
             assert way == "name inside" or "redirected to" in words
     assert found["asked inside"] == "0"
+    # A name server that never answers keeps nobody waiting, and one look-up a name.
+    assert "cannot be reached (no answer from the name service in 0.2 s)" in found["silence"]
+    assert found["look-ups"] == "1"

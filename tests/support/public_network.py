@@ -7,8 +7,10 @@ Runs the connections of ``tests/hostile/test_private_addresses.py`` and prints w
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import tempfile
+import threading
 
 from support.radio_server import MisbehavingServer
 
@@ -35,7 +37,11 @@ def main() -> None:
         hosts.write(HOSTS)
         hosts.flush()
         subprocess.run(["mount", "--bind", hosts.name, "/etc/hosts"], check=True)
-        print(json.dumps(outcomes()))
+        found = outcomes()
+        hosts.write("nameserver 127.0.0.1\n")
+        hosts.flush()
+        subprocess.run(["mount", "--bind", hosts.name, "/etc/resolv.conf"], check=True)
+        print(json.dumps(found | silence()))
 
 
 def outcomes() -> dict[str, str]:
@@ -67,6 +73,19 @@ def outcomes() -> dict[str, str]:
     found["name inside"] = outcome(f"http://rebound.example:{port}/live")
     found["asked inside"] = str(len(inside.requests))
     return found
+
+
+def silence() -> dict[str, str]:
+    """Return what comes of names if the name server never answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as name_server:
+        name_server.bind(("127.0.0.1", 53))
+        words = ""
+        for _ in range(5):
+            try:
+                open_url("http://silent.example/", timeout_s=0.2)
+            except InputError as error:
+                words = str(error)
+        return {"silence": words, "look-ups": str(threading.active_count() - 3)}
 
 
 def outcome(url: str) -> str:

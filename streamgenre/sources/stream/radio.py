@@ -163,6 +163,8 @@ class RadioSource(Source):
                 return why
             if why:
                 tried.append((url, why))
+                if self.state == "connecting":  # the next address may take as long
+                    self.set_state("lost", why)
         return reason(tried, self.name)
 
     def _receive(self, url: str, candidates: Candidates) -> str:
