@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, get_args
 
-from streamgenre.cli.classify_output import Output, Totals, progress
+from streamgenre.cli.classify_output import Output, ReaderLeftError, Totals, progress
 from streamgenre.errors import InputError, SettingsError
 from streamgenre.history.export import atomic
 from streamgenre.inference.decision import DecisionSettings
@@ -59,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
                         parquet.write(result)
                     output.write(result, outcome)
                     step(result)
+        except ReaderLeftError as error:
+            raise BrokenPipeError from error
         except KeyboardInterrupt:
             print("interrupted; run it again to go on from here", file=sys.stderr)
             code = INTERRUPTED

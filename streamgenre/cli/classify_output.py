@@ -81,6 +81,18 @@ class Totals:
             yield f"to undo it: streamgenre classify --undo {journal.path}"
 
 
+class ReaderLeftError(Exception):
+    """The reader of the output has left: no error of a file that is being written."""
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderLeftError from error
+
+
 class Output:
     """Prints results as lines, as JSON or as CSV; use it as a context manager.
 
@@ -104,13 +116,17 @@ class Output:
 
     def __enter__(self) -> Self:
         """Print the header."""
+        with _reader_may_leave():
+            self._header()
+        return self
+
+    def _header(self) -> None:
         if self._csv:
             if self._bom:
                 self._bytes(codecs.BOM_UTF8)
             self._bytes(_csv_line(dict(zip(tables.columns(), tables.columns(), strict=True))))
         elif not self._json:
             print(tables.HEADER)
-        return self
 
     def __exit__(self, *error: object) -> None:
         """Do nothing: every line is written at once."""
@@ -125,6 +141,10 @@ class Output:
         outcome
             What was done with it.
         """
+        with _reader_may_leave():
+            self._write(result, outcome)
+
+    def _write(self, result: FileResult, outcome: Outcome) -> None:
         if self._csv:
             self._bytes(_csv_line(tables.row(result)))
         elif self._json:

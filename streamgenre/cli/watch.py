@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from streamgenre.cli.classify import library_of, plan_of, target_folders
-from streamgenre.cli.classify_output import Output, Totals
+from streamgenre.cli.classify_output import Output, ReaderLeftError, Totals
 from streamgenre.errors import SettingsError
 from streamgenre.library import tables
 from streamgenre.library.actions import Actions
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace) -> int:
     """Classify files as they appear, until a signal asks to stop."""
+    try:
+        return _run(args)
+    except ReaderLeftError as error:
+        raise BrokenPipeError from error
+
+
+def _run(args: argparse.Namespace) -> int:
     if args.count is not None and args.count < 1:
         raise SettingsError(f"--count {args.count}: expected 1 or more")
     plan = plan_of(args)
