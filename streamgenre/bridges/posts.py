@@ -61,12 +61,13 @@ class PostSelector:
         if isinstance(event, Segment):
             # A retained segment may have been posted before a restart of the bridge.
             if "segment" in self._kinds and not event.retained:
-                yield event.as_dict(), f"{event.session}-segment-{event.seq}"
+                yield (
+                    event.as_dict(),
+                    f"{event.session}-{_digest(event.station)}-segment-{event.seq}",
+                )
         elif isinstance(event, DeadAir) and "dead-air" in self._kinds and self._is_news(event):
             self._dead_air[event.station] = event
-            yield event.as_dict(), f"{event.session}-dead_air-{event.seq}"
-
-    def due(self, now: float, wall: float) -> Iterator[Post]:
+            yield event.as_dict(), _identifier(event)def due(self, now: float, wall: float) -> Iterator[Post]:
         """Yield the absences that have begun or ended since the last call.
 
         Parameters
@@ -87,9 +88,8 @@ class PostSelector:
         for absence in self._watch.due(now, wall):
             if "dead-air" in self._kinds:
                 state = "start" if absence.active else "end"
-                # Several stations may be absent since the same moment.
-                name = hashlib.sha256(absence.station.encode("utf-8", "replace")).hexdigest()[:8]
-                yield absence.as_dict(), f"absence-{state}-{name}-{absence.start_time:.3f}"
+                name, since = _digest(absence.station), absence.start_time
+                yield absence.as_dict(), f"absence-{state}-{name}-{since:.3f}"
 
     def _forget(self, station: str) -> None:
         self.presence.forget(station)
@@ -107,3 +107,12 @@ class PostSelector:
         if last is not None and (last.session, last.seq) == (event.session, event.seq):
             return False
         return event.active or (last is not None and last.active)
+
+
+def _identifier(event: Segment | DeadAir) -> str:
+    return f"{event.session}-{_digest(event.station)}-{event.TYPE}-{event.seq}"
+
+
+def _digest(station: str) -> str:
+    """Return a station's name for an identifier: two stations may have the same numbers."""
+    return hashlib.sha256(station.encode("utf-8", "replace")).hexdigest()[:12]

@@ -23,9 +23,9 @@ SYSTEM_FILE: Final = SYSTEM_CONFIG / "config.toml"
 MAX_BYTES: Final = 1 << 20
 PREFIX: Final = "STREAMGENRE_"
 _CREDENTIALS: Final = re.compile(
-    r"""[a-zA-Z][\w+.-]*://[^/\s"']*[^/\s"']@ | ://[^\s"']*\?[^\s"']
+    r"""(?!mqtts?:)\b[a-zA-Z][\w+.-]*://[^/\s"']*[^/\s"']@ | ://[^\s"']*\?[^\s"']
     | ^\s*"?(?:[\w"-]+\.)*"?(?:headers|user_agent|url)\b(?!\s*=\s*\{\s*\})[^=\n]*=
-    | ^\s*\[[^\]\n]*\bheaders\b""",
+    | [{,]\s*"?url"?\s*= | ^\s*\[[^\]\n]*\bheaders\b""",
     re.VERBOSE | re.MULTILINE,
 )
 
@@ -141,7 +141,7 @@ def _given(
 
 
 def open_secrets(path: Path) -> bool:
-    """Whether other users may read a file that holds headers, or credentials or queries of URLs."""
+    """Whether others may read a file with headers, webhooks, or credentials or queries of URLs."""
     try:
         mode = path.stat().st_mode
         text = path.read_text("utf-8", errors="replace")

@@ -367,6 +367,12 @@ def test_stations_absent_since_the_same_moment_have_different_identifiers() -> N
         list(selector.take(SampleStation(name).update(), 0))
     identifiers = [identifier for _, identifier in selector.due(20, 1020)]
     assert len(set(identifiers)) == 2
+    # Nor do the sessions of two daemons, and the numbers in them, differ for certain.
+    both = PostSelector(("segment", "dead-air"), 10)
+    stations = [SampleStation(name) for name in "ab"]
+    events = [event for each in stations for event in (each.segment(), each.dead_air())]
+    posted = [identifier for event in events for _, identifier in both.take(event, 0)]
+    assert len(set(posted)) == 4
 
 
 def test_the_absence_of_a_station_that_does_not_return_with_its_daemon_ends() -> None:

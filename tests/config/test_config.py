@@ -23,7 +23,7 @@ from streamgenre.config import Config, StationSettings
 from streamgenre.config.bridges import load_bridges
 from streamgenre.config.build import keys, load
 from streamgenre.config.describe import example, listing, schema, settings_in_use
-from streamgenre.config.layers import Setting, SettingsTree, put, variable
+from streamgenre.config.layers import Setting, SettingsTree, open_secrets, put, variable
 from streamgenre.config.toml_lines import lines
 from streamgenre.errors import SettingsError
 from streamgenre.inference.decision import DecisionSettings
@@ -158,6 +158,24 @@ def test_bridges_are_settings_of_the_same_file_and_their_secrets_are_never_shown
     found = {row["key"]: (row["value"], row["from"]) for row in rows}
     assert found["bridge.webhook.url"] == ("…", f"{path}:5")
     assert found["bridge.mqtt.broker"][1] == f"{path}:9"
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ('[bridge.mqtt]\nbroker = "mqtts://house@h.example:1"', False),
+        ('[bridge.webhook]\nurl = "https://h.example/x"', True),
+        ('bridge.webhook.url = "https://h.example/x"', True),
+        ('bridge.webhook = { on = "all", url = "https://h.example/x" }', True),
+        ('[bridge.webhook]\n# url = "https://h.example/x"', False),
+    ],
+)
+def test_a_webhook_in_a_file_that_others_can_read_is_a_secret(
+    text: str, secret: bool, write: Any
+) -> None:
+    path = write(text)
+    path.chmod(0o644)
+    assert open_secrets(path) is secret
 
 
 @pytest.mark.parametrize(
