@@ -61,13 +61,12 @@ class PostSelector:
         if isinstance(event, Segment):
             # A retained segment may have been posted before a restart of the bridge.
             if "segment" in self._kinds and not event.retained:
-                yield (
-                    event.as_dict(),
-                    f"{event.session}-{_digest(event.station)}-segment-{event.seq}",
-                )
+                yield event.as_dict(), _identifier(event)
         elif isinstance(event, DeadAir) and "dead-air" in self._kinds and self._is_news(event):
             self._dead_air[event.station] = event
-            yield event.as_dict(), _identifier(event)def due(self, now: float, wall: float) -> Iterator[Post]:
+            yield event.as_dict(), _identifier(event)
+
+    def due(self, now: float, wall: float) -> Iterator[Post]:
         """Yield the absences that have begun or ended since the last call.
 
         Parameters
