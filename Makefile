@@ -9,11 +9,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help listen test lint types check legs install-service uninstall-service docs release clean
+.PHONY: help listen test lint types check legs fuzz install-service uninstall-service docs release clean
 help:
 	@echo "make listen [ARGS='--input demo']   listen and classify"
 	@echo "make test                           run the linter, the type checker and all tests"
 	@echo "make legs                           try other Pythons and the oldest dependencies"
+	@echo "make fuzz [SECONDS=60]              look for bytes that a parser cannot handle (Atheris)"
 	@echo "make docs                           build the documentation site in site/"
 	@echo "make release VERSION=1.2.3          build, check, commit and tag a release"
 	@echo "sudo make install-service           install the systemd service"
@@ -41,6 +42,13 @@ check: $(VENV)/.test
 # its dependencies. `make test` does so beside the tests.
 legs: $(VENV)/.test
 	@nice $(BIN)/python scripts/short-leg
+
+# Coverage-guided fuzzing of all parsers, one after another, each for SECONDS; needs a Python for
+# which Atheris exists. What it finds is kept in tests/data/fuzz, which the tests replay.
+SECONDS ?= 60
+fuzz: $(VENV)/.test
+	@$(BIN)/pip install -q --disable-pip-version-check atheris
+	@nice $(BIN)/python scripts/fuzz --seconds $(SECONDS)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

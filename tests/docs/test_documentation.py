@@ -119,3 +119,17 @@ def test_the_map_has_every_package() -> None:
     for name in packages:
         assert f"`{name}/`" in text
         assert f">{name}</text>" in picture
+
+
+def test_every_promise_of_security_names_a_test_that_exists() -> None:
+    page = (ROOT / "docs" / "security.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    promises = [line for line in rows if not line.startswith(("|---", "| It cannot"))]
+    assert len(promises) > 30
+    named = set()
+    for promise in promises:
+        found = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", promise)
+        assert found, promise
+        named |= set(found)
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / file).read_text("utf-8"), f"{file}::{test}"
