@@ -155,6 +155,26 @@ def test_a_stream_in_the_daemon_opens_nothing_of_its_working_directory(
     assert "is a playlist of FFmpeg's own (concat), not audio" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (BODIES["concat"], "is a playlist of FFmpeg's own"),
+        (SDP, "is a session description"),
+        ("#EXTM3U\nhttp://127.0.0.1:1/stream.mp3\n", "is a playlist (M3U), not audio"),
+        ("one line of text after another\n" * 9, "is a text, not audio; expected samples"),
+    ],
+)
+def test_a_text_in_a_pipe_is_not_taken_for_samples(
+    tmp_path: Path, stateful_folder: Path, text: str, words: str
+) -> None:
+    flags = ("--no-dashboard", "--model", stateful_folder, "--publish", "tcp://127.0.0.1:*")
+    body = text.replace("{file}", str(tmp_path / "x"))
+    done = streamgenre("listen", "--input", "-", *flags, stdin=body.encode())
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 NAMES = ["x.mp3", "x.m3u8", "x.sdp", "x"]
 
 

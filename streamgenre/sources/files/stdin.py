@@ -23,8 +23,10 @@ from streamgenre.sources.conversion import (
     Format,
 )
 from streamgenre.sources.decoding import DamageCounter, audio_stream, blocks, error_text
+from streamgenre.sources.formats import not_audio
 from streamgenre.sources.links import LimitedReader, LinkReader, splitter_of
 from streamgenre.sources.paced import PacedSource, Problem, Stall
+from streamgenre.sources.playlist_formats import is_text
 from streamgenre.sources.signatures import ENOUGH, format_of
 from streamgenre.sources.stream_info import stream_info
 from streamgenre.sources.tags import stream_title
@@ -57,6 +59,11 @@ _RECOGNISE_S: Final = 2.0
 _MAX_HEADER: Final = 1 << 26
 """Bytes that may precede audio: headers, pictures, an index."""
 
+
+_TEXT: Final = 512
+"""Bytes by which a text is told from samples."""
+_SHORTEST_TEXT: Final = 32
+"""Bytes that are too many to be samples by chance, if all of them are letters."""
 
 _log = get_logger(__name__)
 
@@ -222,6 +229,8 @@ class PipeSource(PacedSource):
                 raise InputError(f"{self._shown} ended without a single sample")
         elif name:
             yield from self._decoded(name, read, splitter_of(head))
+        elif words := _text_words(head):
+            raise InputError(f"{self._shown}: {words}; expected samples, or audio in a container")
         else:
             yield from self._as_raw(read)
 
@@ -313,3 +322,14 @@ class PipeSource(PacedSource):
             if title is not None:
                 yield title
             yield from blocks(container, stream, wanted, self._damage)
+
+
+def _text_words(head: bytes) -> str:
+    """Return what a text is in words; an empty text for samples, which never look like one."""
+    try:
+        head[:_TEXT].decode("ascii")
+    except UnicodeDecodeError:
+        return ""
+    if len(head) < _SHORTEST_TEXT or not is_text(head):
+        return ""
+    return not_audio(head) or "is a text, not audio"
