@@ -175,6 +175,26 @@ def body(kind: bytes, text: bytes) -> Callable[[socket.socket, bytes], None]:
     return behave
 
 
+def hls(segment: Callable[[socket.socket], None]) -> Callable[[socket.socket, bytes], None]:
+    """A playlist of very many segments, and what is sent for each of them."""
+    head = b"HTTP/1.0 200 OK\r\nContent-Type: application/vnd.apple.mpegurl\r\n\r\n"
+    text = b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n" + b"#EXTINF:2,\nsegment\n" * 19_000
+
+    def behave(connection: socket.socket, request: bytes) -> None:
+        if b"/segment " not in request:
+            connection.sendall(head + text)
+            return
+        connection.sendall(head)
+        segment(connection)
+
+    return behave
+
+
+def without_end(connection: socket.socket) -> None:
+    for _ in range(SENT // MB):
+        connection.sendall(bytes(MB))
+
+
 SDP: Final = (
     b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
     b"m=audio 5004 RTP/AVP 96\r\na=rtpmap:96 L16/44100/8\r\n"
@@ -187,6 +207,8 @@ RADIOS: Final = {
     "FFmpeg's concat": lambda mp3: body(b"audio/mpeg", b"ffconcat version 1.0\nfile a.mp3\n"),
     "an SDP": lambda mp3: body(b"application/sdp", SDP),
     "a list of a million lines": lambda mp3: body(b"audio/x-scpls", LONG_LIST),
+    "HLS without an end": lambda mp3: hls(without_end),
+    "HLS of web pages": lambda mp3: hls(lambda connection: connection.sendall(b"<html>" * 1000)),
     "a line without an end": lambda mp3: body(b"audio/x-mpegurl", b"x" * (50 * MB)),
 }
 
