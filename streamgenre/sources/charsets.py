@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import math
+import re
 import time
 import unicodedata
 from collections import OrderedDict
@@ -67,6 +68,35 @@ _ASCII: Final = 0.5
 """Weight of ASCII letters: names in other languages are everywhere."""
 
 
+_TWICE: Final = re.compile("[\xc2-\xf4][^\0-\x7f]")
+
+
+class Budget:
+    """Limits how often something that takes time is done, whatever a station sends.
+
+    Parameters
+    ----------
+    most
+        How often at once.
+    per_second
+        How often in the long run.
+    """
+
+    def __init__(self, most: int, per_second: float) -> None:
+        self._most, self._per_second = most, per_second
+        self._left, self._since = float(most), time.monotonic()
+
+    def take(self) -> bool:
+        """Return whether it may be done now, and count it."""
+        now = time.monotonic()
+        self._left = min(self._most, self._left + self._per_second * (now - self._since))
+        self._since = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
 class TextDecoder:
     """Decodes the titles of one station, and learns its charset.
 
@@ -78,8 +108,7 @@ class TextDecoder:
 
     def __init__(self, charset: str | None = None) -> None:
         self._charset = charset
-        self._allowed = float(_SAMPLES)
-        self._judged_at = time.monotonic()
+        self._budget = Budget(_SAMPLES, 1.0)  # a station may send hundreds a second
         self._scores: OrderedDict[bytes, dict[str, float]] = OrderedDict()
 
     def decode(self, data: bytes) -> str:
@@ -87,13 +116,13 @@ class TextDecoder:
         if self._charset is not None:
             return data.decode(self._charset, errors="replace")
         text = _utf8(data)
-        return self._legacy(data) if text is None else text
+        return self._legacy(data) if text is None else _encoded_once(text)
 
     def _legacy(self, data: bytes) -> str:
         key = data[:_SAMPLE]
         if key in self._scores:
             self._scores.move_to_end(key)
-        elif self._may_judge():
+        elif self._budget.take():
             self._scores[key] = _judge(key)
             if len(self._scores) > _SAMPLES:
                 self._scores.popitem(last=False)
@@ -108,16 +137,6 @@ class TextDecoder:
             except UnicodeDecodeError:
                 continue
         return data.decode("cp1252", errors="replace")
-
-    def _may_judge(self) -> bool:
-        """Whether there is time for another title: a station may send hundreds a second."""
-        now = time.monotonic()
-        self._allowed = min(_SAMPLES, self._allowed + now - self._judged_at)
-        self._judged_at = now
-        if self._allowed < 1:
-            return False
-        self._allowed -= 1
-        return True
 
 
 def _utf8(data: bytes) -> str | None:
@@ -134,6 +153,24 @@ def _utf8(data: bytes) -> str | None:
     damaged = text.count("\ufffd")
     intact = sum(c > "\x7f" for c in text) - damaged
     return text if intact > 3 * damaged else None
+
+
+def _encoded_once(text: str) -> str:
+    """Return a text that was encoded as UTF-8 twice, as it was meant: ``Ã©`` is ``é``."""
+    if not _TWICE.search(text):
+        return text
+    data = bytearray()
+    for c in text:
+        try:
+            data += c.encode("cp1252")
+        except UnicodeEncodeError:
+            if c > "\xff":
+                return text
+            data.append(ord(c))
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return text
 
 
 def _judge(data: bytes) -> dict[str, float]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from mutagen import id3
 from support.fuzzing import examples
 from support.true_titles import CHARSETS, MEASURED, TITLES, after_three, alone, sent
 
 from streamgenre.sources.charsets import TextDecoder
 from streamgenre.sources.letters import LETTERS
+from streamgenre.sources.tags import file_title, id3_title
+from streamgenre.sources.titles import Title
 
 DOCS: Final = Path(__file__).parents[2] / "docs" / "inputs.md"
 PAIRS: Final = [(language, charset) for language in CHARSETS for charset in CHARSETS[language]]
@@ -54,6 +58,42 @@ def test_a_damaged_character_does_not_change_the_charset() -> None:
     data = "Кино - Группа крови на рукаве".encode()
     damaged = data[:9] + data[10:]
     assert TextDecoder().decode(damaged) == damaged.decode(errors="replace")
+
+
+@pytest.mark.parametrize(
+    "title", ["Beyoncé - Déjà vu", "Кино - Группа крови", "It’s “you” — 雨", "Łzy"]
+)
+def test_utf8_that_was_encoded_twice_is_repaired(title: str) -> None:
+    twice = "".join(
+        bytes([each]).decode("cp1252", errors="ignore") or chr(each) for each in title.encode()
+    )
+    assert TextDecoder().decode(twice.encode()) == title
+    assert TextDecoder().decode(title.encode()) == title
+    assert TextDecoder("utf-8").decode(twice.encode()) == twice  # the user knows better
+
+
+def test_tags_that_say_latin_1_are_in_any_charset(tmp_path: Path) -> None:
+    for artist, title, charset in (
+        ("Кино", "Группа крови", "cp1251"),
+        ("Björk", "Jóga", "latin-1"),
+        ("Μίκης Θεοδωράκης", "Ζορμπάς", "cp1253"),
+        ("Кино", "Сон", "utf-8"),
+    ):
+        tag: Any = id3.ID3()  # type: ignore[no-untyped-call]
+        for frame, text in ((id3.TPE1, artist), (id3.TIT2, title)):
+            tag.add(frame(encoding=0, text=text.encode(charset).decode("latin-1")))
+        buffer = io.BytesIO()
+        tag.save(buffer)
+        assert id3_title(buffer.getvalue()) == Title(f"{artist} - {title}", artist, title)
+        file = tmp_path / "a.mp3"
+        file.write_bytes(buffer.getvalue() + (b"\xff\xfb\x90\x64" + bytes(413)) * 20)
+        assert file_title(file) == Title(f"{artist} - {title}", artist, title)
+    tag = id3.ID3()  # type: ignore[no-untyped-call]
+    frame_of: Any = id3.TIT2
+    tag.add(frame_of(encoding=1, text="Êèíî"))  # the tag says UTF-16, which is certain
+    buffer = io.BytesIO()
+    tag.save(buffer)
+    assert id3_title(buffer.getvalue()) == Title("Êèíî", None, "Êèíî")
 
 
 def test_a_named_charset_is_used_for_every_title() -> None:

@@ -31,9 +31,10 @@ from streamgenre.errors import InputError
 from streamgenre.sources.base import StateChange
 from streamgenre.sources.ogg import OggChain
 from streamgenre.sources.stream import icy_reader, radio
-from streamgenre.sources.stream.http import Response
+from streamgenre.sources.stream.http_response import Response
 from streamgenre.sources.stream.icy_reader import IcyReader
 from streamgenre.sources.stream.radio import RadioSource
+from streamgenre.sources.stream.settings import StreamSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -251,7 +252,8 @@ def rtsp() -> Iterator[Rtsp]:
 
 def test_rtsp_plays_is_lost_and_plays_again(rtsp: Rtsp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(radio, "TIMEOUT_S", 1.0)
-    source = RadioSource(rtsp.url.replace("rtsp://", "rtsp://user:secret@"))
+    settings = StreamSettings(user_agent="Agent/7")
+    source = RadioSource(rtsp.url.replace("rtsp://", "rtsp://user:secret@"), settings=settings)
     source.start()
     until(lambda: source.state == "live")
     rtsp.silent.set()  # connected, but no more data
@@ -261,6 +263,7 @@ def test_rtsp_plays_is_lost_and_plays_again(rtsp: Rtsp, monkeypatch: pytest.Monk
     source.stop()
     assert source.rate == 44_100
     assert source.failure is None
+    assert rtsp.agents == {"Agent/7"}
     assert "secret" not in str(source.state_changes) + source.name
 
 

@@ -178,6 +178,8 @@ class Rtsp:
         self.url = f"rtsp://127.0.0.1:{self._socket.getsockname()[1]}/live"
         self.silent = threading.Event()
         """While it is set, connected clients receive nothing."""
+        self.agents: set[str] = set()
+        """User agents of the clients."""
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
@@ -209,6 +211,7 @@ class Rtsp:
                     while (header := requests.readline().decode().strip()) != "":
                         name, _, value = header.partition(":")
                         headers[name.lower()] = value.strip()
+                    self.agents.add(headers.get("user-agent", ""))
                     answer = f"RTSP/1.0 200 OK\r\nCSeq: {headers['cseq']}\r\n{more.get(method, '')}"
                     body = sdp if method == "DESCRIBE" else ""
                     connection.sendall(f"{answer}\r\n{body}".encode())

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from streamgenre.audio.fair_lock import Participant
     from streamgenre.sources.charsets import TextDecoder
-    from streamgenre.sources.stream.http import Response
+    from streamgenre.sources.stream.http_response import Response
     from streamgenre.sources.stream.opening import Stream
     from streamgenre.sources.stream.settings import StreamSettings
 

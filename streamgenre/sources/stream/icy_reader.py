@@ -15,7 +15,7 @@ from streamgenre.sources.stream.icy import MAX_INTERVAL, IcyDemuxer
 
 if TYPE_CHECKING:
     from streamgenre.sources.charsets import TextDecoder
-    from streamgenre.sources.stream.http import Response
+    from streamgenre.sources.stream.http_response import Response
     from streamgenre.sources.titles import Title
 
 _READ: Final = 65_536

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from streamgenre.errors import InputError
 from streamgenre.sources.container import open_container
 from streamgenre.sources.stream.http import require_usable
+from streamgenre.sources.stream.settings import DEFAULTS
 from streamgenre.urls import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streamgenre.sources.links import LimitedReader
+    from streamgenre.sources.stream.settings import StreamSettings
     from streamgenre.sources.titles import Title
 
 _OTHER_PROTOCOLS: Final = ("rtsp", "rtp", "srtp", "udp", "tcp", "tls", "srt")
@@ -70,7 +72,10 @@ def is_http(url: str) -> bool:
 
 
 def open_stream(
-    source: LimitedReader | str, name: str, timeout_s: float, ca_file: Path | None = None
+    source: LimitedReader | str,
+    name: str,
+    timeout_s: float,
+    settings: StreamSettings = DEFAULTS,
 ) -> Any:
     """Return PyAV's input container of a stream.
 
@@ -82,8 +87,8 @@ def open_stream(
         Name of the stream in error messages.
     timeout_s
         Seconds to wait for the opening and for data of a URL.
-    ca_file
-        Certificates that servers of ``rtsps`` are verified with; None for those of the system.
+    settings
+        How the stream is requested: for a URL, its user agent and certificates.
 
     Raises
     ------
@@ -95,16 +100,18 @@ def open_stream(
         If the system cannot open it.
     """
     try:
-        return _open(source, timeout_s, ca_file)
+        return _open(source, timeout_s, settings)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
 
 
-def _open(source: LimitedReader | str, timeout_s: float, ca_file: Path | None) -> Any:
+def _open(source: LimitedReader | str, timeout_s: float, settings: StreamSettings) -> Any:
     if not isinstance(source, str):
         return open_container(source)
     options = {**_OTHER_OPTIONS, "tls_verify": "1"}  # FFmpeg verifies no server by default
-    if file := ca_file or _authorities():
+    if settings.user_agent is not None:
+        options["user_agent"] = settings.user_agent
+    if file := settings.ca_file or _authorities():
         options["ca_file"] = str(file)
     try:
         return open_container(

@@ -90,7 +90,7 @@ class RadioSource(Source):
     ) -> None:
         super().__init__(name or redacted(url))
         self._urls = (url, *others)
-        self._ca_file = settings.ca_file
+        self._settings = settings
         self._decoder = TextDecoder(settings.charset)
         self._stop = threading.Event()
         self._reader: Reader | None = None
@@ -219,7 +219,7 @@ class RadioSource(Source):
         reader = self._reader
         limited = LimitedReader(reader.read if reader else bytes, _MAX_HEADER, self.name)
         source = opened if isinstance(opened, str) else limited
-        with open_stream(source, self.name, TIMEOUT_S, self._ca_file) as container:
+        with open_stream(source, self.name, TIMEOUT_S, self._settings) as container:
             stream, found = audio_stream(container, self.name)
             info = stream_info(container, stream, self._headers())
             self.info = replace(info, seconds=None)  # FFmpeg may state that of one segment
