@@ -118,6 +118,10 @@ class BrokerConnection:
         MQTT filters of the topics to read at the first connection.
     on_read
         Called once, in this object's thread, with the retained messages of those topics.
+    watched
+        MQTT filter of topics to receive all the time.
+    on_watched
+        Called, in this object's thread, with topic and content of each message there.
     """
 
     def __init__(
@@ -128,12 +132,16 @@ class BrokerConnection:
         *,
         filters: tuple[str, ...] = (),
         on_read: Callable[[dict[str, bytes]], None] = lambda messages: None,
+        watched: str = "",
+        on_watched: Callable[[str, bytes], None] = lambda topic, payload: None,
     ) -> None:
         self._broker = broker
         self._will = will
         self._warn = warn
         self._filters = filters
         self._on_read = on_read
+        self._watched = watched
+        self._on_watched = on_watched
         self._lock = threading.Lock()
         self._last: dict[str, str] = {}  # retained payloads by topic
         self._unsent: dict[str, None] = {}  # topics of _last, in order
@@ -265,6 +273,8 @@ class BrokerConnection:
             self._quiet_at = time.monotonic() + _LONGEST_READ_S
             self._read_ends = self._quiet_at
             client.subscribe([(each, 0) for each in self._filters])
+        elif self._watched:
+            client.subscribe(self._watched, 0)
 
     def _have_read(self, client: paho.Client) -> bool:
         """Whether the retained messages have been read; hands them on when they have."""
@@ -273,7 +283,7 @@ class BrokerConnection:
         if self._quiet_at is not None and time.monotonic() < min(self._quiet_at, self._read_ends):
             return False
         found, self._read = self._read, None
-        client.unsubscribe(list(self._filters))
+        client.unsubscribe([each for each in self._filters if each != self._watched])
         self._on_read(found)
         return True
 
@@ -318,6 +328,8 @@ class BrokerConnection:
             self._read[topic] = bytes(message.payload)
             self._read_bytes += size
             self._quiet_at = time.monotonic() + _QUIET_S
+        elif self._read is None and self._watched and paho.topic_matches_sub(self._watched, topic):
+            self._on_watched(topic, bytes(message.payload))
 
     # ---- words ----------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from streamgenre.bridges.retained import (
     filters,
     instance_of,
     list_topic,
+    listed_elsewhere,
     listing,
     read_back,
     station_topic,
@@ -91,6 +92,8 @@ class MqttBridge:
             warn,
             filters=filters(self._prefix),
             on_read=self._on_read,
+            watched=list_topic(self._prefix, "+"),
+            on_watched=self._on_list,
         )
 
     def start(self) -> None:
@@ -187,6 +190,19 @@ class MqttBridge:
             self._have_read = True
             self.presence.expect(self._left)
             if self._left or self._stations:
+                self._list()
+            for topic in found.lists:
+                self._connection.publish(topic, "", retain=True)
+
+    def _on_list(self, topic: str, payload: bytes) -> None:
+        """Leave stations alone that another bridge has; called in another thread."""
+        with self._lock:
+            others = listed_elsewhere(topic, payload, self._prefix, self._instance)
+            left = sorted(others & self._left.keys())
+            for station in left:
+                del self._left[station]
+                self.presence.forget(station)
+            if left:
                 self._list()
 
     def _topics(self, station: str) -> list[str]:

@@ -2,14 +2,17 @@
 
 Each bridge retains the names of its stations in ``PREFIX/bridge/INSTANCE/stations``. After a
 restart it reads them back, so that it can delete the topics of stations that no longer exist, and
-those alone: other bridges and programs may use the same broker, even the same prefix. Stations that
-no bridge lists were published by a version without such a list.
+those alone: other bridges and programs may use the same broker, even the same prefix. It takes over
+the list of another bridge of this machine whose process has ended: that one read the same daemon at
+another endpoint. Stations that no bridge lists were published by a version without such a list.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,12 +37,70 @@ def instance_of(parts: Iterable[str]) -> str:
     parts
         What tells this bridge from others of this machine, such as the daemon's endpoint.
     """
-    machine = socket.gethostname()
+    return _digest(_machine(), *parts)
+
+
+def _machine() -> str:
     for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
         with suppress(OSError, UnicodeDecodeError):
-            machine = Path(path).read_text("ascii").strip() or machine
-            break
-    return hashlib.sha256("\0".join((machine, *parts)).encode("utf-8", "replace")).hexdigest()[:12]
+            if found := Path(path).read_text("ascii").strip():
+                return found
+    return socket.gethostname()
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def own_process() -> list[str]:
+    """Return what identifies this process: machine, PID namespace, boot, PID and start."""
+    return [*_surroundings(), str(os.getpid()), _start_of(os.getpid())]
+
+
+def has_ended(process: object) -> bool:
+    """Return whether a process of this machine has ended; False where that cannot be known.
+
+    Parameters
+    ----------
+    process
+        What :func:`own_process` returned there.
+    """
+    if not isinstance(process, list) or not all(isinstance(part, str) for part in process):
+        return False
+    here = _surroundings()
+    if len(process) != len(here) + 2 or process[:2] != here[:2]:
+        return False  # of another machine or container
+    pid, start = process[3:]
+    if process[2] != here[2]:
+        return True  # before the last start of the system
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", pid):
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False  # of another user
+    return _start_of(int(pid)) not in ("", start)
+
+
+def _surroundings() -> list[str]:
+    space = boot = ""
+    with suppress(OSError):
+        space = os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - not a path
+    with suppress(OSError, UnicodeDecodeError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return [_digest(_machine()), space, boot]
+
+
+def _start_of(pid: int) -> str:
+    """Return when a process started, in ticks since the boot; empty if that cannot be read."""
+    try:
+        return (
+            Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]
+        )
+    except (OSError, IndexError):
+        return ""
 
 
 def station_topic(prefix: str, station: str, kind: str) -> str:
@@ -89,6 +150,10 @@ class Found:
     """Its stations."""
     discovery: str
     """Its prefix of Home Assistant's discovery; empty for none."""
+    process: object = None
+    """What identifies its process."""
+    lists: tuple[str, ...] = ()
+    """Topics of the lists of other bridges that were taken over."""
 
 
 def listing(stations: Iterable[str], discovery: str) -> str:
@@ -101,7 +166,8 @@ def listing(stations: Iterable[str], discovery: str) -> str:
     discovery
         Prefix of Home Assistant's discovery.
     """
-    return json.dumps({"v": 1, "stations": sorted(stations), "discovery": discovery})
+    content = {"v": 1, "stations": sorted(stations), "discovery": discovery}
+    return json.dumps({**content, "process": own_process()})
 
 
 def read_back(messages: Mapping[str, bytes], prefix: str, instance: str, discovery: str) -> Found:
@@ -126,16 +192,36 @@ def read_back(messages: Mapping[str, bytes], prefix: str, instance: str, discove
         parts = topic.removeprefix(f"{prefix}/").split("/")
         if len(parts) == 3 and parts[0] == "bridge" and parts[2] == "stations":
             listed[parts[1]] = _parsed(payload, discovery)
-    ours = listed.get(instance, Found(frozenset(), discovery))
-    owned = frozenset().union(*(each.stations for each in listed.values()))
+    ours = listed.pop(instance, Found(frozenset(), discovery))
+    ended = {name: each for name, each in listed.items() if has_ended(each.process)}
+    orphans = frozenset().union(*(each.stations for each in ended.values()))
+    alive = [each.stations for name, each in listed.items() if name not in ended]
+    owned = frozenset().union(*alive)
     unowned = {
         station
         for topic, payload in messages.items()
         for station in [_station_of(topic, payload, prefix)]
         if station is not None and station not in owned
     }
-    names = sorted(ours.stations | unowned)[:MAX_STATIONS]
-    return Found(frozenset(names), ours.discovery)
+    names = sorted((ours.stations | orphans | unowned) - owned)[:MAX_STATIONS]
+    topics = tuple(list_topic(prefix, name) for name in sorted(ended))
+    return Found(frozenset(names), ours.discovery, lists=topics)
+
+
+def listed_elsewhere(topic: str, payload: bytes, prefix: str, instance: str) -> frozenset[str]:
+    """Return the stations in the list of another bridge that is running.
+
+    Parameters
+    ----------
+    topic, payload
+        A message.
+    prefix, instance
+        As for :func:`list_topic`.
+    """
+    if topic == list_topic(prefix, instance):
+        return frozenset()
+    found = _parsed(payload, "")
+    return frozenset() if has_ended(found.process) else found.stations
 
 
 def _parsed(payload: bytes, discovery: str) -> Found:
@@ -147,7 +233,8 @@ def _parsed(payload: bytes, discovery: str) -> Found:
         stations = []
     if not isinstance(before, str) or set(before) & set("+#\0") or before.startswith("$"):
         before = discovery
-    return Found(frozenset(name for name in stations if isinstance(name, str)), before)
+    names = frozenset(name for name in stations if isinstance(name, str))
+    return Found(names, before, value.get("process"))
 
 
 def _station_of(topic: str, payload: bytes, prefix: str) -> str | None:

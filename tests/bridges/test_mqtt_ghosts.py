@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -18,7 +20,7 @@ from support.sample_events import SampleStation
 from streamgenre.bridges.homeassistant import SENSORS, discovery
 from streamgenre.bridges.mqtt import MqttBridge, parse_broker
 from streamgenre.bridges.presence import RETURN_S, SILENT_RETURN_S, Presence
-from streamgenre.bridges.retained import read_back, station_topic
+from streamgenre.bridges.retained import has_ended, own_process, read_back, station_topic
 from streamgenre.client.subscriber import Subscriber
 from streamgenre.events import from_json
 
@@ -244,3 +246,88 @@ def test_a_removed_station_of_an_earlier_run_is_deleted_at_once(broker: Mosquitt
         listener.close()
         for bridge in bridges:
             bridge.close()
+
+
+def test_a_bridge_takes_over_from_one_of_this_machine_that_has_ended(broker: Mosquitto) -> None:
+    """The daemon, and with it ``--connect``, may have another port after a restart."""
+    listener = Listener(broker.port)
+    url = f"mqtt://{USER}@127.0.0.1:{broker.port}"
+
+    def command(endpoint: str) -> subprocess.Popen[str]:
+        return start(
+            *("bridge", "mqtt", "--connect", endpoint, "--broker", url, "--prefix", "six"),
+            env={"STREAMGENRE_MQTT_PASSWORD": PASSWORD},
+        )
+
+    try:
+        with bus(ANY, "--stations", "stays,goes") as endpoint:
+            first = command(endpoint)
+            until(lambda: len(listener.there("goes")) == len(SENSORS) + 6, LONG_S)
+            first.kill()
+            end(first)
+        with bus(ANY, "--stations", "stays") as endpoint:
+            second = command(endpoint)
+            until(lambda: not listener.there("goes"), LONG_S)
+            until(lambda: len(listener.there("stays")) == len(SENSORS) + 6, LONG_S)
+            until(lambda: len(listener.there("/stations")) == 1, LONG_S)
+            end(second)
+    finally:
+        listener.close()
+
+
+def test_two_bridges_with_one_prefix_leave_each_other_alone(broker: Mosquitto) -> None:
+    listener = Listener(broker.port)
+
+    def both() -> bool:
+        return all(
+            len(listener.there(f"seven/{name}/")) == 6
+            and len(listener.there(f"streamgenre_{name}/")) == len(SENSORS)
+            for name in ("mine", "yours")
+        )
+
+    try:
+        with (
+            bus(ANY, "--stations", "yours") as other,
+            bridging(broker, other, "seven", instance="other"),
+            bus(ANY, "--stations", "mine") as own,
+        ):
+            for _ in range(2):
+                with bridging(broker, own, "seven", instance="own"):
+                    until(both, LONG_S)
+                    time.sleep(2 * AFTER_S)
+                    assert both()
+            # A list of a bridge that had ended, and is running again before its stations are gone.
+            left = json.dumps({"v": 1, "stations": ["theirs"], "process": dead_process()})
+            listener.put("seven/bridge/third/stations", left)
+            event = SampleStation("theirs").update().to_json()
+            listener.put("seven/theirs/update", event)
+            with bridging(broker, own, "seven", instance="own") as bridge:
+                until(lambda: "theirs" in bridge._left, LONG_S)
+                again = json.dumps({"v": 1, "stations": ["theirs"], "process": own_process()})
+                listener.put("seven/bridge/third/stations", again)
+                until(lambda: "theirs" not in bridge._left, LONG_S)
+                time.sleep(2 * AFTER_S)
+                assert listener.last["seven/theirs/update"] == event
+    finally:
+        listener.close()
+
+
+def dead_process() -> list[str]:
+    """Return what identified a process that has ended."""
+    code = "from streamgenre.bridges.retained import own_process; print(*own_process(), sep='|')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip().split("|")
+
+
+def test_only_a_process_of_this_machine_is_known_to_have_ended() -> None:
+    own, dead = own_process(), dead_process()
+    assert not has_ended(own)
+    assert has_ended(dead)
+    assert has_ended([*own[:4], "1"])  # the number was given to another process
+    assert has_ended([*own[:2], "an earlier boot", *own[3:]])
+    assert not has_ended(["another machine", *dead[1:]])
+    assert not has_ended([dead[0], "another container", *dead[2:]])
+    for odd in (None, 5, "x", [], [1, 2, 3, 4, 5], dead[:4], [*dead[:3], "-1", ""], [dead] * 5):
+        assert not has_ended(odd)
+    for pid in ("0", "-1", "9" * 30, "²", "x"):
+        assert not has_ended([*own[:3], pid, "5"])
