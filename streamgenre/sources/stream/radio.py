@@ -228,8 +228,13 @@ class RadioSource(Source):
 
             timeline = Timeline()
             heard_at = time.monotonic()
+            damaged_s = damage.missing_s
 
             def on_packet(packet: Any) -> None:
+                nonlocal damaged_s
+                if damage.missing_s > damaged_s:  # it becomes a gap of its own
+                    timeline.decoded(damage.missing_s - damaged_s)
+                    damaged_s = damage.missing_s
                 self._waiting_since = time.monotonic()
                 if self._waiting_since - heard_at > SILENT_S:
                     raise TimeoutError(f"no audio for {SILENT_S:g} s in what it sends")
