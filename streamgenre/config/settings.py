@@ -21,7 +21,7 @@ from streamgenre.inference.decision import DecisionSettings
 from streamgenre.limits import Checked, Like, Range, Secret, check
 from streamgenre.sources.device.source import DeviceSettings
 from streamgenre.sources.factory import input_problem
-from streamgenre.sources.files.stdin import RawFormat
+from streamgenre.sources.files.raw import RawFormat
 from streamgenre.sources.paced import Pace  # noqa: TC001 - the types are read
 from streamgenre.sources.stream.settings import (
     NO_HEADERS,

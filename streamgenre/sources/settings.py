@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from streamgenre.sources.device.source import DeviceSettings
-    from streamgenre.sources.files.stdin import RawFormat
+    from streamgenre.sources.files.raw import RawFormat
     from streamgenre.sources.paced import Pace
     from streamgenre.sources.stream.settings import StreamSettings
 

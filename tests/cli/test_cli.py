@@ -32,7 +32,7 @@ from streamgenre.inference.manifest import (
     shipped_folder,
     shipped_models,
 )
-from streamgenre.sources.files.stdin import FORMATS
+from streamgenre.sources.files.raw import FORMATS
 from streamgenre.system import logs
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from support.fuzzing import examples
 from support.live import end, until
 from support.requirements import require_programs
 
-from streamgenre.sources.files.stdin import PipeSource, RawFormat
+from streamgenre.sources.files.pipe import PipeSource
+from streamgenre.sources.files.raw import RawFormat
 from streamgenre.sources.signatures import ENOUGH, format_of
 
 if TYPE_CHECKING:

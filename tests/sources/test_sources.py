@@ -20,8 +20,9 @@ from streamgenre.sources import demo
 from streamgenre.sources.base import StateChange
 from streamgenre.sources.factory import open_input
 from streamgenre.sources.files.file import decode
+from streamgenre.sources.files.pipe import PipeSource
 from streamgenre.sources.files.playlist import open_file
-from streamgenre.sources.files.stdin import FORMATS, PipeSource, RawFormat
+from streamgenre.sources.files.raw import FORMATS, RawFormat
 from streamgenre.sources.paced import PacedSource
 
 if TYPE_CHECKING:

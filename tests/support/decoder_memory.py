@@ -19,7 +19,8 @@ from streamgenre.errors import InputError
 from streamgenre.sources.conversion import Format
 from streamgenre.sources.decoding import DamageCounter
 from streamgenre.sources.files.file import FilePlayer
-from streamgenre.sources.files.stdin import PipeSource, RawFormat
+from streamgenre.sources.files.pipe import PipeSource
+from streamgenre.sources.files.raw import RawFormat
 
 LONGEST_S = 1.5
 """Seconds of work after which a file is given up; it may be as long as it likes."""
