@@ -9,6 +9,8 @@ from typing import Final
 
 SCHEMES: Final = ("http", "https", "rtsp", "rtsps", "srt")
 """Supported schemes of streams."""
+_MAX_PORT: Final = 65_535
+_MAX_DIGITS: Final = 20
 _OTHER_SCHEMES: Final = ("ftp", "ftps", "icy", "mms", "rtmp", "rtp", "udp")
 """Schemes of streams that are not supported."""
 
@@ -59,4 +61,19 @@ def redacted(url: str) -> str:
 
 def shown(name: str) -> str:
     """Return an input or another setting for display, without what may be a secret."""
+    if name.startswith(("tcp://", "ipc://")) and "@" not in name:
+        return name  # an endpoint of ZeroMQ has no credentials, even a malformed one
     return redacted(name) if looks_like_url(name) or looks_like_login(name) else name
+
+
+def port_problem(address: str) -> str:
+    """Return what is wrong with the port of a URL, an endpoint or HOST:PORT, or "".
+
+    The port is not repeated: in a mistyped URL it may be a password.
+    """
+    rest = address.partition("://")[2] or address
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    match = re.search(r":(-?[0-9]+)$", authority)
+    if match is None or (len(match[1]) <= _MAX_DIGITS and 0 <= int(match[1]) <= _MAX_PORT):
+        return ""
+    return f"no such port: expected a number from 0 to {_MAX_PORT}"

@@ -59,31 +59,35 @@ class OpenAuthenticator:
 
     def answer_handshakes(
         self, before: Callable[[], None] = lambda: None, most: int = _ROUND
-    ) -> None:
-        """Answer pending handshakes; never waits.
+    ) -> bool:
+        """Answer pending handshakes and return whether those were all; never waits.
 
         Parameters
         ----------
         before
             Called before each answer.
         most
-            Most answers.
+            Most clients to admit; refusals do not count.
         """
         assert self._socket is not None
-        for _ in range(most):
+        for _ in range(_ROUND):
+            if most == 0:
+                return False
             try:
                 frames = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
-                return
+                return True
             before()
             # [peer, "", version, request, domain, address, identity, mechanism, credentials…]
             if len(frames) < 8:
                 continue
             self._count += 1
             user = self._user(frames[7], frames[8:]) if frames[4] == DOMAIN else None
+            most -= user is not None
             code = _NOT_NOW if user is None else _ALLOWED
             name = b"" if user is None else b"%d %s" % (self._count, user)
             self._socket.send_multipart([frames[0], b"", b"1.0", frames[3], code, b"", name, b""])
+        return False
 
     def _user(self, mechanism: bytes, credentials: list[bytes]) -> bytes | None:
         """Return the client's key, or b"" without encryption; None for one that may not connect."""

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import zmq
 
 from streamgenre.bus.auth import Authenticator
-from streamgenre.bus.endpoints import bind, check_endpoint
+from streamgenre.bus.endpoints import bind, check_endpoint, connect
 from streamgenre.bus.mishaps import Mishaps
 from streamgenre.bus.peers import Peers
 from streamgenre.errors import BusError, ControlError, StreamgenreError
-from streamgenre.events.json_text import parse
+from streamgenre.events.json_text import cleaned, parse, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -333,23 +333,21 @@ def request(
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
     socket.set(zmq.LINGER, 0)
     socket.set(zmq.MAXMSGSIZE, 16 * MAX_MESSAGE)
-    socket.set(zmq.IPV6, int("[" in endpoint))
     configure(socket)
     try:
-        try:
-            socket.connect(endpoint)
-        except zmq.ZMQError as error:
-            raise BusError(
-                f"cannot connect to {endpoint!r}: expected tcp://HOST:PORT or ipc://PATH "
-                f"({error.strerror})"
-            ) from error
-        socket.send_multipart([b"", json.dumps(body, ensure_ascii=False).encode()])
+        connect(socket, endpoint)
+        socket.send_multipart([b"", json.dumps(body).encode()])
         if not socket.poll(round(1000 * timeout)):
             raise BusError(
                 f"no answer from {endpoint} for {timeout:g} s; is a daemon running there with "
                 "--control, and does it allow this client's key?"
             )
-        answer: dict[str, Any] = json.loads(socket.recv_multipart()[-1])
+        try:
+            answer = cleaned(parse(socket.recv_multipart()[-1]))
+        except (ValueError, RecursionError) as error:
+            raise BusError(f"the answer from {endpoint} is not JSON: {error}") from error
+        if not isinstance(answer, dict):
+            raise BusError(f"the answer from {endpoint} is {quoted(answer)}; expected an object")
         return answer
     finally:
         socket.close(linger=0)

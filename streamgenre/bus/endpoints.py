@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import zmq
 
 from streamgenre.errors import BusError
+from streamgenre.urls import port_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,6 @@ libzmq's heartbeats would not do: a reader whose queue is full reads no heartbea
 for dead and reconnect it, and libzmq 4.3.5 then aborts the reader's process (libzmq issue 3937)."""
 IPC_MODE: Final = 0o600
 """Default file mode of an ``ipc://`` endpoint: only its owner may connect."""
-_MAX_PORT: Final = 65_535
 _MAX_PATH: Final = 107
 """Most bytes in the path of a Unix socket."""
 
@@ -39,23 +39,55 @@ def endpoint_problem(endpoint: str) -> str:
     """Return what is wrong with an endpoint to bind, or ""."""
     if endpoint.startswith("ipc://"):
         return _ipc_problem(endpoint.removeprefix("ipc://"))
-    match = re.fullmatch(r"tcp://(\[[^\]]+\]|[^:\[\]]+):(\*|\d{1,5})", endpoint)
-    if match is None or (match[2] != "*" and int(match[2]) > _MAX_PORT):
+    if problem := port_problem(endpoint):
+        return problem
+    if not re.fullmatch(r"tcp://(\[[^\]]+\]|[^:\[\]]+):(\*|[0-9]{1,5})", endpoint):
         return "expected tcp://127.0.0.1:PORT or ipc://PATH, or with keys tcp://0.0.0.0:PORT"
     return ""
 
 
 def http_address(where: str) -> tuple[str, int] | None:
     """Return host and port of ``HOST:PORT``, or of ``:PORT`` on loopback; None for other text."""
-    match = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\[\]]*):(\d{1,5})", where)
-    if match is None or int(match[2]) > _MAX_PORT:
+    match = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\[\]]*):([0-9]{1,5})", where)
+    if match is None or port_problem(where):
         return None
     return match[1].strip("[]") or "127.0.0.1", int(match[2])
 
 
 def address_problem(where: str) -> str:
     """Return what is wrong with an address to serve HTTP on, or ""."""
-    return "" if http_address(where) else "expected :PORT or HOST:PORT, such as :9757"
+    if http_address(where):
+        return ""
+    return port_problem(where) or "expected :PORT or HOST:PORT, such as :9757"
+
+
+def connect(socket: zmq.Socket[bytes], endpoint: str) -> None:
+    """Connect a socket to a daemon's endpoint.
+
+    Parameters
+    ----------
+    socket
+        The socket, with all its options set.
+    endpoint
+        ``tcp://HOST:PORT`` or ``ipc://PATH``.
+
+    Raises
+    ------
+    BusError
+        If the endpoint is malformed.
+    """
+    wrong = f"cannot connect to {endpoint!r}"
+    if endpoint.startswith("tcp://"):
+        if problem := port_problem(endpoint):
+            raise BusError(f"{wrong}: {problem}")
+        if not re.search(r".:0*[1-9][0-9]*$", endpoint):
+            raise BusError(f"{wrong}: expected tcp://HOST:PORT, with a port from 1 to 65535")
+    try:
+        socket.set(zmq.IPV6, int("[" in endpoint))
+        socket.connect(endpoint)
+    except (zmq.ZMQError, UnicodeError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise BusError(f"{wrong}: expected tcp://HOST:PORT or ipc://PATH ({why})") from error
 
 
 def needs_keys(endpoint: str) -> bool:
@@ -130,6 +162,8 @@ def bind(bound: zmq.Socket[bytes], endpoint: str, *, flag: str, mode: int = IPC_
         else:
             bound.set(zmq.IPV6, int("[" in endpoint))
             bound.bind(endpoint)
+    except UnicodeError as error:
+        raise BusError(f"cannot bind {endpoint!r} ({flag}): expected UTF-8") from error
     except (zmq.ZMQError, OSError) as error:
         raise BusError(_failure(endpoint, flag, error)) from error
     return bound.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")

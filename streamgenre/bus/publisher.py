@@ -44,7 +44,11 @@ _HANDOVER: Final = 10_000
 _CHECK_S: Final = 0.5
 """Seconds between two checks of keys and connections, and longest pause of the loop."""
 _SHORT_S: Final = 0.02
-"""The same pause while last events are to be repeated, or new clients admitted slowly."""
+"""The same pause while last events are to be repeated, or more clients wait to be admitted."""
+ADMITTED: Final = 16
+"""Most clients admitted in that time."""
+ADMITTED_ALARMED: Final = 1
+"""The same while many peers exceed a limit."""
 _BACKLOG: Final = 512
 _ZERO_COPY_RECEIVE: Final = 10
 """libzmq's ZMQ_ZERO_COPY_RECV: with it every short frame would keep a buffer of 8 KiB."""
@@ -99,6 +103,7 @@ class Publisher:
         self._closing = False
         self._dropped = 0
         self._released = 0  # dropped connections whose memory was given back
+        self._admits_at = 0.0  # monotonic seconds
         self._queues_full = False
         self._last = LastValues(time.monotonic())
         self._mishaps = Mishaps()
@@ -213,23 +218,18 @@ class Publisher:
             poller.register(self._control.socket, zmq.POLLIN)
         for peers in self._watched:
             poller.register(peers.monitor, zmq.POLLIN)
-        checked = admitted = time.monotonic()
+        checked = time.monotonic()
         while not self._closing:
-            # While peers are being dropped, new ones are admitted slowly.
-            throttled = self._inflow.alarmed
-            poller.register(self._zap, 0 if throttled else zmq.POLLIN)
-            pause = _SHORT_S if self._last.pending or throttled else _CHECK_S
+            full = time.monotonic() < self._admits_at
+            poller.register(self._zap, 0 if full else zmq.POLLIN)
+            pause = _SHORT_S if self._last.pending or full else _CHECK_S
             ready = dict(poller.poll(round(1000 * pause)))
             if self._wake in ready:
                 os.eventfd_read(self._wake)
             # Connections first: what they send refers to them.
             self._read_monitors()
             behind = self._socket in ready and not self._take_subscriptions()
-            if throttled:
-                if not behind and time.monotonic() - admitted >= _SHORT_S:
-                    admitted = time.monotonic()
-                    self._authenticate(1)
-            elif self._zap in ready and not behind:
+            if self._zap in ready and not behind:
                 self._authenticate()
             self._send_queued()
             if self._last.pending:
@@ -240,11 +240,14 @@ class Publisher:
                 self._check()
                 checked = time.monotonic()
 
-    def _authenticate(self, most: int = _ROUND) -> None:
+    def _authenticate(self) -> None:
         self.reload(force=False)
+        # Many attackers at once would send a lot before the first of them is dropped.
+        most = ADMITTED_ALARMED if self._inflow.alarmed else ADMITTED
         with self._mishaps.confined("a handshake"):
             # Nobody is admitted before it is watched.
-            self._auth.answer_handshakes(self._read_monitors, most)
+            if not self._auth.answer_handshakes(self._read_monitors, most):
+                self._admits_at = time.monotonic() + _SHORT_S
 
     def _read_monitors(self) -> None:
         for peers in self._watched:

@@ -25,8 +25,9 @@ def run(args: argparse.Namespace) -> int:
     body = {"request": args.request} | ({field: args.argument} if field else {})
     answer = request(args.connect, body, configure=key_setter(args), timeout=args.timeout)
     if not answer.get("ok"):
-        error = answer.get("error") or {}
-        print(f"streamgenre: error: {error.get('message', answer)}", file=sys.stderr)
+        error = answer.get("error")
+        text = error.get("message", answer) if isinstance(error, dict) else answer
+        print(f"streamgenre: error: {text}", file=sys.stderr)
         return 1
     print(json.dumps(answer.get("result"), indent=2, ensure_ascii=False))
     return 0

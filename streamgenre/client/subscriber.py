@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 import zmq
 
+from streamgenre.bus.endpoints import connect as connect_socket
 from streamgenre.bus.keys import KeyPair, check_public, default_folder, read_pair
 from streamgenre.client.link import Link, Links
 from streamgenre.client.sequence import Hole, SequenceTracker
 from streamgenre.defaults import ENDPOINT
 from streamgenre.errors import BusError, nearest
 from streamgenre.events import TYPES, AnyEvent, from_json
-from streamgenre.events.json_text import quoted
+from streamgenre.events.json_text import encodable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -97,7 +98,7 @@ class Subscriber:
     ) -> None:
         endpoints = [connect] if isinstance(connect, str) else list(connect)
         self._types = None if types is None else _checked(types)
-        self._stations = None if stations is None else frozenset(stations)
+        self._stations = None if stations is None else frozenset(map(encodable, stations))
         server_keys = _server_keys(server_key, len(endpoints))
         pair = _own_pair(keys) if server_keys else None
         self.timeout = timeout
@@ -123,23 +124,13 @@ class Subscriber:
             for number, endpoint in enumerate(endpoints):
                 if pair is not None:
                     use_keys(self._socket, pair, server_keys[number % len(server_keys)])
-                self._connect(endpoint)
+                connect_socket(self._socket, endpoint)
         except BusError:
             self.close()
             raise
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._links.monitor, zmq.POLLIN)
-
-    def _connect(self, endpoint: str) -> None:
-        self._socket.set(zmq.IPV6, int("[" in endpoint))
-        try:
-            self._socket.connect(endpoint)
-        except zmq.ZMQError as error:
-            raise BusError(
-                f"cannot connect to {endpoint!r}: expected tcp://HOST:PORT or ipc://PATH "
-                f"({error.strerror})"
-            ) from error
 
     def _topics(self) -> list[str]:
         # Status is always subscribed to: its absence shows that a daemon hangs.

@@ -21,6 +21,7 @@ from streamgenre.sources.stream.settings import (
     headers_problem,
     value_problem,
 )
+from streamgenre.urls import port_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,7 @@ def broker_problem(url: str) -> str:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        return _BROKER
+        return port_problem(url) or _BROKER
     if parts.password is not None:
         return (
             "no password here, other users of this machine could read it; give it in "
@@ -62,7 +63,7 @@ def url_problem(url: str) -> str:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        return _URL
+        return port_problem(url) or _URL
     if parts.username is not None:
         return "no user name here; expected it as user, and the password in password_file"
     fits = parts.scheme in ("http", "https") and parts.hostname and url.isprintable()

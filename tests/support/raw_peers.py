@@ -45,13 +45,20 @@ def connect(endpoint: str) -> socket.socket:
 
 
 def admitted(endpoint: str, kind: bytes) -> socket.socket:
-    """Connect and complete the handshake as a socket of a type such as ``SUB``."""
+    """Connect and complete the handshake as a socket of a type such as ``SUB``.
+
+    Raises
+    ------
+    OSError
+        If the other side does not admit it.
+    """
     raw = connect(endpoint)
     raw.sendall(GREETING + ready(kind))
     received = b""
     while b"READY" not in received:
         chunk = raw.recv(4096)
-        assert chunk, "not admitted"
+        if not chunk:
+            raise ConnectionError("not admitted")
         received += chunk
     return raw
 
