@@ -96,11 +96,9 @@ COMMANDS: Final[dict[str, tuple[str, ...]]] = {
 JSON: Final[dict[str, tuple[str, ...]]] = {
     "models": ("models", "--json"),
     "config show": ("config", "show", "--config", "config.toml", "--json"),
-    "doctor": ("doctor", "--config", "config.toml", "--json"),
     "history now": ("history", "now", "--history", "h.sqlite3", "--json"),
     "history titles": ("history", "titles", *HISTORY, "--json"),
     "history export": ("history", "export", *HISTORY, "--json"),
-    "probe": (*COMMANDS["probe"], "--json"),
     "listen": ("listen", "--config", "config.toml", "--json"),
 }
 
@@ -134,7 +132,7 @@ def sound(done: subprocess.CompletedProcess[bytes]) -> None:
 
 CASES: Final = (
     *((name, "latin-1") for name in COMMANDS if name != "probe"),  # its argument is a name
-    *((name, "strict ascii") for name in ("history playlist", "config show", "probe", "listen")),
+    *((name, "strict ascii") for name in ("history playlist", "probe")),
     *(("history segments", locale) for locale in ("ascii", "cp1252", "utf-16")),
 )
 
@@ -158,21 +156,20 @@ def test_what_the_charset_has_is_kept_and_the_rest_replaced(
 
 @pytest.mark.parametrize("name", JSON)
 def test_json_is_utf_8_in_every_locale(place: Path, name: str, latin_1: dict[str, str]) -> None:
-    done = run(place, JSON[name], LOCALES["strict ascii"] if name == "probe" else latin_1)
+    done = run(place, JSON[name], latin_1)
     sound(done)
-    assert done.returncode == 0 or name == "doctor", done.stderr
+    assert done.returncode == 0, done.stderr
     text = done.stdout.decode("utf-8")
     if name == "listen":
         assert {json.loads(line)["station"] for line in text.splitlines()} == {NAME}
     else:
         json.loads(text)
-        assert NAME in text or name in ("models", "doctor")
+        assert NAME in text or name == "models"
 
 
 def test_the_example_of_a_configuration_is_utf_8(place: Path, latin_1: dict[str, str]) -> None:
     texts = {
-        run(place, COMMANDS["config example"], env).stdout
-        for env in (latin_1, LOCALES["strict ascii"], {"PYTHONUTF8": "1"})
+        run(place, COMMANDS["config example"], env).stdout for env in (latin_1, {"PYTHONUTF8": "1"})
     }
     assert len(texts) == 1
     assert not texts.pop().isascii()
@@ -230,7 +227,7 @@ def test_a_full_disk_is_told(place: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["models", "config example", "history export", "history now", "listen --json"]
+    "name", ["config example", "history export", "history now", "listen --json"]
 )
 def test_a_closed_output_is_told_where_it_is_all_that_is_wanted(place: Path, name: str) -> None:
     arguments = JSON["listen"] if name == "listen --json" else COMMANDS[name]
@@ -390,33 +387,21 @@ def test_flags_that_agree_are_accepted_together(
             whole.parse_args(arguments)
 
 
-@pytest.mark.parametrize(
-    "flags",
-    [
-        ("--json", "--no-dashboard"),
-        ("--no-dashboard", "--quiet", "--log-level", "info"),
-    ],
-    ids=" ".join,
-)
-def test_listen_obeys_flags_that_agree(place: Path, flags: tuple[str, ...]) -> None:
-    done = run(place, ("listen", "--config", "config.toml", *flags), {})
+def test_listen_obeys_flags_that_agree(place: Path) -> None:
+    done = run(place, ("listen", "--config", "config.toml", "--json", "--no-dashboard"), {})
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.decode().splitlines()
-    assert bool(lines) == ("--json" in flags)
-    assert all(json.loads(line)["v"] for line in lines)
+    assert all(json.loads(line)["v"] for line in done.stdout.splitlines())
+    assert done.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("history", "export", "--json", "--format", "json"), 0, ""),
         (("history", "export", "--json", "--format", "csv"), 2, "--json and --format csv"),
         (("history", "playlist", "--json", "--format", "cue"), 2, "--json and --format cue"),
-        (("history", "export", "--bom", "--format", "csv"), 0, ""),
         (("history", "export", "--bom", "--json"), 2, "--bom is for CSV"),
         (("history", "export", "--bom", "--format", "parquet"), 2, "--bom is for CSV"),
         (("history", "playlist", "--bom", "--format", "text"), 2, "--bom is for CSV"),
-        (("config", "check", "config.toml", "--config", "config.toml"), 0, ""),
         (("config", "check", "config.toml", "--config", "other.toml"), 2, "expected one file"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
