@@ -20,6 +20,12 @@ def is_stream(entry: str) -> bool:
     return entry.split("://", 1)[0].lower() in SCHEMES and "://" in entry
 
 
+def with_bytes_escaped(text: str) -> str:
+    """Return a URL in which bytes that are not UTF-8 (surrogate escapes) are percent-encoded."""
+    escaped = re.sub("[\udc80-\udcff]", lambda match: f"%{ord(match[0]) - 0xDC00:02X}", text)
+    return escaped.encode(errors="replace").decode()
+
+
 def looks_like_url(text: str) -> bool:
     """Whether an input is meant as a URL, even a malformed one such as ``http:/HOST``."""
     scheme, colon, _ = text.strip().partition(":")

@@ -106,6 +106,10 @@ _KINDS: Final[tuple[tuple[bytes, str], ...]] = (
     (rb"\x89PNG|\xff\xd8\xff|GIF8|BM....\0{4}|RIFF....WEBP|II\*\0", "is a picture, not audio"),
     (rb"%PDF", "is a PDF document, not audio"),
     (rb"PK\x03\x04|\x1f\x8b|Rar!|7z\xbc\xaf|BZh|\xfd7zXZ", "is an archive; unpack it first"),
+    (
+        rb"(?:REM|PERFORMER|TITLE|FILE|CATALOG)\s[^\0]{0,900}?\bTRACK \d\d AUDIO",
+        "is a cue sheet, not audio; play the file that it names",
+    ),
     (rb"#!", "is a script, not audio"),
 )  # fmt: skip
 """Beginnings of what is sent in place of audio, and what they are in words."""

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from support.fuzzing import examples
 
 from streamgenre.errors import InputError
+from streamgenre.sources.files.file import decode
 from streamgenre.sources.files.listing import is_playlist, list_files, list_stations
 from streamgenre.sources.playlist_formats import entries, is_hls, is_list, is_text
 from streamgenre.sources.stream.station_lists import streams
@@ -30,7 +31,8 @@ MEASURE = """
     import av
     import streamgenre.sources.files.playlist
     from streamgenre.errors import InputError
-    from streamgenre.sources.files.listing import is_playlist, list_files, list_stations
+    from streamgenre.sources.files.file import decode
+from streamgenre.sources.files.listing import is_playlist, list_files, list_stations
     from streamgenre.sources.stream.station_lists import streams
 
     path = Path(sys.argv[1])
@@ -212,6 +214,19 @@ def test_audio_is_not_taken_for_a_list(head: bytes) -> None:
 )
 def test_other_text_is_not_taken_for_a_list(text: str) -> None:
     assert not is_list(text.encode())
+
+
+def test_quotes_and_bytes_of_another_charset_in_urls() -> None:
+    data = b'[playlist]\nFile1="http://a.example/caf\xe9"\nFile2=HTTP://b.example/\n'
+    found = streams(data, "http://radio.example/", "list")
+    assert found == ["http://a.example/caf%E9", "http://b.example/"]
+
+
+def test_a_cue_sheet_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.cue"
+    path.write_text('REM GENRE Jazz\nFILE "a.wav" WAVE\n  TRACK 01 AUDIO\n    INDEX 01 00:00:00\n')
+    with pytest.raises(InputError, match="is a cue sheet, not audio; play the file"):
+        list(decode(path))
 
 
 def test_entities_are_neither_expanded_nor_fetched(tmp_path: Path) -> None:

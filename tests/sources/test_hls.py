@@ -53,11 +53,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wav = write_wav(folder / "a.wav", music(8))
     (folder / "key").write_bytes(bytes(range(16)))
     (folder / "key.info").write_text(f"key\n{folder}/key\n{'0f' * 16}\n")
+    (folder / "key-alone.info").write_text(f"key\n{folder}/key\n")  # IV from the numbers
     for kind, flags in {
         "ts": (),
         "fmp4": ("-hls_segment_type", "fmp4", "-hls_fmp4_init_filename", "fmp4-init"),
         "single": ("-hls_flags", "single_file"),
         "aes": ("-hls_key_info_file", folder / "key.info"),
+        "aes-numbers": ("-hls_key_info_file", folder / "key-alone.info", "-start_number", "7"),
         "fmp4-single": ("-hls_segment_type", "fmp4", "-hls_flags", "single_file"),
     }.items():
         command = [
@@ -107,7 +109,7 @@ def reason(source: RadioSource) -> str:
 # ---- formats ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["ts", "fmp4", "single", "aes", "fmp4-single"])
+@pytest.mark.parametrize("kind", ["ts", "fmp4", "single", "aes", "aes-numbers", "fmp4-single"])
 def test_every_kind_of_segment_plays(server: WebServer, made: Path, kind: str) -> None:
     serve(server, made)
     source = RadioSource(f"{server.url}/{kind}.m3u8")
@@ -162,6 +164,17 @@ def test_names_and_types_do_not_matter(server: WebServer, made: Path, name: str,
     seconds, gaps, _ = heard(RadioSource(f"{server.url}/start"))
     assert seconds == pytest.approx(8, abs=0.15)
     assert gaps == []
+
+
+def test_names_in_other_charsets_are_requested_byte_for_byte(server: WebServer, made: Path) -> None:
+    for name in ("caf%E9.ts", "caf%C3%A9.ts"):
+        server.pages[f"/{name}"] = (made / "ts0.ts").read_bytes()
+    text = f"{HEAD}#EXTINF:2,\ncafé.ts\n{END}"
+    for path, charset in (("/a.m3u8", "latin-1"), ("/b.m3u8", "utf-8"), ("/c.m3u8", "utf-16")):
+        server.pages[path] = text.encode(charset)
+        seconds, _, _ = heard(RadioSource(f"{server.url}{path}"))
+        assert seconds == pytest.approx(2, abs=0.2)
+    assert server.asked[1] == "/caf%E9.ts"
 
 
 def test_a_change_of_rate_and_channels_is_no_gap(server: WebServer, tmp_path: Path) -> None:

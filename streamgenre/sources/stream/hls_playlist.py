@@ -14,7 +14,7 @@ from typing import Final
 from streamgenre.errors import InputError
 from streamgenre.sources.playlist_formats import as_utf8
 from streamgenre.sources.stream.hls_variants import Variant, ordered, variant
-from streamgenre.urls import redacted
+from streamgenre.urls import redacted, with_bytes_escaped
 
 MAX_BYTES: Final = 4 << 20
 """Bytes of a playlist that are read."""
@@ -127,7 +127,7 @@ class _Parser:
         if not url.lower().startswith(("http://", "https://")) or not usable:
             where = redacted(url) if "://" in url else f"{url.partition(':')[0][:20]}:…"
             raise self.error(f"its HLS playlist leads to {where}; expected http:// or https://")
-        return url.encode(errors="replace").decode()
+        return with_bytes_escaped(url)
 
     def attributes(self, text: str) -> dict[str, str]:
         found = {match[1]: match[2].strip().strip('"') for match in _ATTRIBUTE.finditer(text)}
@@ -266,7 +266,7 @@ def parse(data: bytes, base: str, shown: str) -> Playlist | list[str]:
     """
     if len(data) > MAX_BYTES:
         raise InputError(f"{shown}: its HLS playlist is longer than {MAX_BYTES >> 20} MiB")
-    text = as_utf8(data).decode("utf-8", errors="replace")
+    text = as_utf8(data).decode("utf-8", errors="surrogateescape")
     if not text.lstrip().startswith("#EXTM3U"):
         raise InputError(f"{shown}: sends something else in place of its HLS playlist")
     parser = _Parser(base, shown)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from streamgenre.errors import InputError
 from streamgenre.sources import playlist_formats
 from streamgenre.sources.playlist_formats import SUFFIXES, entries, is_text
-from streamgenre.urls import is_stream
+from streamgenre.urls import is_stream, with_bytes_escaped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,12 +93,13 @@ def streams(data: bytes, base: str, shown: str) -> list[str]:
 
 def _stream(entry: str, base: str) -> str:
     """Return the URL of an entry; an empty text if it is not the URL of a stream."""
+    entry = with_bytes_escaped(entry.strip("\"' "))
     if not is_stream(entry) and (
         entry.split() != [entry] or not ("/" in entry or "." in entry)  # prose, not a list
     ):
         return ""
     try:
-        url = urllib.parse.urljoin(base, entry.encode(errors="replace").decode())
+        url = urllib.parse.urljoin(base, entry)
     except ValueError:  # for example an incomplete IPv6 address
         return ""
     return url if is_stream(url) else ""
