@@ -22,10 +22,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from support.audio import music, write_wav
-from support.commands import COMMAND, environment, events_of, start, streamgenre
+from support.commands import (
+    COMMAND,
+    environment,
+    events_of,
+    free_endpoint,
+    start,
+    streamgenre,
+)
 from support.fuzzing import examples
 from support.hostile_models import GRAPHS, WINDOW, floats, with_tensor, write_graph, write_hostile
-from support.live import until
+from support.live import end, until
 from support.model_factory import (
     LABELS,
     SPEC,
@@ -35,6 +42,7 @@ from support.model_factory import (
 )
 
 from streamgenre.audio.features import MfccStream
+from streamgenre.client.subscriber import Subscriber
 from streamgenre.errors import ModelError
 from streamgenre.inference.isolated import IsolatedSession
 from streamgenre.inference.manifest import manifest_from, parse_manifest, read_manifest
@@ -334,6 +342,36 @@ def test_a_station_whose_model_turns_hostile_ends_and_the_others_go_on(tmp_path:
     assert "more than 256 MB of memory" in events[ended]["detail"]
     later = [e for e in events[ended:] if (e["type"], e["station"]) == ("update", "good")]
     assert len(later) >= 3
+
+
+def test_a_reload_with_a_hostile_model_changes_nothing(tmp_path: Path) -> None:
+    folder, config = write_hostile(tmp_path / "m", "constant"), tmp_path / "config.toml"
+    endpoint, log = free_endpoint(), tmp_path / "log"
+
+    def write(*models: str | Path) -> None:
+        stations = (
+            f'[[station]]\nname = "s{number}"\ninput = "demo"\nmodel = "{model}"\n'
+            for number, model in enumerate(models)
+        )
+        head = f'[bus]\npublish = "{endpoint}"\n[history]\nkeep = "none"\n'
+        config.write_text(head + "".join(stations))
+
+    write("lite")
+    with log.open("w") as file:
+        daemon = start("listen", "--config", config, "-q", stderr=file)
+    try:
+        with Subscriber(endpoint, types=["update"]) as subscriber:
+            assert subscriber.receive(60) is not None
+            write("lite", folder)
+            daemon.send_signal(signal.SIGHUP)
+            until(lambda: "more than 256 MB of memory" in log.read_text(), 60)
+            assert "stays as it was" in log.read_text()
+            last = until(lambda: subscriber.receive(0.1), 60)
+            until(lambda: getattr(subscriber.receive(1), "seq", 0) > last.seq + 1, 60)
+        daemon.terminate()
+        assert daemon.wait(60) == 0
+    finally:
+        end(daemon)
 
 
 # --- manifests -----------------------------------------------------------------------------------
