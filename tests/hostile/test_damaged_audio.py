@@ -297,6 +297,17 @@ def test_a_damaged_link_costs_itself_only(tmp_path: Path) -> None:
     assert player.error is not None
 
 
+def test_thousands_of_broken_links_are_given_up(tmp_path: Path) -> None:
+    require_programs("ffmpeg")
+    page = b"OggS\0\2" + bytes(8) + b"abcd" + bytes(8) + b"\1\1x"
+    body = b"OggS\0\0" + bytes(8) + b"abcd\1\0\0\0" + bytes(4) + b"\1\1x"
+    path = tmp_path / "c.ogg"
+    path.write_bytes(piece(tmp_path, "1.ogg", 2, 44_100, 2) + 100_000 * (page + body))
+    heard, _, player, _ = play(path)
+    assert heard == pytest.approx(2, abs=0.1)
+    assert player.error is not None
+
+
 @given(
     pieces=st.lists(st.binary(max_size=40), max_size=5),
     cuts=st.lists(st.integers(1, 12), max_size=80),

@@ -290,6 +290,15 @@ def test_a_named_pipe_plays_what_each_writer_sends(
         end(daemon.process)
 
 
+def test_an_unnamed_pipe_ends_with_its_writer(made: Path, stateful_folder: Path) -> None:
+    """As in ``cat a.mp3 | … --input /dev/stdin`` and ``--input <(command)``."""
+    done = streamgenre(
+        *flags(stateful_folder, "--input", "/dev/stdin"), stdin=(made / "a.mp3").read_bytes()
+    )
+    assert done.returncode == 0, done.stderr
+    assert heard_s(events_of(done.stdout)) == pytest.approx(6, abs=0.5)
+
+
 def _socket(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(str(path))

@@ -35,6 +35,8 @@ _KINDS: Final = (
     (stat.S_ISBLK, "is a disk or another block device"),
 )
 """What is in the file system but is not a file, in words."""
+_MAX_FAILED: Final = 100
+"""Links that cannot be played, after which the rest of a file is given up."""
 
 
 def decode(
@@ -92,6 +94,7 @@ class FilePlayer:
         self._file = file
         self._damage = damage
         self._heard = False
+        self._failed = 0  # links that cannot be played
 
     def items(self) -> Iterator[NDArray[np.float32] | Gap | Title]:
         """Yield blocks, gaps where packets are damaged, and the title of each further link.
@@ -124,7 +127,7 @@ class FilePlayer:
                     continue
                 reader = LinkReader(file.read, splitter)
                 yield from self._next(reader)
-                while reader.next_link():
+                while self._failed < _MAX_FAILED and reader.next_link():
                     yield from self._next(reader)
                 if not reader.complete:
                     self._ending.mark_incomplete()
@@ -143,6 +146,7 @@ class FilePlayer:
         try:
             container = _open(self._file, source)
         except InputError as error:
+            self._failed += 1
             if not self._heard:
                 raise
             self.error = self.error or error
@@ -157,6 +161,7 @@ class FilePlayer:
         try:
             stream, found = audio_stream(container, str(self._file))
         except InputError as error:
+            self._failed += 1
             if not self._heard:
                 raise
             self.error = self.error or error

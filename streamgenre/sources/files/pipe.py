@@ -39,6 +39,8 @@ _RECOGNISE_S: Final = 2.0
 _MAX_HEADER: Final = 1 << 26
 """Bytes that may precede audio: headers, pictures, an index."""
 
+_MAX_FAILED: Final = 100
+"""Links that cannot be played, after which the rest of the data is given up."""
 _TEXT: Final = 512
 """Bytes by which a text is told from samples."""
 _SHORTEST_TEXT: Final = 32
@@ -208,25 +210,33 @@ class PipeSource(PacedSource):
             notice += "; --rate, --channels and --format are ignored"
         _log.info("%s", notice)
         heard = False
-        try:
-            more = True
-            while more and not self._stop.is_set():
+        failed = 0
+        more = True
+        while more and not self._stop.is_set():
+            problem: InputError | None = None
+            try:
                 for item in self._of_link(reader):
                     yield item
                     if not heard and isinstance(item, np.ndarray):
                         heard = True
                         yield Problem(notice)
                     limited.audio_decoded()
-                more = reader.next_link()
-        except (av.FFmpegError, OSError) as error:
-            if self._stop.is_set():
-                return
-            hint = ""
-            if name == "MP4":
-                hint = "; in a pipe, MP4 needs its index in front: `ffmpeg -movflags faststart`"
-            raise InputError(
-                f"{self._shown} is {name} that cannot be decoded ({error_text(error)}){hint}"
-            ) from error
+            except InputError as error:
+                problem = error
+            except (av.FFmpegError, OSError) as error:
+                hint = ""
+                if name == "MP4":
+                    hint = "; in a pipe, MP4 needs its index in front: `ffmpeg -movflags faststart`"
+                words = (
+                    f"{self._shown} is {name} that cannot be decoded ({error_text(error)}){hint}"
+                )
+                problem = InputError(words)
+            if problem is not None and not self._stop.is_set():
+                failed += 1
+                if not heard or splitter is None or failed >= _MAX_FAILED:
+                    raise problem
+                _log.warning("%s", problem)
+            more = reader.next_link()
         if not heard and not self._stop.is_set():
             raise InputError(f"{self._shown}: no audio could be decoded{self._damage}")
 

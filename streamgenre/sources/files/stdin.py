@@ -59,4 +59,6 @@ def open_fifo(path: Path, raw: RawFormat) -> PacedSource:
         raise InputError(
             f"{path}: the named pipe cannot be opened ({error_text(error)})"
         ) from error
-    return PipeSource(path.name, str(path), descriptor, raw, reopens=True)
+    # /dev/stdin and what `<(command)` gives have one writer, and end with it.
+    named = "/pipe:[" not in os.path.realpath(path)
+    return PipeSource(path.name, str(path), descriptor, raw, reopens=named)
