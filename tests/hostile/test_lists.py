@@ -114,7 +114,7 @@ def test_a_huge_list_takes_little_memory(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_folder_is_read_up_to_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamgenre.sources.files.listing.MAX_ENTRIES", 500)
+    monkeypatch.setattr("streamgenre.sources.files.tracks.MAX_ENTRIES", 500)
     for number in range(600):
         (tmp_path / f"{number}.mp3").touch()
     listing = list_files(tmp_path)

@@ -27,15 +27,15 @@ from streamgenre.config import StationSettings
 from streamgenre.errors import InputError
 from streamgenre.sources.base import StateChange
 from streamgenre.sources.factory import open_input
-from streamgenre.sources.files import listing as listing_module
-from streamgenre.sources.files import playlist
-from streamgenre.sources.files.listing import Listing, list_files
+from streamgenre.sources.files import playlist, tracks
+from streamgenre.sources.files.listing import list_files
 from streamgenre.sources.files.playlist import Order, open_playlist
 from streamgenre.sources.playlist_formats import MAX_BYTES, entries
 from streamgenre.sources.stream.radio import RadioSource
 from streamgenre.sources.tags import id3_title
 
 if TYPE_CHECKING:
+    from streamgenre.sources.files.tracks import Listing
     from streamgenre.sources.paced import PacedSource
 
 RATE = 8_000
@@ -331,7 +331,7 @@ def test_a_local_list_of_stations_is_a_radio_input(tmp_path: Path) -> None:
 
 
 def test_huge_lists_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing_module, "MAX_ENTRIES", 1000)
+    monkeypatch.setattr(tracks, "MAX_ENTRIES", 1000)
     began = time.process_time()
     line = tmp_path / "line.m3u"
     with line.open("wb") as file:

@@ -7,21 +7,19 @@ is reported.
 from __future__ import annotations
 
 import os
-import re
 import stat
 import urllib.parse
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import InputError
 from streamgenre.sources.decoding import error_text
+from streamgenre.sources.files.folders import add_folder
+from streamgenre.sources.files.tracks import Listing
 from streamgenre.sources.formats import audio_suffixes
 from streamgenre.sources.playlist_formats import (
     MAX_BYTES,
     SUFFIXES,
-    Entry,
     entries,
     is_hls,
     is_list,
@@ -31,101 +29,16 @@ from streamgenre.urls import is_stream, looks_like_url, redacted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streamgenre.sources.titles import Title
+    from streamgenre.sources.playlist_formats import Entry
 
-MAX_ENTRIES: Final = 100_000
-"""Entries of folders and playlists that are read; further ones are ignored."""
 _MAX_STREAMS: Final = 32
 """URLs of streams that are kept."""
-_MAX_PROBLEMS: Final = 100
-"""Problems that are kept; those beyond are not reported."""
-_EXAMPLES: Final = 3
-"""Names of files that are left out of a folder, and shown."""
-_COMPANIONS: Final = frozenset(
-    {
-        *(".accurip", ".bmp", ".cue", ".db", ".gif", ".htm", ".html", ".ini", ".jpeg", ".jpg"),
-        *(".log", ".lrc", ".md5", ".nfo", ".pdf", ".png", ".sfv", ".txt", ".url", ".webp"),
-        *SUFFIXES,
-    }
-)
-"""Suffixes of what usually lies beside music: covers, lists, notes. Nothing is said of them."""
 _MAX_DEPTH: Final = 8
 """How deep playlists may be nested."""
 _MAX_PATH: Final = 4095
 """Longest path in bytes that Linux accepts."""
 _HEAD: Final = 65_536
 """Bytes of a file by which its kind is recognised."""
-
-
-class Track(NamedTuple):
-    """One file of a folder or playlist."""
-
-    file: Path
-    """The file; it need not exist."""
-    title: Title | None
-    """The title that a playlist states; None if there is none."""
-
-
-class Tracks(Sequence[Track]):
-    """The files in playing order; kept as bytes, since there may be many."""
-
-    def __init__(self) -> None:
-        self._rows: list[bytes] = []  # path, artist and title with zero bytes between them
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, index: int) -> Track:  # type: ignore[override]
-        place, *more = self._rows[index].split(b"\0", 2)
-        texts = (part.decode("utf-8", errors="surrogateescape") for part in more)
-        return Track(Path(os.fsdecode(place)), Entry("", *texts).title())
-
-    def add(self, file: str | Path, entry: Entry | None = None) -> None:
-        """Add a file.
-
-        Parameters
-        ----------
-        file
-            Its path.
-        entry
-            The playlist's entry, which may state a title.
-        """
-        row = os.fsencode(file)
-        if entry is not None and entry.name:
-            text = f"\0{entry.artist.replace(chr(0), ' ')}\0{entry.name}"
-            row += text.encode("utf-8", errors="surrogateescape")
-        self._rows.append(row)
-
-
-@dataclass(slots=True)
-class Listing:
-    """The files of a folder or playlist."""
-
-    tracks: Tracks = field(default_factory=Tracks)
-    """Files in playing order."""
-    streams: list[str] = field(default_factory=list)
-    """URLs of streams, which are not played among files."""
-    problems: list[str] = field(default_factory=list)
-    """Entries that are not playable, and errors, for people."""
-    looked_at: int = 0
-    """Number of entries so far."""
-
-    @property
-    def files(self) -> list[Path]:
-        """The files in playing order."""
-        return [track.file for track in self.tracks]
-
-    def count(self) -> bool:
-        """Count an entry; return False beyond :data:`MAX_ENTRIES`."""
-        self.looked_at += 1
-        if self.looked_at == MAX_ENTRIES + 1:
-            self.problems.insert(0, f"only the first {MAX_ENTRIES} entries are read")
-        return self.looked_at <= MAX_ENTRIES
-
-    def report(self, problem: str) -> None:
-        """Keep a problem, unless there are many already."""
-        if len(self.problems) < _MAX_PROBLEMS:
-            self.problems.append(problem)
 
 
 def is_playlist(path: Path) -> bool:
@@ -176,7 +89,7 @@ def list_files(path: Path) -> Listing:
     """
     listing = Listing()
     if path.is_dir():
-        _add_folder(path, listing)
+        add_folder(path, listing)
     else:
         _add_list(path, listing, ())
     return listing
@@ -200,102 +113,6 @@ def list_stations(path: Path) -> list[str]:
 
 class _FileFoundError(Exception):
     pass
-
-
-# ---- folders ------------------------------------------------------------------------------------
-
-
-def _add_folder(folder: Path, listing: Listing) -> None:
-    """Add the files below a folder: its own first, then those of its subfolders."""
-    left_out = _LeftOut()
-    seen = {_identity(folder)}  # links are followed, and may form a circle
-    waiting = [str(folder)]
-    while waiting:
-        place = waiting.pop()
-        if not listing.count():
-            break
-        folders, files, complete = _scan(place, listing, left_out)
-        for name in sorted(files, key=_natural):
-            listing.tracks.add(os.path.join(place, name))  # noqa: PTH118 - there may be many
-        if not complete:
-            break
-        new = []
-        for name in sorted(folders, key=_natural):
-            inner = os.path.join(place, name)  # noqa: PTH118
-            if (identity := _identity(inner)) not in seen:
-                seen.add(identity)
-                new.append(inner)
-        waiting += reversed(new)
-    if left_out.count:
-        listing.report(f"{folder}: {left_out}")
-
-
-class _LeftOut:
-    """The files of a folder that are left out because of their suffix."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._examples: list[str] = []
-
-    def add(self, name: str) -> None:
-        """Count a file; covers, notes and lists beside the music are not counted."""
-        if _suffix(name) not in _COMPANIONS:
-            self.count += 1
-            if self.count <= _EXAMPLES:
-                self._examples.append(name)
-
-    def __str__(self) -> str:
-        what = "files were" if self.count > 1 else "file was"
-        names = ", ".join(self._examples) + (", …" if self.count > _EXAMPLES else "")
-        return f"{self.count} {what} left out, by the suffix not audio: {names}"
-
-
-def _scan(place: str, listing: Listing, left_out: _LeftOut) -> tuple[list[str], list[str], bool]:
-    """Return a folder's subfolders and audio files, and whether all entries were looked at."""
-    suffixes = audio_suffixes()
-    folders: list[str] = []
-    files: list[str] = []
-    try:
-        with os.scandir(place) as found:
-            for entry in found:
-                if not listing.count():
-                    return folders, files, False
-                if entry.name[0] == ".":
-                    continue
-                try:
-                    is_folder, is_file = entry.is_dir(), entry.is_file()
-                except OSError:  # for example a link to itself
-                    is_folder = is_file = False
-                if is_folder:
-                    folders.append(entry.name)
-                elif _suffix(entry.name) in suffixes:
-                    files.append(entry.name)
-                elif is_file:
-                    left_out.add(entry.name)
-    except OSError as error:
-        listing.report(f"{place}: {error_text(error)}")
-    return folders, files, True
-
-
-def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - there may be many
-
-
-def _identity(folder: str | Path) -> tuple[int, int] | str:
-    """Return the device and inode of a folder, or its path if it cannot be read."""
-    try:
-        found = os.stat(folder)  # noqa: PTH116 - there may be many
-    except OSError:
-        return str(folder)
-    return found.st_dev, found.st_ino
-
-
-def _natural(name: str) -> str:
-    """Return a sort key by which 2 comes before 10, and digits before everything else."""
-    return re.sub(r"\d{1,18}", lambda match: f"\0{int(match[0]):018}", name.casefold())
-
-
-# ---- playlists ----------------------------------------------------------------------------------
 
 
 def _add_list(

@@ -18,7 +18,8 @@ from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.decoding import DamageCounter, split_block
 from streamgenre.sources.faults import as_input_error
 from streamgenre.sources.files.file import FilePlayer, describe
-from streamgenre.sources.files.listing import Listing, list_files, no_files_message
+from streamgenre.sources.files.listing import list_files, no_files_message
+from streamgenre.sources.files.tracks import Listing
 from streamgenre.sources.paced import Pace, PacedSource, Problem, Stall
 from streamgenre.sources.tags import file_title
 from streamgenre.sources.titles import Title, clean
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streamgenre.sources.conversion import Format
-    from streamgenre.sources.files.listing import Track
+    from streamgenre.sources.files.tracks import Track
     from streamgenre.sources.paced import Item
     from streamgenre.sources.stream_info import StreamInfo
 
