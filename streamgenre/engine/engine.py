@@ -11,7 +11,7 @@ take time, happens in other threads.
 
 from __future__ import annotations
 
-import time
+import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
@@ -80,6 +80,7 @@ class Engine:
         self._on_turn = on_turn
         self._on_removed = on_removed
         self._calls: deque[Callable[[], None]] = deque()
+        self._called = threading.Event()  # ends a pause
         self._settings = settings
         self._runners: list[StationRunner] = []
         self._lock = Participant(urgent=True)
@@ -218,7 +219,8 @@ class Engine:
                     self._finish_if_closed(runner)
                 self._status.send_if_due(self._open())
                 if not progressed:
-                    time.sleep(self._scheduler.pause_s())
+                    self._called.wait(self._scheduler.pause_s())
+                    self._called.clear()
         finally:
             self._running = False
             self._end_all()
@@ -259,6 +261,7 @@ class Engine:
     def call(self, function: Callable[[], None]) -> None:
         """Have a function called in the engine's thread between two rounds; return at once."""
         self._calls.append(function)
+        self._called.set()
 
     def describe(self) -> dict[str, Any]:
         """Return the state of engine and stations as a JSON object; in the engine's thread."""

@@ -79,6 +79,7 @@ class HistoryWriter:
         self._backup: str | None = None
         self._inode = 0
         self._busy = False
+        self._pause = threading.Event()  # never set
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
 
     def start(self) -> None:
@@ -126,7 +127,7 @@ class HistoryWriter:
         deadline = time.monotonic() + _LAST_FLUSH_S
         self._refused_until = 0.0
         while not self._flush(last=True) and self._busy and time.monotonic() < deadline:
-            time.sleep(0.2)
+            self._pause.wait(0.2)
         self._finish()
 
     def _take(self, event: AnyEvent) -> None:
