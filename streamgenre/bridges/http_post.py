@@ -6,7 +6,6 @@ request for ever. Of an answer only the head matters; its size is bounded.
 
 from __future__ import annotations
 
-import base64
 import email.utils
 import math
 import queue
@@ -14,13 +13,17 @@ import re
 import socket
 import threading
 import time
-import urllib.parse
-import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre.bridges.http_target import (
+    Target,
+    proxy_login,
+    proxy_of,
+    redirection,
+    same_host,
+)
 from streamgenre.bridges.tls import failure
-from streamgenre.errors import SettingsError
 
 if TYPE_CHECKING:
     import ssl
@@ -33,7 +36,6 @@ MAX_BODY: Final = 1 << 16
 BODY_S: Final = 1.0
 """Most seconds in which the body is read: the head has said everything."""
 MAX_REDIRECTS: Final = 5
-_PORTS: Final = {"http": 80, "https": 443}
 _LEAST_S: Final = 0.5
 """Least seconds for an attempt at one of several addresses."""
 
@@ -52,75 +54,6 @@ class Answer:
     """Seconds after which the server wants to be asked again; None if it does not say."""
     leads_to: str = ""
     """Scheme and host of a redirection that was not followed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a request goes."""
-
-    scheme: str
-    host: str
-    """Name as the user wrote it, in ASCII."""
-    port: int
-    path: str
-    """Path and query, in ASCII."""
-
-    @property
-    def origin(self) -> str:
-        """Scheme and host, with the port if it is not the usual one: the part that may be shown."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return (
-            f"{self.scheme}://{host}{'' if self.port == _PORTS[self.scheme] else f':{self.port}'}"
-        )
-
-    @property
-    def authority(self) -> str:
-        """Value of the ``Host`` header."""
-        return self.origin.partition("://")[2]
-
-
-def parse_url(url: str) -> Target:
-    """Return the parts of a URL.
-
-    Parameters
-    ----------
-    url
-        ``http://`` or ``https://``; may contain secrets, which no message shows.
-
-    Returns
-    -------
-    Target
-        The parts.
-
-    Raises
-    ------
-    SettingsError
-        If nothing can be posted to the URL.
-    """
-    wrong = SettingsError("the webhook's URL is malformed: expected https://HOST/…")
-    try:
-        parts = urllib.parse.urlsplit(url)
-        port = parts.port
-        host = parts.hostname or ""
-        name = host if host.isascii() else host.encode("idna").decode("ascii")
-    except ValueError as error:
-        raise wrong from error
-    if (
-        parts.scheme not in _PORTS
-        or not re.fullmatch(r"[A-Za-z0-9._~:%-]{1,255}", name)
-        or not url.isprintable()
-        or port == 0
-    ):
-        raise wrong
-    if parts.username is not None:
-        raise SettingsError(
-            "the webhook's URL has a user name: give it as --user NAME, and its password with "
-            "--password-file or in $STREAMGENRE_WEBHOOK_PASSWORD"
-        )
-    safe = "%/:=&?~+!$,;'@()*[]"
-    path = urllib.parse.quote(parts.path or "/", safe=safe)
-    query = f"?{urllib.parse.quote(parts.query, safe=safe)}" if parts.query else ""
-    return Target(parts.scheme, name, port or _PORTS[parts.scheme], path + query)
 
 
 def post(
@@ -165,7 +98,7 @@ def post(
     ends = time.monotonic() + timeout_s
     here = target
     for _ in range(MAX_REDIRECTS + 1):
-        own = dict(secret_headers) if _same_host(target, here) else {}
+        own = dict(secret_headers) if same_host(target, here) else {}
         exchange = _Exchange(here, ends, context)
         try:
             status, fields = exchange.run(body, {**headers, **own})
@@ -173,11 +106,13 @@ def post(
             raise PostError(f"no complete answer within {timeout_s:g} s") from error
         except _NotHttpError as error:
             raise PostError(str(error)) from error
-        except (OSError, ValueError) as error:
+        except (OSError, UnicodeError) as error:
             raise PostError(failure(error)) from error
+        except ValueError as error:
+            raise PostError(str(error)) from error
         finally:
             exchange.close()
-        place = _location(here, fields.get("location", "")) if 300 <= status < 400 else None
+        place = redirection(here, fields.get("location", "")) if 300 <= status < 400 else None
         if status not in (307, 308) or place is None:
             leads_to = place.origin if place else ""
             return Answer(status, retry_after(fields.get("retry-after")), leads_to)
@@ -204,22 +139,6 @@ def retry_after(value: str | None) -> float | None:
         return None
 
 
-def _same_host(target: Target, here: Target) -> bool:
-    if here == target or (here.scheme, here.host, here.port) == (
-        *(target.scheme, target.host, target.port),
-    ):
-        return True
-    upgrade = (target.scheme, target.port, here.scheme, here.port) == ("http", 80, "https", 443)
-    return upgrade and here.host == target.host
-
-
-def _location(here: Target, location: str) -> Target | None:
-    try:
-        return parse_url(urllib.parse.urljoin(f"{here.origin}{here.path}", location.strip()))
-    except (SettingsError, ValueError):
-        return None
-
-
 class _NotHttpError(Exception):
     """The answer is not HTTP, or too long."""
 
@@ -236,7 +155,7 @@ class _Exchange:
 
     def run(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, dict[str, str]]:
         """Send a request; return status and header fields of the answer."""
-        proxy = _proxy(self._target)
+        proxy = proxy_of(self._target)
         where = proxy or self._target
         self._socket = self._connect(where.host, where.port)
         path = self._target.path
@@ -245,7 +164,7 @@ class _Exchange:
                 self._tunnel(proxy)
             else:
                 path = f"{self._target.origin}{path}"
-                headers = {**headers, **_proxy_login(proxy)}
+                headers = {**headers, **proxy_login(proxy)}
         if self._target.scheme == "https":
             self._socket.settimeout(self._left())
             self._socket = self._context.wrap_socket(
@@ -299,7 +218,7 @@ class _Exchange:
     def _tunnel(self, proxy: Target) -> None:
         host = f"[{self._target.host}]" if ":" in self._target.host else self._target.host
         place = f"{host}:{self._target.port}"
-        fields = {"Host": place, **_proxy_login(proxy)}
+        fields = {"Host": place, **proxy_login(proxy)}
         lines = [f"CONNECT {place} HTTP/1.1", *(f"{name}: {v}" for name, v in fields.items())]
         self._send("\r\n".join([*lines, "", ""]).encode("latin-1"))
         status, _ = self._head()
@@ -381,24 +300,3 @@ def _resolve(host: str, port: int, seconds: float) -> list[Any]:
     if isinstance(found, Exception):
         raise found
     return list(found)
-
-
-def _proxy(target: Target) -> Target | None:
-    """Return the proxy that the environment names for a target, None for none."""
-    url = urllib.request.getproxies().get(target.scheme)
-    if not url or urllib.request.proxy_bypass(target.host):
-        return None
-    url = url if "://" in url else f"http://{url}"
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
-        raise _NotHttpError("the proxy of the environment is not http://HOST:PORT")
-    login = parts.netloc.rpartition("@")[0]
-    return Target("http", parts.hostname, parts.port or 80, login)
-
-
-def _proxy_login(proxy: Target) -> dict[str, str]:
-    """Return the header for a proxy that wants a password; its path holds ``USER:PASSWORD``."""
-    if not proxy.path:
-        return {}
-    text = base64.b64encode(urllib.parse.unquote(proxy.path).encode()).decode()
-    return {"Proxy-Authorization": f"Basic {text}"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.bridges.broker import Broker, BrokerConnection, parse_broker
+from streamgenre.bridges.broker import Broker, parse_broker
+from streamgenre.bridges.connection import BrokerConnection
 from streamgenre.bridges.homeassistant import discovery, discovery_topics
 from streamgenre.bridges.presence import Presence
 from streamgenre.bridges.retained import (

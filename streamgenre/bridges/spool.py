@@ -7,59 +7,34 @@ last half minute. That spares an SD card. What cannot be written waits in memory
 
 from __future__ import annotations
 
-import hashlib
-import os
 import sqlite3
-import stat
 import threading
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from streamgenre.bridges.spool_file import (
+    OVERHEAD,
+    Post,
+    boot_id,
+    connect,
+    load,
+    prepare,
+    uptime,
+)
 from streamgenre.errors import SettingsError
-from streamgenre.history.database import COMPANIONS, companion, is_corruption, set_aside
+from streamgenre.history.database import is_corruption, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-APPLICATION_ID: Final = 0x73675350
-"""Marks the file as a spool."""
 MAX_POSTS: Final = 100_000
 MAX_BYTES: Final = 10_000_000
 """Bytes of waiting posts; beyond it the oldest are dropped."""
 MAX_AGE_S: Final = 24 * 3600.0
 """Age at which an undelivered post is dropped."""
-_OVERHEAD: Final = 200
-"""Bytes that a post takes besides its text."""
-_TABLE: Final = """
-CREATE TABLE IF NOT EXISTS posts (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL,
-    body BLOB NOT NULL,
-    made REAL NOT NULL,   -- UNIX seconds
-    boot TEXT NOT NULL,   -- identifier of the run of the system
-    up REAL NOT NULL      -- seconds since the system started
-)
-"""
-
-
-@dataclass(eq=False, slots=True)
-class Post:
-    """A post that waits."""
-
-    id: str
-    """The same in every attempt, so that the receiver can drop repetitions."""
-    size: int
-    """Bytes that it counts for."""
-    made: float
-    """Monotonic seconds."""
-    number: int | None
-    """Its row in the file; None if it is in memory only."""
-    body: bytes | None = None
-    """None if it is in the file."""
 
 
 class Spool:
@@ -126,7 +101,7 @@ class Spool:
         identifier
             The same in every attempt.
         """
-        size = len(body) + len(identifier) + _OVERHEAD
+        size = len(body) + len(identifier) + OVERHEAD
         with self._lock:
             if identifier in self._waiting:
                 return  # repeated by the bus after a restart of the bridge
@@ -209,8 +184,14 @@ class Spool:
 
     def _open(self, path: Path) -> None:
         try:
-            self._prepare(path)
-            self._disk = self._connect(path)
+            prepare(path)
+            disk = connect(path, self._max_bytes)
+            try:
+                self._keep(load(disk))
+            except sqlite3.Error:
+                disk.close()
+                raise
+            self._disk = disk
         except (OSError, ValueError, sqlite3.Error) as error:
             if isinstance(error, sqlite3.Error) and is_corruption(error):
                 self._set_aside(path)
@@ -220,67 +201,6 @@ class Spool:
                     f"{path}: another bridge uses this spool; give each its own with --spool FILE"
                 ) from error
             self._memory_only(error)
-
-    @staticmethod
-    def _prepare(path: Path) -> None:
-        """Create the file for its owner alone; SQLite gives its companions the same mode."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        except FileExistsError:
-            mode = path.stat().st_mode
-            if not stat.S_ISREG(mode):
-                raise SettingsError(f"{path}: not a regular file; expected a spool") from None
-            if mode & 0o077:
-                path.chmod(0o600)
-
-    def _connect(self, path: Path) -> sqlite3.Connection:
-        disk = sqlite3.connect(path, timeout=0.5, isolation_level=None, check_same_thread=False)
-        try:
-            # One bridge alone uses the file.
-            disk.execute("PRAGMA locking_mode = EXCLUSIVE")
-            owner = disk.execute("PRAGMA application_id").fetchone()[0]
-            tables = disk.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if owner != APPLICATION_ID and (owner or tables):
-                raise SettingsError(f"{path}: a database of another program; expected a spool")
-            disk.execute("PRAGMA journal_mode = WAL")
-            disk.execute("PRAGMA synchronous = NORMAL")
-            disk.execute("PRAGMA journal_size_limit = 1000000")
-            disk.execute(f"PRAGMA max_page_count = {(2 * self._max_bytes >> 12) + 100}")
-            disk.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            disk.execute("BEGIN IMMEDIATE")
-            disk.execute(_TABLE)
-            disk.execute("COMMIT")
-            if (found := disk.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                damaged = sqlite3.DatabaseError(f"malformed: {found}")
-                damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-                raise damaged
-            self._load(disk)
-        except BaseException:
-            disk.close()
-            raise
-        return disk
-
-    def _load(self, disk: sqlite3.Connection) -> None:
-        boot, up, now, wall = _boot(), _up(), time.monotonic(), time.time()
-        rows = disk.execute(
-            "SELECT number, id, length(body), made, boot, up FROM posts ORDER BY number"
-        )
-        loaded: deque[Post] = deque()
-        for number, identifier, size, made, row_boot, row_up in rows:
-            # The clock may have been set since, but not within one run of the system.
-            try:
-                age = up - float(row_up) if row_boot == boot else wall - float(made)
-                post = Post(
-                    str(identifier),
-                    int(size) + len(str(identifier)) + _OVERHEAD,
-                    now - max(0.0, age),
-                    int(number),
-                )
-            except (TypeError, ValueError):
-                continue  # somebody changed the row
-            loaded.append(post)
-        self._keep(loaded)
 
     def _keep(self, posts: deque[Post]) -> None:
         """Make these the waiting posts."""
@@ -293,7 +213,7 @@ class Spool:
         if self._disk is None:
             return None
         try:
-            values = (identifier, body, time.time(), _boot(), _up())
+            values = (identifier, body, time.time(), boot_id(), uptime())
             done = self._disk.execute(
                 "INSERT INTO posts (id, body, made, boot, up) VALUES (?, ?, ?, ?, ?)", values
             )
@@ -325,16 +245,10 @@ class Spool:
                 f"the spool {path} is damaged: kept as {backup}, and a new one begun; events that "
                 f"waited in it are not delivered"
             )
-            self._prepare(path)
-            self._disk = self._connect_new(path)
+            prepare(path)
+            self._disk = connect(path, self._max_bytes)
         except (OSError, sqlite3.Error) as error:
             self._memory_only(error)
-
-    def _connect_new(self, path: Path) -> sqlite3.Connection:
-        waiting = self._posts
-        disk = self._connect(path)
-        self._keep(waiting)
-        return disk
 
     def _memory_only(self, error: Exception) -> None:
         why = getattr(error, "strerror", None) or error
@@ -348,64 +262,3 @@ class Spool:
 def worth_a_line(count: int) -> bool:
     """Whether the ``count``-th loss of its kind is reported: the first ones, then every 100th."""
     return count <= 3 or count % 100 == 0
-
-
-def default_spool(folder: Path, url: str) -> Path:
-    """Return a spool that no other bridge uses, and remove old ones of receivers that are gone.
-
-    Parameters
-    ----------
-    folder
-        Folder of the spools.
-    url
-        URL of the receiver. A new one gets a new spool: what waits for the old one is not sent to
-        it.
-
-    Returns
-    -------
-    Path
-        ``FOLDER/webhook-DIGEST.sqlite3``, with a number if another bridge has the same receiver.
-    """
-    _remove_old(folder)
-    name = hashlib.sha256(url.encode("utf-8", "replace")).hexdigest()[:12]
-    for number in range(1, 9):
-        path = folder / f"webhook-{name}{'' if number == 1 else f'-{number}'}.sqlite3"
-        if not _is_used(path):
-            return path
-    return path
-
-
-def _is_used(path: Path) -> bool:
-    if not path.exists():
-        return False
-    try:
-        disk = sqlite3.connect(path, timeout=0, isolation_level=None)
-        try:
-            disk.execute("SELECT count(*) FROM sqlite_master")
-        finally:
-            disk.close()
-    except sqlite3.Error as error:
-        return "locked" in str(error)
-    return False
-
-
-def _remove_old(folder: Path) -> None:
-    """Remove spools that were not used for long: all that waits in them is too old."""
-    with suppress(OSError):
-        for path in folder.glob("webhook-*.sqlite3"):
-            files = [path, *(companion(path, suffix) for suffix in COMPANIONS)]
-            newest = max(file.stat().st_mtime for file in files if file.exists())
-            if time.time() - newest > 30 * MAX_AGE_S and not _is_used(path):
-                for file in files:
-                    file.unlink(missing_ok=True)
-
-
-def _boot() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
-def _up() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)

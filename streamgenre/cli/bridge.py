@@ -120,7 +120,8 @@ def _forward(events: Subscriber, selector: PostSelector, poster: Webhook, *, one
 
 
 def _spool(webhook: WebhookSettings, url: str) -> Spool:
-    from streamgenre.bridges.spool import Spool, default_spool
+    from streamgenre.bridges.spool import Spool
+    from streamgenre.bridges.spool_place import default_spool
 
     spool = Spool(
         webhook.spool or default_spool(state_dir(), url),

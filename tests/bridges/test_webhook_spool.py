@@ -19,8 +19,9 @@ from support.live import bus, end, until
 from support.receiver import OK, Receiver
 from support.small_disk import small_disk
 
-from streamgenre.bridges import spool as module
-from streamgenre.bridges.spool import Spool, default_spool
+from streamgenre.bridges import spool_file as module
+from streamgenre.bridges.spool import Spool
+from streamgenre.bridges.spool_place import default_spool
 from streamgenre.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def test_what_is_too_old_is_dropped_whatever_the_clock_does(
         again.close()
     with monkeypatch.context() as patched:
         # After a restart of the system only the clock tells.
-        patched.setattr(module, "_boot", lambda: "another")
+        patched.setattr(module, "boot_id", lambda: "another")
         patched.setattr(time, "time", lambda: wall - 1e8)
         again = Spool(path, warned.append, max_age_s=3600)
         assert again.first() is not None
@@ -237,7 +238,7 @@ def test_each_receiver_has_its_own_spool_and_old_ones_go(tmp_path: Path) -> None
     assert second not in (one, other)
     spool.close()
     assert default_spool(tmp_path, "https://h/a") == one
-    old = time.time() - 100 * 86400
+    old = time.time() - 500 * 86400
     for file in tmp_path.iterdir():
         os.utime(file, (old, old))
     default_spool(tmp_path, "https://h/b")

@@ -13,8 +13,9 @@ import pytest
 from support.live import until
 from support.mosquitto import PASSWORD, USER, Listener, Mosquitto, make_certificate, running_broker
 
-from streamgenre.bridges import broker as module
-from streamgenre.bridges.broker import BrokerConnection, parse_broker
+from streamgenre.bridges import connection as module
+from streamgenre.bridges.broker import parse_broker
+from streamgenre.bridges.connection import BrokerConnection
 from streamgenre.errors import SettingsError
 
 if TYPE_CHECKING:

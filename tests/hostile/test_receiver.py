@@ -21,7 +21,8 @@ from support.requirements import require_programs
 
 from streamgenre.bridges import webhook as module
 from streamgenre.bridges.bodies import body_format
-from streamgenre.bridges.http_post import Answer, PostError, parse_url, post, retry_after
+from streamgenre.bridges.http_post import Answer, PostError, post, retry_after
+from streamgenre.bridges.http_target import parse_url
 from streamgenre.bridges.tls import tls_context
 from streamgenre.bridges.webhook import Receiver as Settings
 from streamgenre.bridges.webhook import Webhook, basic, bearer
