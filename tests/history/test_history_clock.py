@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from support.fuzzing import examples
 from support.histories import HistoryWriter, check_whole, record, rows
 from support.history_programme import T0, Programme
 
+from streamgenre.events import Title
 from streamgenre.history import clock_trust
 from streamgenre.history.clock_trust import belief, synchronised, unconfirmed_s
 from streamgenre.history.retention import Retention
@@ -148,3 +150,28 @@ def test_what_is_not_confirmed_is_never_more_than_what_is_missing(
 
 def test_an_empty_history_raises_no_doubt(writer: HistoryWriter) -> None:
     assert belief(writer.store.connection, T0).doubts == ()
+
+
+def test_titles_and_dead_air_are_divided_where_the_clock_was_set(writer: HistoryWriter) -> None:
+    """Ends by the old clock, a status, then what goes on by the new one, as the engine sends it."""
+    old, shift = Programme("kitchen", "s1", T0), 272 * DAY
+    new = Programme("kitchen", "s1", T0 + shift, sequence=old.sequence)
+
+    def title(programme: Programme) -> Title:
+        return Title(**programme.head("title"), artist="A", title="B", raw="A - B")
+
+    writer.take([title(old), old.status()])
+    writer.take(old.stretch("music", "jazz", 20))
+    new.stream = old.stream
+    writer.take([replace(new.status(), clock_steps=1), title(new)])
+    writer.take(new.stretch("music", "jazz", 20))
+    writer.recorder.end()
+    writer.flush()
+    lengths = "SELECT start_time, end_time FROM titles ORDER BY id"
+    (first, second) = rows(writer.path, lengths)
+    assert first == pytest.approx((T0, T0 + 20), abs=1)
+    assert second == pytest.approx((T0 + shift + 20, T0 + shift + 40), abs=1)
+    sessions = rows(writer.path, "SELECT uid, end_time - start_time FROM sessions ORDER BY id")
+    assert [uid for uid, _ in sessions] == ["s1", "s1-1"]
+    assert all(0 <= length < 60 for _, length in sessions)
+    check_whole(writer.path)
