@@ -40,7 +40,7 @@ def endpoint_problem(endpoint: str) -> str:
     if endpoint.startswith("ipc://"):
         return _ipc_problem(endpoint.removeprefix("ipc://"))
     if problem := port_problem(endpoint):
-        return problem
+        return f"{problem} (expected tcp://127.0.0.1:PORT or ipc://PATH)"
     if not re.fullmatch(r"tcp://(\[[^\]]+\]|[^:\[\]]+):(\*|[0-9]{1,5})", endpoint):
         return "expected tcp://127.0.0.1:PORT or ipc://PATH, or with keys tcp://0.0.0.0:PORT"
     return ""

@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from streamgenre.bus.descriptors import cookie, end_connection, is_local, received, waiting
+from streamgenre.bus.descriptors import end_connection, is_local, received, waiting
 from streamgenre.bus.token_bucket import TokenBucket
 
 MAX_PENDING: Final = 128 * 1024
@@ -49,6 +49,9 @@ _TRICKLE: Final = 8 * 1024
 """Bytes that it counts for while the peer keeps sending slowly."""
 _PULSE: Final = 32
 """Bytes that it counts for when a single short frame has come, such as a heartbeat."""
+_PULSES: Final = 16
+_PULSES_PER_S: Final = 4
+"""Single short frames that are taken for heartbeats; further ones count as continuous sending."""
 _SHORT: Final = 256
 _MAX_TICKS: Final = 3.0
 """Most that a late measurement counts for, in usual ones."""
@@ -65,6 +68,8 @@ class _Flow:
     """Identifies the connection."""
     measured: float
     """Monotonic seconds of the last measurement."""
+    pulses: TokenBucket
+    """Single short frames that may still be heartbeats."""
     read: int = 0
     """Bytes that libzmq has read by then."""
     ever: int = 0
@@ -95,35 +100,40 @@ class Inflow:
         self._thread = threading.Thread(target=self._run, name="bus inflow", daemon=True)
         self._thread.start()
 
-    def add(self, handle: int) -> None:
+    def add(self, handle: int, identity: int) -> None:
         """Watch a new connection.
 
         Parameters
         ----------
         handle
             Its file descriptor.
+        identity
+            Its cookie.
         """
-        self.remove(handle)
-        identity = cookie(handle)
-        if identity is None:
-            return  # closed meanwhile
-        flow = _Flow(is_local(handle), identity, time.monotonic())
-        with self._lock, suppress(OSError):
+        now = time.monotonic()
+        pulses = TokenBucket(_PULSES, _PULSES_PER_S, now)
+        with self._lock, suppress(OSError):  # closed meanwhile
+            if self._flows.pop(handle, None) is not None:
+                with suppress(OSError):  # a closed descriptor has removed itself
+                    self._epoll.unregister(handle)
             self._epoll.register(handle, _WATCHED)
-            self._flows[handle] = flow
+            self._flows[handle] = _Flow(is_local(handle), identity, now, pulses)
 
-    def remove(self, handle: int) -> None:
+    def remove(self, handle: int, identity: int) -> None:
         """Stop watching a connection; without effect on one that is not watched.
 
         Parameters
         ----------
         handle
-            Its file descriptor.
+            Its file descriptor, which may be another connection's by now.
+        identity
+            Its cookie.
         """
         with self._lock:
-            flow = self._flows.pop(handle, None)
-            if flow is not None:
-                with suppress(OSError):  # a closed descriptor has removed itself
+            flow = self._flows.get(handle)
+            if flow is not None and flow.cookie == identity:
+                del self._flows[handle]
+                with suppress(OSError):
                     self._epoll.unregister(handle)
 
     def note_message(self, handle: int, size: int) -> None:
@@ -176,7 +186,7 @@ class Inflow:
         if flow is None:
             return
         waits = waiting(handle)
-        added = _added(handle, flow, now - flow.measured, waits, handle in self._continuous)
+        added = _added(handle, flow, now, waits, handle in self._continuous)
         flow.ever += added
         flow.pending += added
         self._all += added
@@ -231,13 +241,13 @@ class Inflow:
         end_connection(handle, flow.cookie)
 
 
-def _added(handle: int, flow: _Flow, elapsed: float, waits: int, continuous: bool) -> int:
+def _added(handle: int, flow: _Flow, now: float, waits: int, continuous: bool) -> int:
     """Return the bytes that libzmq has read since the last measurement."""
     count = None if flow.local else received(handle)
     if count is not None:
         before, flow.read = flow.read, max(flow.read, count - waits)
         return flow.read - before
-    if not continuous and waits <= _SHORT:
+    if not continuous and waits <= _SHORT and flow.pulses.take(1, now):
         return _PULSE
-    ticks = min(max(1.0, elapsed / _TICK_S), _MAX_TICKS) if continuous else 1.0
+    ticks = min(max(1.0, (now - flow.measured) / _TICK_S), _MAX_TICKS) if continuous else 1.0
     return round(ticks * (_BURST if waits > _SHORT else _TRICKLE))

@@ -98,12 +98,13 @@ class Peers:
     def _accept(self, handle: int) -> None:
         self._open[handle] = None
         identity = cookie(handle)
-        if identity is not None:  # else it has closed meanwhile
-            self._cookies[handle] = identity
+        if identity is None:
+            return  # closed meanwhile
+        self._cookies[handle] = identity
         if len(self._open) > self._limit:
             self.drop(handle)
         elif self._inflow is not None:
-            self._inflow.add(handle)
+            self._inflow.add(handle, identity)
 
     def sender(self, frame: zmq.Frame) -> _Peer | None:
         """Return the sender of a complete message; None if its connection is closed or closing.
@@ -175,9 +176,10 @@ class Peers:
         self.monitor.close(linger=0)
 
     def _forget(self, handle: int) -> None:
-        if self._inflow is not None:
-            self._inflow.remove(handle)
-        self._cookies.pop(handle, None)
+        identity = self._cookies.pop(handle, None)
+        # The descriptor may be a connection of another socket by now.
+        if self._inflow is not None and identity is not None:
+            self._inflow.remove(handle, identity)
         peer = self._open.pop(handle, None)
         if peer is not None:
             self._release(peer)
