@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _RECEIVE_QUEUE: Final = 10_000
 _MAX_MESSAGE: Final = 4 << 20
 _MAX_HOLES: Final = 1000
+_ROUND: Final = 1000
+"""Most messages that are skipped before the time is looked at."""
 _MAX_KINDS: Final = 20
 """Most kinds of malformed messages that are reported."""
 _ROUND_S: Final = 0.5
@@ -110,6 +112,7 @@ class Subscriber:
         self._on_malformed = on_malformed
         self.holes: deque[Hole] = deque(maxlen=_MAX_HOLES)
         """The newest holes, up to 1000."""
+        self._drained = True
         self._on_hole = on_hole
         self._sequence = SequenceTracker()
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
@@ -190,6 +193,9 @@ class Subscriber:
 
     async def _pause(self, seconds: float) -> None:
         """Wait until a message may have arrived."""
+        if not self._drained:
+            await asyncio.sleep(0)
+            return
         # ZeroMQ's descriptors signal changes only; all pending messages have been read before.
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
         handles = [int(s.get(zmq.FD)) for s in (self._socket, self._links.monitor)]
@@ -205,12 +211,17 @@ class Subscriber:
                 loop.remove_reader(handle)
 
     def _take(self) -> tuple[bytes, AnyEvent] | None:
-        """Return the next new event of the chosen types and stations; None if there is none now."""
-        while True:
+        """Return the next new event of the chosen types and stations; None if there is none now.
+
+        After many messages of another kind it returns None too: the caller has a time limit.
+        """
+        self._drained = False
+        for _ in range(_ROUND):
             self._links.read_monitor(time.monotonic())
             try:
                 parts = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
+                self._drained = True
                 return None
             now = time.monotonic()
             self._links.note_event(now)
@@ -232,6 +243,7 @@ class Subscriber:
                     self._on_hole(hole)
             if new:
                 return parts[1], event
+        return None
 
     def _skip(self, error: BusError) -> None:
         """Count a malformed message, and report the first one of its kind.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import queue
 import threading
@@ -84,7 +85,7 @@ class Feed:
     def __init__(self) -> None:
         self.socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.XPUB)
         self.socket.set(zmq.LINGER, 0)
-        self.socket.set(zmq.SNDHWM, 0)
+        self.socket.set(zmq.SNDHWM, 10_000)
         port: int = self.socket.bind_to_random_port("tcp://127.0.0.1")
         self.endpoint = f"tcp://127.0.0.1:{port}"
 
@@ -207,6 +208,27 @@ def test_without_a_callback_a_malformed_event_is_an_error_and_the_next_one_is_re
             subscriber.receive(60)
         assert subscriber.receive(60) is not None
         assert subscriber.malformed == 1
+
+
+def test_a_flood_of_malformed_messages_does_not_outlast_the_time_limit() -> None:
+    feed, stop = Feed(), threading.Event()
+
+    def send() -> None:
+        while not stop.is_set():
+            feed.socket.send_multipart([b"gap/kitchen", b"{"])
+
+    with feed.socket, Subscriber(feed.endpoint, on_malformed=lambda text: None) as subscriber:
+        feed.wait_for_reader()
+        thread = threading.Thread(target=send)
+        thread.start()
+        try:
+            for _ in range(3):
+                assert subscriber.receive(0.1) is None
+                assert asyncio.run(subscriber.receive_async(0.1)) is None
+        finally:
+            stop.set()
+            thread.join()
+        assert subscriber.malformed > 0
 
 
 def test_the_bridge_goes_on_after_a_malformed_event(tmp_path: Path) -> None:
