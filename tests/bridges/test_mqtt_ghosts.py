@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ANY = "tcp://127.0.0.1:*"
 LONG_S = 60
-AFTER_S = 2.0
+AFTER_S = 1.0
 
 
 @pytest.fixture
@@ -40,13 +40,19 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
 
 @contextmanager
 def bridging(
-    broker: Mosquitto, endpoint: str, prefix: str, *, instance: str = "", discovery: str = "ha"
+    broker: Mosquitto,
+    endpoint: str,
+    prefix: str,
+    *,
+    instance: str = "",
+    discovery: str = "ha",
+    after: float = AFTER_S,
 ) -> Iterator[MqttBridge]:
     """Run a bridge as the command does, with less patience, and end it as SIGKILL would."""
     parsed = parse_broker(f"mqtt://{USER}@127.0.0.1:{broker.port}", password=PASSWORD)
     lines: list[str] = []
     bridge = MqttBridge(
-        parsed, prefix, discovery, lines.append, instance=(instance,), presence=Presence(AFTER_S)
+        parsed, prefix, discovery, lines.append, instance=(instance,), presence=Presence(after)
     )
     stop = threading.Event()
 
@@ -253,24 +259,22 @@ def test_a_bridge_takes_over_from_one_of_this_machine_that_has_ended(broker: Mos
     listener = Listener(broker.port)
     url = f"mqtt://{USER}@127.0.0.1:{broker.port}"
 
-    def command(endpoint: str) -> subprocess.Popen[str]:
-        return start(
-            *("bridge", "mqtt", "--connect", endpoint, "--broker", url, "--prefix", "six"),
-            env={"STREAMGENRE_MQTT_PASSWORD": PASSWORD},
-        )
-
     try:
         with bus(ANY, "--stations", "stays,goes") as endpoint:
-            first = command(endpoint)
+            first = start(
+                *("bridge", "mqtt", "--connect", endpoint, "--broker", url, "--prefix", "six"),
+                env={"STREAMGENRE_MQTT_PASSWORD": PASSWORD},
+            )
             until(lambda: len(listener.there("goes")) == len(SENSORS) + 6, LONG_S)
             first.kill()
             end(first)
-        with bus(ANY, "--stations", "stays") as endpoint:
-            second = command(endpoint)
+        with (
+            bus(ANY, "--stations", "stays") as endpoint,
+            bridging(broker, endpoint, "six", instance="second", discovery="homeassistant"),
+        ):
             until(lambda: not listener.there("goes"), LONG_S)
             until(lambda: len(listener.there("stays")) == len(SENSORS) + 6, LONG_S)
             until(lambda: len(listener.there("/stations")) == 1, LONG_S)
-            end(second)
     finally:
         listener.close()
 
@@ -301,12 +305,12 @@ def test_two_bridges_with_one_prefix_leave_each_other_alone(broker: Mosquitto) -
             listener.put("seven/bridge/third/stations", left)
             event = SampleStation("theirs").update().to_json()
             listener.put("seven/theirs/update", event)
-            with bridging(broker, own, "seven", instance="own") as bridge:
+            with bridging(broker, own, "seven", instance="own", after=LONG_S) as bridge:
                 until(lambda: "theirs" in bridge._left, LONG_S)
                 again = json.dumps({"v": 1, "stations": ["theirs"], "process": own_process()})
                 listener.put("seven/bridge/third/stations", again)
                 until(lambda: "theirs" not in bridge._left, LONG_S)
-                time.sleep(2 * AFTER_S)
+                assert bridge.presence.gone(time.monotonic() + 10 * LONG_S) == []
                 assert listener.last["seven/theirs/update"] == event
     finally:
         listener.close()
