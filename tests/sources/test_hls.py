@@ -290,6 +290,7 @@ def test_what_cannot_be_played_is_said(
     source = RadioSource(f"{server.url}/live")
     seconds, _, _ = heard(source)
     assert words in reason(source)
+    assert reason(source).count(source.name) == 1
     assert seconds == 0
 
 

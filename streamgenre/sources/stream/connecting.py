@@ -33,6 +33,7 @@ MAX_LISTS: Final = 4
 """How deep station lists may be nested."""
 MAX_TRIED: Final = 8
 """Addresses that are tried in one attempt."""
+_PAGES: Final = ("application/xhtml+xml", "application/json")
 _SHORT: Final = 64
 """Bytes that are enough to recognise audio; a text needs more."""
 
@@ -185,13 +186,16 @@ def _require_audio(response: Response, head: bytes) -> None:
     """Raise :class:`InputError` if a response is certainly not audio."""
     kind = response.headers.get("content-type", "").split(";")[0].strip().lower()[:80]
     words = not_audio(head)
-    unknown = not words and is_text(head) and not kind.startswith(("audio/", "video/"))
-    if unknown or words.startswith("is a web page"):
-        kind = kind or "text"
-        article = "an" if kind[0] in "aeiou" else "a"
-        words = f"is {article} {kind} page, not audio; look there for the stream's URL"
-    if words:
-        raise InputError(f"{response.url}: {words}")
+    is_page = words.startswith("is a web page")
+    if not words and (not is_text(head) or kind.startswith(("audio/", "video/"))):
+        return  # FFmpeg decides
+    if is_page or not words:
+        if kind.startswith("text/") or kind in _PAGES:
+            words = f"is {'an' if kind[0] in 'aeiou' else 'a'} {kind} page, not audio"
+        elif not words:
+            words = "is a text, not audio"
+        words += "; look there for the stream's URL"
+    raise InputError(f"{response.url}: {words}")
 
 
 def reason(tried: Sequence[tuple[str, str]], name: str) -> str:

@@ -102,8 +102,9 @@ class Fetcher:
             self._response.close()
 
     def error(self, what: str) -> InputError:
-        """Return an error of the station."""
-        return InputError(f"{self._name}: {what}")
+        """Return an error of the station, which may quote another one of it."""
+        start = f"{self._name}: "
+        return InputError(start + what.replace(start, ""))
 
     def pause(self, seconds: float) -> bool:
         """Wait; return whether reading was aborted."""

@@ -102,6 +102,8 @@ def open_stream(
     try:
         return _open(source, timeout_s, settings)
     except InputError as error:
+        if str(error).startswith(f"{name}: "):  # the reader's own
+            raise
         raise InputError(f"{name}: {error}") from error
 
 
