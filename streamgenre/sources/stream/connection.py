@@ -20,6 +20,8 @@ FILL: Final = 65_536
 """Bytes that are received at once."""
 _FRESH_S: Final = 3600.0
 """Seconds after which the certificates of authorities are read again."""
+_RELOAD_S: Final = 3600.0
+"""Seconds after which the system's certificates are read again."""
 _SHARE_S: Final = 2.0
 """Seconds for each of several addresses, at least."""
 
@@ -225,6 +227,13 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
 @lru_cache(maxsize=16)
 def _tls_context(ca_file: Path | None, _changed: int, _hour: int) -> ssl.SSLContext:
     """Return new settings: to read the certificates takes longer than to use them."""
+    # Loading the certificates takes longer than a handshake, and HLS connects every few seconds.
+    changed = int(time.monotonic() / _RELOAD_S) if ca_file is None else ca_file.stat().st_mtime_ns
+    return _context(ca_file, changed)
+
+
+@lru_cache(maxsize=16)
+def _context(ca_file: Path | None, changed: int) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=ca_file)
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -111,6 +111,8 @@ def _open(source: LimitedReader | str, timeout_s: float, settings: StreamSetting
     if not isinstance(source, str):
         return open_container(source)
     options = {**_OTHER_OPTIONS, "tls_verify": "1"}  # FFmpeg verifies no server by default
+    if not settings.allow_private:
+        options["rtsp_transport"] = "tcp"  # else the server names the address for datagrams
     if settings.user_agent is not None:
         options["user_agent"] = settings.user_agent
     if file := settings.ca_file or _authorities():
