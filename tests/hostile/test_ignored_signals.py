@@ -117,7 +117,7 @@ def test_an_ignored_signal_stays_ignored_and_sigterm_ends(
         process.send_signal(number)
         process.send_signal(number)
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(2)
+            process.wait(timeout=2)
         process.terminate()
         assert process.wait(60) == 0
     finally:

@@ -50,11 +50,20 @@ def streamgenre(
     )
 
 
+class Command(subprocess.Popen[str]):
+    """A running command; as a context it is waited for at the end, and killed after a failure."""
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, *rest)
+
+
 def start(
     *arguments: str | Path, env: Mapping[str, str] | None = None, **more: Any
 ) -> subprocess.Popen[str]:
     """Start the command."""
-    return subprocess.Popen(
+    return Command(
         [*COMMAND, *map(str, arguments)],
         env=environment(env),
         text=True,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 import support.train_tones  # noqa: F401 (sets the environment that Keras reads)
 
+from train.corpora import corpus
 from train.fitting import train_network
 
 if TYPE_CHECKING:
@@ -18,4 +20,12 @@ def short_check() -> Iterator[None]:
     """Compare Keras and ONNX on few frames: Keras computes its LSTM frame by frame here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train_network, "_CHECK_FRAMES", 80)
+        yield
+
+
+@pytest.fixture(scope="module")
+def two_folds() -> Iterator[None]:
+    """Have two folds in place of three: a network less to train for each measurement."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpus, "make_folds", partial(corpus.make_folds, n_folds=2))
         yield

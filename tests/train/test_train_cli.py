@@ -30,7 +30,7 @@ QUICK = ["--epochs", "3", "--steps", "20", "--batch", "12", "--units", "16", "--
 
 
 @pytest.fixture(scope="module")
-def corpus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def corpus_folder(tmp_path_factory: pytest.TempPathFactory, two_folds: None) -> Path:
     return write_corpus(tmp_path_factory.mktemp("corpus"), per_genre=4, seconds=(2.4, 8.0, 4.0))
 
 
@@ -227,7 +227,7 @@ def test_an_interrupt_while_writing_leaves_only_what_was_there(
     shutil.copytree(quick, out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
 
-    def interrupted(*args: Any) -> None:
+    def interrupted(*args: Any, **more: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def heard(tmp_path_factory: pytest.TempPathFactory) -> embedded_corpus.EmbeddedCorpus:
+def heard(
+    tmp_path_factory: pytest.TempPathFactory, two_folds: None
+) -> embedded_corpus.EmbeddedCorpus:
     folder = write_corpus(tmp_path_factory.mktemp("corpus"), per_genre=4, seconds=(2.4, 6.0, 4.0))
     cache = tmp_path_factory.mktemp("cache")
     write_talk(folder)

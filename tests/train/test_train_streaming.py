@@ -148,7 +148,7 @@ def test_a_piece_that_was_never_right_has_no_lag() -> None:
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def corpus(tmp_path_factory: pytest.TempPathFactory, two_folds: None) -> Path:
     folder = write_corpus(tmp_path_factory.mktemp("corpus"), per_genre=4, seconds=(11.0, 12.0))
     write_talk(folder)
     return folder
