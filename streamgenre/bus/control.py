@@ -38,6 +38,10 @@ PATIENCE_S: Final = 5.0
 """Seconds after which an unfinished request is answered with ``timeout``."""
 MAX_PENDING: Final = 32
 """Most unfinished requests; further ones are answered with ``busy``."""
+MAX_CLIENTS: Final = 256
+"""Most connections at the same time."""
+UNREAD_S: Final = 5.0
+"""Seconds after which a client that does not read its answers is dropped."""
 _ROUND: Final = 100
 """Most requests handled before the bus continues."""
 _UNREAD: Final = 16
@@ -151,7 +155,7 @@ class ControlSocket:
         self.socket.set(zmq.HEARTBEAT_TIMEOUT, 7500)
         self._auth = auth
         auth.secure(self.socket)
-        self.connections = Peers(self.socket, inflow)
+        self.connections = Peers(self.socket, inflow, MAX_CLIENTS)
         """The socket's connections."""
         self.endpoint = bind(self.socket, self.endpoint, flag="--control", mode=ipc_mode)
 
@@ -177,6 +181,11 @@ class ControlSocket:
                 del self._pending[number]
                 text = f"not done within {self._patience:g} s; it may still be; see `status`"
                 self._reply(pending.envelope, pending.id, _error("timeout", text))
+
+    def check(self) -> None:
+        """Drop clients that do not read their answers, which are kept for them meanwhile."""
+        self.connections.check_flow()
+        self.connections.drop_blocked(UNREAD_S)
 
     def close(self) -> None:
         """Close the socket."""

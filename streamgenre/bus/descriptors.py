@@ -7,7 +7,9 @@ thread that calls them would otherwise wait for it after every one, while anothe
 from __future__ import annotations
 
 import ctypes
+import os
 import socket
+import stat
 import struct
 import termios
 from contextlib import suppress
@@ -32,7 +34,13 @@ def cookie(handle: int) -> int | None:
         File descriptor.
     """
     found = _option(handle, socket.SOL_SOCKET, _SO_COOKIE, 8)
-    return struct.unpack("=Q", found)[0] if len(found) == 8 else None
+    if len(found) == 8:
+        return int(struct.unpack("=Q", found)[0])
+    try:
+        status = os.fstat(handle)  # of a system without cookies
+    except OSError:
+        return None
+    return status.st_ino if stat.S_ISSOCK(status.st_mode) else None
 
 
 def is_local(handle: int) -> bool:

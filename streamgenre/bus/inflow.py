@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from streamgenre.bus.descriptors import end_connection, is_local, received, waiting
+from streamgenre.bus.mishaps import Mishaps
 from streamgenre.bus.token_bucket import TokenBucket
 
 MAX_PENDING: Final = 128 * 1024
@@ -89,6 +90,7 @@ class Inflow:
         self._epoll = select.epoll()
         self._flows: dict[int, _Flow] = {}
         self._lock = threading.Lock()
+        self._mishaps = Mishaps()
         self._all = 0.0
         self._continuous: set[int] = set()
         self._closing = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -175,10 +177,11 @@ class Inflow:
             if self._closing in handles:
                 return
             began = time.monotonic()
-            for handle in handles:
-                with self._lock:
-                    self._measure(handle, began)
-            self._bound_all(began)
+            with self._mishaps.confined("what a peer sends"):
+                for handle in handles:
+                    with self._lock:
+                        self._measure(handle, began)
+                self._bound_all(began)
             time.sleep(max(REST_S, _COST * (time.monotonic() - began)))
 
     def _measure(self, handle: int, now: float) -> None:

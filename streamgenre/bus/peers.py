@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_CONNECTIONS: Final = 4096
 """Most connections at the same time; fewer where the process may not open that many files."""
+_RESERVED: Final = 384
+"""Open files that are left for everything else."""
 SLOW_S: Final = 1.0
 """Seconds without taking data after which a connection counts as slow."""
 _MESSAGES: Final = 4000
@@ -65,16 +67,20 @@ class Peers:
         The socket, before it is bound.
     inflow
         Watches what the connections send; None for no limit.
+    most
+        Most connections at the same time; fewer where the process may not open that many files.
     """
 
-    def __init__(self, bound: zmq.Socket[bytes], inflow: Inflow | None = None) -> None:
+    def __init__(
+        self, bound: zmq.Socket[bytes], inflow: Inflow | None = None, most: int = MAX_CONNECTIONS
+    ) -> None:
         self._socket = bound
         self.monitor: zmq.Socket[bytes] = bound.get_monitor_socket(_EVENTS)
         self._inflow = inflow
         self._cookies: dict[int, int] = {}
         self._open: dict[int, _Peer | None] = {}  # None until its name is known
         self._peers: dict[str, _Peer] = {}
-        self._limit = max(16, min(MAX_CONNECTIONS, _open_files() - 128))
+        self._limit = max(16, min(most, _open_files() - _RESERVED))
         self.refused = 0
         """Connections that failed, or were dropped for exceeding a limit."""
 
@@ -101,10 +107,11 @@ class Peers:
         if identity is None:
             return  # closed meanwhile
         self._cookies[handle] = identity
-        if len(self._open) > self._limit:
-            self.drop(handle)
-        elif self._inflow is not None:
+        if self._inflow is not None:
             self._inflow.add(handle, identity)
+        if len(self._open) > self._limit:
+            # Rather one that has sent nothing yet than one that is in use.
+            self.drop(next(each for each, peer in self._open.items() if peer is None))
 
     def sender(self, frame: zmq.Frame) -> _Peer | None:
         """Return the sender of a complete message; None if its connection is closed or closing.
@@ -169,6 +176,19 @@ class Peers:
                 if peer.blocked_since is None:
                     peer.blocked_since = now
         return all_ready
+
+    def drop_blocked(self, seconds: float) -> None:
+        """Drop the connections that have taken nothing of what was sent to them for a while.
+
+        Parameters
+        ----------
+        seconds
+            How long, at the last :meth:`check_flow`.
+        """
+        limit = time.monotonic() - seconds
+        for peer in list(self._peers.values()):
+            if peer.blocked_since is not None and peer.blocked_since <= limit:
+                self.drop(peer.handle)
 
     def close(self) -> None:
         """Close the monitor; call before the socket is closed."""

@@ -308,6 +308,8 @@ class Publisher:
         self.reload(force=False)
         if self._connections.check_flow():
             self._queues_full = False
+        if self._control is not None:
+            self._control.check()
         dropped = self._inflow.dropped
         if dropped != self._released:
             self._released = dropped

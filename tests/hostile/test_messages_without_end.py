@@ -6,20 +6,33 @@ Others keep receiving every event, and well-behaved clients are not mistaken for
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 import pytest
 import zmq
 from support.commands import free_endpoint, start
 from support.live import end, until
-from support.raw_peers import COMMAND, MORE, admitted, command, flood, frame, is_ended
+from support.raw_peers import (
+    COMMAND,
+    GREETING,
+    MORE,
+    admitted,
+    command,
+    connect,
+    flood,
+    frame,
+    is_ended,
+    ready,
+)
 
 from streamgenre import Subscriber
 from streamgenre.bus.connections import MAX_TOPICS
-from streamgenre.bus.control import MAX_MESSAGE, MAX_PENDING, MAX_REQUEST, request
+from streamgenre.bus.control import MAX_CLIENTS, MAX_MESSAGE, MAX_PENDING, MAX_REQUEST, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,9 +87,13 @@ class Live:
     @property
     def refused(self) -> int:
         """``connections_refused`` of the daemon."""
-        answer = request(self.control, {"request": "status"}, timeout=60)
+        answer = until(self._status, 60)
         found: int = answer["result"]["bus"]["connections_refused"]
         return found
+
+    def _status(self) -> dict[str, Any] | None:
+        answer = request(self.control, {"request": "status"}, timeout=60)
+        return answer if answer["ok"] else None  # busy
 
     def attacked(self, endpoint: str, kind: bytes, unit: bytes, peers: int = 1) -> list[int]:
         """Let peers send a unit without end; return the bytes that each could send.
@@ -120,7 +137,7 @@ def live(
     )
     try:
         found = Live(psutil.Process(daemon.pid), publish, control)
-        found.goes_on(8)
+        found.goes_on(4)
         yield found
         found.goes_on()
         daemon.terminate()
@@ -191,21 +208,21 @@ def test_a_client_with_every_permitted_topic_is_kept(live: Live) -> None:
     refused = live.refused
     sockets = []
     for _ in range(5):
-        socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
-        sockets.append(socket)
+        client: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
+        sockets.append(client)
         for number in range(MAX_TOPICS - 1):
-            socket.subscribe(f"update/{number:019}")
-        socket.subscribe("update/")
-        socket.connect(live.publish)
-    for socket in sockets:
-        with socket:
+            client.subscribe(f"update/{number:019}")
+        client.subscribe("update/")
+        client.connect(live.publish)
+    for client in sockets:
+        with client:
             for _ in range(2):
-                assert socket.poll(60_000)
-                socket.recv_multipart()
+                assert client.poll(60_000)
+                client.recv_multipart()
             for number in range(MAX_TOPICS - 1):  # once more, as after a change of its settings
-                socket.unsubscribe(f"update/{number:019}")
-            assert socket.poll(60_000)
-            socket.recv_multipart()
+                client.unsubscribe(f"update/{number:019}")
+            assert client.poll(60_000)
+            client.recv_multipart()
     assert live.refused == refused
     live.goes_on()
 
@@ -213,15 +230,15 @@ def test_a_client_with_every_permitted_topic_is_kept(live: Live) -> None:
 def test_a_client_with_heartbeats_is_kept(live: Live) -> None:
     refused = live.refused
     with zmq.Context() as context:
-        socket: zmq.Socket[bytes] = context.socket(zmq.SUB)
-        with socket:
+        client: zmq.Socket[bytes] = context.socket(zmq.SUB)
+        with client:
             # Unix sockets do not count bytes: fewer heartbeats are permitted there.
-            socket.set(zmq.HEARTBEAT_IVL, 100 if live.publish.startswith("tcp") else 500)
-            socket.subscribe("update/")
-            socket.connect(live.publish)
-            for _ in range(6):
-                assert socket.poll(60_000)
-                socket.recv_multipart()
+            client.set(zmq.HEARTBEAT_IVL, 100 if live.publish.startswith("tcp") else 500)
+            client.subscribe("update/")
+            client.connect(live.publish)
+            for _ in range(4):
+                assert client.poll(60_000)
+                client.recv_multipart()
     assert live.refused == refused
 
 
@@ -229,29 +246,60 @@ def test_a_burst_of_permitted_requests_is_answered(live: Live) -> None:
     refused = live.refused
     filling = "x" * (MAX_REQUEST - 100)
     with zmq.Context() as context:
-        socket: zmq.Socket[bytes] = context.socket(zmq.DEALER)
-        with socket:
-            socket.set(zmq.LINGER, 0)
-            socket.connect(live.control)
-            for number in range(1000):
+        client: zmq.Socket[bytes] = context.socket(zmq.DEALER)
+        with client:
+            client.set(zmq.LINGER, 0)
+            client.connect(live.control)
+            for number in range(320):
                 body = {"request": "reset", "station": filling, "id": number}
-                socket.send(json.dumps(body).encode())
+                client.send(json.dumps(body).encode())
                 if number % MAX_PENDING == MAX_PENDING - 1:
                     for _ in range(MAX_PENDING):
-                        assert socket.poll(60_000)
-                        socket.recv()
+                        assert client.poll(60_000)
+                        client.recv()
     assert live.refused == refused
     live.goes_on()
 
 
 def test_a_request_that_is_too_long_ends_no_other_connection(live: Live) -> None:
     with zmq.Context() as context:
-        socket: zmq.Socket[bytes] = context.socket(zmq.DEALER)
-        with socket:
-            socket.set(zmq.LINGER, 0)
-            socket.connect(live.control)
+        client: zmq.Socket[bytes] = context.socket(zmq.DEALER)
+        with client:
+            client.set(zmq.LINGER, 0)
+            client.connect(live.control)
             for size, code in ((MAX_REQUEST + 1, "oversize"), (MAX_MESSAGE, "oversize")):
-                socket.send(bytes(size))
-                assert socket.poll(60_000)
-                assert json.loads(socket.recv())["error"]["code"] == code
+                client.send(bytes(size))
+                assert client.poll(60_000)
+                assert json.loads(client.recv())["error"]["code"] == code
+    live.goes_on()
+
+
+def test_clients_that_only_connect_do_not_keep_others_out(live: Live) -> None:
+    idle = []
+    try:
+        for _ in range(MAX_CLIENTS + 20):
+            idle.append(connect(live.control))
+            idle[-1].sendall(GREETING + ready(b"DEALER"))
+        assert request(live.control, {"request": "status"}, timeout=60)["ok"]
+        assert any(is_ended(raw) for raw in idle[:3])
+    finally:
+        for raw in idle:
+            raw.close()
+    live.goes_on()
+
+
+def test_a_client_that_does_not_read_its_answers_is_dropped(live: Live) -> None:
+    refused = live.refused
+    with admitted(live.control, b"DEALER") as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.settimeout(None)
+
+        def ask() -> None:
+            with suppress(OSError):
+                raw.sendall(frame(b'{"request":"status"}') * 100_000)
+
+        threading.Thread(target=ask, daemon=True).start()
+        until(lambda: live.refused > refused, 60, pump=live.watch)
+        with suppress(OSError):
+            raw.shutdown(socket.SHUT_RDWR)
     live.goes_on()

@@ -38,7 +38,13 @@ def connect(endpoint: str) -> socket.socket:
     if endpoint.startswith("ipc://"):
         raw = socket.socket(socket.AF_UNIX)
         raw.settimeout(10)
-        raw.connect(endpoint.removeprefix("ipc://"))
+        for _ in range(1000):
+            try:
+                raw.connect(endpoint.removeprefix("ipc://"))
+            except BlockingIOError:  # its queue is full
+                time.sleep(0.01)
+            else:
+                break
         return raw
     host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
     return socket.create_connection((host, int(port)), timeout=10)
