@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -82,7 +82,7 @@ class LoudnessMeter:
         return loudness if loudness >= LEAST_LUFS else None
 
 
-@cache
+@lru_cache(maxsize=32)  # a server may announce any rate
 def _k_weights(rate: int, samples: int) -> NDArray[np.float32]:
     """Return what the power in each bin of a block's rFFT adds to the block's mean square."""
     frequencies = np.arange(samples // 2 + 1, dtype=np.float64) * (rate / samples)

