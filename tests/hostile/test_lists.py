@@ -31,8 +31,7 @@ MEASURE = """
     import av
     import streamgenre.sources.files.playlist
     from streamgenre.errors import InputError
-    from streamgenre.sources.files.file import decode
-from streamgenre.sources.files.listing import is_playlist, list_files, list_stations
+    from streamgenre.sources.files.listing import is_playlist, list_files, list_stations
     from streamgenre.sources.stream.station_lists import streams
 
     path = Path(sys.argv[1])
