@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import zmq
 
 from streamgenre.bus.auth import Authenticator
+from streamgenre.bus.control_json import INTERNAL, encoded, error_answer, failure, parsed
+from streamgenre.bus.control_json import MAX_REQUEST as MAX_REQUEST
 from streamgenre.bus.endpoints import bind, check_endpoint, connect
 from streamgenre.bus.mishaps import Mishaps
 from streamgenre.bus.peers import Peers
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from streamgenre.bus.auth import OpenAuthenticator
     from streamgenre.bus.inflow import Inflow
 
-MAX_REQUEST: Final = 4096
-"""Bytes of a request; a longer one is refused."""
 MAX_MESSAGE: Final = 64 * 1024
 """Bytes of a message; a longer one ends the connection."""
 MAX_PARTS: Final = 3
@@ -180,7 +180,7 @@ class ControlSocket:
             if now >= pending.deadline:
                 del self._pending[number]
                 text = f"not done within {self._patience:g} s; it may still be; see `status`"
-                self._reply(pending.envelope, pending.id, _error("timeout", text))
+                self._reply(pending.envelope, pending.id, error_answer("timeout", text))
 
     def check(self) -> None:
         """Drop clients that do not read their answers, which are kept for them meanwhile."""
@@ -224,11 +224,11 @@ class ControlSocket:
             return  # from neither a REQ nor a DEALER: it cannot be answered
         if not self._known(body):
             # The key was revoked after the client had connected.
-            self._reply(envelope, None, _error("refused", "this client's key is not allowed"))
+            self._reply(envelope, None, error_answer("refused", "this client's key is not allowed"))
             return
         identifier: object = None
         try:
-            request = _parse(body.buffer)
+            request = parsed(body.buffer)
             identifier = request.pop("id", None)
             if len(self._pending) >= MAX_PENDING:
                 raise ControlError(f"{MAX_PENDING} requests are pending; try again later", "busy")
@@ -243,9 +243,9 @@ class ControlSocket:
                 self._pending.pop(number, None)
                 raise
         except StreamgenreError as error:
-            self._reply(envelope, identifier, _failure(error))
+            self._reply(envelope, identifier, failure(error))
         except Exception:
-            self._reply(envelope, identifier, _INTERNAL)
+            self._reply(envelope, identifier, INTERNAL)
             raise
 
     def _known(self, body: zmq.Frame) -> bool:
@@ -256,7 +256,7 @@ class ControlSocket:
 
     def _answer_to(self, number: int) -> Answer:
         def answer(result: object = None, error: StreamgenreError | None = None) -> None:
-            done = {"ok": True, "result": result} if error is None else _failure(error)
+            done = {"ok": True, "result": result} if error is None else failure(error)
             self._answers.append((number, done))
             self._wake()
 
@@ -267,51 +267,16 @@ class ControlSocket:
             try:
                 self._reply(pending.envelope, pending.id, answer)
             except (TypeError, ValueError, RecursionError):  # not JSON
-                self._reply(pending.envelope, pending.id, _INTERNAL)
+                self._reply(pending.envelope, pending.id, INTERNAL)
                 raise
 
     def _reply(self, envelope: list[bytes], identifier: object, answer: dict[str, Any]) -> None:
         if identifier is not None:
             answer = {"id": identifier, **answer}
         try:
-            self.socket.send_multipart([*envelope, _encoded(answer)], zmq.NOBLOCK)
+            self.socket.send_multipart([*envelope, encoded(answer)], zmq.NOBLOCK)
         except zmq.Again:
             return  # the client does not read its answers
-
-
-def _encoded(answer: dict[str, Any]) -> bytes:
-    try:
-        return json.dumps(answer, ensure_ascii=False, allow_nan=False).encode()
-    except UnicodeEncodeError:  # a lone surrogate, such as in the client's own id
-        return json.dumps(answer, allow_nan=False).encode()
-
-
-def _parse(body: memoryview | bytes) -> dict[str, Any]:
-    if len(body) > MAX_REQUEST:
-        raise ControlError(f"{len(body)} bytes; expected at most {MAX_REQUEST}", "oversize")
-    try:
-        request = parse(bytes(body), unique=True)
-    except ValueError as error:
-        raise ControlError(
-            f'not JSON: {error}; expected an object such as {{"request": "status"}}'
-        ) from error
-    if not isinstance(request, dict):
-        raise ControlError('expected a JSON object such as {"request": "status"}')
-    identifier = request.get("id")
-    if isinstance(identifier, bool) or not isinstance(identifier, str | int | float | None):
-        raise ControlError("id: expected a string or a number")
-    return request
-
-
-def _failure(error: StreamgenreError) -> dict[str, Any]:
-    return _error(error.code if isinstance(error, ControlError) else "failed", str(error))
-
-
-def _error(code: str, message: str) -> dict[str, Any]:
-    return {"ok": False, "error": {"code": code, "message": message}}
-
-
-_INTERNAL: Final = _error("failed", "internal error; see the daemon's log")
 
 
 def request(

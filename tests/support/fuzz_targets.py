@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from streamgenre.bus import control
+from streamgenre.bus import control_json
 from streamgenre.config.build import load
 from streamgenre.errors import (
     BusError,
@@ -138,7 +138,7 @@ def id3(data: bytes) -> None:
 
 def request(data: bytes) -> None:
     try:
-        found = control._parse(data)
+        found = control_json.parsed(data)
     except ControlError as error:
         str(error).encode()
         return
