@@ -22,8 +22,8 @@ GENRES = (
 )
 
 
-LONG = ("train", "real")
-"""Folders whose files take longest."""
+LONG = ("train", "real", "test_memory.py", "test_history_kill.py", "test_soak.py")
+"""Folders and files that take longest."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the longest files: several run in parallel, and none should be left at the end."""
-    items.sort(key=lambda item: item.path.parent.name not in LONG)
+    items.sort(key=lambda item: not {item.path.parent.name, item.path.name} & set(LONG))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -103,13 +103,13 @@ def large(size: int, first: bytes = b"") -> bytes:
     return b"\x03" + struct.pack(">Q", size) + first + bytes(size - len(first))
 
 
-@pytest.mark.parametrize("size", [200, 500, 100_000, (1 << 20) - 1])
+@pytest.mark.parametrize("size", [200, 500, (1 << 20) - 1])
 def test_an_unfinished_message_to_the_bus(daemon: Daemon, attack: Attack, size: int) -> None:
     never_ending(daemon.publish, b"SUB", large(size, b"\1\0"))
     attack.check()
 
 
-@pytest.mark.parametrize("size", [1, 500, 1 << 20])
+@pytest.mark.parametrize("size", [1, 1 << 20])
 def test_an_unfinished_request(daemon: Daemon, attack: Attack, size: int) -> None:
     never_ending(daemon.control, b"DEALER", large(size))
     attack.check()
@@ -247,7 +247,7 @@ def test_a_hostile_model(daemon: Daemon, attack: Attack, name: str, tmp_path: Pa
     daemon.configure("demo", model=write_hostile(tmp_path / "m", name))
     accepted = daemon.reload()
     try:
-        attack.check(updates=10)
+        attack.check(updates=8)
         assert not accepted or daemon.was_lost()
     finally:
         daemon.configure()

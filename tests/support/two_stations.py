@@ -114,7 +114,7 @@ class Attack:
         daemon.forget_peak()
         self._before = daemon.memory()["VmRSS"]
 
-    def check(self, *, updates: int = 5) -> None:
+    def check(self, *, updates: int = 4) -> None:
         """Check memory and updates, after so many updates since the start of the attack.
 
         Whether an update is late is measured against the other daemon: both run on this machine.
