@@ -137,14 +137,8 @@ def _open(source: LimitedReader | str, timeout_s: float, settings: StreamSetting
 def _authorities() -> Path | None:
     """Return the system's file of certificates, or None: FFmpeg's TLS does not know where it is."""
     paths = ssl.get_default_verify_paths()
-    for name in (paths.cafile, *_BUNDLES):
-        if name and Path(name).is_file():
-            return Path(name)
-    try:
-        import certifi
-    except ImportError:
-        return None
-    return Path(certifi.where())
+    found = (Path(name) for name in (paths.cafile, *_BUNDLES) if name and Path(name).is_file())
+    return next(found, None)
 
 
 def require_supported(url: str) -> None:
