@@ -38,10 +38,11 @@ class LoudnessMeter:
     """
 
     def __init__(self, rate: int, channels: int) -> None:
-        # One row per channel: the FFT along a column takes twice as long.
-        self._block = np.empty((channels, max(2, round(rate * _BLOCK_S))), np.float32)
+        self._length = max(2, round(rate * _BLOCK_S))
+        # One row per channel: the FFT along a column takes twice as long. The rest stays zero.
+        self._block = np.zeros((channels, _fft_size(self._length)), np.float32)
         self._filled = 0
-        self._weights = _k_weights(rate, self._block.shape[1])
+        self._weights = _k_weights(rate, self._length)
         self._powers: deque[float] = deque(maxlen=round(_SHORT_TERM_S / _BLOCK_S))
         self._peak = 0.0
 
@@ -51,11 +52,11 @@ class LoudnessMeter:
             return
         self._peak = max(self._peak, float(samples.max()), -float(samples.min()))
         while len(samples):
-            some = samples[: self._block.shape[1] - self._filled]
+            some = samples[: self._length - self._filled]
             self._block[:, self._filled : self._filled + len(some)] = some.T
             self._filled += len(some)
             samples = samples[len(some) :]
-            if self._filled == self._block.shape[1]:
+            if self._filled == self._length:
                 self._filled = 0
                 spectrum = np.fft.rfft(
                     self._block, norm="forward"
@@ -82,15 +83,32 @@ class LoudnessMeter:
         return loudness if loudness >= LEAST_LUFS else None
 
 
+def _fft_size(samples: int) -> int:
+    """Return the least size with the factors 2, 3 and 5 alone, and at least five of 2.
+
+    The block is padded with zeros to it. At 44.1 kHz that costs 0.4 of the FFT over the 11,025
+    samples of the block, whose factors are 3, 5 and 7.
+    """
+    size = -(-samples // 32) * 32
+    while True:
+        rest = size
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return size
+        size += 32
+
+
 @lru_cache(maxsize=32)  # a server may announce any rate
 def _k_weights(rate: int, samples: int) -> NDArray[np.float32]:
     """Return what the power in each bin of a block's rFFT adds to the block's mean square."""
-    frequencies = np.arange(samples // 2 + 1, dtype=np.float64) * (rate / samples)
+    size = _fft_size(samples)
+    frequencies = np.arange(size // 2 + 1, dtype=np.float64) * (rate / size)
     gain = _shelf(frequencies, rate) * _high_pass(frequencies, rate)
     twice = np.full(len(frequencies), 2.0)  # negative frequencies, which rFFT leaves out
-    twice[0] = 1.0
-    if samples % 2 == 0:
-        twice[-1] = 1.0
+    twice[0] = twice[-1] = 1.0
+    gain *= size / samples  # the mean is over the samples, not over the padding
     weights: NDArray[np.float32] = (gain * twice).astype(np.float32)
     return weights
 
