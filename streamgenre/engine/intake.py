@@ -130,7 +130,7 @@ class Intake:
         """Count the time until the next sample as a gap: the source does not count it itself."""
         ring = self.source.ring
         if ring is not None and self._stored:
-            self._away_since = ring.arrival_time(self._stored - 1)
+            self._away_since = ring.arrival_time(self._stored - 1) or ring.last_arrival
 
     def read(self) -> bool:
         """Move what the ring has to :attr:`waiting`; return False where it has nothing now."""
@@ -204,6 +204,8 @@ class Intake:
     def _observe_arrival(self) -> None:
         assert self.source.ring is not None
         arrived = self.source.ring.arrival_time(self._stored - 1)
+        if arrived is None and not self.clock.anchored:  # too many small writes ago
+            arrived = time.monotonic()
         if arrived is not None:
             self.clock.observe(self._position, arrived, self.wall.offset)
 

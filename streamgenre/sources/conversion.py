@@ -81,15 +81,28 @@ class Converter:
         self._given: Format | None = None
         self._resampler: Resampler | None = None
 
-    def convert(self, frame: Any) -> Iterator[NDArray[np.float32]]:
+    def convert(self, frame: Any, loudest: float | None = None) -> Iterator[NDArray[np.float32]]:
         """Yield the samples of a decoded frame, shape ``(n, channels)``.
+
+        Parameters
+        ----------
+        frame
+            PyAV's frame.
+        loudest
+            Largest sample that can be audio, where 1 is full scale; None for no limit.
 
         Raises
         ------
         av.FFmpegError
             If the sample format or the channel layout is not usable.
+        ValueError
+            If a sample is larger than ``loudest``.
         """
         samples, scale = _samples(frame)
+        if loudest is not None and samples.dtype.kind == "f" and samples.size:
+            peak = max(float(samples.max()), -float(samples.min()))
+            if not peak * scale <= loudest:
+                raise ValueError(f"a sample of {peak * scale:.1f} times full scale")
         yield from self.push(samples, frame.sample_rate, scale)
 
     def push(
@@ -154,7 +167,8 @@ def _samples(frame: Any) -> tuple[NDArray[Any], float]:
 def _as_float(samples: NDArray[Any], scale: float) -> NDArray[np.float32]:
     if samples.dtype == np.uint8:
         return (samples.astype(np.float32) - np.float32(128)) * np.float32(scale)
-    floats: NDArray[np.float32] = samples.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # doubles that are no audio become infinite
+        floats: NDArray[np.float32] = samples.astype(np.float32, copy=False)
     return floats if scale == 1.0 else floats * np.float32(scale)
 
 

@@ -110,9 +110,23 @@ _KINDS: Final[tuple[tuple[bytes, str], ...]] = (
         rb"(?:REM|PERFORMER|TITLE|FILE|CATALOG)\s[^\0]{0,900}?\bTRACK \d\d AUDIO",
         "is a cue sheet, not audio; play the file that it names",
     ),
+    (rb"MThd\0\0\0", "is MIDI: notes, not audio"),
     (rb"#!", "is a script, not audio"),
 )  # fmt: skip
 """Beginnings of what is sent in place of audio, and what they are in words."""
+_NOT_SAMPLES: Final[tuple[tuple[bytes, str], ...]] = (
+    (rb"\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP", "is a picture, not audio"),
+    (rb"\xff\xd8\xff[\xe0\xe1]..(?:JFIF|Exif)\0", "is a picture, not audio"),
+    (rb"%PDF-\d", "is a PDF document, not audio"),
+    (rb"PK\x03\x04[\x0a-\x3f]\0", "is an archive; unpack it first"),
+    (rb"\x1f\x8b\x08[\0-\x1f].{4}[\0\x02\x04]", "is an archive; unpack it first"),
+    (rb"Rar!\x1a\x07|7z\xbc\xaf\x27\x1c|BZh[1-9]1AY&SY", "is an archive; unpack it first"),
+    (rb"\xfd7zXZ\0|\x28\xb5\x2f\xfd|.{257}ustar", "is an archive; unpack it first"),
+    (rb"MThd\0\0\0\x06", "is MIDI: notes, not audio"),
+    (rb"\x7fELF[\x01\x02][\x01\x02]\x01", "is a program, not audio"),
+    (rb"SQLite format 3\0", "is a database, not audio"),
+)
+"""Beginnings of binary data that are too long to be met in raw samples."""
 
 
 _NO_AUDIO_SUFFIXES: Final = frozenset({".avif", ".heic", ".heif", ".mks"})
@@ -130,6 +144,20 @@ def not_audio(head: bytes) -> str:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     for pattern, words in _KINDS:
         if re.match(pattern, text, re.IGNORECASE | re.DOTALL):
+            return words
+    return ""
+
+
+def not_samples(head: bytes) -> str:
+    """Return what binary data is that can be neither samples nor audio, in words, or an empty text.
+
+    Parameters
+    ----------
+    head
+        The first bytes of the data; a few hundred are enough.
+    """
+    for pattern, words in _NOT_SAMPLES:
+        if re.match(pattern, head, re.DOTALL):
             return words
     return ""
 

@@ -12,15 +12,19 @@ if TYPE_CHECKING:
 
 _SIGNATURES: Final[tuple[tuple[bytes, str], ...]] = (
     (rb"RIFF....WAVE|RF64....WAVE|BW64....WAVE", "WAV"),
+    (rb"RIFF....AVI ", "AVI"),
+    (rb"RIFF....XWMA", "xWMA"),
+    (rb"RIFF....QLCM", "QCP"),
     (rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb", "Sony Wave64"),
     (rb"FORM....AIF[FC]", "AIFF"),
+    (rb"FORM....8SVX", "IFF"),
     (rb"FRM8\0...", "DSDIFF"),
     (rb"DSD \x1c\0{7}", "DSF"),
     (rb"caff\0\x01", "CAF"),
     (rb"fLaC[\0\x80]", "FLAC"),
     (rb"OggS\0[\0-\x07]", "Ogg"),
     (rb"\x1a\x45\xdf\xa3", "Matroska"),
-    (rb"[\0-\x01]..[\x08-\xff]ftyp", "MP4"),
+    (rb"[\0-\x7f]...(?:ftyp|styp|moov|mdat|wide|skip|free)", "MP4"),
     (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa\0\x62\xce\x6c", "ASF (WMA)"),
     (rb"\.snd\0\0......\0\0\0[\x01-\x1d]", "AU"),
     (rb"wvpk....[\0-\x20]\x04", "WavPack"),
@@ -35,6 +39,20 @@ _SIGNATURES: Final[tuple[tuple[bytes, str], ...]] = (
     (rb"Creative Voice File\x1a", "VOC"),
     (rb"qoaf\0", "QOA"),
     (rb"\x47.{187}\x47.{187}\x47.{187}\x47", "MPEG-TS"),
+    (rb"\x7f\xfe\x80\x01|\xfe\x7f\x01\x80", "DTS"),
+    (rb"\x1f\xff\xe8\0\x07[\xf0-\xff]|\xff\x1f\0\xe8[\xf0-\xff]\x07", "DTS"),
+    (rb"DTSHDHDR", "DTS-HD"),
+    (rb"....\xf8\x72\x6f\xba", "TrueHD"),
+    (rb"....\xf8\x72\x6f\xbb", "MLP"),
+    (rb"\x72\xf8\x1f\x4e[\x01-\x15]\0", "S/PDIF"),
+    (rb"\x64\xa3[\0-\x04]\0..[\0-\xff][\x45-\x48][\x01-\x10]\0\0\0", "IRCAM"),
+    (rb"nut/multimedia container\0", "NUT"),
+    (rb"\x06\x0e\x2b\x34\x02\x05\x01\x01", "MXF"),
+    (rb"\xb7\xd8\0\x20\x37\x49\xda\x11\xa6\x4e\0\x07\xe9\x5e\xad\x8d", "WTV"),
+    (rb"(?i:ea3)\x03[\0-\x05]|EA3\x01\0\x60", "OpenMG"),
+    (rb"NIST_1A\n", "NIST Sphere"),
+    (rb"\.SoX....|XoS\.....", "SoX"),
+    (rb"PVF1\n", "PVF"),
     (rb"\0\0\x01\xba[\x21-\x2f\x44-\x7f]", "MPEG"),
 )
 """First bytes of formats, and their names; each is too long to be met in raw samples."""
@@ -43,6 +61,9 @@ _PATTERNS: Final = tuple((re.compile(pattern, re.DOTALL), name) for pattern, nam
 _FRAMES: Final = 5
 """Frames that must follow each other for data to be taken for them: of 2⁶⁰ random beginnings, one
 holds so many."""
+_MANY_FRAMES: Final = 20
+"""The same where every :data:`_CROWD` th byte or more is one with which frames start."""
+_CROWD: Final = 24
 SEARCHED: Final = 4096
 """Bytes in which the first of these frames must start."""
 _HEADER: Final = 8
@@ -124,7 +145,8 @@ def _has_chain(data: bytes, first: bytes, kind: _Kind) -> bool | None:
 
 def _is_chain(data: bytes, at: int, kind: _Kind) -> bool | None:
     start, same = at, None
-    for _ in range(_FRAMES):
+    needed, number = _FRAMES, 0
+    while number < needed:
         if at + _HEADER > len(data):
             return None
         found = kind(data, at)
@@ -132,8 +154,14 @@ def _is_chain(data: bytes, at: int, kind: _Kind) -> bool | None:
             return False
         length, same = found
         at += length
+        number += 1
+        if (
+            number == _FRAMES
+            and _CROWD * data.count(data[start : start + 1], start, at) > at - start
+        ):
+            needed = _MANY_FRAMES  # as in quiet samples of 32 bits, a half of whose bytes are 0xFF
     # Samples that repeat every few bytes may look like headers everywhere.
-    return data.count(data[start : start + 4], start, at) <= 2 * _FRAMES
+    return data.count(data[start : start + 4], start, at) <= 2 * needed
 
 
 def _mpeg_length(data: bytes, at: int) -> tuple[int, object] | None:
@@ -162,6 +190,15 @@ def _adts_length(data: bytes, at: int) -> tuple[int, object] | None:
     return length, (b, c, d >> 6)
 
 
+def _loas_length(data: bytes, at: int) -> tuple[int, object] | None:
+    """Return the length of a LOAS frame (AAC in LATM)."""
+    a, b, c = data[at : at + 3]
+    if a != 0x56 or b & 0xE0 != 0xE0:
+        return None
+    length = ((b & 0x1F) << 8 | c) + 3
+    return (length, None) if length > _HEADER else None
+
+
 def _ac3_length(data: bytes, at: int) -> tuple[int, object] | None:
     """Return the length of an AC-3 or E-AC-3 frame, and what all frames of a stream share."""
     if data[at : at + 2] != b"\x0b\x77":
@@ -184,5 +221,6 @@ _FRAMED: Final[tuple[tuple[str, bytes, _Kind], ...]] = (
     ("mp3", b"\xff", _mpeg_length),
     ("AAC", b"\xff", _adts_length),
     ("AC-3", b"\x0b", _ac3_length),
+    ("AAC", b"\x56", _loas_length),
 )
 """Formats without a signature: their names, the first byte of their frames, and what reads it."""

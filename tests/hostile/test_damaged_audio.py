@@ -41,6 +41,10 @@ CODECS: Final = {
     "mka": ("-c:a", "aac"),
     "ts": (),
     "wma": (),
+    "webm": ("-c:a", "libopus"),
+    "oga": ("-c:a", "flac"),
+    "flv": ("-c:a", "adpcm_swf"),
+    "avi": (),
 }
 SECONDS: Final = 12
 
@@ -106,6 +110,57 @@ def test_scratches_cost_no_more_than_in_ffmpeg(
     assert player.error is None
     assert heard >= seconds_of_ffmpeg(path) - 0.1
     assert heard + gaps <= SECONDS + 0.5
+
+
+HOLED: Final = ("flac", "ogg", "opus", "oga", "mka", "webm", "ts", "wma", "flv", "tta")
+
+
+@pytest.mark.parametrize("suffix", HOLED)
+@pytest.mark.parametrize("kind", ["zeros", "scratches"])
+def test_what_a_container_drops_is_a_gap_of_its_length(
+    tmp_path: Path, whole: Path, suffix: str, kind: str
+) -> None:
+    """FFmpeg leaves out damaged pages, clusters and frames without an error."""
+    data = (whole / f"a.{suffix}").read_bytes()
+    if kind == "scratches":
+        data = scratched(data, 3, 5)
+    else:
+        start, length = len(data) // 3, len(data) // 6
+        data = data[:start] + bytes(length) + data[start + length :]
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(data)
+    heard, gaps, player, damage = play(path)
+    assert heard + gaps == pytest.approx(SECONDS, abs=1.3)  # the last page of Ogg may be damaged
+    assert player.error is None
+    assert bool(gaps) == bool(damage)
+
+
+def test_a_file_that_does_not_start_at_zero_is_whole(tmp_path: Path, whole: Path) -> None:
+    path = tmp_path / "later.mkv"
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", whole / "a.flac", "-output_ts_offset", "5", path],
+        check=True,
+    )
+    heard, gaps, player, _ = play(path)
+    assert heard == pytest.approx(SECONDS, abs=0.1)
+    assert (gaps, player.shortfall) == (0, "")
+
+
+@pytest.mark.parametrize("suffix", ["ts", "eac3", "mp3", "mka"])
+def test_damage_does_not_become_noise_far_above_full_scale(
+    tmp_path: Path, whole: Path, suffix: str
+) -> None:
+    data = (whole / f"a.{suffix}").read_bytes()
+    chance = random.Random(9)
+    for _ in range(12):
+        damaged = bytearray(data)
+        for _ in range(120):
+            damaged[chance.randrange(3000, len(data))] ^= 1 << chance.randrange(8)
+        path = tmp_path / f"a.{suffix}"
+        path.write_bytes(damaged)
+        blocks = list(FilePlayer(path, DamageCounter()).items())
+        peaks = [np.abs(item).max() for item in blocks if not isinstance(item, Gap | Title)]
+        assert max(peaks) <= 4
 
 
 ERRORS: Final = ("EOFError", "UndefinedError", "PermissionError", "PatchWelcomeError")

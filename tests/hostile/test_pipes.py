@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ from streamgenre.errors import InputError
 from streamgenre.sources.factory import open_input
 from streamgenre.sources.files.pipe import PipeSource
 from streamgenre.sources.files.raw import RawFormat
+from streamgenre.sources.formats import not_samples
 from streamgenre.sources.signatures import ENOUGH, format_of
 
 if TYPE_CHECKING:
@@ -49,6 +51,15 @@ CODECS: Final = {
     "wma": (),
     "tta": (),
     "wv": (),
+    "avi": (),
+    "nut": (),
+    "dts": ("-strict", "-2", "-ar", "44100"),
+    "thd": ("-f", "truehd", "-strict", "-2", "-ar", "44100"),
+    "latm": ("-c:a", "aac"),
+    "spdif": ("-c:a", "ac3", "-ar", "48000"),
+    "sox": (),
+    "sf": ("-f", "ircam"),
+    "mov": ("-movflags", "faststart"),
 }
 RATE: Final = 22_050
 
@@ -148,6 +159,60 @@ def test_a_container_without_audio_is_explained(data: bytes, words: str) -> None
     os.close(reader)
     assert words in str(source.failure)
     assert "internal error" not in str(source.failure)
+
+
+NOT_SAMPLES: Final = {
+    "a picture": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40,
+    "a picture ": b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(range(256)) * 40,
+    "a PDF document": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" + bytes(range(256)) * 40,
+    "an archive": gzip.compress(bytes(range(256)) * 40),
+    "an archive ": b"docs/".ljust(257, b"\0") + b"ustar\x0000" + bytes(9000),
+    "MIDI": b"MThd\0\0\0\6\0\1\0\2\1\xe0MTrk" + bytes(range(256)),
+    "a program": b"\x7fELF\2\1\1\0" + bytes(range(256)) * 40,
+}
+
+
+@pytest.mark.parametrize("what", NOT_SAMPLES)
+def test_binary_data_that_is_not_audio_is_not_heard_as_noise(what: str) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, NOT_SAMPLES[what])
+    os.close(writer)
+    source = PipeSource("stdin", "standard input", reader, RawFormat())
+    with pytest.raises(InputError, match=f"standard input: is {what.strip()}"):
+        list(source._items())
+    os.close(reader)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_samples_are_neither_containers_nor_documents(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    for _ in range(100):
+        signal = chance.normal(0, 10 ** chance.uniform(0, 4.5), 6000).clip(-32768, 32767)
+        for kind in ("<i2", ">i2", "<i4"):
+            data = signal.astype(kind).tobytes()
+            assert not format_of(data)
+            assert not not_samples(data)
+
+
+@pytest.mark.parametrize("suffix", ["thd", "flac"])
+def test_thousands_of_tiny_blocks_a_second_are_heard(
+    tmp_path: Path, stateful_folder: Path, suffix: str
+) -> None:
+    """More than the arrivals that are kept in the time in which they are read."""
+    require_programs("ffmpeg")
+    path = tmp_path / f"tiny.{suffix}"
+    flags = ("-frame_size", "16") if suffix == "flac" else ("-f", "truehd", "-strict", "-2")
+    wav = write_wav(tmp_path / "a.wav", music(6))
+    subprocess.run(["ffmpeg", "-v", "error", "-i", wav, *flags, path], check=True)
+    with path.open("rb") as data:
+        done = streamgenre(
+            *("listen", "--model", stateful_folder, "--json", "--publish", free_endpoint()),
+            *("--no-history", "--input", "-"),
+            stdin=data.read(),
+        )
+    assert done.returncode == 0, done.stderr
+    status = [event for event in events_of(done.stdout) if event["type"] == "status"][-1]
+    assert status["samples"] == pytest.approx(6 * 44_100, abs=4000)
 
 
 def test_a_broken_container_on_standard_input_ends_in_words(stateful_folder: Path) -> None:

@@ -70,8 +70,10 @@ class Ending:
         if name in _STATED or (name == "mp3" and self._has_table):
             if stream.duration and stream.time_base:
                 self._stated_s = float(stream.duration * stream.time_base)
-        elif name == "matroska,webm" and container.duration and len(container.streams) == 1:
-            self._stated_s = container.duration / 1e6
+        elif (
+            name in ("matroska,webm", "flv") and container.duration and len(container.streams) == 1
+        ):
+            self._stated_s = (container.duration - max(0, container.start_time or 0)) / 1e6
 
     def take_packet(self, packet: Any) -> None:
         """Take a packet, to know the last one."""

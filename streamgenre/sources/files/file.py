@@ -173,7 +173,9 @@ class FilePlayer:
         missing_s = self._damage.missing_s
         samples = 0
         try:
-            for item in blocks(container, stream, wanted, self._damage, ending.take_packet):
+            for item in blocks(
+                container, stream, wanted, self._damage, ending.take_packet, find_holes=True
+            ):
                 if isinstance(item, Gap):
                     yield item
                     continue

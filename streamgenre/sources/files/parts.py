@@ -1,6 +1,6 @@
 """Finds where the parts of a file begin and end by its container's own sizes.
 
-Formats that state their size (WAV, AIFF, CAF, MP4) may be joined with ``cat``; and a file that is
+Formats that state their size (WAV, AIFF, CAF, AVI, MP4) may be joined with ``cat``; a file that is
 shorter than its sizes is cut short.
 """
 
@@ -64,6 +64,9 @@ def _part(file: BinaryIO, start: int, size: int) -> Part | None:
     kind, form = head[:4], head[8:12]
     if kind in (b"RIFF", b"RF64", b"BW64") and form == b"WAVE":
         return Part(start, _end_of_wav(file, start, size))
+    if kind == b"RIFF" and form == b"AVI ":
+        stated = struct.unpack("<I", head[4:8])[0]
+        return Part(start, start + 8 + stated + stated % 2 if 0 < stated < _STREAMED else None)
     if kind == b"FORM" and form in (b"AIFF", b"AIFC"):
         end = start + 8 + struct.unpack(">I", head[4:8])[0]
         return Part(start, end + end % 2)

@@ -15,7 +15,7 @@ from streamgenre.sources.container import open_container
 from streamgenre.sources.conversion import Converter, Format
 from streamgenre.sources.decoding import DamageCounter, audio_stream, blocks, error_text
 from streamgenre.sources.files.raw import FORMATS, RawFormat
-from streamgenre.sources.formats import not_audio
+from streamgenre.sources.formats import not_audio, not_samples
 from streamgenre.sources.links import LimitedReader, LinkReader, splitter_of
 from streamgenre.sources.paced import PacedSource, Problem, Stall
 from streamgenre.sources.playlist_formats import is_text
@@ -148,7 +148,7 @@ class PipeSource(PacedSource):
                 raise InputError(f"{self._shown} ended without a single sample")
         elif name:
             yield from self._decoded(name, read, splitter_of(head))
-        elif words := _text_words(head):
+        elif words := _text_words(head) or not_samples(head):
             raise InputError(f"{self._shown}: {words}; expected samples, or audio in a container")
         else:
             yield from self._as_raw(read)
@@ -248,7 +248,7 @@ class PipeSource(PacedSource):
             title = stream_title({**container.metadata, **stream.metadata})
             if title is not None:
                 yield title
-            yield from blocks(container, stream, wanted, self._damage)
+            yield from blocks(container, stream, wanted, self._damage, find_holes=True)
 
 
 def _text_words(head: bytes) -> str:
