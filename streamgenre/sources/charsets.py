@@ -68,6 +68,11 @@ _ASCII: Final = 0.5
 """Weight of ASCII letters: names in other languages are everywhere."""
 
 
+_CERTAIN: Final = 12.0
+"""How much likelier another charset must make one title for that title to be in it: some stations
+pass on titles from several computers. No title of one language is misjudged by half as much."""
+
+
 _TWICE: Final = re.compile("[\xc2-\xf4][^\0-\x7f]")
 
 
@@ -126,17 +131,27 @@ class TextDecoder:
             self._scores[key] = _judge(key)
             if len(self._scores) > _SAMPLES:
                 self._scores.popitem(last=False)
-        scores = list(self._scores.values())
-        total = {
-            name: sum(each[name] for each in scores) + _UNUSUAL.get(name, 0.0) for name in _CHARSETS
-        }
-        for name in sorted(_CHARSETS, key=lambda name: -total[name]):
+        total = _together(list(self._scores.values()))
+        order = sorted(_CHARSETS, key=lambda name: -total[name])
+        if key in self._scores:
+            alone = _together([self._scores[key]])
+            likeliest = max(_CHARSETS, key=lambda name: alone[name])
+            if alone[likeliest] > alone[order[0]] + _CERTAIN:
+                order.insert(0, likeliest)
+        for name in order:
             try:
                 # The end may be cut off within a character.
                 return codecs.getincrementaldecoder(name)().decode(data)
             except UnicodeDecodeError:
                 continue
         return data.decode("cp1252", errors="replace")
+
+
+def _together(titles: list[dict[str, float]]) -> dict[str, float]:
+    """Return how likely each charset is for all of some titles, as logarithms."""
+    return {
+        name: sum(each[name] for each in titles) + _UNUSUAL.get(name, 0.0) for name in _CHARSETS
+    }
 
 
 def _utf8(data: bytes) -> str | None:

@@ -37,7 +37,8 @@ _COMMENTS: Final = re.compile(rb"(?:[ \t]*+(?:[#;][^\r\n]*+)?[\r\n]++)*+[ \t]*+"
 _EXTINF: Final = re.compile(rb"#EXTINF:(?:\"[^\"]*\"|[^,\"])*+,(.*)", re.IGNORECASE)
 _PLS: Final = re.compile(rb"(file|ref|title)(\d{0,9})[ \t]{0,9}=(.*)", re.IGNORECASE)
 _PLS_HEAD: Final = re.compile(rb"\[(?:playlist|reference)\]|(?:file|ref)\d{1,9}[ \t]{0,9}=", re.I)
-_URL: Final = re.compile(rb"(?:https?|rtsps?|srt)://[^\s<>\"]+\s*$", re.IGNORECASE)
+_URL: Final = re.compile(rb"[a-z][a-z0-9+.-]{1,15}://[^\s<>\"]+\s*$", re.IGNORECASE)
+"""A line with a URL. It may be no stream, as ``mms://`` is: others may follow."""
 _BOMS: Final = (
     (b"\xef\xbb\xbf", "utf-8"),
     (b"\xff\xfe\0\0", "utf-32-le"),

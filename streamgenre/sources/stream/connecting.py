@@ -15,7 +15,7 @@ from streamgenre.sources.stream.hls import HlsReader
 from streamgenre.sources.stream.hls_position import Position
 from streamgenre.sources.stream.http import open_url
 from streamgenre.sources.stream.http_request import same_server
-from streamgenre.sources.stream.icy_reader import IcyReader
+from streamgenre.sources.stream.icy_reader import IcyReader, is_interval
 from streamgenre.sources.stream.opening import is_http, require_supported
 from streamgenre.sources.stream.station_lists import HEAD, MAX_BYTES, is_list, streams
 from streamgenre.urls import redacted
@@ -130,7 +130,11 @@ class Connector:
                 require_public(url, timeout_s)
             return url  # RTSP or SRT
         fetch = partial(self._fetch, own=own, timeout_s=timeout_s)
-        response = open_url(url, timeout_s=timeout_s, settings=self._settings, own=own)
+        ask = partial(open_url, url, timeout_s=timeout_s, settings=self._settings, own=own)
+        response = ask()
+        if not is_interval(response.headers):
+            response.close()
+            response = ask(titles=False)  # a server that sends none sends audio alone
         try:
             head = _head(response)
             if not is_list(response.location, response.headers, head):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import InputError
+from streamgenre.sources.signatures import format_of
 from streamgenre.sources.stream.hls_fetching import BrokenOffError
 from streamgenre.sources.tags import MAX_ID3, id3_title
 
@@ -50,6 +51,7 @@ class Segments:
         """Seconds of audio missing before the next segment."""
         self._fetcher, self._position, self._announce = fetcher, position, announce
         self._start: Resource | None = None
+        self._kind = ""  # format of the segments, where it is recognised
         self._in_link = False  # whether the current link has had data
         self._failed = 0  # segments in a row
         self.refused: Exception | None = None
@@ -94,18 +96,29 @@ class Segments:
         self, segment: Segment, start: bytes, first: bytes, content: Iterator[bytes]
     ) -> Iterator[bytes | Break]:
         self._failed, self.refused = 0, None
+        try:
+            first, tag = _without_id3(first, content)
+        except BrokenOffError as error:
+            self.missing_s += segment.seconds * error.missing
+            return
+        kind = format_of(start + first, more_follows=True) or ""
         if self._in_link and (
-            segment.discontinuity or self.missing_s or segment.start != self._start
+            segment.discontinuity
+            or self.missing_s
+            or segment.start != self._start
+            or (kind and self._kind and kind != self._kind)  # a discontinuity without its tag
         ):
             yield Break(self.missing_s)
             self._in_link = False
         # What is missing before the first link of a connection is a part of the time away.
         self.missing_s = 0.0
-        if not self._in_link and start:
-            yield start
+        if not self._in_link:
+            self._kind = ""
+            if start:
+                yield start
         self._start, self._in_link = segment.start, True
+        self._kind = kind or self._kind
         try:
-            first, tag = _without_id3(first, content)
             if title := id3_title(tag):
                 self._announce(title)
             if first:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MAX_INTERVAL: Final = 1 << 20
 """Largest interval in bytes that is accepted: usual ones are 8,000 to 64,000."""
 _KEY: Final = re.compile(rb"(?:^|[;\s])StreamTitle\s*=\s*", re.IGNORECASE)
+_URL_KEY: Final = re.compile(rb"\s*;\s*StreamUrl\s*=", re.IGNORECASE)
+"""The key that follows a title; where a quote is missing, it ends the title all the same."""
 _NEXT: Final = rb"\s*;\s*(?:$|[A-Za-z]\w*\s*=)"
 """The end of a value: titles contain semicolons too."""
 _QUOTED: Final = {
@@ -106,6 +108,8 @@ def parse_title(block: bytes, decoder: TextDecoder) -> Title | None:
 
 def _value(rest: bytes) -> bytes:
     """Return the value at the start of what follows a key; quotes and the end may be missing."""
+    if url := _URL_KEY.search(rest):
+        rest = rest[: url.start()]
     patterns = _QUOTED.get(rest[:1])
     if patterns is None:
         match = _BARE.match(rest)

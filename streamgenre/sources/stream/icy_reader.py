@@ -14,6 +14,8 @@ from streamgenre.sources.ogg import OggChain
 from streamgenre.sources.stream.icy import MAX_INTERVAL, IcyDemuxer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streamgenre.sources.charsets import TextDecoder
     from streamgenre.sources.stream.http_response import Response
     from streamgenre.sources.titles import Title
@@ -61,16 +63,13 @@ class IcyReader:
         self._demuxed = 0  # bytes of audio received
         self._chain = OggChain()
         self._titles: deque[tuple[int, Title]] = deque(maxlen=MAX_TITLES)
-        value = response.headers.get("icy-metaint", "").strip() or "0"
-        try:
-            self._demuxer = IcyDemuxer(
-                int(value) if re.fullmatch("[0-9]{1,9}", value) else -1, decoder
-            )
-        except ValueError:
+        value = _stated(response.headers)
+        if not is_interval(response.headers):
             raise InputError(
                 f"{response.url}: icy-metaint is {value[:20]!r}; "
                 f"expected 0 to {MAX_INTERVAL} bytes between two titles"
-            ) from None
+            )
+        self._demuxer = IcyDemuxer(int(value), decoder)
 
     def read(self, size: int) -> bytes:
         """Return up to ``size`` bytes of the current link; none at its end.
@@ -141,3 +140,13 @@ class IcyReader:
         while self._titles and self._titles[0][0] <= place:
             due.append(self._titles.popleft()[1])
         return due
+
+
+def _stated(headers: Mapping[str, str]) -> str:
+    return headers.get("icy-metaint", "").strip() or "0"
+
+
+def is_interval(headers: Mapping[str, str]) -> bool:
+    """Whether headers state a usable number of bytes between two titles, or none."""
+    value = _stated(headers)
+    return re.fullmatch("[0-9]{1,9}", value) is not None and int(value) <= MAX_INTERVAL

@@ -1,0 +1,154 @@
+"""Servers that break the rules of their own formats are heard all the same, with right titles."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from support.audio import music, write_wav
+from support.live import until
+from support.radio_server import MisbehavingServer
+from support.requirements import require_programs
+from support.web_server import WebServer
+
+from streamgenre.sources.charsets import TextDecoder
+from streamgenre.sources.stream import radio
+from streamgenre.sources.stream.http import open_url
+from streamgenre.sources.stream.icy_reader import IcyReader
+from streamgenre.sources.stream.radio import RadioSource
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(radio, "BACKOFF_S", (0.05, 0.2))
+
+
+@pytest.fixture
+def server() -> Iterator[WebServer]:
+    one = WebServer()
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the same 3 s of music in several formats."""
+    require_programs("ffmpeg")
+    folder = tmp_path_factory.mktemp("made")
+    wav = write_wav(folder / "a.wav", music(3))
+    for name in ("a.ts", "a.mp3", "a.aac", "a.ac3"):
+        plain = ("-write_xing", "0", "-id3v2_version", "0") if name == "a.mp3" else ()
+        command = ["ffmpeg", "-v", "error", "-i", str(wav), "-b:a", "96k", *plain]
+        subprocess.run([*command, str(folder / name)], check=True)
+    return folder
+
+
+def until_lost(source: RadioSource) -> float:
+    """Receive a stream until it is lost; return the seconds of audio in it."""
+    source.start()
+    until(lambda: source.state == "lost", 60)
+    source.stop()
+    assert source.ring is not None, source.state_changes
+    return source.ring.written / (source.rate or 1)
+
+
+# ---- titles -------------------------------------------------------------------------------------
+
+
+def titles(*blocks: bytes) -> list[str]:
+    """The titles that a station is heard to send."""
+    body = b"".join(
+        b"a" * 100 + bytes([-(-len(block) // 16)]) + block + bytes(-len(block) % 16)
+        for block in blocks
+    )
+    head = b"HTTP/1.0 200 OK\r\nicy-metaint: 100\r\n\r\n"
+    server = MisbehavingServer(lambda connection, _: connection.sendall(head + body))
+    try:
+        response = open_url(server.url, timeout_s=20)
+        reader = IcyReader(response, 20)
+        with reader._lock:
+            while reader.read(4096):
+                pass
+        response.close()
+        return [title.raw for title in reader.titles_until(None)]
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "StreamTitle='A - B;StreamUrl='http://x/';",
+        "StreamTitle='A - B; streamurl = 'http://x/';",
+        "StreamTitle='A - B';StreamUrl='http://x/?a=';'b';",
+        'StreamTitle="A - B;StreamUrl="";',
+        "StreamTitle=A - B;StreamUrl=;",
+        "StreamUrl='http://x/';StreamTitle='A - B",
+    ],
+)
+def test_a_title_ends_before_the_address_even_without_its_quote(block: str) -> None:
+    assert titles(block.encode()) == ["A - B"]
+
+
+def test_titles_of_one_station_may_come_in_several_charsets() -> None:
+    russian = ["Кино - Группа крови", "Земфира - Искала", "Сплин - Выхода нет", "ДДТ - Осень"]
+    western = ["Beyoncé - Déjà Vu", "Sigur Rós - Hoppípolla"]
+    polish = ["Myslovitz - Długość dźwięku samotności"]
+    sent = [
+        *((title, title.encode("cp1251")) for title in russian),
+        *((title, title.encode("latin-1")) for title in western),
+        *((title, title.encode("cp1250")) for title in polish),
+        *((title, title.encode("utf-8")) for title in western),
+        *((title, title.encode("cp1251")) for title in reversed(russian)),
+    ]
+    decoder = TextDecoder()
+    assert [decoder.decode(data) for _, data in sent] == [title for title, _ in sent]
+
+
+# ---- audio --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["-5", "16000;x", "x", "99999999999", "16000, 16000", "²"])
+def test_an_interval_of_titles_that_is_none_costs_the_titles_alone(made: Path, value: str) -> None:
+    audio = (made / "a.mp3").read_bytes()
+
+    def answer(connection: socket.socket, request: bytes) -> None:
+        asked = b"icy-metadata: 1" in request.lower()
+        line = f"icy-metaint: {value}\r\n".encode() if asked else b""
+        body = b"".join(audio[at : at + 1000] + b"\0" for at in range(0, len(audio), 1000))
+        connection.sendall(b"HTTP/1.0 200 OK\r\n" + line + b"\r\n" + (body if asked else audio))
+
+    server = MisbehavingServer(answer)
+    source = RadioSource(server.url)
+    assert until_lost(source) == pytest.approx(3, abs=0.2)
+    server.close()
+
+
+@pytest.mark.parametrize(
+    "order", [("a.ts", "a.mp3", "a.ts"), ("a.mp3", "a.aac", "a.ac3"), ("a.aac", "a.ts", "a.aac")]
+)
+def test_hls_that_changes_its_format_unannounced_is_heard_whole(
+    server: WebServer, made: Path, order: tuple[str, ...]
+) -> None:
+    server.pages |= {f"/{name}": (made / name).read_bytes() for name in order}
+    lines = "".join(f"#EXTINF:3,\n{name}\n" for name in order)
+    server.pages["/live"] = f"#EXTM3U\n#EXT-X-TARGETDURATION:3\n{lines}#EXT-X-ENDLIST\n"
+    assert until_lost(RadioSource(f"{server.url}/live")) == pytest.approx(9, abs=0.4)
+
+
+@pytest.mark.parametrize("first", ["mms://a.example/x", "file:///etc/passwd", "rtmp://a.example/x"])
+def test_a_list_may_begin_with_an_address_that_is_no_stream(
+    server: WebServer, made: Path, first: str
+) -> None:
+    server.pages["/s"] = ((made / "a.mp3").read_bytes(), "audio/mpeg")
+    server.pages["/listen"] = (f"{first}\n{server.url}/s\n", "text/plain")
+    source = RadioSource(f"{server.url}/listen")
+    source.start()
+    until(lambda: source.state == "live", 60)
+    source.stop()
