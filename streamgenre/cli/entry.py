@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -79,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with terminable():
             make_parser().parse_args(arguments, args)
             streams.fit(args)
+            if not (args.debug or sys.warnoptions):
+                warnings.simplefilter("ignore")  # of libraries: texts for programmers
             command = import_module(f"streamgenre.cli.{args.command}")
             code: int = command.run(args)
             sys.stdout.flush()

@@ -15,6 +15,7 @@ import numpy as np
 from streamgenre.audio.clock import StreamClock
 from streamgenre.audio.level import sanitise
 from streamgenre.audio.loudness import LoudnessMeter
+from streamgenre.audio.mix import ChannelMixer
 from streamgenre.audio.resample import Resampler
 from streamgenre.audio.ring import Gap, GapReason
 from streamgenre.engine.wall_clock import WallClock
@@ -62,6 +63,7 @@ class Intake:
         self._rate = rate
         self._gain = np.float32(10 ** (gain_db / 20))
         self._resampler: Resampler | None = None
+        self._mixer = ChannelMixer(1)
         self._stored = 0  # samples read from the ring, at the rate of the source
         self._taken = 0  # the same with the lost ones
         self._origin = 0  # position of the source's first sample
@@ -140,6 +142,7 @@ class Intake:
             return False
         if self._resampler is None:
             self._resampler = Resampler(source.rate, self._rate)
+            self._mixer = ChannelMixer(source.channels)
             self.loudness = LoudnessMeter(source.rate, source.channels)
             if not source.real_time:
                 self.clock.observe(0, time.monotonic(), self.wall.offset)
@@ -164,7 +167,7 @@ class Intake:
         self._taken += len(item)
         if source.real_time:
             self._observe_arrival()
-        self._queue(self._resampler.push(_mixed(item)))
+        self._queue(self._resampler.push(self._mixer.mix(item)))
         return True
 
     def _take_gap(self, gap: Gap) -> None:
@@ -208,16 +211,3 @@ class Intake:
             arrived = time.monotonic()
         if arrived is not None:
             self.clock.observe(self._position, arrived, self.wall.offset)
-
-
-def _mixed(block: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean of the channels, shape ``(n,)``.
-
-    Column by column: NumPy's mean over such a short axis costs twenty times as much.
-    """
-    mono: NDArray[np.float32] = block[:, 0].copy()
-    for column in block.T[1:]:
-        mono += column
-    if block.shape[1] > 1:
-        mono *= np.float32(1 / block.shape[1])
-    return mono

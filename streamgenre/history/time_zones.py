@@ -59,9 +59,20 @@ def local(unix: float, tz: Zone) -> datetime:
         UNIX seconds.
     tz
         The time zone; None for this machine's.
+
+    Raises
+    ------
+    HistoryError
+        If it lies outside the years 1 to 9999.
     """
-    moment = datetime.fromtimestamp(unix, timezone.utc)  # noqa: UP017 - the module's own name
-    return moment.astimezone(tz)
+    try:
+        moment = datetime.fromtimestamp(unix, timezone.utc)  # noqa: UP017 - the module's own name
+        return moment.astimezone(tz)
+    except (ValueError, OverflowError, OSError):
+        raise HistoryError(
+            f"the time @{unix:.0f} lies outside the years 1 to 9999: the system's clock is or was "
+            "set wrongly. Set it, and select what was recorded with --since and --until"
+        ) from None
 
 
 def unix(moment: datetime, tz: Zone) -> float:

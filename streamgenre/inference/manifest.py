@@ -261,14 +261,21 @@ def _read_json(path: Path) -> dict[str, Any]:
     content = read_bounded(path, _MAX_MANIFEST_BYTES, "a manifest")
     try:
         data = json.loads(
-            content.decode("utf-8"),
+            content.decode("utf-8-sig"),
             parse_float=_number,
+            parse_int=_integer,
             parse_constant=_number,
             object_pairs_hook=_without_repeats,
         )
         # An escape such as \ud800 alone is no character: it could not be sent or shown.
         json.dumps(data, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: not valid JSON: not UTF-8") from error
+    except UnicodeEncodeError as error:
+        raise ModelError(f"{path}: not valid JSON: surrogates stand alone in a text") from error
+    except RecursionError as error:
+        raise ModelError(f"{path}: not valid JSON: nested too deeply") from error
+    except ValueError as error:
         raise ModelError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(data, dict):
         raise ModelError(f"{path}: expected a JSON object, found {type(data).__name__}")
@@ -295,6 +302,14 @@ def _number(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text[:60]} is not a finite number")
     return int(value) if value.is_integer() else value
+
+
+def _integer(text: str) -> int:
+    """Parse an integer; Python refuses longer ones than any field allows."""
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{text[:20]}… is too large a number") from None
 
 
 def _check_schema(path: Path, data: dict[str, Any]) -> None:

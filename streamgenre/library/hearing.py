@@ -69,7 +69,7 @@ def _without_path(message: str, path: Path) -> str:
 def _warning(ending: str) -> str | None:
     """Return what the end of a file says about it, beyond that it is the end."""
     rest = ending.removeprefix("end of file").strip()
-    return rest.strip("()") or None
+    return (rest[1:-1] if rest.startswith("(") else rest) or None
 
 
 def file_hash(path: Path) -> str:

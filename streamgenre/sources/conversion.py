@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from streamgenre.audio.mix import ChannelMixer
 from streamgenre.audio.resample import Resampler
 from streamgenre.audio.ring import as_block
 
@@ -67,8 +68,9 @@ class Format:
 class Converter:
     """Converts audio whose format may change at any time.
 
-    Channels are kept if their number is the wanted one. Otherwise all are mixed to their mean,
-    which becomes the signal of each wanted channel: the level does not depend on the layout.
+    Channels are kept if their number is the wanted one. Otherwise all that are in use are mixed to
+    their mean, which becomes the signal of each wanted channel: the level does not depend on the
+    layout.
 
     Parameters
     ----------
@@ -79,6 +81,7 @@ class Converter:
     def __init__(self, wanted: Format) -> None:
         self._wanted = wanted
         self._given: Format | None = None
+        self._mixer = ChannelMixer(wanted.channels)
         self._resampler: Resampler | None = None
 
     def convert(self, frame: Any, loudest: float | None = None) -> Iterator[NDArray[np.float32]]:
@@ -123,6 +126,7 @@ class Converter:
         if given != self._given:
             yield from self.flush()
             self._given = given
+            self._mixer = ChannelMixer(given.channels)
         keeps = given.channels == self._wanted.channels
         if rate != self._wanted.rate and self._resampler is None:
             self._resampler = Resampler(rate, self._wanted.rate, given.channels if keeps else 1)
@@ -130,7 +134,7 @@ class Converter:
         for start in range(0, len(samples), step):
             piece = _as_float(samples[start : start + step], scale)
             if not keeps:
-                piece = _mean(piece)
+                piece = self._mixer.mix(piece)[:, None]
             if self._resampler is not None:
                 piece = self._resampler.push(piece[:, 0] if piece.shape[1] == 1 else piece)
             yield from self._widened(piece)
@@ -170,13 +174,3 @@ def _as_float(samples: NDArray[Any], scale: float) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):  # doubles that are no audio become infinite
         floats: NDArray[np.float32] = samples.astype(np.float32, copy=False)
     return floats if scale == 1.0 else floats * np.float32(scale)
-
-
-def _mean(block: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean of the channels, shape ``(n, 1)``; column by column, which is faster."""
-    mono = block[:, 0].copy()
-    for column in block.T[1:]:
-        mono += column
-    if block.shape[1] > 1:
-        mono *= np.float32(1 / block.shape[1])
-    return mono[:, None]

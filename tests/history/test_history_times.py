@@ -200,3 +200,10 @@ def test_spans_are_parsed() -> None:
     for since, until in (("today", "yesterday"), ("23:00", None), ("today", "today")):
         with pytest.raises(HistoryError, match="expected --since before --until"):
             span(since, until, BERLIN, default_s=60, now=NOW)
+
+
+@pytest.mark.parametrize("clock", [253_402_300_800.0, 1e12, 1e15, 1e300, -1e12])
+@pytest.mark.parametrize("tz", [None, BERLIN])
+def test_a_clock_beyond_all_calendars_is_explained(clock: float, tz: ZoneInfo | None) -> None:
+    with pytest.raises(HistoryError, match="the system's clock is or was set wrongly"):
+        local(clock, tz)

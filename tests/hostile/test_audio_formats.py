@@ -17,6 +17,7 @@ from support.live import end, until
 from support.radio_server import MisbehavingServer
 from support.requirements import require_programs
 
+from streamgenre.audio.mix import ChannelMixer
 from streamgenre.audio.ring import Gap
 from streamgenre.errors import InputError
 from streamgenre.sources import decoding
@@ -271,3 +272,57 @@ def test_a_frame_that_is_too_long_is_a_damaged_packet(
     path = write_wav(tmp_path / "a.wav", music(1))
     with pytest.raises(InputError, match="no audio could be decoded"):
         open_file(path)
+
+
+@pytest.mark.parametrize("first", [1, 2, 6])
+def test_silent_surround_channels_do_not_lower_the_level(tmp_path: Path, first: int) -> None:
+    """Stereo with 1 to 58 silent channels beside it, as ``ffmpeg -ac 6`` makes it, in a folder."""
+    signal = music(1, rate=RATE)
+    for number, channels in enumerate((first, 2, 3, 4, 5, 6, 7, 8, 9, 60)):
+        block = np.zeros((RATE, channels))
+        block[:, :2] = signal[:, None]
+        write_wav(tmp_path / f"{number:02}.wav", block, RATE)
+    source = open_playlist(tmp_path, pace="fast")
+    source.start()
+    assert source.ring is not None
+    taken, mixer = [], ChannelMixer(source.channels)
+    while not source.ring.exhausted:
+        item = source.ring.read(10_000)
+        if item is None:
+            time.sleep(0.001)
+            continue
+        assert not isinstance(item, Gap)
+        taken.append(mixer.mix(item))
+    source.stop()
+    parts = np.split(np.concatenate(taken), 10)
+    levels = [10 * np.log10(np.mean(part**2)) for part in parts]
+    expected = pytest.approx(10 * np.log10(np.mean(signal**2)), abs=0.1)
+    kept = first == 6  # its channels are all in use from the second file on
+    assert [level for number, level in enumerate(levels) if not (kept and number == 5)] == [
+        expected
+    ] * (9 if kept else 10)
+
+
+@given(cuts=st.lists(st.integers(0, 400), max_size=6), seed=st.integers(0, 99))
+def test_a_mix_does_not_depend_on_how_the_signal_is_cut(cuts: list[int], seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    block = chance.normal(0, 0.1, (400, 6)).astype(np.float32)
+    for channel in range(6):
+        block[: chance.integers(0, 400), channel] = 0
+    mixer = ChannelMixer(6)
+    pieces = [mixer.mix(piece) for piece in np.split(block, sorted(cuts))]
+    np.testing.assert_array_equal(np.concatenate(pieces), ChannelMixer(6).mix(block))
+
+
+def test_samples_beyond_all_numbers_print_nothing(tmp_path: Path, stateful_folder: Path) -> None:
+    """Doubles that do not fit floats: neither they nor NumPy's warnings reach anybody."""
+    require_programs("ffmpeg")
+    path = tmp_path / "a.wav"
+    data = encoded(tmp_path, "d.wav", write_wav(tmp_path / "s.wav", music(2)), "-c:a", "pcm_f64le")
+    body = np.frombuffer(data[-64_000:], "<f8").copy()
+    body[::3], body[1::7], body[2::11] = 1e300, np.nan, -np.inf
+    path.write_bytes(data[:-64_000] + body.tobytes())
+    events, messages, code = listen(stateful_folder, "--input", path, "--no-history")
+    assert code == 0
+    assert "Warning" not in messages
+    assert all(event["level_dbfs"] < 1 for event in events if event["type"] == "update")

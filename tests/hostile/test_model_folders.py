@@ -418,10 +418,12 @@ def about(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         ({"manifest_version": True}, "version"),
         ({"manifest_version": 10**4000}, "version"),
         ({"manifest_version": "x" * 500_000}, "version"),
-        ({"calibration": {"temperature": 10**400}}, "calibration"),
-        ({"speech": {"temperature": 10**400}}, "calibration"),
+        ({"calibration": {"temperature": 10**400}}, "temperature must be smaller"),
+        ({"speech": {"temperature": 10**400}}, "temperature must be smaller"),
+        ({"calibration": {"temperature": 1e-320}}, "temperature must be bigger"),
+        ({"calibration": {"temperature": 1e300}}, "temperature must be smaller"),
     ],
-    ids=range(29),
+    ids=range(31),
 )
 def test_a_manifest_that_asks_for_too_much_is_refused(
     tmp_path: Path, about: dict[str, Any], change: dict[str, Any], words: str
@@ -435,6 +437,33 @@ def test_a_manifest_that_asks_for_too_much_is_refused(
     assert words in str(caught.value)
     assert len(str(caught.value)) < 1_000
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[" * 200_000, "nested too deeply"),
+        (b'{"manifest_version": ' + b"9" * 6000 + b"}", "too large a number"),
+        ('{"name": "é"}'.encode("latin-1"), "not UTF-8"),
+        (b"{}".decode().encode("utf-16"), "not UTF-8"),
+        (b'{"name": "\\ud800"}', "surrogates"),
+    ],
+    ids=range(5),
+)
+def test_a_manifest_that_cannot_be_read_is_explained_without_words_of_python(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
+    (tmp_path / "manifest.json").write_bytes(content)
+    with pytest.raises(ModelError) as caught:
+        parse_manifest(tmp_path)
+    assert words in str(caught.value)
+    assert "codec" not in str(caught.value)
+    assert "sys." not in str(caught.value)
+
+
+def test_a_manifest_with_a_byte_order_mark_is_read(tmp_path: Path, about: dict[str, Any]) -> None:
+    (tmp_path / "manifest.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(about).encode())
+    assert parse_manifest(tmp_path).labels
 
 
 def test_a_name_given_twice_is_refused(tmp_path: Path, about: dict[str, Any]) -> None:
