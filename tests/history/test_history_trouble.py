@@ -341,19 +341,22 @@ def test_a_rejected_file_is_retried_only_at_the_end(tmp_path: Path) -> None:
 def test_the_writer_deletes_expired_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "_RETENTION_FIRST_S", 0.0)
     path = tmp_path / "h.sqlite3"
-    record(path, Programme(start=time.time() - 5 * 86_400).stretch("music", "jazz", 300))
-    assert rows(path, SEGMENTS) == [(1, 300)]
+    now = time.time()
+    for number, days in enumerate((5, 4.2, 3.4, 2.6, 1.8, 1.1, 0.3)):  # a clock without holes
+        begun = Programme("kitchen", f"u{number}", start=now - days * 86_400)
+        record(path, begun.stretch("music", "jazz", 300))
+    assert rows(path, "SELECT sum(updates) FROM segments") == [(7 * 300,)]
     settings = HistorySettings(path, flush_s=0.05, detail_days=1, keep_days=2)
     writer = HistoryWriter(settings, lossless=False, say=lambda _: None)
     writer.start()
-    for event in Programme("hall", "u2", start=time.time()).stretch("music", "rock", 10):
+    for event in Programme("hall", "u9", start=now).stretch("music", "rock", 10):
         writer.put(event)
     ends = time.monotonic() + 60
-    while rows(path, "SELECT sum(updates) FROM segments") != [(10,)]:
+    while rows(path, "SELECT sum(updates) FROM segments") != [(3 * 300 + 10,)]:
         assert time.monotonic() < ends
         time.sleep(0.05)
     writer.close()
-    assert rows(path, "SELECT sum(updates) FROM details") == [(10,)]
+    assert rows(path, "SELECT sum(updates) FROM details") == [(300 + 10,)]
 
 
 def test_a_slow_writer_drops_events_and_reports_it(tmp_path: Path) -> None:

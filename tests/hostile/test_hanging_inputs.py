@@ -98,7 +98,7 @@ def test_a_radio_that_hangs_is_lost_and_restarts_nothing(
         lost = len(heard)
         until(
             lambda: any(
-                e["type"] == "update" and e["station"] == "bad" for _, e in list(heard)[lost:]
+                e["type"] == "gap" and e["station"] == "bad" for _, e in list(heard)[lost:]
             ),
             60,
             pump=lambda: list(manager.listen(0.1)),
@@ -120,7 +120,7 @@ def test_a_radio_that_hangs_is_lost_and_restarts_nothing(
             in dict(reversed([change for change in changes if change[0] == "lost"]))["lost"]
         )
     gaps = [e for _, e in heard if (e["type"], e["station"]) == ("gap", "bad")]
-    assert sum(e["seconds"] for e in gaps) >= 1
+    assert sum(e["seconds"] for e in gaps) >= 0.5
     updates = [e for _, e in heard if (e["type"], e["station"]) == ("update", "good")]
     assert [e["seq"] for e in updates] == list(range(len(updates)))
     assert not [e for _, e in heard if (e["type"], e["station"]) == ("gap", "good")]

@@ -124,7 +124,7 @@ def test_undo_leaves_what_has_changed_since(private: Path) -> None:
 def test_killed_two_hundred_times_it_has_lost_nothing(private: Path) -> None:
     rng = random.Random(1)
     source, target = private / "source", private / "target"
-    given = results(source, 40)
+    given = results(source, 20)
     whole = sorted(contents(source).values())
     kills = 0
     for _ in range(200):
