@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import socket
+import ssl
+import struct
 import subprocess
+import termios
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,16 +17,16 @@ from support.audio import music, write_wav
 from support.live import until
 from support.radio_server import MisbehavingServer
 from support.requirements import require_programs
-from support.web_server import WebServer
+from support.web_server import WebServer, self_signed
 
 from streamgenre.sources.charsets import TextDecoder
 from streamgenre.sources.stream import radio
 from streamgenre.sources.stream.http import open_url
 from streamgenre.sources.stream.icy_reader import IcyReader
 from streamgenre.sources.stream.radio import RadioSource
+from streamgenre.sources.stream.settings import StreamSettings
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -152,3 +159,69 @@ def test_a_list_may_begin_with_an_address_that_is_no_stream(
     source.start()
     until(lambda: source.state == "live", 60)
     source.stop()
+
+
+# ---- connections --------------------------------------------------------------------------------
+
+
+def reset(connection: socket.socket) -> None:
+    """Close a connection as if the machine had crashed, once its data has been received."""
+    until(lambda: not struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))[0])
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def test_a_connection_that_breaks_is_told_from_a_stream_that_ends(made: Path) -> None:
+    audio = (made / "a.mp3").read_bytes()
+
+    def answer(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + audio[:20_000])
+        time.sleep(0.05)  # the rest and the breaking are found together
+        connection.sendall(audio[20_000:])
+        reset(connection)
+
+    server = MisbehavingServer(answer)
+    source = RadioSource(server.url)
+    assert until_lost(source) == pytest.approx(3, abs=0.2)
+    server.close()
+    assert "Connection reset by peer" in source.state_changes[-2].detail
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_hls_whose_server_ends_by_breaking_the_connection_has_no_gaps(
+    made: Path, length: bool
+) -> None:
+    segment = (made / "a.ts").read_bytes()
+    playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\na\n#EXTINF:3,\nb\n#EXT-X-ENDLIST\n"
+
+    def answer(connection: socket.socket, request: bytes) -> None:
+        body = playlist if b"/live " in request else segment
+        line = f"Content-Length: {len(body)}\r\n" if length else ""
+        connection.sendall(f"HTTP/1.0 200 OK\r\n{line}\r\n".encode() + body)
+        reset(connection)
+
+    server = MisbehavingServer(answer)
+    source = RadioSource(server.url)
+    assert until_lost(source) == pytest.approx(6, abs=0.2)
+    server.close()
+    assert "the stream ended" in source.state_changes[-2].detail
+
+
+def test_a_tls_record_that_is_damaged_is_told_in_words(made: Path, tmp_path: Path) -> None:
+    audio = (made / "a.mp3").read_bytes()
+    certificate = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def answer(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + audio)
+        os.write(connection.fileno(), b"\x17\x03\x03\x01\x00" + bytes(256))
+        connection.recv(1)  # until the client closes
+
+    server = MisbehavingServer(answer, tls=context)
+    source = RadioSource(server.url, settings=StreamSettings(ca_file=tmp_path / "ca.pem"))
+    until_lost(source)
+    server.close()
+    why = next(change.detail for change in source.state_changes if change.state == "lost")
+    assert "the TLS connection broke: decryption failed or bad record mac" in why
+    assert "_ssl" not in why

@@ -65,6 +65,7 @@ class Connection:
     ) -> None:
         self._buffer = bytearray()
         self._ended = False
+        self._failure: OSError | None = None
         self.received = 0
         """Number of bytes received so far."""
         try:
@@ -109,11 +110,19 @@ class Connection:
         ------
         TimeoutError
             If nothing arrives in time.
+        OSError
+            If the connection breaks: each error once, after what arrived before it.
         """
         if self._ended:
             return False
+        if self._failure is not None:
+            self._ended = True
+            raise self._failure
         self._socket.settimeout(_left(until))
-        data = self._socket.recv(FILL)
+        try:
+            data = self._socket.recv(FILL)
+        except ssl.SSLError as error:
+            raise _in_words(error) from error
         received = len(data)
         self._buffer += data
         # TLS delivers one record at a time, and a server may send many small segments.
@@ -121,7 +130,10 @@ class Connection:
         while data and received < FILL:
             try:
                 data = self._socket.recv(FILL)
-            except OSError:  # there is no more yet; an error shows again at the next call
+            except (BlockingIOError, ssl.SSLWantReadError):
+                break  # there is no more yet
+            except OSError as error:
+                self._failure = _in_words(error)  # the system tells it once, and then the end
                 break
             received += len(data)
             self._buffer += data
@@ -176,6 +188,17 @@ class Connection:
     def close(self) -> None:
         """Close the connection. Called by the thread that reads."""
         self._socket.close()
+
+
+def tls_reason(error: ssl.SSLError) -> str:
+    """Return what went wrong with TLS, in words."""
+    return str(error.reason or "broken off").replace("_", " ").lower()[:80]
+
+
+def _in_words(error: OSError) -> OSError:
+    if isinstance(error, ssl.SSLError):
+        return OSError(f"the TLS connection broke: {tls_reason(error)}")
+    return error
 
 
 def _left(until: float) -> float:

@@ -166,6 +166,10 @@ class Fetcher:
                 began = time.monotonic()
                 try:
                     data = response.read(_READ)
+                except ConnectionResetError as error:
+                    if length or not received:
+                        raise BrokenOffError(1 - received / length if length else 1.0) from error
+                    break  # so some servers end
                 except (TimeoutError, OSError, ValueError) as error:
                     raise BrokenOffError(1 - received / length if length else 0.5) from error
                 self.without_audio_s += time.monotonic() - began

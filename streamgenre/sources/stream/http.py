@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import InputError
 from streamgenre.sources.stream.addresses import PrivateAddressError
-from streamgenre.sources.stream.connection import AnswerError, Connection, tls_context
+from streamgenre.sources.stream.connection import AnswerError, Connection, tls_context, tls_reason
 from streamgenre.sources.stream.http_body import Body
 from streamgenre.sources.stream.http_head import read_head
 from streamgenre.sources.stream.http_request import host_of, request
@@ -168,8 +168,7 @@ def _reason(error: OSError) -> str:
         why = str(error.verify_message).rstrip(".")
         return f"its certificate is not valid: {why}; ca_file names a private authority"[:200]
     if isinstance(error, ssl.SSLError):
-        reason = str(error.reason or "broken off").replace("_", " ").lower()
-        return f"no TLS connection: {reason}"[:100]
+        return f"no TLS connection: {tls_reason(error)}"
     return str(error.strerror or error)[:100]
 
 

@@ -72,7 +72,12 @@ class Response:
         """
         until = time.monotonic() + self._timeout_s
         while len(self._ahead) < size:
-            more = self._read(size - len(self._ahead), until, self._timeout_s)
+            try:
+                more = self._read(size - len(self._ahead), until, self._timeout_s)
+            except ConnectionResetError:
+                if not self._ahead:
+                    raise
+                break  # so some servers end
             if not more:
                 break
             self._ahead += more
@@ -102,7 +107,13 @@ class Response:
         until = time.monotonic() + within_s
         try:
             while len(data) < longest:
-                if not (more := self._read(longest - len(data), until, within_s)):
+                try:
+                    more = self._read(longest - len(data), until, within_s)
+                except ConnectionResetError:
+                    if not data:
+                        raise
+                    break  # so some servers end
+                if not more:
                     break
                 data += more
         finally:
