@@ -87,6 +87,8 @@ def connect(socket: zmq.Socket[bytes], endpoint: str) -> None:
         socket.connect(endpoint)
     except (zmq.ZMQError, UnicodeError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
+        if isinstance(error, UnicodeError):
+            why = "its characters are not UTF-8"
         raise BusError(f"{wrong}: expected tcp://HOST:PORT or ipc://PATH ({why})") from error
 
 

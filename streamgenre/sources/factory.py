@@ -23,6 +23,7 @@ from streamgenre.urls import (
     looks_like_login,
     looks_like_url,
     redacted,
+    with_bytes_escaped,
 )
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def open_input(settings: InputSettings, *, waits: bool = True) -> tuple[Source, 
     if name == "demo":
         return open_demo(pace=settings.pace), None
     if is_stream(name):
-        return RadioSource(name, settings=settings.stream), None
+        return RadioSource(with_bytes_escaped(name), settings=settings.stream), None
     if _looks_like_path(name):
         return _open_path(name, settings), None
     try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.audio import music, write_wav
+from support.commands import streamgenre
 from support.live import until
 from support.radio_server import MisbehavingServer
 from support.requirements import require_programs
@@ -225,3 +226,12 @@ def test_a_tls_record_that_is_damaged_is_told_in_words(made: Path, tmp_path: Pat
     why = next(change.detail for change in source.state_changes if change.state == "lost")
     assert "the TLS connection broke: decryption failed or bad record mac" in why
     assert "_ssl" not in why
+
+
+def test_a_url_with_bytes_that_are_not_utf_8_is_requested_byte_for_byte(
+    server: WebServer, made: Path
+) -> None:
+    server.pages["/caf%E9"] = ((made / "a.mp3").read_bytes(), "audio/mpeg")
+    done = streamgenre("probe", "--seconds", "1", os.fsdecode(server.url.encode() + b"/caf\xe9"))
+    assert done.returncode == 0, done.stderr
+    assert "mp3" in done.stdout

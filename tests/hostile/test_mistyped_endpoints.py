@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 
 import pytest
@@ -98,3 +99,12 @@ def test_any_answer_to_a_request_is_survived(answer: bytes) -> None:
     assert done.returncode == (0 if answer.startswith(b'{"ok":true,"result":"') else 1)
     assert "Traceback" not in done.stderr
     assert "internal error" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [("subscribe",), ("control", "status")], ids=["bus", "control"])
+@pytest.mark.parametrize("typed", [b"tcp://\xff:1", b"ipc:///tmp/\xff\xfe"], ids=["tcp", "ipc"])
+def test_one_that_is_not_utf_8_is_told_in_words(command: tuple[str, ...], typed: bytes) -> None:
+    done = streamgenre(*command, "--connect", os.fsdecode(typed))
+    assert done.returncode == 1
+    assert "its characters are not UTF-8" in done.stderr
+    assert "codec" not in done.stderr
