@@ -249,7 +249,10 @@ def _read(path: Path) -> str | None:
 
 
 def _check_folder(folder: Path) -> None:
-    _check_mode(folder, folder.stat(), 0o700)
+    found = folder.stat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise KeysError(f"{folder} is not a folder; expected a folder of keys")
+    _check_mode(folder, found, 0o700)
 
 
 def _check_mode(path: Path, found: os.stat_result, mode: int) -> None:

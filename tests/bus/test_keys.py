@@ -160,3 +160,13 @@ def test_a_damaged_secret_key_is_explained(tmp_path: Path, text: str) -> None:
     (folder / SECRET).write_text(text)
     with pytest.raises(KeysError, match=r"secret\.key is damaged: expected 40 characters"):
         read_pair(folder)
+
+
+def test_what_is_no_folder_is_refused_without_harmful_advice(tmp_path: Path) -> None:
+    """``chmod 700 /dev/null`` would break a machine."""
+    folder = tmp_path / "keys"
+    folder.write_text("")
+    folder.chmod(0o666)
+    with pytest.raises(KeysError, match="is not a folder") as caught:
+        read_pair(folder)
+    assert "chmod" not in str(caught.value)

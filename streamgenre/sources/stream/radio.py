@@ -246,9 +246,10 @@ class RadioSource(Source):
                 if not isinstance(reader, IcyReader):  # segments or datagrams may be missing
                     self._missing_s += timeline.missing_s(packet)
 
-            for item in blocks(container, stream, self._wanted(found), damage, on_packet):
+            wanted, direct = self._wanted(found), isinstance(reader, IcyReader)
+            for item in blocks(container, stream, wanted, damage, on_packet, find_holes=direct):
                 if isinstance(item, Gap):
-                    self._missing_s += item.samples / self.rate
+                    self._missing_s += self._plausible_s(item.samples / self.rate)
                     continue
                 decoded = True
                 timeline.decoded(len(item) / self.rate)
