@@ -150,6 +150,23 @@ def test_hls_that_changes_its_format_unannounced_is_heard_whole(
     assert until_lost(RadioSource(f"{server.url}/live")) == pytest.approx(9, abs=0.4)
 
 
+def test_hls_that_numbers_its_segments_anew_invents_no_gap(server: WebServer, made: Path) -> None:
+    server.pages |= {f"/{name}": (made / "a.ts").read_bytes() for name in ("a", "b")}
+    start = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:"
+    server.pages["/live"] = f"{start}7\n#EXTINF:3,\na\n"
+    source = RadioSource(f"{server.url}/live")
+    source.start()
+    began = time.monotonic()
+    until(lambda: "/a" in server.asked, 60)
+    server.pages["/live"] = f"{start}1795000000\n#EXTINF:3,\nb\n#EXT-X-ENDLIST\n"
+    until(lambda: source.state == "lost", 60)
+    lasted_s = time.monotonic() - began
+    source.stop()
+    assert source.ring is not None
+    assert source.ring.written / 44_100 == pytest.approx(6, abs=0.2)
+    assert source.ring.lost / 44_100 <= lasted_s + 1.5
+
+
 @pytest.mark.parametrize("first", ["mms://a.example/x", "file:///etc/passwd", "rtmp://a.example/x"])
 def test_a_list_may_begin_with_an_address_that_is_no_stream(
     server: WebServer, made: Path, first: str

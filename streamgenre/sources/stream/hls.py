@@ -148,16 +148,20 @@ class HlsReader:
         url, playlist = self._media_playlist(data, url)
         segments = Segments(self._fetcher, self._position, self._announce)
         connecting, changed_at = True, time.monotonic()
+        fresh_at = changed_at  # when the newest playlist with new segments was loaded
         while not self._fetcher.stopped:
             loaded_at = time.monotonic()
             new, missing = self._position.new(playlist, connecting=connecting)
-            segments.missing_s += missing * playlist.target_s
+            # A server that numbers its segments anew leaves out no more than the time since then.
+            longest_s = loaded_at - fresh_at + playlist.target_s
+            segments.missing_s += min(missing * playlist.target_s, longest_s)
             for segment in new:
                 yield from segments.play(segment)
                 if self._fetcher.stopped:
                     return
             if new:
                 connecting, changed_at = False, time.monotonic()
+                fresh_at = loaded_at
             if playlist.ended:
                 if not self._position.known:
                     raise self._fetcher.error("its HLS playlist has no segments")
