@@ -54,7 +54,7 @@ class ChannelMixer:
 
     @property
     def _share(self) -> np.float32:
-        return np.float32(1 / max(1, int(self._used.sum())))
+        return np.float32(1 / (int(self._used.sum()) or len(self._used)))
 
     def _first_uses(self, block: NDArray[np.float32]) -> list[tuple[int, int]]:
         """Return where each channel that was not in use is used first, in their order."""

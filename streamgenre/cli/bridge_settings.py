@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from streamgenre.cli.arguments_bridge import DEAD_AIR_AFTER_S, DISCOVERY, PREFIX
 from streamgenre.config.bridges import load_bridges
 from streamgenre.config.layers import Setting, SettingsTree, put
+from streamgenre.config.reading import read_bounded
 from streamgenre.defaults import BROKER
 from streamgenre.errors import SettingsError
 from streamgenre.sources.stream.settings import Headers, headers_problem
@@ -213,8 +214,7 @@ def read_secret(file: Path | None, variable: str) -> str | None:
 def _read(file: Path, flag: str, limit: int) -> str:
     """Return the text of a small file without the end of its last line."""
     try:
-        with file.open("rb") as opened:
-            data = opened.read(limit + 1)
+        data = read_bounded(file, limit)
         if len(data) > limit:
             raise SettingsError(f"{flag} {file}: longer than {limit} bytes")
         return data.decode("utf-8").rstrip("\r\n")

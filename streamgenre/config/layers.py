@@ -9,6 +9,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre.config.reading import read_bounded
 from streamgenre.config.toml_errors import explained
 from streamgenre.config.toml_lines import lines
 from streamgenre.errors import SettingsError
@@ -97,8 +98,7 @@ def read_file(path: Path) -> SettingsTree:
         If it cannot be read or is not valid TOML.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_bounded(path, MAX_BYTES)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise SettingsError(f"{path}: the configuration cannot be read: {why}") from error
@@ -144,7 +144,9 @@ def open_secrets(path: Path) -> bool:
     """Whether others may read a file with headers, webhooks, or credentials or queries of URLs."""
     try:
         mode = path.stat().st_mode
-        text = path.read_text("utf-8", errors="replace")
+        if not stat.S_ISREG(mode):
+            return False
+        text = read_bounded(path, MAX_BYTES).decode("utf-8", errors="replace")
     except OSError:
         return False
     uncommented = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))

@@ -132,6 +132,8 @@ def read_steps(path: Path) -> list[Step]:
     InputError
         If it cannot be read or is no journal.
     """
+    if path.exists() and not path.is_file():  # a pipe would wait for a writer
+        raise InputError(f"{path}: is no file; expected a journal of `streamgenre classify`")
     try:
         with path.open(encoding="ascii") as file:
             lines = file.read(MAX_BYTES).split("\n")

@@ -279,7 +279,7 @@ def test_the_flags_cover_the_requests() -> None:
 
 def test_the_commands_work(stateful_folder: Path, tmp_path: Path) -> None:
     control, ipc = free_endpoint(), f"ipc://{tmp_path / 'bus'}"
-    ask = ("control", "--connect", control)
+    ask = ("control", "--connect", control, "--timeout", "60")
     with start(
         *("listen", "--model", stateful_folder, "--input", "demo", "-q", "--publish", ipc),
         *("--control", control, "--ipc-mode", "660"),
