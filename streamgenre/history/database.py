@@ -105,7 +105,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
             f"{path}: no history yet. `streamgenre listen` keeps one while it listens to a device, "
             "a radio or a pipe; choose another file with --history PATH"
         )
-    if not path.is_file():
+    if not path.is_file() and not path.is_dir():
         raise HistoryError(f"{path}: is no file; expected the SQLite file of a history")
     try:
         if _check_header(path):

@@ -450,7 +450,7 @@ def test_a_missing_input_means_the_demo_only_when_run_by_hand(write: Any, tmp_pa
 
 def test_unreadable_files_are_reported(write: Any, tmp_path: Path) -> None:
     assert "No such file" in wrong(tmp_path / "none.toml")
-    assert "Is a directory" in wrong(tmp_path)
+    assert "is a folder" in wrong(tmp_path)
     assert "longer than" in wrong(write(b"#" * (1 << 21)))
     assert "expected at most 256" in wrong(write("[[station]]\nname='a'\ninput='a'\n" * 300))
 
