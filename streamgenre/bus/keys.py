@@ -240,7 +240,7 @@ def _read(path: Path) -> str | None:
     try:
         _check_folder(path.parent)
         if path.exists() and not path.is_file():  # a pipe would wait for a writer
-            raise KeysError(f"{path}: is no file; expected one that `streamgenre keys` wrote")
+            raise KeysError(f"{path}: is not a file; expected one that `streamgenre keys` wrote")
         with path.open("rb") as file:
             _check_mode(path, os.fstat(file.fileno()), 0o600)
             return file.read(_MAX_BYTES).decode("utf-8", errors="replace")

@@ -106,7 +106,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
             "a radio or a pipe; choose another file with --history PATH"
         )
     if not path.is_file() and not path.is_dir():
-        raise HistoryError(f"{path}: is no file; expected the SQLite file of a history")
+        raise HistoryError(f"{path}: is not a file; expected the SQLite file of a history")
     try:
         if _check_header(path):
             raise HistoryError(f"{path}: the file is empty, nothing was recorded yet")

@@ -133,7 +133,7 @@ def read_steps(path: Path) -> list[Step]:
         If it cannot be read or is no journal.
     """
     if path.exists() and not path.is_file():  # a pipe would wait for a writer
-        raise InputError(f"{path}: is no file; expected a journal of `streamgenre classify`")
+        raise InputError(f"{path}: is not a file; expected a journal of `streamgenre classify`")
     try:
         with path.open(encoding="ascii") as file:
             lines = file.read(MAX_BYTES).split("\n")
@@ -145,5 +145,5 @@ def read_steps(path: Path) -> list[Step]:
         raise InputError(f"{path}: the journal cannot be read ({error_text(error)})") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path}: is no journal of `streamgenre classify`; the end of its output names one"
+            f"{path}: is not a journal of `streamgenre classify`; the end of its output names one"
         ) from error

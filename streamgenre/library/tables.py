@@ -105,7 +105,7 @@ class ParquetShards:
                     self._done.update(_mark(uri) for uri in batch["uri"].to_pylist())
             except (OSError, ValueError, KeyError) as error:
                 raise InputError(
-                    f"{shard}: is no shard of `classify --parquet`; move it"
+                    f"{shard}: is not a shard of `classify --parquet`; move it"
                 ) from error
 
     def __enter__(self) -> Self:
