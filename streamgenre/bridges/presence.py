@@ -41,7 +41,7 @@ class Presence:
         self._live_since: float | None = None
         self._heard_since: float | None = None
         self._decided = True
-        """Whether the stations that did not come back over this connection are already told."""
+        """Whether the stations that did not come back over this connection have been reported."""
 
     def heard(self, station: str) -> None:
         """Note that an event of a station arrived."""

@@ -33,7 +33,7 @@ MAX_ALL_EVER: Final = 4 << 20
 """Most bytes of all open connections that were never part of a message, heartbeats included."""
 ALARM: Final = 4
 FORGIVEN_PER_S: Final = 64
-"""Bytes a second that do not count towards a peer's limit: ZeroMQ's heartbeats are no messages."""
+"""Bytes a second that do not count towards a peer's limit: ZeroMQ's heartbeats are not messages."""
 REST_S: Final = 0.001
 """Shortest time in seconds between two measurements of a peer that keeps sending."""
 _ALARM_S: Final = 2.0

@@ -98,7 +98,7 @@ def _webhook(args: argparse.Namespace, settings: BridgeSettings) -> int:
             while not stop.is_set():
                 _forward(events, selector, poster, one=_one_daemon(args))
         finally:
-            # A second signal, or the end of the time for ending, is no reason to be silent.
+            # A second signal, or the end of the time for ending, must not end it without a word.
             with suppress(KeyboardInterrupt):
                 poster.close()
             for line in poster.farewell():

@@ -187,7 +187,7 @@ class SourceWatch:
             return
         fresh = self._reopen()
         _log.info(
-            "%s: its read hangs: the input is opened anew", self._station.name,
+            "%s: its read hangs: the input is reopened", self._station.name,
             extra={"station": self._station.name},
         )  # fmt: skip
         start_quietly(f"abandon {self._station.name}", source.stop)
