@@ -47,7 +47,7 @@ class _Station:
     update: Update | None = None
     status: Status | None = None
     source_state: str = ""
-    """Empty until the daemon has told it."""
+    """Empty until the daemon sets it."""
     updates: int = 0
     gaps: Counter[str] = field(default_factory=Counter)
     """By reason."""

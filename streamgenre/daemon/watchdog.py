@@ -8,7 +8,7 @@ is ready; ``STOPPING=1`` follows the stations' last events.
 The engine's loop itself feeds the watchdog, so a loop that does not turn (it hangs in the run of a
 model, in a lock, in a sink) stops feeding it, whatever other threads do. A restart interrupts every
 station, so one that hangs alone is no reason for it: the engine declares its source lost and opens
-it anew (:mod:`streamgenre.engine.source_watch`). A loop that turns feeds the watchdog unless at
+it again (:mod:`streamgenre.engine.source_watch`). A loop that turns feeds the watchdog unless at
 least one station hangs and none works:
 
 ===========  ======================================================================================
@@ -17,7 +17,7 @@ the station
 works        its source is ``live``, and updates come. Silence and unknown sounds produce updates
 hangs        its source is ``live``, but no update came for half of ``WatchdogSec`` (and at least
              three hops). So it is on a machine that is so slow that all audio is lost in gaps. Or
-             so many reads of its source hang that the engine does not open it anew
+             so many reads of its source hang that the engine does not reopen it
 neither      its source is ``connecting`` or ``lost``: its back-off is running, and a restart would
              find the same dead radio or missing device; or ``ended``
 ===========  ======================================================================================
@@ -63,7 +63,7 @@ class Watchdog(Sink):
     hop_s
         Seconds between two updates of a station.
     stuck
-        Returns the names of the stations that the engine cannot open anew because too many of their
+        Returns the names of the stations that the engine cannot reopen because too many of their
         reads hang.
     """
 

@@ -118,7 +118,7 @@ class Recorder:
         return rows
 
     def _follow_clock(self, event: Status) -> None:
-        """Close what is open by the old clock, if the system's clock was set, and begin anew."""
+        """Close what is open by the old clock, if the system's clock was set, and start again."""
         rows = self._open.get(event.station)
         if rows is None or rows.wire_session != event.session:
             return

@@ -1,4 +1,4 @@
-"""A source that hangs where it cannot tell is declared lost, opened anew, and its gap counted."""
+"""A source that hangs where it cannot tell is declared lost, reopened, and its gap counted."""
 
 from __future__ import annotations
 

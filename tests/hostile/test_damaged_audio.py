@@ -1,4 +1,4 @@
-"""Audio that is there is heard: damage costs what is damaged, and a file's end is told truly."""
+"""Audio that is there is heard: damage costs only what it hits, and a file ends where it ends."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ MEASURE = """
     from streamgenre.sources.stream.station_lists import streams
 
     path = Path(sys.argv[1])
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     def peak():
         status = Path("/proc/self/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024

@@ -154,7 +154,7 @@ def test_the_next_entry_is_tried_and_the_list_is_read_again(server: WebServer, m
     source = RadioSource(f"{server.url}/list.m3u")
     source.start()
     until(lambda: source.state == "live", 60)
-    until(lambda: server.asked.count("/list.m3u") > 1, 60)  # begun anew after the loss
+    until(lambda: server.asked.count("/list.m3u") > 1, 60)  # started again after the loss
     source.stop()
     assert server.asked[:4] == ["/list.m3u", "/text", "/noise", "/good"]
 

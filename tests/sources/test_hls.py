@@ -345,7 +345,7 @@ def test_a_dead_variant_is_passed_over(server: WebServer, made: Path) -> None:
     assert variants(server, made, text) == {"c", "g"}
 
 
-# ---- standing still and starting anew -----------------------------------------------------------
+# ---- stalls and restarts ------------------------------------------------------------------------
 
 
 def test_a_playlist_that_never_changes_is_not_played_again(
@@ -404,7 +404,7 @@ def test_a_live_stream_continues_in_its_next_playlist_and_after_a_restart_of_its
     until(lambda: server.asked.count("/live") > asked + 1, 60)  # nothing new
     server.pages["/live"] = live(11, 1, 2)
     until(lambda: segments() == ["0", "1", "2"], 60)
-    server.pages["/live"] = live(0, 3, 0, discontinuity=0)  # the server started anew
+    server.pages["/live"] = live(0, 3, 0, discontinuity=0)  # the server restarted
     until(lambda: segments() == ["0", "1", "2", "3", "0"], 60)
     source.stop()
 

@@ -1,4 +1,4 @@
-"""Decodes the files that it is told on standard input, and says how much memory that took.
+"""Decodes the files named on standard input, and says how much memory that took.
 
 A line holds a path, or a path, a rate and a number of channels to convert to, separated by tabs; or
 a path and the word ``pipe``, to read it like a pipe. The answer is a JSON object on one line.
@@ -33,7 +33,7 @@ def memory_mb(field: str) -> float:
 
 def play(path: Path, wanted: Format | None) -> dict[str, object]:
     """Decode a file; return what came of it."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before, started = memory_mb("VmRSS:"), time.process_time()
     problem, samples = "", 0
     player = FilePlayer(path, DamageCounter(), wanted)

@@ -42,7 +42,7 @@ _MAX_HEADER: Final = 1 << 26
 _MAX_FAILED: Final = 100
 """Links that cannot be played, after which the rest of the data is given up."""
 _TEXT: Final = 512
-"""Bytes by which a text is told from samples."""
+"""Bytes that distinguish text from samples."""
 _SHORTEST_TEXT: Final = 32
 """Bytes that are too many to be samples by chance, if all of them are letters."""
 

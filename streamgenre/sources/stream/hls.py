@@ -1,7 +1,7 @@
 """HTTP Live Streaming: follows a playlist, and reads its segments as one stream.
 
 FFmpeg's own HLS client is not used: every request here has the deadlines, certificates, headers and
-limits of the station, and a stream that stands still is told from a new one.
+limits of the station, and a stalled stream is distinguished from a new one.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class HlsReader:
         while not self._fetcher.stopped:
             loaded_at = time.monotonic()
             new, missing = self._position.new(playlist, connecting=connecting)
-            # A server that numbers its segments anew leaves out no more than the time since then.
+            # A server that restarts its numbers leaves out no more than the time since then.
             longest_s = loaded_at - fresh_at + playlist.target_s
             segments.missing_s += min(missing * playlist.target_s, longest_s)
             for segment in new:

@@ -16,7 +16,7 @@ class Position:
     """Finds the segments of a playlist that have not been played.
 
     Media sequence numbers decide. Where they are missing, stand still or go back (the server
-    started anew), the names of the segments do.
+    restarted), the names of the segments do.
     """
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 4 << 20
 """Bytes of a list that are read, those of an HLS playlist included."""
 HEAD: Final = 1024
-"""Bytes by which a list is told from audio."""
+"""Bytes that distinguish a list from audio."""
 _MAX_STREAMS: Final = 16
 """Streams of a list that are kept."""
 _MAX_ENTRIES: Final = 1000
