@@ -105,9 +105,9 @@ def _history(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> 
     shares = table("shares", "share of the time that each genre had")
     shares.add_argument(
         "--by",
-        choices=("all", "hour", "day", "weekday"),
+        choices=("all", "hour", "day", "weekday", "month"),
         default="all",
-        help="one total (the default), or by hour of the day, by day, or by weekday",
+        help="one total (the default), or by hour of the day, by day, by weekday, or by month",
     )
     search = table(
         "search", "titles and artists that contain a text, in the whole history, newest first"
@@ -137,7 +137,7 @@ def _history(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> 
     )
     export.add_argument(
         "--by",
-        choices=("all", "hour", "day", "weekday"),
+        choices=("all", "hour", "day", "weekday", "month"),
         default="day",
         help="how shares are divided (default: day)",
     )

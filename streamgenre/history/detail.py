@@ -2,20 +2,22 @@
 
 Each column of a minute (offsets, levels, confidences, then each genre's probability) is stored as
 differences from row to row, which deflate well. Probabilities have steps of 1/255, levels half a
-dB, times a millisecond.
+dB, times a millisecond. NumPy is imported only where arrays are made: the web server reads
+confidences without it.
 """
 
 from __future__ import annotations
 
+import struct
 import zlib
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
-
-import numpy as np
 
 from streamgenre.errors import HistoryError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 MINUTE_S: Final = 60
@@ -69,6 +71,8 @@ def encode(offsets_ms: list[int], rows: bytes | bytearray, labels: int) -> bytes
     bytes
         The blob.
     """
+    import numpy as np
+
     table = np.frombuffer(bytes(rows), np.uint8).reshape(len(offsets_ms), 2 + labels)
     columns = np.diff(table.T, axis=1, prepend=np.uint8(0))
     times = np.diff(np.asarray(offsets_ms, "<u2"), prepend=np.uint16(0)).astype("<u2")
@@ -97,6 +101,50 @@ def decode(minute: int, data: bytes, *, updates: int, labels: int) -> Minute:
     HistoryError
         If the blob is damaged.
     """
+    import numpy as np
+
+    raw = _inflated(minute, data, updates=updates, labels=labels)
+    offsets = np.cumsum(np.frombuffer(raw[: 2 * updates], "<u2"), dtype=np.uint16)
+    columns = np.frombuffer(raw[2 * updates :], np.uint8).reshape(2 + labels, updates)
+    table = np.cumsum(columns, axis=1, dtype=np.uint8)
+    levels = np.where(table[0] == 0, np.nan, (table[0] - 1.0) / 2 + _LEVEL_FLOOR)
+    return Minute(
+        times=minute * MINUTE_S + offsets / 1000,
+        levels=levels,
+        confidences=table[1] / STEPS,
+        probabilities=table[2:].T / STEPS,
+    )
+
+
+def decode_confidences(
+    minute: int, data: bytes, *, updates: int, labels: int
+) -> tuple[list[float], list[float]]:
+    """Unpack only the times and confidences of a minute.
+
+    Parameters
+    ----------
+    minute, data, updates, labels
+        As for :func:`decode`.
+
+    Returns
+    -------
+    tuple of list of float
+        UNIX seconds of the end of each hop, and the confidences, 0 to 1.
+
+    Raises
+    ------
+    HistoryError
+        If the blob is damaged.
+    """
+    raw = _inflated(minute, data, updates=updates, labels=labels)
+    steps = struct.unpack(f"<{updates}H", raw[: 2 * updates])
+    times = [minute * MINUTE_S + (offset & 0xFFFF) / 1000 for offset in accumulate(steps)]
+    column = raw[3 * updates : 4 * updates]  # after two bytes for each time and one for each level
+    return times, [(step & 0xFF) / STEPS for step in accumulate(column)]
+
+
+def _inflated(minute: int, data: bytes, *, updates: int, labels: int) -> bytes:
+    """Return the columns of a minute as bytes."""
     size = updates * (2 + 2 + labels)
     try:
         if not 0 < size <= _MAX_BYTES:
@@ -110,13 +158,4 @@ def decode(minute: int, data: bytes, *, updates: int, labels: int) -> Minute:
             f"the detail of minute {minute} is damaged ({error}); the rest of the history can "
             "still be read: ask for another time"
         ) from error
-    offsets = np.cumsum(np.frombuffer(raw[: 2 * updates], "<u2"), dtype=np.uint16)
-    columns = np.frombuffer(raw[2 * updates :], np.uint8).reshape(2 + labels, updates)
-    table = np.cumsum(columns, axis=1, dtype=np.uint8)
-    levels = np.where(table[0] == 0, np.nan, (table[0] - 1.0) / 2 + _LEVEL_FLOOR)
-    return Minute(
-        times=minute * MINUTE_S + offsets / 1000,
-        levels=levels,
-        confidences=table[1] / STEPS,
-        probabilities=table[2:].T / STEPS,
-    )
+    return raw

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from streamgenre.history.detail import MINUTE_S, decode
+from streamgenre.history.detail import MINUTE_S, decode, decode_confidences
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from streamgenre.history.detail import Minute
     from streamgenre.history.time_zones import Span
@@ -39,18 +39,54 @@ def details(
     HistoryError
         If a minute is damaged.
     """
+    labels: dict[str, Sequence[str]] = {}
+    for minute, updates, data, names in _rows(connection, station, span):
+        if names not in labels:
+            labels[names] = tuple(json.loads(names))
+        yield labels[names], decode(minute, data, updates=updates, labels=len(labels[names]))
+
+
+def confidences(
+    connection: sqlite3.Connection, station: int, span: Span
+) -> Iterator[tuple[list[float], list[float]]]:
+    """Yield the confidences of one station, minute by minute.
+
+    Parameters
+    ----------
+    connection
+        The history.
+    station
+        Id of the station.
+    span
+        UNIX seconds; whole minutes that overlap it are yielded.
+
+    Yields
+    ------
+    tuple of list of float
+        UNIX seconds of the updates of a minute, and their confidences, 0 to 1.
+
+    Raises
+    ------
+    HistoryError
+        If a minute is damaged.
+    """
+    counts: dict[str, int] = {}
+    for minute, updates, data, names in _rows(connection, station, span):
+        if names not in counts:
+            counts[names] = len(json.loads(names))
+        yield decode_confidences(minute, data, updates=updates, labels=counts[names])
+
+
+def _rows(
+    connection: sqlite3.Connection, station: int, span: Span
+) -> Iterable[tuple[int, int, bytes, str]]:
     # Looks up each minute by its key, without reading the rows of other stations between.
-    rows = connection.execute(
+    return connection.execute(
         "WITH RECURSIVE m (n) AS (VALUES (?) UNION ALL SELECT n + 1 FROM m WHERE n < ?) "
         "SELECT d.minute, d.updates, d.data, l.names FROM m CROSS JOIN details d "
         "ON d.minute = m.n AND d.station = ? JOIN labels l ON l.id = d.labels",
         (*_minutes(connection, span), station),
     )
-    labels: dict[str, Sequence[str]] = {}
-    for minute, updates, data, names in rows:
-        if names not in labels:
-            labels[names] = tuple(json.loads(names))
-        yield labels[names], decode(minute, data, updates=updates, labels=len(labels[names]))
 
 
 def _minutes(connection: sqlite3.Connection, span: Span) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from streamgenre.history import day_shares
 from streamgenre.history.clock_trust import belief, misdated_sessions
 
 if TYPE_CHECKING:
@@ -201,13 +202,7 @@ class Retention:
         run = self._connection.execute
         deleted = 0
         for (kind,) in run("SELECT id FROM kinds").fetchall():
-            deleted += run(
-                "DELETE FROM shares WHERE kind = ?1 AND hour IN (SELECT DISTINCT hour FROM shares "
-                "WHERE kind = ?1 AND hour < ?2 AND NOT EXISTS (SELECT 1 FROM sessions x WHERE "
-                f"x.id IN ({self._spared}) AND hour >= CAST(x.start_time / 3600 AS INTEGER) "
-                "AND hour <= x.end_time / 3600) ORDER BY hour LIMIT 20)",
-                (kind, int(before // 3600)),
-            ).rowcount
+            deleted += self._delete_shares(kind, before)
         deleted += run(
             "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE end_time < ? AND "
             f"id NOT IN ({self._spared}) AND ending <> 'open' "
@@ -225,4 +220,30 @@ class Retention:
                 "(SELECT 1 FROM titles WHERE track = tracks.id) LIMIT ?)",
                 (STEP_ROWS,),
             )
+        return deleted
+
+    def _delete_shares(self, kind: int, before: float) -> int:
+        run = self._connection.execute
+        hours = run(
+            "SELECT DISTINCT hour FROM shares WHERE kind = ? AND hour < ? AND NOT EXISTS "
+            f"(SELECT 1 FROM sessions x WHERE x.id IN ({self._spared}) "
+            "AND hour >= CAST(x.start_time / 3600 AS INTEGER) AND hour <= x.end_time / 3600) "
+            "ORDER BY hour LIMIT 20",
+            (kind, int(before // 3600)),
+        ).fetchall()
+        if not hours:
+            return 0
+        run("BEGIN IMMEDIATE")
+        try:
+            deleted = 0
+            for (hour,) in hours:
+                deleted += run(
+                    "DELETE FROM shares WHERE kind = ? AND hour = ?", (kind, hour)
+                ).rowcount
+            day_shares.refresh(self._connection, kind, {hour // 24 for (hour,) in hours})
+            run("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                run("ROLLBACK")
+            raise
         return deleted

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import HistoryError
+from streamgenre.history import day_shares
 from streamgenre.history.time_bins import QUARTERS, split_by_quarter
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ _STEPS: Final[tuple[tuple[tuple[str, ...], Callable[[sqlite3.Connection], None] 
     (_FIRST, None),
     (_TITLES_AND_DEAD_AIR, None),
     (_SHARES_AND_DETAIL, _fill_shares),
+    ((day_shares.TABLE,), day_shares.fill),
 )
 VERSION: Final = len(_STEPS)
 """Version of the tables, stored as ``PRAGMA user_version``."""

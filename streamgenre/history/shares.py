@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import ceil, floor
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from streamgenre.history import day_shares
 from streamgenre.history.time_bins import QUARTER_S
 from streamgenre.history.time_zones import Span, day_span, local
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from streamgenre.history.time_zones import Zone
 
-By: TypeAlias = Literal["all", "hour", "day", "weekday"]
+By: TypeAlias = Literal["all", "hour", "day", "weekday", "month"]
 Kind: TypeAlias = tuple[str, str]
 """State, and genre or an empty string."""
 HOUR_S: Final = 3600
@@ -30,7 +31,8 @@ class Share:
     """Time of one genre, or of one state other than music, in one part of a span."""
 
     part: str
-    """``all``; the hour of the day (``18``); the day (``2026-07-01``); or the weekday."""
+    """``all``; the hour of the day (``18``); the day (``2026-07-01``); the weekday; or the month
+    (``2026-07``)."""
     state: str
     genre: str | None
     seconds: float
@@ -90,14 +92,8 @@ def _hours(
 ) -> Iterator[tuple[float, Kind, int]]:
     """Yield start, kind and milliseconds of each whole hour."""
     for number, kind in _kinds(connection):
-        rows = connection.execute(
-            "SELECT hour, sum(q0 + q1 + q2 + q3) FROM shares WHERE kind = ? AND hour >= ? "
-            f"AND hour < ? AND station IN ({_marks(ids)}) GROUP BY hour",
-            (number, start // HOUR_S, end // HOUR_S, *ids),
-        )
-        for hour, ms in rows:
-            if ms:
-                yield hour * HOUR_S, kind, ms
+        for at, ms in day_shares.hours(connection, number, ids, start, end):
+            yield at, kind, ms
 
 
 def _quarters(
@@ -155,8 +151,8 @@ def shares(
     span
         UNIX seconds.
     by
-        ``all`` for one part; ``day`` for a part each day; ``hour`` (of the day) or ``weekday`` for
-        parts over all days.
+        ``all`` for one part; ``day`` or ``month`` for a part each; ``hour`` (of the day) or
+        ``weekday`` for parts over all days.
     tz
         Time zone of hours and days.
 
@@ -165,21 +161,41 @@ def shares(
     list of Share
         Parts in order of time.
     """
+    return grouped(sums(connection, ids, span, tz=tz), by=by, tz=tz)
+
+
+def grouped(found: dict[tuple[float, Kind], float], *, by: By, tz: Zone) -> list[Share]:
+    """Return the shares of sums that were read before, to group them in more than one way.
+
+    Parameters
+    ----------
+    found
+        What :func:`sums` returned.
+    by
+        As for :func:`shares`.
+    tz
+        Time zone of hours and days, that of the sums.
+
+    Returns
+    -------
+    list of Share
+        As :func:`shares` returns them.
+    """
     parts: defaultdict[str, defaultdict[Kind, float]] = defaultdict(lambda: defaultdict(float))
     namer = _Namer(by, tz)
-    for (start, kind), seconds in sums(connection, ids, span, tz=tz).items():
+    for (start, kind), seconds in found.items():
         parts[namer.name(start)][kind] += seconds
     order = WEEKDAYS.index if by == "weekday" else str
-    found = []
+    ordered = []
     for part in sorted(parts, key=order):
         total = sum(parts[part].values())
         ranked = sorted(parts[part].items(), key=lambda item: (-item[1], item[0]))
-        found += [
+        ordered += [
             Share(part, state, genre or None, round(seconds, 3), round(seconds / total, 6))
             for (state, genre), seconds in ranked
             if seconds > 0
         ]
-    return found
+    return ordered
 
 
 class _Namer:
@@ -199,6 +215,7 @@ class _Namer:
                 "hour": f"{moment.hour:02d}",
                 "day": moment.date().isoformat(),
                 "weekday": WEEKDAYS[moment.weekday()],
+                "month": f"{moment.year:04d}-{moment.month:02d}",
             }[self._by]
         return self._known[start]
 

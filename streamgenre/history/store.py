@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from streamgenre.history import run_locks
+from streamgenre.history import day_shares, run_locks
 from streamgenre.history.database import open_to_write
 from streamgenre.history.detail import encode
 from streamgenre.history.ids import RowIds
@@ -215,6 +215,7 @@ class Store:
         self.connection.executemany(
             _ADD_SHARE, ((*key, *ms) for key, ms in shares.items() if any(ms))
         )
+        day_shares.add(self.connection, shares)
 
     def _note_length(self, station: int, seconds: float) -> None:
         if seconds > self._longest.get(station, 0.0):

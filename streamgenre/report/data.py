@@ -208,16 +208,18 @@ def transitions(segments: Iterable[SegmentRecord]) -> dict[tuple[str, str], int]
 
 def _from_detail(connection: sqlite3.Connection, station: int, span: Span) -> tuple[Point, ...]:
     points = []
-    for _, minute in detail_query.details(connection, station, span):
-        inside = (minute.times > span.start) & (minute.times <= span.end)
-        values = minute.confidences[inside]
-        if len(values):
-            middle = (minute.times[inside][0] // _MINUTE_S + 0.5) * _MINUTE_S
-            ordered = sorted(values.tolist())
+    for times, values in detail_query.confidences(connection, station, span):
+        inside = [
+            (at, value)
+            for at, value in zip(times, values, strict=True)
+            if span.start < at <= span.end
+        ]
+        if inside:
+            middle = (inside[0][0] // _MINUTE_S + 0.5) * _MINUTE_S
+            ordered = sorted(value for _, value in inside)
             tenth = len(ordered) // 10
-            points.append(
-                Point(float(middle), ordered[tenth], float(values.mean()), ordered[-1 - tenth])
-            )
+            mean = sum(ordered) / len(ordered)
+            points.append(Point(middle, ordered[tenth], mean, ordered[-1 - tenth]))
     return tuple(points)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamgenre.errors import HistoryError
-from streamgenre.history.detail import decode, encode, quantise, quantise_level
+from streamgenre.history.detail import decode, decode_confidences, encode, quantise, quantise_level
 
 
 @given(st.data(), st.integers(1, 200), st.integers(1, 40))
@@ -24,6 +24,10 @@ def test_packed_detail_is_unpacked_unchanged(
     np.testing.assert_array_equal(np.isnan(minute.levels), table[:, 0] == 0)
     np.testing.assert_allclose(minute.confidences, table[:, 1] / 255)
     np.testing.assert_allclose(minute.probabilities, table[:, 2:] / 255)
+    blob = encode(offsets, rows.tobytes(), labels)
+    times, confidences = decode_confidences(7, blob, updates=updates, labels=labels)
+    assert times == minute.times.tolist()
+    assert confidences == minute.confidences.tolist()
 
 
 @given(st.floats(0, 1), st.none() | st.floats(-127, 0))

@@ -78,13 +78,14 @@ def by_hand(
                 "hour": f"{moment.hour:02d}",
                 "day": moment.date().isoformat(),
                 "weekday": WEEKDAYS[moment.weekday()],
+                "month": moment.date().isoformat()[:7],
             }[by]
             parts[part][kind] += until - at
             at = until
     return parts
 
 
-@pytest.mark.parametrize("by", ["all", "hour", "day", "weekday"])
+@pytest.mark.parametrize("by", ["all", "hour", "day", "weekday", "month"])
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "UTC"])
 @pytest.mark.parametrize("start", [AUTUMN, SPRING])
 def test_shares_add_up_by_genre(

@@ -85,3 +85,13 @@ def check_whole(path: Path) -> None:
         )
     )
     assert {k: v for k, v in spans.items() if v} == {k: v for k, v in shares.items() if v}
+    days = rows(
+        path,
+        "SELECT kind, day, station, h0 + h1 + h2 + h3 + h4 + h5 + h6 + h7 + h8 + h9 + h10 + h11 "
+        "+ h12 + h13 + h14 + h15 + h16 + h17 + h18 + h19 + h20 + h21 + h22 + h23 FROM day_shares",
+    )
+    hours = rows(
+        path,
+        "SELECT kind, hour / 24, station, sum(q0 + q1 + q2 + q3) FROM shares GROUP BY 1, 2, 3",
+    )
+    assert sorted(day for day in days if day[3]) == sorted(hour for hour in hours if hour[3])
