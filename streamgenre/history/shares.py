@@ -8,13 +8,13 @@ from math import ceil, floor
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from streamgenre.history import day_shares
-from streamgenre.history.time_bins import QUARTER_S
+from streamgenre.history.time_bins import QUARTER_S, QUARTERS
 from streamgenre.history.time_zones import Span, day_span, local
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
-    from datetime import date
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import date, datetime
 
     from streamgenre.history.time_zones import Zone
 
@@ -59,19 +59,25 @@ def sums(
     Returns
     -------
     dict
-        Seconds by start and kind. The start is that of an hour in UNIX seconds, or of a quarter of
-        an hour if hours of the zone do not start with those of UTC.
+        Seconds by start and kind. The start is that of an hour of the zone in UNIX seconds, or of a
+        quarter of an hour if the zone's hours change their start within the span.
     """
-    step = QUARTER_S if _is_odd(span, tz) else HOUR_S
-    first, last = ceil(span.start / step), floor(span.end / step)
+    offset = _offset(span, tz)
+    step, offset = (QUARTER_S, 0) if offset is None else (HOUR_S, offset)
+    first = ceil((span.start - offset) / step) * step + offset
+    last = floor((span.end - offset) / step) * step + offset
     found: defaultdict[tuple[float, Kind], float] = defaultdict(float)
-    rows = _quarters if step == QUARTER_S else _hours
-    for start, kind, ms in rows(connection, ids, first * step, last * step):
-        found[start, kind] += ms / 1000
-    if first > last:  # within one step
-        edges = [span]
-    else:
-        edges = [Span(span.start, first * step), Span(last * step, span.end)]
+    for number, kind in _kinds(connection):
+        if step == QUARTER_S:
+            rows = _quarters(connection, number, ids, first, last)
+        elif offset:
+            rows = _shifted_hours(connection, number, ids, first, last)
+        else:
+            rows = day_shares.hours(connection, number, ids, first, last)
+        for start, ms in rows:
+            found[start, kind] += ms / 1000
+    within_one_step = first > last
+    edges = [span] if within_one_step else [Span(span.start, first), Span(last, span.end)]
     for edge in edges:
         if edge.seconds > 0:
             for kind, part in _from_segments(connection, ids, edge):
@@ -79,38 +85,56 @@ def sums(
     return found
 
 
-def _is_odd(span: Span, tz: Zone) -> bool:
-    """Return whether any hour of the zone in the span starts within an hour of UTC."""
+def _offset(span: Span, tz: Zone) -> int | None:
+    """Return how many seconds after an hour of UTC an hour of the zone starts: 0 to 3599.
+
+    None if that changes within the span, or is not a whole number of quarters.
+    """
     moments = [span.start, span.end]
     moments += [span.start + 30 * DAY_S * i for i in range(1, int(span.seconds / DAY_S / 30) + 1)]
-    offsets = (local(moment, tz).utcoffset() for moment in moments)
-    return any(offset is not None and offset.total_seconds() % HOUR_S for offset in offsets)
+    found = {
+        round(-difference.total_seconds()) % HOUR_S
+        for moment in moments
+        if (difference := local(moment, tz).utcoffset()) is not None
+    }
+    offset = found.pop()
+    return None if found or offset % QUARTER_S else offset
 
 
-def _hours(
-    connection: sqlite3.Connection, ids: dict[int, str], start: float, end: float
-) -> Iterator[tuple[float, Kind, int]]:
-    """Yield start, kind and milliseconds of each whole hour."""
-    for number, kind in _kinds(connection):
-        for at, ms in day_shares.hours(connection, number, ids, start, end):
-            yield at, kind, ms
+def _shifted_hours(
+    connection: sqlite3.Connection, kind: int, ids: dict[int, str], start: int, end: int
+) -> Iterator[tuple[int, int]]:
+    """Yield start and milliseconds of the hours of a zone that start within an hour of UTC."""
+    quarter = start % HOUR_S // QUARTER_S
+    before = " + ".join(f"q{i}" for i in range(quarter))
+    after = " + ".join(f"q{i}" for i in range(quarter, QUARTERS))
+    rows = connection.execute(
+        f"SELECT hour, sum({before}), sum({after}) FROM shares WHERE kind = ? AND hour >= ? "
+        f"AND hour < ? AND station IN ({_marks(ids)}) GROUP BY hour",
+        (kind, start // HOUR_S, ceil(end / HOUR_S), *ids),
+    )
+    for hour, earlier, later in rows:
+        at = hour * HOUR_S + quarter * QUARTER_S
+        if earlier and start < at <= end:
+            yield at - HOUR_S, earlier
+        if later and start <= at < end:
+            yield at, later
 
 
 def _quarters(
-    connection: sqlite3.Connection, ids: dict[int, str], start: float, end: float
-) -> Iterator[tuple[float, Kind, int]]:
-    """Yield start, kind and milliseconds of each quarter of an hour."""
-    for number, kind in _kinds(connection):
-        rows = connection.execute(
-            "SELECT hour, sum(q0), sum(q1), sum(q2), sum(q3) FROM shares WHERE kind = ? "
-            f"AND hour >= ? AND hour < ? AND station IN ({_marks(ids)}) GROUP BY hour",
-            (number, start // HOUR_S, ceil(end / HOUR_S), *ids),
-        )
-        for hour, *parts in rows:
-            for quarter, ms in enumerate(parts):
-                at = hour * HOUR_S + quarter * QUARTER_S
-                if ms and start <= at < end:
-                    yield at, kind, ms
+    connection: sqlite3.Connection, kind: int, ids: dict[int, str], start: int, end: int
+) -> Iterator[tuple[int, int]]:
+    """Yield start and milliseconds of each quarter of an hour."""
+    rows = connection.execute(
+        "SELECT hour, sum(q0), sum(q1), sum(q2), sum(q3) FROM shares WHERE kind = ? "
+        f"AND hour >= ? AND hour < ? AND station IN ({_marks(ids)}) GROUP BY hour",
+        (kind, start // HOUR_S, ceil(end / HOUR_S), *ids),
+    )
+    for hour, *parts in rows:
+        for quarter, ms in enumerate(parts):
+            at = hour * HOUR_S + quarter * QUARTER_S
+            if ms and start <= at < end:
+                yield at, ms
 
 
 def _kinds(connection: sqlite3.Connection) -> list[tuple[int, Kind]]:
@@ -161,63 +185,64 @@ def shares(
     list of Share
         Parts in order of time.
     """
-    return grouped(sums(connection, ids, span, tz=tz), by=by, tz=tz)
+    return grouped(sums(connection, ids, span, tz=tz), by=(by,), tz=tz)[by]
 
 
-def grouped(found: dict[tuple[float, Kind], float], *, by: By, tz: Zone) -> list[Share]:
-    """Return the shares of sums that were read before, to group them in more than one way.
+def grouped(
+    found: dict[tuple[float, Kind], float], *, by: Iterable[By], tz: Zone
+) -> dict[By, list[Share]]:
+    """Return the shares of sums that were read before, grouped in one or more ways.
 
     Parameters
     ----------
     found
         What :func:`sums` returned.
     by
-        As for :func:`shares`.
+        Each as for :func:`shares`.
     tz
         Time zone of hours and days, that of the sums.
 
     Returns
     -------
-    list of Share
-        As :func:`shares` returns them.
+    dict
+        What :func:`shares` returns, by each way of grouping.
     """
-    parts: defaultdict[str, defaultdict[Kind, float]] = defaultdict(lambda: defaultdict(float))
-    namer = _Namer(by, tz)
+    starts: defaultdict[float, list[tuple[Kind, float]]] = defaultdict(list)
     for (start, kind), seconds in found.items():
-        parts[namer.name(start)][kind] += seconds
+        starts[start].append((kind, seconds))
+    moments = {start: local(start, tz) for start in starts}
+    return {each: _grouped(starts, moments, each) for each in by}
+
+
+def _grouped(
+    starts: dict[float, list[tuple[Kind, float]]], moments: dict[float, datetime], by: By
+) -> list[Share]:
+    parts: defaultdict[str, defaultdict[Kind, float]] = defaultdict(lambda: defaultdict(float))
+    name = _NAMERS[by]
+    for start, kinds in starts.items():
+        part = parts[name(moments[start])]
+        for kind, seconds in kinds:
+            part[kind] += seconds
     order = WEEKDAYS.index if by == "weekday" else str
     ordered = []
-    for part in sorted(parts, key=order):
-        total = sum(parts[part].values())
-        ranked = sorted(parts[part].items(), key=lambda item: (-item[1], item[0]))
+    for part_name in sorted(parts, key=order):
+        total = sum(parts[part_name].values())
+        ranked = sorted(parts[part_name].items(), key=lambda item: (-item[1], item[0]))
         ordered += [
-            Share(part, state, genre or None, round(seconds, 3), round(seconds / total, 6))
+            Share(part_name, state, genre or None, round(seconds, 3), round(seconds / total, 6))
             for (state, genre), seconds in ranked
             if seconds > 0
         ]
     return ordered
 
 
-class _Namer:
-    """Names the part of a span that a time belongs to; caches the names."""
-
-    def __init__(self, by: By, tz: Zone) -> None:
-        self._by = by
-        self._tz = tz
-        self._known: dict[float, str] = {}
-
-    def name(self, start: float) -> str:
-        if self._by == "all":
-            return "all"
-        if start not in self._known:
-            moment = local(start, self._tz)
-            self._known[start] = {
-                "hour": f"{moment.hour:02d}",
-                "day": moment.date().isoformat(),
-                "weekday": WEEKDAYS[moment.weekday()],
-                "month": f"{moment.year:04d}-{moment.month:02d}",
-            }[self._by]
-        return self._known[start]
+_NAMERS: Final[dict[By, Callable[[datetime], str]]] = {
+    "all": lambda _: "all",
+    "hour": lambda moment: f"{moment.hour:02d}",
+    "day": lambda moment: f"{moment.year:04d}-{moment.month:02d}-{moment.day:02d}",
+    "weekday": lambda moment: WEEKDAYS[moment.weekday()],
+    "month": lambda moment: f"{moment.year:04d}-{moment.month:02d}",
+}
 
 
 def hours_of(day: date, tz: Zone) -> list[Span]:
