@@ -62,8 +62,8 @@ def test_loudness_is_that_of_an_independent_meter(rate: int, channels: int) -> N
         meter.push(samples)
         found = meter.loudness()
         assert found is not None
-        # A tenth of a decibel: the filter's memory over the edges of the blocks.
-        assert found == pytest.approx(ebur128(samples, rate), abs=0.15)
+        # The 3 s are whole blocks, which need not end with the signal.
+        assert found == pytest.approx(ebur128(samples, rate), abs=0.06)
 
 
 def test_the_reference_tone_reads_its_level() -> None:
