@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 from itertools import chain, islice
-from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import HistoryError, SettingsError
 from streamgenre.history import detail_query, query, records
 from streamgenre.history.airplay_log import AirplayLine, airplay_log, clip
-from streamgenre.history.database import is_corruption, open_to_read
+from streamgenre.history.database import open_to_read, reading_failed
 from streamgenre.history.export import (
     atomic,
     columns_of,
@@ -66,27 +65,7 @@ def run(args: argparse.Namespace) -> int:
             rows, kind = _rows(args, args.listing, connection, ids, tz)
             return _print(args, rows, kind, tz)
     except sqlite3.Error as error:
-        raise asking_failed(path, error) from error
-
-
-def asking_failed(path: Path, error: sqlite3.Error) -> HistoryError:
-    """Return an error of SQLite as one for the user.
-
-    Parameters
-    ----------
-    path
-        The history file.
-    error
-        What SQLite raised while the history was read.
-    """
-    if is_corruption(error):
-        return HistoryError(
-            f"{path}: damaged ({error}). The daemon moves it aside and starts a new one when it "
-            f"finds "
-            "the damage; to save what is readable: "
-            f"`sqlite3 {quote(str(path))} .recover | sqlite3 saved.sqlite3`"
-        )
-    return HistoryError(f"{path}: cannot be read: {error}; try again")
+        raise reading_failed(path, error) from error
 
 
 def history_path(args: argparse.Namespace) -> Path:

@@ -7,11 +7,11 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from streamgenre.cli.history import asking_failed, history_path
+from streamgenre.cli.history import history_path
 from streamgenre.display.text import clean
 from streamgenre.errors import HistoryError, SettingsError
 from streamgenre.history import query
-from streamgenre.history.database import open_to_read
+from streamgenre.history.database import open_to_read, reading_failed
 from streamgenre.history.export import atomic
 from streamgenre.history.time_zones import zone
 from streamgenre.history.times import parse_day
@@ -62,7 +62,7 @@ def _collect(args: argparse.Namespace) -> DayData:
         with closing(open_to_read(path)) as connection:
             return collect(connection, _station(args.station, connection), day, tz)
     except sqlite3.Error as error:
-        raise asking_failed(path, error) from error
+        raise reading_failed(path, error) from error
 
 
 def _station(name: str | None, connection: sqlite3.Connection) -> str:

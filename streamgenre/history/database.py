@@ -273,3 +273,18 @@ def _broken(path: Path, error: Exception) -> str:
         "one. To save what is readable: "
         f"`sqlite3 {quote(str(path))} .recover | sqlite3 saved.sqlite3`"
     )
+
+
+def reading_failed(path: Path, error: sqlite3.Error) -> HistoryError:
+    """Return an error of SQLite that reading met as one for the user.
+
+    Parameters
+    ----------
+    path
+        The history file.
+    error
+        What SQLite raised.
+    """
+    if is_corruption(error):
+        return HistoryError(_broken(path, error))
+    return HistoryError(f"{path}: cannot be read: {error}; try again")

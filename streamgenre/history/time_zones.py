@@ -5,9 +5,11 @@ A day lasts from midnight to midnight in its zone: 23 or 25 hours when daylight 
 
 from __future__ import annotations
 
+import os
 import zoneinfo
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
+from pathlib import Path
 
 from streamgenre.errors import HistoryError, nearest
 
@@ -48,6 +50,19 @@ def zone(name: str | None) -> Zone:
         raise HistoryError(
             f"--tz {name!r}: no such time zone; expected a name like Europe/Berlin or UTC{hint}"
         ) from None
+
+
+def machine_zone() -> str | None:
+    """Return the IANA name of this machine's time zone, or None if it cannot be found out."""
+    named = os.environ.get("TZ", "").removeprefix(":")
+    if not named:
+        try:
+            _, divider, named = str(Path("/etc/localtime").resolve()).partition("/zoneinfo/")
+        except OSError:
+            return None
+        if not divider:
+            return "UTC" if not Path("/etc/localtime").exists() else None
+    return named if named in zoneinfo.available_timezones() else None
 
 
 def local(unix: float, tz: Zone) -> datetime:

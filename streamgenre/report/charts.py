@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.display.palette import ink, letters
 from streamgenre.display.text import duration, percent
 from streamgenre.report import svg
 from streamgenre.report.data import Kind
-from streamgenre.report.ribbons import LEFT, WIDTH, clock
-from streamgenre.report.theme import between, kind_color
+from streamgenre.report.ribbons import LEFT, WIDTH, clock, hour_marks
+from streamgenre.report.theme import kind_color
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from streamgenre.report.data import DayData, Point
     from streamgenre.report.theme import Theme
 
 _MAX_APART_S: Final = 180.0
 """Points of the confidence that lie further apart are not joined by a line."""
+_LABEL: Final = 18.0
+"""Width of the label of a bar in points."""
 
 
 def stacked_hours(data: DayData, theme: Theme, width: float = WIDTH) -> svg.Drawing:
@@ -36,44 +42,102 @@ def stacked_hours(data: DayData, theme: Theme, width: float = WIDTH) -> svg.Draw
     Drawing
         240 points high.
     """
+    # More than an hour where the clock was set back: the same hour was heard twice.
+    columns = [
+        Column(
+            *(hour.label, f"{hour.label}:00", hour.seconds),
+            max(3600.0, sum(hour.seconds.values())),
+        )
+        for hour in data.hours
+    ]
+    ticks = tuple((minutes / 60, f"{minutes} min") for minutes in (0, 15, 30, 45, 60))
+    return stacked(columns, data.kinds, theme, ticks, "shares of each hour", width)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One bar of stacked shares."""
+
+    label: str
+    """Below the bar."""
+    name: str
+    """In the text of each part."""
+    seconds: Mapping[Kind, float]
+    """Length of each part."""
+    whole: float
+    """Seconds of a bar of full height."""
+
+
+def stacked(
+    columns: Sequence[Column],
+    kinds: Sequence[Kind],
+    theme: Theme,
+    ticks: Sequence[tuple[float, str]],
+    name: str,
+    width: float = WIDTH,
+) -> svg.Drawing:
+    """Return shares as stacked bars.
+
+    Parameters
+    ----------
+    columns
+        The bars from left to right.
+    kinds
+        The kinds in order, the first at the bottom.
+    theme
+        The colours.
+    ticks
+        Height, 0 to 1, and label of each line of the grid.
+    name
+        What the chart shows.
+    width
+        Width of the drawing in points.
+
+    Returns
+    -------
+    Drawing
+        240 points high.
+    """
     height, bottom = 240.0, 218.0
-    column = (width - LEFT) / max(1, len(data.hours))
-    signs = letters(data.genres)
+    column_width = (width - LEFT) / max(1, len(columns))
+    signs = letters([kind.genre for kind in kinds if kind.genre is not None])
+    every = ceil(_LABEL / column_width)
     out = []
-    for minutes in (0, 15, 30, 45, 60):
-        y = bottom - 200 * minutes / 60
+    for share, words in ticks:
+        y = bottom - 200 * share
         out.append(svg.line(LEFT, y, width, y, stroke=theme.line, stroke_width=0.7))
-        out.append(svg.label(f"{minutes} min", LEFT - 8, y + 4, class_="axis end"))
-    for number, hour in enumerate(data.hours):
-        y, x = bottom, LEFT + number * column
-        # More than an hour where the clock was set back: the same hour was heard twice.
-        whole = max(3600.0, sum(hour.seconds.values()))
-        for kind in data.kinds:
-            seconds = hour.seconds.get(kind, 0.0)
-            if seconds <= 0:
+        out.append(svg.label(words, LEFT - 8, y + 4, class_="axis end"))
+    for number, column in enumerate(columns):
+        y, x = bottom, LEFT + number * column_width
+        margin = min(2.0, column_width / 8)
+        for kind in kinds:
+            seconds = column.seconds.get(kind, 0.0)
+            if seconds <= 0 or column.whole <= 0:
                 continue
-            part = 200 * seconds / whole
+            part = 200 * seconds / column.whole
             y -= part
             colour = kind_color(kind)
-            tip = f"{hour.label}:00, {kind.name}: {duration(seconds)}"
             out.append(
                 svg.box(
-                    *(x + 2, y, column - 4, part, tip),
+                    *(x + margin, y, column_width - 2 * margin, part),
+                    f"{column.name}, {kind.name}: {duration(seconds)}",
                     fill=colour,
                     stroke=theme.edge,
                     stroke_width=0.6,
                 )
             )
-            if kind.genre is not None and part >= 13:
+            if kind.genre is not None and part >= 13 and column_width >= 12:
                 out.append(
                     svg.label(
-                        *(signs[kind.genre], x + column / 2, y + part / 2 + 4),
+                        *(signs[kind.genre], x + column_width / 2, y + part / 2 + 4),
                         class_="letter",
                         fill=ink(colour),
                     )
                 )
-        out.append(svg.label(hour.label, x + column / 2, bottom + 16, class_="axis middle"))
-    return svg.Drawing("".join(out), width, height, "shares of each hour")
+        if number % every == 0:
+            middle = x + column_width / 2
+            out.append(svg.label(column.label, middle, bottom + 16, class_="axis middle"))
+    return svg.Drawing("".join(out), width, height, name)
 
 
 def matrix(data: DayData, theme: Theme) -> svg.Drawing:
@@ -114,7 +178,7 @@ def matrix(data: DayData, theme: Theme) -> svg.Drawing:
         for column, after in enumerate(genres):
             count = data.transitions.get((before, after), 0)
             x = left + column * cell
-            colour = between(*theme.scale, count / most)
+            colour = theme.mixed(count / most)
             same = row == column
             out.append(
                 svg.box(
@@ -128,7 +192,7 @@ def matrix(data: DayData, theme: Theme) -> svg.Drawing:
                     svg.label(
                         *(str(count), x + cell / 2, y + cell / 2 + 4),
                         class_="count",
-                        fill=ink(colour),
+                        fill=theme.on_mixed(count / most),
                     )
                 )
     return svg.Drawing(
@@ -167,9 +231,10 @@ def confidence(data: DayData, theme: Theme, width: float = WIDTH) -> svg.Drawing
         y = y_of(share)
         out.append(svg.line(LEFT, y, width, y, stroke=theme.line, stroke_width=0.7))
         out.append(svg.label(percent(share), LEFT - 8, y + 4, class_="axis end"))
-    for hour in data.hours[::3]:
-        x = x_of(hour.span.start)
-        out.append(svg.label(clock(hour.span.start, data), x, bottom + 16, class_="axis"))
+    out += [
+        svg.label(clock(at, data), x_of(at), bottom + 16, class_="axis")
+        for at in hour_marks(data, width)
+    ]
     for run in runs(data.confidence, _MAX_APART_S if data.detailed else float("inf")):
         if data.detailed:
             around = [(x_of(p.time), y_of(p.high)) for p in run]

@@ -15,6 +15,7 @@ from streamgenre.report.data import Kind, missing
 from streamgenre.report.theme import kind_color
 
 if TYPE_CHECKING:
+    from streamgenre.history.time_zones import Span
     from streamgenre.report.data import DayData
     from streamgenre.report.theme import Theme
 
@@ -27,6 +28,10 @@ _RIBBON: Final = 22.0
 _LETTER_FROM: Final = 13.0
 """Width in points from which a segment shows its letter."""
 _TITLE_FROM: Final = 24.0
+_STEPS_S: Final = (5, 10, 30, 60, 300, 600, 900, 1800, 3600, 10_800, 21_600)
+"""Possible steps of an axis in seconds."""
+_STEP_FROM: Final = 80.0
+"""Least width of a step in points."""
 _CHARACTER: Final = 5.8
 """Width of a character of a title in points."""
 
@@ -57,7 +62,21 @@ def clock_s(unix: float, data: DayData) -> str:
     return local(unix, data.tz).strftime("%H:%M:%S")
 
 
-def overview(data: DayData, theme: Theme) -> svg.Drawing:
+def hour_marks(data: DayData, width: float) -> list[float]:
+    """Return the starts of the hours that are labelled on an axis of the day, in UNIX seconds.
+
+    Parameters
+    ----------
+    data
+        The day.
+    width
+        Width of the drawing in points.
+    """
+    every = 3 if width >= 600 else 6
+    return [hour.span.start for hour in data.hours[::every]]
+
+
+def overview(data: DayData, theme: Theme, width: float = WIDTH) -> svg.Drawing:
     """Return the whole day in one narrow ribbon.
 
     Parameters
@@ -66,19 +85,54 @@ def overview(data: DayData, theme: Theme) -> svg.Drawing:
         The day.
     theme
         Colours of the chart.
+    width
+        Width of the drawing in points.
 
     Returns
     -------
     svg.Drawing
-        A drawing :data:`WIDTH` points wide.
+        A drawing 62 points high.
     """
-    scale = (WIDTH - LEFT) / data.span.seconds
+    scale = (width - LEFT) / data.span.seconds
     ribbon = _Ribbon(data, theme, data.span.start, data.span.end, top=12, height=26, scale=scale)
     out = ribbon.stretches(letters={}) + ribbon.losses()
-    for hour in data.hours[::3]:
-        x = LEFT + (hour.span.start - data.span.start) * scale
-        out.append(svg.label(clock(hour.span.start, data), x, 54, class_="axis"))
-    return svg.Drawing("".join(out), WIDTH, 62, "genres of the day")
+    for at in hour_marks(data, width):
+        x = LEFT + (at - data.span.start) * scale
+        out.append(svg.label(clock(at, data), x, 54, class_="axis"))
+    return svg.Drawing("".join(out), width, 62, "genres of the day")
+
+
+def zoomed(data: DayData, span: Span, theme: Theme, width: float = WIDTH) -> svg.Drawing:
+    """Return a part of the day in one large ribbon: letters, titles, dead air and gaps.
+
+    Parameters
+    ----------
+    data
+        The day.
+    span
+        UNIX seconds, within the day.
+    theme
+        The colours.
+    width
+        Width of the drawing in points.
+
+    Returns
+    -------
+    Drawing
+        122 points high.
+    """
+    scale = (width - LEFT) / span.seconds
+    ribbon = _Ribbon(data, theme, span.start, span.end, top=14, height=48, scale=scale)
+    out = ribbon.stretches(letters=letters(data.genres)) + ribbon.losses() + ribbon.titles()
+    step = next((s for s in _STEPS_S if s * scale >= _STEP_FROM), _STEPS_S[-1])
+    at = span.start + -(span.start - data.span.start) % step
+    while at < span.end:
+        x = LEFT + (at - span.start) * scale
+        out.append(svg.line(x, 64, x, 98, stroke=theme.line, stroke_width=0.7))
+        shown = clock(at, data) if step >= 60 else clock_s(at, data)
+        out.append(svg.label(shown, x, 112, class_="axis"))
+        at += step
+    return svg.Drawing("".join(out), width, 122, "genres and titles of a part of the day")
 
 
 def hourly(data: DayData, theme: Theme, width: float = WIDTH) -> svg.Drawing:
@@ -170,7 +224,8 @@ class _Ribbon:
             tip = f"{kind.name}{sure}, {self._times(segment.start, segment.end)}"
             if segment.ending == "cut":
                 tip += ", cut: the daemon did not shut down cleanly"
-            out.append(self._box(segment.start, segment.end, tip, 0, fill=colour, **edge))
+            where = {"data_start": f"{segment.start:.3f}"}
+            out.append(self._box(segment.start, segment.end, tip, 0, fill=colour, **edge, **where))
             if segment.genre in letters and place[1] >= _LETTER_FROM:
                 out.append(
                     svg.label(
@@ -214,7 +269,12 @@ class _Ribbon:
                 if words:
                     shown = svg.text_of(shortened(words, int(place[1] / _CHARACTER)))
                     content = shown + svg.element("title", svg.text_of(tip))
-                    out.append(svg.element("text", content, x=place[0] + 2, y=below, class_=css))
+                    at = f"{title.start:.3f}"
+                    out.append(
+                        svg.element(
+                            "text", content, x=place[0] + 2, y=below, class_=css, data_title=at
+                        )
+                    )
                     below += 11
         return out
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.display.palette import color
+from streamgenre.display.palette import color, ink
 
 if TYPE_CHECKING:
     from streamgenre.report.data import Kind
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Theme:
     """A background and the colours that are legible on it, as ``#RRGGBB``."""
 
@@ -33,6 +33,26 @@ class Theme:
     """Gaps."""
     scale: tuple[str, str]
     """Cells of the transition matrix, from none to most."""
+
+    def mixed(self, share: float) -> str:
+        """Return the colour of a cell between none (0) and most (1)."""
+        return between(*self.scale, share)
+
+    def on_mixed(self, share: float) -> str:
+        """Return the colour of text on such a cell."""
+        return ink(self.mixed(share))
+
+
+class PageTheme(Theme):
+    """Colours by reference: a page chooses light or dark itself, see :func:`page_css`."""
+
+    def mixed(self, share: float) -> str:
+        """Return the colour of a cell between none (0) and most (1)."""
+        return f"color-mix(in srgb, {self.scale[1]} {100 * share:.0f}%, {self.scale[0]})"
+
+    def on_mixed(self, share: float) -> str:
+        """Return the ink: it is legible on both ends of the scale."""
+        return self.ink
 
 
 DARK: Final = Theme(
@@ -58,6 +78,40 @@ LIGHT: Final = Theme(
     scale=("#F6F7F9", "#2B6CB0"),
 )
 THEMES: Final = {"dark": DARK, "light": LIGHT}
+_ON_PAGES: Final = {
+    "dark": replace(DARK, scale=("#1B1F24", "#35618F")),
+    "light": replace(LIGHT, scale=("#F6F7F9", "#8DB9E6")),
+}
+"""Scales on which text in the theme's ink is legible from end to end."""
+_NAMES: Final = ("ground", "ink", "soft", "line", "edge", "empty", "bad", "lost")
+PAGE: Final = PageTheme(
+    ground="var(--chart-ground)",
+    ink="var(--chart-ink)",
+    soft="var(--chart-soft)",
+    line="var(--chart-line)",
+    edge="var(--chart-edge)",
+    empty="var(--chart-empty)",
+    bad="var(--chart-bad)",
+    lost="var(--chart-lost)",
+    scale=("var(--chart-none)", "var(--chart-most)"),
+)
+"""The theme of charts in pages."""
+
+
+def page_css() -> str:
+    """Return the style sheet of charts in pages: both themes, and the rules of the charts."""
+    light, dark = (_variables(_ON_PAGES[name]) for name in ("light", "dark"))
+    return (
+        f":root{{{light}}}\n@media (prefers-color-scheme:dark)"
+        f"{{:root:not([data-theme=light]){{{dark}}}}}\n:root[data-theme=dark]{{{dark}}}\n"
+        + chart_css(PAGE)
+    )
+
+
+def _variables(theme: Theme) -> str:
+    values = {name: getattr(theme, name) for name in _NAMES}
+    values |= {"none": theme.scale[0], "most": theme.scale[1]}
+    return "".join(f"--chart-{name}:{value};" for name, value in values.items())
 
 
 def kind_color(kind: Kind) -> str:

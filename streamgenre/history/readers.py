@@ -1,0 +1,123 @@
+"""Reads the history for a server: a few threads, one read-only connection each.
+
+A question runs in a thread of its own, so that no other work waits for the disk. It is cut off
+after a while. A file that was replaced meanwhile is opened again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from streamgenre.errors import HistoryError
+from streamgenre.history.database import open_to_read, reading_failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+    from pathlib import Path
+
+T = TypeVar("T")
+THREADS: Final = 3
+"""Questions that are answered at once; further ones wait."""
+LONGEST_S: Final = 10.0
+"""Seconds after which a question is cut off."""
+WAITING: Final = 64
+"""Most questions that wait; further ones are refused."""
+_STEPS: Final = 50_000
+"""Instructions of SQLite between two looks at the clock: about a millisecond."""
+
+
+class BusyError(HistoryError):
+    """Too many questions wait already."""
+
+
+class Readers:
+    """Threads that answer questions about one history.
+
+    Parameters
+    ----------
+    path
+        The history file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._own = threading.local()
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="history-reader")
+        self._waiting = 0
+        self._lock = threading.Lock()
+
+    def ask(self, question: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """Run a question in a thread.
+
+        Parameters
+        ----------
+        question
+            Takes a connection and returns the answer; it must not keep the connection.
+
+        Returns
+        -------
+        Future
+            The answer; or a HistoryError that says why there is none.
+
+        Raises
+        ------
+        BusyError
+            If too many questions wait already.
+        """
+        with self._lock:
+            if self._waiting >= WAITING:
+                raise BusyError("too many questions about the history at once: try again later")
+            self._waiting += 1
+        future = self._pool.submit(self._answer, question)
+        future.add_done_callback(self._done)
+        return future
+
+    def close(self) -> None:
+        """Refuse further questions; those that wait are dropped."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _done(self, _: Future[T]) -> None:
+        with self._lock:
+            self._waiting -= 1
+
+    def _answer(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._connection()
+        deadline = time.monotonic() + LONGEST_S
+        connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+        try:
+            # One moment for all queries of a question, whatever the daemon writes meanwhile.
+            connection.execute("BEGIN")
+            return question(connection)
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                raise HistoryError(
+                    f"the answer took more than {LONGEST_S:.0f} s: ask for less, such as one "
+                    "station or fewer days"
+                ) from error
+            raise reading_failed(self.path, error) from error
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+    def _connection(self) -> sqlite3.Connection:
+        """Return this thread's connection."""
+        inode = self._inode()
+        if getattr(self._own, "inode", None) != inode:
+            if hasattr(self._own, "connection"):
+                self._own.connection.close()
+                del self._own.connection, self._own.inode
+            self._own.connection = open_to_read(self.path)
+            self._own.inode = inode
+        connection: sqlite3.Connection = self._own.connection
+        return connection
+
+    def _inode(self) -> int:
+        try:
+            return self.path.stat().st_ino
+        except OSError:
+            return 0  # opening it explains what is wrong
