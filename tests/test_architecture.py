@@ -21,7 +21,7 @@ LAYERS: Final = (
     "config",
     "daemon",
     ("bridges", "dashboard", "doctor", "library", "report"),
-    "picture",
+    ("picture", "web"),
     "cli",
     "__main__",
 )

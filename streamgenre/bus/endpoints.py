@@ -54,6 +54,14 @@ def http_address(where: str) -> tuple[str, int] | None:
     return match[1].strip("[]") or "127.0.0.1", int(match[2])
 
 
+def local_endpoint(publish: str) -> str | None:
+    """Return the endpoint at which this machine reaches a bound one; None if that is unknown."""
+    if publish.endswith(":*"):
+        return None
+    local = re.sub(r"^tcp://(\*|0\.0\.0\.0):", "tcp://127.0.0.1:", publish)
+    return local.replace("tcp://[::]:", "tcp://[::1]:")
+
+
 def address_problem(where: str) -> str:
     """Return what is wrong with an address to serve HTTP on, or ""."""
     if http_address(where):

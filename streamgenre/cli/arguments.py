@@ -9,6 +9,7 @@ from streamgenre.cli.arguments_bus import add_bus_arguments, add_publishing
 from streamgenre.cli.arguments_connecting import add_connecting
 from streamgenre.cli.arguments_history import add_commands, add_listen_flags
 from streamgenre.cli.arguments_library import add_library_arguments
+from streamgenre.cli.arguments_web import add_listen_web, add_web
 from streamgenre.defaults import ENDPOINT, MODEL
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def add_arguments(commands: Commands) -> None:
     add_bus_arguments(commands, _command)
     add_commands(commands, _command)
     add_library_arguments(commands, _command)
+    add_web(commands, _command)
 
 
 def _command(commands: Commands, name: str, summary: str, **more: Any) -> argparse.ArgumentParser:
@@ -174,6 +176,7 @@ def _listen(commands: Commands) -> None:
         help=f"ZeroMQ endpoint to publish on (default: {ENDPOINT}; port * for any free port)",
     )
     add_publishing(output)
+    add_listen_web(output)
     add_listen_flags(parser)
     show = output.add_mutually_exclusive_group()
     show.add_argument("--json", action="store_true", help="print every event as one line of JSON")

@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from streamgenre.bus.endpoints import local_endpoint
 from streamgenre.cli.arguments_bridge import DEAD_AIR_AFTER_S, DISCOVERY, PREFIX
 from streamgenre.config.bridges import load_bridges
 from streamgenre.config.layers import Setting, SettingsTree, put
@@ -80,21 +81,13 @@ def bridge_settings(args: argparse.Namespace) -> BridgeSettings:
             put(flags, (args.kind, key), Setting(value, f"--{name.replace('_', '-')}"))
     settings, publish = load_bridges(args.config, os.environ, flags)
     if args.connect is None:
-        found = settings.connect or _local(publish)
+        found = settings.connect or (local_endpoint(publish) if publish else None)
         args.connect = [found] if found else None
         if args.server_key is None and settings.server_key:
             args.server_key = [settings.server_key]
     if args.keys is None and settings.keys is not None:
         args.keys = str(settings.keys)
     return settings
-
-
-def _local(publish: str | None) -> str | None:
-    """Return the endpoint at which this machine reaches its daemon; None if that is unknown."""
-    if publish is None or publish.endswith(":*"):
-        return None
-    local = re.sub(r"^tcp://(\*|0\.0\.0\.0):", "tcp://127.0.0.1:", publish)
-    return local.replace("tcp://[::]:", "tcp://[::1]:")
 
 
 def webhook_receiver(args: argparse.Namespace, webhook: WebhookSettings) -> Receiver:

@@ -35,6 +35,7 @@ EXTRAS: Final = {
         "watchfiles": "watch",
         "ray": "cluster",
         "fsspec": "cluster",
+        **dict.fromkeys(("starlette", "uvicorn", "jinja2"), "web"),
     },
 }
 """The extra with a module that the base install lacks: ``pip install 'streamgenre[EXTRA]'``."""

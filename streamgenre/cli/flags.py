@@ -33,6 +33,7 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "ipc_mode": ("bus", "ipc_mode"),
     "control": ("bus", "control"),
     "metrics": ("metrics", "listen"),
+    "web": ("web", "listen"),
     "history": ("history", "path"),
     "history_days": ("history", "keep_days"),
     "history_detail_days": ("history", "detail_days"),

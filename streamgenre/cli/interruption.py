@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-ENDED_BY_THE_USER: Final = frozenset({"listen", "dashboard", "subscribe", "bridge", "watch"})
+ENDED_BY_THE_USER: Final = frozenset({"listen", "dashboard", "subscribe", "bridge", "watch", "web"})
 """Commands that run until a signal ends them: that is their normal end."""
 
 

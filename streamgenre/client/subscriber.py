@@ -168,6 +168,10 @@ class Subscriber:
         found = self._wait(timeout)
         return None if found is None else found[0]
 
+    def receive_both(self, timeout: float | None = None) -> tuple[bytes, AnyEvent] | None:
+        """Return the next event as it was sent, and parsed; otherwise like :meth:`receive`."""
+        return self._wait(timeout)
+
     async def receive_async(self, timeout: float | None = None) -> AnyEvent | None:
         """Like :meth:`receive`, without blocking the running asyncio loop."""
         ends = _end(timeout)

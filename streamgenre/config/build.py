@@ -24,6 +24,7 @@ from streamgenre.config.settings import (
     StationSettings,
 )
 from streamgenre.config.tables import COMPLETE, place_of, settings_of, unknown_key
+from streamgenre.config.web import WebSettings
 from streamgenre.defaults import INPUT
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import ModelError, SettingsError
@@ -52,6 +53,7 @@ TABLES: Final[dict[str, type]] = {
     "metrics": MetricsSettings,
     "history": HistorySettings,
     "bridge": BridgeSettings,
+    "web": WebSettings,
 }
 """Tables of the daemon as a whole; the other keys are defaults of every station."""
 OWN: Final = ("name", "input")

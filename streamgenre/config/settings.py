@@ -14,6 +14,7 @@ from typing import Annotated, Final
 from streamgenre.bus.endpoints import address_problem
 from streamgenre.bus.settings import BusSettings
 from streamgenre.config.bridges import BridgeSettings
+from streamgenre.config.web import WebSettings
 from streamgenre.defaults import MODEL
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.history.settings import HistorySettings
@@ -124,3 +125,4 @@ class Config:
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     history: HistorySettings = field(default_factory=HistorySettings)
     bridge: BridgeSettings = field(default_factory=BridgeSettings)
+    web: WebSettings = field(default_factory=WebSettings)

@@ -37,7 +37,8 @@ class Daemon:
 
     As a context manager it opens the inputs and starts the sinks, and stops the sinks at the end.
     :meth:`run` listens. Every event passes the sinks in this order: bus, history, metrics, queue of
-    the presenter, watchdog, log, then those of the caller.
+    the presenter, watchdog, log, then those of the caller. The web page, if there is one, reads the
+    bus.
 
     Parameters
     ----------
@@ -133,6 +134,10 @@ class Daemon:
             from streamgenre.daemon.metrics import MetricsServer
 
             yield MetricsServer(self._config.metrics.listen, warn=_log.warning)
+        if self._config.web.listen is not None:
+            from streamgenre.daemon.web_process import WebProcess
+
+            yield WebProcess(self._config, self._bus)
         yield self._queue
         yield self._watchdog
         if self._log_events:

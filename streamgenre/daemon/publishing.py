@@ -16,6 +16,7 @@ from streamgenre.logger import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from streamgenre.config import BusSettings
     from streamgenre.engine.engine import Engine
@@ -47,6 +48,7 @@ class BusSink(Sink):
         self._settings = settings
         self._requests = EngineRequests(engine, self._reload_keys, reconfigure, lambda: self.stats)
         self._publisher: Publisher | None = None
+        self._keyed = False
 
     def start(self) -> None:
         """Bind the sockets.
@@ -87,6 +89,17 @@ class BusSink(Sink):
         """Figures of the bus, at most a second old."""
         return BusStats() if self._publisher is None else self._publisher.stats
 
+    @property
+    def endpoint(self) -> str:
+        """The endpoint that was bound."""
+        assert self._publisher is not None
+        return self._publisher.endpoint
+
+    @property
+    def keys_folder(self) -> Path | None:
+        """Folder of the daemon's keys; None if it uses none."""
+        return (self._settings.keys or default_folder()) if self._keyed else None
+
     def _authenticator(self) -> Authenticator | None:
         """Return what lets clients in by their keys; None if everyone on this machine may read."""
         settings = self._settings
@@ -95,7 +108,8 @@ class BusSink(Sink):
         exposed = [endpoint for endpoint in endpoints if needs_keys(endpoint)]
         if exposed and not (folder / SECRET).exists():
             check_endpoint(exposed[0])  # raises: says which keys are missing
-        return Authenticator(folder, _log.warning) if exposed or settings.encrypt else None
+        self._keyed = bool(exposed) or settings.encrypt
+        return Authenticator(folder, _log.warning) if self._keyed else None
 
     def _reload_keys(self) -> dict[str, Any]:
         assert self._publisher is not None

@@ -100,7 +100,7 @@ def test_every_missing_package_names_the_extra_that_provides_it() -> None:
         for command in ("listen", "dashboard"):
             extra = extra_for(module, command)
             assert extra is not None, module
-            assert distribution.replace("-", "_") in brought[extra], module
+            assert distribution.replace("-", "_").lower() in brought[extra], module
 
 
 BRIDGES = ("streamgenre-mqtt.service", "streamgenre-webhook.service")

@@ -1,0 +1,92 @@
+"""``streamgenre web``."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from streamgenre.bus.endpoints import http_address, local_endpoint
+from streamgenre.cli.arguments_web import LISTEN
+from streamgenre.cli.connecting import keys_folder
+from streamgenre.config.layers import Setting, SettingsTree, put
+from streamgenre.config.site import SiteSettings
+from streamgenre.config.web import check_exposed, load_web
+from streamgenre.defaults import ENDPOINT
+from streamgenre.errors import SettingsError
+from streamgenre.history.settings import default_path
+from streamgenre.paths import expand
+from streamgenre.system.listening import address_of, listen_on
+from streamgenre.system.logs import logging_to_user
+
+if TYPE_CHECKING:
+    import argparse
+
+_KEYS: Final = {
+    "listen": "listen",
+    "public_url": "public_url",
+    "hosts": "hosts",
+    "proxies": "proxies",
+    "login_file": "login_file",
+    "allow_control": "allow_control",
+    "language": "language",
+}
+"""The key under ``[web]`` that each flag sets."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve the page until a signal, or do what the action says."""
+    if args.supervised is not None:
+        return _supervised(args.supervised)
+    settings = _settings(args)
+    where = settings.web.listen or LISTEN
+    check_exposed(settings.web, where)
+    found = http_address(where)
+    if found is None:
+        raise SettingsError(f"--listen {where}: expected HOST:PORT")
+    from streamgenre.web.serve import serve
+
+    listening = listen_on(*found, "--listen")
+    shown = settings.web.public_url or f"http://{address_of(listening)}{settings.web.prefix}/"
+    print(f"serving {shown} (Ctrl-C ends it)", flush=True)
+    with logging_to_user():
+        return serve(settings, listening)
+
+
+def _supervised(descriptor: int) -> int:
+    """Serve what the daemon writes to standard input until it closes that."""
+    os.nice(10)  # listening comes first
+    with suppress(OSError):
+        # Where memory runs out, the page goes rather than the daemon.
+        Path("/proc/self/oom_score_adj").write_text("500", "utf-8")
+    settings = SiteSettings.from_json(sys.stdin.readline())
+    from streamgenre.web.serve import serve
+
+    with logging_to_user("warning"):
+        return serve(settings, socket.socket(fileno=descriptor), until=sys.stdin.read)
+
+
+def _settings(args: argparse.Namespace) -> SiteSettings:
+    flags = SettingsTree()
+    for flag, key in _KEYS.items():
+        value = getattr(args, flag)
+        if value is not None:
+            put(flags, (key,), Setting(value, f"--{flag.replace('_', '-')}"))
+    web, daemon = load_web(args.config, os.environ, flags)
+    connect: list[str] = args.connect or []
+    if not connect and not args.no_live:
+        publish = daemon.get("bus.publish")
+        connect = [local_endpoint(publish) or ENDPOINT if publish else ENDPOINT]
+    history = args.history or daemon.get("history.path")
+    return SiteSettings(
+        web=web,
+        connect=tuple(connect),
+        server_key=tuple(args.server_key or ()),
+        keys=keys_folder(args) if args.server_key else None,
+        stations=tuple(args.station or ()),
+        control=args.control or daemon.get("bus.control"),
+        history=default_path() if history is None else expand(history),
+    )

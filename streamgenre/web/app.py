@@ -1,0 +1,137 @@
+"""The ASGI application, gathered from the tables of its parts."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from functools import wraps
+from http import HTTPStatus
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from streamgenre.logger import get_logger
+from streamgenre.web import api, pages, sse
+from streamgenre.web.endpoints import Endpoint, checked
+from streamgenre.web.feed import Feed
+from streamgenre.web.headers import Headers
+from streamgenre.web.hub import Hub
+from streamgenre.web.openapi import openapi
+from streamgenre.web.site import Site
+from streamgenre.web.texts import Texts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.requests import Request
+
+    from streamgenre.config.site import SiteSettings
+
+_log = get_logger(__name__)
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (*api.ENDPOINTS, *sse.ENDPOINTS)
+"""The public API. A later path with ``{name:path}`` must not hide another one."""
+PAGES: Final[tuple[Route, ...]] = (*pages.ROUTES,)
+"""The pages for people."""
+
+
+def create_app(
+    settings: SiteSettings, *, on_failure: Callable[[], None] = lambda: None
+) -> Starlette:
+    """Return the application of one web process.
+
+    Parameters
+    ----------
+    settings
+        What it serves.
+    on_failure
+        Called if reading the daemon ends with an error.
+
+    Raises
+    ------
+    StreamgenreError
+        If an endpoint, a key or a file cannot be used.
+    """
+    hub = Hub(connected=bool(settings.connect))
+    feed = Feed(settings, hub, on_failure) if settings.connect else None
+    site = Site(settings, hub, feed, _templates(), Texts(settings.web.language))
+    site.document = openapi(ENDPOINTS, settings.web.prefix)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        if feed is not None:
+            feed.start(asyncio.get_running_loop())
+        yield
+        hub.close()
+        if feed is not None:
+            await asyncio.to_thread(feed.stop)
+
+    static = resources.files("streamgenre.web") / "static"
+    app = Starlette(
+        routes=[
+            *(_route(each) for each in ENDPOINTS),
+            *PAGES,
+            Mount("/static", StaticFiles(directory=str(static)), name="static"),
+        ],
+        middleware=[
+            Middleware(Headers, settings=settings.web),
+            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
+        ],
+        exception_handlers={HTTPException: _refused, Exception: _failed},
+        lifespan=lifespan,
+    )
+    app.state.site = site
+    return app
+
+
+def _templates() -> Environment:
+    loader = PackageLoader("streamgenre.web")
+    return Environment(
+        loader=loader, autoescape=select_autoescape(["html", "svg"]), trim_blocks=True
+    )
+
+
+def _route(endpoint: Endpoint) -> Route:
+    @wraps(endpoint.handler)
+    async def handle(request: Request) -> Response:
+        request.state.trusted = True
+        request.state.parameters = checked(endpoint, request)
+        return await endpoint.handler(request)
+
+    return Route(endpoint.path, handle, methods=[endpoint.method])
+
+
+def _is_api(request: Request) -> bool:
+    path = request.url.path
+    return path.startswith("/api/") or path in ("/healthz", "/readyz", "/metrics")
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """Answer a request that was refused: JSON for programs, a page for people."""
+    assert isinstance(error, HTTPException)
+    if _is_api(request):
+        body = {"error": {"code": error.status_code, "message": error.detail}}
+        return JSONResponse(body, error.status_code, error.headers)
+    site: Site = request.app.state.site
+    language = site.texts.choose(request.headers.get("accept-language", ""))
+    message = error.detail
+    if error.detail == HTTPStatus(error.status_code).phrase and error.status_code == 404:
+        message = site.texts.get(language, "error_404")
+    answer = pages.page(
+        request, "error.html", status=error.status_code, code=error.status_code, message=message
+    )
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """Answer a request that met an error of ours; the server logs the traceback."""
+    return await _refused(request, HTTPException(500, "internal error; see the server's log"))
