@@ -16,7 +16,7 @@ int main(int argc, char **argv) {
     for (;;) {
         zmq_msg_t part;
         int last;
-        /* An event has two parts, the topic and one JSON object: print the last one. */
+        /* An update has two parts, the topic and one JSON object: print the last one. */
         do {
             zmq_msg_init(&part);
             if (zmq_msg_recv(&part, socket, 0) < 0) {

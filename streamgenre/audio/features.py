@@ -21,6 +21,8 @@ import numpy as np
 from streamgenre.audio.mfcc import MfccSpec, cepstral_matrix, mel_filterbank, window
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     FloatArray = NDArray[np.floating[Any]]
@@ -107,6 +109,9 @@ class MfccStream:
         self._bands = _in_bands((mel_filterbank(spec) * spec.nfft).astype(dtype))
         self._cepstra: FloatArray = cepstral_matrix(spec).astype(dtype, order="C")
         self._preemph = self.dtype.type(spec.preemph)
+        self.on_energies: Callable[[FloatArray], None] | None = None
+        """Called with the mel energies of each stretch of new frames, shape ``(n, nfilt)``, which
+        are overwritten afterwards; None if nobody needs them."""
         self.reset()
 
     def reset(self) -> None:
@@ -116,6 +121,11 @@ class MfccStream:
         self._skip = 0  # samples between frames, where winstep > winlen
         self._samples = 0
         self._frames = 0
+
+    @property
+    def frames(self) -> int:
+        """Number of frames since the last reset."""
+        return self._frames
 
     def push(self, samples: FloatArray) -> FloatArray:
         """Take the next samples and return the frames that they complete.
@@ -201,6 +211,8 @@ class MfccStream:
         energies = np.empty((n, self.spec.nfilt), self.dtype)
         for bins, filters, weights in self._bands:
             np.matmul(power[:, bins], weights, out=energies[:, filters])
+        if self.on_energies is not None:
+            self.on_energies(energies)
         frames: FloatArray = _log(energies) @ self._cepstra
         if self.spec.append_energy:
             frames[:, 0] = _log(power.sum(axis=1) * self.spec.nfft)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import zmq
 
+from streamgenre.bus.demand import Demand, filters
 from streamgenre.bus.peers import SLOW_S, Peers, _Peer
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Connections(Peers):
     def __init__(self, bus: zmq.Socket[bytes], inflow: Inflow | None = None) -> None:
         super().__init__(bus, inflow)
         self._bytes = 0
+        self.demand = Demand()
+        """What clients want to receive of the events that are sent only on request."""
 
     def handle_message(self, frame: zmq.Frame, allows: Callable[[str], bool]) -> bytes | None:
         """Apply a subscriber's message; return the topic it newly subscribed to, or None.
@@ -74,13 +77,18 @@ class Connections(Peers):
             peer.topics.add(topic)
             peer.bytes += len(topic)
             self._bytes += len(topic)
-            self._socket.set(zmq.SUBSCRIBE, topic)
+            for prefix in filters(topic):
+                self._socket.set(zmq.SUBSCRIBE, prefix)
+            self.demand.add(topic)
             return topic
         if kind == b"\0" and topic in peer.topics:
             peer.topics.remove(topic)
             peer.bytes -= len(topic)
             self._bytes -= len(topic)
-            self._socket.set(zmq.UNSUBSCRIBE, topic)
+            for prefix in filters(topic):
+                if not _covered(prefix, peer.topics):
+                    self._socket.set(zmq.UNSUBSCRIBE, prefix)
+            self.demand.remove(topic)
         return None
 
     @property
@@ -91,3 +99,11 @@ class Connections(Peers):
     def _release(self, peer: _Peer) -> None:
         super()._release(peer)
         self._bytes -= peer.bytes
+        for topic in peer.topics:
+            self.demand.remove(topic)
+
+
+def _covered(prefix: bytes, topics: set[bytes]) -> bool:
+    """Return whether a client still receives a prefix because of another topic."""
+    shorter = (prefix[:length] for length in range(len(prefix)))
+    return prefix in topics or any(each in topics and prefix in filters(each) for each in shorter)

@@ -25,6 +25,7 @@ from streamgenre.bus.stats import BusStats
 from streamgenre.errors import BusError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from streamgenre.bus.control import ControlSocket
@@ -59,7 +60,7 @@ _ROUND: Final = 1000
 
 
 class Publisher:
-    """Sends events as ``[topic, json]`` and keeps the last one of each topic for late subscribers.
+    """Sends events, and keeps the last one of each topic for late subscribers.
 
     Only one thread at a time may call :meth:`send`.
 
@@ -75,6 +76,9 @@ class Publisher:
         File mode of an ``ipc://`` endpoint.
     control
         Socket for requests, served in the bus's thread with the same authenticator.
+    on_demand
+        Called in the bus's thread with the beginnings of the names of the stations whose spectrum
+        clients have subscribed to, whenever these change; "" stands for all stations.
 
     Raises
     ------
@@ -89,6 +93,7 @@ class Publisher:
         auth: OpenAuthenticator | None = None,
         ipc_mode: int = IPC_MODE,
         control: ControlSocket | None = None,
+        on_demand: Callable[[frozenset[str]], None] = lambda names: None,
     ) -> None:
         check_endpoint(endpoint, keys=auth is not None)
         # All sockets of a context share one authenticator, so the bus has its own context.
@@ -97,7 +102,9 @@ class Publisher:
         self._context.set(_ZERO_COPY_RECEIVE, 0)
         self._auth = auth or OpenAuthenticator()
         self._control = control
-        self._queue: deque[tuple[bytes, bytes] | str] = deque()  # a name: remove this station
+        self._on_demand = on_demand
+        self._demanded: frozenset[str] = frozenset()
+        self._queue: deque[tuple[bytes, ...] | str] = deque()  # a name: remove this station
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._failure: Exception | None = None
         self._closing = False
@@ -155,7 +162,7 @@ class Publisher:
         """
         if self._failure is not None:
             raise BusError(f"the event bus failed: {self._failure}") from self._failure
-        message = (event.topic.encode(), event.to_json().encode())
+        message = event.parts()
         if len(self._queue) >= _HANDOVER:
             self._dropped += 1
             return
@@ -229,6 +236,7 @@ class Publisher:
             # Connections first: what they send refers to them.
             self._read_monitors()
             behind = self._socket in ready and not self._take_subscriptions()
+            self._report_demand()
             if self._zap in ready and not behind:
                 self._authenticate()
             self._send_queued()
@@ -267,30 +275,36 @@ class Publisher:
                     self._last.request(topic)
         return False
 
+    def _report_demand(self) -> None:
+        names = self._connections.demand.names
+        if names != self._demanded:
+            self._demanded = names
+            with self._mishaps.confined("a change of what is asked for"):
+                self._on_demand(names)
+
     def _send_queued(self) -> None:
         while self._queue:
             item = self._queue.popleft()
             if isinstance(item, str):
                 self._last.remove_station(item)
                 continue
-            topic, body = item
-            self._send(topic, body)
-            self._last.keep(topic, body)
+            self._send(*item)
+            self._last.keep(*item[:2])
 
     def _send_retained(self) -> None:
         subscribers = self._connections.subscribers
         for topic, body in self._last.due(subscribers, time.monotonic()):
             self._send(topic, body)
 
-    def _send(self, topic: bytes, body: bytes) -> None:
+    def _send(self, *parts: bytes) -> None:
         try:
-            self._socket.send_multipart([topic, body], zmq.NOBLOCK)
+            self._socket.send_multipart(parts, zmq.NOBLOCK)
         except zmq.Again:
             # A subscriber's queue is full: it alone loses this event. NODROP is set again at once:
             # without it libzmq would drop silently, and further losses would not be counted.
             self._queues_full = True
             self._socket.set(zmq.XPUB_NODROP, 0)
-            self._socket.send_multipart([topic, body], zmq.NOBLOCK)
+            self._socket.send_multipart(parts, zmq.NOBLOCK)
             self._socket.set(zmq.XPUB_NODROP, 1)
         if self._queues_full:
             self._dropped += 1

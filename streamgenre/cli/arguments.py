@@ -221,7 +221,9 @@ def _subscribe(commands: Commands) -> None:
         "--type",
         action="append",
         metavar="T",
-        help=f"only events of this type: {', '.join(TYPES)}; may be repeated",
+        help=f"only events of this type: {', '.join(TYPES)}; may be repeated. spectrum, which is "
+        "made only while somebody subscribes to it, must be asked for by name; its levels are "
+        "base64",
     )
     parser.add_argument("--count", type=int, metavar="N", help="end after N events")
     parser.add_argument(

@@ -16,7 +16,7 @@ from streamgenre.client.link import Link, Links
 from streamgenre.client.sequence import Hole, SequenceTracker
 from streamgenre.defaults import ENDPOINT
 from streamgenre.errors import BusError, nearest
-from streamgenre.events import TYPES, AnyEvent, from_json
+from streamgenre.events import ON_REQUEST_TYPES, TYPES, AnyEvent, from_json, inlined
 from streamgenre.events.json_text import encodable, quoted
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+_ALL_TYPES: Final = (*TYPES, *ON_REQUEST_TYPES)
 _RECEIVE_QUEUE: Final = 10_000
 _MAX_MESSAGE: Final = 4 << 20
 _MAX_HOLES: Final = 1000
@@ -49,7 +50,8 @@ class Subscriber:
         different names.
     types
         Event types to receive (``update``, ``segment``, ``gap``, ``source``, ``title``,
-        ``dead_air``, ``status``); None for all.
+        ``dead_air``, ``status``); None for all of these. ``spectrum`` must be asked for by name:
+        the daemon makes it only while somebody subscribes to it.
     stations
         Names of the stations to receive; None for all.
     timeout
@@ -164,7 +166,10 @@ class Subscriber:
         return None if found is None else found[1]
 
     def receive_json(self, timeout: float | None = None) -> bytes | None:
-        """Return the JSON of the next event as it was sent; otherwise like :meth:`receive`."""
+        """Return the JSON of the next event as it was sent; otherwise like :meth:`receive`.
+
+        The binary part of a ``spectrum`` is in ``levels``, as base64.
+        """
         found = self._wait(timeout)
         return None if found is None else found[0]
 
@@ -230,10 +235,11 @@ class Subscriber:
             now = time.monotonic()
             self._links.note_event(now)
             topic = parts[0].decode(errors="replace")
-            if len(parts) != 2 or not self._wanted(topic):
+            if len(parts) not in (2, 3) or not self._wanted(topic):
                 continue
+            binary = parts[2] if len(parts) == 3 else None
             try:
-                event = from_json(parts[1])
+                event = from_json(parts[1], binary)
                 if event.topic != topic:
                     raise BusError(f"an event of {quoted(event.topic)} as {quoted(topic)}")
             except BusError as error:
@@ -246,7 +252,7 @@ class Subscriber:
                 if self._on_hole is not None:
                     self._on_hole(hole)
             if new:
-                return parts[1], event
+                return parts[1] if binary is None else inlined(parts[1], binary), event
         return None
 
     def _skip(self, error: BusError) -> None:
@@ -330,9 +336,10 @@ def use_keys(socket: zmq.Socket[bytes], pair: KeyPair, server_key: bytes) -> Non
 def _checked(types: Iterable[str]) -> frozenset[str]:
     wanted = frozenset(types)
     for kind in sorted(wanted):
-        if kind not in TYPES:
+        if kind not in _ALL_TYPES:
             raise BusError(
-                f"unknown event type {kind!r}: expected {', '.join(TYPES)}{nearest(kind, TYPES)}"
+                f"unknown event type {kind!r}: expected {', '.join(_ALL_TYPES)}"
+                f"{nearest(kind, _ALL_TYPES)}"
             )
     return wanted
 

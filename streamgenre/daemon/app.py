@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from streamgenre.daemon.demand import SpectrumDemand
 from streamgenre.daemon.event_log import EventLog
 from streamgenre.daemon.history import HistorySink
 from streamgenre.daemon.publishing import BusSink
@@ -90,6 +91,7 @@ class Daemon:
             on_turn=self._watchdog.turn,
             on_removed=self._forget,
         )
+        self._demand = SpectrumDemand(self._engine.watch_spectrum)
         self._stations = StationSet(self._engine)
         self.reloader: Reloader | None = None
         """Reads the configuration again; None if it came from no file."""
@@ -98,7 +100,10 @@ class Daemon:
                 load, self._stations, self._engine, self._reloading, named=loaded.named
             )
         self._bus = BusSink(
-            config.bus, self._engine, self.reloader.reload if self.reloader else None
+            config.bus,
+            self._engine,
+            self.reloader.reload if self.reloader else None,
+            on_demand=lambda names: self._demand.want("bus", names),
         )
         self._stack = ExitStack()
 
@@ -110,7 +115,10 @@ class Daemon:
             self._history = HistorySink(
                 self._config.history, self._engine.is_live, lossless=lossless
             )
-            self._queue = QueueSink(lossless=lossless)
+            self._queue = QueueSink(
+                lossless=lossless,
+                on_spectrum=lambda names: self._demand.want("dashboard", names),
+            )
             self._sinks = SinkChain(self._ordered_sinks())
             self._sinks.start()
             stack.callback(self._sinks.stop)

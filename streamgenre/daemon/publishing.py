@@ -37,15 +37,22 @@ class BusSink(Sink):
     reconfigure
         Reads the configuration again for the request ``reload`` and returns what has changed; may
         take its time. None if there is no configuration to read.
+    on_demand
+        Called in the bus's thread with the beginnings of the names of the stations whose spectrum
+        clients have subscribed to.
     """
+
+    takes_spectra = True
 
     def __init__(
         self,
         settings: BusSettings,
         engine: Engine,
         reconfigure: Callable[[], dict[str, Any]] | None = None,
+        on_demand: Callable[[frozenset[str]], None] = lambda names: None,
     ) -> None:
         self._settings = settings
+        self._on_demand = on_demand
         self._requests = EngineRequests(engine, self._reload_keys, reconfigure, lambda: self.stats)
         self._publisher: Publisher | None = None
         self._keyed = False
@@ -64,7 +71,11 @@ class BusSink(Sink):
         mode = int(settings.ipc_mode, 8)
         control = ControlSocket(settings.control, self._requests) if settings.control else None
         self._publisher = Publisher(
-            settings.publish, auth=self._authenticator(), ipc_mode=mode, control=control
+            settings.publish,
+            auth=self._authenticator(),
+            ipc_mode=mode,
+            control=control,
+            on_demand=self._on_demand,
         )
         if settings.publish.endswith(":*"):
             _log.info("publishing on %s", self._publisher.endpoint)

@@ -10,15 +10,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import Counter
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from streamgenre.engine.faults import Faults
 from streamgenre.errors import BusError
-from streamgenre.events import Segment
+from streamgenre.events import Segment, Spectrum
 from streamgenre.events.queue import EventQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from streamgenre.events import AnyEvent
 
@@ -29,6 +29,9 @@ class Sink(Protocol):
     :meth:`start` and :meth:`stop` are called in the main thread, before the engine starts and after
     it has ended; :meth:`take` and :meth:`forget` in the engine's thread in between.
     """
+
+    takes_spectra: ClassVar[bool] = False
+    """Whether the sink takes ``spectrum`` events too, which are made only for who looks at them."""
 
     def start(self) -> None:
         """Open what the sink needs; an error stops the daemon from starting."""
@@ -71,7 +74,10 @@ class SinkChain(Sink):
 
     def take(self, event: AnyEvent) -> None:
         """Pass an event to every sink."""
+        spectrum = isinstance(event, Spectrum)
         for sink in self._sinks:
+            if spectrum and not sink.takes_spectra:
+                continue
             try:
                 sink.take(event)
             except BusError:
@@ -97,15 +103,25 @@ class QueueSink(Sink):
     ----------
     lossless
         Whether the engine waits for a slow presenter; otherwise events are dropped and counted.
+    on_spectrum
+        Called in the presenter's thread with the names of the stations whose spectrum it shows.
     """
 
-    def __init__(self, *, lossless: bool) -> None:
-        self.queue = EventQueue(lossless=lossless)
+    takes_spectra = True
+
+    def __init__(
+        self,
+        *,
+        lossless: bool,
+        on_spectrum: Callable[[frozenset[str]], None] = lambda names: None,
+    ) -> None:
+        self.queue = EventQueue(lossless=lossless, on_spectrum=on_spectrum)
         """The presenter's end."""
 
     def take(self, event: AnyEvent) -> None:
-        """Put an event in the queue."""
-        self.queue.put(event)
+        """Put an event in the queue; a spectrum only if the presenter shows it."""
+        if not isinstance(event, Spectrum) or event.station in self.queue.spectrum_of:
+            self.queue.put(event)
 
     def stop(self) -> None:
         """Never wait for the presenter again."""

@@ -90,6 +90,8 @@ class Engine:
         self._wall = WallClock()
         self._faults = Faults()
         self._status = StatusReports(settings.status_s, status_fields, self._faults)
+        self._watched: frozenset[str] = frozenset()
+        self._shown = self._watched  # the same, as the stations have it
 
     # ---- stations -------------------------------------------------------------------------------
 
@@ -133,6 +135,8 @@ class Engine:
             watch=SourceWatch(station, self._settings.lost_after_s, reopen),
         )
         self._runners.append(runner)
+        with self._faults.confined(f"the spectrum of {name}"):
+            station.show_spectrum(_begins(name, self._shown))
         if self._running:
             runner.start()
 
@@ -174,6 +178,24 @@ class Engine:
         """Names of the stations that an error has ended; any thread may ask."""
         return {r.name for r in tuple(self._runners) if r.ended and r.failure is not None}
 
+    def watch_spectrum(self, names: frozenset[str]) -> None:
+        """Choose the stations that publish their spectrum; any thread may call this.
+
+        Parameters
+        ----------
+        names
+            Beginnings of their names; an empty one stands for all stations, an empty set for none.
+        """
+        self._watched = names
+        self._called.set()
+
+    def _show_spectra(self) -> None:
+        if self._watched is not self._shown:
+            self._shown = self._watched
+            for runner in self._runners:
+                with self._faults.confined(f"the spectrum of {runner.name}"):
+                    runner.station.show_spectrum(_begins(runner.name, self._shown))
+
     def _forget(self, runner: StationRunner) -> None:
         self._runners.remove(runner)
         self._on_removed(runner.name)
@@ -210,6 +232,7 @@ class Engine:
                 for _ in range(len(self._calls)):  # those that come meanwhile wait a round
                     with self._faults.confined("a request to the engine"):
                         self._calls.popleft()()
+                self._show_spectra()
                 seconds = self._turns.turn()
                 for runner in self._open():
                     runner.watch_source(seconds)
@@ -304,3 +327,8 @@ class Engine:
                 )
         for runner in runners:
             runner.use_model(model)
+
+
+def _begins(name: str, beginnings: frozenset[str]) -> bool:
+    """Return whether a station's name begins with one of these."""
+    return any(map(name.startswith, beginnings))

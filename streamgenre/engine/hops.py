@@ -13,6 +13,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class SpectrumRows:
+    """Rows of the spectrum that follow each other without a gap."""
+
+    levels: NDArray[np.uint8]
+    """Levels of the bands, shape ``(rows, bands)``; :mod:`streamgenre.audio.spectrum` has the
+    scale."""
+    end: float
+    """Stream time of the end of the last row in seconds."""
+    wall: float
+    """The same in UNIX seconds."""
+    row_s: float
+    """Seconds of audio in a row."""
+    edges_hz: list[float]
+    """Edges of the bands in Hz, one more than bands."""
+
+
+@dataclass(frozen=True, slots=True)
 class Hop:
     """The audio of one station from one update to the next."""
 
@@ -32,6 +49,8 @@ class Hop:
     """UNIX seconds of the end."""
     arrival: float | None
     """Monotonic seconds at which the last sample arrived; None where it is not known."""
+    spectrum: tuple[SpectrumRows, ...] = ()
+    """Rows of the spectrum, several where the hop has a gap; none unless somebody looks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import uuid
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre.audio.spectrum import FLOOR_DB, STEP_DB
 from streamgenre.engine.health import Latencies
 from streamgenre.events import (
     PROBABILITY_DIGITS,
@@ -16,11 +17,13 @@ from streamgenre.events import (
     Segment,
     Sequence,
     SourceChange,
+    Spectrum,
     Status,
     Title,
     Update,
     rounded,
 )
+from streamgenre.events.types import MAX_ROWS
 from streamgenre.sources.titles import split_title
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streamgenre.engine.health import Vitals
-    from streamgenre.engine.hops import Hop, PlacedGap
+    from streamgenre.engine.hops import Hop, PlacedGap, SpectrumRows
     from streamgenre.engine.station import Station
     from streamgenre.events import AnyEvent
     from streamgenre.inference.dead_air import Silence
@@ -100,6 +103,23 @@ class Reporter:
         self._updates += 1
         if hop.arrival is not None:
             self._latencies.add(time.monotonic() - hop.arrival)
+
+    def spectrum(self, rows: SpectrumRows) -> None:
+        """Publish rows of the spectrum, in several events if there are many."""
+        for start in range(0, len(rows.levels), MAX_ROWS):
+            part = rows.levels[start : start + MAX_ROWS]
+            later = (len(rows.levels) - start - len(part)) * rows.row_s
+            self._publish(
+                Spectrum(
+                    **self._head("spectrum", round(rows.end - later, 6), rows.wall - later),
+                    rows=len(part),
+                    row_s=rows.row_s,
+                    edges_hz=rows.edges_hz,
+                    floor_db=FLOOR_DB,
+                    step_db=STEP_DB,
+                    levels=part.tobytes(),
+                )
+            )
 
     def segment(self, stretch: Stretch) -> None:
         """Publish a finished segment."""

@@ -138,6 +138,8 @@ class StationRunner:
             if result.outcome.finished is not None:
                 self.report.segment(result.outcome.finished)
             self.report.update(result.hop, result.outcome)
+            for rows in result.hop.spectrum:
+                self.report.spectrum(rows)
         except BusError:
             raise
         except Exception as error:  # noqa: BLE001 - other stations go on

@@ -14,7 +14,8 @@ import numpy as np
 
 from streamgenre.audio.features import MfccStream
 from streamgenre.audio.level import LevelMeter
-from streamgenre.engine.hops import Hop, PlacedGap
+from streamgenre.audio.spectrum import SpectrumMeter
+from streamgenre.engine.hops import Hop, PlacedGap, SpectrumRows
 from streamgenre.engine.intake import Intake
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ class Station:
         )
         self._intake = Intake(source, self._rate, gain_db, wall)
         self._mfcc = MfccStream(spec)
+        self._signal_start = 0  # position of the first sample since the MFCC context began
+        self._spectrum: SpectrumMeter | None = None  # None while nobody looks
+        self._spectrum_rows: list[SpectrumRows] = []
         self._meter = LevelMeter()
         self._position = 0
         self._lost = 0  # lost samples before the position, at the rate of the source
@@ -137,6 +141,14 @@ class Station:
         """
         self.clock.was_set(step, self._hop_start)
         return self._hop_start / self._rate
+
+    def show_spectrum(self, shown: bool) -> None:
+        """Make the rows of the spectrum, or stop making them."""
+        if shown == (self._spectrum is not None):
+            return
+        self._spectrum = SpectrumMeter(self._mfcc.spec) if shown else None
+        self._mfcc.on_energies = self._spectrum.push if self._spectrum is not None else None
+        self._spectrum_rows = []
 
     def due_s(self) -> float:
         """Return the seconds of audio that the present hop still lacks.
@@ -222,6 +234,25 @@ class Station:
             self._heard = []
             self._meter.push(samples)
             self._frames.append(self._mfcc.push(samples))
+            self._collect_spectrum()
+
+    def _collect_spectrum(self) -> None:
+        """Keep the rows that are complete, with their place in the stream."""
+        meter, spec = self._spectrum, self._mfcc.spec
+        rows = None if meter is None else meter.take()
+        if meter is None or rows is None or not len(rows):
+            return
+        frames = self._mfcc.frames - meter.unused
+        end = self._signal_start + (frames - 1) * spec.frame_step + spec.frame_length
+        self._spectrum_rows.append(
+            SpectrumRows(
+                levels=rows,
+                end=end / self._rate,
+                wall=self.clock.time_of(end),
+                row_s=meter.row_s,
+                edges_hz=meter.edges_hz,
+            )
+        )
 
     def _close_hop(self) -> Hop | None:
         """End the hop at the present position; return None where it has no frame."""
@@ -233,6 +264,7 @@ class Station:
         if not any(map(len, parts)):
             return None
         self._hops += 1
+        spectrum, self._spectrum_rows = tuple(self._spectrum_rows), []
         return Hop(
             frames=np.concatenate(parts),
             level_dbfs=level,
@@ -242,6 +274,7 @@ class Station:
             end=self._position / self._rate,
             wall=self.clock.time_of(self._position),
             arrival=self._intake.arrival(self._position, self._lost),
+            spectrum=spectrum,
         )
 
     def _end_of_hop(self) -> int:
@@ -254,7 +287,9 @@ class Station:
         start = self._position
         self._extract()
         self._mfcc.reset()
-        self._position = max(start, end)
+        if self._spectrum is not None:
+            self._spectrum.reset()
+        self._position = self._signal_start = max(start, end)
         self._lost += gap.samples
         if self._position >= self._hop_end:
             self._close_hop()  # the next one starts after the gap

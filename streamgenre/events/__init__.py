@@ -1,12 +1,13 @@
 """The events that a daemon sends: one typed, versioned contract for every reader.
 
-A message has two parts, the topic ``TYPE/STATION`` and one JSON object. The classes here define the
-objects; the JSON Schemas in ``streamgenre/schemas`` are generated from them. Readers must ignore
-fields that they do not know.
+A message has two parts, the topic ``TYPE/STATION`` and one JSON object; a spectrum has a third,
+binary one. The classes here define the objects; the JSON Schemas in ``streamgenre/schemas`` are
+generated from them. Readers must ignore fields that they do not know.
 """
 
 from streamgenre.events.types import (
     EVENT_CLASSES,
+    ON_REQUEST_TYPES,
     RETAINED_TYPES,
     SEQ_MODULUS,
     TYPES,
@@ -18,6 +19,7 @@ from streamgenre.events.types import (
     Segment,
     SourceChange,
     SourceState,
+    Spectrum,
     State,
     Status,
     Title,
@@ -28,12 +30,14 @@ from streamgenre.events.wire import (
     Sequence,
     from_dict,
     from_json,
+    inlined,
     rounded,
     schema,
 )
 
 __all__ = [
     "EVENT_CLASSES",
+    "ON_REQUEST_TYPES",
     "PROBABILITY_DIGITS",
     "RETAINED_TYPES",
     "SEQ_MODULUS",
@@ -47,12 +51,14 @@ __all__ = [
     "Sequence",
     "SourceChange",
     "SourceState",
+    "Spectrum",
     "State",
     "Status",
     "Title",
     "Update",
     "from_dict",
     "from_json",
+    "inlined",
     "rounded",
     "schema",
 ]

@@ -33,12 +33,16 @@ _KINDS: Final[dict[Any, tuple[tuple[type, ...], str]]] = {
     dict: ((dict,), "an object"),
     list: ((list,), "an array"),
 }
+_LEAST: Final = ("minLength", "minProperties", "minItems")
 
 
 def checks(cls: Any) -> dict[str, Check]:
     """Return a check for each field of an event class or typed dictionary."""
     hints = get_type_hints(cls, include_extras=True)
-    return {name: _check(hint) for name, hint in hints.items() if name != "TYPE"}
+    # bytes are not JSON: the binary part of the message.
+    return {
+        name: _check(hint) for name, hint in hints.items() if name != "TYPE" and hint is not bytes
+    }
 
 
 def _check(hint: Any) -> Check:
@@ -75,7 +79,7 @@ def _of_kind(kind: Any) -> Check:
 
 def _limited(kind: Any, limits: dict[str, Any]) -> Check:
     low, high = limits.get("minimum"), limits.get("maximum")
-    least = limits.get("minLength", limits.get("minProperties", 0))
+    least = next((limits[key] for key in _LEAST if key in limits), 0)
     most = limits.get("maxProperties", limits.get("maxItems"))
     pattern = re.compile(limits["pattern"]) if "pattern" in limits else None
 

@@ -6,7 +6,7 @@ import queue
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from streamgenre.events import AnyEvent
 
@@ -23,14 +23,24 @@ class EventQueue:
     lossless
         What happens while the queue is full: True makes the writer wait (a file can wait), False
         drops events and counts them (a live input cannot wait).
+    on_spectrum
+        Called in the reader's thread with the names of the stations whose spectrum it wants.
     """
 
-    def __init__(self, *, lossless: bool) -> None:
+    def __init__(
+        self,
+        *,
+        lossless: bool,
+        on_spectrum: Callable[[frozenset[str]], None] = lambda names: None,
+    ) -> None:
         self._queue: queue.Queue[AnyEvent | None] = queue.Queue(_CAPACITY)
         self._lossless = lossless
         self._abandoned = False
         self.dropped = 0
         """Number of dropped events."""
+        self.spectrum_of: frozenset[str] = frozenset()
+        """Names of the stations whose spectrum the reader wants."""
+        self._on_spectrum = on_spectrum
 
     def put(self, event: AnyEvent) -> None:
         """Add an event; while the queue is full, wait or drop the event."""
@@ -42,6 +52,11 @@ class EventQueue:
                 if not self._lossless:
                     self.dropped += 1
                     return
+
+    def want_spectrum(self, station: str | None) -> None:
+        """Ask for the spectrum of one station, or of none; called by the reader."""
+        self.spectrum_of = frozenset() if station is None else frozenset([station])
+        self._on_spectrum(self.spectrum_of)
 
     def end(self) -> None:
         """End the iteration after the events so far."""

@@ -16,7 +16,7 @@ from typing import (
     is_typeddict,
 )
 
-from streamgenre.events.types import EVENT_CLASSES, VERSION
+from streamgenre.events.types import BINARY, EVENT_CLASSES, VERSION
 from streamgenre.limits import field_docs
 
 POLICY: Final = "Fields may be added within version 1: ignore fields that you do not know."
@@ -40,7 +40,8 @@ def event_schema(event_type: str) -> dict[str, Any]:
         "type": {"const": event_type},
     }
     docs = {name: text for base in reversed(cls.__mro__[:-1]) for name, text in _docs(base).items()}
-    for field in fields(cls):
+    in_json = [field for field in fields(cls) if BINARY not in field.metadata]
+    for field in in_json:
         properties[field.name] = _of_type(hints[field.name]) | {"description": docs[field.name]}
         if field.default is not MISSING:
             properties[field.name]["default"] = field.default
@@ -52,7 +53,7 @@ def event_schema(event_type: str) -> dict[str, Any]:
         "properties": properties,
         "required": [
             *("v", "type"),
-            *(field.name for field in fields(cls) if field.default is MISSING),
+            *(field.name for field in in_json if field.default is MISSING),
         ],
     }
 

@@ -8,7 +8,7 @@ has a default here, so that events of an older daemon can still be read.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias, TypedDict
 
 from streamgenre.events.json_text import encodable
@@ -25,6 +25,12 @@ MAX_LEVEL: Final = 10_000
 """Largest level in dB, above or below full scale."""
 MAX_GENRES: Final = 1000
 """Most genres in an event."""
+MAX_ROWS: Final = 64
+"""Most rows in a spectrum event."""
+MAX_BANDS: Final = 128
+"""Most bands in a row of a spectrum."""
+BINARY: Final = "binary"
+"""Metadata of a field that is the third part of the message, and not in the JSON object."""
 
 State: TypeAlias = Literal["music", "speech", "silence", "unknown"]
 SourceState: TypeAlias = Literal["connecting", "live", "lost", "ended"]
@@ -36,6 +42,7 @@ Positive: TypeAlias = Annotated[int, ("minimum", 1), ("maximum", SEQ_MODULUS)]
 Seconds: TypeAlias = Annotated[float, ("minimum", 0), ("maximum", MAX_SECONDS)]
 Milliseconds: TypeAlias = Annotated[float, ("minimum", 0), ("maximum", 1000 * MAX_SECONDS)]
 Level: TypeAlias = Annotated[float, ("minimum", -MAX_LEVEL), ("maximum", MAX_LEVEL)]
+Hertz: TypeAlias = Annotated[float, ("minimum", 0), ("maximum", 1_000_000)]
 Share: TypeAlias = Annotated[float, ("minimum", 0), ("maximum", 1_000_000)]
 Probability: TypeAlias = Annotated[float, ("minimum", 0), ("maximum", 1)]
 Probabilities: TypeAlias = Annotated[
@@ -109,6 +116,10 @@ class Event:
     def to_json(self) -> str:
         """Return the JSON object on one line; UTF-8 can always encode it."""
         return encodable(_encode(self.as_dict()))
+
+    def parts(self) -> tuple[bytes, ...]:
+        """Return the message on the wire: topic, JSON object, and the binary part if any."""
+        return self.topic.encode(), self.to_json().encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,15 +319,52 @@ class Status(Event):
     last event."""
 
 
-AnyEvent: TypeAlias = Update | Segment | Gap | SourceChange | Title | DeadAir | Status
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spectrum(Event):
+    """Levels of the mel bands of the last seconds; sent only while somebody subscribes to it."""
+
+    TYPE = "spectrum"
+
+    rows: Annotated[int, ("minimum", 1), ("maximum", MAX_ROWS)]
+    """Number of rows in the binary part, the oldest first; ``time`` and ``stream_time`` are the
+    end of the last one."""
+    row_s: Annotated[float, ("minimum", 0.001), ("maximum", 60)]
+    """Seconds of audio in a row; rows of an event follow each other without a gap."""
+    edges_hz: Annotated[list[Hertz], ("minItems", 2), ("maxItems", MAX_BANDS + 1)]
+    """Edges of the bands in Hz, ascending, one more than there are bands: band 0 reaches from the
+    first to the second."""
+    floor_db: Level
+    """Level in dB that a byte of 0 stands for, or any below it."""
+    step_db: Annotated[float, ("minimum", 0.01), ("maximum", 100)]
+    """Step in dB from one byte value to the next: the level is ``floor_db + step_db * byte``, and
+    0 dB is the power of a sine at full scale, after ``gain_db`` and the model's pre-emphasis."""
+    levels: bytes = field(metadata={BINARY: True})
+    """The binary part: one byte for each band of each row, row by row, the lowest band first."""
+
+    @property
+    def bands(self) -> int:
+        """Number of bands in a row."""
+        return len(self.edges_hz) - 1
+
+    def parts(self) -> tuple[bytes, ...]:
+        """Return the message on the wire: topic, JSON object and levels."""
+        return (*Event.parts(self), self.levels)
+
+
+AnyEvent: TypeAlias = Update | Segment | Gap | SourceChange | Title | DeadAir | Status | Spectrum
 
 EVENT_CLASSES: Final[dict[str, type[AnyEvent]]] = {
-    cls.TYPE: cls for cls in (Update, Segment, Gap, SourceChange, Title, DeadAir, Status)
+    cls.TYPE: cls for cls in (Update, Segment, Gap, SourceChange, Title, DeadAir, Status, Spectrum)
 }
-TYPES: Final = tuple(EVENT_CLASSES)
+ON_REQUEST_TYPES: Final = (Spectrum.TYPE,)
+"""Types that are sent only while somebody has subscribed to them by name."""
+TYPES: Final = tuple(name for name in EVENT_CLASSES if name not in ON_REQUEST_TYPES)
+"""Types that are always sent, and that a subscriber to everything receives."""
 RETAINED_TYPES: Final = tuple(name for name in TYPES if name != "gap")
 """Types whose last event a new subscriber receives at once; a gap is over when it is reported."""
 FIELDS: Final[dict[type[Event], tuple[str, ...]]] = {
-    cls: tuple(f.name for f in fields(cls)) for cls in EVENT_CLASSES.values()
+    cls: tuple(f.name for f in fields(cls) if BINARY not in f.metadata)
+    for cls in EVENT_CLASSES.values()
 }
-"""Names of the fields of each type, in order; computed once, because every event needs them."""
+"""Names of the fields of each type's JSON object, in order; computed once, because every event
+needs them."""

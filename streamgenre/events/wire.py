@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 from collections import defaultdict
 from dataclasses import MISSING, fields
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 from typing import Any, Final
 
 from streamgenre.errors import BusError
@@ -16,23 +19,31 @@ from streamgenre.events.types import (
     EVENT_CLASSES,
     FIELDS,
     SEQ_MODULUS,
-    TYPES,
     VERSION,
     AnyEvent,
     Event,
+    Spectrum,
 )
 
 PROBABILITY_DIGITS: Final = 8
 """Digits of a probability: ten rounded ones still sum to 1 within 1e-7."""
 
 _REQUIRED: Final[dict[type[Event], tuple[str, ...]]] = {
-    cls: tuple(f.name for f in fields(cls) if f.default is MISSING)
+    cls: tuple(f.name for f in fields(cls) if f.default is MISSING and f.name in FIELDS[cls])
     for cls in EVENT_CLASSES.values()
 }
 
 
-def from_dict(data: dict[str, Any]) -> AnyEvent:
+def from_dict(data: dict[str, Any], binary: bytes | None = None) -> AnyEvent:
     """Return the typed event of a JSON object; unknown fields are ignored.
+
+    Parameters
+    ----------
+    data
+        The JSON object.
+    binary
+        The third part of the message; None if it has none, or is in the object as base64
+        (:func:`inlined`).
 
     Raises
     ------
@@ -49,7 +60,9 @@ def from_dict(data: dict[str, Any]) -> AnyEvent:
     event_type = data.get("type")
     cls = EVENT_CLASSES.get(event_type) if isinstance(event_type, str) else None
     if cls is None:
-        raise BusError(f"unknown event type {quoted(event_type)}; known are {', '.join(TYPES)}")
+        raise BusError(
+            f"unknown event type {quoted(event_type)}; known are {', '.join(EVENT_CLASSES)}"
+        )
     missing = [name for name in _REQUIRED[cls] if name not in data]
     if missing:
         raise BusError(f"{cls.TYPE} event without {', '.join(missing)}")
@@ -58,7 +71,25 @@ def from_dict(data: dict[str, Any]) -> AnyEvent:
     for name, value in found.items():
         if problem := limits[name](value):
             raise BusError(f"{cls.TYPE} event: {name} {problem}")
+    if cls is Spectrum:
+        found["levels"] = _levels(data, binary)
     return cls(**found)
+
+
+def _levels(data: dict[str, Any], binary: bytes | None) -> bytes:
+    """Return the levels of a spectrum, which are as many as its header says."""
+    edges = data["edges_hz"]
+    if any(high <= low for low, high in pairwise(edges)):
+        raise BusError("spectrum event: edges_hz: expected ascending frequencies")
+    if binary is None:
+        try:
+            binary = base64.b64decode(data["levels"], validate=True)
+        except (KeyError, TypeError, ValueError, binascii.Error) as error:
+            raise BusError("spectrum event: levels: expected a third part of bytes") from error
+    expected = int(data["rows"]) * (len(edges) - 1)
+    if len(binary) != expected:
+        raise BusError(f"spectrum event: levels {len(binary)} bytes: expected {expected}")
+    return binary
 
 
 @cache
@@ -66,8 +97,15 @@ def _checks(event_type: Any) -> dict[str, Check]:
     return checks(EVENT_CLASSES[event_type])
 
 
-def from_json(text: str | bytes) -> AnyEvent:
+def from_json(text: str | bytes, binary: bytes | None = None) -> AnyEvent:
     """Return the typed event of a JSON text.
+
+    Parameters
+    ----------
+    text
+        The second part of the message.
+    binary
+        The third part; None if there is none.
 
     Raises
     ------
@@ -81,7 +119,20 @@ def from_json(text: str | bytes) -> AnyEvent:
             data = cleaned(data)
     except (ValueError, RecursionError) as error:
         raise BusError(f"not JSON: {error}") from error
-    return from_dict(data)
+    return from_dict(data, binary)
+
+
+def inlined(text: bytes, binary: bytes) -> bytes:
+    """Return the JSON object of an event with its binary part as base64 in ``levels``.
+
+    Parameters
+    ----------
+    text
+        The JSON object.
+    binary
+        The binary part.
+    """
+    return text[:-1] + b', "levels": "' + base64.b64encode(binary) + b'"}'
 
 
 def schema(event_type: str) -> dict[str, Any]:

@@ -15,9 +15,18 @@ from support.fuzzing import examples
 
 from streamgenre import events
 from streamgenre.errors import BusError
-from streamgenre.events import EVENT_CLASSES, AnyEvent, Sequence, from_dict, from_json, rounded
+from streamgenre.events import (
+    EVENT_CLASSES,
+    AnyEvent,
+    Sequence,
+    Spectrum,
+    from_dict,
+    from_json,
+    inlined,
+    rounded,
+)
 
-VALIDATORS = {name: Draft7Validator(events.schema(name)) for name in events.TYPES}
+VALIDATORS = {name: Draft7Validator(events.schema(name)) for name in EVENT_CLASSES}
 
 names = st.text(min_size=1, max_size=12)
 seconds = st.floats(0, 1e10)
@@ -85,6 +94,14 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "artist": st.none() | st.text(max_size=12),
         "title": st.none() | st.text(max_size=12),
         "raw": st.text(max_size=12),
+    },
+    "spectrum": {
+        "rows": st.just(3),
+        "row_s": st.floats(0.001, 60),
+        "edges_hz": st.lists(st.floats(0, 1e6), min_size=3, max_size=3, unique=True).map(sorted),
+        "floor_db": st.floats(-200, 20),
+        "step_db": st.floats(0.01, 100),
+        "levels": st.binary(min_size=6, max_size=6),
     },
     "dead_air": {
         "active": st.booleans(),
@@ -207,16 +224,19 @@ def test_schema_is_a_draft_7_schema(name: str) -> None:
 @pytest.mark.parametrize(("name", "cls"), EVENT_CLASSES.items())
 def test_schema_and_class_have_the_same_fields(name: str, cls: type[AnyEvent]) -> None:
     schema = events.schema(name)
-    expected = {"v", "type", *(field.name for field in dataclasses.fields(cls))}
-    added = {f.name for f in dataclasses.fields(cls) if f.default is not dataclasses.MISSING}
+    of_json = [field for field in dataclasses.fields(cls) if field.name != "levels"]
+    expected = {"v", "type", *(field.name for field in of_json)}
+    added = {f.name for f in of_json if f.default is not dataclasses.MISSING}
     assert set(schema["properties"]) == expected
     assert set(schema["required"]) == expected - added
-    for field in dataclasses.fields(cls):
+    for field in of_json:
         if field.name in added:
             assert schema["properties"][field.name]["default"] == field.default
     assert schema["properties"]["type"] == {"const": name}
     assert schema["properties"]["v"]["const"] == events.VERSION
-    assert set(FIELDS[name]) | set(ENVELOPE) | {"v", "type"} == expected
+    assert set(FIELDS[name]) | set(ENVELOPE) | {"v", "type"} == expected | {
+        field.name for field in dataclasses.fields(cls)
+    }
 
 
 @pytest.mark.parametrize(("name", "cls"), EVENT_CLASSES.items())
@@ -243,13 +263,17 @@ def test_every_property_is_described(name: str) -> None:
 def test_every_event_is_valid_by_its_schema_and_comes_back_equal(event: AnyEvent) -> None:
     data = event.as_dict()
     VALIDATORS[event.TYPE].validate(data)
-    assert from_dict(data) == event
-    assert type(from_dict(data)) is type(event)
-    text = event.to_json()
-    assert "\n" not in text
+    topic, text, *binary = event.parts()
+    assert topic.decode() == event.topic
+    assert text.decode() == event.to_json()
+    assert from_dict(data, *binary) == event
+    assert type(from_dict(data, *binary)) is type(event)
+    assert b"\n" not in text
     assert json.loads(text) == data
-    assert from_json(text) == event
-    assert from_json(text.encode()) == event
+    assert from_json(text.decode(), *binary) == event
+    assert from_json(text, *binary) == event
+    if binary:
+        assert from_json(inlined(text, *binary)) == event
 
 
 @pytest.mark.parametrize("name", events.TYPES)
@@ -410,6 +434,52 @@ def test_a_field_out_of_range_is_rejected_by_name(name: str, fields: dict[str, A
             assert not VALIDATORS[name].is_valid(data)
 
 
+SPECTRUM: dict[str, Any] = {
+    **{"v": 1, "type": "spectrum", "station": "kitchen", "session": "7f3c", "seq": 41},
+    **{"time": 1767225600.25, "stream_time": 42.0, "rows": 2, "row_s": 0.064},
+    **{"edges_hz": [0.0, 100.0, 250.5, 8000], "floor_db": -120.0, "step_db": 0.5},
+}
+
+
+def test_a_spectrum_has_its_levels_in_a_part_of_its_own() -> None:
+    event = from_dict(SPECTRUM, b"abcdef")
+    assert isinstance(event, Spectrum)
+    assert (event.levels, event.bands) == (b"abcdef", 3)
+    assert event.as_dict() == SPECTRUM
+    VALIDATORS["spectrum"].validate(SPECTRUM)
+    topic, text, binary = event.parts()
+    assert (topic, json.loads(text), binary) == (b"spectrum/kitchen", SPECTRUM, b"abcdef")
+    assert from_dict(SPECTRUM | {"levels": "YWJjZGVm"}) == event
+
+
+@pytest.mark.parametrize(
+    ("changes", "binary", "said"),
+    [
+        ({}, None, "levels: expected a third part"),
+        ({}, b"", "levels 0 bytes: expected 6"),
+        ({}, b"abcde", "levels 5 bytes: expected 6"),
+        ({"levels": "YWJj"}, None, "levels 3 bytes: expected 6"),
+        ({"levels": "%%%"}, None, "levels: expected a third part"),
+        ({"levels": 7}, None, "levels: expected a third part"),
+        ({"rows": 0}, b"", "rows 0: expected 1 to 64"),
+        ({"rows": 65}, bytes(195), "rows 65: expected 1 to 64"),
+        ({"edges_hz": [0.0]}, b"", "edges_hz 1 .* expected at least 2"),
+        ({"edges_hz": [float(n) for n in range(130)]}, bytes(258), "edges_hz 130 .* at most 129"),
+        ({"edges_hz": [0, "1", 2, 3]}, b"abcdef", "edges_hz '1': expected a number"),
+        ({"edges_hz": [0, 200, 100, 300]}, b"abcdef", "edges_hz: expected ascending"),
+        ({"edges_hz": 8000}, b"abcdef", "edges_hz 8000: expected an array"),
+        ({"row_s": 0}, b"abcdef", "row_s 0: expected 0.001 to 60"),
+        ({"step_db": -1}, b"abcdef", "step_db -1: expected"),
+        ({"floor_db": None}, b"abcdef", "floor_db None: expected a number"),
+    ],
+)
+def test_a_wrong_spectrum_is_rejected(
+    changes: dict[str, Any], binary: bytes | None, said: str
+) -> None:
+    with pytest.raises(BusError, match=f"^spectrum event: {said}"):
+        from_dict(SPECTRUM | changes, binary)
+
+
 def test_what_a_newer_daemon_may_send_is_read() -> None:
     data = example("update") | {"mood": 1e308, "confidence": 1, "since": 0, "seq": 5.0}
     assert from_dict(data).seq == 5
@@ -473,7 +543,8 @@ def test_sequence_numbers_wrap_at_the_schema_maximum() -> None:
     sequence = Sequence(first=events.SEQ_MODULUS - 2)
     numbers = [sequence.next("update") for _ in range(4)]
     assert numbers == [2**53 - 2, 2**53 - 1, 0, 1]
-    for name, validator in VALIDATORS.items():
+    for name in events.TYPES:
+        validator = VALIDATORS[name]
         assert all(validator.is_valid(example(name) | {"seq": n}) for n in numbers)
         assert not validator.is_valid(example(name) | {"seq": 2**53})
 

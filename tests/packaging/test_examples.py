@@ -79,6 +79,19 @@ def test_the_node_example_runs(node: Path) -> None:
     assert sorted(lines) == ["bath: rock", "küche: rock"]
 
 
+def test_the_spectrum_examples_run(node: Path) -> None:
+    """Bytes that count up are a ramp from the darkest to the brightest shade."""
+    with bus(ANY, "--stations", "küche") as endpoint:
+        programs: list[list[str | Path]] = [
+            [sys.executable, EXAMPLES / "python" / "spectrum.py", "küche", endpoint],
+            ["node", node / "spectrum.mjs", "küche", endpoint],
+        ]
+        python, javascript = (first_lines(program, 16) for program in programs)
+    assert python == javascript
+    assert len(python[0]) == 64
+    assert set("".join(python)) == set(" .:-=+*#%@")
+
+
 def test_the_node_example_runs_with_keys(node: Path, tmp_path: Path) -> None:
     ring = KeyRing(tmp_path)
     with bus(ANY, "--keys", ring.daemon) as endpoint:

@@ -50,6 +50,7 @@ def main() -> None:
             status_due = time.monotonic() - last_status >= 2
             for station in stations:
                 publisher.send(station.update())
+                publisher.send(station.spectrum())
                 if count % 10 == 9:
                     publisher.send(station.segment())
                 if status_due:

@@ -19,7 +19,7 @@ def interface(parser: argparse.ArgumentParser) -> dict[str, Any]:
     return {
         "commands": _command(parser),
         "configuration": _without_words(schema()),
-        "events": {name: _without_words(events.schema(name)) for name in events.TYPES},
+        "events": {name: _without_words(events.schema(name)) for name in events.EVENT_CLASSES},
     }
 
 

@@ -13,6 +13,7 @@ from streamgenre.events import (
     Segment,
     Sequence,
     SourceChange,
+    Spectrum,
     Status,
     Title,
     Update,
@@ -72,6 +73,19 @@ class SampleStation:
     def dead_air(self) -> DeadAir:
         head = self._head("dead_air")
         return DeadAir(**head, active=True, start=0.0, start_time=head["time"], seconds=20.0)
+
+    def spectrum(self, rows: int = 16) -> Spectrum:
+        edges = [125.0 * n for n in range(65)]
+        levels = bytes(n % 256 for n in range(rows * (len(edges) - 1)))
+        return Spectrum(
+            **self._head("spectrum"),
+            rows=rows,
+            row_s=0.0625,
+            edges_hz=edges,
+            floor_db=-120.0,
+            step_db=0.5,
+            levels=levels,
+        )
 
     def status(self, traffic: BusStats | None = None) -> Status:
         return Status(
