@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from streamgenre.dashboard.canvas import Row
 from streamgenre.display import palette
@@ -12,24 +12,11 @@ if TYPE_CHECKING:
     from streamgenre.dashboard.canvas import Paint
     from streamgenre.dashboard.view import StationView
 
-SIGNS: Final[dict[str, tuple[str, str]]] = {
-    "live": ("●", palette.GOOD),
-    "dead air": ("!", palette.WARN),
-    "no update": ("○", palette.BAD),
-    "connecting": ("◌", palette.WARN),
-    "lost": ("▲", palette.BAD),
-    "ended": ("■", palette.STATE_COLORS["unknown"]),
-    "no word yet": ("◌", palette.STATE_TEXT),
-}
-"""Sign and colour of each word. All but ``dead air``, ``no update`` and ``no word yet`` are states
-of the source."""
-
-
 class StationState(NamedTuple):
     """The state of a station."""
 
     word: str
-    """A key of ``SIGNS``, or a state of the source that is unknown here."""
+    """A key of ``SOURCE_SIGNS``, or a state of the source that is unknown here."""
     seconds: int | None
     """How long it has lasted; None if that does not matter."""
 
@@ -48,7 +35,7 @@ class StationState(NamedTuple):
         Row
             A new row.
         """
-        sign, color = SIGNS.get(self.word, ("◌", palette.WARN))
+        sign, color = palette.SOURCE_SIGNS.get(self.word, ("◌", palette.WARN))
         text = sign if form == "sign" else f"{sign} {clean(self.word)}"
         if form == "time" and self.seconds is not None:
             text += f" {duration(self.seconds)}"

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from streamgenre.dashboard import parts, strip
 from streamgenre.dashboard.canvas import Row, fit
 from streamgenre.dashboard.keys import HINT
-from streamgenre.dashboard.station_state import SIGNS, station_state
+from streamgenre.dashboard.station_state import station_state
 from streamgenre.display import palette
 from streamgenre.display.text import clean, number
 
@@ -197,7 +197,7 @@ def _summary(everyone: list[StationView], frame: ScreenContext) -> Row:
     row = Row().add(f" {len(everyone)} stations", paint(bold=True))
     tally = [
         Row().add(f"{sign} {counts[word]} {word}", paint(color, bold=word in ("dead air", "lost")))
-        for word, (sign, color) in SIGNS.items()
+        for word, (sign, color) in palette.SOURCE_SIGNS.items()
         if counts[word]
     ]
     between = 3
@@ -205,7 +205,7 @@ def _summary(everyone: list[StationView], frame: ScreenContext) -> Row:
         between = 1
         tally = [
             Row().add(f"{sign}{counts[word]}", paint(color))
-            for word, (sign, color) in SIGNS.items()
+            for word, (sign, color) in palette.SOURCE_SIGNS.items()
             if counts[word]
         ]
     lost = sum(one.samples_lost for one in everyone)

@@ -66,6 +66,18 @@ WARN: Final = "#E5B83B"
 BAD: Final = "#F0665E"
 """Colour of errors. A word or a sign always says the same."""
 
+SOURCE_SIGNS: Final[dict[str, tuple[str, str]]] = {
+    "live": ("●", GOOD),
+    "dead air": ("!", WARN),
+    "no update": ("○", BAD),
+    "connecting": ("◌", WARN),
+    "lost": ("▲", BAD),
+    "ended": ("■", STATE_COLORS["unknown"]),
+    "no word yet": ("◌", STATE_TEXT),
+}
+"""Sign and colour of the state of a station in one word. All but ``dead air``, ``no update`` and
+``no word yet`` are states of the source."""
+
 _SPELLINGS: Final = str.maketrans("", "", " -_&'")
 _POOL: Final = string.ascii_uppercase + string.ascii_lowercase + string.digits
 _TAKEN_BY_STATES: Final = frozenset(STATE_GLYPHS.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.display.palette import color, ink
+from streamgenre.display.palette import GOOD, color, ink
 
 if TYPE_CHECKING:
     from streamgenre.report.data import Kind
@@ -31,6 +31,8 @@ class Theme:
     """Dead air."""
     lost: str
     """Gaps."""
+    good: str
+    """Good values."""
     scale: tuple[str, str]
     """Cells of the transition matrix, from none to most."""
 
@@ -64,6 +66,7 @@ DARK: Final = Theme(
     empty="#1B1F24",
     bad="#F0665E",
     lost="#E5B83B",
+    good=GOOD,
     scale=("#1B1F24", "#7FB2E5"),
 )
 LIGHT: Final = Theme(
@@ -74,7 +77,8 @@ LIGHT: Final = Theme(
     edge="#4A4F57",
     empty="#F6F7F9",
     bad="#C2312A",
-    lost="#9A6B00",
+    lost="#8A5F00",
+    good="#1B7A57",
     scale=("#F6F7F9", "#2B6CB0"),
 )
 THEMES: Final = {"dark": DARK, "light": LIGHT}

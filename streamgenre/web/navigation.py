@@ -1,0 +1,51 @@
+"""The links at the top of every page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from streamgenre.web.site import Site
+
+LINKS: Final = (
+    ("live", "/"),
+    ("calendar", "/calendar"),
+    ("shares", "/shares"),
+    ("search", "/search"),
+    ("playlist", "/playlist"),
+    ("dead_air", "/dead-air"),
+)
+"""Name of each link (a text of the table ``nav``) and its path, in order."""
+
+
+def navigation(request: Request, text: Callable[[str], str]) -> list[dict[str, object]]:
+    """Return the links to the pages that this process serves.
+
+    Parameters
+    ----------
+    request
+        The request, which tells the present page.
+    text
+        Returns the text of a key.
+
+    Returns
+    -------
+    list[dict[str, object]]
+        For each link ``href``, ``text`` and whether it is ``current``.
+    """
+    site: Site = request.app.state.site
+    served = {getattr(route, "path", None) for route in request.app.routes}
+    here = request.url.path.removeprefix(site.url(""))
+    return [
+        {
+            "href": site.url(path),
+            "text": text(f"nav.{name}"),
+            "current": here == path or (path != "/" and here.startswith(f"{path}/")),
+        }
+        for name, path in LINKS
+        if path in served
+    ]
