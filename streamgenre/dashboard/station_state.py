@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from streamgenre.dashboard.canvas import Paint
     from streamgenre.dashboard.view import StationView
 
+
 class StationState(NamedTuple):
     """The state of a station."""
 

@@ -87,7 +87,7 @@ _ON_PAGES: Final = {
     "light": replace(LIGHT, scale=("#F6F7F9", "#8DB9E6")),
 }
 """Scales on which text in the theme's ink is legible from end to end."""
-_NAMES: Final = ("ground", "ink", "soft", "line", "edge", "empty", "bad", "lost")
+_NAMES: Final = ("ground", "ink", "soft", "line", "edge", "empty", "bad", "lost", "good")
 PAGE: Final = PageTheme(
     ground="var(--chart-ground)",
     ink="var(--chart-ink)",
@@ -97,6 +97,7 @@ PAGE: Final = PageTheme(
     empty="var(--chart-empty)",
     bad="var(--chart-bad)",
     lost="var(--chart-lost)",
+    good="var(--chart-good)",
     scale=("var(--chart-none)", "var(--chart-most)"),
 )
 """The theme of charts in pages."""

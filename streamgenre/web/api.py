@@ -70,7 +70,7 @@ async def station(request: Request) -> Response:
     found = _site(request).hub.stations.get(name)
     if found is None:
         raise error(404, f"no station {name!r}")
-    return json_answer(request, found.to_json())
+    return json_answer(request, found.to_json(full=True))
 
 
 async def document(request: Request) -> Response:

@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from streamgenre.logger import get_logger
-from streamgenre.web import api, pages, sse
+from streamgenre.web import api, genres_api, pages, sse
 from streamgenre.web.endpoints import Endpoint, checked
 from streamgenre.web.feed import Feed
 from streamgenre.web.headers import Headers
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
-ENDPOINTS: Final[tuple[Endpoint, ...]] = (*api.ENDPOINTS, *sse.ENDPOINTS)
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (*api.ENDPOINTS, *genres_api.ENDPOINTS, *sse.ENDPOINTS)
 """The public API. A later path with ``{name:path}`` must not hide another one."""
 PAGES: Final[tuple[Route, ...]] = (*pages.ROUTES,)
 """The pages for people."""

@@ -179,8 +179,9 @@ class Hub:
     def snapshot(self, viewer: Viewer) -> bytes:
         """Return the state of a viewer's stations as a message of the stream."""
         head = {"now": round(time.time(), 3), "version": __version__, "bus": self.bus()}
+        full = viewer.stations is not None and len(viewer.stations) == 1
         chosen = [
-            _json(name) + b":" + station.to_json()
+            _json(name) + b":" + station.to_json(full=full)
             for name, station in sorted(self.stations.items())
             if viewer.stations is None or name in viewer.stations
         ]

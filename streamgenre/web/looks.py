@@ -45,7 +45,7 @@ def state_looks() -> dict[str, dict[str, str]]:
 
 
 def signs() -> dict[str, dict[str, str]]:
-    """Return ``sign`` and ``tone`` (``good``, ``lost``, ``bad`` or ``soft``) by state of a station."""
+    """Return ``sign`` and ``tone`` (such as ``good`` or ``bad``) by state of a station."""
     tones = {palette.GOOD: "good", palette.WARN: "lost", palette.BAD: "bad"}
     return {
         word: {"sign": sign, "tone": tones.get(color, "soft")}
@@ -55,8 +55,9 @@ def signs() -> dict[str, dict[str, str]]:
 
 def theme_css() -> str:
     """Return the style sheet with the colours of both themes and of the ten genres."""
-    light, dark = _variables(LIGHT, page=LIGHT.empty, card=LIGHT.ground), _variables(
-        DARK, page=DARK.ground, card=DARK.empty
+    light, dark = (
+        _variables(LIGHT, page=LIGHT.empty, card=LIGHT.ground),
+        _variables(DARK, page=DARK.ground, card=DARK.empty),
     )
     rules = [
         f":root{{color-scheme:light;{light}}}",

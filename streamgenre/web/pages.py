@@ -89,7 +89,9 @@ def page(
         here=here,
         clean=clean,
         language=language,
-        languages=[(tag, words["page.language_name"]) for tag, words in site.texts.languages.items()],
+        languages=[
+            (tag, words["page.language_name"]) for tag, words in site.texts.languages.items()
+        ],
         theme=theme if theme in THEMES else "auto",
         bar_colors={"light": LIGHT.ground, "dark": DARK.empty},
         navigation=navigation(request, text),

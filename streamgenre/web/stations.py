@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.events import SourceChange, Status, Update
+from streamgenre.web.past import Past
 
 if TYPE_CHECKING:
     from streamgenre.events import AnyEvent
@@ -55,9 +56,13 @@ class Station:
     live_since: float = 0.0
     """Monotonic seconds since when the source is live."""
 
+    past: Past = field(default_factory=Past)
+    """Levels, gaps, segments and a log of the last minutes."""
+
     def take(self, event: AnyEvent, text: bytes) -> None:
         """Take an event and its JSON."""
         now = time.monotonic()
+        self.past.take(event, text)
         self.events[event.TYPE] = text
         if isinstance(event, Update):
             if self.updated is not None and not event.retained:
@@ -108,9 +113,14 @@ class Station:
             for run in self.runs
         ]
 
-    def to_json(self) -> bytes:
-        """Return the station as a JSON object: ``station``, the events by type, ``recent``."""
+    def to_json(self, *, full: bool = False) -> bytes:
+        """Return the station as a JSON object: ``station``, the events by type, ``recent``.
+
+        With ``full``, levels, finished segments and a log of the last minutes too.
+        """
         parts = [b'"station":' + json.dumps(self.name).encode()]
         parts += [f'"{kind}":'.encode() + text for kind, text in self.events.items()]
         parts.append(b'"recent":' + json.dumps(self.recent(), separators=(",", ":")).encode())
+        parts += self.past.brief()
+        parts += self.past.full() if full else []
         return b"{" + b",".join(parts) + b"}"

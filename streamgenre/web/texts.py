@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 DEFAULT: Final = "en"
 """Language of readers who prefer none of ours."""
-_PREFERENCE: Final = re.compile(r"\s*([A-Za-z]{1,8})(?:-[\w-]*)?\s*(?:;\s*q\s*=\s*([01](?:\.\d*)?)\s*)?")
+_PREFERENCE: Final = re.compile(
+    r"\s*([A-Za-z]{1,8})(?:-[\w-]*)?\s*(?:;\s*q\s*=\s*([01](?:\.\d*)?)\s*)?"
+)
 _MAX_PREFERENCES: Final = 20
 
 
@@ -59,10 +61,11 @@ class Texts:
             return chosen
         if self._fixed is not None:
             return self._fixed
-        ranked: list[tuple[float, str]] = []
-        for part in accepted.split(",")[:_MAX_PREFERENCES]:
-            if found := _PREFERENCE.fullmatch(part):
-                ranked.append((float(found[2] or 1), found[1].lower()))
+        ranked = [
+            (float(found[2] or 1), found[1].lower())
+            for part in accepted.split(",")[:_MAX_PREFERENCES]
+            if (found := _PREFERENCE.fullmatch(part))
+        ]
         ranked.sort(key=lambda one: -one[0])
         ours = (tag for weight, tag in ranked if weight > 0 and tag in self.languages)
         return next(ours, DEFAULT)

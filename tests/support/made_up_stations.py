@@ -1,7 +1,7 @@
 """Made-up stations on a real bus, for pages that show many of them at once.
 
-Usage: ``python tests/support/made_up_stations.py ENDPOINT --stations 8 [--past 600] [--names FILE]``;
-prints the endpoint, then publishes until SIGTERM. Genres change at random, seeded. With
+Usage: ``python tests/support/made_up_stations.py ENDPOINT --stations 8 [--past 600]``; prints
+the endpoint, then publishes until SIGTERM. Genres change at random, seeded. With
 ``--troubles`` the last stations are lost, silent and connecting.
 """
 
@@ -185,7 +185,10 @@ def main() -> None:
             publisher.send(
                 DeadAir(
                     **silent.dated("dead_air", began),
-                    **{"active": True, "start": 0.0, "start_time": began - 45, "seconds": 45.0},
+                    active=True,
+                    start=0.0,
+                    start_time=began - 45,
+                    seconds=45.0,
                 )
             )
         count = 0

@@ -67,7 +67,16 @@ def site(daemon: LiveDaemon) -> Iterator[Site]:
     """Yield a web process that shows the live daemon and its history."""
     found = serve("--connect", daemon.endpoint, "--history", daemon.history)
     found.ready()
-    until(lambda: len(found.get("/api/stations").json()["stations"]) == len(STATIONS))
+    until(
+        lambda: (
+            [
+                one["station"]
+                for one in found.get("/api/stations").json()["stations"]
+                if "update" in one
+            ]
+            == sorted(STATIONS)
+        )
+    )
     try:
         yield found
     finally:

@@ -16,7 +16,7 @@ function pageColors() {
     const read = (name) => style.getPropertyValue(name).trim();
     colors = {
       empty: read("--rail"), edge: read("--edge"), lost: read("--lost"),
-      ground: read("--ground"), soft: read("--soft"), line: read("--line"), level: read("--level"),
+      rem: parseFloat(style.fontSize) || 16, ground: read("--ground"), soft: read("--soft"), line: read("--line"), level: read("--level"),
     };
   }
   return colors;
@@ -76,9 +76,10 @@ function hatch(context, color, ratio) {
 }
 
 /** Draw the decisions of the `seconds` before `now` (UNIX seconds). */
-export function drawRibbon(canvas, station, now, seconds, letterSize = 11) {
+export function drawRibbon(canvas, station, now, seconds, letterRem = 0.6875) {
   const ready = prepared(canvas);
   if (!ready) return;
+  const letterSize = letterRem * ready.colors.rem;
   const { context, width, height, ratio, colors: tones } = ready;
   const x = (time) => Math.round(((time - now) / seconds + 1) * width);
   context.fillStyle = tones.empty;

@@ -93,7 +93,7 @@ export class StationView {
     const loud = Number.isFinite(lufs) ? t("unit.lufs", { n: decimal(lufs) }) : "–";
     put(parts.lufs, loud);
     const now = station.playing ? update.time : serverClock.now();
-    drawRibbon(parts.ribbon, station, now, SPAN, data.view === "big" ? 18 : 13);
+    drawRibbon(parts.ribbon, station, now, SPAN, data.view === "big" ? 1.25 : 0.8125);
     const renew = performance.now() - this.wordsAt >= WORDS_MS;
     if (renew) {
       this.wordsAt = performance.now();
