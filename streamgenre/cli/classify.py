@@ -181,7 +181,7 @@ def target_folders(plan: Plan, labels: tuple[str, ...]) -> list[Path]:
     """
     if plan.sort_into is None:
         return []
-    names = (*map(folder_of, labels), "speech", "silence", UNKNOWN)
+    names = (*map(folder_of, labels), "speech", "noise", "silence", UNKNOWN)
     return [plan.sort_into / name for name in names]
 
 

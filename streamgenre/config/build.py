@@ -29,7 +29,7 @@ from streamgenre.defaults import INPUT
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import ModelError, SettingsError
 from streamgenre.history.settings import HistorySettings
-from streamgenre.inference.decision import DecisionSettings
+from streamgenre.inference.decision import HYSTERESES, DecisionSettings
 from streamgenre.inference.manifest import find_model
 from streamgenre.limits import hints
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 def _keep_below_enter(values: dict[str, Any]) -> None:
     """Lower both thresholds where one is lowered without naming the one for keeping."""
-    for enter, keep in (("enter", "keep"), ("speech_enter", "speech_keep")):
+    for keep, enter in HYSTERESES:
         if enter in values:
             values.setdefault(keep, min(values[enter], getattr(DecisionSettings(), keep)))
 

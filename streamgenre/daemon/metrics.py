@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Family = CounterMetricFamily | GaugeMetricFamily
 
-STATES: Final = ("music", "speech", "silence", "unknown")
+STATES: Final = ("music", "speech", "noise", "silence", "unknown")
 SOURCE_STATES: Final = ("connecting", "live", "lost", "ended")
 _STALE_S: Final = 30.0
 """Seconds after which an update no longer says what is heard now, or three times the time between
@@ -165,6 +165,9 @@ def _of_sound(name: str, update: Update, station: _Station, gauge: Any) -> None:
     for genre, probability in update.smoothed.items():
         text = "Smoothed probability of each genre, 0 to 1"
         gauge("probability", text, probability, station=name, genre=genre)
+    for tag, probability in (update.tags or {}).items():
+        text = "Smoothed probability of the likeliest tags, 0 to 1"
+        gauge("tag_probability", text, probability, station=name, tag=tag)
     gauge("confidence", "Smoothed probability of the decision", update.confidence, station=name)
     if update.level_dbfs is not None:
         text = "RMS level in dB relative to full scale; absent during digital silence"

@@ -29,7 +29,8 @@ def line(event: AnyEvent) -> str | None:
             if event.genre is None:
                 sure = f" {percent(event.speech)}" if event.speech is not None else ""
                 what = clean(event.state) + (sure if event.state == "speech" else "")
-            words = f"{what}  {level(event.level_dbfs)}  (since {event.since:.1f} s)"
+            tags = f"  {clean(', '.join(event.tags))}" if event.tags else ""
+            words = f"{what}{tags}  {level(event.level_dbfs)}  (since {event.since:.1f} s)"
         case Segment():
             mean = event.mean_probability
             sure = f", {percent(mean)} on average" if mean is not None else ""

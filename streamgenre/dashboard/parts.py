@@ -89,6 +89,8 @@ def sureness(update: Update) -> str:
     """Return the probability of the decision; empty if it has none."""
     if update.state == "speech":
         return "" if update.speech is None else percent(update.speech)
+    if update.state == "noise":
+        return percent(update.confidence)
     return percent(update.confidence) if update.genre is not None else ""
 
 
@@ -166,16 +168,19 @@ def decision(station: StationView, frame: ScreenContext, *, rows: int) -> list[R
             sure = Row().add(f"dead air for {duration(dead)}", paint(palette.WARN, bold=True))
     held = Row().add(f"for {duration(station.held_s)}")
     since = Row().add(f"since {clock(update.time - station.held_s)}", paint(dim=True))
+    tags = Row().add(clean(", ".join(update.tags or {})), paint(dim=True))
     letters = big(word) if rows >= 3 else None
     # The words beside the letters take up to 26 cells.
     if letters is None or len(letters[0]) + 30 > frame.width:
         short = Row().add(" ").add(fit(word.upper(), frame.width // 3), style)
-        for part in (sure, held, since):
-            if short.width + 3 + part.width <= frame.width:
+        for part in (sure, held, since, tags):
+            if part.width and short.width + 3 + part.width <= frame.width:
                 short.add("   ").extend(part)
         return [short] if rows < 3 else [Row(), short, Row()]
+    if tags.width:
+        held, since = held.add("   ").extend(since), tags
     return [
-        Row().add(" ").add(line, style).add("   ").extend(beside)
+        Row().add(" ").add(line, style).add("   ").extend(beside).cut(frame.width)
         for line, beside in zip(letters, (sure, held, since), strict=True)
     ]
 

@@ -49,6 +49,7 @@ GENRE_LETTERS: Final[dict[str, str]] = {
 STATE_COLORS: Final[dict[str, str]] = {
     "silence": "#4A4F57",
     "unknown": "#6B7079",
+    "noise": "#5A5347",
     "speech": "#E9EDF2",
 }
 """Colour of each state other than music."""
@@ -56,7 +57,7 @@ STATE_COLORS: Final[dict[str, str]] = {
 STATE_TEXT: Final = "#9BA3AE"
 """Colour of text that names a state; cells of states are darker."""
 
-STATE_GLYPHS: Final[dict[str, str]] = {"silence": ".", "unknown": "?", "speech": "s"}
+STATE_GLYPHS: Final[dict[str, str]] = {"silence": ".", "noise": "~", "unknown": "?", "speech": "s"}
 """Sign of each state other than music; never used as the letter of a genre."""
 
 GOOD: Final = "#3FB68B"

@@ -10,11 +10,8 @@ from streamgenre.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from streamgenre.engine.hops import Hop
-    from streamgenre.inference.decision import Decider, Decision
+    from streamgenre.inference.decision import Answer, Decider, Decision
     from streamgenre.inference.models import Model
 
 
@@ -61,7 +58,7 @@ def decide(pending: Sequence[PendingHop]) -> list[HopResult]:
         # The models have not learnt silence.
         if not item.decider.is_silent(item.hop.level_dbfs):
             by_model.setdefault(id(item.model), []).append(item)
-    answers: dict[str, _Answer | Exception] = {}
+    answers: dict[str, Answer | Exception] = {}
     for batch in by_model.values():
         try:
             answers |= _run(batch)
@@ -70,32 +67,22 @@ def decide(pending: Sequence[PendingHop]) -> list[HopResult]:
     return [_decide_one(item, answers.get(item.station)) for item in pending]
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """Probabilities of one hop; speech is None where the model cannot tell."""
-
-    genres: NDArray[np.float64]
-    speech: float | None
-
-
-def _run(batch: Sequence[PendingHop]) -> dict[str, _Answer | Exception]:
+def _run(batch: Sequence[PendingHop]) -> dict[str, Answer | Exception]:
     """Run a model once for some stations."""
     model = batch[0].model
     output = model.update([item.station for item in batch], [item.hop.frames for item in batch])
-    answers: dict[str, _Answer | Exception] = {}
+    answers: dict[str, Answer | Exception] = {}
     for row, item in enumerate(batch):
-        one = output.of(row)
         try:
-            genres, speech = model.probabilities(one)[0], model.speech(one)
-            answers[item.station] = _Answer(genres, None if speech is None else float(speech[0]))
+            answers[item.station] = model.answer(output.of(row))
         except ModelError as error:
             answers[item.station] = error
     return answers
 
 
-def _run_one_by_one(batch: Sequence[PendingHop]) -> dict[str, _Answer | Exception]:
+def _run_one_by_one(batch: Sequence[PendingHop]) -> dict[str, Answer | Exception]:
     """Run a model for each station alone, after an error of the batch."""
-    answers: dict[str, _Answer | Exception] = {}
+    answers: dict[str, Answer | Exception] = {}
     for item in batch:
         try:
             answers |= _run([item])
@@ -104,16 +91,15 @@ def _run_one_by_one(batch: Sequence[PendingHop]) -> dict[str, _Answer | Exceptio
     return answers
 
 
-def _decide_one(item: PendingHop, answer: _Answer | Exception | None) -> HopResult:
+def _decide_one(item: PendingHop, answer: Answer | Exception | None) -> HopResult:
     """Take one hop into the station's decision; ``answer`` is None for a silent hop."""
     if isinstance(answer, Exception):
         return HopResult(item.hop, silent=False, outcome=answer)
-    genres, speech = (None, None) if answer is None else (answer.genres, answer.speech)
     outcome: Decision | Exception
     try:
-        outcome = item.decider.step(genres, start=item.hop.start, end=item.hop.end, speech=speech)
+        outcome = item.decider.step(answer, start=item.hop.start, end=item.hop.end)
         if item.decider.in_silence:
             item.model.reset(item.station)  # what follows a silence is a new piece
     except Exception as error:  # noqa: BLE001 - it ends this station only
         outcome = error
-    return HopResult(item.hop, silent=genres is None, outcome=outcome)
+    return HopResult(item.hop, silent=answer is None, outcome=outcome)

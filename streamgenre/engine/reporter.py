@@ -24,6 +24,7 @@ from streamgenre.events import (
     rounded,
 )
 from streamgenre.events.types import MAX_ROWS
+from streamgenre.inference.tags import likeliest
 from streamgenre.sources.titles import split_title
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ class Reporter:
                 level_dbfs=_decibels(hop.level_dbfs),
                 peak_dbfs=_decibels(hop.peak_dbfs),
                 loudness_lufs=_decibels(hop.loudness_lufs),
-                speech=None if decision.speech is None else round(decision.speech, 4),
+                speech=_probability(decision.speech),
+                music=_probability(decision.music),
+                tags=self._tags(decision.tags),
                 now_playing=self._playing,
             )
         )
@@ -138,6 +141,7 @@ class Reporter:
                 mean_probability=stretch.mean_probability,
                 updates=stretch.updates,
                 titles=list(self._played) or None,
+                tags=self._tags(stretch.tags) if stretch.state == "music" else None,
             )
         )
         self._played.clear()
@@ -288,10 +292,17 @@ class Reporter:
     def _by_label(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
         return rounded(dict(zip(self.manifest.labels, probabilities.tolist(), strict=True)))
 
+    def _tags(self, probabilities: NDArray[np.float64] | None) -> dict[str, float] | None:
+        return None if probabilities is None else likeliest(self.manifest.tags, probabilities)
+
 
 def _unix(seconds: float) -> float:
     """Return a time as it is published: a clock that begins in 1970 may be set before that."""
     return max(0.0, round(seconds, 6))
+
+
+def _probability(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _seconds(seconds: float | None) -> float | None:

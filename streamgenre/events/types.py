@@ -31,8 +31,10 @@ MAX_BANDS: Final = 128
 """Most bands in a row of a spectrum."""
 BINARY: Final = "binary"
 """Metadata of a field that is the third part of the message, and not in the JSON object."""
+MAX_TAGS: Final = 10
+"""Most tags in an event."""
 
-State: TypeAlias = Literal["music", "speech", "silence", "unknown"]
+State: TypeAlias = Literal["music", "speech", "noise", "silence", "unknown"]
 SourceState: TypeAlias = Literal["connecting", "live", "lost", "ended"]
 
 # The pairs are keywords of the JSON Schemas.
@@ -48,6 +50,7 @@ Probability: TypeAlias = Annotated[float, ("minimum", 0), ("maximum", 1)]
 Probabilities: TypeAlias = Annotated[
     dict[str, Probability], ("minProperties", 2), ("maxProperties", MAX_GENRES)
 ]
+Tags: TypeAlias = Annotated[dict[str, Probability], ("maxProperties", MAX_TAGS)]
 
 # Made once: json.dumps would make one for each call, a fifth of the cost of encoding.
 _encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
@@ -129,8 +132,8 @@ class Update(Event):
     TYPE = "update"
 
     state: State
-    """``music``, ``speech`` (without music), ``silence``, or ``unknown`` where no genre reaches the
-    threshold."""
+    """``music``, ``speech`` (without music), ``noise`` (neither), ``silence``, or ``unknown`` where
+    no genre reaches the threshold."""
     genre: str | None
     """The decision; None unless the state is ``music``."""
     confidence: Probability
@@ -152,6 +155,13 @@ class Update(Event):
     the first 3 s, and below -70 LUFS."""
     speech: Probability | None = None
     """Smoothed probability of speech without music; None where the model does not report it."""
+    music: Probability | None = None
+    """Smoothed probability of music of any kind, sung and under talk included; None where the model
+    does not report it."""
+    tags: Tags | None = None
+    """The likeliest tags (such as electronic or female vocalists) of the last seconds of music with
+    their smoothed probabilities, the likeliest first; None where no music was heard, and where the
+    model does not report them."""
     now_playing: Annotated[dict[str, Any], NowPlaying] | None = None
     """What the station says is playing: ``artist``, ``title`` and ``raw`` as in a ``title`` event,
     ``since`` in stream time; None where it says nothing."""
@@ -182,6 +192,9 @@ class Segment(Event):
     ) = None
     """What the station said was playing during the stretch, in order, each like ``now_playing`` of
     an update; the last 20. None where it said nothing."""
+    tags: Tags | None = None
+    """The likeliest tags with their mean probabilities over the stretch, the likeliest first; None
+    unless the state is ``music``, and where the model does not report them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,21 +1,22 @@
-"""Decider: from the probabilities of each hop to a stable genre, speech, silence or unknown.
+"""Decider: from a model's answers of each hop to a stable genre, or another state.
 
 Smoothing (exponential, over the calibrated probabilities), then a decision with hysteresis: a genre
 is entered when its probability reaches a threshold, kept while no other clearly leads, and given up
-below a lower threshold. Speech without music is decided the same way, before any genre; a hop
-counts for the genres by its probability of not being speech. Stretches of one decision become
-segments.
+below a lower threshold. Speech without music, and noise (neither music nor speech), are decided the
+same way, before any genre; a hop counts for genres and tags by its probability of being music and
+of not being speech. Stretches of one decision become segments.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import numpy as np
 
 from streamgenre.errors import SettingsError
+from streamgenre.inference.smoothing import Smoother
 from streamgenre.limits import Range, check
 
 if TYPE_CHECKING:
@@ -24,6 +25,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streamgenre.events import State
+
+
+HYSTERESES: Final = (
+    ("keep", "enter"),
+    ("speech_keep", "speech_enter"),
+    ("music_keep", "music_enter"),
+)
+"""Pairs of settings of which the first may not exceed the second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A model's calibrated answer for one hop."""
+
+    genres: NDArray[np.float64]
+    """Probabilities of the genres, sum 1, shape ``(labels,)``."""
+    speech: float | None = None
+    """Probability of speech without music; None where the model does not report it."""
+    music: float | None = None
+    """Probability of music of any kind; None where the model does not report it."""
+    tags: NDArray[np.float64] | None = None
+    """Probabilities of the tags, shape ``(tags,)``; None where the model does not report them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +74,14 @@ class DecisionSettings:
     or four. Over 1 for never."""
     speech_keep: Annotated[float, Range(0, 2)] = 0.3
     """It is no longer speech below this; at most ``speech_enter``."""
+    music_enter: Annotated[float, Range(0, 1)] = 0.5
+    """After noise there is music again when its smoothed probability reaches this; 0 for never
+    deciding on noise."""
+    music_keep: Annotated[float, Range(0, 1)] = 0.3
+    """It is noise when the smoothed probabilities of music and of speech are below this; at most
+    ``music_enter``."""
+    tags_smoothing_s: Annotated[float, Range(0, 3600, "seconds")] = 5.0
+    """Time constant of the smoothing of tags in seconds, 0 for none."""
     silence_dbfs: Annotated[float, Range(-math.inf, 0, "dBFS")] = -60.0
     """Hops with an RMS level below this in dBFS are silent."""
     silence_after_s: Annotated[float, Range(0, 3600, "seconds")] = 2.0
@@ -58,7 +89,7 @@ class DecisionSettings:
 
     def __post_init__(self) -> None:
         check(self)
-        for keep, enter in (("keep", "enter"), ("speech_keep", "speech_enter")):
+        for keep, enter in HYSTERESES:
             if getattr(self, keep) > getattr(self, enter):
                 found = f"{keep} {getattr(self, keep):g}, {enter} {getattr(self, enter):g}"
                 raise SettingsError(f"{found}: expected {keep} at most as large as {enter}")
@@ -78,6 +109,8 @@ class Stretch:
     """Mean of the genre's probability over the hops; None unless the state is ``music``."""
     updates: int
     """Number of hops."""
+    tags: NDArray[np.float64] | None = None
+    """Mean probabilities of the tags over the hops; None where they are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +120,8 @@ class Decision:
     state: State
     genre: str | None
     confidence: float
-    """Smoothed probability of the decision (genre or speech), else of the likeliest genre."""
+    """Smoothed probability of the decision (genre, speech or noise), else of the likeliest
+    genre."""
     since: float
     """Stream time in seconds since when it holds."""
     probabilities: NDArray[np.float64]
@@ -96,8 +130,16 @@ class Decision:
     """After smoothing, in the order of the labels."""
     speech: float | None
     """Smoothed probability of speech without music; None where it is not known."""
+    music: float | None
+    """Smoothed probability of music; None where it is not known."""
+    tags: NDArray[np.float64] | None
+    """Smoothed probabilities of the tags; None where they are not known."""
     finished: Stretch | None
     """The stretch that this decision ended, if it did."""
+
+
+def _bounded(probability: float | None) -> float | None:
+    return None if probability is None else min(1.0, probability)
 
 
 class Decider:
@@ -119,65 +161,62 @@ class Decider:
         self._choice: int | None = None
         self._since = 0.0
         self._open = False
-        self._sum = 0.0
+        self._sum = 0.0  # of the genre's probability in the open stretch
         self._updates = 0
+        self._genres: Smoother[NDArray[np.float64]] = Smoother(settings.smoothing_s)
+        self._speech: Smoother[float] = Smoother(settings.smoothing_s)
+        self._music: Smoother[float] = Smoother(settings.smoothing_s)
+        self._tags: Smoother[NDArray[np.float64]] = Smoother(settings.tags_smoothing_s)
+        self._mean_tags: Smoother[NDArray[np.float64]] = Smoother(math.inf)
         self.reset()
 
     def reset(self) -> None:
         """Forget the hops so far; the decision itself stands until the next one."""
-        self._forget_genres()
-        self._speech: float | None = None
-        self._speech_s = 0.0  # seconds over which it was smoothed
+        self._forget_music()
+        self._speech.reset()
+        self._music.reset()
         self._silent_s = 0.0
 
     def is_silent(self, level_dbfs: float) -> bool:
         """Whether a hop of this level is silent: such a hop is not shown to the model."""
         return level_dbfs < self.settings.silence_dbfs
 
-    def step(
-        self,
-        probabilities: NDArray[np.float64] | None,
-        *,
-        start: float,
-        end: float,
-        speech: float | None = None,
-    ) -> Decision:
+    def step(self, answer: Answer | None, *, start: float, end: float) -> Decision:
         """Take one hop and decide.
 
         Parameters
         ----------
-        probabilities
-            Calibrated, sum 1, shape ``(labels,)``; None for a silent hop.
+        answer
+            The model's answer; None for a silent hop.
         start, end
             Stream time of the hop in seconds.
-        speech
-            Calibrated probability of speech without music; None where the model cannot tell.
         """
         hop = end - start
-        if probabilities is None:
+        if answer is None:
             state, choice = self._on_silence(hop)
-            shown = self._uniform
         else:
             self._silent_s = 0.0
-            state, choice = self._on_sound(probabilities, speech, hop)
-            shown = probabilities
+            state, choice = self._on_sound(answer, hop)
         finished = None
         if not self._open or (state, choice) != (self._state, self._choice):
             finished = self.close(start)
             self._state, self._choice, self._since, self._open = state, choice, start, True
+        shown = self._uniform if answer is None else answer.genres
         self._updates += 1
         if choice is not None:
             self._sum += float(shown[choice])
-        likeliest = float(self._smoothed.max() if choice is None else self._smoothed[choice])
-        confidence = self._speech if state == "speech" and self._speech is not None else likeliest
+            if answer is not None and answer.tags is not None:
+                self._mean_tags.add(answer.tags, hop)
         return Decision(
             state=state,
             genre=None if choice is None else self.labels[choice],
-            confidence=min(1.0, confidence),
+            confidence=min(1.0, self._confidence()),
             since=self._since,
             probabilities=shown,
             smoothed=self._smoothed.copy(),
-            speech=self._speech,
+            speech=_bounded(self._speech.value),
+            music=_bounded(self._music.value),
+            tags=self._tags.value,
             finished=finished,
         )
 
@@ -194,8 +233,10 @@ class Decider:
             end=end,
             mean_probability=min(1.0, self._sum / self._updates) if music else None,
             updates=self._updates,
+            tags=self._mean_tags.value,
         )
         self._open, self._sum, self._updates = False, 0.0, 0
+        self._mean_tags.reset()
         return stretch
 
     def divide(self, at: float) -> Stretch | None:
@@ -213,59 +254,71 @@ class Decider:
         """Whether silence has lasted long enough that the next sound is a new piece."""
         return self._silent_s > 0 and self._silent_s >= self.settings.silence_after_s
 
+    @property
+    def _smoothed(self) -> NDArray[np.float64]:
+        return self._uniform if self._genres.value is None else self._genres.value
+
+    def _confidence(self) -> float:
+        if self._state == "speech" and self._speech.value is not None:
+            return self._speech.value
+        if self._state == "noise":
+            return 1 - self._heard()
+        return float(self._smoothed.max() if self._choice is None else self._smoothed[self._choice])
+
+    def _heard(self) -> float:
+        """Return the smoothed probability of music or of speech, whichever is larger."""
+        return max(self._music.value or 0.0, self._speech.value or 0.0)
+
     def _on_silence(self, hop: float) -> tuple[State, int | None]:
         self._silent_s += hop
         if not self.in_silence:
             # A pause between two tracks is short: the decision stands.
             return (self._state, self._choice) if self._open else ("unknown", None)
-        self._forget_genres()
-        self._speech, self._speech_s = None, 0.0
+        self._forget_music()
+        self._speech.reset()
+        self._music.reset()
         return "silence", None
 
-    def _on_sound(
-        self, probabilities: NDArray[np.float64], speech: float | None, hop: float
-    ) -> tuple[State, int | None]:
-        if speech is None:
-            self._speech = None
-            self._smooth(probabilities, hop)
-            return self._choose()
-        weight = self._weight(hop, self._speech_s)
-        self._speech_s = min(self._speech_s + hop, 1e6)
-        before = speech if self._speech is None else self._speech
-        self._speech = min(1.0, (1 - weight) * before + weight * speech)
-        # The genre that a model gives for speech means nothing.
-        self._smooth(probabilities, hop * (1 - speech))
-        held = self._open and self._state == "speech"
-        if self._speech >= (self.settings.speech_keep if held else self.settings.speech_enter):
-            self._forget_genres()  # the music after it is another piece
+    def _on_sound(self, answer: Answer, hop: float) -> tuple[State, int | None]:
+        # What a model says about the music of speech or noise means nothing.
+        counts = hop
+        for known, smoother in ((answer.speech, self._speech), (answer.music, self._music)):
+            if known is None:
+                smoother.reset()
+            else:
+                smoother.add(known, hop)
+        counts *= 1 - (answer.speech or 0.0)
+        counts *= 1.0 if answer.music is None else answer.music
+        self._genres.add(answer.genres, counts)
+        if answer.tags is not None:
+            self._tags.add(answer.tags, counts)
+        settings, held = self.settings, self._state if self._open else None
+        speech, music = self._speech.value, self._music.value
+        if speech is not None and speech >= (
+            settings.speech_keep if held == "speech" else settings.speech_enter
+        ):
+            self._forget_music()  # the music after it is another piece
             return "speech", None
+        if music is not None:
+            least = settings.music_keep if held in ("music", "unknown") else settings.music_enter
+            if self._heard() < least:
+                self._forget_music()
+                return "noise", None
+            if music < least:
+                return "unknown", None
         return self._choose()
 
-    def _forget_genres(self) -> None:
-        self._smoothed, self._heard_s = self._uniform.copy(), 0.0
-
-    def _weight(self, hop: float, heard_s: float) -> float:
-        """Return what ``hop`` seconds weigh against the ``heard_s`` seconds before."""
-        # The plain mean at first, then exponential forgetting: the first hop counts in full and no
-        # initial value has to fade.
-        tau = self.settings.smoothing_s
-        forget = 1 - math.exp(-hop / tau) if tau > 0 else 1.0
-        return max(forget, hop / (heard_s + hop))
-
-    def _smooth(self, probabilities: NDArray[np.float64], hop: float) -> None:
-        if hop <= 0:
-            return
-        weight = self._weight(hop, self._heard_s)
-        self._heard_s = min(self._heard_s + hop, 1e6)
-        smoothed = (1 - weight) * self._smoothed + weight * probabilities
-        self._smoothed = smoothed / smoothed.sum()
+    def _forget_music(self) -> None:
+        self._genres.reset()
+        self._tags.reset()
 
     def _choose(self) -> tuple[State, int | None]:
-        top = int(np.argmax(self._smoothed))
-        lead = float(self._smoothed[top])
+        smoothed = self._smoothed
+        top = int(np.argmax(smoothed))
+        lead = float(smoothed[top])
         held = self._choice if self._open else None
         if held is not None:
-            kept = float(self._smoothed[held])
+            kept = float(smoothed[held])
             if kept >= self.settings.keep and lead - kept < self.settings.margin:
                 return "music", held
         return ("music", top) if lead >= self.settings.enter else ("unknown", None)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import ModelError
 from streamgenre.inference.channel import Channel
+from streamgenre.inference.manifest import FRAMES
 from streamgenre.inference.model_process import LOAD_CPU_S, MEMORY_BYTES
-from streamgenre.inference.session import FRAMES, LOGITS, SPEECH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ _PATIENCE_S: Final = 120.0
 """Seconds for one answer. The processor time is limited far below; a busy machine takes longer."""
 _ESSENTIAL: Final[tuple[str, ...]] = (
     *("manifest_version", "name", "kind", "labels", "features", "window_frames", "states"),
-    *("calibration", "speech", "sha256"),
+    *("calibration", "speech", "music", "tags", "sha256"),
 )
 """Fields of the manifest that the process needs."""
 _START: Final = (
@@ -110,7 +110,7 @@ class IsolatedSession:
         for state in self._manifest.states:
             if output == state.output:
                 return rows, *state.shape
-        columns = {LOGITS: len(self._manifest.labels), SPEECH: 1}[output]
+        columns = self._manifest.outputs[output]
         stateful = self._manifest.kind == "stateful"
         return (rows, range(1, time + 1), columns) if stateful else (rows, columns)
 

@@ -8,25 +8,29 @@ from anybody, so sizes are checked before memory is taken.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from dataclasses import dataclass
-from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from streamgenre.audio.mfcc import MfccSpec
 from streamgenre.errors import ModelError, nearest
 from streamgenre.inference.files import MAX_WEIGHTS_BYTES, read_bounded, sha256_of
+from streamgenre.inference.manifest_json import check_schema, read_json, shortly
 from streamgenre.paths import expand
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 MANIFEST_VERSION: Final = 1
-_MAX_MANIFEST_BYTES: Final = 1_000_000
-"""The shipped ones have 36 kB; read as JSON, a megabyte takes up to twenty."""
+FRAMES: Final = "frames"
+"""Name of the graph's input of frames."""
+LOGITS: Final = "logits"
+"""Name of the output of genres."""
+SPEECH: Final = "speech"
+"""Name of the output of speech without music."""
+MUSIC: Final = "music"
+"""Name of the output of music, of any kind."""
+TAGS: Final = "tags"
+"""Name of the output of tags."""
 _MAX_ELEMENTS: Final = 1_000_000
 """Most numbers in a window, in all states together, and in the matrix of mel filters."""
 _MAX_SAMPLES_A_SECOND: Final = 4_000_000
@@ -67,10 +71,28 @@ class Manifest:
     """Calibration: probabilities are softmax(logits / temperature)."""
     speech_temperature: float | None
     """Calibration of the speech output: sigmoid(logit / this); None without that output."""
+    music_temperature: float | None
+    """Calibration of the music output: sigmoid(logit / this); None without that output."""
+    tags: tuple[str, ...]
+    """Tags in the order of the tags output; empty without that output."""
+    tags_temperature: float
+    """Calibration of the tags output: sigmoid(logit / this)."""
     sha256: str
     """SHA-256 of model.onnx, hexadecimal."""
     raw: dict[str, Any]
     """The whole manifest as read."""
+
+    @property
+    def outputs(self) -> dict[str, int]:
+        """The graph's outputs other than states, with the number of their columns, in order."""
+        found = {LOGITS: len(self.labels)}
+        if self.speech_temperature is not None:
+            found[SPEECH] = 1
+        if self.music_temperature is not None:
+            found[MUSIC] = 1
+        if self.tags:
+            found[TAGS] = len(self.tags)
+        return found
 
     @property
     def weights(self) -> Path:
@@ -133,7 +155,7 @@ def parse_manifest(folder: Path) -> Manifest:
     ModelError
         Naming the file and what is wrong with it.
     """
-    return manifest_from(folder, _read_json(folder / "manifest.json"))
+    return manifest_from(folder, read_json(folder / "manifest.json"))
 
 
 def manifest_from(folder: Path, data: dict[str, Any]) -> Manifest:
@@ -155,15 +177,14 @@ def manifest_from(folder: Path, data: dict[str, Any]) -> Manifest:
     version = data.get("manifest_version")
     if version != MANIFEST_VERSION or isinstance(version, bool):
         raise ModelError(
-            f"{path}: manifest version {_shortly(version)}, but this streamgenre reads version "
+            f"{path}: manifest version {shortly(version)}, but this streamgenre reads version "
             f"{MANIFEST_VERSION}; update streamgenre or export the model again"
         )
-    _check_schema(path, data)
+    check_schema(path, data)
     try:
         features = MfccSpec(**data["features"])
         temperature = float(data["calibration"]["temperature"])
-        speech = data.get("speech")
-        speech_temperature = float(speech["temperature"]) if speech else None
+        temperatures = {name: _temperature(data.get(name)) for name in ("speech", "music", "tags")}
     except (ValueError, OverflowError) as error:
         raise ModelError(f"{path}: features or calibration: {error}") from error
     manifest = Manifest(
@@ -178,7 +199,10 @@ def manifest_from(folder: Path, data: dict[str, Any]) -> Manifest:
             for s in (data["states"] if data["kind"] == "stateful" else ())
         ),
         temperature=temperature,
-        speech_temperature=speech_temperature,
+        speech_temperature=temperatures["speech"],
+        music_temperature=temperatures["music"],
+        tags=tuple(data["tags"]["labels"] if "tags" in data else ()),
+        tags_temperature=temperatures["tags"] or 1.0,
         sha256=data["sha256"]["model.onnx"],
         raw=data,
     )
@@ -187,13 +211,17 @@ def manifest_from(folder: Path, data: dict[str, Any]) -> Manifest:
     return manifest
 
 
+def _temperature(output: dict[str, Any] | None) -> float | None:
+    return None if output is None else float(output["temperature"])
+
+
 def _problem_of(manifest: Manifest) -> str:
     """Return what exceeds the limits in a manifest that fits its schema, else ""."""
     features = manifest.features
-    texts = (manifest.name, *manifest.labels)
+    texts = (manifest.name, *manifest.labels, *manifest.tags)
     if odd := next((text for text in texts if not text.isprintable() or text != text.strip()), ""):
         # They are shown in terminals and are parts of topics and file names.
-        return f"name or label {odd!a}: expected printable characters, without spaces at the ends"
+        return f"name, label or tag {odd!a}: expected printable text without spaces at the ends"
     bins = features.nfft // 2 + 1
     states = sum(math.prod(state.shape) for state in manifest.states)
     names = [state.input for state in manifest.states], [state.output for state in manifest.states]
@@ -243,7 +271,7 @@ def shipped_hashes() -> set[str]:
     found = set()
     for name in shipped_models():
         try:
-            found.add(_read_json(shipped_folder() / name / "manifest.json")["sha256"]["model.onnx"])
+            found.add(read_json(shipped_folder() / name / "manifest.json")["sha256"]["model.onnx"])
         except (ModelError, KeyError, TypeError):
             continue  # a damaged one is reported when it is used
     return found
@@ -255,81 +283,3 @@ def _compare(manifest: Manifest, found: str) -> None:
             f"{manifest.weights}: SHA-256 is {found[:12]}…, the manifest says "
             f"{manifest.sha256[:12]}…; the file is damaged or was exchanged: install it again"
         )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    content = read_bounded(path, _MAX_MANIFEST_BYTES, "a manifest")
-    try:
-        data = json.loads(
-            content.decode("utf-8-sig"),
-            parse_float=_number,
-            parse_int=_integer,
-            parse_constant=_number,
-            object_pairs_hook=_without_repeats,
-        )
-        # An escape such as \ud800 alone is no character: it could not be sent or shown.
-        json.dumps(data, ensure_ascii=False).encode()
-    except UnicodeDecodeError as error:
-        raise ModelError(f"{path}: not valid JSON: not UTF-8") from error
-    except UnicodeEncodeError as error:
-        raise ModelError(f"{path}: not valid JSON: surrogates stand alone in a text") from error
-    except RecursionError as error:
-        raise ModelError(f"{path}: not valid JSON: nested too deeply") from error
-    except ValueError as error:
-        raise ModelError(f"{path}: not valid JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise ModelError(f"{path}: expected a JSON object, found {type(data).__name__}")
-    return data
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in found if names.count(name) > 1)
-        raise ValueError(f"{_shortly(twice)} is given twice")
-    return found
-
-
-def _shortly(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
-
-
-def _number(text: str) -> float:
-    """Parse a finite number; 16000.0 becomes an int, as JSON Schema allows for integers."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:60]} is not a finite number")
-    return int(value) if value.is_integer() else value
-
-
-def _integer(text: str) -> int:
-    """Parse an integer; Python refuses longer ones than any field allows."""
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"{text[:20]}… is too large a number") from None
-
-
-def _check_schema(path: Path, data: dict[str, Any]) -> None:
-    import fastjsonschema
-
-    try:
-        _validator()(data)
-    except fastjsonschema.JsonSchemaValueException as error:
-        message = error.message.removeprefix("data.").removeprefix("data ")
-        raise ModelError(f"{path}: {message[:300]}") from error
-    except OverflowError as error:
-        raise ModelError(f"{path}: a number is too large: {error}") from error
-
-
-@cache
-def _validator() -> Callable[[dict[str, Any]], Any]:
-    import fastjsonschema
-
-    schema = json.loads(
-        (resources.files("streamgenre") / "schemas" / "manifest.json").read_text("utf-8")
-    )
-    compiled: Callable[[dict[str, Any]], Any] = fastjsonschema.compile(schema)
-    return compiled

@@ -23,8 +23,8 @@ import numpy as np
 
 from streamgenre.errors import ModelError
 from streamgenre.inference.channel import Channel
-from streamgenre.inference.manifest import Manifest, manifest_from, read_weights
-from streamgenre.inference.session import FRAMES, open_graph
+from streamgenre.inference.manifest import FRAMES, Manifest, manifest_from, read_weights
+from streamgenre.inference.session import open_graph
 
 MEMORY_BYTES: Final = 256_000_000
 """Memory of the graph beyond that of the idle process."""

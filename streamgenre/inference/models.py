@@ -14,8 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.errors import ModelError
+from streamgenre.inference.decision import Answer
 from streamgenre.inference.isolated import IsolatedSession
 from streamgenre.inference.manifest import (
+    FRAMES,
+    LOGITS,
+    MUSIC,
+    SPEECH,
+    TAGS,
     Manifest,
     check_hash,
     find_model,
@@ -23,7 +29,7 @@ from streamgenre.inference.manifest import (
     read_weights,
     shipped_hashes,
 )
-from streamgenre.inference.session import FRAMES, LOGITS, SPEECH, open_graph
+from streamgenre.inference.session import open_graph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +42,9 @@ __all__ = [
     "FRAMES",
     "LOGITS",
     "MAX_ROWS",
+    "MUSIC",
     "SPEECH",
+    "TAGS",
     "Model",
     "Output",
     "StatefulModel",
@@ -59,19 +67,39 @@ def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return probabilities
 
 
+def _sigmoid(
+    logits: NDArray[np.float32] | None, temperature: float | None
+) -> NDArray[np.float64] | None:
+    if logits is None or temperature is None:
+        return None
+    return softmax(np.stack([logits, np.zeros_like(logits)], axis=-1) / temperature)[..., 0]
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """Uncalibrated output of a model for some stations."""
 
     logits: NDArray[np.float32]
     """Logits of the genres, shape ``(stations, labels)``."""
-    speech: NDArray[np.float32] | None
+    speech: NDArray[np.float32] | None = None
     """Logits of speech without music, shape ``(stations,)``; None without that output."""
+    music: NDArray[np.float32] | None = None
+    """Logits of music, shape ``(stations,)``; None without that output."""
+    tags: NDArray[np.float32] | None = None
+    """Logits of the tags, shape ``(stations, tags)``; None without that output."""
 
     def of(self, row: int) -> Output:
         """Return the output for one of the stations."""
-        one = slice(row, row + 1)
-        return Output(self.logits[one], None if self.speech is None else self.speech[one])
+        one: list[Any] = [None if each is None else each[row : row + 1] for each in self._all()]
+        return Output(*one)
+
+    @property
+    def finite(self) -> bool:
+        """Whether all are finite numbers."""
+        return all(np.isfinite(each).all() for each in self._all() if each is not None)
+
+    def _all(self) -> Sequence[Any]:
+        return self.logits, self.speech, self.music, self.tags
 
 
 class Model(ABC):
@@ -88,7 +116,8 @@ class Model(ABC):
     def __init__(self, manifest: Manifest, session: Any) -> None:
         self.manifest = manifest
         self._session = session
-        self._columns = [LOGITS] if manifest.speech_temperature is None else [LOGITS, SPEECH]
+        self._columns = list(manifest.outputs)
+        self._ends = np.cumsum(list(manifest.outputs.values()))
 
     @abstractmethod
     def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
@@ -119,8 +148,7 @@ class Model(ABC):
         ModelError
             If a logit is NaN or infinite.
         """
-        finite = output.speech is None or np.isfinite(output.speech).all()
-        if not (finite and np.isfinite(output.logits).all()):
+        if not output.finite:
             raise ModelError(
                 f"{self.manifest.weights}: gives logits that are not numbers; its weights are "
                 "damaged or it was badly trained: take another model"
@@ -129,16 +157,38 @@ class Model(ABC):
 
     def speech(self, output: Output) -> NDArray[np.float64] | None:
         """Return the calibrated probabilities of speech without music, shape ``(stations,)``."""
-        if output.speech is None or self.manifest.speech_temperature is None:
-            return None
-        two = np.stack([output.speech, np.zeros_like(output.speech)], axis=-1)
-        return softmax(two / self.manifest.speech_temperature)[:, 0]
+        return _sigmoid(output.speech, self.manifest.speech_temperature)
+
+    def music(self, output: Output) -> NDArray[np.float64] | None:
+        """Return the calibrated probabilities of music, shape ``(stations,)``."""
+        return _sigmoid(output.music, self.manifest.music_temperature)
+
+    def tags(self, output: Output) -> NDArray[np.float64] | None:
+        """Return the calibrated probabilities of the tags, shape ``(stations, tags)``."""
+        return _sigmoid(output.tags, self.manifest.tags_temperature)
+
+    def answer(self, output: Output) -> Answer:
+        """Return the calibrated answer for one station.
+
+        Raises
+        ------
+        ModelError
+            If a logit is NaN or infinite.
+        """
+        genres = self.probabilities(output)
+        speech, music, tags = self.speech(output), self.music(output), self.tags(output)
+        return Answer(
+            genres[0],
+            None if speech is None else float(speech[0]),
+            None if music is None else float(music[0]),
+            None if tags is None else tags[0],
+        )
 
     def _output(self, outputs: NDArray[np.float32]) -> Output:
-        """Split rows of logits, followed by the column of speech where the model has it."""
-        labels = len(self.manifest.labels)
-        speech = outputs[:, labels] if outputs.shape[1] > labels else None
-        return Output(outputs[:, :labels], speech)
+        """Split rows that hold the columns of all outputs one after another."""
+        found = dict(zip(self._columns, np.split(outputs, self._ends[:-1], axis=1), strict=True))
+        speech, music = (found[name][:, 0] if name in found else None for name in (SPEECH, MUSIC))
+        return Output(found[LOGITS], speech, music, found.get(TAGS))
 
     def _check_batch(self, stations: Sequence[str], frames: Sequence[Frames]) -> None:
         numcep = self.manifest.features.numcep
@@ -175,9 +225,7 @@ class StatefulModel(Model):
     def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
         """See :meth:`Model.update`."""
         self._check_batch(stations, frames)
-        outputs = np.empty(
-            (len(stations), len(self.manifest.labels) + len(self._columns) - 1), "f4"
-        )
+        outputs = np.empty((len(stations), self._ends[-1]), "f4")
         for rows in _rows_by_length(frames):
             names = [stations[row] for row in rows]
             states = zip(*(self._states.get(name, self._zeros) for name in names), strict=True)

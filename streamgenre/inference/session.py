@@ -12,23 +12,27 @@ windowed  ``frames`` (batch, window_frames, numcep)   ``logits`` (batch, labels)
 The daemon reads the last row of a stateful graph's logits. A graph may give that row alone (time 1,
 declared as open) where logits at every frame would be costly.
 
-A graph may also detect speech without music: a further output ``speech``, shaped like ``logits``
-with one column, and ``"speech": {"temperature": T}`` in the manifest.
+A graph may have further outputs, shaped like ``logits``, each with an object in the manifest:
+
+==========  =======  ==================================================  ===========================
+output      columns  says                                                manifest
+==========  =======  ==================================================  ===========================
+``speech``  1        speech without music                                ``temperature``
+``music``   1        music of any kind, sung and under talk included     ``temperature``
+``tags``    tags     what kind of music, by the words of listeners       ``labels``, ``temperature``
+==========  =======  ==================================================  ===========================
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from streamgenre.errors import ModelError
+from streamgenre.inference.manifest import FRAMES
 from streamgenre.inference.onnx_file import problem_of
 
 if TYPE_CHECKING:
     from streamgenre.inference.manifest import Manifest
-
-FRAMES: Final = "frames"
-LOGITS: Final = "logits"
-SPEECH: Final = "speech"
 
 
 def open_graph(manifest: Manifest, weights: bytes) -> Any:
@@ -101,19 +105,18 @@ def _session(manifest: Manifest, weights: bytes) -> Any:
 
 def _check_tensors(manifest: Manifest, session: Any) -> None:
     """Check names, types and shapes of the graph against the manifest."""
-    numcep, labels = manifest.features.numcep, len(manifest.labels)
+    numcep = manifest.features.numcep
     if manifest.kind == "stateful":
         inputs: dict[str, tuple[int | None, ...]] = {FRAMES: (None, None, numcep)}
-        outputs: dict[str, tuple[int | None, ...]] = {LOGITS: (None, None, labels)}
-        speech: tuple[int | None, ...] = (None, None, 1)
+        leading: tuple[int | None, ...] = (None, None)
         inputs |= {state.input: (None, *state.shape) for state in manifest.states}
-        outputs |= {state.output: (None, *state.shape) for state in manifest.states}
     else:
         inputs = {FRAMES: (None, manifest.window_frames, numcep)}
-        outputs = {LOGITS: (None, labels)}
-        speech = (None, 1)
-    if manifest.speech_temperature is not None:
-        outputs[SPEECH] = speech
+        leading = (None,)
+    outputs: dict[str, tuple[int | None, ...]] = {
+        **{name: (*leading, columns) for name, columns in manifest.outputs.items()},
+        **{state.output: (None, *state.shape) for state in manifest.states},
+    }
     for expected, found, what in (
         (inputs, session.get_inputs(), "input"),
         (outputs, session.get_outputs(), "output"),

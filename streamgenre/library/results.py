@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.events import Segment, SourceChange, Title, Update
+from streamgenre.inference.tags import LEAST, MOST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from streamgenre.events import AnyEvent, State
     from streamgenre.sources.titles import Title as TagTitle
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Version of the results; a cache of another one is not used."""
 TOP: Final = 3
 """Number of the likeliest genres in a result."""
@@ -59,7 +60,8 @@ class FileResult:
     seconds: float = 0.0
     """Seconds heard."""
     state: State | None = None
-    """``speech`` if there is more of it than of other sound, ``silence`` if there is nothing else;
+    """``speech`` or ``noise`` if there is more of it than of music, ``silence`` if there is nothing
+    else;
     ``unknown`` if no genre reaches the threshold, else ``music``."""
     genre: str | None = None
     """The likeliest genre; None unless the state is ``music``."""
@@ -69,6 +71,9 @@ class FileResult:
     """The likeliest genres with their mean probabilities, the likeliest first."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
     """Mean probability of every genre over the hops with music, sum 1; empty without music."""
+    tags: Mapping[str, float] = field(default_factory=dict)
+    """The likeliest tags with their mean probabilities over the segments with music, the likeliest
+    first; empty where there are none."""
     shares: Mapping[str, float] = field(default_factory=dict)
     """Share of each state in the hops, sum 1."""
     segments: tuple[Stretch, ...] = ()
@@ -156,6 +161,8 @@ class FileSummary:
         self._states: Counter[str] = Counter()
         self._segments: list[Stretch] = []
         self._powers: list[float] = []  # of the short-term loudness
+        self._tags: defaultdict[str, float] = defaultdict(float)  # times hops
+        self._tagged = 0  # hops of segments with tags
         self._title: Title | None = None
         self._seconds = 0.0
         self.ending = ""
@@ -167,6 +174,10 @@ class FileSummary:
         if isinstance(event, Update):
             self._take_update(event)
         elif isinstance(event, Segment):
+            if event.tags is not None:
+                self._tagged += event.updates
+                for tag, probability in event.tags.items():
+                    self._tags[tag] += probability * event.updates
             if len(self._segments) < MAX_SEGMENTS:
                 self._segments.append(
                     Stretch(
@@ -216,6 +227,7 @@ class FileSummary:
             confidence=ranking[0][1] if ranking else None,
             top=tuple(ranking[:TOP]),
             probabilities=mean,
+            tags=self._likeliest_tags(),
             shares={name: count / hops for name, count in sorted(self._states.items())},
             segments=tuple(self._segments),
             loudness_lufs=self._loudness(),
@@ -226,12 +238,18 @@ class FileSummary:
 
     def _decide(self, ranking: list[tuple[str, float]]) -> tuple[State, str | None]:
         # Silence counts only where there is nothing else: some songs follow minutes of it.
-        if self._states["speech"] > self._hops:
-            return "speech", None
+        for state in ("speech", "noise"):
+            if self._states[state] > self._hops:
+                return state, None
         if not ranking:
             return "silence", None
         genre, probability = ranking[0]
         return ("music", genre) if probability >= self._threshold else ("unknown", None)
+
+    def _likeliest_tags(self) -> dict[str, float]:
+        mean = {tag: round(total / self._tagged, 4) for tag, total in self._tags.items()}
+        ranking = sorted(mean.items(), key=lambda item: -item[1])[:MOST]
+        return {tag: probability for tag, probability in ranking if probability >= LEAST}
 
     def _loudness(self) -> float | None:
         if not self._powers:

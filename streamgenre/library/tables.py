@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from streamgenre.library.results import FileResult
 
-SHARES: Final = ("music", "speech", "silence", "unknown")
+SHARES: Final = ("music", "speech", "noise", "silence", "unknown")
 """States whose shares have a column."""
 HEADER: Final = f"{'genre':<12} {'':>4}  {'second':<16} {'length':>8}  {'loudness':>10}  file"
 _TEXT: Final = ("path", "uri", "state", "genre")
-_AFTER: Final = ("artist", "title", "problem", "warning", "sha256", "model", "model_sha256")
+_AFTER: Final = ("tags", "artist", "title", "problem", "warning", "sha256", "model", "model_sha256")
 _ROWS_AT_A_TIME: Final = 1000
 
 
@@ -41,6 +41,7 @@ def row(result: FileResult) -> dict[str, Any]:
     }
     shares = {f"share_{state}": result.shares.get(state, 0.0) for state in SHARES}
     values |= top | (shares if result.shares else {})
+    values["tags"] = ", ".join(result.tags) or None
     return {name: values.get(name) for name in columns()}
 
 
@@ -52,6 +53,7 @@ def line(result: FileResult) -> str:
     confidence = "" if result.confidence is None else f"{result.confidence:.2f}"
     second = f"{result.top[1][0]} {result.top[1][1]:.2f}" if len(result.top) > 1 else ""
     loudness = "" if result.loudness_lufs is None else f"{result.loudness_lufs:.1f} LUFS"
+    path += f"  [{printable(', '.join(result.tags))}]" if result.tags else ""
     warning = f" ({printable(result.warning)})" if result.warning else ""
     return (
         f"{result.genre or result.state or '-':<12} {confidence:>4}  {second:<16} "

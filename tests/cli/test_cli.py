@@ -19,7 +19,7 @@ import pytest
 from jsonschema import Draft7Validator
 from support.audio import music, write_wav
 from support.commands import events_of, free_endpoint, start, streamgenre
-from support.model_factory import write_folder
+from support.model_factory import TAGS, write_folder, write_stateful_model
 
 from streamgenre import __version__, events
 from streamgenre.cli import arguments
@@ -121,6 +121,29 @@ def test_a_file_becomes_json_lines(kind: str, wav: Path, request: pytest.Fixture
     assert [u["stream_time"] for u in updates] == [1, 2, 3, 4, 5, 6]
     assert {e["station"] for e in received} == {"song.wav"}
     assert [e["state"] for e in received if e["type"] == "source"] == ["live", "ended"]
+
+
+def test_music_and_tags_are_published_and_noise_is_decided_on(tmp_path: Path, wav: Path) -> None:
+    folder = write_stateful_model(tmp_path / "model", answers=["speech", "music", "tags"])
+
+    def heard(music_enter: float, music_keep: float) -> list[dict[str, Any]]:
+        config = tmp_path / "c.toml"
+        config.write_text(f"[decision]\nmusic_enter = {music_enter}\nmusic_keep = {music_keep}\n")
+        done = listen(folder, "--config", config, "--input", wav, "--pace", "fast", "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        return events_of(done.stdout)
+
+    received = heard(0.0, 0.0)
+    for event in received:
+        Draft7Validator(events.schema(event["type"])).validate(event)
+    updates = [e for e in received if e["type"] == "update"]
+    assert all(0 < u["music"] < 1 for u in updates)
+    assert all(set(u["tags"]) <= set(TAGS) for u in updates)
+    assert all(list(u["tags"].values()) == sorted(u["tags"].values())[::-1] for u in updates)
+    assert any(u["tags"] for u in updates)
+    segments = [e for e in received if e["type"] == "segment"]
+    assert any(e["tags"] for e in segments if e["state"] == "music")
+    assert {e["state"] for e in heard(1.0, 1.0) if e["type"] in ("update", "segment")} == {"noise"}
 
 
 def test_fast_and_real_pace_give_identical_probabilities(stateful_folder: Path, wav: Path) -> None:

@@ -49,7 +49,7 @@ def test_any_two_genres_can_be_distinguished(sight: str) -> None:
 def test_the_ten_genres_have_distinct_letters() -> None:
     signs = palette.letters(palette.GENRE_COLORS)
     assert signs == palette.GENRE_LETTERS
-    assert len(set(signs.values()) | set(palette.STATE_GLYPHS.values())) == 10 + 3
+    assert len(set(signs.values()) | set(palette.STATE_GLYPHS.values())) == 10 + 4
 
 
 def test_spelling_does_not_change_a_colour() -> None:

@@ -119,12 +119,24 @@ def test_stations_without_updates_are_marked() -> None:
     assert "no update for 7 s" in written(view, now + 7.5)
 
 
-@pytest.mark.parametrize(("state", "words"), [("unknown", "likeliest jazz 34 %"), ("speech", "S")])
+@pytest.mark.parametrize(
+    ("state", "words"), [("unknown", "likeliest jazz 34 %"), ("speech", "S"), ("noise", "34 %")]
+)
 def test_other_states_are_named(state: str, words: str) -> None:
     event = update(0, None, state="unknown", confidence=0.34)
     view, now = viewed([replace(event, state=state)])  # type: ignore[arg-type]
     assert words in written(view, now)
     assert state.upper() in written(view, now, 40, 10)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (80, 10), (160, 40)])
+def test_tags_stand_beside_the_decision(width: int, height: int) -> None:
+    tags = {"electronic": 0.8, "instrumental": 0.6, "\x1b[31mchill": 0.3}
+    view, now = viewed([replace(update(0), tags=tags)])
+    text = written(view, now, width, height, color=False)
+    assert "electronic, instrumental" in text
+    assert "\x1b" not in text
+    assert "since" in text
 
 
 def test_gaps_are_marked_in_the_timeline() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamgenre.errors import SettingsError
-from streamgenre.inference.decision import Decider, Decision, DecisionSettings, Stretch
+from streamgenre.inference.decision import Answer, Decider, Decision, DecisionSettings, Stretch
+from streamgenre.inference.tags import likeliest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,10 @@ def run(
     hops: Sequence[np.ndarray | None], **settings: Any
 ) -> tuple[list[Decision], list[Stretch], Decider]:
     decider = Decider(LABELS, DecisionSettings(**settings))
-    decisions = [decider.step(p, start=float(i), end=i + 1.0) for i, p in enumerate(hops)]
+    decisions = [
+        decider.step(None if p is None else Answer(p), start=float(i), end=i + 1.0)
+        for i, p in enumerate(hops)
+    ]
     stretches = [d.finished for d in decisions if d.finished is not None]
     last = decider.close(float(len(hops)))
     return decisions, stretches + ([last] if last else []), decider
@@ -97,7 +101,7 @@ def test_smoothing_begins_with_the_plain_mean() -> None:
     for _ in range(2):
         speech = (0.0, 0.5, 0.1, 0.2)
         for count, (hop, talk) in enumerate(zip(hops, speech, strict=True), 1):
-            decision = decider.step(hop, start=0.0, end=1.0, speech=talk)
+            decision = decider.step(Answer(hop, talk), start=0.0, end=1.0)
             assert decision.speech == pytest.approx(sum(speech[:count]) / count, abs=1e-3)
             # A hop counts for the genres by its probability of not being speech.
             mean = np.average(hops[:count], axis=0, weights=[1 - t for t in speech[:count]])
@@ -140,10 +144,10 @@ def test_reset_clears_the_history() -> None:
     kept, _, _ = run([sure("jazz")] * 20 + [sure("rock")])
     decider = Decider(LABELS, DecisionSettings())
     for i in range(20):
-        decider.step(sure("jazz"), start=float(i), end=i + 1.0)
+        decider.step(Answer(sure("jazz")), start=float(i), end=i + 1.0)
     decider.close(20.0)
     decider.reset()
-    decision = decider.step(sure("rock"), start=30.0, end=31.0)
+    decision = decider.step(Answer(sure("rock")), start=30.0, end=31.0)
     assert kept[-1].genre == "jazz"
     assert decision.genre == "rock"
     assert decision.since == 30.0
@@ -205,7 +209,7 @@ def test_after_silence_the_smoothing_of_speech_restarts() -> None:
     speech = (0.0, 0.5, None, None, 0.2, 0.6)
     decisions = [
         decider.step(
-            None if talk is None else sure("jazz"), start=float(i), end=i + 1.0, speech=talk
+            None if talk is None else Answer(sure("jazz"), talk), start=float(i), end=i + 1.0
         )
         for i, talk in enumerate(speech)
     ]
@@ -223,7 +227,7 @@ def test_keep_may_equal_enter() -> None:
 def run_with_speech(hops: Sequence[tuple[np.ndarray, float]], **settings: Any) -> list[Decision]:
     decider = Decider(LABELS, DecisionSettings(**settings))
     return [
-        decider.step(p, start=float(i), end=i + 1.0, speech=speech)
+        decider.step(Answer(p, speech), start=float(i), end=i + 1.0)
         for i, (p, speech) in enumerate(hops)
     ]
 
@@ -276,3 +280,76 @@ def test_speech_stays_a_probability(hops: list[tuple[str, float]]) -> None:
 def test_speech_is_never_reported_when_disabled() -> None:
     decisions = run_with_speech([(sure("jazz"), 1.0)] * 5, speech_enter=1.1)
     assert "speech" not in {d.state for d in decisions}
+
+
+# --- noise and tags ------------------------------------------------------------------------------
+
+
+def run_with_music(hops: Sequence[Answer | None], **settings: Any) -> tuple[list[Any], Decider]:
+    decider = Decider(LABELS, DecisionSettings(**settings))
+    return [decider.step(a, start=float(i), end=i + 1.0) for i, a in enumerate(hops)], decider
+
+
+def test_sound_without_music_and_speech_is_noise() -> None:
+    hops = (
+        [Answer(sure("rock"), 0.0, 0.02)] * 20  # whatever genre a model gives for noise
+        + [Answer(sure("jazz"), 0.0, 0.98)] * 20
+        + [Answer(sure("rock"), 0.0, 0.02)] * 20
+    )
+    decisions, _ = run_with_music(hops)
+    found = [(d.state, d.genre) for d in decisions]
+    assert found[:20] == [("noise", None)] * 20
+    assert found[22:40] == [("music", "jazz")] * 18
+    assert found[43:] == [("noise", None)] * 17
+    assert decisions[10].confidence == pytest.approx(0.98)
+    assert decisions[-1].music == pytest.approx(0.02, abs=0.01)
+    # The genres begin again with the music.
+    assert decisions[21].smoothed[LABELS.index("jazz")] > 0.8
+    segments = [d.finished for d in decisions if d.finished is not None]
+    assert [(s.state, s.genre) for s in segments] == [("noise", None), ("music", "jazz")]
+
+
+def test_between_noise_and_music_the_state_is_kept() -> None:
+    quiet, between, loud = (Answer(sure("jazz"), 0.0, music) for music in (0.1, 0.4, 0.9))
+    decisions, _ = run_with_music([quiet] * 9 + [between] * 9 + [loud] * 9 + [between] * 9)
+    found = [d.state for d in decisions]
+    assert found[:18] == ["noise"] * 18
+    assert found[-16:] == ["music"] * 16
+
+
+def test_talk_is_not_noise() -> None:
+    decisions, _ = run_with_music([Answer(sure("rock"), 0.99, 0.01)] * 9)
+    assert {d.state for d in decisions} == {"speech"}
+    # What may be speech, but not surely, is neither noise nor a genre.
+    decisions, _ = run_with_music([Answer(sure("rock"), 0.7, 0.01)] * 9)
+    assert {d.state for d in decisions} == {"unknown"}
+
+
+def test_noise_is_never_decided_on_when_disabled() -> None:
+    hops = [Answer(sure("rock"), 0.0, 0.01)] * 9
+    decisions, _ = run_with_music(hops, music_enter=0.0, music_keep=0.0)
+    assert {d.state for d in decisions} == {"music"}
+
+
+def test_tags_are_of_the_music_alone_and_averaged_over_the_segment() -> None:
+    folk, techno = np.array([0.9, 0.1]), np.array([0.1, 0.9])
+    hops = (
+        [Answer(sure("jazz"), 0.0, 1.0, folk)] * 10
+        + [Answer(sure("jazz"), 0.0, 1.0, techno)] * 10
+        + [Answer(sure("jazz"), 0.0, 0.0, folk)] * 10
+    )
+    decisions, decider = run_with_music(hops)
+    np.testing.assert_allclose(decisions[9].tags, folk)
+    assert decisions[12].tags[0] > 0.5 > decisions[19].tags[0]  # smoothed over seconds
+    assert decisions[-1].tags is None
+    (segment,) = (d.finished for d in decisions if d.finished is not None)
+    np.testing.assert_allclose(segment.tags, [0.5, 0.5], atol=0.1)
+    last = decider.close(30.0)
+    assert last is not None
+    assert (last.state, last.tags) == ("noise", None)
+
+
+def test_the_likeliest_tags_are_reported() -> None:
+    names = ["a", "b", "c", "d", "e", "f", "g"]
+    found = likeliest(names, np.array([0.1, 0.5, 0.09, 0.9, 0.3, 0.3, 0.2]))
+    assert list(found.items()) == [("d", 0.9), ("b", 0.5), ("e", 0.3), ("f", 0.3), ("g", 0.2)]

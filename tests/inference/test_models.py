@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
 import tracemalloc
@@ -16,6 +17,7 @@ from support.fuzzing import examples
 from support.model_factory import (
     LABELS,
     SPEC,
+    TAGS,
     lstm_graph,
     window_graph,
     write_folder,
@@ -316,30 +318,57 @@ def test_probabilities_are_calibrated_and_sum_to_one(model: Model) -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
+ANSWERS = ("speech", "music", "tags")
+
+
 @pytest.mark.parametrize("write", [write_stateful_model, write_windowed_model])
-def test_speech_is_reported_separately_from_the_genres(write: Any, tmp_path: Path) -> None:
+def test_speech_music_and_tags_are_reported_beside_the_genres(write: Any, tmp_path: Path) -> None:
     plain, telling = (
-        load_model(str(write(tmp_path / name, speech=name == "telling")), trusted=True)
+        load_model(
+            str(write(tmp_path / name, answers=ANSWERS if name == "telling" else ())), trusted=True
+        )
         for name in ("plain", "telling")
     )
     new = [frames(30, 1), frames(25, 2)]
     without, output = plain.update(["a", "b"], new), telling.update(["a", "b"], new)
-    assert without.speech is None
-    assert plain.speech(without) is None
+    assert (without.speech, without.music, without.tags) == (None, None, None)
+    alone = plain.answer(without.of(1))
+    assert (alone.speech, alone.music, alone.tags) == (None, None, None)
     np.testing.assert_array_equal(output.logits, without.logits)  # the genres are not touched
     assert output.speech is not None
-    found = telling.speech(output)
-    assert found is not None
-    assert found[0] != found[1]
-    np.testing.assert_allclose(found, 1 / (1 + np.exp(-output.speech / 2.0)), atol=1e-6)
+    assert output.music is not None
+    assert output.tags is not None
+    assert output.tags.shape == (2, len(TAGS))
+    for row in range(2):
+        answer = telling.answer(output.of(row))
+        np.testing.assert_allclose(answer.genres, telling.probabilities(output)[row])
+        for found, logits, temperature in (
+            (answer.speech, output.speech[row], 2.0),
+            (answer.music, output.music[row], 3.0),
+            (answer.tags, output.tags[row], 0.5),
+        ):
+            assert found is not None
+            np.testing.assert_allclose(found, 1 / (1 + np.exp(-logits / temperature)), atol=1e-6)
+    assert telling.answer(output.of(0)).music != telling.answer(output.of(1)).music
 
 
-def test_speech_must_be_in_the_graph_and_in_the_manifest(tmp_path: Path) -> None:
-    folder = write_stateful_model(tmp_path / "model", speech=True)
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_output_that_is_not_a_number_is_an_error(name: str, stateful_folder: Path) -> None:
+    model = load_model(str(stateful_folder), trusted=True)
+    output = dataclasses.replace(
+        model.update(["a"], [frames(25, 1)]), **{name: np.array([[np.nan]], np.float32)}
+    )
+    with pytest.raises(ModelError, match="not numbers"):
+        model.answer(output)
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_output_must_be_in_the_graph_and_in_the_manifest(name: str, tmp_path: Path) -> None:
+    folder = write_stateful_model(tmp_path / "model", answers=ANSWERS)
     manifest = json.loads((folder / "manifest.json").read_text())
-    del manifest["speech"]
+    del manifest[name]
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ModelError, match="speech"):
+    with pytest.raises(ModelError, match=name):
         load_model(str(folder), trusted=True)
 
 
@@ -576,7 +605,7 @@ def test_logits_that_are_not_finite_are_refused(tmp_path: Path, wrong: float) ->
 
 @pytest.mark.parametrize("write", [write_stateful_model, write_windowed_model])
 def test_a_model_gives_the_same_in_a_process_of_its_own(write: Any, tmp_path: Path) -> None:
-    folder = str(write(tmp_path / "model", speech=True))
+    folder = str(write(tmp_path / "model", answers=ANSWERS))
     here, there = load_model(folder, trusted=True), load_model(folder)
     names = [f"station {number}" for number in range(11)]  # more than one run of the graph
     for seed in range(3):

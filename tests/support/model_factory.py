@@ -38,7 +38,13 @@ SPEC: Final = MfccSpec(
 
 _OPSET: Final = 17
 _IR_VERSION: Final = 9
-_SPEECH: Final = {"speech": {"temperature": 2.0}}
+TAGS: Final = ("electronic", "folk", "instrumental")
+_ANSWERS: Final[dict[str, tuple[int, dict[str, Any]]]] = {
+    "speech": (1, {"temperature": 2.0}),
+    "music": (1, {"temperature": 3.0}),
+    "tags": (len(TAGS), {"labels": list(TAGS), "temperature": 0.5}),
+}
+"""Outputs beside the logits: columns, and their object in the manifest."""
 
 
 def write_stateful_model(
@@ -48,7 +54,7 @@ def write_stateful_model(
     spec: MfccSpec = SPEC,
     units: int = 8,
     temperature: float = 1.5,
-    speech: bool = False,
+    answers: Sequence[str] = (),
     seed: int = 0,
 ) -> Path:
     """Write the model folder of a one-layer LSTM with the states ``h`` and ``c``; return it."""
@@ -56,10 +62,10 @@ def write_stateful_model(
         {"input": "h", "output": "h_next", "shape": [units]},
         {"input": "c", "output": "c_next", "shape": [units]},
     ]
-    more: dict[str, Any] = {"states": states} | (_SPEECH if speech else {})
+    more: dict[str, Any] = {"states": states} | {name: _ANSWERS[name][1] for name in answers}
     about = manifest("stateful", folder.name, labels, spec, temperature, seed, **more)
     model = lstm_graph(
-        numcep=spec.numcep, units=units, n_labels=len(labels), speech=speech, seed=seed
+        numcep=spec.numcep, units=units, n_labels=len(labels), answers=answers, seed=seed
     )
     return write_folder(folder, manifest=about, weights=model.SerializeToString())
 
@@ -71,17 +77,19 @@ def write_windowed_model(
     spec: MfccSpec = SPEC,
     window_frames: int = 50,
     temperature: float = 1.5,
-    speech: bool = False,
+    answers: Sequence[str] = (),
     seed: int = 0,
 ) -> Path:
     """Write the model folder of a small dense net over ``window_frames`` frames; return it."""
-    more: dict[str, Any] = {"window_frames": window_frames} | (_SPEECH if speech else {})
+    more: dict[str, Any] = {"window_frames": window_frames} | {
+        name: _ANSWERS[name][1] for name in answers
+    }
     about = manifest("windowed", folder.name, labels, spec, temperature, seed, **more)
     model = window_graph(
         numcep=spec.numcep,
         window_frames=window_frames,
         n_labels=len(labels),
-        speech=speech,
+        answers=answers,
         seed=seed,
     )
     return write_folder(folder, manifest=about, weights=model.SerializeToString())
@@ -98,7 +106,7 @@ def write_folder(folder: Path, *, manifest: dict[str, Any], weights: bytes) -> P
 
 
 def lstm_graph(
-    *, numcep: int, units: int, n_labels: int, speech: bool = False, seed: int = 0
+    *, numcep: int, units: int, n_labels: int, answers: Sequence[str] = (), seed: int = 0
 ) -> onnx.ModelProto:
     """Return the graph of one ``LSTM`` operator, batch first, with its state in and out."""
     rng = np.random.default_rng(seed)
@@ -127,9 +135,9 @@ def lstm_graph(
         helper.make_node("MatMul", ["y_batch_first", "dense_w"], ["product"]),
         helper.make_node("Add", ["product", "dense_b"], ["logits"]),
     ]
-    if speech:
-        weights["speech_w"] = rng.normal(0, 2 * units**-0.5, (units, 1))
-        nodes.append(helper.make_node("MatMul", ["y_batch_first", "speech_w"], ["speech"]))
+    for name in answers:
+        weights[f"{name}_w"] = rng.normal(0, 2 * units**-0.5, (units, _ANSWERS[name][0]))
+        nodes.append(helper.make_node("MatMul", ["y_batch_first", f"{name}_w"], [name]))
     return _model(
         nodes,
         inputs={
@@ -139,7 +147,7 @@ def lstm_graph(
         },
         outputs={
             "logits": ["batch", "time", n_labels],
-            **({"speech": ["batch", "time", 1]} if speech else {}),
+            **{name: ["batch", "time", _ANSWERS[name][0]] for name in answers},
             "h_next": ["batch", units],
             "c_next": ["batch", units],
         },
@@ -148,7 +156,7 @@ def lstm_graph(
 
 
 def window_graph(
-    *, numcep: int, window_frames: int, n_labels: int, speech: bool = False, seed: int = 0
+    *, numcep: int, window_frames: int, n_labels: int, answers: Sequence[str] = (), seed: int = 0
 ) -> onnx.ModelProto:
     """Return the graph of a dense net with one hidden layer over a window of frames."""
     rng = np.random.default_rng(seed)
@@ -165,15 +173,15 @@ def window_graph(
         helper.make_node("Tanh", ["before"], ["hidden"]),
         helper.make_node("Gemm", ["hidden", "dense_w", "dense_b"], ["logits"]),
     ]
-    if speech:
-        weights["speech_w"] = rng.normal(0, 2 * hidden**-0.5, (hidden, 1))
-        nodes.append(helper.make_node("MatMul", ["hidden", "speech_w"], ["speech"]))
+    for name in answers:
+        weights[f"{name}_w"] = rng.normal(0, 2 * hidden**-0.5, (hidden, _ANSWERS[name][0]))
+        nodes.append(helper.make_node("MatMul", ["hidden", f"{name}_w"], [name]))
     return _model(
         nodes,
         inputs={"frames": ["batch", window_frames, numcep]},
         outputs={
             "logits": ["batch", n_labels],
-            **({"speech": ["batch", 1]} if speech else {}),
+            **{name: ["batch", _ANSWERS[name][0]] for name in answers},
         },
         weights=weights,
     )

@@ -53,7 +53,7 @@ def some_frames(rng: np.random.Generator, n: int) -> NDArray[np.float32]:
 def test_an_ensemble_is_the_mean_of_its_members(
     tmp_path: Path, rng: np.random.Generator, kinds: list[str], kind: str, speech: bool
 ) -> None:
-    together, alone = averaged(tmp_path, kinds, speech=speech)
+    together, alone = averaged(tmp_path, kinds, answers=["speech"] if speech else [])
     assert together.manifest.kind == kind
     # The second station is younger, so that their windows are filled differently.
     for number, n in enumerate(HOPS):
@@ -100,7 +100,7 @@ def test_an_ensemble_can_be_a_member(tmp_path: Path) -> None:
 def test_only_members_with_a_speech_output_give_speech(
     tmp_path: Path, rng: np.random.Generator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one = member(tmp_path / "one", "stateful", speech=True)
+    one = member(tmp_path / "one", "stateful", answers=["speech"])
     other = member(tmp_path / "other", "50")
     out = tmp_path / "out"
     assert main(["ensemble", str(one), str(other), "--out", str(out)]) == 0
