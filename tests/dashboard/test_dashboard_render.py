@@ -120,7 +120,8 @@ def test_stations_without_updates_are_marked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "words"), [("unknown", "likeliest jazz 34 %"), ("speech", "S"), ("noise", "34 %")]
+    ("state", "words"),
+    [("unknown", "likeliest jazz 34 %"), ("speech", "S"), ("noise", "34 %")],
 )
 def test_other_states_are_named(state: str, words: str) -> None:
     event = update(0, None, state="unknown", confidence=0.34)

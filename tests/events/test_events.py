@@ -35,6 +35,7 @@ rates = st.integers(1, 384_000)
 probability = st.floats(0, 1)
 source_states = st.sampled_from(get_args(events.SourceState))
 by_genre = st.dictionaries(names, probability, min_size=2, max_size=12)
+tags = st.dictionaries(names, probability, max_size=10)
 
 titles = st.fixed_dictionaries(
     {
@@ -65,6 +66,8 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "peak_dbfs": st.none() | st.floats(-200, 20),
         "loudness_lufs": st.none() | st.floats(-70, 20),
         "speech": st.none() | probability,
+        "music": st.none() | probability,
+        "tags": st.none() | tags,
         "now_playing": st.none() | titles,
     },
     "segment": {
@@ -76,6 +79,7 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "mean_probability": st.none() | probability,
         "updates": st.integers(1, 2**53),
         "titles": st.none() | st.lists(titles, max_size=20),
+        "tags": st.none() | tags,
     },
     "gap": {
         "samples": st.integers(1, 2**53),
@@ -168,6 +172,8 @@ def example(event_type: str) -> dict[str, Any]:
             "loudness_lufs": -17.4,
             "speech": 0.02,
             "now_playing": None,
+            "music": 0.97,
+            "tags": {"instrumental": 0.71, "chill": 0.4},
         },
         "segment": {
             "state": "music",
@@ -178,6 +184,7 @@ def example(event_type: str) -> dict[str, Any]:
             "mean_probability": 0.8,
             "updates": 30,
             "titles": None,
+            "tags": {"instrumental": 0.66},
         },
         "gap": {"samples": 4410, "rate": 44100, "seconds": 0.1, "reason": "overflow"},
         "source": {"state": "live", "input": "hw:1", "detail": "", "rate": 44100, "channels": 2},
