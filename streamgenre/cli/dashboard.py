@@ -58,20 +58,57 @@ def run(args: argparse.Namespace) -> int:
             on_malformed=lambda text: say(text, "malformed"),
         )
         subscriber = stack.enter_context(shown)
+        spectrum = stack.enter_context(_SpectrumLink(args))
         missing = _Missing(set(args.station or ()), everyone, endpoints(args))
 
         def events() -> Iterator[AnyEvent | None]:
             while True:
                 event = subscriber.receive(timeout=0.2)
                 yield event
+                yield from spectrum.events()
                 words = missing.look(event, time.monotonic())
                 if words is not None:
                     say(words, "missing")
                 elif missing.none:
                     messages.resolve("missing")
 
-        run_dashboard(events(), stop=stop.is_set, messages=messages)
+        run_dashboard(events(), stop=stop.is_set, messages=messages, on_spectrum=spectrum.show)
     return 0
+
+
+class _SpectrumLink:
+    """A connection of its own for the spectrum, only while one is shown."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+        self._subscriber: Subscriber | None = None
+
+    def show(self, station: str | None) -> None:
+        """Receive the spectrum of a station, or of none."""
+        if self._subscriber is not None:
+            self._subscriber.close()
+            self._subscriber = None
+        if station is not None:
+            self._subscriber = subscribe(
+                self._args,
+                types=["spectrum"],
+                stations=[station],
+                on_malformed=lambda text: None,
+            )
+
+    def events(self) -> Iterator[AnyEvent]:
+        """Yield what has arrived."""
+        while self._subscriber is not None:
+            event = self._subscriber.receive(timeout=0)
+            if event is None:
+                return
+            yield event
+
+    def __enter__(self) -> _SpectrumLink:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.show(None)
 
 
 class _Missing:

@@ -100,7 +100,9 @@ def presenter(args: argparse.Namespace, messages: Messages) -> Presenter:
     # The events end by themselves: nothing else has to stop the presenter.
     if args.no_dashboard or not _on_terminal() or os.environ.get("TERM") == "dumb":
         return lambda queue: run_lines(queue, file=sys.stdout, stop=lambda: False)
-    return lambda queue: run_dashboard(queue, stop=lambda: False, messages=messages)
+    return lambda queue: run_dashboard(
+        queue, stop=lambda: False, messages=messages, on_spectrum=queue.want_spectrum
+    )
 
 
 def _print_json(queue: EventQueue) -> None:

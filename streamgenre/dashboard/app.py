@@ -34,6 +34,7 @@ def run_dashboard(
     console: Console | None = None,
     stop: Callable[[], bool],
     messages: Messages | None = None,
+    on_spectrum: Callable[[str | None], None] = lambda station: None,
 ) -> None:
     """Show events as they arrive, until they end or ``stop`` returns true.
 
@@ -57,6 +58,9 @@ def run_dashboard(
     messages
         Messages put there, from any thread, are shown above the last row for a while, or written
         to standard error with the lines.
+    on_spectrum
+        Called with the name of the station whose spectrum is to come among the events from now on;
+        None if none is shown.
     """
     if console is None:
         # $COLUMNS and $LINES may be outdated; the terminal's own size is read before every drawing.
@@ -65,7 +69,7 @@ def run_dashboard(
     if not console.is_terminal or console.is_dumb_terminal:
         run_lines(events, file=console.file, stop=stop, messages=messages)
         return
-    screen = _Screen(console, messages or Messages())
+    screen = _Screen(console, messages or Messages(), on_spectrum)
     suspension = SuspendHandler()
     with ExitStack() as stack:
         stack.enter_context(exit_on_sigterm())
@@ -86,8 +90,12 @@ def run_dashboard(
 class _Screen:
     """The view, and the terminal that shows it."""
 
-    def __init__(self, console: Console, messages: Messages) -> None:
+    def __init__(
+        self, console: Console, messages: Messages, on_spectrum: Callable[[str | None], None]
+    ) -> None:
         self._console = console
+        self._on_spectrum = on_spectrum
+        self._spectrum_of: str | None = None
         self._messages = messages
         # rich has already applied NO_COLOR, which counts unless it is empty (no-color.org).
         self._color = not console.no_color and console.color_system is not None
@@ -142,6 +150,9 @@ class _Screen:
             return True
         self._changed |= apply_keys(self._view, self._typed())
         self._changed |= self._messages.move(self._view.messages, time.time())
+        self._ask_for_spectrum(self._view.spectrum_of)
+        # It moves between two events.
+        self._changed |= self._spectrum_of is not None
         width, height = self._console.size
         # Apart from events, only the size and the durations change the picture.
         lasting = tuple(station_state(station, now) for station in self._view.stations.values())
@@ -155,3 +166,12 @@ class _Screen:
         except OSError:
             return False
         return True
+
+    def _ask_for_spectrum(self, station: str | None) -> None:
+        """Have the spectrum of the station that shows it sent, and of no other."""
+        if station == self._spectrum_of:
+            return
+        if self._spectrum_of is not None:
+            self._view.drop_spectrum(self._spectrum_of)
+        self._spectrum_of = station
+        self._on_spectrum(station)

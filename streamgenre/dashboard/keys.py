@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from streamgenre.dashboard.view import DashboardView
 
-HINT: Final = "↓↑ one station, Esc all, Space the next page"
+HINT: Final = "↓↑ one station, s its spectrum, Esc all, Space the next page"
 _KEYS: Final = re.compile(rb"\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Z])?|.", re.DOTALL)
 _NEXT: Final = (b"\x1b[B", b"\x1bOB", b"\t", b"j")
 _BACK: Final = (b"\x1b[A", b"\x1bOA", b"\x1b[Z", b"k")
 _ALL: Final = (b"\x1b", b"0")
+_SPECTRUM: Final = b"s"
 _PAGE: Final = (b" ", b"\x1b[6~")
 
 
@@ -22,7 +23,7 @@ def apply_keys(view: DashboardView, typed: bytes) -> bool:
     Parameters
     ----------
     view
-        The view, whose selection and page change.
+        The view, whose selection and page change, and whether it shows a spectrum.
     typed
         Bytes from the terminal.
 
@@ -42,6 +43,8 @@ def apply_keys(view: DashboardView, typed: bytes) -> bool:
             view.selected, view.page = None, 0
         elif key in _PAGE:
             view.page += 1
+        elif key == _SPECTRUM:
+            view.spectrum = not view.spectrum
         else:
             continue
         known = True

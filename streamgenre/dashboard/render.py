@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.dashboard import gauges, lists, parts, strip, table
+from streamgenre.dashboard import gauges, lists, parts, spectrum, strip, table
 from streamgenre.dashboard.canvas import Paint, Row, Screenful, beside
 from streamgenre.dashboard.parts import ScreenContext
 
@@ -81,16 +81,27 @@ def render(
         rows.append(Row().add(" waiting for events", frame.paint(dim=True)))
         rows += [Row()] * (room - len(rows)) + said
     else:
-        station = view.stations.get(view.selected) if view.selected is not None else None
-        if station is None and len(view.stations) == 1:
-            station = next(iter(view.stations.values()))
+        station = view.single
         if station is None:
             rows = table.stations(view, frame, rows=room)
+        elif view.spectrum:
+            rows = _spectrum(station, frame, room)
         else:
             rows = _single(station, frame, room)
         # Messages go above the last row, which has totals and counts.
         rows[-1:-1] = said
     return Screenful(tuple(rows), width, height)
+
+
+def _spectrum(station: StationView, frame: ScreenContext, height: int) -> list[Row]:
+    """Return the screen of one station with its spectrum."""
+    foot = 2 if frame.width < ONE_ROW_FOOTER and height >= 20 else 1
+    above = [parts.header(station, frame), *parts.decision(station, frame, rows=1)]
+    below = gauges.meter(station, frame, scale=height >= 16)
+    room = height - len(above) - len(below) - foot
+    footer = parts.footer(station, frame, rows=foot)
+    footer += [Row()] * (foot - len(footer))
+    return [*above, *spectrum.chart(station.spectrum, frame, rows=room), *below, *footer]
 
 
 def plan(genres: int, width: int, height: int) -> Plan:

@@ -7,9 +7,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streamgenre.dashboard.messages import MAX_MESSAGES, Message
+from streamgenre.dashboard.spectrum_view import SpectrumView
 from streamgenre.dashboard.timeline import Key, Timeline
 from streamgenre.display.text import clean, duration
-from streamgenre.events import DeadAir, Gap, Segment, SourceChange, Status, Title, Update
+from streamgenre.events import (
+    DeadAir,
+    Gap,
+    Segment,
+    SourceChange,
+    Spectrum,
+    Status,
+    Title,
+    Update,
+)
 from streamgenre.events.types import MAX_SECONDS
 
 if TYPE_CHECKING:
@@ -88,6 +98,8 @@ class StationView:
     """Finished segments, newest last."""
     log: deque[LogEntry] = field(default_factory=lambda: deque(maxlen=MAX_LOG))
     """Gaps, source changes and the like, newest last."""
+    spectrum: SpectrumView = field(default_factory=SpectrumView)
+    """The last rows of the spectrum; empty while it is not shown."""
     last_seq: dict[str, int] = field(default_factory=dict)
     """Newest number by type of event."""
 
@@ -156,11 +168,33 @@ class DashboardView:
     """Name of the station to show alone; None: the only one, or the table of all."""
     page: int = 0
     """Page of the table; counts up, the first page follows the last."""
+    spectrum: bool = False
+    """Whether the screen of a single station shows its spectrum."""
 
     messages: deque[Message] = field(default_factory=lambda: deque(maxlen=MAX_MESSAGES))
     """Messages of the program, newest last."""
     _removed: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_STATIONS))
     """Sessions that have ended: late events of these are ignored."""
+
+    @property
+    def single(self) -> StationView | None:
+        """The station that fills the screen: the selected or the only one; None for the table."""
+        if self.selected in self.stations:
+            return self.stations[self.selected]
+        return next(iter(self.stations.values())) if len(self.stations) == 1 else None
+
+    @property
+    def spectrum_of(self) -> str | None:
+        """Name of the station whose spectrum is shown; None if none is."""
+        return self.single.name if self.spectrum and self.single is not None else None
+
+    def drop_spectrum(self, name: str) -> None:
+        """Forget the spectrum of a station, which is not shown any more."""
+        station = self.stations.get(name)
+        if station is not None:
+            station.spectrum = SpectrumView()
+            # Meanwhile others may look: what they get is not missing here.
+            station.last_seq.pop(Spectrum.TYPE, None)
 
     def in_order(self) -> list[StationView]:
         """Return the stations by name, those that have ended for good last."""
@@ -201,6 +235,9 @@ class DashboardView:
             case Update():
                 _apply_update(station, event)
                 station.arrival = arrival
+                station.spectrum.check.take(event)
+            case Spectrum():
+                station.spectrum.take(event, arrival)
             case Segment():
                 station.segments.append(event)
             case Gap():

@@ -79,6 +79,13 @@ SOURCE_SIGNS: Final[dict[str, tuple[str, str]]] = {
 """Sign and colour of the state of a station in one word. All but ``dead air``, ``no update`` and
 ``no word yet`` are states of the source."""
 
+CIVIDIS: Final = (
+    *("#00224E", "#123570", "#3B496C", "#575D6D", "#707173"),
+    *("#8A8678", "#A59C74", "#C3B369", "#E1CC55", "#FEE838"),
+)
+"""Ten points of the colour map cividis (Nuñez, Anderton and Renslow, PLOS ONE 2018), which looks
+alike to people with and without colour blindness, and rises evenly in lightness."""
+
 _SPELLINGS: Final = str.maketrans("", "", " -_&'")
 _POOL: Final = string.ascii_uppercase + string.ascii_lowercase + string.digits
 _TAKEN_BY_STATES: Final = frozenset(STATE_GLYPHS.values())
@@ -128,6 +135,24 @@ def color(state: str, genre: str | None) -> str:
 def text_color(genre: str | None) -> str:
     """Return the text colour of a decision: the genre's, or the common one of all states."""
     return STATE_TEXT if genre is None else genre_color(genre)
+
+
+def heat_colors(count: int) -> list[str]:
+    """Return colours from dark to bright, at even distances in :data:`CIVIDIS`.
+
+    Parameters
+    ----------
+    count
+        Number of colours, at least 2.
+    """
+    found = []
+    for number in range(count):
+        low, share = divmod(number * (len(CIVIDIS) - 1), count - 1)
+        pair = CIVIDIS[low], CIVIDIS[min(low + 1, len(CIVIDIS) - 1)]
+        parts = [[int(each[i : i + 2], 16) for i in (1, 3, 5)] for each in pair]
+        mixed = (a + (b - a) * share / (count - 1) for a, b in zip(*parts, strict=True))
+        found.append("#" + "".join(f"{round(channel):02X}" for channel in mixed))
+    return found
 
 
 def letters(labels: Iterable[str]) -> dict[str, str]:

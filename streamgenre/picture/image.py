@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
 
+from streamgenre.display.palette import CIVIDIS
 from streamgenre.report import svg
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-CIVIDIS: Final = (
-    *("#00224E", "#123570", "#3B496C", "#575D6D", "#707173"),
-    *("#8A8678", "#A59C74", "#C3B369", "#E1CC55", "#FEE838"),
-)
-"""Ten points of the colour map cividis (Nuñez, Anderton and Renslow, PLOS ONE 2018), which looks
-alike to people with and without colour blindness, and rises evenly in lightness."""
 
 
 def heat_map(

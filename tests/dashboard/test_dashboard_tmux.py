@@ -18,6 +18,8 @@ import pytest
 from support.commands import free_endpoint, start
 from support.live import end
 
+from streamgenre import Status, Subscriber
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -300,3 +302,54 @@ def test_no_color_is_obeyed(terminal: Terminal) -> None:
 def test_colour_is_used_otherwise(terminal: Terminal) -> None:
     terminal.start("endless", prefix="COLORTERM=truecolor")
     assert re.search(r"\x1b\[[0-9;]*[34]8[;:]", terminal.screen(escapes=True))
+
+
+def test_s_shows_the_spectrum_and_only_then_it_is_sent(terminal: Terminal, tmp_path: Path) -> None:
+    bus = f"ipc://{tmp_path}/bus"
+    flags = ("listen", "--quiet", "--no-history", "--publish", bus, "--input", "demo")
+    daemon = start(*flags, "--model", "lite")
+    watching = Subscriber(bus, types=["status"])
+
+    def subscribers_are(count: int) -> None:
+        """Wait for a status that says so; statuses that came before do not count."""
+        while watching.receive(0) is not None:
+            pass
+        while True:
+            event = watching.receive(60)
+            assert isinstance(event, Status)
+            if event.subscribers == count:
+                return
+
+    try:
+        command = f"COLORTERM=truecolor {sys.executable} -m streamgenre dashboard"
+        terminal.type(f"{command} --connect {bus}", "Enter")
+        terminal.wait(lambda: "● live" in terminal.screen())
+        subscribers_are(2)
+        assert "▀▀▀▀▀▀▀▀▀▀" not in terminal.screen()
+        terminal.type("s")
+        terminal.wait(lambda: "▀▀▀▀▀▀▀▀▀▀" in terminal.screen() and " Hz " in terminal.screen())
+        assert "4 k" in terminal.screen()
+        terminal.wait(lambda: "the level is fine" in terminal.screen())
+        subscribers_are(3)
+        terminal.type("s")
+        terminal.wait(lambda: "▀▀▀▀▀▀▀▀▀▀" not in terminal.screen())
+        subscribers_are(2)
+        terminal.type("C-c")
+        terminal.assert_lent()
+    finally:
+        watching.close()
+        end(daemon)
+
+
+def test_s_shows_the_spectrum_of_the_dashboard_of_listen(terminal: Terminal) -> None:
+    command = f"NO_COLOR=1 {sys.executable} -m streamgenre listen --input a=demo --input b=demo"
+    terminal.type(f"{command} --model lite --publish {free_endpoint()}", "Enter")
+    terminal.wait(lambda: "2 stations" in terminal.screen())
+    terminal.type("s")
+    terminal.type("Down")
+    terminal.wait(lambda: " Hz " in terminal.screen() and "#" in terminal.screen())
+    assert terminal.screen().startswith(" a ")
+    terminal.type("Down")
+    terminal.wait(lambda: terminal.screen().startswith(" b ") and "#" in terminal.screen())
+    terminal.type("C-c")
+    terminal.assert_lent()
