@@ -87,6 +87,12 @@ def add_web(commands: Commands, new_command: NewCommand) -> None:
         "this machine, with --public-url)",
     )
     page.add_argument(
+        "--login",
+        choices=("auto", "proxy"),
+        help="auto asks for the password if one is set, and beyond loopback; proxy never asks, "
+        "because a reverse proxy does (default: auto)",
+    )
+    page.add_argument(
         "--allow-control",
         action="store_true",
         default=None,
@@ -98,14 +104,48 @@ def add_web(commands: Commands, new_command: NewCommand) -> None:
     page.add_argument("--config", metavar="FILE", help="configuration file (default: as `listen`)")
     _add_login_file(page)
     parser.add_argument("--supervised", type=int, help=argparse.SUPPRESS)
+    _add_actions(parser)
 
 
-def _add_login_file(parser: argparse._ActionsContainer, **more: object) -> None:
+def _add_actions(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="other actions")
+    passwd = actions.add_parser(
+        "passwd",
+        help="set the password of the page",
+        description="Set the password of the page. It is asked for twice, or read from standard "
+        "input if that is not a terminal. Only its hash is kept (scrypt), in a file of mode 600. "
+        "A running page knows the new password at once, and all sessions end.",
+    )
+    passwd.add_argument("--remove", action="store_true", help="remove the password")
+    token = actions.add_parser(
+        "token",
+        help="make, list and revoke tokens for programs",
+        description="Tokens let programs in: `Authorization: Bearer TOKEN`.",
+    )
+    what = token.add_subparsers(dest="token_action", required=True, metavar="ACTION")
+    new = what.add_parser("new", help="make a token and print it, once: only its hash is kept")
+    new.add_argument("name", metavar="NAME", help="a name of your choice")
+    listing = what.add_parser("list", help="list the names of the tokens")
+    listing.add_argument("--json", action="store_true", help="print a JSON array")
+    revoke = what.add_parser("revoke", help="no longer accept a token")
+    revoke.add_argument("name", metavar="NAME")
+    for each in (passwd, new, listing, revoke):
+        _add_login_file(each, default=argparse.SUPPRESS)
+        each.add_argument(
+            "--config",
+            metavar="FILE",
+            default=argparse.SUPPRESS,
+            help="configuration file that names the login file",
+        )
+
+
+def _add_login_file(parser: argparse._ActionsContainer, default: str | None = None) -> None:
     parser.add_argument(
         "--login-file",
         metavar="FILE",
-        help="file of the password and the tokens (default: ~/.config/streamgenre/web-login.json)",
-        **more,  # type: ignore[arg-type]
+        default=default,
+        help="file of the password and the tokens (default: that of the configuration, else "
+        "~/.config/streamgenre/web-login.json)",
     )
 
 

@@ -6,8 +6,9 @@ import os
 import socket
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.bus.endpoints import http_address, local_endpoint
 from streamgenre.cli.arguments_web import LISTEN
@@ -25,12 +26,15 @@ from streamgenre.system.logs import logging_to_user
 if TYPE_CHECKING:
     import argparse
 
+    from streamgenre.config.web import WebSettings
+
 _KEYS: Final = {
     "listen": "listen",
     "public_url": "public_url",
     "hosts": "hosts",
     "proxies": "proxies",
     "login_file": "login_file",
+    "login": "login",
     "allow_control": "allow_control",
     "language": "language",
 }
@@ -41,6 +45,10 @@ def run(args: argparse.Namespace) -> int:
     """Serve the page until a signal, or do what the action says."""
     if args.supervised is not None:
         return _supervised(args.supervised)
+    if args.action is not None:
+        from streamgenre.cli.web_logins import run as change_logins
+
+        return change_logins(args, _web_settings(args)[0].login_path)
     settings = _settings(args)
     where = settings.web.listen or LISTEN
     check_exposed(settings.web, where)
@@ -51,9 +59,13 @@ def run(args: argparse.Namespace) -> int:
 
     listening = listen_on(*found, "--listen")
     shown = settings.web.public_url or f"http://{address_of(listening)}{settings.web.prefix}/"
-    print(f"serving {shown} (Ctrl-C ends it)", flush=True)
+    settings = replace(settings, web=replace(settings.web, listen=where))
+
+    def say() -> None:
+        print(f"serving {shown} (Ctrl-C ends it)", flush=True)
+
     with logging_to_user():
-        return serve(settings, listening)
+        return serve(settings, listening, started=say)
 
 
 def _supervised(descriptor: int) -> int:
@@ -69,13 +81,17 @@ def _supervised(descriptor: int) -> int:
         return serve(settings, socket.socket(fileno=descriptor), until=sys.stdin.read)
 
 
-def _settings(args: argparse.Namespace) -> SiteSettings:
+def _web_settings(args: argparse.Namespace) -> tuple[WebSettings, dict[str, Any]]:
     flags = SettingsTree()
     for flag, key in _KEYS.items():
         value = getattr(args, flag)
         if value is not None:
             put(flags, (key,), Setting(value, f"--{flag.replace('_', '-')}"))
-    web, daemon = load_web(args.config, os.environ, flags)
+    return load_web(args.config, os.environ, flags)
+
+
+def _settings(args: argparse.Namespace) -> SiteSettings:
+    web, daemon = _web_settings(args)
     connect: list[str] = args.connect or []
     if not connect and not args.no_live:
         publish = daemon.get("bus.publish")

@@ -9,7 +9,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - the types are read
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from streamgenre.bus.endpoints import address_problem, http_address
@@ -80,6 +80,9 @@ class WebSettings:
     login_file: Path | None = None
     """File of the password and the tokens, which ``streamgenre web passwd`` writes; None for
     ``web-login.json`` beside the user's configuration."""
+    login: Literal["auto", "proxy"] = "auto"
+    """``auto`` asks for a password or token if there is one, and beyond loopback; ``proxy`` never
+    asks: the reverse proxy does. It is only possible on loopback."""
     allow_control: bool = False
     """Whether the page may change anything: reset stations, reload the configuration."""
     language: str | None = None
@@ -134,12 +137,26 @@ def check_exposed(settings: WebSettings, address: str) -> None:
     SettingsError
         If other machines can reach the address, and there is neither password nor token.
     """
-    if is_exposed(address) and not settings.login_path.exists():
+    exposed = is_exposed(address)
+    if settings.login == "proxy":
+        if exposed:
+            raise SettingsError(
+                f"refusing to serve the page on {address} without a login (--login proxy): other "
+                "machines could go around the proxy; listen on 127.0.0.1"
+            )
+        return
+    if (exposed or settings.public_url) and not settings.login_path.exists():
         given = f" --login-file {settings.login_file}" if settings.login_file else ""
+        where = address if exposed else settings.public_url
         raise SettingsError(
-            f"refusing to serve the page on {address} without a password: anyone who reaches this "
-            f"machine could watch. Set one with `streamgenre web passwd{given}` (or make a token "
-            f"with `streamgenre web token NAME{given}`), or listen on 127.0.0.1"
+            f"refusing to serve the page on {where} without a password: anyone who reaches it "
+            f"could watch. Set one with `streamgenre web passwd{given}` (or make a token for "
+            f"programs with `streamgenre web token new NAME{given}`), "
+            + (
+                "or listen on 127.0.0.1"
+                if exposed
+                else "or, if the proxy asks for one, add --login proxy"
+            )
         )
 
 

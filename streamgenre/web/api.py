@@ -102,6 +102,17 @@ async def ready(request: Request) -> Response:
     return json_answer(request, body, status=status, headers={"Cache-Control": "no-store"})
 
 
+async def session(request: Request) -> Response:
+    """Return who asks, and what a change must send along."""
+    site, identity = _site(request), request.state.identity
+    body = {
+        "login": identity.kind,
+        "control": site.settings.web.allow_control and site.settings.control is not None,
+        "csrf": site.auth.csrf_token(identity),
+    }
+    return json_answer(request, body, headers={"Cache-Control": "no-store"})
+
+
 async def metrics(request: Request) -> Response:
     """Return figures of this process for Prometheus."""
     hub, is_ready = _site(request).hub, not _site(request).not_ready()
@@ -175,6 +186,21 @@ ENDPOINTS: Final = (
         document,
         "This API as an OpenAPI document.",
         answer={"type": "object", "required": ["openapi", "info", "paths"]},
+    ),
+    Endpoint(
+        "/api/session",
+        session,
+        "Who asks (`open`: no login is needed), whether changes are allowed, and the value of the "
+        "header `X-CSRF-Token` that they need unless a token is used.",
+        answer={
+            "type": "object",
+            "properties": {
+                "login": {"enum": ["open", "session", "token"]},
+                "control": {"type": "boolean"},
+                "csrf": {"type": "string"},
+            },
+            "required": ["login", "control", "csrf"],
+        },
     ),
     Endpoint(
         "/healthz",

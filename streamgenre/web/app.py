@@ -19,10 +19,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from streamgenre.logger import get_logger
-from streamgenre.web import api, genres_api, pages, sse
+from streamgenre.web import api, control, genres_api, login, pages, sse
+from streamgenre.web.auth import Auth
 from streamgenre.web.endpoints import Endpoint, checked
 from streamgenre.web.feed import Feed
-from streamgenre.web.headers import Headers
+from streamgenre.web.guard import Guard
+from streamgenre.web.headers import ALWAYS, Headers
 from streamgenre.web.hub import Hub
 from streamgenre.web.openapi import openapi
 from streamgenre.web.site import Site
@@ -37,9 +39,14 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
-ENDPOINTS: Final[tuple[Endpoint, ...]] = (*api.ENDPOINTS, *genres_api.ENDPOINTS, *sse.ENDPOINTS)
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    *api.ENDPOINTS,
+    *genres_api.ENDPOINTS,
+    *sse.ENDPOINTS,
+    *control.ENDPOINTS,
+)
 """The public API. A later path with ``{name:path}`` must not hide another one."""
-PAGES: Final[tuple[Route, ...]] = (*pages.ROUTES,)
+PAGES: Final[tuple[Route, ...]] = (*pages.ROUTES, *login.ROUTES)
 """The pages for people."""
 
 
@@ -62,7 +69,8 @@ def create_app(
     """
     hub = Hub(connected=bool(settings.connect))
     feed = Feed(settings, hub, on_failure) if settings.connect else None
-    site = Site(settings, hub, feed, _templates(), Texts(settings.web.language))
+    auth = Auth(settings.web)
+    site = Site(settings, hub, feed, auth, _templates(), Texts(settings.web.language))
     site.document = openapi(ENDPOINTS, settings.web.prefix)
 
     @asynccontextmanager
@@ -83,6 +91,7 @@ def create_app(
         ],
         middleware=[
             Middleware(Headers, settings=settings.web),
+            Middleware(Guard, auth=auth, settings=settings.web),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
         ],
         exception_handlers={HTTPException: _refused, Exception: _failed},
@@ -102,7 +111,6 @@ def _templates() -> Environment:
 def _route(endpoint: Endpoint) -> Route:
     @wraps(endpoint.handler)
     async def handle(request: Request) -> Response:
-        request.state.trusted = True
         request.state.parameters = checked(endpoint, request)
         return await endpoint.handler(request)
 
@@ -134,4 +142,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     """Answer a request that met an error of ours; the server logs the traceback."""
-    return await _refused(request, HTTPException(500, "internal error; see the server's log"))
+    # This answer passes no middleware.
+    site: Site = request.app.state.site
+    message = site.texts.get("en", "error_500")
+    return await _refused(request, HTTPException(500, message, ALWAYS))

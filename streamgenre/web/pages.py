@@ -58,7 +58,8 @@ def page(
         Further values for its scripts; they find both in ``data`` of ``words.js``.
     **values
         Variables of the template, beside ``t`` (texts), ``url`` (paths), ``here`` (the same page
-        with another query), ``clean`` (text from outside), ``language`` and ``site``.
+        with another query), ``clean`` (text from outside), ``language``, ``site``,
+        ``csrf`` (what a change must send along) and ``identity`` (who asks; may be None).
 
     Returns
     -------
@@ -75,6 +76,8 @@ def page(
 
     def text(key: str, **more: object) -> str:
         return site.texts.get(language, key, **more)
+
+    identity = getattr(request.state, "identity", None)
 
     def here(**changes: str | None) -> str:
         kept = {**query, **changes}
@@ -98,6 +101,8 @@ def page(
         version=__version__,
         site=site,
         request=request,
+        csrf="" if identity is None else site.auth.csrf_token(identity),
+        identity=identity,
         page_data={
             "base": site.url("/"),
             "language": language,

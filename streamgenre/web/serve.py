@@ -77,6 +77,7 @@ def serve(
     settings: SiteSettings,
     listening: socket.socket,
     *,
+    started: Callable[[], object] = lambda: None,
     until: Callable[[], object] | None = None,
 ) -> int:
     """Serve the page until a signal.
@@ -87,6 +88,8 @@ def serve(
         What to serve.
     listening
         The listening socket.
+    started
+        Called before serving, when nothing that the settings name is wrong.
     until
         Called in a thread of its own; when it returns, the server ends.
 
@@ -108,6 +111,7 @@ def serve(
 
     app = create_app(settings, on_failure=failed)
     server = Server(app)
+    started()
 
     async def run() -> None:
         loop = asyncio.get_running_loop()

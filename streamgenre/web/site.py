@@ -6,10 +6,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from streamgenre.web.rate_limit import RateLimit
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
     from streamgenre.config.site import SiteSettings
+    from streamgenre.web.auth import Auth
     from streamgenre.web.feed import Feed
     from streamgenre.web.hub import Hub
     from streamgenre.web.texts import Texts
@@ -23,8 +26,10 @@ class Site:
     hub: Hub
     feed: Feed | None
     """Reads the daemon; None if only the history is shown."""
+    auth: Auth
     templates: Environment
     texts: Texts
+    login_attempts: RateLimit = field(default_factory=RateLimit)
     document: dict[str, Any] = field(default_factory=dict)
     """The OpenAPI document."""
     started: float = field(default_factory=time.monotonic)

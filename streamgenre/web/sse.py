@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Message, Receive, Scope, Send
 
-    from streamgenre.web.hub import Hub
+    from streamgenre.web.site import Site
 
 TICK_S: Final = 10.0
 """Seconds between two ``tick`` messages, by which a viewer notices a dead connection."""
@@ -81,7 +81,8 @@ async def _until_left(receive: Receive) -> None:
 
 async def events(request: Request) -> Response:
     """Stream the events of the chosen stations and types."""
-    hub: Hub = request.app.state.site.hub
+    site: Site = request.app.state.site
+    hub = site.hub
     if len(hub.viewers) >= MAX_VIEWERS:
         raise error(503, f"{MAX_VIEWERS} viewers already watch; try again later")
     given = request.state.parameters
@@ -90,11 +91,12 @@ async def events(request: Request) -> Response:
         expected = ", ".join(FEED_TYPES)
         raise error(400, f"types: unknown {unknown[0]!r}; expected some of {expected}")
     viewer = Viewer(frozenset(given["station"]) or None, types)
-    return EventStream(_stream(hub, viewer, request.headers.get("last-event-id")))
+    return EventStream(_stream(request, site, viewer))
 
 
-async def _stream(hub: Hub, viewer: Viewer, last_id: str | None) -> AsyncIterator[bytes]:
-    hub.join(viewer, last_id)
+async def _stream(request: Request, site: Site, viewer: Viewer) -> AsyncIterator[bytes]:
+    hub = site.hub
+    hub.join(viewer, request.headers.get("last-event-id"))
     try:
         ticked = time.monotonic()
         yield b"retry: 1000\n\n"
@@ -109,6 +111,8 @@ async def _stream(hub: Hub, viewer: Viewer, last_id: str | None) -> AsyncIterato
                 yield found
             now = time.monotonic()
             if now - ticked >= TICK_S:
+                if site.auth.identify(request) is None:
+                    return  # the session or token has ended
                 ticked = now
                 yield _message("tick", {"now": round(time.time(), 3)})
             if viewer.restarted is None:

@@ -45,6 +45,12 @@ class Site:
     def get(self, path: str, **more: Any) -> httpx.Response:
         return self.client.get(path, **more)
 
+    def post(self, path: str, **more: Any) -> httpx.Response:
+        return self.client.post(path, **more)
+
+    def log_in(self, password: str, **more: Any) -> httpx.Response:
+        return self.post("/login", data={"password": password, "next": "/"}, **more)
+
     def ready(self) -> None:
         """Wait until live events are shown."""
         until(lambda: self.get("/readyz").status_code == 200)
@@ -55,17 +61,20 @@ class Site:
         self.process.communicate(timeout=60)
 
 
-def serve(*flags: str | Path, env: dict[str, str] | None = None) -> Site:
-    """Start ``streamgenre web`` on a free port and wait until it serves."""
-    process = start("web", "--listen", "127.0.0.1:0", *flags, env=env)
+def serve(*flags: str | Path, env: dict[str, str] | None = None, url: str | None = None) -> Site:
+    """Start ``streamgenre web`` on a free port and wait until it serves.
+
+    ``url`` is where it is reached, if that is not what it says.
+    """
+    where = () if "--listen" in flags else ("--listen", "127.0.0.1:0")
+    process = start("web", *where, *flags, env=env)
     assert process.stdout is not None
     line = process.stdout.readline()
-    match = re.search(r"http://\S+", line)
+    match = re.search(r"https?://\S+", line)
     if match is None:
         _, errors = process.communicate(timeout=60)
         pytest.fail(f"the page did not start: {line!r} {errors}")
-    port = re.search(r"(http://127\.0\.0\.1:\d+)", line)
-    return Site(process, port[1] if port else match[0])
+    return Site(process, url or match[0].replace("0.0.0.0", "127.0.0.1"))
 
 
 class EventReader:

@@ -67,16 +67,12 @@ def site(daemon: LiveDaemon) -> Iterator[Site]:
     """Yield a web process that shows the live daemon and its history."""
     found = serve("--connect", daemon.endpoint, "--history", daemon.history)
     found.ready()
-    until(
-        lambda: (
-            [
-                one["station"]
-                for one in found.get("/api/stations").json()["stations"]
-                if "update" in one
-            ]
-            == sorted(STATIONS)
-        )
-    )
+
+    def heard() -> list[str]:
+        stations = found.get("/api/stations").json()["stations"]
+        return [each["station"] for each in stations if "update" in each]
+
+    until(lambda: len(heard()) == len(STATIONS))
     try:
         yield found
     finally:
