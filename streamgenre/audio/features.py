@@ -186,7 +186,7 @@ class MfccStream:
 
     def _emphasise(self, samples: FloatArray) -> FloatArray:
         signal = np.asarray(samples, self.dtype)
-        if len(signal) == 0:
+        if len(signal) == 0 or self._preemph == 0:
             return signal
         out = np.empty_like(signal)
         np.multiply(signal[:-1], -self._preemph, out=out[1:])

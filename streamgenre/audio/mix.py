@@ -28,6 +28,7 @@ class ChannelMixer:
 
     def __init__(self, channels: int) -> None:
         self._used = np.full(channels, channels <= 2)
+        self._set_share()
 
     def mix(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the mean of the channels, shape ``(n,)``.
@@ -39,25 +40,30 @@ class ChannelMixer:
         block
             Samples, shape ``(n, channels)``.
         """
-        mono: NDArray[np.float32] = block[:, 0].copy()
+        if len(self._used) == 1:
+            return block[:, 0].copy()
+        mono: NDArray[np.float32] = block[:, 0] + block[:, 1]
         # Column by column: NumPy's mean over such a short axis costs twenty times as much.
-        for column in block.T[1:]:
+        for column in block.T[2:]:
             mono += column
         start = 0
         for at, channel in self._first_uses(block):
             mono[start:at] *= self._share
             self._used[channel] = True
+            self._set_share()
             start = at
-        if start or self._share != 1:
-            mono[start:] *= self._share
+        mono[start:] *= self._share
         return mono
 
-    @property
-    def _share(self) -> np.float32:
-        return np.float32(1 / (int(self._used.sum()) or len(self._used)))
+    def _set_share(self) -> None:
+        used = int(self._used.sum())
+        self._share = np.float32(1 / (used or len(self._used)))
+        self._all_used = used == len(self._used)
 
     def _first_uses(self, block: NDArray[np.float32]) -> list[tuple[int, int]]:
         """Return where each channel that was not in use is used first, in their order."""
+        if self._all_used:
+            return []
         found = []
         for channel in np.flatnonzero(~self._used):
             loud = np.abs(block[:, channel]) > _SILENT

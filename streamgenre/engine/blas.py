@@ -8,9 +8,10 @@ NumPy already.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -18,5 +19,8 @@ if TYPE_CHECKING:
 
 def one_blas_thread() -> AbstractContextManager[object]:
     """Limit NumPy's BLAS to one thread in this process, until the context ends."""
-    limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
+    limits: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
     return limits
+
+
+_controller = lru_cache(maxsize=1)(ThreadpoolController)  # it looks at every loaded library

@@ -148,7 +148,10 @@ class Intake:
                 self.clock.observe(0, time.monotonic(), self.wall.offset)
         if self._away_since is not None and ring.written > self._stored:
             return self._place_absence()
-        item = ring.read(round(_READ_S * source.rate))
+        wanted = round(_READ_S * source.rate)
+        item = ring.read(wanted)
+        while item is None and source.deliver():
+            item = ring.read(wanted)
         if item is None:
             if ring.exhausted:
                 self.drained = True

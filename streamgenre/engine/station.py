@@ -163,7 +163,7 @@ class Station:
     def ready(self) -> bool:
         """Whether there may be something to pull."""
         source = self.source
-        return self.due_s() <= 0 or source.state != "live" or bool(source.titles)
+        return source.delivers or self.due_s() <= 0 or source.state != "live" or bool(source.titles)
 
     def pull(self) -> Hop | PlacedGap | Title | None:
         """Return the next item; None where it has not arrived yet or there is no more.

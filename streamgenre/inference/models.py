@@ -217,10 +217,10 @@ class StatefulModel(Model):
 
     def __init__(self, manifest: Manifest, session: Any) -> None:
         super().__init__(manifest, session)
-        self._states: dict[str, list[Frames]] = {}
+        self._states: dict[str, list[Frames]] = {}  # with a batch axis of 1
         self._inputs = [state.input for state in manifest.states]
         self._outputs = [*self._columns, *(state.output for state in manifest.states)]
-        self._zeros = [np.zeros(state.shape, np.float32) for state in manifest.states]
+        self._zeros = [np.zeros((1, *state.shape), np.float32) for state in manifest.states]
 
     def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
         """See :meth:`Model.update`."""
@@ -228,20 +228,24 @@ class StatefulModel(Model):
         outputs = np.empty((len(stations), self._ends[-1]), "f4")
         for rows in _rows_by_length(frames):
             names = [stations[row] for row in rows]
-            states = zip(*(self._states.get(name, self._zeros) for name in names), strict=True)
-            feed = dict(zip(self._inputs, map(np.stack, states), strict=True))
-            feed[FRAMES] = np.stack([frames[row] for row in rows])
+            states = [self._states.get(name, self._zeros) for name in names]
+            feed = dict(zip(self._inputs, map(_joined, zip(*states, strict=True)), strict=True))
+            feed[FRAMES] = _joined([frames[row][None] for row in rows])
             found = self._session.run(self._outputs, feed)
             columns, after = found[: len(self._columns)], found[len(self._columns) :]
             outputs[rows] = np.concatenate([column[:, -1] for column in columns], axis=-1)
+            if len(names) == 1:
+                self._states[names[0]] = after
+                continue
             for position, name in enumerate(names):
                 # Copies: a view of the batch would keep every station's state alive.
-                self._states[name] = [tensor[position].copy() for tensor in after]
+                self._states[name] = [tensor[position : position + 1].copy() for tensor in after]
         return self._output(outputs)
 
     def state(self, station: str) -> dict[str, Frames]:
         """Return a station's state tensors by input name; zeros where it has no past."""
-        return dict(zip(self._inputs, self._states.get(station, self._zeros), strict=True))
+        tensors = self._states.get(station, self._zeros)
+        return {name: tensor[0] for name, tensor in zip(self._inputs, tensors, strict=True)}
 
     def reset(self, station: str) -> None:
         """See :meth:`Model.reset`."""
@@ -286,6 +290,11 @@ class WindowedModel(Model):
     def reset(self, station: str) -> None:
         """See :meth:`Model.reset`."""
         self._pasts.pop(station, None)
+
+
+def _joined(tensors: Sequence[Frames]) -> Frames:
+    """Return tensors of one row each as one; a single one as it is."""
+    return tensors[0] if len(tensors) == 1 else np.concatenate(tensors)
 
 
 def _rows_by_length(frames: Sequence[Frames]) -> list[list[int]]:

@@ -52,7 +52,7 @@ def hear(
             what = "is not a regular file" if path.exists() else "no such file"
             return FileResult(path=path, problem=what, **more)
         engine = Engine(summary.take, EngineSettings())
-        engine.add("file", open_file(path, pace="fast"), model, decision)
+        engine.add("file", open_file(path, pace="fast", threaded=False), model, decision)
         engine.run(stopping)
     except (StreamgenreError, OSError) as error:
         return FileResult(path=path, problem=_without_path(str(error), path), **more)

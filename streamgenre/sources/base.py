@@ -57,6 +57,9 @@ class Source(ABC):
     live: bool
     """Whether lost samples are lost for good, unlike those of a file."""
 
+    delivers = False
+    """Whether it has no thread: the engine takes its audio with :meth:`deliver`."""
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.ring: Ring | None = None
@@ -113,6 +116,15 @@ class Source(ABC):
         InputError
             If the input can never work.
         """
+
+    def deliver(self) -> bool:
+        """Write the next block into the ring, or end, where the source has no thread.
+
+        Returns
+        -------
+        Whether there may now be something in the ring.
+        """
+        return False
 
     def interrupt(self) -> None:  # noqa: B027 - most sources cannot
         """End a read that hangs, if possible, so that the capture thread reports the loss.

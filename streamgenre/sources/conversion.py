@@ -17,7 +17,7 @@ from streamgenre.audio.resample import Resampler
 from streamgenre.audio.ring import as_block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,11 +33,12 @@ _PIECE: Final = 65_536
 """Most samples per channel that are converted, or result, at once."""
 _MAX_PLANES: Final = 8
 """PyAV finds the planes of a frame by a terminator that FFmpeg guarantees only up to here."""
-_SCALES: Final = {
-    **{"u8": 2.0**-7, "s16": 2.0**-15, "s32": 2.0**-31, "flt": 1.0, "dbl": 1.0},
-    **{"u8p": 2.0**-7, "s16p": 2.0**-15, "s32p": 2.0**-31, "fltp": 1.0, "dblp": 1.0},
+_FORMATS: Final = {
+    name + planar: (dtype, 1.0 if dtype.startswith("f") else 2.0 ** (1 - 8 * int(dtype[1:])))
+    for name, dtype in {"u8": "u1", "s16": "i2", "s32": "i4", "flt": "f4", "dbl": "f8"}.items()
+    for planar in ("", "p")
 }
-"""Sample formats that PyAV hands to NumPy, and what makes their full scale 1."""
+"""Sample formats that NumPy reads: its type, and what makes the full scale 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +85,15 @@ class Converter:
         self._mixer = ChannelMixer(wanted.channels)
         self._resampler: Resampler | None = None
 
-    def convert(self, frame: Any, loudest: float | None = None) -> Iterator[NDArray[np.float32]]:
-        """Yield the samples of a decoded frame, shape ``(n, channels)``.
+    def convert(
+        self, frames: Sequence[Any], loudest: float | None = None
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield the samples of decoded frames, shape ``(n, channels)``.
 
         Parameters
         ----------
-        frame
-            PyAV's frame.
+        frames
+            PyAV's frames, of one format.
         loudest
             Largest sample that can be audio, where 1 is full scale; None for no limit.
 
@@ -101,12 +104,12 @@ class Converter:
         ValueError
             If a sample is larger than ``loudest``.
         """
-        samples, scale = _samples(frame)
+        samples, scale = _samples(frames)
         if loudest is not None and samples.dtype.kind == "f" and samples.size:
             peak = max(float(samples.max()), -float(samples.min()))
             if not peak * scale <= loudest:
                 raise ValueError(f"a sample of {peak * scale:.1f} times full scale")
-        yield from self.push(samples, frame.sample_rate, scale)
+        yield from self.push(samples, frames[0].sample_rate, scale)
 
     def push(
         self, samples: NDArray[Any], rate: int, scale: float = 1.0
@@ -154,18 +157,35 @@ class Converter:
             yield block
 
 
-def _samples(frame: Any) -> tuple[NDArray[Any], float]:
-    """Return a frame's samples, shape ``(n, channels)``, and the factor for full scale 1."""
+def _samples(frames: Sequence[Any]) -> tuple[NDArray[Any], float]:
+    """Return the samples of frames, shape ``(n, channels)``, and the factor for full scale 1."""
+    channels, kind = frames[0].layout.nb_channels, frames[0].format
+    if kind.name not in _FORMATS or (kind.is_planar and channels > _MAX_PLANES):
+        return np.concatenate([_packed(frame, channels) for frame in frames]), 1.0
+    dtype, scale = _FORMATS[kind.name]
+    samples = np.empty((sum(frame.samples for frame in frames), channels), dtype)
+    start = 0
+    for frame in frames:
+        # What PyAV's to_ndarray does, but without a copy and a stack for each frame.
+        end, count = start + frame.samples, frame.samples * (1 if kind.is_planar else channels)
+        planes = [np.frombuffer(plane, dtype, count) for plane in frame.planes]
+        if kind.is_planar:
+            for channel, plane in enumerate(planes):
+                samples[start:end, channel] = plane
+        else:
+            samples[start:end] = planes[0].reshape(-1, channels)
+        start = end
+    return samples, scale
+
+
+def _packed(frame: Any, channels: int) -> NDArray[np.float32]:
+    """Return the samples of a frame that NumPy cannot read as it is."""
     import av
 
-    channels, kind = frame.layout.nb_channels, frame.format
-    if kind.name not in _SCALES or (kind.is_planar and channels > _MAX_PLANES):
-        frame.pts = None
-        packer = av.AudioResampler(format="flt", layout=frame.layout, rate=frame.sample_rate)
-        parts = [part.to_ndarray().reshape(-1, channels) for part in packer.resample(frame)]
-        return np.concatenate(parts or [np.zeros((0, channels), np.float32)]), 1.0
-    samples = frame.to_ndarray()
-    return samples.T if kind.is_planar else samples.reshape(-1, channels), _SCALES[kind.name]
+    frame.pts = None
+    packer = av.AudioResampler(format="flt", layout=frame.layout, rate=frame.sample_rate)
+    parts = [part.to_ndarray().reshape(-1, channels) for part in packer.resample(frame)]
+    return np.concatenate(parts or [np.zeros((0, channels), np.float32)])
 
 
 def _as_float(samples: NDArray[Any], scale: float) -> NDArray[np.float32]:

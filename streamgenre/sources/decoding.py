@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +15,7 @@ from streamgenre.sources.conversion import (
     Converter,
     Format,
 )
+from streamgenre.sources.timeline import MAX_MISSING_S, Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,14 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MIN_MISSING_S: Final = 0.1
-"""A shorter jump of the timestamps of packets, in seconds, is rounding."""
 _MIN_HOLE_S: Final = 0.05
 """A shorter jump of the timestamps of decoded samples, in seconds, is rounding."""
-MAX_MISSING_S: Final = 30.0
-"""A longer jump of the timestamps, in seconds, is a new time base."""
-_LEAD_S: Final = 2.0
-"""Seconds for which timestamps may lag behind what was decoded before they are believed again."""
 _MAX_FRAME: Final = 1 << 21
 """Most samples of a frame, over all channels: 8 MB. Larger ones count as damaged."""
 _MAX_RETRIES: Final = 1000
@@ -129,6 +123,7 @@ def blocks(
     on_packet: Callable[[Any], None] | None = None,
     *,
     find_holes: bool = False,
+    joined_s: float = 0.0,
 ) -> Iterator[NDArray[np.float32] | Gap]:
     """Yield a stream's samples in the wanted format, shape ``(n, channels)``, and gaps.
 
@@ -149,6 +144,9 @@ def blocks(
     find_holes
         Whether samples that are missing by the timestamps become gaps, too: a container drops
         damaged parts (pages of Ogg, clusters of Matroska) without a word.
+    joined_s
+        Packets are joined to blocks of at least so many seconds, which costs less; 0 to yield the
+        samples of each packet before the next one is read.
 
     Raises
     ------
@@ -157,45 +155,134 @@ def blocks(
     """
     import av
 
-    converter = Converter(wanted)
     codec = stream.codec_context.codec
     loudest = _LOUDEST if codec.lossy and not codec.lossless else None
-    timeline = Timeline(_MIN_HOLE_S) if find_holes else None
-    lost_s = 0.0  # before the next samples
-    started = False
-    for packet in _packets(container, [stream, *container.streams.data] if on_packet else [stream]):
-        if on_packet is not None and packet.size:
-            on_packet(packet)
-        if packet.stream is not stream:
-            continue
-        try:
-            frames = _decoded(packet)
-        except av.FFmpegError as error:
-            if packet.size:  # else the decoder was empty at the end
-                damaged_s = damage.count(packet, error)
-                lost_s += damaged_s
-                if timeline is not None:
-                    timeline.decoded(damaged_s, heard=False)
-            continue
-        damage.last = damage.last and not packet.size
-        for frame in frames:
-            if not Format(frame.sample_rate, frame.layout.nb_channels).plausible:
-                lost_s += damage.count(packet, f"{frame.sample_rate} Hz")
+    frames = _Frames(Converter(wanted), damage, loudest, wanted.rate)
+    timeline = Timeline(stream.time_base, _MIN_HOLE_S) if find_holes else None
+    try:
+        for packet in _packets(
+            container, [stream, *container.streams.data] if on_packet else [stream]
+        ):
+            if on_packet is not None and packet.size:
+                on_packet(packet)
+            if packet.stream is not stream:
                 continue
-            if timeline is not None:
-                if hole_s := timeline.missing_s(frame):
-                    damage.count_hole(hole_s)
-                    lost_s += hole_s
-                timeline.decoded(frame.samples / frame.sample_rate)
             try:
-                for block in converter.convert(frame, loudest):
-                    if lost_s and started:
-                        yield Gap(round(lost_s * wanted.rate), GapReason.SOURCE)
-                    lost_s, started = 0.0, True
-                    yield block
-            except (av.FFmpegError, ValueError) as error:
-                lost_s += damage.count(packet, error)
-    yield from converter.flush()
+                decoded = _decoded(packet)
+            except av.FFmpegError as error:
+                if packet.size:  # else the decoder was empty at the end
+                    yield from frames.convert()
+                    damaged_s = damage.count(packet, error)
+                    frames.lost_s += damaged_s
+                    if timeline is not None:
+                        timeline.decoded(damaged_s, heard=False)
+                continue
+            damage.last = damage.last and not packet.size
+            for frame in decoded:
+                if timeline is not None:
+                    if hole_s := timeline.missing_s(frame):
+                        yield from frames.convert()
+                        damage.count_hole(hole_s)
+                        frames.lost_s += hole_s
+                    timeline.decoded(frame.samples / (frame.sample_rate or wanted.rate))
+                if not frames.add(packet, frame):
+                    yield from frames.convert()
+                    frames.begin(packet, frame)
+            if frames.seconds >= joined_s:
+                yield from frames.convert()
+    except Exception:  # of the container: what was decoded before it is heard
+        yield from frames.convert()
+        raise
+    yield from frames.convert()
+    yield from frames.end()
+
+
+class _Frames:
+    """Decoded frames of one format that are converted together.
+
+    Parameters
+    ----------
+    converter
+        Converts them.
+    damage
+        Counts the damaged packets.
+    loudest
+        Largest sample that can be audio, where 1 is full scale; None for no limit.
+    rate
+        Rate of the blocks in Hz.
+    """
+
+    def __init__(
+        self, converter: Converter, damage: DamageCounter, loudest: float | None, rate: int
+    ) -> None:
+        self.lost_s = 0.0
+        """Seconds that are missing before the next samples."""
+        self.seconds = 0.0
+        """Length of the frames that wait."""
+        self._converter, self._damage, self._loudest = converter, damage, loudest
+        self._rate = rate
+        self._started = False
+        self._waiting: list[tuple[Any, Any]] = []  # packets and frames
+        self._format: tuple[Any, ...] = ()  # of those
+
+    def add(self, packet: Any, frame: Any) -> bool:
+        """Add a frame; return False where those before it have another format.
+
+        Parameters
+        ----------
+        packet, frame
+            PyAV's packet and a frame that was decoded from it.
+        """
+        if (frame.sample_rate, frame.layout.nb_channels, frame.format.name) != self._format:
+            return False
+        self._waiting.append((packet, frame))
+        self.seconds += frame.samples / self._format[0]
+        return True
+
+    def begin(self, packet: Any, frame: Any) -> None:
+        """Begin with a frame of another format; an implausible one counts as damaged.
+
+        Parameters
+        ----------
+        packet, frame
+            PyAV's packet and a frame that was decoded from it.
+        """
+        rate, channels = frame.sample_rate, frame.layout.nb_channels
+        if Format(rate, channels).plausible:
+            self._format = (rate, channels, frame.format.name)
+            self.add(packet, frame)
+        else:
+            self._format = ()
+            self.lost_s += self._damage.count(packet, f"{rate} Hz")
+
+    def convert(self) -> Iterator[NDArray[np.float32] | Gap]:
+        """Yield the samples of the frames that wait, and the gap before them."""
+        import av
+
+        waiting, self._waiting, self.seconds = self._waiting, [], 0.0
+        if not waiting:
+            return
+        try:
+            yield from self._converted([frame for _, frame in waiting])
+        except (av.FFmpegError, ValueError) as error:
+            if len(waiting) == 1:
+                self.lost_s += self._damage.count(waiting[0][0], error)
+                return
+            for one in waiting:
+                self._damage.last = False
+                self._waiting = [one]
+                yield from self.convert()
+
+    def _converted(self, frames: list[Any]) -> Iterator[NDArray[np.float32] | Gap]:
+        for block in self._converter.convert(frames, self._loudest):
+            if self.lost_s and self._started:
+                yield Gap(round(self.lost_s * self._rate), GapReason.SOURCE)
+            self.lost_s, self._started = 0.0, True
+            yield block
+
+    def end(self) -> Iterator[NDArray[np.float32]]:
+        """Yield what the converter held back at the end."""
+        yield from self._converter.flush()
 
 
 def _packets(container: Any, streams: list[Any]) -> Iterator[Any]:
@@ -231,65 +318,6 @@ def _decoded(packet: Any) -> list[Any]:
         packet.stream.codec_context.flush_buffers()
         frames = packet.decode()
     return frames
-
-
-class Timeline:
-    """Finds missing audio: by the timestamps of packets, and the length of what was decoded.
-
-    The packets' own length is not used. Where the format changes within a stream, FFmpeg states it,
-    and the timestamps between those that the stream contains, at the rate of the old format:
-    timestamps may lag behind for a while.
-
-    Parameters
-    ----------
-    least_s
-        A shorter jump of the timestamps, in seconds, is rounding.
-    """
-
-    def __init__(self, least_s: float = MIN_MISSING_S) -> None:
-        self._least_s = least_s
-        self._end: float | None = None  # end in seconds of what was decoded
-        self._decoded = False
-        self._lead = math.inf  # least seconds that it was ahead of the timestamps
-        self._lead_since = 0.0  # timestamp in seconds
-
-    def missing_s(self, packet: Any) -> float:
-        """Return the seconds of audio missing before a packet or decoded frame.
-
-        Timestamps that jump back or far ahead start a new time base: nothing is missing.
-        """
-        if packet.pts is None or packet.time_base is None:
-            return 0.0
-        start = float(packet.pts * packet.time_base)
-        jump = 0.0 if self._end is None else start - self._end
-        if self._end is None or jump >= 0.0 or jump < -MAX_MISSING_S:
-            self._begin(start)
-            if not self._decoded:  # a decoder may give its first samples late
-                return 0.0
-            return jump if self._least_s <= jump <= MAX_MISSING_S else 0.0
-        self._lead = min(self._lead, -jump)
-        if not 0.0 <= start - self._lead_since < _LEAD_S:
-            self._begin(self._end - self._lead, start)  # it is not behind: another clock
-        return 0.0
-
-    def _begin(self, end: float, start: float | None = None) -> None:
-        self._end = end
-        self._lead = math.inf
-        self._lead_since = end if start is None else start
-
-    def decoded(self, seconds: float, *, heard: bool = True) -> None:
-        """Add the length of samples that were decoded from the newest packet.
-
-        Parameters
-        ----------
-        seconds
-            Their length.
-        heard
-            False if they are known to be missing.
-        """
-        self._decoded = self._decoded or heard
-        if self._end is not None:
-            self._end += seconds
 
 
 def split_block(block: NDArray[np.float32], samples: int) -> Iterator[NDArray[np.float32]]:

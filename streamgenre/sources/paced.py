@@ -1,4 +1,8 @@
-"""Sources that are read block by block at a chosen pace: files, pipes and the demo."""
+"""Sources that are read block by block at a chosen pace: files, pipes and the demo.
+
+A thread reads them. Only where one file is heard as fast as possible, it is read by the engine's
+own thread whenever that needs more audio: two threads would keep waiting for each other.
+"""
 
 from __future__ import annotations
 
@@ -71,6 +75,8 @@ class PacedSource(Source):
         Whether lost samples are lost for good.
     ending
         Called after the last item; returns the detail of the state ``ended``.
+    threaded
+        Whether a thread of its own reads it; else :meth:`deliver` does.
     """
 
     def __init__(
@@ -84,47 +90,77 @@ class PacedSource(Source):
         real_time: bool,
         live: bool = False,
         ending: Callable[[], str] = lambda: "end of input",
+        threaded: bool = True,
     ) -> None:
         super().__init__(name)
         if rate:
             self._prepare(Format(rate, channels))
         self.real_time = real_time
         self.live = live
+        self.delivers = not threaded
         self._blocks = blocks
+        self._rest: NDArray[np.float32] | None = None  # of a block that did not fit
         self._pace = pace
         self._ending = ending
         self._played = 0  # samples, including lost ones
         self._started = 0.0  # monotonic seconds of the first sample
         self._stalled: float | None = None  # monotonic seconds when the stall began
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"capture-{name}", daemon=True)
+        self._thread = (
+            threading.Thread(target=self._run, name=f"capture-{name}", daemon=True)
+            if threaded
+            else None
+        )
 
     def start(self) -> None:
         """See :meth:`Source.start`."""
-        self._thread.start()
+        if self._thread is not None:
+            self._thread.start()
 
     def stop(self) -> None:
         """See :meth:`Source.stop`."""
         self._stop.set()
-        if self._thread.is_alive():
+        if self._thread is None:
+            self._end("stopped")
+        elif self._thread.is_alive():
             self._thread.join(timeout=1.0)  # the read of a pipe may block: a daemon thread
+
+    def deliver(self) -> bool:
+        """See :meth:`Source.deliver`."""
+        if not self.delivers or self.state == "ended":
+            return False
+        try:
+            rest, self._rest = self._rest, None
+            if rest is not None:
+                self._write(rest)
+            elif not self._take(next(self._blocks)):
+                self._end("stopped")
+        except StopIteration:
+            self._end(self._ending())
+        except Exception as error:  # noqa: BLE001 - handed to the engine, which raises it
+            self._fail(error)
+        return True
 
     def _prepare(self, wanted: Format) -> None:
         self.rate, self.channels = wanted.rate, wanted.channels
         self.ring = Ring(int(wanted.rate * RING_SECONDS), wanted.channels)
 
     def _run(self) -> None:
-        detail = ""
         try:
             self._play()
-            detail = "stopped" if self._stop.is_set() else self._ending()
+            self._end("stopped" if self._stop.is_set() else self._ending())
         except Exception as error:  # noqa: BLE001 - handed to the engine, which raises it
-            self.failure = as_input_error(error, self.name)
-            detail = str(self.failure)
-        finally:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = as_input_error(error, self.name)
+        self._end(str(self.failure))
+
+    def _end(self, detail: str) -> None:
+        if self.state != "ended":
             self.set_state("ended", detail)
-            if self.ring is not None:
-                self.ring.close()
+        if self.ring is not None:
+            self.ring.close()
 
     def _play(self) -> None:
         for item in self._blocks:
@@ -149,7 +185,11 @@ class PacedSource(Source):
                 self.ring.mark_lost(item.samples, item.reason)
                 self._played += item.samples
             elif isinstance(item, Title):
-                while len(self.titles) == MAX_TITLES and not self._stop.wait(_WAIT_S):
+                while (
+                    len(self.titles) == MAX_TITLES
+                    and not self.delivers
+                    and not self._stop.wait(_WAIT_S)
+                ):
                     pass
                 self.announce(item)
             else:
@@ -186,6 +226,9 @@ class PacedSource(Source):
             if self._stop.is_set():
                 return False
             room = self.ring.free
+            if room == 0 and self.delivers:
+                self._rest = block
+                return True
             if room == 0:
                 self._stop.wait(_WAIT_S)
                 continue

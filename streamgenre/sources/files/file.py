@@ -35,6 +35,8 @@ _KINDS: Final = (
     (stat.S_ISBLK, "is a disk or another block device"),
 )
 """What is in the file system but is not a file, in words."""
+_JOINED_S: Final = 0.5
+"""Seconds of audio in a block: each costs some Python, whatever its length."""
 _MAX_FAILED: Final = 100
 """Links that cannot be played, after which the rest of a file is given up."""
 
@@ -174,7 +176,13 @@ class FilePlayer:
         samples = 0
         try:
             for item in blocks(
-                container, stream, wanted, self._damage, ending.take_packet, find_holes=True
+                container,
+                stream,
+                wanted,
+                self._damage,
+                ending.take_packet,
+                find_holes=True,
+                joined_s=_JOINED_S,
             ):
                 if isinstance(item, Gap):
                     yield item

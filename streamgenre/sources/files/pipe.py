@@ -91,7 +91,7 @@ class PipeSource(PacedSource):
     def stop(self) -> None:
         """See :meth:`Source.stop`."""
         super().stop()
-        if self._reopens and not self._thread.is_alive() and self._descriptor >= 0:
+        if self._reopens and not self.captures and self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 from dataclasses import dataclass, replace
@@ -71,7 +72,9 @@ class Order:
         return (tracks[number] for number in order)
 
 
-def open_file(path: str | Path, *, pace: Pace = "real", order: Order | None = None) -> PacedSource:
+def open_file(
+    path: str | Path, *, pace: Pace = "real", order: Order | None = None, threaded: bool = True
+) -> PacedSource:
     """Return a source that plays an audio file.
 
     Parameters
@@ -82,13 +85,16 @@ def open_file(path: str | Path, *, pace: Pace = "real", order: Order | None = No
         ``real`` plays in real time, ``fast`` as quickly as the samples are read.
     order
         Whether the file is repeated; None for once.
+    threaded
+        Whether a thread of its own decodes the file; else the engine's thread does, which must
+        have no other station that could be kept waiting by a slow disk.
 
     Raises
     ------
     InputError
         If the file cannot be read or contains no audio.
     """
-    return _open(expand(path), pace, order, single=True)
+    return _open(expand(path), pace, order, single=True, threaded=threaded)
 
 
 def open_playlist(
@@ -116,8 +122,11 @@ def open_playlist(
     return _open(expand(path), pace, order, single=False)
 
 
-def _open(path: Path, pace: Pace, order: Order | None, *, single: bool) -> PacedSource:
-    playlist = _Playlist(path, order or Order(), single=single)
+def _open(
+    path: Path, pace: Pace, order: Order | None, *, single: bool, threaded: bool = True
+) -> PacedSource:
+    block_s = _BLOCK_S if pace == "real" else math.inf
+    playlist = _Playlist(path, order or Order(), single=single, block_s=block_s)
     items = playlist.items()
     head: list[Any] = []
     # The first block is decoded here, so that errors are raised before the daemon runs.
@@ -131,6 +140,7 @@ def _open(path: Path, pace: Pace, order: Order | None, *, single: bool) -> Paced
         pace=pace,
         real_time=pace == "real",
         ending=playlist.ending,
+        threaded=threaded,
     )
     source.info = playlist.info()
     return source
@@ -139,8 +149,10 @@ def _open(path: Path, pace: Pace, order: Order | None, *, single: bool) -> Paced
 class _Playlist:
     """The items of a file or playlist: titles, blocks and problems."""
 
-    def __init__(self, path: Path, order: Order, *, single: bool) -> None:
-        self._path, self._order, self._single = path, order, single
+    def __init__(
+        self, path: Path, order: Order, *, single: bool, block_s: float = math.inf
+    ) -> None:
+        self._path, self._order, self._single, self._block_s = path, order, single, block_s
         self.format: Format | None = None
         self._damage = DamageCounter()
         self._first: Path | None = None  # first file that could be played
@@ -230,7 +242,10 @@ class _Playlist:
                 self.format, self._first = player.format, self._first or file
                 yield file_title(file, listed)
             self._samples += len(item)
-            yield from split_block(item, int(player.format.rate * _BLOCK_S))
+            if self._block_s < math.inf:
+                yield from split_block(item, int(player.format.rate * self._block_s))
+            else:
+                yield item
         if not heard:
             raise InputError(f"{file}: no audio could be decoded; the file is empty or damaged")
         problem = str(player.error or "") or (

@@ -20,7 +20,6 @@ from streamgenre.sources.base import RING_SECONDS, Source
 from streamgenre.sources.charsets import TextDecoder
 from streamgenre.sources.decoding import (
     DamageCounter,
-    Timeline,
     audio_stream,
     blocks,
     error_text,
@@ -34,6 +33,7 @@ from streamgenre.sources.stream.opening import open_stream, require_supported
 from streamgenre.sources.stream.settings import DEFAULTS
 from streamgenre.sources.stream_info import stream_info
 from streamgenre.sources.tags import id3_title, stream_title
+from streamgenre.sources.timeline import Timeline
 from streamgenre.urls import redacted
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class RadioSource(Source):
             if reader is not None:  # RTSP has the station's name instead
                 self._titles += _as_list(stream_title({**container.metadata, **stream.metadata}))
 
-            timeline = Timeline()
+            timeline = Timeline(stream.time_base)
             heard_at = time.monotonic()
             damaged_s = damage.missing_s
 
