@@ -68,6 +68,35 @@ class Range:
         return f"{self.low:g} to {self.high:g}{unit}"
 
 
+class RangeOrWord(Range):
+    """Numbers from ``low`` to ``high``, or one word.
+
+    Parameters
+    ----------
+    word
+        The word.
+    low, high
+        Limits, both included.
+    unit
+        Unit of the numbers, for messages.
+    """
+
+    def __init__(self, word: str, low: float, high: float, unit: str = "") -> None:
+        super().__init__(low, high, unit)
+        self.word = word
+
+    def problem(self, value: Any) -> str:
+        """Return what was expected if the value is neither the word nor in range, else ""."""
+        if isinstance(value, str):
+            return "" if value == self.word else f"expected {self.expected}"
+        return super().problem(value)
+
+    @property
+    def expected(self) -> str:
+        """Word and range in words."""
+        return f'"{self.word}" or {super().expected}'
+
+
 class Like:
     """Text that matches a regular expression as a whole.
 

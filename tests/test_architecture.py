@@ -19,6 +19,7 @@ LAYERS: Final = (
     *("audio", "inference", "sources", "engine"),
     *("bus", "history", "client"),
     "config",
+    *("worker", "supervisor"),
     "daemon",
     ("bridges", "dashboard", "doctor", "library", "report"),
     ("picture", "web"),

@@ -160,13 +160,27 @@ class Publisher:
         BusError
             If the bus has failed.
         """
+        self.send_encoded(*event.parts())
+
+    def send_encoded(self, *parts: bytes) -> None:
+        """Send an event that is encoded already; never blocks.
+
+        Parameters
+        ----------
+        *parts
+            The parts of the message: topic, JSON object, and the binary part if any.
+
+        Raises
+        ------
+        BusError
+            If the bus has failed.
+        """
         if self._failure is not None:
             raise BusError(f"the event bus failed: {self._failure}") from self._failure
-        message = event.parts()
         if len(self._queue) >= _HANDOVER:
             self._dropped += 1
             return
-        self._queue.append(message)
+        self._queue.append(parts)
         self.wake()
 
     def remove_station(self, station: str) -> None:

@@ -50,6 +50,10 @@ def _command(commands: Commands, name: str, summary: str, **more: Any) -> argpar
     return parser
 
 
+def _number_or_word(text: str) -> int | str:
+    return int(text) if text.isdecimal() and text.isascii() else text
+
+
 def _listen(commands: Commands) -> None:
     parser = _command(
         commands,
@@ -168,6 +172,15 @@ def _listen(commands: Commands) -> None:
         type=float,
         metavar="SECONDS",
         help="length of a silence that is reported as a dead_air event; 0 for never (default: 20)",
+    )
+    work = parser.add_argument_group("processes")
+    work.add_argument(
+        "--workers",
+        type=_number_or_word,
+        metavar="N|auto",
+        help="worker processes that share the stations, so that they use all cores and one that "
+        "crashes ends only its own stations for a second; 0 for none; auto: none for fewer than 16 "
+        "stations or on one core, else up to one per core (default: auto)",
     )
     output = parser.add_argument_group("output")
     output.add_argument(

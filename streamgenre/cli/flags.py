@@ -27,6 +27,7 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "silence": ("decision", "silence_dbfs"),
     "dead_air": ("engine", "dead_air_s"),
     "duration": ("engine", "duration_s"),
+    "workers": ("engine", "workers"),
     "publish": ("bus", "publish"),
     "encrypt": ("bus", "encrypt"),
     "keys": ("bus", "keys"),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class MessageSink(Sink):
     """Puts log lines on the dashboard, and takes them off when what they report is over."""
 
+    TYPES = frozenset({"source"})
+
     def __init__(self) -> None:
         self.messages = Messages()
         """The messages of the dashboard."""

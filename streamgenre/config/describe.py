@@ -15,7 +15,16 @@ from streamgenre.config.build import OWN, TABLES, keys
 from streamgenre.config.layers import Setting
 from streamgenre.config.settings import MAX_STATIONS, StationSettings
 from streamgenre.config.values import bare
-from streamgenre.limits import HIDDEN, Like, Range, field_docs, hints, is_secret, limits_of
+from streamgenre.limits import (
+    HIDDEN,
+    Like,
+    Range,
+    RangeOrWord,
+    field_docs,
+    hints,
+    is_secret,
+    limits_of,
+)
 from streamgenre.paths import home
 from streamgenre.sources.stream.settings import Headers
 from streamgenre.urls import shown as safe
@@ -179,6 +188,8 @@ def _type(hint: Any) -> dict[str, Any]:
             found["exclusiveMinimum" if limit.above else "minimum"] = limit.low
         if math.isfinite(limit.high):
             found["maximum"] = limit.high
+        if isinstance(limit, RangeOrWord):
+            found = {"anyOf": [{"const": limit.word}, found]}
     return found
 
 

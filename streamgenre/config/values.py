@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from streamgenre.errors import nearest
-from streamgenre.limits import Checked, Range, limits_of
+from streamgenre.limits import Checked, Range, RangeOrWord, limits_of
 from streamgenre.paths import expand
 from streamgenre.sources.stream.settings import Headers
 
@@ -82,6 +82,8 @@ def convert(hint: Any, given: Setting) -> Any:
         for limit in limits_of(hint):
             if problem := limit.problem(value):
                 raise InvalidValueError(problem)
+        return value
+    if any(isinstance(limit, RangeOrWord) and value == limit.word for limit in limits_of(hint)):
         return value
     if type(value) is not kind or (kind is str and "\0" in value):
         raise InvalidValueError(expected_of(hint))

@@ -1,4 +1,4 @@
-"""The daemon: stations, engine, and the sinks that receive the events."""
+"""The daemon: stations, their host, and the sinks that receive the events."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from streamgenre.daemon.reload import Reloader
 from streamgenre.daemon.sinks import QueueSink, Sink, SinkChain
 from streamgenre.daemon.stations import StationSet
 from streamgenre.daemon.watchdog import Watchdog
-from streamgenre.engine.engine import Engine
 from streamgenre.logger import get_logger
+from streamgenre.supervisor.placement import worker_count
 from streamgenre.system.notify import Notifier
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from streamgenre.config.build import LoadedConfig
     from streamgenre.daemon.reload import ReloadPhase
-    from streamgenre.events import AnyEvent
     from streamgenre.events.queue import EventQueue
+    from streamgenre.supervisor.host import Host
+    from streamgenre.supervisor.launching import Launcher
 
     Presenter = Callable[[EventQueue], None]
 
@@ -56,6 +57,8 @@ class Daemon:
         Further sinks, served after the daemon's own.
     on_reload
         Called before and after the configuration is read again.
+    launcher
+        Starts the workers; None for processes of this machine, where the settings ask for any.
 
     Raises
     ------
@@ -72,6 +75,7 @@ class Daemon:
         log_events: bool = False,
         sinks: Sequence[Sink] = (),
         on_reload: Callable[[ReloadPhase], None] = lambda phase: None,
+        launcher: Launcher | None = None,
     ) -> None:
         config = loaded.config
         alone = len(config.stations) == 1 and loaded.by_hand
@@ -81,40 +85,65 @@ class Daemon:
         self._extra_sinks = tuple(sinks)
         self._on_reload = on_reload
         self._watchdog = Watchdog(
-            Notifier.from_environment(), config.engine.hop_s, lambda: self._engine.stuck
+            Notifier.from_environment(), config.engine.hop_s, lambda: self._host.stuck
         )
-        self._engine = Engine(
-            self._publish,
-            config.engine,
-            self._status_fields,
-            _log_failure,
-            on_turn=self._watchdog.turn,
-            on_removed=self._forget,
-        )
-        self._demand = SpectrumDemand(self._engine.watch_spectrum)
-        self._stations = StationSet(self._engine)
+        workers = worker_count(config.engine, len(config.stations))
+        if workers == 0 and launcher is None:
+            self._host = self._own_process()
+        else:
+            self._host = self._workers(launcher, max(1, workers))
+        self._demand = SpectrumDemand(self._host.watch_spectrum)
+        self._stations = StationSet(self._host)
         self.reloader: Reloader | None = None
         """Reads the configuration again; None if it came from no file."""
         if loaded.files:
             self.reloader = Reloader(
-                load, self._stations, self._engine, self._reloading, named=loaded.named
+                load, self._stations, self._host, self._reloading, named=loaded.named
             )
         self._bus = BusSink(
             config.bus,
-            self._engine,
+            self._host,
             self.reloader.reload if self.reloader else None,
             on_demand=lambda names: self._demand.want("bus", names),
         )
         self._stack = ExitStack()
 
+    def _own_process(self) -> Host:
+        from streamgenre.engine.engine import Engine
+        from streamgenre.worker.unit import Unit
+
+        return Unit(
+            Engine(
+                lambda event: self._sinks.take(event),
+                self._config.engine,
+                self._status_fields,
+                _log_failure,
+                on_turn=self._watchdog.turn,
+                on_removed=self._forget,
+            )
+        )
+
+    def _workers(self, launcher: Launcher | None, count: int) -> Host:
+        from streamgenre.supervisor.launching import LocalLauncher
+        from streamgenre.supervisor.supervisor import Supervisor
+
+        return Supervisor(
+            lambda encoded: self._sinks.take_encoded(encoded),
+            self._config.engine,
+            launcher or LocalLauncher(),
+            count,
+            self._status_fields,
+            _log_failure,
+            on_turn=self._watchdog.turn,
+            on_removed=self._forget,
+        )
+
     def __enter__(self) -> Daemon:
         with ExitStack() as stack:
-            sources = self._stations.start(self._config, open_at_once=self._open_at_once)
+            self._stations.start(self._config, open_at_once=self._open_at_once)
             # Live audio must reach the bus in time, whether or not anybody reads our output.
-            lossless = not any(source.real_time for source in sources)
-            self._history = HistorySink(
-                self._config.history, self._engine.is_live, lossless=lossless
-            )
+            lossless = self._host.lossless
+            self._history = HistorySink(self._config.history, self._host.is_live, lossless=lossless)
             self._queue = QueueSink(
                 lossless=lossless,
                 on_spectrum=lambda names: self._demand.want("dashboard", names),
@@ -155,8 +184,8 @@ class Daemon:
     def run(self, present: Presenter, stop: threading.Event) -> None:
         """Listen until every station has ended or ``stop`` is set.
 
-        The engine runs in a thread of its own, which alone publishes; the presenter runs in this
-        one. When the presenter returns or raises, the engine stops.
+        The host runs in a thread of its own, which alone publishes; the presenter runs in this one.
+        When the presenter returns or raises, the host stops.
 
         Parameters
         ----------
@@ -175,7 +204,7 @@ class Daemon:
 
         def listen() -> None:
             try:
-                self._engine.run(stop.is_set)
+                self._host.run(stop.is_set)
             except BaseException as error:  # noqa: BLE001 - raised again in the main thread
                 failures.append(error)
             finally:
@@ -197,16 +226,13 @@ class Daemon:
         """Events that the presenter was too slow for."""
         return self._queue.queue.dropped
 
-    # ---- called by the engine --------------------------------------------------------------------
-
-    def _publish(self, event: AnyEvent) -> None:
-        self._sinks.take(event)
+    # ---- called by the host --------------------------------------------------------------------
 
     def _forget(self, station: str) -> None:
         self._sinks.forget(station)
 
     def _status_fields(self, station: str) -> dict[str, Any]:
-        """Return the fields of a station's status event that the engine does not know."""
+        """Return the fields of a station's status event that the host does not know."""
         return {**asdict(self._bus.stats), "history": self._history.state(station)}
 
     def _reloading(self, phase: ReloadPhase) -> None:

@@ -20,6 +20,8 @@ _LEVELS: Final = {"lost": logging.WARNING}
 class EventLog(Sink):
     """Logs changes of sources, gaps and dead air; other events are ignored."""
 
+    TYPES = frozenset({"source", "gap", "status", "dead_air"})
+
     def take(self, event: AnyEvent) -> None:
         """Log an event."""
         if isinstance(event, SourceChange):

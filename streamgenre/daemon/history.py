@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamgenre.events import AnyEvent
+    from streamgenre.events.encoded import Encoded
     from streamgenre.history.settings import HistorySettings
     from streamgenre.history.writer import HistoryWriter
 
@@ -46,6 +47,11 @@ class HistorySink(Sink):
         """Keep an event, if its station is kept; never waits unless lossless."""
         if self._keeps(event.station):
             self._running_writer().put(event)
+
+    def take_encoded(self, encoded: Encoded) -> None:
+        """Keep an event of a worker, if its station is kept."""
+        if self._keeps(encoded.station):
+            self._running_writer().put(encoded.event)
 
     def state(self, station: str) -> dict[str, Any] | None:
         """Return the field ``history`` of a station's status event; None if it is not kept."""

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streamgenre.config import BusSettings
-    from streamgenre.engine.engine import Engine
     from streamgenre.events import AnyEvent
+    from streamgenre.events.encoded import Encoded
+    from streamgenre.supervisor.host import Host
 
 _log = get_logger(__name__)
 
@@ -32,8 +33,8 @@ class BusSink(Sink):
     ----------
     settings
         Endpoints, keys and file mode.
-    engine
-        The engine that carries out requests.
+    host
+        What runs the stations, and carries out requests about them.
     reconfigure
         Reads the configuration again for the request ``reload`` and returns what has changed; may
         take its time. None if there is no configuration to read.
@@ -47,13 +48,13 @@ class BusSink(Sink):
     def __init__(
         self,
         settings: BusSettings,
-        engine: Engine,
+        host: Host,
         reconfigure: Callable[[], dict[str, Any]] | None = None,
         on_demand: Callable[[frozenset[str]], None] = lambda names: None,
     ) -> None:
         self._settings = settings
         self._on_demand = on_demand
-        self._requests = EngineRequests(engine, self._reload_keys, reconfigure, lambda: self.stats)
+        self._requests = EngineRequests(host, self._reload_keys, reconfigure, lambda: self.stats)
         self._publisher: Publisher | None = None
         self._keyed = False
 
@@ -84,6 +85,11 @@ class BusSink(Sink):
         """Publish an event; never waits."""
         assert self._publisher is not None
         self._publisher.send(event)
+
+    def take_encoded(self, encoded: Encoded) -> None:
+        """Publish an event as it was encoded; never waits."""
+        assert self._publisher is not None
+        self._publisher.send_encoded(*encoded.parts())
 
     def forget(self, station: str) -> None:
         """Stop sending a station's last events to late subscribers."""

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from streamgenre.config.build import LoadedConfig
     from streamgenre.daemon.stations import StationSet
-    from streamgenre.engine.engine import Engine
+    from streamgenre.supervisor.host import Host
 
 ReloadPhase: TypeAlias = Literal["begin", "done", "refused"]
 
 ABOUT: Final = "configuration"
 """Subject of the log lines, see :mod:`streamgenre.dashboard.messages`."""
 _APPLIED_S: Final = 5.0
-"""Seconds within which the engine has applied the change."""
+"""Seconds within which the host has applied the change."""
 _log = get_logger(__name__)
 
 
@@ -36,8 +36,8 @@ class Reloader:
         Reads the configuration.
     stations
         The stations to change.
-    engine
-        Their engine.
+    host
+        What runs them.
     on_reload
         Called with ``begin`` before, and with ``done`` or ``refused`` after.
     named
@@ -49,14 +49,14 @@ class Reloader:
         self,
         load: Callable[[], LoadedConfig],
         stations: StationSet,
-        engine: Engine,
+        host: Host,
         on_reload: Callable[[ReloadPhase], None] = lambda phase: None,
         *,
         named: bool = True,
     ) -> None:
         self._load = load
         self._stations = stations
-        self._engine = engine
+        self._host = host
         self._on_reload = on_reload
         self._named = named
         self._lock = threading.Lock()
@@ -101,7 +101,7 @@ class Reloader:
                 changes = self._stations.change(loaded.config)
                 self._named = loaded.named
                 applied = threading.Event()
-                self._engine.call(applied.set)
+                self._host.call(applied.set)
                 applied.wait(_APPLIED_S)
                 done = True
             except StreamgenreError as error:

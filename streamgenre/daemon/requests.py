@@ -1,7 +1,7 @@
 """The requests that a running daemon takes, carried out without making anyone wait.
 
-The engine carries out requests about stations between two rounds. A model is loaded in a thread of
-its own, so that neither the engine nor the bus waits for it.
+The host carries out requests about stations between two rounds. A model is loaded in a thread of
+its own, so that neither the host nor the bus waits for it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from streamgenre.bus.stats import BusStats
 from streamgenre.errors import ControlError, StreamgenreError, nearest
 from streamgenre.events.json_text import quoted
 from streamgenre.inference.manifest import shipped_models
-from streamgenre.inference.models import load_model
 from streamgenre.logger import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamgenre.bus.control import Answer
-    from streamgenre.engine.engine import Engine
+    from streamgenre.supervisor.host import Host
 
 REQUESTS: Final[dict[str, str | None]] = {
     "status": None,
@@ -44,8 +43,8 @@ class EngineRequests:
 
     Parameters
     ----------
-    engine
-        The engine, running or about to run.
+    host
+        What runs the stations, running or about to.
     reload_keys
         Reads the keys again, in the bus's thread, and returns what was found.
     reconfigure
@@ -57,12 +56,12 @@ class EngineRequests:
 
     def __init__(
         self,
-        engine: Engine,
+        host: Host,
         reload_keys: Callable[[], dict[str, Any]],
         reconfigure: Callable[[], dict[str, Any]] | None = None,
         bus_stats: Callable[[], BusStats] = BusStats,
     ) -> None:
-        self._engine = engine
+        self._host = host
         self._reload_keys = reload_keys
         self._reconfigure = reconfigure
         self._bus_stats = bus_stats
@@ -101,19 +100,19 @@ class EngineRequests:
         elif name == "model":
             self._change_model(str(value), answer)
         elif name == "reset":
-            self._in_engine(lambda: self._engine.reset(str(value)), answer)
+            self._in_host(lambda: self._host.reset(str(value)), answer)
         elif name == "stations":
-            self._in_engine(lambda: self._engine.describe()["stations"], answer)
+            self._in_host(lambda: self._host.describe()["stations"], answer)
         else:
-            self._in_engine(self._status, answer)
+            self._in_host(self._status, answer)
 
     def _status(self) -> dict[str, Any]:
-        described = self._engine.describe()
+        described = self._host.describe()
         return {"version": __version__, "bus": asdict(self._bus_stats()), **described}
 
-    def _in_engine(self, function: Callable[[], object], answer: Answer) -> None:
-        """Call a function in the engine's thread and answer with its result or error."""
-        self._engine.call(lambda: _answer_with(function, answer))
+    def _in_host(self, function: Callable[[], object], answer: Answer) -> None:
+        """Call a function in the host's thread and answer with its result or error."""
+        self._host.call(lambda: _answer_with(function, answer))
 
     def _reload(self, answer: Answer) -> None:
         keys, reconfigure = self._reload_keys(), self._reconfigure
@@ -138,13 +137,9 @@ class EngineRequests:
 
         def load() -> None:
             try:
-                model = load_model(name)
-            except Exception as error:  # noqa: BLE001 - the client waits for an answer
-                answer(error=_explained(error))
-                return
+                _answer_with(lambda: self._host.use_model(name), answer)
             finally:
                 self._loading.release()
-            self._in_engine(lambda: self._engine.use_model(model), answer)
 
         threading.Thread(target=load, name="model loader", daemon=True).start()
 

@@ -1,8 +1,9 @@
 """Sinks: everything that receives the daemon's events.
 
 The daemon passes every event to its sinks in a fixed order, one after the other, in the engine's
-thread. A sink must be quick: what takes time belongs in a thread of the sink's own. An error in one
-of them costs it that event; only a failed event bus ends the daemon.
+thread, or in that of the supervisor of its workers. A sink must be quick: what takes time belongs
+in a thread of the sink's own. An error in one of them costs it that event; only a failed event bus
+ends the daemon.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from streamgenre.events import AnyEvent
+    from streamgenre.events.encoded import Encoded
 
 
 class Sink(Protocol):
@@ -32,6 +34,8 @@ class Sink(Protocol):
 
     takes_spectra: ClassVar[bool] = False
     """Whether the sink takes ``spectrum`` events too, which are made only for who looks at them."""
+    TYPES: ClassVar[frozenset[str] | None] = None
+    """Types of events that the sink uses; None for all. Others of a worker are not decoded."""
 
     def start(self) -> None:
         """Open what the sink needs; an error stops the daemon from starting."""
@@ -40,6 +44,11 @@ class Sink(Protocol):
     @abstractmethod
     def take(self, event: AnyEvent) -> None:
         """Take one event."""
+
+    def take_encoded(self, encoded: Encoded) -> None:
+        """Take one event that a worker has encoded."""
+        if self.TYPES is None or encoded.type in self.TYPES:
+            self.take(encoded.event)
 
     def forget(self, station: str) -> None:
         """Drop what is kept of a station, which was removed; its last event was taken before."""
@@ -74,16 +83,23 @@ class SinkChain(Sink):
 
     def take(self, event: AnyEvent) -> None:
         """Pass an event to every sink."""
-        spectrum = isinstance(event, Spectrum)
+        self._pass(event.TYPE, lambda sink: sink.take(event))
+
+    def take_encoded(self, encoded: Encoded) -> None:
+        """Pass an event of a worker to every sink."""
+        self._pass(encoded.type, lambda sink: sink.take_encoded(encoded))
+
+    def _pass(self, kind: str, take: Callable[[Sink], None]) -> None:
+        spectrum = kind == Spectrum.TYPE
         for sink in self._sinks:
             if spectrum and not sink.takes_spectra:
                 continue
             try:
-                sink.take(event)
+                take(sink)
             except BusError:
                 raise
             except Exception as error:  # noqa: BLE001 - the other sinks take it
-                self._faults.note(f"{type(sink).__name__}, taking a {event.TYPE} event,", error)
+                self._faults.note(f"{type(sink).__name__}, taking a {kind} event,", error)
 
     def forget(self, station: str) -> None:
         """Have every sink drop a station."""
@@ -123,6 +139,11 @@ class QueueSink(Sink):
         if not isinstance(event, Spectrum) or event.station in self.queue.spectrum_of:
             self.queue.put(event)
 
+    def take_encoded(self, encoded: Encoded) -> None:
+        """Put an event of a worker in the queue."""
+        if encoded.type != Spectrum.TYPE or encoded.station in self.queue.spectrum_of:
+            self.queue.put(encoded.event)
+
     def stop(self) -> None:
         """Never wait for the presenter again."""
         self.queue.abandon()
@@ -130,6 +151,8 @@ class QueueSink(Sink):
 
 class Summary(Sink):
     """Adds up how long each genre and state was heard."""
+
+    TYPES = frozenset({"segment"})
 
     def __init__(self) -> None:
         self._seconds: Counter[str] = Counter()

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
-from streamgenre.errors import InputError
-from streamgenre.inference.manifest import find_model
-from streamgenre.inference.models import Model, load_model
-from streamgenre.logger import get_logger
-from streamgenre.sources.deferred import DeferredSource
-from streamgenre.sources.factory import input_name, is_device, is_replayable, open_input
+from streamgenre.worker.unit import station_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from streamgenre.config import Config, StationSettings
-    from streamgenre.engine.engine import Engine
-    from streamgenre.sources.base import Source
-
-_log = get_logger(__name__)
+    from streamgenre.supervisor.host import Host
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +39,21 @@ class Changes:
 
 
 class StationSet:
-    """Starts, replaces and stops the stations of one engine as the configuration says.
+    """Starts, replaces and stops the stations of one host as the configuration says.
 
     Parameters
     ----------
-    engine
-        The engine, which need not run yet.
+    host
+        What runs the stations; it need not run yet.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self._config: Config | None = None
         self._names: dict[StationSettings, str] = {}
-        self._models: WeakValueDictionary[Path, Model] = WeakValueDictionary()
 
-    def start(self, config: Config, *, open_at_once: bool) -> list[Source]:
-        """Add the stations of a configuration, before the engine runs.
+    def start(self, config: Config, *, open_at_once: bool) -> None:
+        """Add the stations of a configuration, before the host runs.
 
         Parameters
         ----------
@@ -76,28 +63,18 @@ class StationSet:
             Whether the inputs are opened before this returns, so that their errors are raised;
             otherwise each is opened in a thread of its own.
 
-        Returns
-        -------
-        list of Source
-            The sources of the stations, in their order.
-
         Raises
         ------
         StreamgenreError
             If a model cannot be used, or, with ``open_at_once``, an input.
         """
         self._config = config
-        sources: list[Source] = []
-        for settings, model in self._with_models(config.stations):
-            source = _open_now(settings) if open_at_once else _deferred(settings)
-            name = settings.name or (source.name if open_at_once else input_name(settings.input))
-            self._add(name, source, settings, model)
-            self._names[settings] = name
-            sources.append(source)
-        return sources
+        self._host.prepare(config.stations)
+        for settings in config.stations:
+            self._names[settings] = self._host.add(settings, open_at_once=open_at_once)
 
     def change(self, config: Config) -> Changes:
-        """Change to another configuration; not in the engine's thread, one call at a time.
+        """Change to another configuration; not in the host's thread, one call at a time.
 
         Stations whose settings stay the same go on undisturbed; those of them that have failed are
         tried again.
@@ -110,20 +87,21 @@ class StationSet:
         Returns
         -------
         Changes
-            What the engine will change.
+            What the host will change.
 
         Raises
         ------
         StreamgenreError
             If a model cannot be used; then nothing has changed.
         """
-        failed = self._engine.failed
+        failed = self._host.failed
         before = {s: name for s, name in self._names.items() if name not in failed}
-        added = self._with_models([s for s in config.stations if s not in before])
+        added = [settings for settings in config.stations if settings not in before]
+        self._host.prepare(added)
         removed = {
             name: s for s, name in self._names.items() if s not in config.stations or name in failed
         }
-        new = {self._names.get(s) or s.name or input_name(s.input): s for s, _ in added}
+        new = {self._names.get(s) or station_name(s): s for s in added}
         changes = Changes(
             started=tuple(name for name in new if name not in removed),
             stopped=tuple(name for name in removed if name not in new),
@@ -134,69 +112,14 @@ class StationSet:
 
         def apply() -> None:
             for name in changes.stopped:
-                self._engine.remove(name)
-            for (settings, model), name in zip(added, new, strict=True):
-                # After the end of an old station of this name, which may take a while.
-                self._engine.remove(name, self._adding(name, settings, model))
+                self._host.remove(name)
+            for name, settings in new.items():
+                self._host.replace(name, settings)
 
-        self._engine.call(apply)
+        self._host.call(apply)
         self._names = {s: name for s, name in before.items() if s in config.stations}
         self._names |= {settings: name for name, settings in new.items()}
         return changes
-
-    def _adding(self, name: str, settings: StationSettings, model: Model) -> Callable[[], None]:
-        return lambda: self._add(name, _deferred(settings), settings, model)
-
-    def _add(self, name: str, source: Source, settings: StationSettings, model: Model) -> None:
-        replaceable = settings.input != "-" and not is_replayable(settings.input)
-        self._engine.add(
-            name,
-            source,
-            model,
-            settings.decision,
-            gain_db=settings.gain_db,
-            reopen=(lambda: _deferred(settings, waits=True)) if replaceable else None,
-        )
-
-    def _with_models(
-        self, stations: tuple[StationSettings, ...] | list[StationSettings]
-    ) -> list[tuple[StationSettings, Model]]:
-        """Return the stations with their models; stations with the same model folder share one."""
-        loaded = []
-        for settings in stations:
-            folder = find_model(settings.model).resolve()
-            model = self._models.get(folder)
-            if model is None:
-                model = self._models[folder] = load_model(settings.model)
-            loaded.append((settings, model))
-        return loaded
-
-
-def _open(settings: StationSettings, *, waits: bool = True) -> Source:
-    source, announcement = open_input(settings, waits=waits)
-    if announcement:
-        _log.info("%s", announcement)
-    return source
-
-
-def _open_now(settings: StationSettings) -> Source:
-    try:
-        return _open(settings, waits=False)
-    except InputError as error:
-        if is_device(settings.input):
-            raise InputError(f"{error}; --wait-for-device waits until it is there") from error
-        raise
-
-
-def _deferred(settings: StationSettings, *, waits: bool = False) -> Source:
-    played = is_replayable(settings.input)
-    return DeferredSource(
-        input_name(settings.input),
-        lambda: _open(settings),
-        waits=waits or is_device(settings.input),
-        as_fast_as_possible=played and settings.pace == "fast",
-        live=not played,
-    )
 
 
 def _needs_restart(old: Any, new: Any) -> tuple[str, ...]:

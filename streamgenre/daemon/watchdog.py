@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from streamgenre.daemon.reload import ReloadPhase
     from streamgenre.events import AnyEvent, SourceState
+    from streamgenre.events.encoded import Encoded
     from streamgenre.system.notify import Notifier
 
 STATUS_EVERY_S: Final = 5.0
@@ -54,7 +55,7 @@ _STALLED_AFTER: Final = 0.5
 
 
 class Watchdog(Sink):
-    """Reports the stations of one engine to the service manager.
+    """Reports the stations of one host to the service manager.
 
     Parameters
     ----------
@@ -87,8 +88,7 @@ class Watchdog(Sink):
     def take(self, event: AnyEvent) -> None:
         """Note the state of the event's station."""
         if isinstance(event, Update):
-            self._messages[event.station] = 0
-            self._updated = time.monotonic()
+            self._note_update(event.station)
         elif isinstance(event, SourceChange):
             self._states[event.station] = event.state
             self._messages[event.station] = 0
@@ -97,6 +97,17 @@ class Watchdog(Sink):
                 self._messages.pop(event.station)
         elif isinstance(event, Status) and event.source_state != "ended":
             self._states.setdefault(event.station, event.source_state)
+
+    def take_encoded(self, encoded: Encoded) -> None:
+        """Note the state of the station of a worker's event."""
+        if encoded.type == Update.TYPE:
+            self._note_update(encoded.station)
+        elif encoded.type in (SourceChange.TYPE, Status.TYPE):
+            self.take(encoded.event)
+
+    def _note_update(self, station: str) -> None:
+        self._messages[station] = 0
+        self._updated = time.monotonic()
 
     def turn(self) -> None:
         """Send what is due; to be called with every turn of the engine's loop."""

@@ -31,8 +31,9 @@ from streamgenre.errors import ControlError, SettingsError, nearest
 from streamgenre.inference.decision import Decider, DecisionSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from streamgenre.engine.resume import Resume
     from streamgenre.engine.settings import EngineSettings
     from streamgenre.events import AnyEvent
     from streamgenre.inference.models import Model
@@ -64,6 +65,11 @@ class Engine:
         Called in every turn of the loop, several times a second, once all stations have started.
     on_removed
         Called with the name of a removed station, after its last event.
+    on_ended
+        Called with the name of a station that has ended by itself, after its last event, and the
+        error that ended it, if one did.
+    stays
+        Whether :meth:`run` goes on while there is no station.
     """
 
     def __init__(
@@ -74,11 +80,16 @@ class Engine:
         on_failure: Callable[[str, Exception], None] = lambda name, error: None,
         on_turn: Callable[[], None] = lambda: None,
         on_removed: Callable[[str], None] = lambda name: None,
+        on_ended: Callable[[str, Exception | None], None] = lambda name, error: None,
+        *,
+        stays: bool = False,
     ) -> None:
         self._publish = publish
         self._on_failure = on_failure
         self._on_turn = on_turn
         self._on_removed = on_removed
+        self._on_ended = on_ended
+        self._stays = stays
         self._calls: deque[Callable[[], None]] = deque()
         self._called = threading.Event()  # ends a pause
         self._settings = settings
@@ -98,6 +109,7 @@ class Engine:
     def add(
         self, name: str, source: Source, model: Model, decision: DecisionSettings | None = None,
         *, gain_db: float = 0.0, reopen: Callable[[], Source] | None = None,
+        resume: Resume | None = None,
     ) -> None:  # fmt: skip
         """Add a station, before :meth:`run` or in the engine's thread (see :meth:`call`).
 
@@ -116,6 +128,8 @@ class Engine:
         reopen
             Returns a fresh source of the same input, not yet started, to replace one that hangs;
             None where there can be none.
+        resume
+            The session that goes on; None for a new one.
 
         Raises
         ------
@@ -126,12 +140,14 @@ class Engine:
             raise SettingsError(f"two stations are called {name!r}; give each a name of its own")
         features = model.manifest.features
         station = Station(name, source, features, self._settings, gain_db, self._wall)
+        if resume is not None:
+            station.go_on(resume)
         runner = StationRunner(
             station=station,
             model=model,
             decider=Decider(model.manifest.labels, decision or DecisionSettings()),
             policy=LossPolicy(self._settings),
-            report=Reporter(station, model.manifest, self._publish),
+            report=Reporter(station, model.manifest, self._publish, resume),
             watch=SourceWatch(station, self._settings.lost_after_s, reopen),
         )
         self._runners.append(runner)
@@ -151,7 +167,7 @@ class Engine:
             Puts another station in its place: called as soon as the source has stopped, in the
             engine's thread. Without it the station's last status says that it was removed.
         """
-        runner = next((runner for runner in self._runners if runner.name == name), None)
+        runner = self.runner(name)
         if runner is None:
             if on_closed is not None:
                 on_closed()
@@ -163,6 +179,20 @@ class Engine:
             return
         decide_and_publish([runner])  # if a hop of it is complete
         runner.close(_REMOVE_S)
+
+    def runner(self, name: str) -> StationRunner | None:
+        """Return what runs a station; in the engine's thread. None if there is no such station."""
+        return next((runner for runner in self._runners if runner.name == name), None)
+
+    @property
+    def runners(self) -> Sequence[StationRunner]:
+        """What runs each station, ended ones included; in the engine's thread."""
+        return self._runners
+
+    @property
+    def lossless(self) -> bool:
+        """Whether no station plays in real time, so that the engine may wait for its readers."""
+        return not any(runner.station.source.real_time for runner in self._runners)
 
     def is_live(self, name: str) -> bool:
         """Whether a station is live: its audio cannot be heard a second time."""
@@ -224,7 +254,7 @@ class Engine:
         try:
             for runner in self._runners:
                 runner.start()
-            while (self._calls or self._open()) and not stopping():
+            while (self._stays or self._calls or self._open()) and not stopping():
                 if step := self._wall.check():
                     follow_clock(self._open(), step, self._status, self._faults)
                 with self._faults.confined("reporting to the service manager"):
@@ -261,8 +291,10 @@ class Engine:
         if runner.removed:
             with self._faults.confined(f"the end of {runner.name}"):
                 self._forget(runner)
-        elif runner.failure is not None and len(self._runners) > 1:
+            return
+        if runner.failure is not None and len(self._runners) > 1:
             self._on_failure(runner.name, runner.failure)
+        self._on_ended(runner.name, runner.failure)
 
     def _finish(self, runner: StationRunner) -> None:
         with self._faults.confined(f"the end of {runner.name}"):

@@ -134,6 +134,22 @@ class Intake:
         if ring is not None and self._stored:
             self._away_since = ring.arrival_time(self._stored - 1) or ring.last_arrival
 
+    def go_on(self, position: int, away_s: float, samples: int, lost: int) -> None:
+        """Go on at a position that another process had reached; the time since then is a gap.
+
+        Parameters
+        ----------
+        position
+            The position at the output rate.
+        away_s
+            Seconds since the sample before it arrived.
+        samples, lost
+            Samples captured and lost before it, at the rate of the source.
+        """
+        self._origin, self._before = position, (samples, lost)
+        self._away_since = time.monotonic() - away_s
+        self.clock.observe(position, self._away_since, self.wall.offset)
+
     def read(self) -> bool:
         """Move what the ring has to :attr:`waiting`; return False where it has nothing now."""
         source, ring = self.source, self.source.ring

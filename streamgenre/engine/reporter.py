@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from streamgenre.engine.health import Vitals
     from streamgenre.engine.hops import Hop, PlacedGap, SpectrumRows
+    from streamgenre.engine.resume import Resume
     from streamgenre.engine.station import Station
     from streamgenre.events import AnyEvent
     from streamgenre.inference.dead_air import Silence
@@ -59,20 +60,28 @@ class Reporter:
         Manifest of its model.
     publish
         Takes every event.
+    resume
+        The session that goes on; None for a new one.
     """
 
     def __init__(
-        self, station: Station, manifest: Manifest, publish: Callable[[AnyEvent], None]
+        self,
+        station: Station,
+        manifest: Manifest,
+        publish: Callable[[AnyEvent], None],
+        resume: Resume | None = None,
     ) -> None:
         self._station = station
         self.manifest = manifest
         """Manifest of the model in use."""
         self._publish = publish
-        self._session = uuid.uuid4().hex
-        self._sequence = Sequence()
+        self._session = resume.session if resume else uuid.uuid4().hex
+        self._sequence = Sequence(following=resume.seq if resume else None)
         self._latencies = Latencies()
-        self._updates = 0
-        self._playing: dict[str, Any] | None = None
+        self._updates = resume.updates if resume else 0
+        self._playing: dict[str, Any] | None = resume.playing if resume else None
+        self.arrival: float | None = None
+        """Monotonic seconds at which the last sample of the newest update arrived."""
         self._played: deque[dict[str, Any]] = deque(maxlen=MAX_TITLES)  # since the last segment
 
     def update(self, hop: Hop, decision: Decision) -> None:
@@ -85,6 +94,7 @@ class Reporter:
         decision
             The decision after the hop.
         """
+        self.arrival = hop.arrival
         self._publish(
             Update(
                 **self._head("update", hop.end, hop.wall),

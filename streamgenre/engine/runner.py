@@ -46,6 +46,8 @@ class StationRunner:
     """The error that ended the station, if one did."""
     ended: bool = False
     """Whether its last event but the status is published."""
+    cpu_s: float = 0.0
+    """CPU seconds of the engine's thread for this station."""
     removed: bool = False
     """Whether it is to be removed from the engine once it has ended."""
     on_closed: Callable[[], None] | None = None

@@ -56,12 +56,18 @@ class Scheduler:
                 ready.append(runner)
         full = len(ready) >= MAX_ROWS
         if ready and (full or now >= self._gather_until or not self._others_soon(ready)):
+            began = time.thread_time()
             decide_and_publish(ready)
+            share = (time.thread_time() - began) / len(ready)
+            for runner in ready:
+                runner.cpu_s += share
             progressed = True
         return progressed and not (ready and ready[0].hop is not None)
 
     def _poll(self, runner: StationRunner, now: float) -> bool:
+        began = time.thread_time()
         progressed = runner.poll()
+        runner.cpu_s += time.thread_time() - began
         runner.schedule.polled(
             now,
             hop_complete=runner.hop is not None,

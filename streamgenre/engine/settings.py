@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
-from streamgenre.limits import Range, check
+from streamgenre.limits import Range, RangeOrWord, check
+
+MAX_WORKERS: Final = 256
+"""Most worker processes of one daemon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,11 @@ class EngineSettings:
     lost_after_s: Annotated[float, Range(0, 86_400, "seconds", above=True)] = 40.0
     """Seconds after which a live input (not a file) that brings no audio counts as lost even if it
     reports no loss itself, as most do within 10 s, and HLS within 30 s."""
+    workers: Annotated[int | str, RangeOrWord("auto", 0, MAX_WORKERS, "processes")] = "auto"
+    """Worker processes that share the stations; 0 for none: the daemon's own process does all. With
+    ``auto`` there are none for fewer than 16 stations or on one core, else up to one per core."""
+    worker_memory_mb: Annotated[int, Range(100, 1_000_000, "MB")] = 1000
+    """Resident memory in MB beyond which a worker is replaced by a new one."""
     duration_s: Annotated[float, Range(0, 1e9, "seconds", above=True)] | None = None
     """Seconds of audio after which a station ends; None for no end."""
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from streamgenre.audio.clock import StreamClock
     from streamgenre.audio.features import MfccSpec
     from streamgenre.audio.ring import Gap
+    from streamgenre.engine.resume import Resume
     from streamgenre.engine.settings import EngineSettings
     from streamgenre.engine.wall_clock import WallClock
     from streamgenre.sources.base import Source
@@ -314,6 +315,16 @@ class Station:
         if self._intake.drained:
             self._frames.append(self._mfcc.flush())
         return self._close_hop()
+
+    # ---- a session that goes on ----------------------------------------------------------------
+
+    def go_on(self, resume: Resume) -> None:
+        """Go on where another process was; before the first sample."""
+        self._position = self._hop_start = round(resume.stream_time * self._rate)
+        self._hop_end = self._end_of_hop()
+        if resume.away_s is not None:
+            self._intake.go_on(self._position, resume.away_s, resume.samples, resume.samples_lost)
+        self.clock.steps, self.clock.last_step_s = resume.clock_steps, resume.clock_step_s
 
     # ---- a source that hung ---------------------------------------------------------------------
 

@@ -288,10 +288,11 @@ class Status(Event):
     """Time in ms from the arrival of a hop's last sample until its update is sent, over the last
     updates; None before the first."""
     cpu_share: Share
-    """CPU time of the daemon and its helper processes over wall time since the last status; 1 is
-    one full core."""
+    """CPU time of the daemon, its workers and its helper processes over wall time since the last
+    status; 1 is one full core."""
     rss_bytes: Count
-    """Resident memory of the daemon in bytes, plus the unshared memory of its helper processes."""
+    """Resident memory of the daemon and its workers in bytes, plus the unshared memory of their
+    helper processes."""
     model: str
     """Name of the model."""
     model_sha256: Annotated[str, ("pattern", "^[0-9a-f]{64}$")]
@@ -307,9 +308,10 @@ class Status(Event):
     """Connections since the daemon's start that did not speak ZeroMQ, had no allowed key, or
     exceeded a limit."""
     open_files: Count = 0
-    """Open files, sockets and pipes of the daemon; 0 if the daemon is too old to report it."""
+    """Open files, sockets and pipes of the daemon and its workers; 0 if the daemon is too old to
+    report it."""
     threads: Count = 0
-    """Threads of the daemon; 0 if the daemon is too old to report it."""
+    """Threads of the daemon and its workers; 0 if the daemon is too old to report it."""
     clock_drift_ppm: (
         Annotated[float, ("minimum", -1_000_000_000), ("maximum", 1_000_000_000)] | None
     ) = None
@@ -327,6 +329,18 @@ class Status(Event):
     history: Annotated[dict[str, Any], HistoryState] | None = None
     """State of the history: ``problem`` in words, rows ``buffered`` for the disk, rows ``lost``,
     and ``set_aside``, the name of a broken file; None where no history is kept."""
+    worker: str | None = None
+    """Name of the worker process that listens to the station; None where the daemon itself does, or
+    while it waits for one."""
+    worker_cpu_share: Share | None = None
+    """CPU time of that worker and its helper processes over wall time; None without a worker."""
+    worker_rss_bytes: Count | None = None
+    """Resident memory of that worker in bytes; None without a worker."""
+    worker_restarts: Count | None = None
+    """How often that worker was replaced since the daemon's start; None without a worker."""
+    station_cpu_share: Share | None = None
+    """CPU time that the station takes over wall time, as its worker measured it; None without a
+    worker, and until it is measured."""
     removed: bool = False
     """Whether the station was removed from the daemon, for instance by a reload; then this is its
     last event."""

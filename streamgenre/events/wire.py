@@ -10,7 +10,7 @@ from dataclasses import MISSING, fields
 from functools import cache
 from importlib import resources
 from itertools import pairwise
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import BusError
 from streamgenre.events.checks import Check, checks
@@ -24,6 +24,9 @@ from streamgenre.events.types import (
     Event,
     Spectrum,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PROBABILITY_DIGITS: Final = 8
 """Digits of a probability: ten rounded ones still sum to 1 within 1e-7."""
@@ -149,10 +152,12 @@ class Sequence:
     ----------
     first
         Number of the first event of each type.
+    following
+        Numbers by type that differ from ``first``.
     """
 
-    def __init__(self, first: int = 0) -> None:
-        self._next: defaultdict[str, int] = defaultdict(lambda: first)
+    def __init__(self, first: int = 0, following: Mapping[str, int] | None = None) -> None:
+        self._next: defaultdict[str, int] = defaultdict(lambda: first, following or {})
 
     def next(self, event_type: str) -> int:
         """Return the next number of this type."""

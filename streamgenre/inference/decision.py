@@ -222,11 +222,20 @@ class Decider:
 
     def close(self, end: float) -> Stretch | None:
         """End the open stretch at a stream time and return it; None where none is open."""
-        if not self._open or not self._updates:
+        stretch = self.so_far(end)
+        if stretch is None:
             self._open = False
             return None
+        self._open, self._sum, self._updates = False, 0.0, 0
+        self._mean_tags.reset()
+        return stretch
+
+    def so_far(self, end: float) -> Stretch | None:
+        """Return the open stretch as it would be if it ended at a stream time; None for none."""
+        if not self._open or not self._updates:
+            return None
         music = self._choice is not None
-        stretch = Stretch(
+        return Stretch(
             state=self._state,
             genre=self.labels[self._choice] if self._choice is not None else None,
             start=self._since,
@@ -235,9 +244,6 @@ class Decider:
             updates=self._updates,
             tags=self._mean_tags.value,
         )
-        self._open, self._sum, self._updates = False, 0.0, 0
-        self._mean_tags.reset()
-        return stretch
 
     def divide(self, at: float) -> Stretch | None:
         """End the open stretch at a stream time and return it; the decision goes on in a new one.

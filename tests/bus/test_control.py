@@ -25,6 +25,7 @@ from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import BusError, ControlError
 from streamgenre.events import Segment, Update
 from streamgenre.inference.models import load_model
+from streamgenre.worker.unit import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -151,7 +152,7 @@ def daemon() -> Iterator[tuple[str, MemorySource, list[AnyEvent]]]:
     engine = Engine(events.append, EngineSettings())
     source = MemorySource("kitchen").feed([music(5, rate=16_000)])
     engine.add("kitchen", source, load_model("lstm"))
-    control = ControlSocket(ANY, EngineRequests(engine, lambda: publisher.reload()))
+    control = ControlSocket(ANY, EngineRequests(Unit(engine), lambda: publisher.reload()))
     stop = threading.Event()
     with Publisher(ANY, control=control) as publisher:
         thread = threading.Thread(target=lambda: engine.run(stop.is_set))

@@ -30,6 +30,7 @@ from streamgenre.daemon.stations import StationSet
 from streamgenre.engine.engine import Engine
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import SettingsError
+from streamgenre.worker.unit import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -205,11 +206,9 @@ def test_a_station_that_failed_is_tried_again_with_the_same_settings(
 def test_a_missing_configuration_changes_nothing() -> None:
     """Missing default files do not mean that the default input is wanted."""
     phases: list[str] = []
-    engine = Engine(lambda event: None, EngineSettings())
+    host = Unit(Engine(lambda event: None, EngineSettings()))
     nothing = load("/dev/null", {}, None)
-    reloader = Reloader(
-        lambda: replace(nothing, files=()), StationSet(engine), engine, phases.append
-    )
+    reloader = Reloader(lambda: replace(nothing, files=()), StationSet(host), host, phases.append)
     with pytest.raises(SettingsError, match="no configuration file"):
         reloader.reload()
     assert phases == ["begin", "refused"]

@@ -1,0 +1,166 @@
+"""Models of stations in workers: checked before they are used, and switched on request."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from streamgenre.errors import ControlError, ModelError
+from streamgenre.inference.manifest import find_model, parse_manifest, shipped_models
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from streamgenre.config import StationSettings
+    from streamgenre.supervisor.member import Member
+    from streamgenre.supervisor.record import StationRecord
+
+_CHECK_S: Final = 120.0
+"""Seconds for loading a model once."""
+_SWITCH_S: Final = 30.0
+"""Seconds in which all workers switch to another model."""
+_CHECK: Final = (
+    "import sys; sys.path.append(sys.argv[2])\n"
+    "from streamgenre.errors import StreamgenreError\n"
+    "from streamgenre.inference.models import load_model\n"
+    "try:\n"
+    "    load_model(sys.argv[1])\n"
+    "except StreamgenreError as error:\n"
+    "    sys.exit(str(error))\n"
+)
+
+
+def check_models(names: Iterable[str]) -> None:
+    """Check models without loading them into this process; those that are shipped are known.
+
+    Parameters
+    ----------
+    names
+        Names or folders of the models.
+
+    Raises
+    ------
+    ModelError
+        If one cannot be used.
+    """
+    shipped = shipped_models()
+    for name in dict.fromkeys(names):
+        parse_manifest(find_model(name))
+        if name not in shipped:
+            _load_apart(name)
+
+
+def _load_apart(name: str) -> None:
+    """Load a model in a process of its own, and raise the error that this brings."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", _CHECK, name, str(Path(__file__).parents[2])],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_CHECK_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ModelError(f"model {name!r}: cannot be checked: {error}") from error
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace").strip()
+        raise ModelError(said or f"model {name!r}: loading it ended with code {done.returncode}")
+
+
+class ModelSwitch:
+    """A switch of all stations to another model.
+
+    Parameters
+    ----------
+    name
+        Name of the model.
+    stations
+        Settings of the stations.
+
+    Raises
+    ------
+    StreamgenreError
+        If the model cannot be used for the stations.
+    """
+
+    def __init__(self, name: str, stations: Sequence[StationSettings]) -> None:
+        self._name = name
+        self._waiting: set[str] = set()
+        self._errors: list[str] = []
+        self._done = threading.Event()
+        wanted = parse_manifest(find_model(name))
+        for model in dict.fromkeys(settings.model for settings in stations):
+            present = parse_manifest(find_model(model))
+            if present.features != wanted.features:
+                raise ControlError(
+                    f"model {wanted.name} uses other features than {present.name}; start the "
+                    f"daemon with --model {wanted.name}"
+                )
+
+    def begin(
+        self,
+        members: Iterable[Member],
+        records: Iterable[StationRecord],
+        send: Callable[[Member, Mapping[str, Any]], None],
+    ) -> None:
+        """Send the command to all workers; in the supervisor's thread.
+
+        Parameters
+        ----------
+        members
+            The workers.
+        records
+            The stations; a worker that is replaced from now on uses the new model.
+        send
+            Sends a command to a worker.
+        """
+        for record in records:
+            record.settings = replace(record.settings, model=self._name)
+        running = [member for member in members if member.running]
+        self._waiting = {member.name for member in running}
+        for member in running:
+            send(member, {"do": "model", "model": self._name, "id": id(self)})
+        if not running:
+            self._done.set()
+
+    def answered(self, member: Member, number: int, error: str | None) -> None:
+        """Take the answer of a worker.
+
+        Parameters
+        ----------
+        member
+            The worker.
+        number
+            Number of the command.
+        error
+            The error in words; None for none.
+        """
+        if number != id(self):
+            return
+        self._waiting.discard(member.name)
+        if error is not None:
+            self._errors.append(error)
+        self.only(self._waiting)
+
+    def only(self, running: Iterable[str]) -> None:
+        """Wait no longer for workers that do not run; ``running`` are the names of the others."""
+        self._waiting &= set(running)
+        if not self._waiting:
+            self._done.set()
+
+    def wait(self) -> None:
+        """Wait until all workers have answered.
+
+        Raises
+        ------
+        ControlError
+            If one of them could not.
+        """
+        if not self._done.wait(_SWITCH_S):
+            raise ControlError("not every worker has switched to the model yet", "timeout")
+        if self._errors:
+            raise ControlError(self._errors[0], "failed")

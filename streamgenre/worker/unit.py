@@ -1,0 +1,239 @@
+"""The stations of one engine, opened as their settings say, with the models that they share."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
+
+from streamgenre.errors import InputError, StreamgenreError
+from streamgenre.inference.manifest import find_model
+from streamgenre.inference.models import Model, load_model
+from streamgenre.logger import get_logger
+from streamgenre.sources.deferred import DeferredSource
+from streamgenre.sources.factory import input_name, is_device, is_replayable, open_input
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from pathlib import Path
+
+    from streamgenre.config import StationSettings
+    from streamgenre.engine.engine import Engine
+    from streamgenre.engine.resume import Resume
+    from streamgenre.sources.base import Source
+
+_APPLIED_S: Final = 5.0
+"""Seconds within which the engine has switched to another model."""
+_log = get_logger(__name__)
+
+
+class Unit:
+    """Starts, replaces and stops the stations of one engine.
+
+    It is the :class:`~streamgenre.supervisor.host.Host` of a daemon without workers, and the work
+    of a worker process. Models are loaded by the calling thread, and stations are added between two
+    rounds of the engine.
+
+    Parameters
+    ----------
+    engine
+        The engine, which need not run yet.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        """The engine."""
+        self._models: WeakValueDictionary[Path, Model] = WeakValueDictionary()
+        self._prepared: list[Model] = []  # so that they stay loaded until their stations start
+
+    # ---- stations -------------------------------------------------------------------------------
+
+    def prepare(self, stations: Iterable[StationSettings]) -> list[Model]:
+        """Load the models of stations that are to be added; they stay loaded until the next call.
+
+        Returns
+        -------
+        list of Model
+            The models, in the order of the stations.
+
+        Raises
+        ------
+        ModelError
+            If one cannot be used.
+        """
+        self._prepared = [self._model(settings) for settings in stations]
+        return self._prepared
+
+    def add(
+        self,
+        settings: StationSettings,
+        name: str | None = None,
+        *,
+        open_at_once: bool = False,
+        resume: Resume | None = None,
+    ) -> str:
+        """Add a station, before the engine runs or in its thread; return its name.
+
+        Parameters
+        ----------
+        settings
+            Its settings.
+        name
+            Its name; None to derive it from the settings or the input.
+        open_at_once
+            Whether the input is opened before this returns, so that its error is raised; otherwise
+            it is opened in a thread of its own.
+        resume
+            The session that goes on; None for a new one.
+
+        Raises
+        ------
+        StreamgenreError
+            If the model cannot be used, or, with ``open_at_once``, the input.
+        """
+        source = _open_now(settings) if open_at_once else _deferred(settings)
+        name = name or settings.name or (source.name if open_at_once else station_name(settings))
+        self.engine.add(
+            name,
+            source,
+            self._model(settings),
+            settings.decision,
+            gain_db=settings.gain_db,
+            reopen=(lambda: _deferred(settings, waits=True)) if is_live(settings) else None,
+            resume=resume,
+        )
+        return name
+
+    def replace(self, name: str, settings: StationSettings) -> None:
+        """Start a station after the end of one with its name, which may take a while.
+
+        To be called in the engine's thread, after :meth:`prepare`.
+
+        Parameters
+        ----------
+        name
+            The name; there need not be such a station.
+        settings
+            Settings of the new station.
+        """
+        model = self._model(settings)
+
+        def add() -> None:
+            self._models[find_model(settings.model).resolve()] = model
+            self.add(settings, name)
+
+        self.engine.remove(name, add)
+
+    def remove(self, name: str) -> None:
+        """Stop a station and forget it; in the engine's thread."""
+        self.engine.remove(name)
+
+    def _model(self, settings: StationSettings) -> Model:
+        """Return the model of a station; stations with the same model folder share one."""
+        folder = find_model(settings.model).resolve()
+        model = self._models.get(folder)
+        if model is None:
+            model = self._models[folder] = load_model(settings.model)
+        return model
+
+    # ---- what a daemon asks of its host ----------------------------------------------------------
+
+    def run(self, stopping: Callable[[], bool]) -> None:
+        """See :meth:`streamgenre.engine.engine.Engine.run`."""
+        self.engine.run(stopping)
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Have a function called in the engine's thread; return at once."""
+        self.engine.call(function)
+
+    @property
+    def lossless(self) -> bool:
+        """Whether no station plays in real time."""
+        return self.engine.lossless
+
+    @property
+    def failed(self) -> Collection[str]:
+        """Names of the stations that an error has ended."""
+        return self.engine.failed
+
+    @property
+    def stuck(self) -> Collection[str]:
+        """Names of the stations whose source hangs too often to be opened again."""
+        return self.engine.stuck
+
+    def watch_spectrum(self, names: frozenset[str]) -> None:
+        """Choose the stations that publish their spectrum, by the beginnings of their names."""
+        self.engine.watch_spectrum(names)
+
+    def is_live(self, name: str) -> bool:
+        """Whether the audio of a station cannot be heard a second time."""
+        return self.engine.is_live(name)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the state of engine and stations as a JSON object; in the engine's thread."""
+        return self.engine.describe()
+
+    def reset(self, station: str) -> None:
+        """Reset model and decision of a station; in the engine's thread."""
+        self.engine.reset(station)
+
+    def use_model(self, name: str) -> None:
+        """Switch all stations to another model; not in the engine's thread.
+
+        Raises
+        ------
+        StreamgenreError
+            If the model cannot be used for the stations; then nothing has changed.
+        """
+        model = load_model(name)
+        done, errors = threading.Event(), []
+
+        def switch() -> None:
+            try:
+                self.engine.use_model(model)
+            except StreamgenreError as error:
+                errors.append(error)
+            finally:
+                done.set()
+
+        self.engine.call(switch)
+        done.wait(_APPLIED_S)
+        if errors:
+            raise errors[0]
+
+
+def station_name(settings: StationSettings) -> str:
+    """Return the name of a station, by its settings or its input."""
+    return settings.name or input_name(settings.input)
+
+
+def is_live(settings: StationSettings) -> bool:
+    """Whether a station can be opened again, but not be heard a second time."""
+    return settings.input != "-" and not is_replayable(settings.input)
+
+
+def _open(settings: StationSettings, *, waits: bool = True) -> Source:
+    source, announcement = open_input(settings, waits=waits)
+    if announcement:
+        _log.info("%s", announcement)
+    return source
+
+
+def _open_now(settings: StationSettings) -> Source:
+    try:
+        return _open(settings, waits=False)
+    except InputError as error:
+        if is_device(settings.input):
+            raise InputError(f"{error}; --wait-for-device waits until it is there") from error
+        raise
+
+
+def _deferred(settings: StationSettings, *, waits: bool = False) -> Source:
+    played = is_replayable(settings.input)
+    return DeferredSource(
+        input_name(settings.input),
+        lambda: _open(settings),
+        waits=waits or is_device(settings.input),
+        as_fast_as_possible=played and settings.pace == "fast",
+        live=not played,
+    )
