@@ -329,7 +329,7 @@ class Status(Event):
     history: Annotated[dict[str, Any], HistoryState] | None = None
     """State of the history: ``problem`` in words, rows ``buffered`` for the disk, rows ``lost``,
     and ``set_aside``, the name of a broken file; None where no history is kept."""
-    worker: str | None = None
+    worker: Name | None = None
     """Name of the worker process that listens to the station; None where the daemon itself does, or
     while it waits for one."""
     worker_cpu_share: Share | None = None

@@ -137,6 +137,11 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "clock_drift_ppm": st.none() | st.floats(-1e6, 1e6),
         "clock_steps": counts,
         "clock_step_s": st.none() | st.floats(-1e9, 1e9),
+        "worker": st.none() | names,
+        "worker_cpu_share": st.none() | st.floats(0, 64),
+        "worker_rss_bytes": st.none() | counts,
+        "worker_restarts": st.none() | counts,
+        "station_cpu_share": st.none() | st.floats(0, 64),
         "removed": st.booleans(),
         "history": st.none()
         | st.fixed_dictionaries(
@@ -214,6 +219,11 @@ def example(event_type: str) -> dict[str, Any]:
             "clock_steps": 0,
             "clock_step_s": None,
             "history": None,
+            "worker": "2",
+            "worker_cpu_share": 0.4,
+            "worker_rss_bytes": 60_000_000,
+            "worker_restarts": 0,
+            "station_cpu_share": 0.008,
             "removed": True,
         },
     }
@@ -425,6 +435,7 @@ OUT_OF_RANGE: dict[str, dict[str, list[Any]]] = {
         "cpu_share": [1e7], "rss_bytes": [-1, 1e60], "last_frame_age_s": [1e300],
         "model_sha256": ["x", "0" * 63], "clock_drift_ppm": [1e300], "removed": ["no"],
         "history": [{"state": "recording"}, [], "failing"],
+        "worker": ["", 1], "worker_rss_bytes": [-1], "station_cpu_share": [-0.1],
     },
 }  # fmt: skip
 
