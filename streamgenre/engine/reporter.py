@@ -134,6 +134,16 @@ class Reporter:
                 )
             )
 
+    def stretch(self, stretch: Stretch) -> dict[str, Any]:
+        """Return the fields of a segment that is not finished, without those of its last update."""
+        return {
+            "start": stretch.start,
+            "start_time": _unix(self._station.wall_of(stretch.start, starts=True)),
+            "mean_probability": stretch.mean_probability,
+            "updates": stretch.updates,
+            "tags": self._tags(stretch.tags) if stretch.state == "music" else None,
+        }
+
     def segment(self, stretch: Stretch) -> None:
         """Publish a finished segment."""
         # The burst with which a radio server begins moves the wall time of all samples, earlier

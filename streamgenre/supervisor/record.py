@@ -228,11 +228,8 @@ class StationRecord:
             stream_time=end,
             state=update["state"],
             genre=update["genre"],
-            start=stretch["start"],
             end=end,
-            start_time=max(0.0, round(stretch["start_time"], 6)),
-            mean_probability=stretch["mean_probability"],
-            updates=stretch["updates"],
+            **stretch,
             titles=list(self._played) or None,
         )
 

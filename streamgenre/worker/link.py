@@ -24,8 +24,8 @@ event      an event; the body is its JSON, followed by the binary part if it has
            is the length of the JSON. The head repeats the fields ``type``, ``station``,
            ``session``, ``seq``, ``time`` and ``stream_time``. That of an update adds ``arrival``
            (monotonic seconds at which its last sample arrived), ``samples``, ``samples_lost`` and
-           ``stretch``: the open segment as ``start``, ``start_time``, ``mean_probability`` and
-           ``updates``
+           ``stretch``: the open segment as ``start``, ``start_time``,
+           ``mean_probability``, ``updates`` and ``tags``
 removed    ``station`` has ended on command; no event of it follows
 ended      ``station`` has ended by itself, after its last event; ``failure`` in words or None
 done       answer to ``id``: ``error`` in words or None

@@ -121,14 +121,7 @@ class _Server:
             "arrival": runner.report.arrival,
             "samples": runner.station.samples,
             "samples_lost": runner.station.samples_lost,
-            "stretch": None
-            if stretch is None
-            else {
-                "start": stretch.start,
-                "start_time": runner.station.wall_of(stretch.start, starts=True),
-                "mean_probability": stretch.mean_probability,
-                "updates": stretch.updates,
-            },
+            "stretch": None if stretch is None else runner.report.stretch(stretch),
         }
 
     def _removed(self, station: str) -> None:
