@@ -124,6 +124,13 @@ class Checked:
         self.problem = problem
 
 
+class Parsed:
+    """Marks text that a function converts; it raises :class:`SettingsError` in words."""
+
+    def __init__(self, parse: Callable[[str], Any]) -> None:
+        self.parse = parse
+
+
 Limit: TypeAlias = Range | Like | Checked
 
 
@@ -146,6 +153,12 @@ def limits_of(hint: Any) -> list[Limit]:
     if get_origin(hint) is Annotated:
         return [limit for limit in get_args(hint)[1:] if isinstance(limit, Limit)]
     return [limit for part in get_args(hint) for limit in limits_of(part)]
+
+
+def parser_of(hint: Any) -> Callable[[str], Any] | None:
+    """Return the function that converts the text of a type, or None."""
+    found = (part.parse for part in get_args(hint) if isinstance(part, Parsed))
+    return next(found, None)
 
 
 def is_secret(hint: Any) -> bool:

@@ -19,6 +19,8 @@ _EXAMPLES: Final = (
     "  streamgenre history segments --station kitchen --day yesterday\n"
     '  streamgenre history shares --by weekday --since "30 days ago"\n'
     "  streamgenre history search beyonce\n"
+    "  PGPASSFILE=/etc/streamgenre/pgpass streamgenre history now "
+    "--history postgresql://radio@db/radio\n"
     "  streamgenre history playlist --day yesterday --format csv --out log.csv\n"
     "  streamgenre history export --what titles --format parquet --out titles.parquet\n"
 )
@@ -31,9 +33,11 @@ def add_listen_flags(parser: argparse.ArgumentParser) -> None:
     choice.add_argument(
         "--history",
         metavar="PATH",
-        help="keep the history of all inputs in this SQLite file (default: that of live inputs in "
-        "history.sqlite3 in $STATE_DIRECTORY, else in $XDG_STATE_HOME/streamgenre, by default "
-        "~/.local/state/streamgenre; files and the demo are not kept)",
+        help="keep the history of all inputs in this SQLite file, or in a PostgreSQL database: "
+        "postgresql://USER@HOST/DATABASE, with the password in ~/.pgpass or $PGPASSWORD (default: "
+        "that of live inputs in history.sqlite3 in $STATE_DIRECTORY, else in "
+        "$XDG_STATE_HOME/streamgenre, by default ~/.local/state/streamgenre; files and the demo "
+        "are not kept)",
     )
     choice.add_argument("--no-history", action="store_true", help="keep no history")
     group.add_argument(
@@ -52,7 +56,8 @@ def add_listen_flags(parser: argparse.ArgumentParser) -> None:
         "--history-mb",
         type=float,
         metavar="MB",
-        help="beyond this size delete the oldest rows early, detail first (default: 4000)",
+        help="beyond this size of the file delete the oldest rows early, detail first "
+        "(default: 4000)",
     )
 
 
@@ -182,7 +187,10 @@ def _report(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> N
 
 def _history_path(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--history", metavar="PATH", help="the SQLite file (default: where `listen` keeps it)"
+        "--history",
+        metavar="PATH",
+        help="the SQLite file, or postgresql://USER@HOST/DATABASE (default: where `listen` keeps "
+        "it)",
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from streamgenre.config.build import load
 from streamgenre.doctor import Subject, examine
 from streamgenre.errors import SettingsError
+from streamgenre.history.places import Server
 from streamgenre.history.settings import default_path
 from streamgenre.inference.manifest import shipped_models
 from streamgenre.paths import expand
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import argparse
 
     from streamgenre.doctor import Finding
+    from streamgenre.history.places import Place
 
 SERVICE_HISTORY: Final = Path("/var/lib/streamgenre/history.sqlite3")
 """Where the service keeps its history by default."""
@@ -75,9 +77,9 @@ def subject_of(args: argparse.Namespace) -> Subject:
     )
 
 
-def _history(path: Path) -> Path:
+def _history(path: Place) -> Place:
     """Return the user's history, or the service's if only that one exists."""
-    chosen = path != default_path() or path.exists()
+    chosen = isinstance(path, Server) or path != default_path() or path.exists()
     return path if chosen or not SERVICE_HISTORY.exists() else SERVICE_HISTORY
 
 

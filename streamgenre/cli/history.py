@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streamgenre.errors import HistoryError, SettingsError
 from streamgenre.history import detail_query, query, records
 from streamgenre.history.airplay_log import AirplayLine, airplay_log, clip
+from streamgenre.history.connection import DATABASE_ERRORS
 from streamgenre.history.database import open_to_read, reading_failed
 from streamgenre.history.export import (
     atomic,
@@ -20,19 +21,22 @@ from streamgenre.history.export import (
     write_json,
     write_parquet,
 )
+from streamgenre.history.places import place
 from streamgenre.history.settings import default_path
 from streamgenre.history.shares import Share, shares
 from streamgenre.history.text_tables import print_rows
 from streamgenre.history.time_zones import Span, day_span, zone
 from streamgenre.history.times import parse_day, span
 from streamgenre.paths import expand
+from streamgenre.urls import shown
 
 if TYPE_CHECKING:
     import argparse
-    import sqlite3
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from streamgenre.history.connection import Connection
+    from streamgenre.history.places import Place
     from streamgenre.history.time_zones import Zone
 
 _DAY_S: Final = 86_400.0
@@ -47,8 +51,6 @@ _PLAIN: Final = {
 
 def run(args: argparse.Namespace) -> int:
     """Print a listing, a playlist or an export."""
-    import sqlite3
-
     if getattr(args, "limit", None) is not None and args.limit < 1:
         raise SettingsError(f"--limit {args.limit}: expected 1 or more")
     path = history_path(args)
@@ -64,23 +66,24 @@ def run(args: argparse.Namespace) -> int:
                 return _export(args, connection, ids, tz)
             rows, kind = _rows(args, args.listing, connection, ids, tz)
             return _print(args, rows, kind, tz)
-    except sqlite3.Error as error:
+    except DATABASE_ERRORS as error:
         raise reading_failed(path, error) from error
 
 
-def history_path(args: argparse.Namespace) -> Path:
-    """Return the history file to read.
+def history_path(args: argparse.Namespace) -> Place:
+    """Return the place of the history to read.
 
     Raises
     ------
     SettingsError
-        If the flag does not name a file.
+        If the flag names neither a file nor a database.
     """
     if args.history is None:
         return default_path()
-    if not args.history.strip() or "\0" in args.history:
-        raise SettingsError(f"--history {args.history!r}: expected the path of a file")
-    return expand(args.history)
+    try:
+        return place(args.history)
+    except SettingsError as error:
+        raise SettingsError(f"--history {shown(args.history)!r}: {error}") from error
 
 
 def _asked_span(args: argparse.Namespace, tz: Zone, *, default_s: float | None = _DAY_S) -> Span:
@@ -94,7 +97,7 @@ def _asked_span(args: argparse.Namespace, tz: Zone, *, default_s: float | None =
 def _rows(
     args: argparse.Namespace,
     what: str,
-    connection: sqlite3.Connection,
+    connection: Connection,
     ids: dict[int, str],
     tz: Zone,
 ) -> tuple[Iterable[Any], type[Any]]:
@@ -134,7 +137,7 @@ def _format(args: argparse.Namespace, default: str) -> str:
 
 
 def _playlist(
-    args: argparse.Namespace, connection: sqlite3.Connection, ids: dict[int, str], tz: Zone
+    args: argparse.Namespace, connection: Connection, ids: dict[int, str], tz: Zone
 ) -> int:
     out = _out_path(args)
     wanted = _format(args, "csv" if out else "text")
@@ -180,9 +183,7 @@ def _playlist(
     return 0
 
 
-def _export(
-    args: argparse.Namespace, connection: sqlite3.Connection, ids: dict[int, str], tz: Zone
-) -> int:
+def _export(args: argparse.Namespace, connection: Connection, ids: dict[int, str], tz: Zone) -> int:
     out = _out_path(args)
     wanted = _format(args, "csv")
     if wanted == "parquet" and out is None and sys.stdout.isatty():
@@ -210,7 +211,7 @@ def _begun(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _detail(
-    connection: sqlite3.Connection, ids: dict[int, str], within: Span, tz: Zone
+    connection: Connection, ids: dict[int, str], within: Span, tz: Zone
 ) -> tuple[Iterator[dict[str, Any]], tuple[str, ...]]:
     """Return the updates as rows, with a column for each genre of all models in the history."""
     labels = detail_query.label_names(connection)

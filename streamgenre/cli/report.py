@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from streamgenre.cli.history import history_path
 from streamgenre.display.text import clean
 from streamgenre.errors import HistoryError, SettingsError
 from streamgenre.history import query
+from streamgenre.history.connection import DATABASE_ERRORS
 from streamgenre.history.database import open_to_read, reading_failed
 from streamgenre.history.export import atomic
 from streamgenre.history.time_zones import zone
@@ -22,6 +22,7 @@ from streamgenre.report.theme import THEMES
 if TYPE_CHECKING:
     import argparse
 
+    from streamgenre.history.connection import Connection
     from streamgenre.report.data import DayData
 
 
@@ -61,11 +62,11 @@ def _collect(args: argparse.Namespace) -> DayData:
     try:
         with closing(open_to_read(path)) as connection:
             return collect(connection, _station(args.station, connection), day, tz)
-    except sqlite3.Error as error:
+    except DATABASE_ERRORS as error:
         raise reading_failed(path, error) from error
 
 
-def _station(name: str | None, connection: sqlite3.Connection) -> str:
+def _station(name: str | None, connection: Connection) -> str:
     if name is not None:
         return name
     known = list(query.stations(connection, None).values())

@@ -15,6 +15,7 @@ from streamgenre.config.build import OWN, TABLES, keys
 from streamgenre.config.layers import Setting
 from streamgenre.config.settings import MAX_STATIONS, StationSettings
 from streamgenre.config.values import bare
+from streamgenre.history.places import Server
 from streamgenre.limits import (
     HIDDEN,
     Like,
@@ -108,7 +109,7 @@ def _row(path: tuple[str, ...], value: Any, tree: SettingsTree) -> dict[str, Any
     place: Any = tree
     for name in path:
         place = place.get(name, {}) if isinstance(place, dict) else {}
-    shown: Any = str(value) if isinstance(value, Path) else value
+    shown: Any = str(value) if isinstance(value, Path | Server) else value
     if isinstance(value, Headers):
         shown = dict.fromkeys((name for name, _ in value), HIDDEN)
     elif value is not None and is_secret(keys().get(path)):

@@ -7,8 +7,8 @@ import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from streamgenre.errors import nearest
-from streamgenre.limits import Checked, Range, RangeOrWord, limits_of
+from streamgenre.errors import SettingsError, nearest
+from streamgenre.limits import Checked, Range, RangeOrWord, limits_of, parser_of
 from streamgenre.paths import expand
 from streamgenre.sources.stream.settings import Headers
 
@@ -78,7 +78,10 @@ def convert(hint: Any, given: Setting) -> Any:
     if kind is Path:
         if not isinstance(value, str) or not value.strip() or "\0" in value:
             raise InvalidValueError(expected_of(hint))
-        value = expand(value)
+        try:
+            value = (parser_of(hint) or expand)(value)
+        except SettingsError as error:
+            raise InvalidValueError(str(error)) from error
         for limit in limits_of(hint):
             if problem := limit.problem(value):
                 raise InvalidValueError(problem)

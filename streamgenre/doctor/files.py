@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Final
 from streamgenre.doctor.finding import command, note, ok, problem
 from streamgenre.errors import HistoryError, ModelError
 from streamgenre.history.clock_trust import belief
+from streamgenre.history.connection import ServerError
 from streamgenre.history.database import open_to_read
+from streamgenre.history.places import Server
 from streamgenre.history.settings import FILE_NAME
 from streamgenre.inference.manifest import read_manifest, shipped_folder, shipped_models
 from streamgenre.paths import expand
@@ -67,6 +69,9 @@ def history(subject: Subject) -> Iterator[Finding]:
     if subject.history is None:
         yield ok("history", "none is kept")
         return
+    if isinstance(subject.history, Server):
+        yield _server(subject.history)
+        return
     path = expand(subject.history).absolute()
     try:
         if not path.exists() or path.stat().st_size == 0:
@@ -81,6 +86,23 @@ def history(subject: Subject) -> Iterator[Finding]:
     except OSError as error:
         do = "name another file as path under [history]"
         yield problem("history", f"{path}: {error.strerror}", do)
+
+
+def _server(server: Server) -> Finding:
+    """Return whether a database answers, and has a history."""
+    try:
+        with closing(open_to_read(server)) as connection:
+            ((size,),) = connection.execute(
+                "SELECT pg_database_size(current_database())"
+            ).fetchall()
+            doubts = belief(connection, time.time()).doubts
+    except (HistoryError, ServerError) as error:
+        if "no history yet" in str(error):
+            return ok("history", f"none yet in {server}, which answers")
+        return problem("history", str(error), "correct it, or name another path under [history]")
+    if doubts:
+        return note("history", f"{server}: {'; '.join(doubts)}", "check the clock: `timedatectl`")
+    return ok("history", f"{server} answers; the database has {size / 1e6:.1f} MB")
 
 
 def _new_file(path: Path) -> Finding:
@@ -110,6 +132,7 @@ def _existing_file(path: Path) -> Iterator[Finding]:
     try:
         with closing(open_to_read(path)) as connection:
             ends = time.monotonic() + _CHECK_S
+            assert isinstance(connection, sqlite3.Connection)
             connection.set_progress_handler(lambda: time.monotonic() > ends, 100_000)
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             doubts = belief(connection, time.time()).doubts if verdict == "ok" else ()
@@ -134,7 +157,7 @@ def _existing_file(path: Path) -> Iterator[Finding]:
 
 def disk(subject: Subject) -> Iterator[Finding]:
     """Check whether there is disk space for the history."""
-    if subject.history is None:
+    if subject.history is None or isinstance(subject.history, Server):
         return
     try:
         there = _nearest(expand(subject.history).absolute())

@@ -11,6 +11,7 @@ from streamgenre.defaults import ENDPOINT
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from streamgenre.history.places import Server
     from streamgenre.sources.stream.settings import StreamSettings
 
 Verdict: TypeAlias = Literal["ok", "note", "problem"]
@@ -44,8 +45,8 @@ class Subject:
     """Endpoint of its bus."""
     control: str | None = None
     """Endpoint of its requests."""
-    history: Path | None = None
-    """File of its history; None if it keeps none."""
+    history: Path | Server | None = None
+    """File or database of its history; None if it keeps none."""
     config: Path | None = None
     """File of its settings; None if it has none."""
     config_error: str | None = None

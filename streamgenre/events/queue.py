@@ -25,6 +25,8 @@ class EventQueue:
         drops events and counts them (a live input cannot wait).
     on_spectrum
         Called in the reader's thread with the names of the stations whose spectrum it wants.
+    capacity
+        Most events that wait.
     """
 
     def __init__(
@@ -32,8 +34,9 @@ class EventQueue:
         *,
         lossless: bool,
         on_spectrum: Callable[[frozenset[str]], None] = lambda names: None,
+        capacity: int = _CAPACITY,
     ) -> None:
-        self._queue: queue.Queue[AnyEvent | None] = queue.Queue(_CAPACITY)
+        self._queue: queue.Queue[AnyEvent | None] = queue.Queue(capacity)
         self._lossless = lossless
         self._abandoned = False
         self.dropped = 0

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    import sqlite3
+    from streamgenre.history.connection import Connection
 
 DAY_S: Final = 86_400.0
 FREE_HOLE_S: Final = DAY_S
@@ -88,7 +88,7 @@ def _kernel_is_synchronised() -> bool | None:
     return not status & _STA_UNSYNC
 
 
-def belief(connection: sqlite3.Connection, now: float) -> Belief:
+def belief(connection: Connection, now: float) -> Belief:
     """Return how far the clock can be believed.
 
     Parameters
@@ -100,7 +100,7 @@ def belief(connection: sqlite3.Connection, now: float) -> Belief:
 
     Raises
     ------
-    sqlite3.Error
+    sqlite3.Error, ServerError
         If the history cannot be read.
     """
     sessions = connection.execute("SELECT start_time, end_time FROM sessions").fetchall()
@@ -158,7 +158,7 @@ def _merged(spans: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return merged
 
 
-def misdated_sessions(connection: sqlite3.Connection, before: float, now: float) -> list[int]:
+def misdated_sessions(connection: Connection, before: float, now: float) -> list[int]:
     """Return the ids of the sessions that end before a time, but were recorded later.
 
     Parameters
@@ -172,7 +172,7 @@ def misdated_sessions(connection: sqlite3.Connection, before: float, now: float)
 
     Raises
     ------
-    sqlite3.Error
+    sqlite3.Error, ServerError
         If the history cannot be read.
     """
     found = connection.execute(

@@ -1,4 +1,4 @@
-"""Opens the file: checks that it is a history and intact, and sets a damaged one aside."""
+"""Opens a history: checks that it is one and intact, and sets a damaged file aside."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import HistoryError
+from streamgenre.history.places import Server
 from streamgenre.history.schema import APPLICATION_ID, VERSION, check_version, migrate, version_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from streamgenre.history.connection import Connection
+    from streamgenre.history.places import Place
 
 _MAGIC: Final = b"SQLite format 3\0"
 _APPLICATION_ID_AT: Final = 68
@@ -28,36 +32,44 @@ class BrokenFileError(Exception):
     """The file is, or was, a history and is damaged."""
 
 
-def is_corruption(error: sqlite3.Error) -> bool:
-    """Return whether an SQLite error means that the file is damaged."""
+def is_corruption(error: Exception) -> bool:
+    """Return whether an error means that the file is damaged."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in _CORRUPT
 
 
-def open_to_write(path: Path, *, busy_s: float) -> sqlite3.Connection:
+def open_to_write(place: Place, *, busy_s: float) -> Connection:
     """Open the history for writing; create it or bring its tables up to date as needed.
 
     Parameters
     ----------
-    path
-        The SQLite file.
+    place
+        The SQLite file, or the database.
     busy_s
         Seconds to wait while another process writes.
 
     Returns
     -------
-    sqlite3.Connection
+    Connection
         In autocommit mode.
 
     Raises
     ------
     HistoryError
-        If the file belongs to another program or to a newer version; it is not touched.
+        If it belongs to another program or to a newer version; it is not touched.
     BrokenFileError
         If it is a damaged history.
-    sqlite3.Error, OSError
+    sqlite3.Error, ServerError, OSError
         If it cannot be opened at the moment.
     """
+    if isinstance(place, Server):
+        from streamgenre.history import postgres
+
+        return postgres.open_to_write(place, busy_s=busy_s)
+    return _open_file(place, busy_s=busy_s)
+
+
+def _open_file(path: Path, *, busy_s: float) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = _check_header(path)
     connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
@@ -82,17 +94,17 @@ def open_to_write(path: Path, *, busy_s: float) -> sqlite3.Connection:
     return connection
 
 
-def open_to_read(path: Path) -> sqlite3.Connection:
+def open_to_read(place: Place) -> Connection:
     """Open the history read-only; a daemon may be writing to it.
 
     Parameters
     ----------
-    path
-        The SQLite file.
+    place
+        The SQLite file, or the database.
 
     Returns
     -------
-    sqlite3.Connection
+    Connection
         In autocommit mode.
 
     Raises
@@ -100,6 +112,14 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     HistoryError
         If it cannot be read; the message says why and what to do.
     """
+    if isinstance(place, Server):
+        from streamgenre.history import postgres
+
+        return postgres.open_to_read(place)
+    return _open_file_to_read(place)
+
+
+def _open_file_to_read(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise HistoryError(
             f"{path}: no history yet. `streamgenre listen` keeps one while it listens to a device, "
@@ -275,16 +295,18 @@ def _broken(path: Path, error: Exception) -> str:
     )
 
 
-def reading_failed(path: Path, error: sqlite3.Error) -> HistoryError:
-    """Return an error of SQLite that reading met as one for the user.
+def reading_failed(place: Place, error: Exception) -> HistoryError:
+    """Return an error of the database that reading met as one for the user.
 
     Parameters
     ----------
-    path
-        The history file.
+    place
+        The history.
     error
-        What SQLite raised.
+        What was raised.
     """
+    if isinstance(place, Server):
+        return HistoryError(str(error))
     if is_corruption(error):
-        return HistoryError(_broken(path, error))
-    return HistoryError(f"{path}: cannot be read: {error}; try again")
+        return HistoryError(_broken(place, error))
+    return HistoryError(f"{place}: cannot be read: {error}; try again")

@@ -10,8 +10,9 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from streamgenre.history.connection import Connection
 
 HOURS: Final = 24
 _HOUR_S: Final = 3600
@@ -35,14 +36,12 @@ TABLE: Final = f"""CREATE TABLE day_shares (
         PRIMARY KEY (kind, day, station)) WITHOUT ROWID"""
 
 
-def fill(connection: sqlite3.Connection) -> None:
+def fill(connection: Connection) -> None:
     """Add up all hours, for a file of an older version."""
     connection.execute(_FILL.format(where=""))
 
 
-def add(
-    connection: sqlite3.Connection, changes: Mapping[tuple[int, int, int], Sequence[int]]
-) -> None:
+def add(connection: Connection, changes: Mapping[tuple[int, int, int], Sequence[int]]) -> None:
     """Add to the hours of days what was added to ``shares``.
 
     Parameters
@@ -59,7 +58,7 @@ def add(
     connection.executemany(_ADD, ((*key, *row) for key, row in days.items() if any(row)))
 
 
-def refresh(connection: sqlite3.Connection, kind: int, days: Collection[int]) -> None:
+def refresh(connection: Connection, kind: int, days: Collection[int]) -> None:
     """Add up the hours of some days again, after hours were deleted.
 
     Parameters
@@ -79,7 +78,7 @@ def refresh(connection: sqlite3.Connection, kind: int, days: Collection[int]) ->
 
 
 def hours(
-    connection: sqlite3.Connection, kind: int, ids: dict[int, str], start: float, end: float
+    connection: Connection, kind: int, ids: dict[int, str], start: float, end: float
 ) -> Iterator[tuple[int, int]]:
     """Yield the milliseconds of one kind in each UTC hour of a span.
 

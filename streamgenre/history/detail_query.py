@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from streamgenre.history.detail import MINUTE_S, decode, decode_confidences
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
 
+    from streamgenre.history.connection import Connection
     from streamgenre.history.detail import Minute
     from streamgenre.history.time_zones import Span
 
 
 def details(
-    connection: sqlite3.Connection, station: int, span: Span
+    connection: Connection, station: int, span: Span
 ) -> Iterator[tuple[Sequence[str], Minute]]:
     """Yield every update of one station, minute by minute.
 
@@ -47,7 +47,7 @@ def details(
 
 
 def confidences(
-    connection: sqlite3.Connection, station: int, span: Span
+    connection: Connection, station: int, span: Span
 ) -> Iterator[tuple[list[float], list[float]]]:
     """Yield the confidences of one station, minute by minute.
 
@@ -78,18 +78,20 @@ def confidences(
 
 
 def _rows(
-    connection: sqlite3.Connection, station: int, span: Span
+    connection: Connection, station: int, span: Span
 ) -> Iterable[tuple[int, int, bytes, str]]:
     # Looks up each minute by its key, without reading the rows of other stations between.
     return connection.execute(
-        "WITH RECURSIVE m (n) AS (VALUES (?) UNION ALL SELECT n + 1 FROM m WHERE n < ?) "
+        "WITH RECURSIVE m (n) AS (VALUES (CAST(? AS BIGINT)) UNION ALL "
+        "SELECT n + 1 FROM m WHERE n < ?) "
         "SELECT d.minute, d.updates, d.data, l.names FROM m CROSS JOIN details d "
-        "ON d.minute = m.n AND d.station = ? JOIN labels l ON l.id = d.labels",
+        "CROSS JOIN labels l WHERE d.minute = m.n AND d.station = ? AND l.id = d.labels "
+        "ORDER BY d.minute",
         (*_minutes(connection, span), station),
     )
 
 
-def _minutes(connection: sqlite3.Connection, span: Span) -> tuple[int, int]:
+def _minutes(connection: Connection, span: Span) -> tuple[int, int]:
     """Return the first and last minute of a span that may have detail."""
     first, last = connection.execute(
         "SELECT (SELECT min(minute) FROM details), (SELECT max(minute) FROM details)"
@@ -99,7 +101,7 @@ def _minutes(connection: sqlite3.Connection, span: Span) -> tuple[int, int]:
     return max(first, int(span.start // MINUTE_S)), min(last, int((span.end - 1e-6) // MINUTE_S))
 
 
-def label_names(connection: sqlite3.Connection) -> tuple[str, ...]:
+def label_names(connection: Connection) -> tuple[str, ...]:
     """Return the labels of all models that the detail was written with, each once."""
     names: dict[str, None] = {}
     for (text,) in connection.execute("SELECT names FROM labels ORDER BY id"):

@@ -7,7 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import sqlite3
+    from streamgenre.history.connection import Connection
 
 
 def fold(text: str) -> str:
@@ -22,7 +22,7 @@ class RowIds:
     Ids are cached: discard the object when the transaction that inserted them is rolled back.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._stations: dict[str, int] = {}
         self._kinds: dict[tuple[str, str], int] = {}

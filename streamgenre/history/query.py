@@ -17,14 +17,14 @@ from streamgenre.history.records import (
 )
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
+    from streamgenre.history.connection import Connection
+    from streamgenre.history.places import Place
     from streamgenre.history.time_zones import Span
 
 
-def stations(connection: sqlite3.Connection, names: Iterable[str] | None) -> dict[int, str]:
+def stations(connection: Connection, names: Iterable[str] | None) -> dict[int, str]:
     """Return names of stations by id, sorted by name.
 
     Parameters
@@ -62,9 +62,7 @@ def _marks(ids: Iterable[int]) -> str:
     return ", ".join("?" * len(list(ids)))
 
 
-def segments(
-    connection: sqlite3.Connection, ids: dict[int, str], span: Span
-) -> Iterator[SegmentRecord]:
+def segments(connection: Connection, ids: dict[int, str], span: Span) -> Iterator[SegmentRecord]:
     """Yield the segments that overlap a span, in order of their start.
 
     Parameters
@@ -94,9 +92,7 @@ def segments(
         )
 
 
-def titles(
-    connection: sqlite3.Connection, ids: dict[int, str], span: Span
-) -> Iterator[TitleRecord]:
+def titles(connection: Connection, ids: dict[int, str], span: Span) -> Iterator[TitleRecord]:
     """Yield the titles that overlap a span, in order of their start.
 
     Parameters
@@ -124,7 +120,7 @@ def titles(
 
 
 def search(
-    connection: sqlite3.Connection, ids: dict[int, str], span: Span, text: str
+    connection: Connection, ids: dict[int, str], span: Span, text: str
 ) -> Iterator[TitleRecord]:
     """Yield the titles that contain every word of a text, newest first.
 
@@ -153,20 +149,20 @@ def search(
     words = fold(text).split()
     if not words:
         raise HistoryError("nothing to search for: expected part of an artist or title")
-    matches = " AND ".join("instr(folded, ?)" for _ in words)
+    matches = " AND ".join("instr(folded, ?) > 0" for _ in words)
     rows = connection.execute(
         "SELECT t.station, t.start_time, t.end_time, r.artist, r.title, t.ending "
         f"FROM (SELECT id, artist, title FROM tracks WHERE {matches}) r "
-        "CROSS JOIN titles t ON t.track = r.id AND t.start_time < ? "
+        "CROSS JOIN titles t WHERE t.track = r.id AND t.start_time < ? "
         "AND t.start_time > ? - (SELECT max(longest_s) FROM stations) - 1 "
-        f"WHERE t.end_time >= ? AND t.station IN ({_marks(ids)}) ORDER BY t.start_time DESC",
+        f"AND t.end_time >= ? AND t.station IN ({_marks(ids)}) ORDER BY t.start_time DESC",
         (*words, span.end, span.start, span.start, *ids),
     )
     for number, *rest in rows:
         yield TitleRecord(ids[number], *rest)
 
 
-def gaps(connection: sqlite3.Connection, ids: dict[int, str], span: Span) -> Iterator[GapRecord]:
+def gaps(connection: Connection, ids: dict[int, str], span: Span) -> Iterator[GapRecord]:
     """Yield the gaps that overlap a span, in order of their start.
 
     Parameters
@@ -193,9 +189,7 @@ def gaps(connection: sqlite3.Connection, ids: dict[int, str], span: Span) -> Ite
         yield GapRecord(ids[number], start, end, round(end - start, 6), reason, samples)
 
 
-def dead_air(
-    connection: sqlite3.Connection, ids: dict[int, str], span: Span
-) -> Iterator[DeadAirRecord]:
+def dead_air(connection: Connection, ids: dict[int, str], span: Span) -> Iterator[DeadAirRecord]:
     """Yield the dead air that overlaps a span, in order of its start.
 
     Parameters
@@ -222,9 +216,7 @@ def dead_air(
         yield DeadAirRecord(ids[number], *rest)
 
 
-def sources(
-    connection: sqlite3.Connection, ids: dict[int, str], span: Span
-) -> Iterator[SourceRecord]:
+def sources(connection: Connection, ids: dict[int, str], span: Span) -> Iterator[SourceRecord]:
     """Yield the changes of the sources' states within a span, in order of time.
 
     Parameters
@@ -249,7 +241,7 @@ def sources(
         yield SourceRecord(ids[number], *rest)
 
 
-def now(connection: sqlite3.Connection, ids: dict[int, str], path: Path) -> Iterator[NowRecord]:
+def now(connection: Connection, ids: dict[int, str], place: Place) -> Iterator[NowRecord]:
     """Yield what each station is playing, or played last.
 
     Parameters
@@ -258,8 +250,8 @@ def now(connection: sqlite3.Connection, ids: dict[int, str], path: Path) -> Iter
         The history.
     ids
         Names of the wanted stations by id, from :func:`stations`.
-    path
-        Path of the history; the lock files beside it show which daemons are running.
+    place
+        Place of the history; the lock files beside a file show which daemons are running.
 
     Yields
     ------
@@ -274,7 +266,7 @@ def now(connection: sqlite3.Connection, ids: dict[int, str], path: Path) -> Iter
             "WHERE r.ending = 'open' AND x.station = ? AND x.ending = 'open' ORDER BY x.id DESC",
             (number,),
         ).fetchall():
-            if alive.setdefault(token, run_locks.is_alive(path, token)):
+            if alive.setdefault(token, run_locks.is_alive(connection, place, token)):
                 row = _newest_segment(connection, "session", session, "stream_start")
                 live = row is not None
                 break
@@ -299,7 +291,7 @@ def now(connection: sqlite3.Connection, ids: dict[int, str], path: Path) -> Iter
 
 
 def _newest_segment(
-    connection: sqlite3.Connection, of: str, number: int, order: str
+    connection: Connection, of: str, number: int, order: str
 ) -> tuple[Any, ...] | None:
     row: tuple[Any, ...] | None = connection.execute(
         "SELECT k.state, k.genre, g.probability, g.start_time, g.end_time, g.session "

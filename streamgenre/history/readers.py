@@ -10,15 +10,21 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from streamgenre.errors import HistoryError
+from streamgenre.history.connection import ServerError
 from streamgenre.history.database import open_to_read, reading_failed
+from streamgenre.history.places import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
     from pathlib import Path
+
+    from streamgenre.history.connection import Connection
+    from streamgenre.history.places import Place
 
 T = TypeVar("T")
 THREADS: Final = 3
@@ -27,6 +33,9 @@ LONGEST_S: Final = 10.0
 """Seconds after which a question is cut off."""
 WAITING: Final = 64
 """Most questions that wait; further ones are refused."""
+_TOO_LONG: Final = (
+    f"the answer took more than {LONGEST_S:.0f} s: ask for less, such as one station or fewer days"
+)
 _STEPS: Final = 50_000
 """Instructions of SQLite between two looks at the clock: about a millisecond."""
 
@@ -41,17 +50,17 @@ class Readers:
     Parameters
     ----------
     path
-        The history file.
+        The history file, or the database.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
         self._own = threading.local()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="history-reader")
         self._waiting = 0
         self._lock = threading.Lock()
 
-    def ask(self, question: Callable[[sqlite3.Connection], T]) -> Future[T]:
+    def ask(self, question: Callable[[Connection], T]) -> Future[T]:
         """Run a question in a thread.
 
         Parameters
@@ -85,8 +94,10 @@ class Readers:
         with self._lock:
             self._waiting -= 1
 
-    def _answer(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        connection = self._connection()
+    def _answer(self, question: Callable[[Connection], T]) -> T:
+        if isinstance(self.path, Server):
+            return self._ask_server(self.path, question)
+        connection = self._connection(self.path)
         deadline = time.monotonic() + LONGEST_S
         connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
         try:
@@ -95,29 +106,36 @@ class Readers:
             return question(connection)
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
-                raise HistoryError(
-                    f"the answer took more than {LONGEST_S:.0f} s: ask for less, such as one "
-                    "station or fewer days"
-                ) from error
+                raise HistoryError(_TOO_LONG) from error
             raise reading_failed(self.path, error) from error
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
 
-    def _connection(self) -> sqlite3.Connection:
+    def _ask_server(self, server: Server, question: Callable[[Connection], T]) -> T:
+        """Ask in a connection of its own, which is one moment for all queries of a question."""
+        from streamgenre.history.postgres import open_to_read
+
+        try:
+            with closing(open_to_read(server, longest_s=LONGEST_S)) as connection:
+                return question(connection)
+        except ServerError as error:
+            raise HistoryError(_TOO_LONG if error.too_long else str(error)) from error
+
+    def _connection(self, path: Path) -> sqlite3.Connection:
         """Return this thread's connection."""
-        inode = self._inode()
+        inode = self._inode(path)
         if getattr(self._own, "inode", None) != inode:
             if hasattr(self._own, "connection"):
                 self._own.connection.close()
                 del self._own.connection, self._own.inode
-            self._own.connection = open_to_read(self.path)
+            self._own.connection = open_to_read(path)
             self._own.inode = inode
         connection: sqlite3.Connection = self._own.connection
         return connection
 
-    def _inode(self) -> int:
+    def _inode(self, path: Path) -> int:
         try:
-            return self.path.stat().st_ino
+            return path.stat().st_ino
         except OSError:
             return 0  # opening it explains what is wrong

@@ -4,7 +4,8 @@ A clock that is wrong must not delete anything: :mod:`streamgenre.history.clock_
 time rows are aged.
 
 Each step is one short transaction between two flushes. Freed pages return to the file system a few
-at a time (incremental vacuum): a full ``VACUUM`` would lock the file for minutes.
+at a time (incremental vacuum): a full ``VACUUM`` would lock the file for minutes. On a server the
+size is not limited, and its autovacuum frees space.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from streamgenre.history import day_shares
 from streamgenre.history.clock_trust import belief, misdated_sessions
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
 
+    from streamgenre.history.connection import Connection
     from streamgenre.history.settings import HistorySettings
 
 STEP_ROWS: Final = 500
@@ -30,6 +31,8 @@ _LOW_WATER: Final = 0.95
 """Share of the limit to which a file that is too large is reduced."""
 SPARE_PAGES: Final = 512
 """Free pages that stay in the file for new rows."""
+_NONE: Final = "0"
+"""The id of no session: PostgreSQL has no empty lists."""
 _TABLES: Final = (
     ("segments", "end_time", "start_time"),
     ("titles", "end_time", "start_time"),
@@ -54,7 +57,7 @@ class Retention:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         settings: HistorySettings,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
@@ -62,7 +65,7 @@ class Retention:
         self._settings = settings
         self._say = say
         self._shrinking = False
-        self._spared = ""  # sessions of which no row is deleted for its age
+        self._spared = _NONE  # sessions of which no row is deleted for its age
         self.doubts: tuple[str, ...] = ()
         """Why rows are kept that the limits of age would delete, by the last step."""
 
@@ -81,7 +84,7 @@ class Retention:
 
         Raises
         ------
-        sqlite3.Error
+        sqlite3.Error, ServerError
             If rows cannot be deleted at the moment.
         """
         now = time.time() if now is None else now
@@ -89,7 +92,7 @@ class Retention:
         believed = belief(self._connection, now)
         self._tell(believed.doubts)
         if settings.detail_days == 0:
-            self._spared = ""
+            self._spared = _NONE
             if self._delete_details(now):
                 return True
         if believed.synchronised:
@@ -97,7 +100,7 @@ class Retention:
                 return True
             if self._delete_old(believed.now - DAY_S * settings.keep_days, now):
                 return True
-        self._spared = ""
+        self._spared = _NONE
         if self._too_large():
             oldest = self._oldest_detail()
             if oldest is not None:
@@ -125,12 +128,19 @@ class Retention:
         return self._delete(before)
 
     def _spare(self, before: float, now: float) -> None:
-        self._spared = ", ".join(map(str, misdated_sessions(self._connection, before, now)))
+        self._spared = ", ".join(
+            map(str, [_NONE, *misdated_sessions(self._connection, before, now)])
+        )
 
     # ---- size ----------------------------------------------------------------------------------
 
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+    @property
+    def _is_file(self) -> bool:
+        """Whether the size is ours to limit; a server's space is its administrator's."""
+        return isinstance(self._connection, sqlite3.Connection)
 
     def used_bytes(self) -> int:
         """Return the size of all pages in use."""
@@ -138,13 +148,15 @@ class Retention:
         return pages * self._pragma("page_size")
 
     def _too_large(self) -> bool:
+        if not self._is_file:
+            return False
         limit = 1e6 * self._settings.max_mb
         used = self.used_bytes()
         self._shrinking = used > (_LOW_WATER * limit if self._shrinking else limit)
         return self._shrinking
 
     def _free_pages(self) -> bool:
-        free = self._pragma("freelist_count")
+        free = self._pragma("freelist_count") if self._is_file else 0
         if free <= SPARE_PAGES:
             return False
         # Fetched to the end: each row frees one page.
@@ -227,7 +239,7 @@ class Retention:
         hours = run(
             "SELECT DISTINCT hour FROM shares WHERE kind = ? AND hour < ? AND NOT EXISTS "
             f"(SELECT 1 FROM sessions x WHERE x.id IN ({self._spared}) "
-            "AND hour >= CAST(x.start_time / 3600 AS INTEGER) AND hour <= x.end_time / 3600) "
+            "AND hour > x.start_time / 3600 - 1 AND hour <= x.end_time / 3600) "
             "ORDER BY hour LIMIT 20",
             (kind, int(before // 3600)),
         ).fetchall()

@@ -6,6 +6,7 @@ is interrupted, the file keeps the older version.
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import HistoryError
@@ -13,8 +14,9 @@ from streamgenre.history import day_shares
 from streamgenre.history.time_bins import QUARTERS, split_by_quarter
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
+
+    from streamgenre.history.connection import Connection
 
 APPLICATION_ID: Final = 0x7367_6873
 """``sghs`` in the file's header distinguishes a history from other SQLite files."""
@@ -88,7 +90,7 @@ _SHARES_AND_DETAIL: Final = (
 )
 
 
-def _fill_shares(connection: sqlite3.Connection) -> None:
+def _fill_shares(connection: Connection) -> None:
     sums: dict[tuple[int, int, int], list[int]] = {}
     rows = connection.execute("SELECT kind, station, start_time, end_time FROM segments")
     for kind, station, start, end in rows:
@@ -100,19 +102,29 @@ def _fill_shares(connection: sqlite3.Connection) -> None:
     )
 
 
-_STEPS: Final[tuple[tuple[tuple[str, ...], Callable[[sqlite3.Connection], None] | None], ...]] = (
+_STEPS: Final[tuple[tuple[tuple[str, ...], Callable[[Connection], None] | None], ...]] = (
     (_FIRST, None),
     (_TITLES_AND_DEAD_AIR, None),
     (_SHARES_AND_DETAIL, _fill_shares),
     ((day_shares.TABLE,), day_shares.fill),
 )
 VERSION: Final = len(_STEPS)
-"""Version of the tables, stored as ``PRAGMA user_version``."""
+"""Version of the tables, stored as ``PRAGMA user_version`` or in a table of its own."""
 
 
-def version_of(connection: sqlite3.Connection) -> int:
-    """Return the version of a file's tables, 0 for an empty file."""
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+def version_of(connection: Connection) -> int:
+    """Return the version of the tables, 0 for an empty file or database."""
+    if isinstance(connection, sqlite3.Connection):
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    return connection.version
+
+
+def _set_version(connection: Connection, version: int) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {version}")
+    else:
+        connection.set_version(version)
 
 
 def check_version(version: int, path: object) -> None:
@@ -134,11 +146,11 @@ def check_version(version: int, path: object) -> None:
         raise HistoryError(
             f"{path}: written by a newer streamgenre (tables of version {version}; this one knows "
             f"up to {VERSION}). It was not changed: update streamgenre, or choose another "
-            "file with --history PATH"
+            "place with --history"
         )
 
 
-def migrate(connection: sqlite3.Connection, *, to: int = VERSION) -> None:
+def migrate(connection: Connection, *, to: int = VERSION) -> None:
     """Migrate the tables step by step, each step in one transaction.
 
     Parameters
@@ -157,8 +169,7 @@ def migrate(connection: sqlite3.Connection, *, to: int = VERSION) -> None:
                     connection.execute(statement)
                 if fill is not None:
                     fill(connection)
-                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                connection.execute(f"PRAGMA user_version = {version + 1}")
+                _set_version(connection, version + 1)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:

@@ -14,9 +14,9 @@ from streamgenre.history.query import search
 from streamgenre.history.records import TitleRecord
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
 
+    from streamgenre.history.connection import Connection
     from streamgenre.history.time_zones import Span
 
 MAX_WORDS: Final = 10
@@ -58,7 +58,7 @@ def words_of(text: str) -> list[str]:
 
 
 def titles_found(
-    connection: sqlite3.Connection,
+    connection: Connection,
     ids: dict[int, str],
     span: Span,
     text: str,
@@ -112,7 +112,7 @@ def titles_found(
 
 
 def _backwards(
-    connection: sqlite3.Connection, number: int, name: str, span: Span, words: list[str]
+    connection: Connection, number: int, name: str, span: Span, words: list[str]
 ) -> Iterator[TitleRecord]:
     matches = " AND ".join("instr(r.folded, ?) > 0" for _ in words)
     rows = connection.execute(
@@ -126,9 +126,7 @@ def _backwards(
         yield TitleRecord(name, *row)
 
 
-def genres_found(
-    connection: sqlite3.Connection, ids: dict[int, str], text: str
-) -> list[GenreFound]:
+def genres_found(connection: Connection, ids: dict[int, str], text: str) -> list[GenreFound]:
     """Return the genres and states whose name contains every word, the most heard first.
 
     Parameters

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003 - the types are read
 from typing import Annotated, Final, Literal
 
-from streamgenre.limits import Range, check
+from streamgenre.history.places import Server, place
+from streamgenre.limits import Parsed, Range, check
 from streamgenre.paths import state_dir
 
 FILE_NAME: Final = "history.sqlite3"
@@ -21,8 +22,9 @@ def default_path() -> Path:
 class HistorySettings:
     """How the daemon keeps its history."""
 
-    path: Path = field(default_factory=default_path)
-    """The SQLite file; its folder is created if it is missing."""
+    path: Annotated[Path | Server, Parsed(place)] = field(default_factory=default_path)
+    """The SQLite file, whose folder is created if it is missing; or a PostgreSQL database, as
+    ``postgresql://user@host/database``, with its password in ``~/.pgpass`` or ``$PGPASSWORD``."""
     keep: Literal["live", "all", "none"] = "live"
     """Which stations are kept: ``live`` ones, which cannot be played again (a device, a radio, a
     pipe); ``all``, with files and the demo; or ``none``."""
@@ -33,7 +35,8 @@ class HistorySettings:
     keep_days: Annotated[float, Range(0, 36_600, "days", above=True)] = 731.0
     """Days for which everything else is kept."""
     max_mb: Annotated[float, Range(1, 1e9, "millions of bytes")] = 4000.0
-    """Size of the file in millions of bytes above which the oldest rows are deleted early."""
+    """Size of the file in millions of bytes above which the oldest rows are deleted early. The size
+    of a PostgreSQL database is not limited."""
 
     def __post_init__(self) -> None:
         check(self)

@@ -12,10 +12,10 @@ from streamgenre.history.time_bins import QUARTER_S, QUARTERS
 from streamgenre.history.time_zones import Span, day_span, local
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterable, Iterator
     from datetime import date, datetime
 
+    from streamgenre.history.connection import Connection
     from streamgenre.history.time_zones import Zone
 
 By: TypeAlias = Literal["all", "hour", "day", "weekday", "month"]
@@ -41,7 +41,7 @@ class Share:
 
 
 def sums(
-    connection: sqlite3.Connection, ids: dict[int, str], span: Span, *, tz: Zone
+    connection: Connection, ids: dict[int, str], span: Span, *, tz: Zone
 ) -> dict[tuple[float, Kind], float]:
     """Return the seconds of each (state, genre) in each hour of a span.
 
@@ -102,7 +102,7 @@ def _offset(span: Span, tz: Zone) -> int | None:
 
 
 def _shifted_hours(
-    connection: sqlite3.Connection, kind: int, ids: dict[int, str], start: int, end: int
+    connection: Connection, kind: int, ids: dict[int, str], start: int, end: int
 ) -> Iterator[tuple[int, int]]:
     """Yield start and milliseconds of the hours of a zone that start within an hour of UTC."""
     quarter = start % HOUR_S // QUARTER_S
@@ -122,7 +122,7 @@ def _shifted_hours(
 
 
 def _quarters(
-    connection: sqlite3.Connection, kind: int, ids: dict[int, str], start: int, end: int
+    connection: Connection, kind: int, ids: dict[int, str], start: int, end: int
 ) -> Iterator[tuple[int, int]]:
     """Yield start and milliseconds of each quarter of an hour."""
     rows = connection.execute(
@@ -137,7 +137,7 @@ def _quarters(
                 yield at, ms
 
 
-def _kinds(connection: sqlite3.Connection) -> list[tuple[int, Kind]]:
+def _kinds(connection: Connection) -> list[tuple[int, Kind]]:
     # One query a kind: the rows come in the order of the table's key, without sorting.
     rows = connection.execute("SELECT id, state, genre FROM kinds ORDER BY id").fetchall()
     return [(number, (state, genre)) for number, state, genre in rows]
@@ -147,22 +147,27 @@ def _marks(ids: dict[int, str]) -> str:
     return ", ".join("?" * len(ids))
 
 
+def _numbers(ids: dict[int, str]) -> str:
+    return ", ".join(map(str, ids))
+
+
 def _from_segments(
-    connection: sqlite3.Connection, ids: dict[int, str], span: Span
+    connection: Connection, ids: dict[int, str], span: Span
 ) -> Iterator[tuple[Kind, float]]:
     rows = connection.execute(
-        "SELECT k.state, k.genre, sum(min(g.end_time, ?1) - max(g.start_time, ?2)) "
+        "SELECT k.state, k.genre, sum(CASE WHEN g.end_time < ?1 THEN g.end_time ELSE ?1 END "
+        "- CASE WHEN g.start_time > ?2 THEN g.start_time ELSE ?2 END) "
         "FROM stations s JOIN segments g ON g.station = s.id AND g.start_time < ?1 "
         "AND g.start_time > ?2 - s.longest_s - 1 JOIN kinds k ON k.id = g.kind "
-        f"WHERE g.end_time > ?2 AND s.id IN ({_marks(ids)}) GROUP BY g.kind",
-        (span.end, span.start, *ids),
+        f"WHERE g.end_time > ?2 AND s.id IN ({_numbers(ids)}) GROUP BY k.id",
+        (span.end, span.start),
     )
     for state, genre, seconds in rows:
         yield (state, genre), seconds
 
 
 def shares(
-    connection: sqlite3.Connection, ids: dict[int, str], span: Span, *, by: By, tz: Zone
+    connection: Connection, ids: dict[int, str], span: Span, *, by: By, tz: Zone
 ) -> list[Share]:
     """Return the shares of a span, part by part, the largest first within each part.
 

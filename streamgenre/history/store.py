@@ -1,14 +1,15 @@
-"""Writes pending rows to the file, in one transaction."""
+"""Writes pending rows to the history, in one transaction."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
 from streamgenre.history import day_shares, run_locks
 from streamgenre.history.database import open_to_write
 from streamgenre.history.detail import encode
 from streamgenre.history.ids import RowIds
+from streamgenre.history.places import Server
 from streamgenre.history.rows import (
     DeadAirRow,
     DetailRow,
@@ -21,14 +22,38 @@ from streamgenre.history.rows import (
 from streamgenre.history.time_bins import QUARTERS, split_by_quarter
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from streamgenre.history.places import Place
     from streamgenre.history.rows import PendingRows
 
 _ADD_SHARE = """
     INSERT INTO shares (kind, hour, station, q0, q1, q2, q3) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (kind, hour, station) DO UPDATE SET
-        q0 = q0 + excluded.q0, q1 = q1 + excluded.q1, q2 = q2 + excluded.q2, q3 = q3 + excluded.q3
+        q0 = shares.q0 + excluded.q0, q1 = shares.q1 + excluded.q1,
+        q2 = shares.q2 + excluded.q2, q3 = shares.q3 + excluded.q3
+"""
+_ADD_SEGMENT = """
+    INSERT INTO segments (session, station, stream_start, kind, start_time, end_time, probability,
+        updates, ending) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (session, stream_start) DO UPDATE SET
+        kind = excluded.kind, start_time = excluded.start_time, end_time = excluded.end_time,
+        probability = excluded.probability, updates = excluded.updates, ending = excluded.ending
+"""
+_CHANGE_SESSION = """
+    UPDATE sessions SET end_time = ?, start_time = ?, ending = ?, input = ?, model = ?,
+        model_sha256 = ? WHERE id = ?
+"""
+_ADD_SESSION = """
+    INSERT INTO sessions (end_time, start_time, ending, input, model, model_sha256, uid, station,
+        run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid, station)
+    DO UPDATE SET end_time = excluded.end_time, ending = excluded.ending, run = excluded.run
+"""
+_ADD_GAP = """
+    INSERT INTO gaps (session, station, seq, start_time, end_time, samples, reason)
+    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session, seq) DO NOTHING
+"""
+_ADD_SOURCE_CHANGE = """
+    INSERT INTO source_changes (session, station, seq, time, state, input, detail)
+    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session, seq) DO NOTHING
 """
 _ADD_TITLE = """
     INSERT INTO titles (session, station, seq, track, start_time, end_time, ending)
@@ -45,17 +70,20 @@ _ADD_DETAIL = """
     ON CONFLICT (minute, station, session)
     DO UPDATE SET labels = excluded.labels, updates = excluded.updates, data = excluded.data
 """
+_MOST_KNOWN: Final = 50_000
+"""Most rows of one type that are remembered."""
 
 
 class Store:
     """The history, open for writing by one run of the daemon.
 
-    Rows that crashed runs left open are closed first, and marked ``cut``.
+    Rows that crashed runs left open are closed first, and marked ``cut``. What the last flush wrote
+    of a row that is still open is remembered, so that no flush asks for it again.
 
     Parameters
     ----------
-    path
-        The SQLite file.
+    place
+        The SQLite file, or the database.
     lock
         The lock of this run, held.
     busy_s
@@ -63,34 +91,36 @@ class Store:
 
     Raises
     ------
-    HistoryError, BrokenFileError, sqlite3.Error, OSError
+    HistoryError, BrokenFileError, sqlite3.Error, ServerError, OSError
         See :func:`~streamgenre.history.database.open_to_write`.
     """
 
-    def __init__(self, path: Path, lock: run_locks.RunLock, *, busy_s: float = 2.0) -> None:
-        self.connection = open_to_write(path, busy_s=busy_s)
-        self._path = path
+    def __init__(self, place: Place, lock: run_locks.RunLock, *, busy_s: float = 2.0) -> None:
+        self.connection = open_to_write(place, busy_s=busy_s)
+        self._file = None if isinstance(place, Server) else place
         self._token = lock.token
-        self._inode = path.stat().st_ino
+        self._inode = 0 if self._file is None else self._file.stat().st_ino
         self._discard_ids()
         try:
-            run_locks.close_crashed_runs(self.connection, path, lock.token)
+            run_locks.close_crashed_runs(self.connection, place, lock.token)
         except BaseException:
             self.connection.close()
             raise
 
     def _discard_ids(self) -> None:
-        """Discard all cached row ids: the transaction that inserted them may be rolled back."""
+        """Discard what is remembered: the transaction that wrote it may be rolled back."""
         self._run: int | None = None
         self._ids = RowIds(self.connection)
         self._longest: dict[int, float] = {}
-        self._sessions: dict[int, tuple[SessionRow, int]] = {}
+        self._sessions = _Known[SessionRow, int]()
+        self._segments = _Known[SegmentRow, _Written]()
+        self._tracks = _Known[TitleRow, int]()
 
     @property
     def replaced(self) -> bool:
         """Whether the file was removed or replaced since it was opened."""
         try:
-            return self._path.stat().st_ino != self._inode
+            return self._file is not None and self._file.stat().st_ino != self._inode
         except FileNotFoundError:
             return True
 
@@ -99,14 +129,13 @@ class Store:
 
         Raises
         ------
-        sqlite3.Error
+        sqlite3.Error, ServerError
             If the rows cannot be written.
         """
         connection = self.connection
-        connection.execute("BEGIN IMMEDIATE")
         try:
-            for session in pending.of(SessionRow):
-                self._write_session(session)
+            connection.execute("BEGIN IMMEDIATE")
+            self._write_sessions(pending.of(SessionRow))
             self._write_segments(pending.of(SegmentRow))
             self._write_titles(pending.of(TitleRow))
             self._write_events(pending)
@@ -125,54 +154,49 @@ class Store:
         )
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the history."""
         self.connection.close()
 
     # ---- sessions ------------------------------------------------------------------------------
 
     def _session(self, row: SessionRow) -> tuple[int, int]:
         """Return the ids of a session and its station."""
-        known = self._sessions.get(id(row))
-        if known is None or known[0] is not row:
-            self._write_session(row)
-            known = self._sessions[id(row)]
-        return known[1], self._ids.station(row.station)
+        number = self._sessions.get(row)
+        if number is None:
+            number = self._add_session(row)
+        return number, self._ids.station(row.station)
 
-    # ---- rows ----------------------------------------------------------------------------------
+    def _write_sessions(self, rows: list[SessionRow]) -> None:
+        known = [(row, self._sessions.get(row)) for row in rows]
+        for row, number in known:
+            if number is None:
+                self._add_session(row)
+        self.connection.executemany(
+            _CHANGE_SESSION,
+            [(*_of_session(row), number) for row, number in known if number is not None],
+        )
 
-    def _write_session(self, row: SessionRow) -> None:
+    def _add_session(self, row: SessionRow) -> int:
         if self._run is None:
             self._run = self._begin_run()
-        known = self._sessions.get(id(row))
-        values = (row.end_time, row.start_time, row.ending, row.input, row.model, row.model_sha256)
-        if known is not None and known[0] is row:
-            self.connection.execute(
-                "UPDATE sessions SET end_time = ?, start_time = ?, ending = ?, input = ?, "
-                "model = ?, model_sha256 = ? WHERE id = ?",
-                (*values, known[1]),
-            )
-            return
-        if len(self._sessions) > 10_000:
-            self._sessions.clear()
         key = (row.uid, self._ids.station(row.station))
-        self.connection.execute(
-            "INSERT INTO sessions (end_time, start_time, ending, input, model, model_sha256, uid, "
-            "station, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid, station) DO UPDATE "
-            "SET end_time = excluded.end_time, ending = excluded.ending, run = excluded.run",
-            (*values, *key, self._run),
-        )
-        found = self.connection.execute(
+        self.connection.execute(_ADD_SESSION, (*_of_session(row), *key, self._run))
+        (number,) = self.connection.execute(
             "SELECT id FROM sessions WHERE uid = ? AND station = ?", key
         ).fetchone()
-        self._sessions[id(row)] = (row, int(found[0]))
+        return self._sessions.note(row, number)
 
     def _begin_run(self) -> int:
+        # A server that lost the connection may have let others close this run: it goes on.
         self.connection.execute(
-            "INSERT INTO runs (token, started) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            "INSERT INTO runs (token, started) VALUES (?, ?) "
+            "ON CONFLICT (token) DO UPDATE SET ending = 'open'",
             (self._token, time.time()),
         )
         found = self.connection.execute("SELECT id FROM runs WHERE token = ?", (self._token,))
         return int(found.fetchone()[0])
+
+    # ---- rows ----------------------------------------------------------------------------------
 
     def _write_segments(self, rows: list[SegmentRow]) -> None:
         shares: dict[tuple[int, int, int], list[int]] = {}
@@ -181,93 +205,101 @@ class Store:
             for hour, quarter, ms in split_by_quarter(start, end):
                 shares.setdefault((kind, hour, station), [0] * QUARTERS)[quarter] += sign * ms
 
+        values = []
+        batch: dict[tuple[int, float], _Written] = {}
         for row in rows:
             session, station = self._session(row.session)
             kind = self._ids.kind(row.state, row.genre)
-            before = self.connection.execute(
-                "SELECT id, kind, start_time, end_time FROM segments "
-                "WHERE session = ? AND stream_start = ?",
-                (session, row.stream_start),
-            ).fetchone()
-            values = (
-                *(kind, row.start_time, row.end_time),
-                *(row.probability, row.updates, row.ending),
+            key = (session, row.stream_start)
+            before = batch.get(key) or self._segments.get(row) or self._written(*key)
+            batch[key] = (kind, row.start_time, row.end_time)
+            values.append(
+                (
+                    *(session, station, row.stream_start, kind, row.start_time, row.end_time),
+                    *(row.probability, row.updates, row.ending),
+                )
             )
             if before is None:
-                self.connection.execute(
-                    "INSERT INTO segments (kind, start_time, end_time, probability, updates, "
-                    "ending, session, station, stream_start) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (*values, session, station, row.stream_start),
-                )
                 count(kind, station, row.start_time, row.end_time, 1)
+            elif before[:2] == (kind, row.start_time) and before[2] <= row.end_time:
+                count(kind, station, before[2], row.end_time, 1)  # the usual case: it only grew
             else:
-                self.connection.execute(
-                    "UPDATE segments SET kind = ?, start_time = ?, end_time = ?, probability = ?, "
-                    "updates = ?, ending = ? WHERE id = ?",
-                    (*values, before[0]),
-                )
-                if before[1:3] == (kind, row.start_time) and before[3] <= row.end_time:
-                    count(kind, station, before[3], row.end_time, 1)  # the usual case: it only grew
-                else:
-                    count(before[1], station, before[2], before[3], -1)
-                    count(kind, station, row.start_time, row.end_time, 1)
+                count(before[0], station, before[1], before[2], -1)
+                count(kind, station, row.start_time, row.end_time, 1)
+            if row.ending == "open":
+                self._segments.note(row, batch[key])
+            else:
+                self._segments.forget(row)
             self._note_length(station, row.end_time - row.start_time)
+        self.connection.executemany(_ADD_SEGMENT, values)
         self.connection.executemany(
-            _ADD_SHARE, ((*key, *ms) for key, ms in shares.items() if any(ms))
+            _ADD_SHARE, [(*key, *ms) for key, ms in shares.items() if any(ms)]
         )
         day_shares.add(self.connection, shares)
+
+    def _written(self, session: int, stream_start: float) -> _Written | None:
+        found: _Written | None = self.connection.execute(
+            "SELECT kind, start_time, end_time FROM segments "
+            "WHERE session = ? AND stream_start = ?",
+            (session, stream_start),
+        ).fetchone()
+        return found
 
     def _note_length(self, station: int, seconds: float) -> None:
         if seconds > self._longest.get(station, 0.0):
             # A tenth more than needed, to avoid a write at every flush.
             self._longest[station] = 1.1 * seconds
             self.connection.execute(
-                "UPDATE stations SET longest_s = max(longest_s, ?) WHERE id = ?",
-                (1.1 * seconds, station),
+                "UPDATE stations SET longest_s = ? WHERE id = ? AND longest_s < ?",
+                (1.1 * seconds, station, 1.1 * seconds),
             )
 
     def _write_titles(self, rows: list[TitleRow]) -> None:
+        values = []
         for row in rows:
             session, station = self._session(row.session)
-            number = self._ids.track(row.artist, row.title)
-            self.connection.execute(
-                _ADD_TITLE,
-                (session, station, row.seq, number, row.start_time, row.end_time, row.ending),
+            # Retention deletes no track that a title names, so that of an open title is known.
+            number = self._tracks.get(row)
+            if number is None:
+                number = self._ids.track(row.artist, row.title)
+            if row.ending == "open":
+                self._tracks.note(row, number)
+            else:
+                self._tracks.forget(row)
+            values.append(
+                (session, station, row.seq, number, row.start_time, row.end_time, row.ending)
             )
             self._note_length(station, row.end_time - row.start_time)
+        self.connection.executemany(_ADD_TITLE, values)
 
     def _write_events(self, pending: PendingRows) -> None:
-        run = self.connection.execute
-        for air in pending.of(DeadAirRow):
-            run(
-                _ADD_DEAD_AIR,
-                (*self._session(air.session), air.start_time, air.end_time, air.ending),
-            )
-            self._note_length(self._session(air.session)[1], air.end_time - air.start_time)
-        for gap in pending.of(GapRow):
-            run(
-                "INSERT INTO gaps (session, station, seq, start_time, end_time, samples, reason) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session, seq) DO NOTHING",
-                (
-                    *self._session(gap.session),
-                    *(gap.seq, gap.start_time, gap.end_time, gap.samples, gap.reason),
-                ),
-            )
-            self._note_length(self._session(gap.session)[1], gap.end_time - gap.start_time)
-        for change in pending.of(SourceRow):
-            run(
-                "INSERT INTO source_changes (session, station, seq, time, state, input, detail) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session, seq) DO NOTHING",
-                (
-                    *self._session(change.session),
-                    *(change.seq, change.time, change.state, change.input, change.detail),
-                ),
-            )
+        many = self.connection.executemany
+        silences, gaps = pending.of(DeadAirRow), pending.of(GapRow)
+        for row in (*silences, *gaps):
+            self._note_length(self._session(row.session)[1], row.end_time - row.start_time)
+        many(
+            _ADD_DEAD_AIR,
+            [(*self._session(r.session), r.start_time, r.end_time, r.ending) for r in silences],
+        )
+        many(
+            _ADD_GAP,
+            [
+                (*self._session(r.session), r.seq, r.start_time, r.end_time, r.samples, r.reason)
+                for r in gaps
+            ],
+        )
+        many(
+            _ADD_SOURCE_CHANGE,
+            [
+                (*self._session(r.session), r.seq, r.time, r.state, r.input, r.detail)
+                for r in pending.of(SourceRow)
+            ],
+        )
 
     def _write_details(self, rows: list[DetailRow]) -> None:
         self.connection.executemany(
             _ADD_DETAIL,
-            (
+            [
                 (
                     row.minute,
                     self._session(row.session)[1],
@@ -277,5 +309,35 @@ class Store:
                     encode(row.offsets_ms, row.rows, len(row.labels)),
                 )
                 for row in rows
-            ),
+            ],
         )
+
+
+def _of_session(row: SessionRow) -> tuple[object, ...]:
+    return (row.end_time, row.start_time, row.ending, row.input, row.model, row.model_sha256)
+
+
+_Row = TypeVar("_Row")
+_Value = TypeVar("_Value")
+_Written: TypeAlias = tuple[int, float, float]
+"""What the history has of a segment: kind, start and end."""
+
+
+class _Known(Generic[_Row, _Value]):
+    """What is known of rows that may change, by the row's identity."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[_Row, _Value]] = {}
+
+    def get(self, row: _Row) -> _Value | None:
+        known = self._known.get(id(row))
+        return known[1] if known is not None and known[0] is row else None
+
+    def note(self, row: _Row, value: _Value) -> _Value:
+        if len(self._known) > _MOST_KNOWN:
+            self._known.clear()
+        self._known[id(row)] = (row, value)
+        return value
+
+    def forget(self, row: _Row) -> None:
+        self._known.pop(id(row), None)

@@ -1,7 +1,8 @@
 """Writes the history in a thread that nothing else ever waits for.
 
-Listening continues whatever happens to the file. Rows that cannot be written are kept, within a
-bound, and written as soon as possible. A problem is reported once, and in every status event.
+Listening continues whatever happens to the file or server. Rows that cannot be written are kept,
+within a bound, and written as soon as possible. A problem is reported once, and in every status
+event.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import HistoryError
 from streamgenre.events.queue import EventQueue
+from streamgenre.history.connection import DATABASE_ERRORS, ServerError
 from streamgenre.history.database import BrokenFileError, is_corruption, set_aside
+from streamgenre.history.places import Server
 from streamgenre.history.recorder import Recorder
 from streamgenre.history.retention import Retention
 from streamgenre.history.rows import PendingRows
@@ -23,9 +26,9 @@ from streamgenre.logger import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from streamgenre.events import AnyEvent
+    from streamgenre.history.places import Place
     from streamgenre.history.settings import HistorySettings
 
 _log = get_logger(__name__)
@@ -41,6 +44,8 @@ _LAST_FLUSH_S: Final = 3.0
 """Seconds for which the last flush is retried while another process locks the file."""
 _CLOSE_S: Final = 10.0
 """Most seconds that :meth:`HistoryWriter.close` waits for the thread."""
+_QUEUED: Final = 20_000
+"""Most events that wait while the thread waits for a disk or a server."""
 _REFUSED_RETRY_S: Final = 60.0
 """Seconds before a file that is not a usable history is tried again."""
 
@@ -64,7 +69,7 @@ class HistoryWriter:
     ) -> None:
         self._settings = settings
         self._say = say
-        self._queue = EventQueue(lossless=lossless)
+        self._queue = EventQueue(lossless=lossless, capacity=_QUEUED)
         self._pending = PendingRows()
         self._recorder = Recorder(self._pending, detail=settings.detail_days > 0)
         self._lock = RunLock(settings.path)
@@ -75,6 +80,7 @@ class HistoryWriter:
         self._reported = ("", 0.0)
         self._refused_until = 0.0
         self._dropped_seen = 0
+        self._lost_before = 0
         self._written: dict[str, float] = {}  # last event of each station at the last flush
         self._backup: str | None = None
         self._inode = 0
@@ -101,9 +107,13 @@ class HistoryWriter:
             "state": "recording" if self._problem is None else "failing",
             "problem": self._problem,
             "buffered": len(self._pending),
-            "lost": self._pending.lost + self._queue.dropped,
+            "lost": self._lost,
             "set_aside": self._backup,
         }
+
+    @property
+    def _lost(self) -> int:
+        return self._pending.lost + self._queue.dropped
 
     # ---- the thread ----------------------------------------------------------------------------
 
@@ -150,6 +160,9 @@ class HistoryWriter:
         except HistoryError as error:
             self._refused_until = time.monotonic() + _REFUSED_RETRY_S
             return self._fail(str(error))
+        except ServerError as error:
+            self._busy = error.busy
+            return self._fail(str(error))
         except sqlite3.Error as error:
             if is_corruption(error):
                 return self._restart(str(error))
@@ -157,7 +170,7 @@ class HistoryWriter:
             return self._fail(f"{self._settings.path}: {_explain(error)}")
         except OSError as error:
             return self._fail(f"{self._settings.path}: {error.strerror or error}")
-        except Exception as error:  # noqa: BLE001 - SQLite cannot store one of the rows
+        except Exception as error:  # noqa: BLE001 - a row cannot be stored
             _log.debug("writing the history failed", exc_info=error)
             lost = self._pending.drop()
             return self._fail(
@@ -177,7 +190,7 @@ class HistoryWriter:
             self._store = Store(self._settings.path, self._lock)
             self._inode = _inode(self._settings.path)
             self._retention = Retention(self._store.connection, self._settings, self._say)
-        self._lock.hold()
+        self._lock.hold(self._store.connection)
         self._store.write(self._pending)
         self._pending.clear()
         if last:
@@ -199,7 +212,7 @@ class HistoryWriter:
             while self._retention.step():
                 if time.monotonic() >= deadline:
                     return  # continues after the next flush
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             if is_corruption(error):
                 self._restart(str(error))
             return  # the next flush meets and reports the same problem
@@ -221,6 +234,7 @@ class HistoryWriter:
     def _restart(self, why: str) -> bool:
         """Set a damaged file aside and write the pending rows to a new one."""
         path = self._settings.path
+        assert not isinstance(path, Server), "a server's database is not a file to be set aside"
         self._close_store()
         try:
             backup = set_aside(path, self._inode)
@@ -252,12 +266,17 @@ class HistoryWriter:
         if self._problem is not None:
             self._problem = None
             self._reported = ("", 0.0)
-            self._say("the history is written again")
+            lost = self._lost - self._lost_before
+            missing = f"; {lost} rows or events were lost meanwhile" if lost else ""
+            self._say(f"the history is written again{missing}")
+        self._lost_before = self._lost
 
 
-def _inode(path: Path) -> int:
+def _inode(place: Place) -> int:
+    if isinstance(place, Server):
+        return 0
     try:
-        return path.stat().st_ino
+        return place.stat().st_ino
     except FileNotFoundError:
         return 0
 

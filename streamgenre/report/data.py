@@ -12,10 +12,10 @@ from streamgenre.history.shares import hours_of, sums
 from streamgenre.history.time_zones import Span, day_span, local
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Sequence
     from datetime import date
 
+    from streamgenre.history.connection import Connection
     from streamgenre.history.records import (
         DeadAirRecord,
         GapRecord,
@@ -107,7 +107,7 @@ class DayData:
 
 
 def collect(
-    connection: sqlite3.Connection, station: str, day: date, tz: Zone, *, now: float | None = None
+    connection: Connection, station: str, day: date, tz: Zone, *, now: float | None = None
 ) -> DayData:
     """Read one day of one station.
 
@@ -163,9 +163,7 @@ def collect(
     )
 
 
-def _hours(
-    connection: sqlite3.Connection, ids: dict[int, str], day: date, tz: Zone
-) -> tuple[Hour, ...]:
+def _hours(connection: Connection, ids: dict[int, str], day: date, tz: Zone) -> tuple[Hour, ...]:
     spans = hours_of(day, tz)
     seconds: list[defaultdict[Kind, float]] = [defaultdict(float) for _ in spans]
     found = sums(connection, ids, day_span(day, tz), tz=tz)
@@ -206,7 +204,7 @@ def transitions(segments: Iterable[SegmentRecord]) -> dict[tuple[str, str], int]
     return {pair: count for pair, count in counts.items() if count}
 
 
-def _from_detail(connection: sqlite3.Connection, station: int, span: Span) -> tuple[Point, ...]:
+def _from_detail(connection: Connection, station: int, span: Span) -> tuple[Point, ...]:
     points = []
     for times, values in detail_query.confidences(connection, station, span):
         inside = [

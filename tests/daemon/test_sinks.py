@@ -101,7 +101,8 @@ def test_the_summary_adds_up_segments() -> None:
     ("keep", "kept"), [("live", {"radio"}), ("all", {"radio", "file"}), ("none", set())]
 )
 def test_the_status_says_which_stations_are_kept(keep: Any, kept: set[str], tmp_path: Path) -> None:
-    settings = HistorySettings(path=tmp_path / "h.sqlite3", keep=keep)
+    path = tmp_path / "h.sqlite3"
+    settings = HistorySettings(path=path, keep=keep)
     sink = HistorySink(settings, lambda station: station == "radio", lossless=False)
     sink.start()
     for name in ("radio", "file"):
@@ -110,7 +111,7 @@ def test_the_status_says_which_stations_are_kept(keep: Any, kept: set[str], tmp_
         assert state is None or state["state"] == "recording"
         sink.take(SampleStation(name).update())
     sink.stop()
-    assert settings.path.exists() == bool(kept)
+    assert path.exists() == bool(kept)
 
 
 def test_the_status_of_a_kept_station_includes_its_history(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from streamgenre.history.places import Place
+
 DAY = clock_trust.DAY_S
 HOUR = 3600.0
 YEAR = 365 * DAY
@@ -29,8 +31,8 @@ COUNTED = ("segments", "titles", "gaps", "dead_air", "source_changes", "shares",
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> Iterator[HistoryWriter]:
-    writer = HistoryWriter(tmp_path / "h.sqlite3")
+def writer(path: Place) -> Iterator[HistoryWriter]:
+    writer = HistoryWriter(path)
     yield writer
     writer.vanish()
 
@@ -53,7 +55,7 @@ def step_through(writer: HistoryWriter, now: float, **limits: Any) -> list[str]:
     raise AssertionError("no end")
 
 
-def counts(path: Path) -> dict[str, int]:
+def counts(path: Place) -> dict[str, int]:
     return {table: rows(path, f"SELECT count(*) FROM {table}")[0][0] for table in COUNTED}
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.histories import HistoryWriter, check_whole, record, rows
@@ -13,15 +12,21 @@ from support.history_programme import T0, Programme
 
 from streamgenre.errors import SettingsError
 from streamgenre.history import retention as retention_module
+from streamgenre.history.places import Server
 from streamgenre.history.retention import Retention
 from streamgenre.history.settings import HistorySettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamgenre.history.places import Place
 
 DAY = 86_400.0
 COUNTED = ("segments", "titles", "gaps", "dead_air", "source_changes", "shares", "details")
 
 
 @pytest.fixture(scope="module")
-def four_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six hours of each of four days, two stations."""
     path = tmp_path_factory.mktemp("kept") / "h.sqlite3"
     for day in range(4):
@@ -31,12 +36,25 @@ def four_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def four_days(recorded: Path, new_place: Callable[..., Place]) -> Place:
+    return new_place(recorded)
+
+
 @pytest.fixture
-def path(four_days: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(four_days, tmp_path))
+def path(four_days: Place, new_place: Callable[..., Place]) -> Place:
+    return new_place(four_days)
 
 
-def keep(path: Path, *, now: float, **limits: Any) -> int:
+@pytest.fixture
+def file(path: Place) -> Path:
+    """The history, where it is a file: a server's size is not limited."""
+    if isinstance(path, Server):
+        pytest.skip("of a file only")
+    return path
+
+
+def keep(path: Place, *, now: float, **limits: Any) -> int:
     """Apply limits until nothing is left to do; return the number of steps."""
     writer = HistoryWriter(path)
     retention = Retention(writer.store.connection, HistorySettings(path, **limits))
@@ -48,17 +66,17 @@ def keep(path: Path, *, now: float, **limits: Any) -> int:
     return steps
 
 
-def counts(path: Path) -> dict[str, int]:
+def counts(path: Place) -> dict[str, int]:
     return {table: rows(path, f"SELECT count(*) FROM {table}")[0][0] for table in COUNTED}
 
 
-def test_nothing_is_deleted_early(path: Path) -> None:
+def test_nothing_is_deleted_early(path: Place) -> None:
     before = counts(path)
     assert keep(path, now=T0 + 4 * DAY, detail_days=5, keep_days=5) == 0
     assert counts(path) == before
 
 
-def test_old_rows_are_deleted_by_age(path: Path) -> None:
+def test_old_rows_are_deleted_by_age(path: Place) -> None:
     now = T0 + 3.5 * DAY
     keep(path, now=now, detail_days=1, keep_days=2)
     oldest = now - 2 * DAY
@@ -79,13 +97,14 @@ def test_old_rows_are_deleted_by_age(path: Path) -> None:
     check_whole(path)
 
 
-def test_without_detail_days_no_detail_remains(path: Path) -> None:
+def test_without_detail_days_no_detail_remains(path: Place) -> None:
     keep(path, now=T0 + 4 * DAY, detail_days=0, keep_days=30)
     assert counts(path)["details"] == 0
     assert counts(path)["segments"] > 0
 
 
-def test_the_size_limit_deletes_detail_first_and_shrinks_the_file(path: Path) -> None:
+def test_the_size_limit_deletes_detail_first_and_shrinks_the_file(file: Path) -> None:
+    path = file
     size, before = path.stat().st_size, counts(path)
     assert size > 2.2e6
     keep(path, now=T0 + 4 * DAY, max_mb=2.0)
@@ -99,8 +118,9 @@ def test_the_size_limit_deletes_detail_first_and_shrinks_the_file(path: Path) ->
 
 
 def test_freed_pages_return_to_the_disk_a_few_at_a_time(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    path = file
     monkeypatch.setattr(retention_module, "SPARE_PAGES", 16)
     monkeypatch.setattr(retention_module, "STEP_PAGES", 20)
     size = path.stat().st_size
@@ -111,14 +131,15 @@ def test_freed_pages_return_to_the_disk_a_few_at_a_time(
     check_whole(path)
 
 
-def test_the_size_limit_never_deletes_new_rows(path: Path) -> None:
+def test_the_size_limit_never_deletes_new_rows(file: Path) -> None:
+    path = file
     keep(path, now=T0 + 3 * DAY + 6 * 3600, max_mb=1.0)
     kept = rows(path, "SELECT min(end_time), max(end_time) FROM segments")[0]
     assert kept[1] > T0 + 3 * DAY
     check_whole(path)
 
 
-def test_no_step_takes_long(path: Path) -> None:
+def test_no_step_takes_long(path: Place) -> None:
     """A daemon that flushes every five seconds does not notice a step of some milliseconds."""
     writer = HistoryWriter(path)
     settings = HistorySettings(path, detail_days=0, keep_days=1)
@@ -137,7 +158,7 @@ def test_no_step_takes_long(path: Path) -> None:
     writer.vanish()
 
 
-def test_unused_titles_go_with_their_last_mention(path: Path) -> None:
+def test_unused_titles_go_with_their_last_mention(path: Place) -> None:
     keep(path, now=T0 + 40 * DAY, keep_days=5)
     assert rows(path, "SELECT count(*) FROM tracks") == [(0,)]
     assert rows(path, "SELECT count(*) FROM runs") == [(0,)]

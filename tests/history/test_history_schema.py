@@ -13,6 +13,7 @@ from support.history_programme import T0, Programme
 
 from streamgenre.errors import HistoryError
 from streamgenre.history import detail_query, query, schema
+from streamgenre.history.connection import Connection
 from streamgenre.history.database import BrokenFileError, open_to_read, open_to_write
 from streamgenre.history.schema import VERSION, migrate, version_of
 from streamgenre.history.shares import shares
@@ -83,7 +84,7 @@ def test_an_interrupted_migration_leaves_the_older_version_intact(
     before = rows(path, "SELECT * FROM sqlite_master ORDER BY name")
     statements, _ = schema._STEPS[version]
 
-    def fail(_: sqlite3.Connection) -> None:
+    def fail(_: Connection) -> None:
         raise KeyboardInterrupt
 
     steps = list(schema._STEPS)

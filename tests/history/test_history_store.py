@@ -22,18 +22,15 @@ from streamgenre.history.rows import MAX_ROWS, PendingRows
 from streamgenre.history.time_zones import Span
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
+
+    from streamgenre.history.places import Place
 
 ALL = Span(0, 4e9)
 OPEN = "SELECT ending FROM segments ORDER BY start_time"
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "h.sqlite3"
-
-
-def test_a_day_is_stored_unchanged(path: Path) -> None:
+def test_a_day_is_stored_unchanged(path: Place) -> None:
     events = list(Programme().day(6 * 3600))
     record(path, events, every=400)
     check_whole(path)
@@ -70,7 +67,7 @@ def test_a_day_is_stored_unchanged(path: Path) -> None:
     connection.close()
 
 
-def test_an_open_segment_is_stored_at_every_flush(path: Path) -> None:
+def test_an_open_segment_is_stored_at_every_flush(path: Place) -> None:
     writer = HistoryWriter(path)
     stretch = iter(Programme().stretch("music", "jazz", 60))
     for number in range(1, 61):
@@ -86,7 +83,7 @@ def test_an_open_segment_is_stored_at_every_flush(path: Path) -> None:
     writer.end()
 
 
-def test_a_batch_may_be_written_twice(path: Path) -> None:
+def test_a_batch_may_be_written_twice(path: Place) -> None:
     """A commit with an unknown outcome is repeated."""
     writer = HistoryWriter(path)
     writer.take(Programme().day(1200))
@@ -101,12 +98,11 @@ def test_a_batch_may_be_written_twice(path: Path) -> None:
 @examples(8)
 @given(seed=st.integers(0, 10**6), every=st.integers(25, 3000), hop=st.sampled_from([0.5, 1.0]))
 def test_rows_do_not_depend_on_when_they_are_flushed(
-    seed: int, every: int, hop: float, tmp_path_factory: pytest.TempPathFactory
+    seed: int, every: int, hop: float, new_place: Callable[[], Place]
 ) -> None:
-    folder = tmp_path_factory.mktemp("flushed")
     kept = []
-    for name, flush in (("a", every), ("b", 10**9)):
-        path = folder / f"{name}.sqlite3"
+    for flush in (every, 10**9):
+        path = new_place()
         record(path, Programme(seed=seed, hop=hop).day(900), every=flush)
         check_whole(path)
         kept.append(
@@ -126,7 +122,7 @@ def test_rows_do_not_depend_on_when_they_are_flushed(
     assert kept[0] == kept[1]
 
 
-def test_after_a_crash_an_open_segment_is_closed_at_its_last_update(path: Path) -> None:
+def test_after_a_crash_an_open_segment_is_closed_at_its_last_update(path: Place) -> None:
     writer = HistoryWriter(path)
     maker = Programme()
     writer.take([maker.title("Miles Verden", "Blue"), maker.dead_air(active=True)])
@@ -144,7 +140,7 @@ def test_after_a_crash_an_open_segment_is_closed_at_its_last_update(path: Path) 
     assert rows(path, "SELECT ending FROM runs") == [("cut",)]  # the later one wrote nothing
 
 
-def test_open_segments_of_another_live_daemon_stay_open(path: Path) -> None:
+def test_open_segments_of_another_live_daemon_stay_open(path: Place) -> None:
     first, second = HistoryWriter(path), None
     first.take(list(Programme("kitchen", "u1").stretch("music", "jazz", 20))[:10])
     first.flush()
@@ -160,7 +156,7 @@ def test_open_segments_of_another_live_daemon_stay_open(path: Path) -> None:
     check_whole(path)
 
 
-def test_a_segment_without_a_reported_end_ends_with_its_last_update(path: Path) -> None:
+def test_a_segment_without_a_reported_end_ends_with_its_last_update(path: Place) -> None:
     maker = Programme()
     first = [e for e in maker.stretch("music", "jazz", 10) if isinstance(e, Update)]
     second = list(maker.stretch("music", "rock", 10))
@@ -171,7 +167,7 @@ def test_a_segment_without_a_reported_end_ends_with_its_last_update(path: Path) 
     ]
 
 
-def test_a_clock_change_moves_the_segment_and_its_shares(path: Path) -> None:
+def test_a_clock_change_moves_the_segment_and_its_shares(path: Place) -> None:
     maker = Programme()
     stretch = list(maker.stretch("music", "jazz", 50))
     writer = HistoryWriter(path)
@@ -187,7 +183,7 @@ def test_a_clock_change_moves_the_segment_and_its_shares(path: Path) -> None:
     writer.end()
 
 
-def test_titles_end_with_the_next_one_and_repeats_are_merged(path: Path) -> None:
+def test_titles_end_with_the_next_one_and_repeats_are_merged(path: Place) -> None:
     maker = Programme()
     events: list[Any] = [maker.title("A", "one")]
     events += maker.stretch("music", "jazz", 10)
@@ -218,7 +214,7 @@ def test_titles_end_with_the_next_one_and_repeats_are_merged(path: Path) -> None
         "%s %n {0} \\",
     ],
 )
-def test_hostile_titles_are_stored_as_text(path: Path, title: str) -> None:
+def test_hostile_titles_are_stored_as_text(path: Place, title: str) -> None:
     maker = Programme()
     record(path, [maker.title(title, title), *maker.stretch("music", "jazz", 5)])
     check_whole(path)
@@ -232,7 +228,7 @@ def test_hostile_titles_are_stored_as_text(path: Path, title: str) -> None:
     connection.close()
 
 
-def test_dead_air_starts_with_the_silence_and_not_with_its_event(path: Path) -> None:
+def test_dead_air_starts_with_the_silence_and_not_with_its_event(path: Place) -> None:
     maker = Programme()
     silence = list(maker.stretch("silence", None, 30))
     found = replace(maker.dead_air(active=True), start=0.0, start_time=T0, seconds=20.0)
@@ -242,7 +238,7 @@ def test_dead_air_starts_with_the_silence_and_not_with_its_event(path: Path) -> 
     ]
 
 
-def test_a_thousand_repeats_of_eight_songs_are_eight_tracks(path: Path) -> None:
+def test_a_thousand_repeats_of_eight_songs_are_eight_tracks(path: Place) -> None:
     record(path, Programme().day(4 * 3600), every=1000)
     assert rows(path, "SELECT count(*) FROM tracks") == [(len(SONGS),)]
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from support.postgres import query
+
+from streamgenre.history.places import Server
 from streamgenre.history.recorder import Recorder
 from streamgenre.history.rows import PendingRows
 from streamgenre.history.run_locks import RunLock
@@ -12,17 +15,18 @@ from streamgenre.history.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
+
+    from streamgenre.history.places import Place
 
 
 class HistoryWriter:
     """Writes events into a history on request."""
 
-    def __init__(self, path: Path, **pending: int) -> None:
+    def __init__(self, path: Place, **pending: int) -> None:
         self.path = path
         self.lock = RunLock(path)
         self.store = Store(path, self.lock)
-        self.lock.hold()
+        self.lock.hold(self.store.connection)
         self.pending = PendingRows(**pending)
         self.recorder = Recorder(self.pending)
 
@@ -47,7 +51,7 @@ class HistoryWriter:
         self.lock.release()
 
 
-def record(path: Path, events: Iterable[Any], *, every: int = 5) -> None:
+def record(path: Place, events: Iterable[Any], *, every: int = 5) -> None:
     """Write events into a history, flush after ``every`` events, and shut down cleanly."""
     writer = HistoryWriter(path)
     for number, event in enumerate(events, start=1):
@@ -57,18 +61,21 @@ def record(path: Path, events: Iterable[Any], *, every: int = 5) -> None:
     writer.end()
 
 
-def rows(path: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:
-    """The rows that a query returns, through SQLite alone."""
+def rows(path: Place, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    """The rows that a query returns, through the database alone."""
+    if isinstance(path, Server):
+        return query(path, sql, values)
     with sqlite3.connect(path) as connection:
         found = connection.execute(sql, values).fetchall()
     connection.close()
     return found
 
 
-def check_whole(path: Path) -> None:
+def check_whole(path: Place) -> None:
     """Everything that must hold of any history at any time."""
-    assert rows(path, "PRAGMA integrity_check") == [("ok",)]
-    assert rows(path, "PRAGMA foreign_key_check") == []
+    if not isinstance(path, Server):
+        assert rows(path, "PRAGMA integrity_check") == [("ok",)]
+        assert rows(path, "PRAGMA foreign_key_check") == []
     assert rows(path, "SELECT * FROM segments WHERE end_time < start_time") == []
     # Added up over all time, the hourly shares are the segments to the millisecond each.
     spans = dict(
