@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,9 @@ from streamgenre.urls import redacted
 
 _SCHEMES: Final = ("postgresql", "postgres")
 _EXPECTED: Final = "expected a URL such as postgresql://user@host/database"
+
+_ENCODED: Final = f"{_EXPECTED}, where a password has its special characters percent-encoded"
+_HOST: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +41,13 @@ def place(text: str) -> Place:
     SettingsError
         If the text names neither.
     """
-    text = text.strip() if "://" in text else text
     if not text.strip() or "\0" in text:
         raise SettingsError("expected a path, or the URL of a PostgreSQL database")
-    scheme, divider, _ = text.partition("://")
+    scheme, divider, rest = text.strip().partition("://")
     if scheme.lower() in _SCHEMES and divider:
-        _check(text)
-        return Server(text)
+        url = f"{scheme.lower()}://{rest}"
+        _check(url)
+        return Server(url)
     if divider and scheme.isalpha():
         raise SettingsError(f"{_EXPECTED}, or the path of a file")
     if scheme.lower().startswith(tuple(f"{name}:" for name in _SCHEMES)):
@@ -57,10 +61,11 @@ def _check(url: str) -> None:
         parts = urllib.parse.urlsplit(url)
     except ValueError as error:
         raise SettingsError(_EXPECTED) from error
-    if parts.fragment:
-        raise SettingsError(f"{_EXPECTED}; write a # in a password as %23")
-    if "/" in url.rpartition("@")[2].partition("?")[0].lstrip("/").partition("/")[2]:
-        raise SettingsError(_EXPECTED)
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    if parts.fragment or not all(_HOST.fullmatch(host) for host in hosts):
+        raise SettingsError(_ENCODED)
+    if re.search("[/@]", parts.path[1:]):  # most likely of a password
+        raise SettingsError(_ENCODED)
     try:
         from psycopg import ProgrammingError
         from psycopg.conninfo import conninfo_to_dict
@@ -69,4 +74,4 @@ def _check(url: str) -> None:
     try:
         conninfo_to_dict(url)
     except ProgrammingError as error:  # its message may quote a part of the password
-        raise SettingsError(f"{_EXPECTED}, special characters percent-encoded") from error
+        raise SettingsError(_ENCODED) from error

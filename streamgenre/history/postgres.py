@@ -144,8 +144,12 @@ class PostgresConnection:
     @property
     def is_history(self) -> bool:
         """Whether the database has a history."""
-        found = self.execute("SELECT to_regclass('streamgenre_history') IS NOT NULL").fetchone()
-        return bool(found[0])
+        # By the catalogue's rows: a name that was looked up before may be cached as missing.
+        found = self.execute(
+            "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = current_schema() AND c.relname = 'streamgenre_history'"
+        )
+        return bool(found.fetchone()[0])
 
     def set_version(self, version: int) -> None:
         """Note the version of the tables, within a transaction."""
@@ -318,10 +322,10 @@ def _check(connection: PostgresConnection, server: Server) -> int:
         raise HistoryError(f"{server}: no schema of the search path exists in this database")
     if not connection.is_history:
         (other,) = connection.execute(
-            "SELECT min(relname) FROM pg_class c WHERE relnamespace = CAST(? AS regnamespace) "
-            "AND relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS (SELECT 1 FROM pg_depend d "
-            "WHERE d.objid = c.oid AND d.deptype = 'e')",
-            (f'"{schema}"',),
+            "SELECT min(c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = ? AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS "
+            "(SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')",
+            (schema,),
         ).fetchone()
         if other is not None:
             raise HistoryError(

@@ -10,6 +10,7 @@ size is not limited, and its autovacuum frees space.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from typing import TYPE_CHECKING, Final
 

@@ -6,6 +6,7 @@ import hashlib
 import sqlite3
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from support.histories import HistoryWriter, check_whole, record, rows
@@ -13,11 +14,13 @@ from support.history_programme import T0, Programme
 
 from streamgenre.errors import HistoryError
 from streamgenre.history import detail_query, query, schema
-from streamgenre.history.connection import Connection
 from streamgenre.history.database import BrokenFileError, open_to_read, open_to_write
 from streamgenre.history.schema import VERSION, migrate, version_of
 from streamgenre.history.shares import shares
 from streamgenre.history.time_zones import Span
+
+if TYPE_CHECKING:
+    from streamgenre.history.connection import Connection
 
 OLD = Path(__file__).parent / "old"
 DAY = Span(T0, T0 + 86_400)

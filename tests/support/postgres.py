@@ -38,7 +38,10 @@ class PostgresServer:
         self._programs = newest[-1] if newest else Path("/usr/bin")
         if not newest:
             require_programs("initdb", "postgres")
-        self.folder = Path(tempfile.mkdtemp(prefix="streamgenre-postgres-"))
+        memory = Path("/dev/shm")
+        roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2e9
+        where = memory if roomy else None
+        self.folder = Path(tempfile.mkdtemp(prefix="streamgenre-postgres-", dir=where))
         self.port = free_port()
         self._as_user: list[str] = []
         if os.geteuid() == 0:  # which PostgreSQL refuses to run as
@@ -63,6 +66,9 @@ class PostgresServer:
         subprocess.run(words, check=True, capture_output=True, cwd="/")
 
     def start(self) -> None:
+        """Start the server unless it runs."""
+        if self._process is not None:
+            return
         settings = (
             f"port={self.port}", "listen_addresses=127.0.0.1",
             f"unix_socket_directories={self.folder}", "fsync=off",
@@ -114,7 +120,7 @@ class PostgresServer:
         name = f"d{next(self._numbers)}"
         template = name_of(like) if like else "template0"
         words = " ".join(f"{key} = {value}" for key, value in options.items())
-        self.sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy {words}")
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {template} {words}")
         return Server(self.url(name))
 
     def copy_of(self, file: Path) -> Server:
