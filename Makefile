@@ -65,7 +65,7 @@ $(VENV)/.listen: pyproject.toml | $(BIN)/python
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@scripts/system-packages libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils icecast2 ffmpeg tmux \
-		mosquitto libzmq3-dev gcc libc6-dev jq faketime systemd prometheus \
+		mosquitto postgresql libzmq3-dev gcc libc6-dev jq faketime systemd prometheus \
 		chromium nginx-light
 	@{ command -v node && command -v npm; } >/dev/null || scripts/system-packages nodejs npm
 	@echo "setting up $(VENV) for tests and training (first run only; TensorFlow is large)"

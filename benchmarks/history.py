@@ -1,6 +1,7 @@
 """Measure size and speed of the history: a year of many stations, and the cost of writing it.
 
-Usage: ``python benchmarks/history.py [--dir DIR] [--stations N] [--days N] [--json]``
+Usage: ``python benchmarks/history.py [--dir DIR] [--stations N] [--days N] [--json]``, or
+``--capacity [--postgres URL]`` for what a file, and an empty database, can take at most.
 
 Builds a history with the store's own tables: every station changes genre about every three
 minutes (with short uncertain stretches in between), announces 300 titles a day,
@@ -12,6 +13,7 @@ writer's own code is fed with the events of 100 stations. CPU times are of this 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import sqlite3
@@ -35,6 +37,7 @@ from streamgenre.history.airplay_log import airplay_log
 from streamgenre.history.database import open_to_read, open_to_write
 from streamgenre.history.detail import encode
 from streamgenre.history.ids import fold
+from streamgenre.history.places import place
 from streamgenre.history.recorder import Recorder
 from streamgenre.history.rows import DetailRow, PendingRows
 from streamgenre.history.run_locks import RunLock
@@ -47,6 +50,9 @@ from streamgenre.history.writer import HistoryWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from streamgenre.history.connection import Connection
+    from streamgenre.history.places import Place
 
 T0 = 1_751_328_000.0  # 2025-07-01 00:00 UTC
 DAY = 86_400.0
@@ -119,9 +125,7 @@ def _blobs() -> list[bytes]:
     return ([encode(r.offsets_ms, r.rows, len(r.labels)) for r in rows] * 2)[:BLOBS]
 
 
-def _segments(
-    connection: sqlite3.Connection, rng: np.random.Generator, station: int, day: int
-) -> int:
+def _segments(connection: Connection, rng: np.random.Generator, station: int, day: int) -> int:
     lengths = rng.gamma(1.2, size=SEGMENTS_A_DAY) + 0.02
     edges = np.concatenate([[0.0], np.cumsum(lengths / lengths.sum())]) * DAY
     edges = np.round(T0 + day * DAY + edges, 3).tolist()
@@ -150,9 +154,7 @@ def _segments(
     return len(rows)
 
 
-def _titles(
-    connection: sqlite3.Connection, rng: np.random.Generator, station: int, day: int
-) -> int:
+def _titles(connection: Connection, rng: np.random.Generator, station: int, day: int) -> int:
     starts = np.sort(rng.uniform(0, DAY, TITLES_A_DAY)) + T0 + day * DAY
     tracks = rng.integers(1, TRACKS + 1, TITLES_A_DAY).tolist()
     ends = [*starts[1:].tolist(), T0 + (day + 1) * DAY]
@@ -179,19 +181,19 @@ def _titles(
     return TITLES_A_DAY
 
 
-def questions(path: Path, days: int) -> dict[str, Callable[[sqlite3.Connection], Any]]:
+def questions(path: Path, days: int) -> dict[str, Callable[[Connection], Any]]:
     """Return every query: for one day of all stations, of one station, and for the year."""
     day = Span(T0 + (days - 2) * DAY, T0 + (days - 1) * DAY)
     early = Span(T0 + 3 * DAY, T0 + 4 * DAY)
     year = Span(T0, T0 + days * DAY)
 
-    def all_of(c: sqlite3.Connection) -> dict[int, str]:
+    def all_of(c: Connection) -> dict[int, str]:
         return query.stations(c, None)
 
-    def one_of(c: sqlite3.Connection) -> dict[int, str]:
+    def one_of(c: Connection) -> dict[int, str]:
         return query.stations(c, ["station 01"])
 
-    asked: dict[str, Callable[[sqlite3.Connection], Any]] = {}
+    asked: dict[str, Callable[[Connection], Any]] = {}
     for name, span in (("a day", day), ("an early day", early)):
         for who, ids in (("all", all_of), ("one", one_of)):
             asked |= {
@@ -249,7 +251,7 @@ def write_cost(path: Path, stations: int, seconds: int) -> dict[str, float]:
     streams = [maker.day(DAY) for maker in makers]
     lock = RunLock(path)
     store = Store(path, lock)
-    lock.hold()
+    lock.hold(store.connection)
     pending = PendingRows()
     recorder = Recorder(pending)
     upcoming: list[Any] = [next(stream) for stream in streams]
@@ -278,6 +280,54 @@ def write_cost(path: Path, stations: int, seconds: int) -> dict[str, float]:
         "flush_ms_mean": round(1000 * wall / (seconds / 5), 1),
         "flush_ms_max": round(1000 * slowest, 1),
         "mb_per_station_day": round(size / stations / seconds * DAY / 1e6, 3),
+    }
+
+
+def capacity(where: Place, stations: int, seconds: int = 60) -> dict[str, float]:
+    """Measure what a history takes at most, of stations with titles, flushed every 5 s."""
+    makers = [Programme(station=f"s{i}", session=f"u{i}", seed=i) for i in range(stations)]
+    lock = RunLock(where)
+    store = Store(where, lock)
+    lock.hold(store.connection)
+    pending = PendingRows(room=10 * stations)
+    recorder = Recorder(pending)
+    # A new segment about every 170 s and a new title about every 290 s, spread over the stations.
+    streams = [maker.stretch("music", GENRES[i % 10], 170) for i, maker in enumerate(makers)]
+    for i, stream in enumerate(streams):
+        recorder.take(next(stream))
+        makers[i].stream += 17 * i % 165
+    events = rows = 0
+    cpu = waited = 0.0
+    flushes = []
+    for second in range(5, seconds + 1, 5):
+        batch: list[Any] = []
+        for i, maker in enumerate(makers):
+            if (17 * i + second) % 170 < 5:
+                streams[i] = maker.stretch("music", GENRES[(i + second) % 10], 170)
+            if (13 * i + second) % 290 < 5:
+                batch.append(maker.title(f"Artist {(7 * i + second) % 2000}", f"Title {second}"))
+            batch += itertools.islice(streams[i], 5)
+        spent, start = time.process_time(), time.perf_counter()
+        for event in batch:
+            recorder.take(event)
+        between = time.perf_counter()
+        store.write(pending)
+        flushes.append(time.perf_counter() - between)
+        waited += time.perf_counter() - start
+        cpu += time.process_time() - spent
+        events, rows = events + len(batch), rows + len(pending)
+        pending.clear()
+    store.end()
+    store.close()
+    lock.release()
+    return {
+        "stations": stations,
+        "events_a_second": round(events / waited),
+        "rows_written_a_second": round(rows / waited),
+        "flush_ms_median": round(1000 * statistics.median(flushes), 1),
+        "flush_ms_max": round(1000 * max(flushes), 1),
+        "stations_at_half_load": round(0.5 * seconds * stations / waited),
+        "cpu_ms_a_station_second": round(1000 * cpu / stations / seconds, 4),
     }
 
 
@@ -323,8 +373,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--keep", action="store_true", help="query an existing history")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--capacity", action="store_true", help="only what it takes at most")
+    parser.add_argument("--postgres", metavar="URL", help="with --capacity: an empty database")
     args = parser.parse_args()
     args.dir.mkdir(parents=True, exist_ok=True)
+    if args.capacity:
+        places: list[Place] = [args.dir / "capacity.sqlite3"]
+        for old in args.dir.glob("capacity.sqlite3*"):
+            old.unlink()
+        places += [place(args.postgres)] if args.postgres else []
+        for where in places:
+            print(f"{where}")
+            for key, number in capacity(where, args.stations).items():
+                print(f"  {key:<36} {number:>12}")
+        return
     path = args.dir / "year.sqlite3"
     results: dict[str, Any] = {"sqlite": sqlite3.sqlite_version}
     if not (args.keep and path.exists()):

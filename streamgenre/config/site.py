@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from streamgenre.config.web import WebSettings
+from streamgenre.history.places import Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ class SiteSettings:
     """Names of the stations to show; empty for all."""
     control: str | None = None
     """Control endpoint of the daemon; None if it takes no requests."""
-    history: Path | None = None
-    """The history file; None to show none. It may not exist yet."""
+    history: Path | Server | None = None
+    """The history file or database; None to show none. It may not exist yet."""
 
     def to_json(self) -> str:
         """Return the settings as one line of JSON."""
@@ -44,6 +45,8 @@ class SiteSettings:
             value = values.get(each.name)
             if isinstance(value, list):
                 values[each.name] = tuple(value)
+            elif each.name == "history" and isinstance(value, dict):
+                values["history"] = Server(**value)
             elif each.name in ("keys", "history") and value is not None:
                 values[each.name] = Path(value)
         return cls(web=WebSettings(**web), **values)

@@ -16,13 +16,17 @@ from support.histories import HistoryWriter, check_whole, record, rows
 from support.history_programme import T0, Programme
 from support.postgres import PASSWORD, name_of
 
+from streamgenre.config.site import SiteSettings
 from streamgenre.errors import HistoryError, SettingsError
 from streamgenre.events import Gap
 from streamgenre.history import query
+from streamgenre.history import readers as readers_module
 from streamgenre.history import writer as writer_module
 from streamgenre.history.database import open_to_read, open_to_write
 from streamgenre.history.places import Server, place
+from streamgenre.history.readers import Readers
 from streamgenre.history.rows import PendingRows
+from streamgenre.history.search import genres_found, titles_found
 from streamgenre.history.settings import HistorySettings
 from streamgenre.history.time_zones import Span
 
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.postgres import PostgresServer
+
+    from streamgenre.history.records import TitleRecord
 
 SEGMENTS = "SELECT count(*), sum(updates) FROM segments"
 SECRETS = (PASSWORD, "s3cret", "p%20w", "p w%40")
@@ -272,6 +278,42 @@ def test_a_malformed_url_is_refused_without_its_password(url: str) -> None:
 )
 def test_urls_of_libpq_are_taken(url: str) -> None:
     assert isinstance(place(url), Server)
+
+
+def test_a_web_process_reads_a_database_and_gives_up_what_takes_too_long(
+    database: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(database, Programme().stretch("music", "jazz", 5))
+    given = SiteSettings.from_json(SiteSettings(history=database).to_json()).history
+    assert given == database
+    readers = Readers(database)
+    try:
+        found = readers.ask(lambda connection: query.stations(connection, None)).result(60)
+        assert list(found.values()) == ["kitchen"]
+        monkeypatch.setattr(readers_module, "LONGEST_S", 0.1)
+        endless = readers.ask(
+            lambda connection: connection.execute("SELECT pg_sleep(60)").fetchall()
+        )
+        with pytest.raises(HistoryError, match="the answer took more than"):
+            endless.result(60)
+    finally:
+        readers.close()
+
+
+def test_titles_are_found_a_page_at_a_time(database: Server) -> None:
+    for station in ("kitchen", "hall"):
+        record(database, Programme(station, station).day(4 * 3600), every=2000)
+    with closing(open_to_read(database)) as connection:
+        ids = query.stations(connection, None)
+        span = Span(0, 4e9)
+        every: list[TitleRecord] = []
+        while True:
+            page, more = titles_found(connection, ids, span, "beyonce", limit=7, skip=len(every))
+            every += page
+            if not more:
+                break
+        assert every == list(query.search(connection, ids, span, "beyonce"))
+        assert "jazz" in {each.genre for each in genres_found(connection, ids, "jazz")}
 
 
 # ---- the commands -------------------------------------------------------------------------------
