@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from streamgenre.logger import get_logger
-from streamgenre.web import api, control, genres_api, login, pages, sse
+from streamgenre.web import api, control, genres_api, login, pages, spectrum, sse
 from streamgenre.web.auth import Auth
 from streamgenre.web.endpoints import Endpoint, checked
 from streamgenre.web.feed import Feed
@@ -28,6 +28,7 @@ from streamgenre.web.headers import ALWAYS, Headers
 from streamgenre.web.hub import Hub
 from streamgenre.web.openapi import openapi
 from streamgenre.web.site import Site
+from streamgenre.web.spectra import Spectra
 from streamgenre.web.texts import Texts
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *api.ENDPOINTS,
     *genres_api.ENDPOINTS,
     *sse.ENDPOINTS,
+    *spectrum.ENDPOINTS,
     *control.ENDPOINTS,
 )
 """The public API. A later path with ``{name:path}`` must not hide another one."""
@@ -70,7 +72,8 @@ def create_app(
     hub = Hub(connected=bool(settings.connect))
     feed = Feed(settings, hub, on_failure) if settings.connect else None
     auth = Auth(settings.web)
-    site = Site(settings, hub, feed, auth, _templates(), Texts(settings.web.language))
+    spectra = Spectra(settings, hub)
+    site = Site(settings, hub, feed, auth, spectra, _templates(), Texts(settings.web.language))
     site.document = openapi(ENDPOINTS, settings.web.prefix)
 
     @asynccontextmanager

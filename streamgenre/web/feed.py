@@ -129,9 +129,9 @@ def subscriber_of(settings: SiteSettings, **more: Any) -> Subscriber:
     **more
         Further arguments of :class:`Subscriber`.
     """
+    more.setdefault("stations", settings.stations or None)
     return Subscriber(
         settings.connect,
-        stations=settings.stations or None,
         server_key=settings.server_key or None,
         keys=settings.keys if settings.server_key else None,
         **more,

@@ -75,6 +75,8 @@ class Hub:
         """Whether the process ends."""
         self.listeners: list[Callable[[AnyEvent], None]] = []
         """Called with each event."""
+        self.closers: list[Callable[[], None]] = []
+        """Called when the process ends."""
         self._run = uuid.uuid4().hex[:8]
         self._number = 0
         self._kept: deque[Kept] = deque()
@@ -197,6 +199,8 @@ class Hub:
         self.closed = True
         for viewer in self.viewers:
             viewer.wake()
+        for closer in self.closers:
+            closer()
 
     def not_ready(self) -> list[str]:
         """Return why no live events can be shown now, in words; empty if they can."""

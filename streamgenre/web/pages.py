@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from streamgenre import __version__
-from streamgenre.display.palette import GENRE_COLORS
+from streamgenre.display.palette import GENRE_COLORS, heat_colors
 from streamgenre.display.text import clean
 from streamgenre.report.theme import DARK, LIGHT
 from streamgenre.web.answers import tagged
@@ -28,7 +28,20 @@ if TYPE_CHECKING:
 THEMES: Final = ("light", "dark")
 """Colours that a reader may choose; otherwise the device's."""
 LIVE_TABLES: Final = (
-    *("genre", "health", "level", "link", "live", "log", "nav", "say", "source", "state", "unit"),
+    *(
+        "genre",
+        "health",
+        "level",
+        "link",
+        "live",
+        "log",
+        "nav",
+        "say",
+        "sound",
+        "source",
+        "state",
+        "unit",
+    ),
 )
 """Tables of texts that the scripts of the live page need."""
 
@@ -135,7 +148,7 @@ async def live(request: Request) -> Response:
         request,
         "live.html",
         tables=LIVE_TABLES,
-        data={"station": name, "view": view},
+        data={"station": name, "view": view, "heat": heat_colors(64) if name else []},
         station=name,
         view=view,
         stations=found,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from streamgenre.web.auth import Auth
     from streamgenre.web.feed import Feed
     from streamgenre.web.hub import Hub
+    from streamgenre.web.spectra import Spectra
     from streamgenre.web.texts import Texts
 
 
@@ -27,6 +28,8 @@ class Site:
     feed: Feed | None
     """Reads the daemon; None if only the history is shown."""
     auth: Auth
+    spectra: Spectra
+    """The spectra that are looked at."""
     templates: Environment
     texts: Texts
     login_attempts: RateLimit = field(default_factory=RateLimit)

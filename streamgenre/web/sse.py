@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
 
 from streamgenre.web.endpoints import Endpoint, Parameter, error
 from streamgenre.web.feed import FEED_TYPES
 from streamgenre.web.hub import MAX_VIEWERS
-from streamgenre.web.viewer import Viewer
+from streamgenre.web.viewer import Viewer, message
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from starlette.requests import Request
     from starlette.types import Message, Receive, Scope, Send
@@ -40,7 +39,7 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, parts: AsyncIterator[bytes]) -> None:
+    def __init__(self, parts: AsyncGenerator[bytes, None]) -> None:
         self._parts = parts
         self.status_code = 200
         self.background = None
@@ -67,10 +66,11 @@ class EventStream(Response):
             "headers": [each for each in self.raw_headers if each[0] != b"content-length"],
         }
         await send(start)
-        async for part in self._parts:
-            for first in range(0, len(part), _SLICE):
-                body = part[first : first + _SLICE]
-                await send({"type": "http.response.body", "body": body, "more_body": True})
+        async with aclosing(self._parts):
+            async for part in self._parts:
+                for first in range(0, len(part), _SLICE):
+                    body = part[first : first + _SLICE]
+                    await send({"type": "http.response.body", "body": body, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -94,7 +94,7 @@ async def events(request: Request) -> Response:
     return EventStream(_stream(request, site, viewer))
 
 
-async def _stream(request: Request, site: Site, viewer: Viewer) -> AsyncIterator[bytes]:
+async def _stream(request: Request, site: Site, viewer: Viewer) -> AsyncGenerator[bytes, None]:
     hub = site.hub
     hub.join(viewer, request.headers.get("last-event-id"))
     try:
@@ -105,7 +105,7 @@ async def _stream(request: Request, site: Site, viewer: Viewer) -> AsyncIterator
                 lost, viewer.restarted = viewer.restarted, None
                 if lost:
                     hole = {"by": "viewer", "count": None if lost < 0 else lost}
-                    yield _message("hole", hole)
+                    yield message("hole", hole)
                 yield hub.snapshot(viewer)
             if found := viewer.pop_all():
                 yield found
@@ -114,15 +114,11 @@ async def _stream(request: Request, site: Site, viewer: Viewer) -> AsyncIterator
                 if site.auth.identify(request) is None:
                     return  # the session or token has ended
                 ticked = now
-                yield _message("tick", {"now": round(time.time(), 3)})
+                yield message("tick", {"now": round(time.time(), 3)})
             if viewer.restarted is None:
                 await viewer.wait(ticked + TICK_S - now)
     finally:
         hub.viewers.discard(viewer)
-
-
-def _message(kind: str, value: dict[str, Any]) -> bytes:
-    return f"event: {kind}\ndata: {json.dumps(value)}\n\n".encode()
 
 
 STATION: Final = Parameter(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
-from typing import Final
+from typing import Any, Final
 
 MAX_QUEUE: Final = 2000
 """Most messages that wait for a slow viewer."""
@@ -86,3 +87,16 @@ class Viewer:
         self._queue.clear()
         self._bytes = 0
         return found
+
+
+def message(kind: str, value: dict[str, Any]) -> bytes:
+    """Return a message of a stream.
+
+    Parameters
+    ----------
+    kind
+        Its type.
+    value
+        Its data.
+    """
+    return f"event: {kind}\ndata: {json.dumps(value)}\n\n".encode()
