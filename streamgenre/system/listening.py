@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from contextlib import suppress
 from typing import Final
@@ -40,7 +41,8 @@ def listen_on(host: str, port: int, flag: str) -> socket.socket:
             "expected 127.0.0.1, 0.0.0.0 or a name of this machine"
         ) from error
     except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or str(error)
+        number = getattr(error, "errno", None)  # its own text names the address again
+        why = os.strerror(number) if number else str(error)
         raise SettingsError(
             f"{flag} {shown}: {why.lower()}; take another port, or stop the program that uses it"
         ) from error

@@ -100,6 +100,7 @@ def create_app(
         exception_handlers={HTTPException: _refused, Exception: _failed},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # to an address without the proxy's prefix
     app.state.site = site
     return app
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 MAX_BODY: Final = 64 * 1024
 """Most bytes of a body."""
+_PATIENCE_S: Final = 15.0
 
 
 async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
@@ -28,13 +30,17 @@ async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
     Raises
     ------
     HTTPException
-        413 if it is longer.
+        413 if it is longer, 408 if it does not arrive in time.
     """
     found = bytearray()
-    async for part in request.stream():
-        found += part
-        if len(found) > limit:
-            raise error(413, f"the body is longer than {limit} bytes")
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            async for part in request.stream():
+                found += part
+                if len(found) > limit:
+                    raise error(413, f"the body is longer than {limit} bytes")
+    except TimeoutError:
+        raise error(408, f"the body did not arrive within {_PATIENCE_S:g} s") from None
     return bytes(found)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
 _GRACE_S: Final = 1
 """Seconds that answers under way have at the end."""
 _MAX_CONNECTIONS: Final = 1000
+_MAX_FILES: Final = 4096
+IDLE_S: Final = 15.0
+"""Seconds that a connection may stay without a complete request."""
+_CHECK_TICKS: Final = 50
+"""Ticks of 0.1 s between two looks for such connections."""
 
 
 class Server(uvicorn.Server):
@@ -51,6 +58,26 @@ class Server(uvicorn.Server):
             )
         )
         self._app = app
+        self._idle: dict[object, float] = {}
+
+    async def on_tick(self, counter: int) -> bool:
+        """Also close connections that never complete a request, which uvicorn keeps for ever."""
+        if counter % _CHECK_TICKS == 0:
+            self._close_idle(time.monotonic())
+        return await super().on_tick(counter)
+
+    def _close_idle(self, now: float) -> None:
+        idle: dict[object, float] = {}
+        for each in self.server_state.connections:
+            cycle, transport = getattr(each, "cycle", None), getattr(each, "transport", None)
+            if transport is None or (cycle is not None and not cycle.response_complete):
+                continue
+            since = self._idle.get(each, now)
+            if now - since > IDLE_S:
+                transport.abort()
+            else:
+                idle[each] = since
+        self._idle = idle
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -103,6 +130,9 @@ def serve(
     StreamgenreError
         If an endpoint, a key or a file cannot be used.
     """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MAX_FILES if most == resource.RLIM_INFINITY else min(_MAX_FILES, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
     failures: list[bool] = []
 
     def failed() -> None:

@@ -15,6 +15,7 @@ from support.live import until
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
     from pathlib import Path
 
     from support.radio_server import Icecast
@@ -94,7 +95,7 @@ class EventReader:
     def _read(self) -> None:
         kind, data, identifier = "message", "", ""
         try:
-            for line in self._response.iter_lines():
+            for line in self._lines():
                 field, _, value = line.partition(": ")
                 if field == "event":
                     kind = value
@@ -109,6 +110,14 @@ class EventReader:
             pass
         finally:
             self.ended.set()
+
+    def _lines(self) -> Iterator[str]:
+        # httpx also splits at the line separators of Unicode, which a text may contain.
+        rest = b""
+        for part in self._response.iter_bytes():
+            *lines, rest = (rest + part).split(b"\n")
+            for line in lines:
+                yield line.decode()
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """Return the data of the messages of one type so far."""
