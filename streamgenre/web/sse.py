@@ -44,7 +44,11 @@ class EventStream(Response):
         self.status_code = 200
         self.background = None
         # X-Accel-Buffering: nginx passes each message on at once.
-        self.init_headers({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        # Connection: when a page is left, Chromium may send its next request on the connection of
+        # this answer, which never ends.
+        self.init_headers(
+            {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Connection": "close"}
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the parts; the client's leaving ends it."""

@@ -44,13 +44,14 @@ SONGS = (
 class MadeUpStation(SampleStation):
     """A station that wanders through a few genres."""
 
-    def __init__(self, name: str, seed: int) -> None:
+    def __init__(self, name: str, seed: int, genres: tuple[str, ...] = GENRES) -> None:
         super().__init__(name, f"session of {name} {time.time()}")
         self.random = random.Random(seed)
-        self.favourites = self.random.sample(GENRES, 3)
+        self.genres = genres
+        self.favourites = self.random.sample(genres, 3)
         self.genre: str | None = self.favourites[0]
         self.state = "music"
-        self.shares = dict.fromkeys(GENRES, 0.1)
+        self.shares = dict.fromkeys(genres, 1 / len(genres))
         self.at = 0.0
         self.began = 0.0
         self.song = self.random.randrange(len(SONGS))
@@ -72,13 +73,13 @@ class MadeUpStation(SampleStation):
         return [*events, self.heard(now)]
 
     def heard(self, now: float) -> Update:
-        target = {genre: 0.02 + 0.05 * self.random.random() for genre in GENRES}
+        target = {genre: 0.02 + 0.05 * self.random.random() for genre in self.genres}
         if self.genre is not None:
             target[self.genre] += 1.6 + 0.8 * self.random.random()
             target[self.favourites[-1]] += 0.3 * self.random.random()
         total = sum(target.values())
         raw = {genre: round(part / total, 8) for genre, part in target.items()}
-        self.shares = {g: round(0.7 * self.shares[g] + 0.3 * raw[g], 8) for g in GENRES}
+        self.shares = {g: round(0.7 * self.shares[g] + 0.3 * raw[g], 8) for g in self.genres}
         artist, title = SONGS[self.song]
         level = -19 + 4 * math.sin(self.at / 7) + 2 * self.random.random()
         playing = {"artist": artist, "title": title, "raw": f"{artist} - {title}", "since": 0.0}
@@ -151,12 +152,16 @@ def main() -> None:
     parser.add_argument("endpoint")
     parser.add_argument("--stations", type=int, default=8)
     parser.add_argument("--names", type=Path, help="JSON list of names")
+    parser.add_argument("--genres", type=Path, help="JSON list of labels")
     parser.add_argument("--past", type=int, default=0, help="seconds published at once before")
     parser.add_argument("--troubles", action="store_true")
     args = parser.parse_args()
     names = json.loads(args.names.read_text()) if args.names else list(NAMES)
     names += [f"Station {number}" for number in range(len(names) + 1, args.stations + 1)]
-    stations = [MadeUpStation(name, seed) for seed, name in enumerate(names[: args.stations])]
+    genres = tuple(json.loads(args.genres.read_text())) if args.genres else GENRES
+    stations = [
+        MadeUpStation(name, seed, genres) for seed, name in enumerate(names[: args.stations])
+    ]
     ill = stations[-3:] if args.troubles else []
     stop: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(1))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support import browser as chromium
 from support.audio import music, write_wav
 from support.commands import free_endpoint, start
 from support.live import until
@@ -14,6 +15,8 @@ from support.web_site import STATIONS, LiveDaemon, Site, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -77,3 +80,10 @@ def site(daemon: LiveDaemon) -> Iterator[Site]:
         yield found
     finally:
         found.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Yield Chromium; not for the session: Playwright keeps an event loop in this thread."""
+    with chromium.chromium() as found:
+        yield found

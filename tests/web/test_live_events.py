@@ -39,3 +39,9 @@ def test_the_page_lists_the_stations(site: Site) -> None:
     assert page.status_code == 200
     assert "demo" in page.text
     assert "<b>&amp; /" not in page.text
+
+
+def test_the_connection_of_a_stream_is_for_nothing_else(site: Site) -> None:
+    """Chromium sends a request on the connection of an answer that it has stopped reading."""
+    with site.client.stream("GET", "/api/events") as answer:
+        assert answer.headers["connection"] == "close"

@@ -36,12 +36,12 @@ export function scale(element, share) {
   element.style.transform = `scaleX(${rounded})`;
 }
 
-/** Move an element to a share of the width of its box. */
+/** Move an element that is as wide as its box by a share of its width, without a new layout. */
 export function place(element, share) {
   const rounded = Math.round(Math.min(1, Math.max(0, share || 0)) * 1000) / 10;
   if (element.shownPlace === rounded) return;
   element.shownPlace = rounded;
-  element.style.left = `${rounded}%`;
+  element.style.transform = `translateX(${rounded}%)`;
 }
 
 /** Return a new element with a class and a text. */

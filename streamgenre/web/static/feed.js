@@ -4,11 +4,13 @@ const SILENT_MS = 20_000; // the server sends something at least every 10 s
 const SLEPT_MS = 8_000; // a timer of 2 s that is this late: the device slept
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
+const HIDDEN_MS = 60_000; // a page that nobody sees for so long gives its connection back
 
 /**
  * Opens `url` as server-sent events and calls `handlers[type](data)` for each event.
- * `handlers.link(live, seconds)` is called when the connection is made, with the seconds for which it
- * was lost before, and when it is lost, with false.
+ * `handlers.link(live, seconds, complete)` is called when the connection is made, with the seconds for
+ * which it was lost before and whether everything that was sent then has come since; and when it is
+ * lost, with false.
  */
 export class Feed {
   constructor(url, handlers) {
@@ -16,7 +18,6 @@ export class Feed {
     this.handlers = handlers;
     this.heard = performance.now();
     this.lostAt = null;
-    this.lastId = null;
     this.pause = FIRST_PAUSE_MS;
     this.tick = Date.now();
     this.open();
@@ -24,12 +25,16 @@ export class Feed {
     addEventListener("online", () => this.reopenIfLost());
     addEventListener("pageshow", (event) => event.persisted && this.open());
     document.addEventListener("visibilitychange", () => {
-      if (!document.hidden) this.check();
+      clearTimeout(this.hiding);
+      if (document.hidden) this.hiding = setTimeout(() => this.rest(), HIDDEN_MS);
+      else if (this.resting) this.open();
+      else this.check();
     });
   }
 
   open() {
     clearTimeout(this.timer);
+    this.resting = false;
     this.source?.close();
     const source = new EventSource(this.url);
     this.source = source;
@@ -44,7 +49,7 @@ export class Feed {
       if (type === "link") continue;
       source.addEventListener(type, (event) => {
         if (source !== this.source) return;
-        this.note();
+        this.note(type);
         let content;
         try {
           content = JSON.parse(event.data);
@@ -56,14 +61,21 @@ export class Feed {
     }
   }
 
-  note() {
+  /** Close the connection: browsers allow six of them for all pages of a server together. */
+  rest() {
+    this.resting = true;
+    this.source.close();
+    clearTimeout(this.timer);
+  }
+
+  note(type) {
     this.heard = performance.now();
     this.pause = FIRST_PAUSE_MS;
     if (!this.live) {
       this.live = true;
       const seconds = this.lostAt === null ? 0 : (Date.now() - this.lostAt) / 1000;
       this.lostAt = null;
-      this.handlers.link(true, Math.max(0, seconds));
+      this.handlers.link(true, Math.max(0, seconds), !["snapshot", "hole"].includes(type));
     }
   }
 
@@ -71,7 +83,7 @@ export class Feed {
     if (this.lostAt !== null) return;
     this.live = false;
     this.lostAt = since;
-    this.handlers.link(false, 0);
+    this.handlers.link(false, 0, false);
   }
 
   openLater() {
@@ -99,6 +111,7 @@ export class Feed {
     const late = Date.now() - this.tick;
     const before = this.tick;
     this.tick = Date.now();
+    if (this.resting) return;
     if (late > SLEPT_MS || late < 0) {
       this.lose(before);
       this.open();

@@ -73,14 +73,15 @@ function between(from, to) {
   };
 }
 
-function link(live, seconds) {
+function link(live, seconds, complete) {
   const mark = document.getElementById("link");
   mark.dataset.tone = live ? "good" : "bad";
   put(mark.querySelector("[data-field=text]"), t(live ? "link.live" : "link.away"));
   if (live) {
     withdraw("link");
     const now = serverClock.now();
-    if (seconds >= 1) notice("link-back", t("link.back", between(now - seconds, now)));
+    const key = complete ? "link.back" : "link.back_with_hole";
+    if (seconds >= 1) notice("link-back", t(key, between(now - seconds, now)));
   } else {
     const time = exactClock(serverClock.now(), serverClock.now());
     notice("link", t("link.lost", { time }), { tone: "bad", dismissible: false });
@@ -107,7 +108,7 @@ const handlers = {
     if (!(count > 0)) return;
     notice("hole", counted("link.hole", count, { seconds: duration(Math.max(1, seconds ?? 0)) }));
   },
-  tick() {},
+  tick: ({ now }) => serverClock.note(now),
   link,
 };
 for (const type of TYPES.split(",")) handlers[type] = apply;
