@@ -46,7 +46,7 @@ def words_of(text: str) -> list[str]:
     HistoryError
         If there are none, or too many.
     """
-    words = fold(text).split()
+    words = list(dict.fromkeys(fold(text).split()))
     if not words:
         raise HistoryError("nothing to search for: expected part of an artist, title or genre")
     if len(text) > MAX_TEXT or len(words) > MAX_WORDS:
@@ -54,7 +54,7 @@ def words_of(text: str) -> list[str]:
             f"the text to search for has {len(text)} characters and {len(words)} words: expected "
             f"at most {MAX_TEXT} characters and {MAX_WORDS} words"
         )
-    return list(dict.fromkeys(words))
+    return words
 
 
 def titles_found(

@@ -212,21 +212,26 @@ def grouped(
     dict
         What :func:`shares` returns, by each way of grouping.
     """
-    starts: defaultdict[float, list[tuple[Kind, float]]] = defaultdict(list)
+    by = tuple(by)
+    merged: dict[tuple[int, ...], tuple[datetime, defaultdict[Kind, float]]] = {}
+    cells: dict[float, defaultdict[Kind, float]] = {}
     for (start, kind), seconds in found.items():
-        starts[start].append((kind, seconds))
-    moments = {start: local(start, tz) for start in starts}
-    return {each: _grouped(starts, moments, each) for each in by}
+        cell = cells.get(start)
+        if cell is None:
+            at = local(start, tz)
+            # Hours of different days that all ways of grouping put together are added up once.
+            key = (at.year, at.month, at.weekday(), at.hour, at.day if "day" in by else 0)
+            cell = cells[start] = merged.setdefault(key, (at, defaultdict(float)))[1]
+        cell[kind] += seconds
+    return {each: _grouped(merged.values(), each) for each in by}
 
 
-def _grouped(
-    starts: dict[float, list[tuple[Kind, float]]], moments: dict[float, datetime], by: By
-) -> list[Share]:
+def _grouped(cells: Iterable[tuple[datetime, dict[Kind, float]]], by: By) -> list[Share]:
     parts: defaultdict[str, defaultdict[Kind, float]] = defaultdict(lambda: defaultdict(float))
     name = _NAMERS[by]
-    for start, kinds in starts.items():
-        part = parts[name(moments[start])]
-        for kind, seconds in kinds:
+    for moment, kinds in cells:
+        part = parts[name(moment)]
+        for kind, seconds in kinds.items():
             part[kind] += seconds
     order = WEEKDAYS.index if by == "weekday" else str
     ordered = []

@@ -62,6 +62,8 @@ def machine_zone() -> str | None:
             return None
         if not divider:
             return "UTC" if not Path("/etc/localtime").exists() else None
+    if named in ("Etc/UTC", "UCT", "Etc/UCT", "Universal", "Zulu"):
+        return "UTC"
     return named if named in zoneinfo.available_timezones() else None
 
 

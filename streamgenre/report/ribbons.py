@@ -199,12 +199,6 @@ class _Ribbon:
     def stretches(self, *, letters: dict[str, str]) -> list[str]:
         """Return the segments, and the stretches that were not recorded."""
         data = self.data
-        # Edges separate neighbours. In the overview, where a segment is about one point wide, they
-        # would hide the colours.
-        edge: dict[str, str | float] = {
-            "stroke": self.theme.edge,
-            "stroke_width": 0.5 if letters else 0.0,
-        }
         out = [
             self._box(
                 *(empty.start, empty.end),
@@ -214,6 +208,8 @@ class _Ribbon:
             )
             for empty in missing(data)
         ]
+        boxes: list[str] = []
+        signs: list[str] = []
         for segment in data.segments:
             place = self.cut(segment.start, segment.end)
             if place is None:
@@ -224,17 +220,22 @@ class _Ribbon:
             tip = f"{kind.name}{sure}, {self._times(segment.start, segment.end)}"
             if segment.ending == "cut":
                 tip += ", cut: the daemon did not shut down cleanly"
-            where = {"data_start": f"{segment.start:.3f}"}
-            out.append(self._box(segment.start, segment.end, tip, 0, fill=colour, **edge, **where))
+            boxes.append(self._box(segment.start, segment.end, tip, 0, fill=colour))
             if segment.genre in letters and place[1] >= _LETTER_FROM:
-                out.append(
+                signs.append(
                     svg.label(
                         *(letters[segment.genre], place[0] + place[1] / 2),
                         self.top + self.height / 2 + 4,
-                        class_="letter",
                         fill=ink(colour),
                     )
                 )
+        # Edges separate neighbours. In the overview, where a segment is about one point wide, they
+        # would hide the colours.
+        width = 0.5 if letters else 0.0
+        edge = self.theme.edge
+        out.append(svg.element("g", "".join(boxes), stroke=edge, stroke_width=width))
+        if signs:
+            out.append(svg.element("g", "".join(signs), class_="letter"))
         return out
 
     def losses(self) -> list[str]:

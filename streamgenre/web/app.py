@@ -18,8 +18,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from streamgenre.history.readers import Readers
 from streamgenre.logger import get_logger
-from streamgenre.web import api, control, genres_api, login, pages, spectrum, sse
+from streamgenre.web import (
+    api,
+    control,
+    genres_api,
+    history_api,
+    history_pages,
+    login,
+    pages,
+    spectrum,
+    sse,
+)
 from streamgenre.web.auth import Auth
 from streamgenre.web.endpoints import Endpoint, checked
 from streamgenre.web.feed import Feed
@@ -46,9 +57,10 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *sse.ENDPOINTS,
     *spectrum.ENDPOINTS,
     *control.ENDPOINTS,
+    *history_api.ENDPOINTS,
 )
 """The public API. A later path with ``{name:path}`` must not hide another one."""
-PAGES: Final[tuple[Route, ...]] = (*pages.ROUTES, *login.ROUTES)
+PAGES: Final[tuple[Route, ...]] = (*pages.ROUTES, *history_pages.ROUTES, *login.ROUTES)
 """The pages for people."""
 
 
@@ -74,6 +86,8 @@ def create_app(
     auth = Auth(settings.web)
     spectra = Spectra(settings, hub)
     site = Site(settings, hub, feed, auth, spectra, _templates(), Texts(settings.web.language))
+    if settings.history is not None:
+        site.readers = Readers(settings.history)
     site.document = openapi(ENDPOINTS, settings.web.prefix)
 
     @asynccontextmanager
@@ -82,6 +96,8 @@ def create_app(
             feed.start(asyncio.get_running_loop())
         yield
         hub.close()
+        if site.readers is not None:
+            site.readers.close()
         if feed is not None:
             await asyncio.to_thread(feed.stop)
 

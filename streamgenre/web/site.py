@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from streamgenre.config.site import SiteSettings
+    from streamgenre.history.readers import Readers
     from streamgenre.web.auth import Auth
     from streamgenre.web.feed import Feed
     from streamgenre.web.hub import Hub
@@ -32,6 +33,8 @@ class Site:
     """The spectra that are looked at."""
     templates: Environment
     texts: Texts
+    readers: Readers | None = None
+    """Reads the history; None if none is shown."""
     login_attempts: RateLimit = field(default_factory=RateLimit)
     document: dict[str, Any] = field(default_factory=dict)
     """The OpenAPI document."""

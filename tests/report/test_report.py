@@ -101,7 +101,7 @@ def check_inert(text: str) -> Page:
         *("html", "head", "meta", "title", "style", "body", "header", "section", "footer"),
         *("h1", "h2", "p", "dl", "dt", "dd", "div", "ul", "li", "i", "code"),
         *("table", "thead", "tbody", "tr", "th", "td"),
-        *("svg", "defs", "pattern", "rect", "text", "line", "polygon", "polyline"),
+        *("svg", "g", "defs", "pattern", "rect", "text", "line", "polygon", "polyline"),
     }
     for tag, attributes in seen.tags:
         for name, value in attributes.items():

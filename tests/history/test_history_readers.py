@@ -1,0 +1,124 @@
+"""Threads that answer questions of a server, and the search that it offers."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.fuzzing import examples
+from support.histories import record
+from support.history_programme import T0, Programme
+from support.live import PATIENCE_S
+
+from streamgenre.errors import HistoryError
+from streamgenre.history import query, readers, search
+from streamgenre.history.database import open_to_read
+from streamgenre.history.ids import fold
+from streamgenre.history.readers import BusyError, Readers
+from streamgenre.history.time_zones import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from streamgenre.history.connection import Connection
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("read") / "h.sqlite3"
+    for station in ("hall", "kitchen"):
+        record(path, Programme(station, station, T0, hop=8.0).day(8 * 3600), every=20_000)
+    return path
+
+
+@pytest.fixture(scope="module")
+def connection(path: Path) -> Iterator[Connection]:
+    opened = open_to_read(path)
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("few", [0, 500])
+@examples(30)
+@given(
+    words=st.lists(
+        st.sampled_from(["o", "beyonce", "Halo", "1974", "doe", "夜", "zz"]), min_size=1
+    ),
+    start=st.floats(T0, T0 + 8 * 3600),
+    length=st.floats(1, 8 * 3600),
+    skip=st.integers(0, 30),
+)
+def test_the_search_finds_what_reading_all_titles_finds(
+    connection: Connection,
+    few: int,
+    words: list[str],
+    start: float,
+    length: float,
+    skip: int,
+) -> None:
+    span, ids = Span(start, start + length), query.stations(connection, None)
+    by_hand = [
+        title
+        for title in query.titles(connection, ids, span)
+        if all(fold(word) in fold(f"{title.artist} {title.title}") for word in words)
+    ]
+    by_hand.sort(key=lambda title: -title.start)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "_FEW", few)
+        found, more = search.titles_found(
+            connection, ids, span, " ".join(words), limit=10, skip=skip
+        )
+    assert {t.start for t in found} == {t.start for t in by_hand[skip : skip + 10]}
+    assert more == (len(by_hand) > skip + 10)
+
+
+def test_a_search_for_nothing_or_too_much_is_refused(connection: Connection) -> None:
+    for text in ("", " \t", "\u0301", "x" * 201, " ".join(map(str, range(11)))):
+        with pytest.raises(HistoryError, match="search for"):
+            search.words_of(text)
+    ids = query.stations(connection, None)
+    genres = search.genres_found(connection, ids, "CLASS")
+    assert {each.genre for each in genres} == {"classical"}
+    assert {each.station for each in genres} == {"hall", "kitchen"}
+
+
+def test_a_question_that_takes_too_long_is_cut_off(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "LONGEST_S", 0.05)
+    asked = Readers(path)
+    endless = (
+        "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    )
+    with pytest.raises(HistoryError, match="ask for less"):
+        asked.ask(lambda c: c.execute(endless).fetchone()).result(PATIENCE_S)
+    # The thread goes on, and its connection too.
+    assert asked.ask(lambda c: c.execute("SELECT 1").fetchone()).result(PATIENCE_S) == (1,)
+    asked.close()
+
+
+def test_a_connection_cannot_write_and_sees_one_moment(path: Path) -> None:
+    asked = Readers(path)
+
+    def write(connection: Connection) -> Any:
+        assert connection.in_transaction
+        return connection.execute("DELETE FROM titles")
+
+    with pytest.raises(HistoryError, match="cannot be read"):
+        asked.ask(write).result(PATIENCE_S)
+    asked.close()
+
+
+def test_too_many_questions_are_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "WAITING", 4)
+    asked, gate = Readers(path), threading.Event()
+    waiting = [asked.ask(lambda _: gate.wait(PATIENCE_S)) for _ in range(4)]
+    with pytest.raises(BusyError, match="try again later"):
+        asked.ask(lambda _: None)
+    gate.set()
+    assert all(each.result(PATIENCE_S) for each in waiting)
+    asked.close()
