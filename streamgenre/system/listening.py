@@ -9,6 +9,8 @@ from typing import Final
 
 from streamgenre.errors import SettingsError
 
+_SEND_BUFFER: Final = 128 * 1024
+"""Bytes that the system keeps for a peer that takes no data; the system doubles it."""
 _UNREAD_MS: Final = 60_000
 """Milliseconds after which the system closes a connection whose peer takes no data."""
 
@@ -47,6 +49,7 @@ def listen_on(host: str, port: int, flag: str) -> socket.socket:
             f"{flag} {shown}: {why.lower()}; take another port, or stop the program that uses it"
         ) from error
     # Accepted connections inherit these.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
     with suppress(OSError, AttributeError):
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -15,6 +15,7 @@ from streamgenre.config.web import is_exposed, split
 from streamgenre.errors import SettingsError
 from streamgenre.logger import get_logger
 from streamgenre.web.logins import Logins, read_logins, stamp
+from streamgenre.web.rate_limit import client_of
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
@@ -143,10 +144,14 @@ class Auth:
     def address(self, request: HTTPConnection) -> str:
         """Return the client's IP address, as a believed proxy says."""
         address = request.client.host if request.client is not None else ""
-        for each in reversed(request.headers.get("x-forwarded-for", "").split(",")[-20:]):
-            if not self._is_proxy(address):
+        hops = request.headers.get("x-forwarded-for", "").split(",")[-20:]
+        while hops and self._is_proxy(address):
+            forwarded = hops.pop().strip()
+            if not forwarded:
                 break
-            address = each.strip() or address
+            address = forwarded
+            if client_of(address) in ("127.0.0.1", "::/64"):
+                break  # a client on the proxy's machine, whatever it says before
         return address
 
     def _is_proxy(self, address: str) -> bool:

@@ -6,11 +6,12 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre import __version__
+from streamgenre.web.endpoints import MAX_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streamgenre.web.endpoints import Endpoint
+    from streamgenre.web.endpoints import Endpoint, Parameter
 
 _REASONS: Final = {
     400: "A parameter or the body is wrong.",
@@ -99,7 +100,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
                 "in": each.where,
                 "required": each.required,
                 "description": each.description,
-                "schema": {"type": "array", "items": each.schema} if each.many else each.schema,
+                "schema": _schema(each),
             }
             for each in endpoint.parameters
         ]
@@ -109,3 +110,11 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
             "content": {"application/json": {"schema": endpoint.body}},
         }
     return found
+
+
+def _schema(parameter: Parameter) -> dict[str, Any]:
+    """Return the schema of a parameter, with the limits that all texts have."""
+    schema = parameter.schema
+    if schema.get("type", "string") == "string" and "enum" not in schema:
+        schema = {"type": "string", "maxLength": MAX_TEXT, "pattern": "^[^\\u0000]*$", **schema}
+    return {"type": "array", "items": schema} if parameter.many else schema

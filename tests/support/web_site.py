@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -79,17 +80,33 @@ def serve(*flags: str | Path, env: dict[str, str] | None = None, url: str | None
 
 
 class EventReader:
-    """Reads server-sent events in a thread."""
+    """Reads server-sent events in a thread; with ``read=False`` only when told to."""
 
-    def __init__(self, url: str, path: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        path: str,
+        headers: dict[str, str] | None = None,
+        *,
+        read: bool = True,
+        **more: Any,
+    ) -> None:
         self.messages: list[tuple[str, dict[str, Any], str]] = []
         """Type, data and identifier of each message."""
         self.ended = threading.Event()
-        self._client = httpx.Client(timeout=60)
+        if not read:
+            small = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
+            more["transport"] = httpx.HTTPTransport(socket_options=small)
+        self._client = httpx.Client(timeout=60, **more)
         self._request = self._client.build_request("GET", url + path, headers=headers)
         self._response = self._client.send(self._request, stream=True)
         self.status = self._response.status_code
         self._thread = threading.Thread(target=self._read, daemon=True)
+        if read:
+            self.read()
+
+    def read(self) -> None:
+        """Start reading."""
         self._thread.start()
 
     def _read(self) -> None:
