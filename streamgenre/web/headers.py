@@ -6,9 +6,11 @@ import ipaddress
 import json
 import re
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from h11 import LocalProtocolError
 from starlette.datastructures import Headers as RequestHeaders
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
@@ -81,20 +83,32 @@ class Headers:
                     headers.setdefault(name, value)
                 if self._settings.secure:
                     headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-            await send(message)
+            # Nonsense after a request has ended the connection before the answer to it.
+            with suppress(LocalProtocolError):
+                await send(message)
 
-        problem = self._problem(scope)
+        code, problem = self._problem(scope)
         if problem:
-            body = json.dumps({"error": {"code": 403, "message": problem}}).encode()
-            await Response(body, 403, media_type="application/json")(
+            body = json.dumps({"error": {"code": code, "message": problem}}).encode()
+            close = {} if code == 403 else {"Connection": "close"}
+            await Response(body, code, close, media_type="application/json")(
                 scope, receive, send_with_headers
             )
             return
         await self._app(scope, receive, send_with_headers)
 
-    def _problem(self, scope: Scope) -> str:
-        """Return why a request is refused, in words; empty if it is not."""
+    def _problem(self, scope: Scope) -> tuple[int, str]:
+        """Return the status code and why a request is refused, in words; "" if it is not."""
         headers = RequestHeaders(scope=scope)
+        if scope["http_version"] not in ("1.0", "1.1"):
+            return 505, "expected HTTP/1.0 or HTTP/1.1"
+        if "content-length" in headers and "transfer-encoding" in headers:
+            # A proxy may see the end of the body elsewhere (RFC 9112, 6.3).
+            return 400, "Content-Length and Transfer-Encoding exclude each other"
+        return 403, self._stranger(scope, headers)
+
+    def _stranger(self, scope: Scope, headers: RequestHeaders) -> str:
+        """Return why the sender of a request is refused, in words; empty if it is not."""
         host = headers.get("host", "")
         if not self._accepts(host):
             return (

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 
 _GRACE_S: Final = 1
 """Seconds that answers under way have at the end."""
-_MAX_CONNECTIONS: Final = 1000
+_MAX_CONNECTIONS: Final = 3000
+_CROWDED: Final = 800
+"""Connections beyond which those without a request are closed at once, the oldest first: they keep
+nobody out. Viewers of streams are fewer."""
 _MAX_FILES: Final = 4096
+_RESERVED: Final = 200
+"""Open files that are left for everything else."""
 IDLE_S: Final = 15.0
 """Seconds that a connection may stay without a complete request."""
 _CHECK_TICKS: Final = 50
@@ -39,9 +44,11 @@ class Server(uvicorn.Server):
     ----------
     app
         The application.
+    connections
+        Most connections at the same time; further ones get an error.
     """
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, app: Starlette, connections: int = _MAX_CONNECTIONS) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -53,30 +60,36 @@ class Server(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                limit_concurrency=_MAX_CONNECTIONS,
+                limit_concurrency=connections,
                 timeout_graceful_shutdown=_GRACE_S,
             )
         )
         self._app = app
-        self._idle: dict[object, float] = {}
+        self._crowded = min(_CROWDED, connections // 2)
+        self._idle: dict[object, tuple[object, float]] = {}
+        """Connections without a request, with the last one that they had, and since when."""
 
     async def on_tick(self, counter: int) -> bool:
         """Also close connections that never complete a request, which uvicorn keeps for ever."""
-        if counter % _CHECK_TICKS == 0:
-            self._close_idle(time.monotonic())
+        too_many = len(self.server_state.connections) - self._crowded
+        if too_many > 0 or counter % _CHECK_TICKS == 0:
+            self._close_idle(time.monotonic(), too_many)
         return await super().on_tick(counter)
 
-    def _close_idle(self, now: float) -> None:
-        idle: dict[object, float] = {}
+    def _close_idle(self, now: float, too_many: int) -> None:
+        idle: dict[Any, tuple[object, float]] = {}
         for each in self.server_state.connections:
             cycle, transport = getattr(each, "cycle", None), getattr(each, "transport", None)
             if transport is None or (cycle is not None and not cycle.response_complete):
                 continue
-            since = self._idle.get(each, now)
-            if now - since > IDLE_S:
-                transport.abort()
-            else:
-                idle[each] = since
+            before, since = self._idle.get(each, (cycle, now))
+            idle[each] = cycle, since if cycle is before else now
+        oldest = sorted(idle, key=lambda each: idle[each][1])
+        for number, each in enumerate(oldest):
+            if number >= too_many and now - idle[each][1] <= IDLE_S:
+                break
+            del idle[each]
+            each.transport.abort()
         self._idle = idle
 
     @contextmanager
@@ -140,7 +153,7 @@ def serve(
         server.end()
 
     app = create_app(settings, on_failure=failed)
-    server = Server(app)
+    server = Server(app, min(_MAX_CONNECTIONS, wanted - _RESERVED))
     started()
 
     async def run() -> None:
