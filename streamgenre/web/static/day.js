@@ -15,7 +15,7 @@ const said = document.getElementById("said");
 /** Move the texts of a chart from the browser's slow tooltips into attributes. */
 function enliven(chart) {
   chart.classList.add("live");
-  for (const title of chart.querySelectorAll("svg title")) {
+  for (const title of chart.querySelectorAll("title")) {
     title.parentNode.dataset.tip = title.textContent;
     title.remove();
   }
@@ -60,7 +60,7 @@ addEventListener("click", (event) => {
 /** Return the id of the title that plays at a time: the last line that starts before it. */
 function lineAt(unix) {
   let found = null;
-  for (const row of document.querySelectorAll("#playlist tr[id]")) {
+  for (const row of document.getElementById("playlist").querySelectorAll("tr[id]")) {
     if (Number(row.id.slice(1)) / 1000 > unix) break;
     found = row;
   }
