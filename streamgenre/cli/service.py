@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.cli.connecting import endpoints, subscribe
 from streamgenre.client.snapshot import SNAPSHOT_TYPES, snapshot
+from streamgenre.client.workers import workers_of
 from streamgenre.system import systemctl
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
             stations = snapshot(subscriber)
     if args.json:
         result = {**asdict(state), "bus": endpoints(args), "stations": list(stations.values())}
+        result["workers"] = [asdict(each) for each in workers_of(stations.values())]
         print(json.dumps(result, indent=2, ensure_ascii=False))
     else:
         print("\n".join(_lines(state, stations, endpoints(args) if active else None)))
@@ -61,6 +63,7 @@ def _lines(
         lines.append(f"  it is not running: `journalctl -u {state.unit} -n 50` shows why")
     elif not stations:
         lines.append(f"  nothing from {bus}: does it publish elsewhere? (--connect URL)")
+    lines += [f"  worker {each.name}   {each}" for each in workers_of(stations.values())]
     for name, station in sorted(stations.items()):
         age = station.get("last_update_age_s")
         heard = station.get("genre") or station.get("state") or "nothing yet"

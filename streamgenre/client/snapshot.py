@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre.client.workers import WORKER_FIELDS
 from streamgenre.events import SourceChange, Status, Update
 
 if TYPE_CHECKING:
@@ -51,4 +52,5 @@ def snapshot(subscriber: Subscriber, patience_s: float = 3.0) -> dict[str, dict[
 _STATUS_FIELDS: Final = (
     *("source_state", "input", "model", "uptime_s", "last_frame_age_s", "samples", "samples_lost"),
     *("cpu_share", "rss_bytes", "open_files", "threads", "history"),
+    *WORKER_FIELDS,
 )

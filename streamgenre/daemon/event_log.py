@@ -22,6 +22,13 @@ class EventLog(Sink):
 
     TYPES = frozenset({"source", "gap", "status", "dead_air"})
 
+    def __init__(self) -> None:
+        self._workers: dict[str, str | None] = {}
+
+    def forget(self, station: str) -> None:
+        """Forget which worker a station had."""
+        self._workers.pop(station, None)
+
     def take(self, event: AnyEvent) -> None:
         """Log an event."""
         if isinstance(event, SourceChange):
@@ -30,22 +37,24 @@ class EventLog(Sink):
             template = f"%s: {event.state}%s"
             more = f": {event.detail}" if event.detail else f", {event.input}"
             level = _LEVELS.get(event.state, logging.INFO)
-            _log.log(level, template, event.station, more, extra=_fields(event))
+            _log.log(level, template, event.station, more, extra=self._fields(event))
         elif isinstance(event, Gap):
             _log.warning(
                 "%s: %.3f s lost (%d samples, %s)",
                 *(event.station, event.seconds, event.samples, event.reason),
-                extra=_fields(event),
+                extra=self._fields(event),
             )
         elif isinstance(event, Status):
+            self._workers[event.station] = event.worker
             logs.report_repeats()
         elif isinstance(event, DeadAir) and event.active:
             template = "%s: dead air: silent for %.0f s"
-            _log.warning(template, event.station, event.seconds, extra=_fields(event))
+            _log.warning(template, event.station, event.seconds, extra=self._fields(event))
         elif isinstance(event, DeadAir):
             template = "%s: dead air is over after %.0f s"
-            _log.info(template, event.station, event.seconds, extra=_fields(event))
+            _log.info(template, event.station, event.seconds, extra=self._fields(event))
 
-
-def _fields(event: AnyEvent) -> dict[str, str]:
-    return {"station": event.station, "event": event.TYPE}
+    def _fields(self, event: AnyEvent) -> dict[str, str]:
+        fields = {"station": event.station, "event": event.TYPE}
+        worker = self._workers.get(event.station)
+        return fields if worker is None else fields | {"worker": worker}

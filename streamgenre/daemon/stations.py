@@ -98,6 +98,7 @@ class StationSet:
         before = {s: name for s, name in self._names.items() if name not in failed}
         added = [settings for settings in config.stations if settings not in before]
         self._host.prepare(added)
+        resized = self._host.resize(config.engine, len(config.stations))
         removed = {
             name: s for s, name in self._names.items() if s not in config.stations or name in failed
         }
@@ -107,7 +108,11 @@ class StationSet:
             stopped=tuple(name for name in removed if name not in new),
             restarted=tuple(name for name in new if name in removed),
             unchanged=tuple(name for s, name in before.items() if s in config.stations),
-            needs_restart=_needs_restart(self._config, config),
+            needs_restart=tuple(
+                key
+                for key in _needs_restart(self._config, config)
+                if key != "engine.workers" or not resized
+            ),
         )
 
         def apply() -> None:

@@ -213,6 +213,10 @@ def footer(station: StationView, frame: ScreenContext, *, rows: int) -> list[Row
         fields.append(("CPU", f"{100 * status.cpu_share:.1f} %", status.cpu_share >= 0.9))
         fields.append(("RSS", size(status.rss_bytes), False))
         fields.append(("up", duration(status.uptime_s), False))
+        if status.worker is not None:
+            restarts = status.worker_restarts or 0
+            replaced = f", replaced {restarts}×" if restarts else ""
+            fields.append(("worker", f"{fit(clean(status.worker), 16)}{replaced}", restarts > 0))
         if status.samples_replaced:
             fields.append(("replaced", f"{number(status.samples_replaced)} samples", True))
     # Counted by the newest update: a status may be 10 s old.

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rich.cells import cell_len
 
+from streamgenre.client.workers import WORKER_FIELDS, workers_of
 from streamgenre.dashboard import parts, strip
 from streamgenre.dashboard.canvas import Row, fit
 from streamgenre.dashboard.keys import HINT
 from streamgenre.dashboard.station_state import station_state
 from streamgenre.display import palette
-from streamgenre.display.text import clean, number
+from streamgenre.display.text import clean, number, size
 
 if TYPE_CHECKING:
     from streamgenre.dashboard.parts import ScreenContext
@@ -26,6 +27,8 @@ FIGURE: Final = 5
 """Cells for the probability and for the level."""
 TITLE: Final = (14, 40)
 """Fewest and most cells for what is playing."""
+MAX_WORKERS: Final = 4
+"""Most workers whose figures the summary shows."""
 TIMELINE: Final = 12
 """Fewest cells for the last minutes."""
 
@@ -190,6 +193,24 @@ def _decision(row: Row, station: StationView, layout: Layout, frame: ScreenConte
         row.add("  ").add(fit(clean(station.title.raw), layout.title))
 
 
+def _workers(everyone: list[StationView], frame: ScreenContext) -> list[Row]:
+    """Return the daemon's workers: CPU and memory of each, and how often they were replaced."""
+    paint = frame.paint
+    known = [one.status for one in everyone if one.status is not None]
+    workers = workers_of(
+        {name: getattr(status, name) for name in WORKER_FIELDS} for status in known
+    )
+    if not workers:
+        return []
+    figures = [f"{100 * each.cpu_share:.0f} % {size(each.rss_bytes)}" for each in workers]
+    shown = ", ".join(figures[:MAX_WORKERS]) + (", …" if len(figures) > MAX_WORKERS else "")
+    rows = [Row().add(f"workers {len(workers)}: {shown}", paint(dim=True))]
+    replaced = sum(each.restarts for each in workers)
+    if replaced:
+        rows.append(Row().add(f"replaced {number(replaced)}", paint(palette.WARN, bold=True)))
+    return rows
+
+
 def _summary(everyone: list[StationView], frame: ScreenContext) -> Row:
     """Return the number of stations in each state, and losses, the most important first."""
     paint = frame.paint
@@ -215,6 +236,7 @@ def _summary(everyone: list[StationView], frame: ScreenContext) -> Row:
     if missed:
         style = paint(palette.WARN, bold=True)
         tally.append(Row().add(f"missed {number(missed)} events", style))
+    tally += _workers(everyone, frame)
     tally.append(Row().add(HINT, paint(dim=True)))
     for piece in tally:
         if row.width + between + piece.width <= frame.width:

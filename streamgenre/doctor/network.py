@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 import zmq
@@ -13,6 +13,7 @@ from streamgenre.bus.keys import SECRET, default_folder
 from streamgenre.client.link import REFUSED
 from streamgenre.client.snapshot import SNAPSHOT_TYPES, snapshot
 from streamgenre.client.subscriber import Subscriber
+from streamgenre.client.workers import workers_of
 from streamgenre.doctor.finding import note, ok, problem
 from streamgenre.system import systemctl
 
@@ -36,7 +37,7 @@ def ports(subject: Subject) -> Iterator[Finding]:
         elif _free(endpoint):
             yield ok(flag, f"{endpoint} is free: no daemon runs there")
         elif flag == "publish":
-            yield _who_publishes(endpoint)
+            yield from _who_publishes(endpoint)
         else:
             yield ok(flag, f"{endpoint} is in use{_owner(endpoint)}")
 
@@ -52,7 +53,19 @@ def _free(endpoint: str) -> bool:
     return True
 
 
-def _who_publishes(endpoint: str) -> Finding:
+def _who_publishes(endpoint: str) -> Iterator[Finding]:
+    stations, finding = _asked(endpoint)
+    yield finding
+    if workers := workers_of(stations.values()):
+        said = "; ".join(f"{each.name}: {each}" for each in workers)
+        if any(each.restarts for each in workers):
+            yield note("workers", said, "the daemon's log says why one was replaced")
+        else:
+            yield ok("workers", said)
+
+
+def _asked(endpoint: str) -> tuple[dict[str, dict[str, Any]], Finding]:
+    """Return the stations of the daemon at an endpoint, and what there is to say of it."""
     with Subscriber(
         _reachable(endpoint), types=SNAPSHOT_TYPES, on_malformed=lambda text: None
     ) as subscriber:
@@ -61,9 +74,10 @@ def _who_publishes(endpoint: str) -> Finding:
     owner = _owner(endpoint)
     if not stations and refused:
         said = f"{endpoint} is in use{owner}, it seems by a daemon that requires a key"
-        return note("publish", said, "`streamgenre subscribe --server-key KEY` connects to it")
+        do = "`streamgenre subscribe --server-key KEY` connects to it"
+        return {}, note("publish", said, do)
     if not stations:
-        return problem(
+        return {}, problem(
             "publish",
             f"{endpoint} is in use{owner}, but not by a streamgenre daemon",
             "end the program that uses it, or publish elsewhere",
@@ -74,10 +88,10 @@ def _who_publishes(endpoint: str) -> Finding:
     failing = [s["history"]["problem"] for s in stations.values() if s.get("history")]
     if any(failing):
         said = f"a daemon runs on {endpoint}{owner}, but its history fails: {failing[0]}"
-        return problem("publish", said, "free disk space, or correct the permissions")
+        return stations, problem("publish", said, "free disk space, or correct the permissions")
     away = [name for name, s in stations.items() if s.get("source_state") != "live"]
     said = f"a daemon answers on {endpoint}{owner}: {listed}"
-    return note("publish", said) if away else ok("publish", said)
+    return stations, note("publish", said) if away else ok("publish", said)
 
 
 def _reachable(endpoint: str) -> str:

@@ -24,6 +24,8 @@ REBALANCE_S: Final = 30.0
 """Seconds between two looks at whether a move pays."""
 _LOOK_S: Final = 1.0
 """Seconds between two looks at the workers' memory and past."""
+_EMPTY_S: Final = 10.0
+"""Pause before a worker without stations is replaced, in seconds."""
 _RETRY_S: Final = 5.0
 """Pause after a worker could not be started, in seconds."""
 
@@ -275,6 +277,7 @@ class Crew:
             "worker %s %s; %d stations with it", member.name, how, len(records),
             extra=_about(member),
         )  # fmt: skip
+        member.retiring = False  # it has stations again
         for record in records.values():
             record.moving, record.stuck = None, False
         now = time.monotonic()
@@ -282,6 +285,9 @@ class Crew:
             self._restart(member, group, {name: records[name] for name in group.stations}, how)
         if member.apart and not member.records:
             self._members.remove(member)
+        elif not member.records:
+            # Those that start with its stations come first.
+            member.start_at = now + _EMPTY_S
 
     def _restart(
         self, member: Member, group: Group, records: dict[str, StationRecord], how: str
@@ -343,7 +349,8 @@ class Crew:
                           extra=_about(member))  # fmt: skip
         surplus = [m for m in self._regular() if m.running]
         if len(self._regular()) > self._count and surplus:
-            self._retire(min(surplus, key=lambda each: len(each.records)), "it is not needed")
+            newest = min(reversed(surplus), key=lambda each: len(each.records))
+            self._retire(newest, "there are fewer workers")
 
     def _retire(self, member: Member, why: str) -> None:
         """Move the stations of a worker elsewhere, and end it."""
@@ -363,7 +370,10 @@ class Crew:
             record.name
             for member in members.values()
             for record in member.records.values()
-            if not record.replayable and record.moving is None and record.settings.input != "-"
+            if not record.replayable
+            and record.source_state == "live"
+            and record.moving is None
+            and record.settings.input != "-"
         ]
         for name, source, target in moves(loads, self.costs, movable):
             record = members[source.name].records[name]

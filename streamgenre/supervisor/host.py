@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from streamgenre.config import StationSettings
+    from streamgenre.engine.settings import EngineSettings
 
 
 class Host(Protocol):
@@ -79,6 +80,17 @@ class Host(Protocol):
         ----------
         names
             Beginnings of their names; an empty one stands for all stations, an empty set for none.
+        """
+
+    def resize(self, settings: EngineSettings, stations: int) -> bool:
+        """Follow a changed number of workers; return False if that needs a restart.
+
+        Parameters
+        ----------
+        settings
+            The engine's settings, of which only the number of workers counts.
+        stations
+            Number of stations.
         """
 
     def is_live(self, name: str) -> bool:

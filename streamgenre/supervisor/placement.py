@@ -184,15 +184,14 @@ def moves(
     while len(found) < MAX_MOVES:
         ordered = sorted(workers, key=costs.load)
         least, most = ordered[0], ordered[-1]
-        empty = not least.stations and len(most.stations) > 1
         apart = costs.load(most) - costs.load(least)
-        if not empty and (costs.load(most) < BUSY or apart < _GAIN):
+        if costs.load(most) < BUSY or apart < _GAIN:
             return found
         # The one that brings the two closest to each other.
         fitting = [
             (abs(apart - 2 * costs.of(name, kind)), name)
             for name, kind in most.stations.items()
-            if name in movable and (empty or 2 * costs.of(name, kind) < 2 * apart - _GAIN)
+            if name in movable and 2 * costs.of(name, kind) < 2 * apart - _GAIN
         ]
         if not fitting:
             return found

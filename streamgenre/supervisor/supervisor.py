@@ -21,6 +21,7 @@ from streamgenre.events.encoded import Encoded
 from streamgenre.logger import get_logger
 from streamgenre.supervisor.crew import Crew
 from streamgenre.supervisor.models import ModelSwitch, check_models
+from streamgenre.supervisor.placement import worker_count
 from streamgenre.supervisor.record import StationRecord
 from streamgenre.supervisor.stamping import Stamp
 from streamgenre.worker.log_lines import log_again
@@ -144,6 +145,14 @@ class Supervisor:
     def watch_spectrum(self, names: frozenset[str]) -> None:
         """See :meth:`streamgenre.supervisor.host.Host.watch_spectrum`."""
         self.call(lambda: self._crew.watch_spectrum(names))
+
+    def resize(self, settings: EngineSettings, stations: int) -> bool:
+        """See :meth:`streamgenre.supervisor.host.Host.resize`."""
+        count = worker_count(settings, stations)
+        if count == 0:
+            return settings.workers == "auto"  # it stays as it is
+        self.call(lambda: self._crew.resize(count))
+        return True
 
     def is_live(self, name: str) -> bool:
         """See :meth:`streamgenre.supervisor.host.Host.is_live`."""

@@ -1,9 +1,9 @@
 """The log of the daemon: entries of systemd's journal, or lines on standard error.
 
 If systemd connected standard error to the journal, entries go there with their level and the fields
-``STREAMGENRE_STATION`` and ``STREAMGENRE_EVENT``; otherwise they are lines that start with
-``streamgenre: ``. Repeated lines are counted, secrets are removed, and writing never waits for the
-reader: a line that cannot be written at once is dropped and counted.
+``STREAMGENRE_STATION``, ``STREAMGENRE_EVENT`` and ``STREAMGENRE_WORKER``; otherwise they are lines
+that start with ``streamgenre: ``. Repeated lines are counted, secrets are removed, and writing
+never waits for the reader: a line that cannot be written at once is dropped and counted.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _fields(record: logging.LogRecord, text: str) -> dict[str, str]:
         "SYSLOG_IDENTIFIER": "streamgenre",
         "STREAMGENRE_LOGGER": record.name,
     }
-    for name in ("station", "event"):
+    for name in ("station", "event", "worker"):
         value = getattr(record, name, None)
         if value is not None:
             fields[f"STREAMGENRE_{name.upper()}"] = str(value)

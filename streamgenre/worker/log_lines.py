@@ -87,4 +87,5 @@ def log_again(head: Mapping[str, Any], worker: str) -> None:
     extra: dict[str, Any] = {"worker": worker}
     if head.get("station") is not None:
         extra["station"] = str(head["station"])
-    logger.log(level, str(head.get("message", "")), *head.get("args", ()), extra=extra)
+    message = f"worker %s: {head.get('message', '')}"
+    logger.log(level, message, worker, *head.get("args", ()), extra=extra)

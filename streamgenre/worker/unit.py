@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from streamgenre.config import StationSettings
     from streamgenre.engine.engine import Engine
     from streamgenre.engine.resume import Resume
+    from streamgenre.engine.settings import EngineSettings
     from streamgenre.sources.base import Source
 
 _APPLIED_S: Final = 5.0
@@ -164,6 +165,11 @@ class Unit:
     def watch_spectrum(self, names: frozenset[str]) -> None:
         """Choose the stations that publish their spectrum, by the beginnings of their names."""
         self.engine.watch_spectrum(names)
+
+    def resize(self, settings: EngineSettings, stations: int) -> bool:
+        """Return False: this process does all."""
+        del settings, stations
+        return False
 
     def is_live(self, name: str) -> bool:
         """Whether the audio of a station cannot be heard a second time."""
