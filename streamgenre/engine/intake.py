@@ -23,6 +23,7 @@ from streamgenre.engine.wall_clock import WallClock
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from streamgenre.audio.ring import Ring
     from streamgenre.sources.base import Source
 
 _READ_S: Final = 1.0
@@ -55,9 +56,10 @@ class Intake:
         """Number of samples replaced by 0 because they could not be audio, such as NaN."""
         self.loudness: LoudnessMeter | None = None
         """Meter of the samples read; None before the format is known."""
-        self.waiting: deque[NDArray[np.float32] | tuple[Gap, int]] = deque()
-        """What was read, in order: samples of shape ``(n,)``, n ≥ 1, and gaps, each with the
-        position after it."""
+        self.waiting: deque[tuple[NDArray[np.float32] | Gap, int]] = deque()
+        """What was read, in order: samples of shape ``(n,)``, n ≥ 0, and gaps, each with the
+        position after it. The last samples before a position may still be in the resampler: they
+        come with the next ones, or before a gap and at the end."""
         self.drained = False
         """Whether nothing more will come."""
         self._rate = rate
@@ -73,8 +75,8 @@ class Intake:
 
     @property
     def begun(self) -> bool:
-        """Whether there was a first sample, stored or lost."""
-        return self._taken > 0 or self._origin > 0
+        """Whether a first sample has arrived or was lost."""
+        return self.arrived_s > 0
 
     @property
     def samples(self) -> int:
@@ -150,8 +152,11 @@ class Intake:
         self._away_since = time.monotonic() - away_s
         self.clock.observe(position, self._away_since, self.wall.offset)
 
-    def read(self) -> bool:
-        """Move what the ring has to :attr:`waiting`; return False where it has nothing now."""
+    def read(self, end: int) -> bool:
+        """Move what the ring has to :attr:`waiting`; return False where it has nothing now.
+
+        Reads up to the position ``end`` or the next title at most.
+        """
         source, ring = self.source, self.source.ring
         if ring is None:
             self.drained = source.state == "ended"
@@ -164,15 +169,14 @@ class Intake:
                 self.clock.observe(0, time.monotonic(), self.wall.offset)
         if self._away_since is not None and ring.written > self._stored:
             return self._place_absence()
-        wanted = round(_READ_S * source.rate)
-        item = ring.read(wanted)
-        while item is None and source.deliver():
-            item = ring.read(wanted)
+        item = ring.read(self._readable(ring, end))
+        if item is None and source.deliver():
+            return True
         if item is None:
             if ring.exhausted:
                 self.drained = True
             if self.drained or source.state == "lost":
-                self._queue(self._resampler.flush())
+                self._flush()
             return bool(self.waiting)
         assert self.loudness is not None
         if isinstance(item, Gap):
@@ -186,14 +190,22 @@ class Intake:
         self._taken += len(item)
         if source.real_time:
             self._observe_arrival()
-        self._queue(self._resampler.push(self._mixer.mix(item)))
+        self.waiting.append((self._resampler.push(self._mixer.mix(item)), self._position))
         return True
+
+    def _readable(self, ring: Ring, end: int) -> int:
+        """Return how many samples to read now."""
+        arrived = ring.written - self._stored  # first: a title is announced before its samples
+        titles = self.source.titles
+        ends = -(-(end - self._origin) * self.source.rate // self._rate) - self._taken
+        starts = titles[0].at + self._added - self._taken if titles else ends
+        return min(arrived, ends, starts, round(_READ_S * self.source.rate))
 
     def _take_gap(self, gap: Gap) -> None:
         assert self.loudness is not None
         assert self._resampler is not None
         self.loudness.reset()
-        self._queue(self._resampler.flush())
+        self._flush()
         self._taken += gap.samples
         self.clock.interrupted()
         if not self.clock.anchored:  # the stream begins with a gap
@@ -219,9 +231,11 @@ class Intake:
             return self._origin
         return self._origin + self._taken * self._rate // self.source.rate
 
-    def _queue(self, samples: NDArray[np.float32]) -> None:
-        if len(samples):
-            self.waiting.append(samples)
+    def _flush(self) -> None:
+        assert self._resampler is not None
+        held = self._resampler.flush()
+        if len(held):
+            self.waiting.append((held, self._position))
 
     def _observe_arrival(self) -> None:
         assert self.source.ring is not None

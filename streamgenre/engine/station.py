@@ -3,6 +3,10 @@
 Positions count samples at the model's rate since the session began, lost samples included, so that
 position / rate is stream time. Resampler and MFCC context restart after a gap, so that no frame
 spans lost samples. A hop that lies within a gap brings no update.
+
+A hop ends as soon as its last captured sample has arrived. The resampler then still holds some
+milliseconds of it (40 at 44.1 kHz), always the same number: they come with the next hop. To wait
+for them would be to wait for the next packet of a stream.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import numpy as np
 
 from streamgenre.audio.features import MfccStream
 from streamgenre.audio.level import LevelMeter
+from streamgenre.audio.ring import Gap
 from streamgenre.audio.spectrum import SpectrumMeter
 from streamgenre.engine.hops import Hop, PlacedGap, SpectrumRows
 from streamgenre.engine.intake import Intake
@@ -23,7 +28,6 @@ if TYPE_CHECKING:
 
     from streamgenre.audio.clock import StreamClock
     from streamgenre.audio.features import MfccSpec
-    from streamgenre.audio.ring import Gap
     from streamgenre.engine.resume import Resume
     from streamgenre.engine.settings import EngineSettings
     from streamgenre.engine.wall_clock import WallClock
@@ -70,8 +74,7 @@ class Station:
         self._meter = LevelMeter()
         self._position = 0
         self._lost = 0  # lost samples before the position, at the rate of the source
-        self._hop_start = 0
-        self._hop_end = self._end_of_hop()
+        self._begin_hop(0)
         self._hops = 0
         self._heard: list[NDArray[np.float32]] = []  # samples of this hop
         self._frames: list[
@@ -115,7 +118,7 @@ class Station:
     @property
     def wall(self) -> float:
         """UNIX seconds of the present position; the present time before the first sample."""
-        return self.clock.time_of(self._position) if self._intake.begun else self.now
+        return self.clock.time_of(self._position) if self.clock.anchored else self.now
 
     @property
     def now(self) -> float:
@@ -154,7 +157,7 @@ class Station:
     def due_s(self) -> float:
         """Return the seconds of audio that the present hop still lacks.
 
-        Negative where they have arrived but the resampler still holds the last of them.
+        Not positive where all of it has arrived.
         """
         if self.source.ring is None:
             return self._settings.hop_s
@@ -175,33 +178,28 @@ class Station:
         while not self.finished:
             if self.title_due:
                 return self.source.titles.popleft().title
-            title_at = self._next_title()
             waiting = self._intake.waiting
             if not waiting:
-                if self._intake.read():
-                    continue  # the samples may still be in the resampler
+                if self._intake.read(self._hop_end):
+                    continue
                 if self._intake.drained:
                     return self._finish()
                 # No more of this hop will come: what was heard of it makes an update now.
                 return self._close_hop() if self.source.state == "lost" else None
-            item = waiting[0]
-            if isinstance(item, tuple):
-                gap, end = item
+            item, end = waiting[0]
+            if isinstance(item, Gap):
                 # Where the gap cuts a hop off, what was heard of it makes an update first.
                 hop = self._close_hop() if end >= self._hop_end else None
                 if hop is not None:
                     return hop
                 waiting.popleft()
-                return self._place(gap, end)
-            room = min(self._hop_end, title_at or self._hop_end) - self._position
-            self._hear(item[:room])
-            if len(item) > room:
-                waiting[0] = item[room:]
-            else:
-                waiting.popleft()
-            if self._position == self._limit:
+                return self._place(item, end)
+            waiting.popleft()
+            self._heard.append(item)
+            self._position = end
+            if self._limit is not None and self._position >= self._limit:
                 return self._finish()
-            if self._position == self._hop_end:
+            if self._position >= self._hop_end:
                 hop = self._close_hop()
                 if hop is not None:
                     return hop
@@ -219,10 +217,6 @@ class Station:
         return self._intake.position_of(cues[0].at) if cues and self._intake.begun else None
 
     # ---- hops out -------------------------------------------------------------------------------
-
-    def _hear(self, samples: NDArray[np.float32]) -> None:
-        self._heard.append(samples)
-        self._position += len(samples)
 
     def _extract(self) -> None:
         """Compute the frames of the samples heard.
@@ -256,13 +250,13 @@ class Station:
         )
 
     def _close_hop(self) -> Hop | None:
-        """End the hop at the present position; return None where it has no frame."""
-        start, self._hop_start = self._hop_start, self._position
-        self._hop_end = self._end_of_hop()
+        """End the hop at its end or the present position; return None where it has no frame."""
+        start, end = self._hop_start, min(self._position, self._hop_end)
+        self._begin_hop(end)
         self._extract()
         level, loudness = self._meter.read(), self._intake.loudness
         parts, self._frames = self._frames, []
-        if not any(map(len, parts)):
+        if end == start or not any(map(len, parts)):
             return None
         self._hops += 1
         spectrum, self._spectrum_rows = tuple(self._spectrum_rows), []
@@ -272,16 +266,17 @@ class Station:
             peak_dbfs=loudness.peak() if loudness else -math.inf,
             loudness_lufs=loudness.loudness() if loudness else None,
             start=start / self._rate,
-            end=self._position / self._rate,
-            wall=self.clock.time_of(self._position),
-            arrival=self._intake.arrival(self._position, self._lost),
+            end=end / self._rate,
+            wall=self.clock.time_of(end),
+            arrival=self._intake.arrival(end, self._lost),
             spectrum=spectrum,
         )
 
-    def _end_of_hop(self) -> int:
-        """Return the next position on the hop grid, or the end where that comes first."""
-        end = (self._position // self._hop + 1) * self._hop
-        return end if self._limit is None else min(end, self._limit)
+    def _begin_hop(self, start: int) -> None:
+        """Begin a hop; it ends at the next position on the hop grid, at the latest at the end."""
+        self._hop_start = start
+        end = (start // self._hop + 1) * self._hop
+        self._hop_end = end if self._limit is None else min(end, self._limit)
 
     def _place(self, gap: Gap, end: int) -> PlacedGap:
         """Move to the position after a gap; return the gap with its place."""
@@ -293,7 +288,8 @@ class Station:
         self._position = self._signal_start = max(start, end)
         self._lost += gap.samples
         if self._position >= self._hop_end:
-            self._close_hop()  # the next one starts after the gap
+            self._close_hop()
+            self._begin_hop(self._position)  # after the gap
         if self._limit is not None and self._position >= self._limit:
             self.finished = True
         return PlacedGap(
@@ -320,8 +316,8 @@ class Station:
 
     def go_on(self, resume: Resume) -> None:
         """Go on where another process was; before the first sample."""
-        self._position = self._hop_start = round(resume.stream_time * self._rate)
-        self._hop_end = self._end_of_hop()
+        self._position = round(resume.stream_time * self._rate)
+        self._begin_hop(self._position)
         if resume.away_s is not None:
             self._intake.go_on(self._position, resume.away_s, resume.samples, resume.samples_lost)
         self.clock.steps, self.clock.last_step_s = resume.clock_steps, resume.clock_step_s

@@ -64,6 +64,19 @@ def test_resampling_in_pieces_equals_the_whole(rate: int, cuts: list[int]) -> No
     assert len(resampler.flush()) == 0
 
 
+@given(
+    rate=st.sampled_from([8_000, 11_025, 32_000, 44_100, 48_000, 192_000]),
+    pieces=st.lists(st.integers(1, 30_000), min_size=1, max_size=30),
+)
+def test_what_has_come_out_depends_only_on_what_went_in(rate: int, pieces: list[int]) -> None:
+    resampler = Resampler(rate, 16_000)
+    taken = given_ = 0
+    for size in pieces:
+        given_ += len(resampler.push(np.zeros(size, np.float32)))
+        taken += size
+        assert given_ == max(0, taken * 16_000 // rate - resampler.delay)
+
+
 def test_resampled_sample_k_stands_for_time_k_over_rate() -> None:
     times = np.arange(44_100) / 44_100
     signal = np.sin(2 * np.pi * 440 * times).astype(np.float32)

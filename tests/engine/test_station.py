@@ -64,6 +64,23 @@ def test_the_split_into_blocks_does_not_matter(cuts: list[int]) -> None:
         np.testing.assert_allclose(a.frames, b.frames, atol=2e-3)
 
 
+@pytest.mark.parametrize("rate", [8_000, RATE, 22_050, 44_100, 48_000, 96_000])
+def test_a_hop_is_complete_as_soon_as_its_last_sample_is_there(rate: int) -> None:
+    source = MemorySource(rate=rate)
+    station = Station("test", source, SPEC, EngineSettings())
+    signal = music(4, rate=rate)
+    for second in range(4):
+        start, end = second * rate, (second + 1) * rate
+        source.feed([signal[start : end - 1]])
+        assert hops_of(drain(station)) == []
+        source.feed([signal[end - 1 : end]])
+        (hop,) = hops_of(drain(station))
+        assert (hop.start, hop.end) == (second, second + 1)
+    source.end()
+    assert drain(station) == []
+    assert station.stream_time == 4.0
+
+
 def test_a_gain_equals_a_louder_input() -> None:
     signal = music(3, rate=44_100)
     source = (

@@ -24,8 +24,10 @@ from streamgenre.sources.files.pipe import PipeSource
 from streamgenre.sources.files.playlist import open_file
 from streamgenre.sources.files.raw import FORMATS, RawFormat
 from streamgenre.sources.paced import PacedSource
+from streamgenre.sources.titles import split_title
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from streamgenre.sources.base import Source
@@ -250,6 +252,57 @@ def test_an_error_in_a_capture_thread_is_kept_for_the_engine() -> None:
     assert isinstance(source.failure.__cause__, ZeroDivisionError)
     assert "internal error, a bug in streamgenre" in str(source.failure)
     assert source.state_changes[-1] == StateChange("ended", str(source.failure))
+
+
+def pieces_of(rate: int) -> Iterator[Any]:
+    yield split_title("a title")
+    for seconds in (0.5, 25.0, 0.01):  # one of them is longer than the ring
+        yield np.full((int(seconds * rate), 1), seconds, np.float32)
+    yield Gap(7, GapReason.SOURCE)
+    yield np.zeros((3, 1), np.float32)
+
+
+def test_a_source_without_a_thread_delivers_the_same() -> None:
+    found = []
+    for threaded in (True, False):
+        source = PacedSource(
+            "x", 4_000, 1, pieces_of(4_000), pace="fast", real_time=False, threaded=threaded
+        )
+        assert source.ring is not None
+        assert not source.deliver() or not threaded
+        source.start()
+        blocks: list[Any] = []
+        ends = time.monotonic() + 60
+        while not source.ring.exhausted and time.monotonic() < ends:
+            item = source.ring.read(1_000)
+            if item is None:
+                assert source.deliver() or threaded
+            elif blocks and isinstance(item, np.ndarray) and isinstance(blocks[-1], np.ndarray):
+                blocks[-1] = np.concatenate([blocks[-1], item])
+            else:
+                blocks.append(item)
+        source.stop()
+        assert not source.deliver()
+        found.append((blocks, list(source.titles), list(source.state_changes)))
+    (first, *rest), (second, *same) = found
+    assert rest == same
+    assert [type(item) for item in first] == [np.ndarray, Gap, np.ndarray]
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_an_error_of_a_source_without_a_thread_ends_it() -> None:
+    def blocks() -> Iterator[Any]:
+        yield np.zeros((10, 1), np.float32)
+        raise ZeroDivisionError("a bug")
+
+    source = PacedSource("x", 8_000, 1, blocks(), pace="fast", real_time=False, threaded=False)
+    source.start()
+    assert source.deliver()
+    assert source.deliver()
+    assert isinstance(source.failure, InputError)
+    assert source.state == "ended"
+    assert not source.deliver()
 
 
 # ---- choosing -----------------------------------------------------------------------------------
