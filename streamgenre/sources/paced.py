@@ -127,7 +127,8 @@ class PacedSource(Source):
 
     def deliver(self) -> bool:
         """See :meth:`Source.deliver`."""
-        if not self.delivers or self.state == "ended":
+        full = self.ring is not None and not self.ring.free
+        if not self.delivers or self.state == "ended" or full:
             return False
         try:
             rest, self._rest = self._rest, None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from functools import partial
@@ -62,6 +63,20 @@ def test_many_holders_never_run_concurrently() -> None:
     for thread in threads:
         thread.join(60)
     assert (most, done, lock._holder) == (1, 12 * 30, None)
+
+
+def test_a_few_participants_do_not_wait_for_each_other() -> None:
+    lock = FairLock(few=2)
+    first, second = Participant(lock=lock), Participant(lock=lock)
+    with first, second:
+        assert lock._holder is None
+    third = Participant(lock=lock)
+    with first:
+        assert lock._holder is first
+    del third
+    gc.collect()
+    with first, second:
+        assert lock._holder is None
 
 
 def test_a_stuck_holder_is_waited_for_only_once() -> None:
