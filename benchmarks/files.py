@@ -1,6 +1,7 @@
 """Measure how fast files are classified, beside PyAV alone and the usual ways.
 
-Usage: ``python benchmarks/files.py [--json] [--rounds N] [--files N] [--yamnet yamnet.tflite]``
+Usage: ``python benchmarks/files.py [--json] [--rounds N] [--files N] [--yamnet yamnet.tflite]``, or
+``python benchmarks/files.py --memory [--hours N] [--many N]``
 
 MP3 files of 30 s (stereo, 44.1 kHz, 128 kb/s, of the demo programme) are read, on one thread each:
 
@@ -13,6 +14,9 @@ MP3 files of 30 s (stereo, 44.1 kHz, 128 kb/s, of the demo programme) are read, 
 
 Figures are medians of CPU time for one second of audio; the variants take turns. ``jobs`` is the
 wall time of one process over that of two, for the same files.
+
+With ``--memory``: the memory of ``streamgenre classify`` and its process over a file of 6 hours,
+and over 100,000 files whose content it knows, at the start and at the end.
 """
 
 from __future__ import annotations
@@ -23,8 +27,10 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy: idle BLAS threads spin
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import argparse
+import contextlib
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -34,6 +40,7 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
+import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -152,13 +159,90 @@ def jobs_ratio(paths: list[Path], model: str) -> float:
     return seconds(1) / seconds(2)
 
 
+def memory_over_time(files: Path, state: Path, *flags: str) -> tuple[list[float], int]:
+    """Classify in processes of their own; return their memory in MB twice a second, and results."""
+    command = [sys.executable, "-m", "streamgenre", "classify", str(files), "--json", *flags]
+    environment = os.environ | {"XDG_STATE_HOME": str(state)}
+    found: list[float] = []
+    with (
+        tempfile.TemporaryFile() as results,
+        subprocess.Popen(
+            [*command, "--jobs", "1", "--model", "lite"], stdout=results, env=environment
+        ) as running,
+    ):
+        process = psutil.Process(running.pid)
+        while running.poll() is None:
+            with contextlib.suppress(psutil.Error):
+                family = [process, *process.children()]
+                found.append(sum(each.memory_info().rss for each in family) / 1e6)
+            time.sleep(0.5)
+        results.seek(0)
+        count = sum(1 for line in results if b'"problem": null' in line)
+    return found, count
+
+
+def memory(folder: Path, hours: float, many: int) -> list[tuple[str, list[float], int]]:
+    """Return the memory over time for one long file, and for many files."""
+    [short] = write_files(folder, 1)
+    long = folder / "long.mp3"
+    with av.open(long, "w", options={"write_xing": "0"}) as out, av.open(short) as source:
+        stream = out.add_stream_from_template(source.streams.audio[0])
+        packets = [(bytes(packet), packet.duration) for packet in source.demux(audio=0)]
+        at = 0
+        for _ in range(round(hours * 3600 / SECONDS)):
+            for data, duration in packets:
+                if data:
+                    packet = av.Packet(data)
+                    packet.stream, packet.pts, packet.dts = stream, at, at
+                    at += duration or 0
+                    out.mux(packet)
+    rows = [(f"a file of {hours:g} h", *memory_over_time(long, folder / "a", "--no-cache"))]
+    files, state = folder / "many", folder / "b"
+    for number in range(many):
+        place = files / f"{number // 1000}"
+        place.mkdir(parents=True, exist_ok=True)
+        source_file = files / "0" / f"{number % 10}.wav"
+        if number < 10:
+            noise = np.random.default_rng(number).integers(-9000, 9000, 9600).astype("<i2")
+            with av.open(source_file, "w") as out:
+                pcm: Any = out.add_stream("pcm_s16le", rate=8_000, layout="mono")
+                frame: Any = av.AudioFrame.from_ndarray(noise[None], format="s16", layout="mono")
+                frame.sample_rate = 8_000
+                out.mux(pcm.encode(frame))
+            os.utime(source_file, (1, 1))  # so that its hash is kept
+        else:
+            (place / f"{number}.wav").hardlink_to(source_file)
+    return [
+        *rows,
+        (f"{many} files", *memory_over_time(files, state)),
+        (f"{many} files once more", *memory_over_time(files, state)),
+    ]
+
+
+def print_memory(hours: float, many: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, found, count in memory(Path(folder), hours, many):
+            tenth = max(1, len(found) // 10)
+            print(
+                f"{name}: {count} results; {statistics.median(found[tenth : 2 * tenth]):.1f} MB in "
+                f"the second tenth of the time, {statistics.median(found[-tenth:]):.1f} MB in the "
+                f"last, at most {max(found):.1f} MB"
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Speed of `streamgenre classify`.")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--files", type=int, default=4)
     parser.add_argument("--yamnet", type=Path, metavar="FILE", help="YAMNet as TFLite, to compare")
+    parser.add_argument("--memory", action="store_true", help="memory instead of speed")
+    parser.add_argument("--hours", type=float, default=6, help="length of the long file")
+    parser.add_argument("--many", type=int, default=100_000, help="number of files")
     arguments = parser.parse_args()
+    if arguments.memory:
+        print_memory(arguments.hours, arguments.many)
+        return
     with tempfile.TemporaryDirectory() as folder:
         paths = write_files(Path(folder), arguments.files)
         measured = variants(arguments.yamnet)

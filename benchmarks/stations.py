@@ -4,7 +4,8 @@
 
 A server in a process of its own sends mp3 at 128 kb/s at real pace; the real command listens to it
 by a configuration file, with its history, in a second process, which notes the CPU time of each of
-its threads; a third is subscribed.
+its threads; a third is subscribed. In between, PyAV alone decodes the same mp3 and resamples it to
+mono at 16 kHz, to compare.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import multiprocessing
 import os
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -74,6 +76,19 @@ def write_mp3(path: Path, seconds: int = 60) -> None:
         out.mux(stream.encode(None))
 
 
+def pyav_alone(path: Path, rounds: int = 5) -> float:
+    """Return the CPU in ms in which PyAV alone decodes and resamples a second of the file."""
+    spent = []
+    for _ in range(rounds):
+        began, samples = time.process_time(), 0
+        with av.open(str(path)) as container:
+            resampler = av.AudioResampler("flt", "mono", 16_000)
+            for frame in container.decode(audio=0):
+                samples += sum(part.to_ndarray().size for part in resampler.resample(frame))
+        spent.append(1000 * (time.process_time() - began) / (samples / 16_000))
+    return statistics.median(spent)
+
+
 def serve(path: str, port: Any) -> None:
     """Send the file in a loop at real pace, to each client from a different offset."""
     data = Path(path).read_bytes()
@@ -111,9 +126,15 @@ def radio(folder: Path, counts: list[int], model: str, minutes: float) -> list[d
         while not port.value:
             time.sleep(0.05)
         base = f"http://127.0.0.1:{port.value}"
-        return [
-            run(folder, [f"{base}/{n}" for n in range(count)], model, minutes) for count in counts
-        ]
+        rows = []
+        for count in counts:
+            before = pyav_alone(folder / "song.mp3")
+            row = run(folder, [f"{base}/{n}" for n in range(count)], model, minutes)
+            pyav = (before + pyav_alone(folder / "song.mp3")) / 2
+            row["pyav_ms"] = round(pyav, 2)
+            row["times_pyav"] = round(10 * row["cpu_percent_a_station"] / pyav, 2)
+            rows.append(row)
+        return rows
     finally:
         server.terminate()
 
@@ -253,7 +274,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         extra = f", {(row['rss_mb'] - first) / more:.2f} MB a further station" if more else ""
         lines.append(
             f"{row['stations']:>4} stations  {cpu['all']:.1f} % of a core "
-            f"({row['cpu_percent_a_station']:.2f} a station): {stages}\n"
+            f"({row['cpu_percent_a_station']:.2f} a station, {row['times_pyav']:.2f} times PyAV "
+            f"alone): {stages}\n"
             f"     model {row['model_ms_a_hop']:.3f} ms a hop, {row['hops_a_run']} hops a run; "
             f"{row['rss_mb']:.0f} MB{extra}; {row['threads']} threads\n"
             f"     {row['updates']} updates, {row['updates_missed']} missed, {row['gaps']} gaps; "
