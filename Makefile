@@ -60,7 +60,7 @@ $(VENV)/.listen: pyproject.toml | $(BIN)/python
 	@scripts/system-packages libportaudio2 || \
 		echo "continuing without PortAudio: files, pipes and radio work, sound cards do not"
 	@echo "setting up $(VENV) (first run only)"
-	@$(BIN)/pip install -q --disable-pip-version-check -e '.[listen]'
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[listen,web]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python

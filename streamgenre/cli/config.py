@@ -12,6 +12,7 @@ from streamgenre.cli.bridge_settings import bridge_problems
 from streamgenre.config.build import load
 from streamgenre.config.describe import example, listing, schema, settings_in_use
 from streamgenre.config.layers import Setting, config_files, open_secrets
+from streamgenre.config.web import check_exposed
 from streamgenre.doctor.inputs import InputChecker
 from streamgenre.errors import SettingsError
 from streamgenre.sources.factory import input_problem, is_device
@@ -93,6 +94,8 @@ def _check(args: argparse.Namespace) -> int:
             with quiet_libraries(enabled=not args.debug):
                 loaded = load(given, environment, check_stations=inputs.check)
             problems |= dict.fromkeys(bridge_problems(loaded.config.bridge))
+            if loaded.config.web.listen is not None:
+                check_exposed(loaded.config.web, loaded.config.web.listen)
         except SettingsError as error:
             problems |= dict.fromkeys(str(error).splitlines())
     files = [str(path) for path in config_files(given)]

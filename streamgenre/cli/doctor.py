@@ -74,6 +74,7 @@ def subject_of(args: argparse.Namespace) -> Subject:
         config=loaded.files[-1] if loaded.files else None,
         unit=args.unit,
         keys=config.bus.keys,
+        web=config.web,
     )
 
 

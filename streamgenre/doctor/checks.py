@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from streamgenre.doctor import files, machine, network, sound
 from streamgenre.doctor.finding import Finding, note, problem
 from streamgenre.doctor.inputs import inputs
+from streamgenre.doctor.web import web
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,9 +20,9 @@ _CHECKS: Final = (
     *(machine.program, machine.libraries, machine.limits, machine.time_sync),
     *(sound.portaudio, sound.sound_cards, inputs),
     *(files.config, files.models, files.history, files.disk),
-    *(network.ports, network.service),
+    *(network.ports, web, network.service),
 )
-_NEED_SETTINGS: Final = (inputs, files.history, files.disk, network.ports)
+_NEED_SETTINGS: Final = (inputs, files.history, files.disk, network.ports, web)
 """Checks of what the settings name; skipped if the settings cannot be used."""
 
 

@@ -11,6 +11,7 @@ from streamgenre.defaults import ENDPOINT
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from streamgenre.config.web import WebSettings
     from streamgenre.history.places import Server
     from streamgenre.sources.stream.settings import StreamSettings
 
@@ -55,6 +56,8 @@ class Subject:
     """Its systemd unit."""
     keys: Path | None = None
     """Folder of its keys; None for the user's own."""
+    web: WebSettings | None = None
+    """Its web page; None if the settings cannot be used."""
 
 
 def ok(check: str, says: str) -> Finding:

@@ -7,7 +7,7 @@ import resource
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
@@ -33,8 +33,10 @@ _RESERVED: Final = 200
 """Open files that are left for everything else."""
 IDLE_S: Final = 15.0
 """Seconds that a connection may stay without a complete request."""
-_CHECK_TICKS: Final = 50
-"""Ticks of 0.1 s between two looks for such connections."""
+_TICKS: Final = 10
+"""What uvicorn counts in a second."""
+_CHECK_TICKS: Final = 5 * _TICKS
+"""Between two looks for such connections."""
 
 
 class Server(uvicorn.Server):
@@ -68,6 +70,15 @@ class Server(uvicorn.Server):
         self._crowded = min(_CROWDED, connections // 2)
         self._idle: dict[object, tuple[object, float]] = {}
         """Connections without a request, with the last one that they had, and since when."""
+        self._woken = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Look once a second whether to end; uvicorn looks ten times."""
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += _TICKS
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), 1.0)
 
     async def on_tick(self, counter: int) -> bool:
         """Also close connections that never complete a request, which uvicorn keeps for ever."""
@@ -110,6 +121,7 @@ class Server(uvicorn.Server):
         """End the server; a second call does not wait for answers under way."""
         self.force_exit = self.should_exit
         self.should_exit = True
+        self._woken.set()
         self._app.state.site.hub.close()
 
 

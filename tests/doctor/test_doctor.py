@@ -308,3 +308,45 @@ def test_a_history_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
 )
 def test_comments_in_the_settings_are_left_out(toml: str, left: str) -> None:
     assert _without_comments(toml) == left
+
+
+def test_the_web_page_is_checked(tmp_path: Path) -> None:
+    base = (
+        f'[bus]\npublish = "{free_endpoint()}"\n[history]\nkeep = "none"\n'
+        '[[station]]\nname = "a"\ninput = "demo"\n'
+    )
+    login = tmp_path / "login.json"
+
+    def verdicts(web: str) -> list[tuple[str, str]]:
+        config = settings(tmp_path, f"{base}[web]\n{web}\n")
+        done = streamgenre("doctor", "--config", config, "--json")
+        findings = json.loads(done.stdout)["findings"]
+        return [(each["verdict"], each["says"]) for each in findings if each["check"] == "web"]
+
+    port = free_endpoint().rpartition(":")[2]
+    assert verdicts("") == []
+    ((verdict, says),) = verdicts(f'listen = ":{port}"')
+    assert (verdict, says) == ("ok", f"port {port} is free: no page is served")
+    exposed = f'listen = "0.0.0.0:{port}"\nlogin_file = "{login}"'
+    (verdict, says), _ = verdicts(exposed)
+    assert verdict == "problem"
+    assert "streamgenre web passwd" in says
+    streamgenre("web", "passwd", "--login-file", login, stdin=b"correct horse\n")
+    (verdict, says), _ = verdicts(exposed)
+    assert (verdict, says) == ("ok", f"a login is needed: {login}")
+    login.chmod(0o644)
+    (verdict, says), _ = verdicts(exposed)
+    assert verdict == "problem"
+    assert "has mode 644" in says
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ((verdict, says),) = verdicts(f'listen = ":{taken.getsockname()[1]}"')
+    assert verdict == "problem"
+    assert "address already in use" in says
+
+
+def test_the_configuration_of_an_open_page_is_refused(tmp_path: Path) -> None:
+    login = tmp_path / "login.json"
+    config = settings(tmp_path, f'[web]\nlisten = "0.0.0.0:0"\nlogin_file = "{login}"\n')
+    done = streamgenre("config", "check", config)
+    assert done.returncode == 1
+    assert "streamgenre web passwd" in done.stderr

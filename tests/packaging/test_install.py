@@ -104,7 +104,7 @@ def test_every_missing_package_names_the_extra_that_provides_it() -> None:
 
 
 BRIDGES = ("streamgenre-mqtt.service", "streamgenre-webhook.service")
-RUN_TIME_EXTRAS = ("listen", "mqtt", "dashboard")
+RUN_TIME_EXTRAS = ("listen", "mqtt", "dashboard", "web")
 PI = [
     # The wheels that Raspberry Pi OS (Debian 12) accepts: its C library is 2.36.
     *(f"manylinux_2_{minor}_aarch64" for minor in range(36, 16, -1)),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.live import until
 from support.mosquitto import PASSWORD, USER, Listener, running_broker
+from support.radio_server import free_port
 from support.receiver import OK, Receiver
 from support.requirements import require_programs
 from support.systemd_box import ROOT, put_program, put_units, systemd_box
@@ -191,6 +192,22 @@ def test_bridges_run_in_their_sandbox_beside_the_daemon(service: Box, tmp_path: 
         assert "S3CRET" not in log
         listener.close()
     receiver.close()
+
+
+def test_the_web_page_runs_in_the_sandbox_of_the_daemon(service: Box) -> None:
+    port = free_port()
+    web = f'[web]\nlisten = "0.0.0.0:{port}"\n'
+    service.write("/etc/streamgenre/config.toml", f'model = "lite"\n{web}{SETTINGS}')
+    # As `sudo -u streamgenre` does.
+    passwd = f"runuser -u streamgenre -- env -i HOME=/var/lib/streamgenre {PROGRAM} web passwd"
+    service.must("sh", "-c", f"echo 'correct horse' | {passwd}")
+    service.must("systemctl", "restart", "streamgenre")
+    ask = ("curl", "-sS", "--max-time", "60", "-o", "/dev/null", "-w", "%{http_code}")
+    page = f"http://127.0.0.1:{port}"
+    until(lambda: service.run(*ask, f"{page}/readyz").stdout == "200", 60)
+    assert service.must(*ask, f"{page}/api/stations") == "401"
+    login = ("-d", "password=correct horse", f"{page}/login")
+    assert service.must(*ask, *login) == "303"
 
 
 def test_a_hang_and_a_crash_end_in_a_restart(service: Box) -> None:
