@@ -183,7 +183,7 @@ class Hub:
         head = {"now": round(time.time(), 3), "version": __version__, "bus": self.bus()}
         full = viewer.stations is not None and len(viewer.stations) == 1
         chosen = [
-            _json(name) + b":" + station.to_json(full=full)
+            _json(name) + b":" + station.to_json(types=viewer.types, full=full)
             for name, station in sorted(self.stations.items())
             if viewer.stations is None or name in viewer.stations
         ]

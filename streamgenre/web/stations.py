@@ -113,13 +113,22 @@ class Station:
             for run in self.runs
         ]
 
-    def to_json(self, *, full: bool = False) -> bytes:
+    def to_json(self, *, types: frozenset[str] | None = None, full: bool = False) -> bytes:
         """Return the station as a JSON object: ``station``, the events by type, ``recent``.
 
-        With ``full``, levels, finished segments and a log of the last minutes too.
+        Parameters
+        ----------
+        types
+            Types of the events to include; None for all.
+        full
+            Whether to include levels, finished segments and a log of the last minutes.
         """
         parts = [b'"station":' + json.dumps(self.name).encode()]
-        parts += [f'"{kind}":'.encode() + text for kind, text in self.events.items()]
+        parts += [
+            f'"{kind}":'.encode() + text
+            for kind, text in self.events.items()
+            if types is None or kind in types
+        ]
         parts.append(b'"recent":' + json.dumps(self.recent(), separators=(",", ":")).encode())
         parts += self.past.brief()
         parts += self.past.full() if full else []

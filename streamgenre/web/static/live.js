@@ -113,7 +113,9 @@ const handlers = {
 };
 for (const type of TYPES.split(",")) handlers[type] = apply;
 
-const query = new URLSearchParams({ types: TYPES });
+// Cards show no segments.
+const types = single === null ? TYPES.replace("segment,", "") : TYPES;
+const query = new URLSearchParams({ types });
 if (single !== null) query.set("station", single);
 const feed = new Feed(address(`api/events?${query}`), handlers);
 
