@@ -89,6 +89,17 @@ def test_a_card_shows_what_the_update_says(site: Site, browser: Browser) -> None
             [10] if update["state"] == "speech" else [] if wanted is None else [wanted]
         )
         assert shown["since"].startswith("since ")
+        found.page.emulate_media(reduced_motion="reduce")
+        gaps = found.value("""() => [...document.querySelectorAll('.bar-row')].slice(0, 10).map((row) => {
+          const track = row.querySelector('.track').getBoundingClientRect();
+          const at = (part) => row.querySelector(`[data-field=${part}]`).getBoundingClientRect();
+          const shares = ['smoothed', 'raw'].map((name) => (
+            parseInt(row.querySelector(`[data-field=${name}]`).textContent) / 100
+          ));
+          const ends = [at('bar').right, at('mark').left];
+          return ends.map((end, i) => Math.abs((end - track.left) / track.width - shares[i]));
+        })""")
+        assert max(max(pair) for pair in gaps) < 0.01
         for field in ("Model", "CPU", "Memory", "Daemon up for", "Audio lost"):
             assert field in found.text(".health")
         found.check()
