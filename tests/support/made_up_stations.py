@@ -29,6 +29,7 @@ NAMES = (
     *("Studio 1", "Radio Paradise", "FIP", "kitchen", "KEXP 90.3", "Jazz Radio", "Rehearsal room"),
     *("BBC Radio 6 Music", "Linn Classical", "Rock Antenne", "Foyer", "SomaFM Groove Salad"),
 )
+STATES = ("music", "speech", "unknown", "noise")
 SONGS = (
     ("Nina Simone", "Feeling Good"),
     ("Charlie Parker", "Ko-Ko"),
@@ -62,7 +63,7 @@ class MadeUpStation(SampleStation):
         events: list[Any] = []
         if self.random.random() < 0.012:
             events.append(self.finish(now))
-            self.state = self.random.choices(("music", "speech", "unknown"), (8, 1, 1))[0]
+            self.state = self.random.choices(STATES, (16, 2, 1, 1))[0]
             self.genre = self.random.choice(self.favourites) if self.state == "music" else None
             self.began = self.at
             if self.state == "music":
@@ -95,6 +96,7 @@ class MadeUpStation(SampleStation):
             peak_dbfs=round(level + 9, 2),
             loudness_lufs=round(level + 0.8, 2),
             speech=0.93 if self.state == "speech" else 0.01,
+            tags={"instrumental": 0.62, "chill <i>": 0.41} if self.state == "music" else None,
             now_playing=playing if self.state == "music" else None,
         )
 

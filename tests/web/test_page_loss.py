@@ -123,6 +123,7 @@ def test_hostile_names_and_titles_are_text(hundred: Site, browser: Browser) -> N
         assert "right-to-left evil" in names
         assert not any(char in "".join(names) for char in "\u202e\u202c\u200b")
         assert found.value("() => document.querySelectorAll('main img, main script').length") == 0
+        found.until("() => document.querySelector('.tags:not([hidden])').innerText.includes('<i>')")
         assert "49" not in next(name for name in names if "7 * 7" in name)
         found.check()
         # The link of each leads to its station.

@@ -53,25 +53,18 @@ export function drawSong(element, station) {
   return text;
 }
 
-/** Return the tags of an update, the likeliest first: `[[name, probability], …]`. */
-export function tagsOf(update) {
-  const found = update?.tags;
-  if (!found || typeof found !== "object") return [];
-  const pairs = Array.isArray(found)
-    ? found.map((one) => (typeof one === "string" ? [one, null] : [one.tag ?? one[0], one.probability ?? one[1]]))
-    : Object.entries(found);
-  return pairs.filter(([name]) => typeof name === "string").slice(0, MAX_TAGS);
-}
+/** Return the tags of an update, the likeliest first. */
+const tagsOf = (update) => Object.keys(update?.tags ?? {}).slice(0, MAX_TAGS);
 
 /** Show tags as a list. */
 export function drawTags(list, station) {
   const tags = station.playing ? tagsOf(station.update) : [];
-  const key = tags.map(([name]) => name).join("\n");
+  const key = tags.join("\n");
   show(list, tags.length > 0);
   if (list.shownTags === key) return;
   list.shownTags = key;
   list.replaceChildren(
-    ...tags.map(([name]) => {
+    ...tags.map((name) => {
       const item = document.createElement("li");
       item.textContent = clean(name);
       return item;

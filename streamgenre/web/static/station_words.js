@@ -37,6 +37,10 @@ export function health(station) {
     row("latency", t("health.latency_value", { p50, p99 }));
   }
   row("cpu", t("health.cpu_value", { percent: finePercent(status.cpu_share) }));
+  if (status.worker != null) {
+    const cpu = finePercent(status.worker_cpu_share);
+    row("worker", t("health.worker_value", { worker: clean(status.worker), cpu }));
+  }
   row("memory", t("health.memory_value", { n: number(Math.round(status.rss_bytes / 1e6)) }));
   row("uptime", duration(status.uptime_s));
   row("model", clean(status.model));
