@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_TEXT: Final = 500
 """Characters of a title or an artist that are kept; stations may send any length."""
+_MAX_TAG: Final = 100
+"""Characters of a tag that are kept."""
 _SAME_START_S: Final = 1e-6
 """Seconds of stream time within which two starts are the same."""
 
@@ -208,6 +210,7 @@ class Recorder:
             rows.segment = None
         row.start_time, row.end_time = event.start_time, max(event.time, event.start_time)
         row.updates, row.probability = event.updates, event.mean_probability
+        row.tags = {_storable(name)[:_MAX_TAG]: p for name, p in (event.tags or {}).items()}
         row.ending = "closed"
         rows.session.start_time = min(rows.session.start_time, event.start_time)
         self._pending.add(row)

@@ -46,6 +46,8 @@ class SegmentRow:
     probability: float | None = None
     """Mean of the genre's probability; None unless the state is ``music``."""
     ending: Ending = "open"
+    tags: dict[str, float] | None = None
+    """Mean probabilities of the likeliest tags, once the segment is closed."""
 
 
 @dataclass(slots=True)

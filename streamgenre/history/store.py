@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
-from streamgenre.history import day_shares, run_locks
+from streamgenre.history import day_shares, run_locks, tags
 from streamgenre.history.database import open_to_write
 from streamgenre.history.detail import encode
 from streamgenre.history.ids import RowIds
@@ -206,13 +207,18 @@ class Store:
                 shares.setdefault((kind, hour, station), [0] * QUARTERS)[quarter] += sign * ms
 
         values = []
+        heard: defaultdict[tuple[str, int, int], float] = defaultdict(float)
         batch: dict[tuple[int, float], _Written] = {}
         for row in rows:
             session, station = self._session(row.session)
             kind = self._ids.kind(row.state, row.genre)
             key = (session, row.stream_start)
             before = batch.get(key) or self._segments.get(row) or self._written(*key)
-            batch[key] = (kind, row.start_time, row.end_time)
+            batch[key] = (kind, row.start_time, row.end_time, row.ending)
+            if row.tags and (before is None or before[3] == "open"):  # once, when it closes
+                for hour, _, ms in split_by_quarter(row.start_time, row.end_time):
+                    for name, probability in row.tags.items():
+                        heard[name, hour // day_shares.HOURS, station] += ms * probability
             values.append(
                 (
                     *(session, station, row.stream_start, kind, row.start_time, row.end_time),
@@ -236,10 +242,11 @@ class Store:
             _ADD_SHARE, [(*key, *ms) for key, ms in shares.items() if any(ms)]
         )
         day_shares.add(self.connection, shares)
+        tags.add(self.connection, heard)
 
     def _written(self, session: int, stream_start: float) -> _Written | None:
         found: _Written | None = self.connection.execute(
-            "SELECT kind, start_time, end_time FROM segments "
+            "SELECT kind, start_time, end_time, ending FROM segments "
             "WHERE session = ? AND stream_start = ?",
             (session, stream_start),
         ).fetchone()
@@ -319,7 +326,7 @@ def _of_session(row: SessionRow) -> tuple[object, ...]:
 
 _Row = TypeVar("_Row")
 _Value = TypeVar("_Value")
-_Written: TypeAlias = tuple[int, float, float]
+_Written: TypeAlias = tuple[int, float, float, str]
 """What the history has of a segment: kind, start and end."""
 
 

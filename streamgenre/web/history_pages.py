@@ -10,9 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from streamgenre.display.text import duration, percent
-from streamgenre.history import query
+from streamgenre.history import query, tags
 from streamgenre.history.airplay_log import airplay_log, clip
-from streamgenre.history.search import genres_found, titles_found
+from streamgenre.history.search import genres_found, titles_found, words_of
 from streamgenre.history.shares import grouped, sums
 from streamgenre.history.time_zones import Span, local
 from streamgenre.report.data import Kind, collect
@@ -321,7 +321,7 @@ def _search(request: Request, connection: Connection) -> Response:
     head = head_of(request, connection, "search")
     text = request.query_params.get("q", "").strip()
     page = _page_of(request)
-    values: dict[str, Any] = {"q": text, "rows": None, "genres": [], "problem": None}
+    values: dict[str, Any] = {"q": text, "rows": None, "genres": [], "tags": [], "problem": None}
     if text:
         try:
             span = Span(0.0, 4e10)
@@ -330,7 +330,9 @@ def _search(request: Request, connection: Connection) -> Response:
                     connection, head.chosen, span, text, limit=_ROWS, skip=page * _ROWS
                 )
             )
-            values["genres"] = genres_found(connection, head.chosen, text) if page == 0 else []
+            if page == 0:
+                values["genres"] = genres_found(connection, head.chosen, text)
+                values["tags"] = tags.found(connection, head.chosen, words_of(text))
             values["rows"] = [{"id": round(row.start * 1000), "row": row} for row in found]
             values["newer"] = head.here(page=str(page)) if page else None
             values["older"] = head.here(page=str(page + 2)) if more else None

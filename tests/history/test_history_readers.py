@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.fuzzing import examples
-from support.histories import record
+from support.histories import HistoryWriter, check_whole, record, rows
 from support.history_programme import T0, Programme
 from support.live import PATIENCE_S
 
 from streamgenre.errors import HistoryError
-from streamgenre.history import query, readers, search
-from streamgenre.history.database import open_to_read
+from streamgenre.events import Segment
+from streamgenre.history import query, readers, search, tags
+from streamgenre.history.database import open_to_read, open_to_write
 from streamgenre.history.ids import fold
 from streamgenre.history.readers import BusyError, Readers
 from streamgenre.history.time_zones import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from streamgenre.history.connection import Connection
+    from streamgenre.history.places import Place
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +125,38 @@ def test_too_many_questions_are_refused(path: Path, monkeypatch: pytest.MonkeyPa
     gate.set()
     assert all(each.result(PATIENCE_S) for each in waiting)
     asked.close()
+
+
+def test_tags_are_added_up_by_day_and_found(new_place: Callable[..., Place]) -> None:
+    """Each segment counts once, however often its row is written; old days are deleted."""
+    path = new_place()
+    maker = Programme("kitchen", "s1", T0 + 86_400 - 50)  # 50 s before midnight UTC
+    events = [
+        replace(event, tags={"electronic": 0.5, "Ambient ´x´": 0.25, "\ud800": 0.1})
+        if isinstance(event, Segment)
+        else event
+        for genre in ("pop", "jazz")
+        for event in maker.stretch("music", genre, 100)
+    ]
+    writer = HistoryWriter(path)
+    for event in events:
+        writer.take([event])
+        writer.store.write(writer.pending)
+        writer.store.write(writer.pending)
+        writer.flush()
+    writer.end()
+    check_whole(path)
+    days = "SELECT day, ms FROM tag_days JOIN tags ON id = tag WHERE name = 'electronic' ORDER BY 1"
+    first = int(T0 // 86_400)
+    assert rows(path, days) == [(first, 25_000), (first + 1, 75_000)]
+    connection = open_to_read(path)
+    ids = query.stations(connection, None)
+    found = tags.found(connection, ids, search.words_of("AMBIENT"))
+    assert [(each.station, each.tag, each.seconds) for each in found] == [
+        ("kitchen", "Ambient ´x´", 50.0)
+    ]
+    connection.close()
+    writing = open_to_write(path, busy_s=1)
+    assert tags.delete(writing, T0 + 86_400) == 3
+    writing.close()
+    assert rows(path, days) == [(first + 1, 75_000)]

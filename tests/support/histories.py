@@ -92,6 +92,7 @@ def check_whole(path: Place) -> None:
         )
     )
     assert {k: v for k, v in spans.items() if v} == {k: v for k, v in shares.items() if v}
+    assert rows(path, "SELECT * FROM tag_days WHERE ms < 0") == []
     days = rows(
         path,
         "SELECT kind, day, station, h0 + h1 + h2 + h3 + h4 + h5 + h6 + h7 + h8 + h9 + h10 + h11 "
