@@ -19,7 +19,7 @@ LAYERS: Final = (
     *("audio", "inference", "sources", "engine"),
     *("bus", "history", "client"),
     "config",
-    *("worker", "supervisor"),
+    *("worker", "supervisor", "fleet"),
     "daemon",
     ("bridges", "dashboard", "doctor", "library", "report"),
     ("picture", "web"),

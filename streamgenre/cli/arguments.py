@@ -20,10 +20,15 @@ FORMATS: Final = ("s16le", "s16be", "s32le", "s32be", "f32le", "f32be")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 TYPES: Final = ("update", "segment", "gap", "source", "title", "dead_air", "status")
 
+_OF_ONE_INPUT: Final = (
+    *("station", "gain", "pace", "loop", "shuffle", "duration", "rate", "channels", "format"),
+)
+
 
 def add_arguments(commands: Commands) -> None:
     """Add every command with its flags."""
     _listen(commands)
+    _fleet(commands)
     _dashboard(commands)
     _subscribe(commands)
     _devices(commands)
@@ -141,6 +146,20 @@ def _listen(commands: Commands) -> None:
     raw.add_argument(
         "--format", metavar="FORMAT", help=f"one of {', '.join(FORMATS)} (default: s16le)"
     )
+    _decision_flags(parser)
+    work = parser.add_argument_group("processes")
+    work.add_argument(
+        "--workers",
+        type=_number_or_word,
+        metavar="N|auto",
+        help="worker processes that share the stations, so that they use all cores and one that "
+        "crashes ends only its own stations for a second; 0 for none; auto: none for fewer than 16 "
+        "stations or on one core, else up to one per core (default: auto)",
+    )
+    _output_flags(parser)
+
+
+def _decision_flags(parser: argparse.ArgumentParser) -> None:
     decision = parser.add_argument_group("model and decision")
     decision.add_argument(
         "--model",
@@ -173,15 +192,9 @@ def _listen(commands: Commands) -> None:
         metavar="SECONDS",
         help="length of a silence that is reported as a dead_air event; 0 for never (default: 20)",
     )
-    work = parser.add_argument_group("processes")
-    work.add_argument(
-        "--workers",
-        type=_number_or_word,
-        metavar="N|auto",
-        help="worker processes that share the stations, so that they use all cores and one that "
-        "crashes ends only its own stations for a second; 0 for none; auto: none for fewer than 16 "
-        "stations or on one core, else up to one per core (default: auto)",
-    )
+
+
+def _output_flags(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group("output")
     output.add_argument(
         "--publish",
@@ -208,6 +221,74 @@ def _listen(commands: Commands) -> None:
         help="log what happens to the inputs (lost, live again, gaps) on stderr, from this level "
         "on (default: info if stderr is systemd's journal, else not at all)",
     )
+
+
+def _fleet(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "fleet",
+        "listen to many stations on the machines of a Ray cluster",
+        description=(
+            "Listen like `streamgenre listen`, with workers on the machines of a Ray cluster, and\n"
+            "one bus, history, dashboard and web page here. Stations of a machine that is lost go\n"
+            "on on the others. Every machine needs the same version of streamgenre:\n"
+            "pip install 'streamgenre[listen,cluster]'."
+        ),
+        epilog=(
+            "examples:\n"
+            "  streamgenre fleet --config stations.toml --cluster local\n"
+            "  streamgenre fleet --config stations.toml --cluster 10.0.0.5:6379 "
+            "--link tcp://10.0.0.5:5599\n"
+            "  streamgenre fleet --config stations.toml --cluster auto --worker-cpus 0.5\n"
+            "\n"
+            "Events come from the workers over ZeroMQ, encrypted (CURVE) with keys that are made\n"
+            "for each run. See docs/fleet.md."
+        ),
+    )
+    source = parser.add_argument_group("input")
+    source.add_argument(
+        "--config",
+        metavar="FILE",
+        help="configuration file with the stations (default: as `listen`)",
+    )
+    source.add_argument(
+        "--input",
+        action="append",
+        metavar="[NAME=]INPUT",
+        help="URL of a stream, or a path that every machine has, instead of the stations of the "
+        "configuration; may be repeated, with a name for each",
+    )
+    cluster = parser.add_argument_group("cluster")
+    cluster.add_argument(
+        "--cluster",
+        required=True,
+        metavar="ADDRESS",
+        help="address of a Ray cluster: HOST:6379 of its head, auto on one of its machines, or "
+        "local to start one on this machine",
+    )
+    cluster.add_argument(
+        "--link",
+        metavar="ENDPOINT",
+        help="where the workers reach this machine, such as tcp://10.0.0.5:5599 (default: its "
+        "address in the cluster, at any free port; with local: loopback)",
+    )
+    cluster.add_argument(
+        "--worker-cpus",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help="CPUs of a machine that one worker takes (default: 1)",
+    )
+    cluster.add_argument(
+        "--workers",
+        type=_number_or_word,
+        metavar="N|auto",
+        help="most workers; auto: as many as the machines have CPUs for, and at most one per "
+        "station (default: auto)",
+    )
+    _decision_flags(parser)
+    _output_flags(parser)
+    parser.set_defaults(wait_for_device=True, **dict.fromkeys(_OF_ONE_INPUT))
 
 
 def _dashboard(commands: Commands) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
 from streamgenre.cli.flags import flag_tree
@@ -18,8 +19,11 @@ from streamgenre.system.signals import stop_on_signals
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from streamgenre.config.build import LoadedConfig
+    from streamgenre.supervisor.launching import Launcher
 
 _log = get_logger(__name__)
 
@@ -27,16 +31,34 @@ _log = get_logger(__name__)
 def run(args: argparse.Namespace) -> int:
     """Listen until the inputs end, the duration is over or a signal asks to stop."""
     flags = flag_tree(args)
+    return listen(args, lambda: load(args.config, os.environ, flags))
 
-    def read() -> LoadedConfig:
-        return load(args.config, os.environ, flags)
 
+def listen(
+    args: argparse.Namespace,
+    read: Callable[[], LoadedConfig],
+    launching: Callable[[LoadedConfig], AbstractContextManager[Launcher | None]] = (
+        lambda loaded: nullcontext()
+    ),
+) -> int:
+    """Listen as the configuration says; return the exit code.
+
+    Parameters
+    ----------
+    args
+        The flags.
+    read
+        Reads the configuration.
+    launching
+        Returns a context with what starts the workers; None for processes of this machine.
+    """
     loaded = read()
     board = MessageSink()
     hold = shows_dashboard(args)
     with (
         quiet_libraries(enabled=not args.debug),
         logging_to_user(args.log_level, hold=hold, watch=board.log) as to_journal,
+        ExitStack() as stack,
     ):
         present = presenter(args, board.messages)
         for file in loaded.files:
@@ -47,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
                     file,
                 )
         summary = Summary()
+        launcher = stack.enter_context(launching(loaded))
         daemon = Daemon(
             loaded,
             read,
@@ -55,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
             log_events=to_journal or args.log_level is not None,
             sinks=(board, summary),
             on_reload=board.on_reload,
+            launcher=launcher,
         )
         reload = daemon.reloader.request if daemon.reloader else None
         with daemon, stop_on_signals(reload) as stop:

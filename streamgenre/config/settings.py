@@ -36,7 +36,7 @@ from streamgenre.sources.stream.settings import (
 
 MAX_NAME: Final = 200
 """Characters of a station's name."""
-MAX_STATIONS: Final = 256
+MAX_STATIONS: Final = 10_000
 """Stations of one daemon."""
 _NAME: Final = Like(rf"(?=.*\S).{{1,{MAX_NAME}}}", "a name of printable characters")
 

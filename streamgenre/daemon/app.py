@@ -91,7 +91,8 @@ class Daemon:
         if workers == 0 and launcher is None:
             self._host = self._own_process()
         else:
-            self._host = self._workers(launcher, max(1, workers))
+            room = None if launcher is None else launcher.capacity()
+            self._host = self._workers(launcher, max(1, room or workers))
         self._demand = SpectrumDemand(self._host.watch_spectrum)
         self._stations = StationSet(self._host)
         self.reloader: Reloader | None = None

@@ -18,10 +18,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from streamgenre.errors import InputError, SettingsError
+from streamgenre.errors import InputError
 from streamgenre.inference.decision import DecisionSettings
 from streamgenre.library.results import FileResult, from_dict
 from streamgenre.sources.formats import audio_suffixes
+from streamgenre.system.cluster import connect
 from streamgenre.urls import redacted
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
     from streamgenre.library.pool import Request
 
-LOCAL: Final = "local"
-"""Address of a cluster that is started on this machine."""
 ATTEMPTS: Final = 3
 """Workers that a file may take with it before it is given up."""
 MAX_FILE_BYTES: Final = 1 << 33
@@ -153,7 +152,7 @@ class Cluster:
     ) -> None:
         import ray
 
-        self._ray = ray
+        self._ray: Any = ray
         self._model = model
         self._decision = asdict(decision)
         self._jobs = jobs
@@ -167,22 +166,9 @@ class Cluster:
 
     def __enter__(self) -> Self:
         """Connect to the cluster, or start one."""
-        ray = self._ray
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        if not ray.is_initialized():
-            where: dict[str, Any] = {"address": self._address}
-            if self._address == LOCAL:
-                where |= {"include_dashboard": False}
-            try:
-                ray.init(**where, log_to_driver=False, logging_level="error")
-            except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-                raise SettingsError(
-                    f"--cluster {redacted(self._address)}: cannot be reached ({_said(error)}); "
-                    "expected the address of a Ray cluster, or `local`"
-                ) from error
-            self._connected = True
+        self._connected = connect(self._address)
         if self._jobs is None:
-            self._jobs = max(1, int(ray.cluster_resources().get("CPU", 1)))
+            self._jobs = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
         return self
 
     def __exit__(self, *error: object) -> None:

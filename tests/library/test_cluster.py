@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import pytest
 from pyarrow import parquet
 from support.audio import music, write_wav
 from support.commands import streamgenre
+from support.ray_cluster import ray_cluster
 
 from streamgenre.library.classify import Library
 from streamgenre.library.finding import Finder
@@ -34,20 +34,10 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def cluster() -> Iterator[Any]:
     """Three nodes with one core each."""
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("PYTHONPATH", "")
-    ray: Any = importlib.import_module("ray")
-    from ray.cluster_utils import Cluster
-
-    made: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    made.others = [made.add_node(num_cpus=1) for _ in range(2)]
-    try:
+    with ray_cluster() as made:
         yield made
-    finally:
-        ray.shutdown()
-        made.shutdown()
 
 
 def test_a_machine_that_is_lost_loses_no_file_and_doubles_none(
