@@ -56,6 +56,7 @@ class ClusterHandle:
         self.node: str | None = None
         self.node_id: str | None = None
         """Ray's identifier of the machine that it was meant for, then of the one that it is on."""
+        self.innocent = False
         self.how = ""
         """In words how it ended; empty while it works."""
         self._launcher = launcher
@@ -185,13 +186,8 @@ class ClusterLauncher:
         return [each.node_id for each in (*self._beginning.values(), *self._working.values())]
 
     def capacity(self) -> int | None:
-        """See :meth:`streamgenre.supervisor.launching.Launcher.capacity`.
-
-        Workers without a CPU of their own count: ending them would make a second gap.
-        """
-        with self._lock:
-            extra = sum(handle.extra for handle in self._working.values())
-        return max(1, min(self._machines.workers + extra, self._most()))
+        """See :meth:`streamgenre.supervisor.launching.Launcher.capacity`."""
+        return max(1, min(self._machines.workers, self._most()))
 
     def end(self, handle: ClusterHandle) -> None:
         """Make sure that a worker has ended: its process is killed unless it is gone already."""
@@ -240,6 +236,7 @@ class ClusterLauncher:
                 return
             handle = extra[0]
             self._drop(handle)
+            handle.innocent = True
             handle.how = f"moves to machine {self._machines.name(node)}, which has a CPU for it"
             self._kill(handle.actor)
         handle.ours.finish()
@@ -267,6 +264,7 @@ class ClusterLauncher:
                     self._place(handle)
             elif failure is not None:
                 handle.how = _how(failure, handle.node)
+                handle.innocent = bool(_NODE_GONE.search(str(failure)))
                 handle.ours.finish()
             elif beginning is None:
                 handle.how = handle.how or _DONE
@@ -305,8 +303,8 @@ def _how(error: Exception, node: str | None) -> str:
         return f"was on machine {node or '?'}, which has left the cluster"
     if _is_gone(error):
         return (
-            f"has ended on machine {node or '?'}: it crashed, was killed, ran out of memory, or the "
-            "machine was lost"
+            f"has ended on machine {node or '?'}: it crashed, was killed, ran out of memory, or "
+            "the machine was lost"
         )
     return f"failed on machine {node or '?'}: {_first_line(error)}"
 

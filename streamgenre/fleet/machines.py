@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _AVOIDED_S: Final = 60.0
 """Seconds for which a machine whose worker gave no sign of life gets no other one."""
+_SHRINK_S: Final = 600.0
+"""Seconds after which there are fewer workers because there are fewer CPUs."""
 
 _log = get_logger(__name__)
 
@@ -37,13 +39,11 @@ class Machines:
 
     def __init__(self, cpus: float) -> None:
         self._cpus = cpus
+        self.workers = 0
+        """How many workers there should be."""
+        self._short_since = 0.0  # monotonic seconds
         self._living: dict[str, Machine] = {}
         self._avoided: dict[str, float] = {}  # monotonic seconds of the end
-
-    @property
-    def workers(self) -> int:
-        """How many workers there are CPUs for."""
-        return sum(machine.workers for machine in self._living.values())
 
     def look(self, nodes: Iterable[Mapping[str, Any]]) -> None:
         """Take what Ray says of its nodes; log which have joined or left."""
@@ -61,6 +61,19 @@ class Machines:
             for key in self._living.keys() - found.keys():
                 _log.warning("machine %s has left the cluster", self._living[key].name)
         self._living = found
+        self._count(sum(machine.workers for machine in found.values()))
+
+    def _count(self, room: int) -> None:
+        """Follow the number of workers that there are CPUs for: up at once, down after a while.
+
+        When a machine is lost its workers go on beside the others, for which there may be no CPU:
+        a worker that is ended costs its stations a second gap.
+        """
+        now = time.monotonic()
+        if room >= self.workers or now - self._short_since > _SHRINK_S:
+            self.workers = room
+        if room >= self.workers:
+            self._short_since = now
 
     def name(self, node: str | None) -> str:
         """Return the name of a machine."""

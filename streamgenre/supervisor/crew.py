@@ -266,6 +266,7 @@ class Crew:
         assert self.selector is not None
         self.selector.unregister(member.handle.link)
         member.handle.link.close()
+        innocent = member.handle.innocent
         member.ended()
         records = {name: r for name, r in member.records.items() if not r.ended}
         if self._stopping:
@@ -281,7 +282,11 @@ class Crew:
         for record in records.values():
             record.moving, record.stuck = None, False
         now = time.monotonic()
-        for group in self._suspects.died(tuple(records), now, apart=member.apart):
+        if innocent:
+            groups = [Group(tuple(records), 0.0)]
+        else:
+            groups = self._suspects.died(tuple(records), now, apart=member.apart)
+        for group in groups:
             self._restart(member, group, {name: records[name] for name in group.stations}, how)
         if member.apart and not member.records:
             self._members.remove(member)

@@ -34,6 +34,8 @@ class Handle(Protocol):
     """Its process identifier; None if it is on another machine."""
     node: str | None
     """Name of the machine that it runs on; None for this one."""
+    innocent: bool
+    """Whether its stations had no part in its end: its machine was lost, or it had to move."""
 
     def rss_bytes(self) -> int | None:
         """Return its resident memory as this machine sees it; None if that cannot be seen."""
@@ -111,6 +113,7 @@ class LocalHandle:
         self.link: DaemonLink = link
         self.pid: int | None = process.pid
         self.node: str | None = None
+        self.innocent = False
 
     def rss_bytes(self) -> int | None:
         """See :meth:`Handle.rss_bytes`."""

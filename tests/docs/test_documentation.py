@@ -68,7 +68,7 @@ def test_every_flag_of_a_documented_command_exists(page: Path) -> None:
 
 COMMANDS = (
     *("listen", "dashboard", "subscribe", "devices", "probe", "models", "keys", "control"),
-    *("bridge", "history", "report", "config", "service", "doctor"),
+    *("bridge", "history", "report", "config", "service", "doctor", "fleet"),
 )
 _HELP: dict[str, str] = {}
 

@@ -57,8 +57,7 @@ def stations(radio: str) -> dict[str, str]:
 def fleet(
     cluster: Any, stations: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Fleet]:
-    made = Fleet(tmp_path_factory.mktemp("fleet"))
-    made.workers_in_file = "auto"  # type: ignore[assignment]
+    made = Fleet(tmp_path_factory.mktemp("fleet"), "auto")
     made.write(stations)
     with made.on(cluster.address):
         until(lambda: all(made.updates(name) for name in stations), 120)
@@ -171,8 +170,7 @@ def test_it_ends_on_sigterm_and_leaves_no_worker(fleet: Fleet, cluster: Any) -> 
 
 
 def test_local_starts_a_cluster_on_this_machine(tmp_path: Path) -> None:
-    made = Fleet(tmp_path)
-    made.workers_in_file = "auto"  # type: ignore[assignment]
+    made = Fleet(tmp_path, "auto")
     made.write({"a": "demo"})
     with made.on("local"):
         until(lambda: made.updates("a"), 120)

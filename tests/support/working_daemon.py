@@ -24,12 +24,13 @@ HOP_S: Final = 1.0
 class WorkingDaemon:
     """A running daemon and everything that it has published."""
 
-    def __init__(self, folder: Path, workers: int = 2, model: str = "lite") -> None:
+    def __init__(self, folder: Path, workers: int | str = 2, model: str = "lite") -> None:
         self.endpoint, self.control = free_endpoint(), free_endpoint()
         self.file = folder / "config.toml"
         self.log = folder / "log"
         self.workers_in_file = workers
         self._model = model
+        self.command: tuple[str, ...] = ("listen",)
         self.process: subprocess.Popen[str]
         self.events: list[AnyEvent] = []
         self._over = threading.Event()
@@ -39,7 +40,7 @@ class WorkingDaemon:
         self.file.write_text(
             f'model = "{self._model}"\n[bus]\npublish = "{self.endpoint}"\n'
             f'control = "{self.control}"\n[history]\nkeep = "none"\n'
-            f"[engine]\nworkers = {self.workers_in_file}\nstatus_s = 1\n{more}\n"
+            f"[engine]\nworkers = {self.workers_in_file!r}\nstatus_s = 1\n{more}\n"
             + "".join(
                 f'[[station]]\nname = "{name}"\ninput = "{given}"\n'
                 for name, given in stations.items()
@@ -53,7 +54,7 @@ class WorkingDaemon:
         listener.start()
         with self.log.open("w") as log:
             flags = ("--config", self.file, "-q", "--log-level", "info")
-            with start("listen", *flags, env=env, stdout=log, stderr=log) as self.process:
+            with start(*self.command, *flags, env=env, stdout=log, stderr=log) as self.process:
                 try:
                     yield self
                 finally:
