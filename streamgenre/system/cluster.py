@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final
@@ -12,6 +14,9 @@ from streamgenre.urls import shown
 
 LOCAL: Final = "local"
 """Address of a cluster that is started on this machine."""
+_HEAD: Final = re.compile(r"([^/@]+):(\d{1,5})")
+_CONNECT_S: Final = 10.0
+"""Seconds within which the head of a cluster must answer."""
 
 
 def connect(address: str) -> bool:
@@ -31,6 +36,9 @@ def connect(address: str) -> bool:
         If the extra ``cluster`` is not installed.
     """
     ray: Any = import_module("ray")
+    problem = "" if ray.is_initialized() else _unreachable(address)
+    if problem:
+        raise SettingsError(f"--cluster {shown(address)}: {problem}")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if ray.is_initialized():
         return False
@@ -47,6 +55,21 @@ def connect(address: str) -> bool:
         ) from error
     _keep_quiet()
     return True
+
+
+def _unreachable(address: str) -> str:
+    """Return why a head ``HOST:PORT`` cannot be reached, or "": Ray itself tries for minutes."""
+    found = _HEAD.fullmatch(address)
+    if found is None:
+        return ""
+    try:
+        socket.create_connection((found[1].strip("[]"), int(found[2])), _CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        return (
+            f"cannot be reached ({getattr(error, 'strerror', None) or error}); expected the "
+            "address of the head of a Ray cluster, such as 10.0.0.5:6379, or `local`"
+        )
+    return ""
 
 
 def _keep_quiet() -> None:
