@@ -10,13 +10,14 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
-from streamgenre.display.text import duration
+from streamgenre.display.text import clean, duration
 from streamgenre.history.time_zones import local
 from streamgenre.report.theme import PAGE, pattern_defs
 from streamgenre.web.answers import tagged
 from streamgenre.web.clocks import Clock, clock_of
 from streamgenre.web.endpoints import error
 from streamgenre.web.history_asks import ids_of
+from streamgenre.web.history_views import name_key
 from streamgenre.web.pages import page
 from streamgenre.web.station_paths import MAX_NAME, from_path, to_path
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     from streamgenre.history.connection import Connection
     from streamgenre.history.places import Place
+    from streamgenre.report.data import Kind
+    from streamgenre.web.history_views import Look
+    from streamgenre.web.texts import Texts
 
 
 _PATTERNS: Final = Markup(pattern_defs(PAGE))
@@ -49,6 +53,8 @@ class Head:
     """Those that are shown."""
     path: str
     """Path of the page, without the prefix of the site."""
+    texts: Texts
+    language: str
 
     @property
     def slug(self) -> str:
@@ -72,13 +78,15 @@ class Head:
 
     def say(self, key: str, **values: object) -> str:
         """Return a text in the language of the page."""
-        texts = self.request.app.state.site.texts
-        request = self.request
-        language = texts.choose(
-            request.headers.get("accept-language", ""),
-            request.query_params.get("lang") or request.cookies.get("language"),
-        )
-        return str(texts.get(language, key, **values))
+        return self.texts.get(self.language, key, **values)
+
+    def name(self, kind: Kind) -> str:
+        """Return the name of a genre or state in the language of the page."""
+        return self.texts.known(self.language, name_key(kind), clean(kind.name))
+
+    def named(self, look: Look) -> str:
+        """Return the same of a look."""
+        return self.texts.known(self.language, look.key, look.name)
 
     def day_words(self, day: date) -> str:
         """Return a day in words: ``Wednesday, 1 July 2026``."""
@@ -220,4 +228,9 @@ def head_of(request: Request, connection: Connection, kind: str) -> Head:
         path = f"/{kind}"
     else:
         path = "/" + "/".join([kind, to_path(station or ""), *map(to_path, further)])
-    return Head(request, kind, clock, station, ids, chosen, path)
+    texts: Texts = request.app.state.site.texts
+    language = texts.choose(
+        request.headers.get("accept-language", ""),
+        request.query_params.get("lang") or request.cookies.get("language"),
+    )
+    return Head(request, kind, clock, station, ids, chosen, path, texts, language)

@@ -115,7 +115,9 @@ def _cell(head: Head, station: str, day: date, found: dict[date, Any]) -> dict[s
     entry = found.get(day)
     if entry is not None:
         main = Kind(entry.main.state, entry.main.genre)
-        parts = ", ".join(f"{s.genre or s.state} {100 * s.share:.0f} %" for s in entry.shares[:3])
+        parts = ", ".join(
+            f"{head.name(Kind(s.state, s.genre))} {100 * s.share:.0f} %" for s in entry.shares[:3]
+        )
         cell["look"] = views.look(main)
         cell["href"] = head.link(f"/day/{head.slug_of(station)}/{day.isoformat()}")
         cell["text"] += f": {parts}; {duration(entry.recorded_s)}"
@@ -148,9 +150,9 @@ def _day(request: Request, connection: Connection) -> Response:
         after=the_day + timedelta(days=1) if data.span.end < time.time() else None,
         hours_in_day=round(data.span.seconds / 3600, 2),
         charts=views.day_charts(data),
-        figures=views.figures(data, head.say),
+        figures=views.figures(data, head.say, head.name),
         legend=views.looks(data.kinds),
-        hours=views.hour_rows(data, head.clock),
+        hours=views.hour_rows(data, head.clock, head.name),
         shares=views.share_rows(data),
         losses=views.loss_rows(data, head.say),
         lines=views.playlist_rows(lines),
@@ -281,7 +283,7 @@ def _shares(request: Request, connection: Connection) -> Response:
     parts = grouped(found, by=("all", "hour", "weekday", "month"), tz=head.clock.tz)
     charts = []
     for by in ("hour", "weekday", "month"):
-        chart, rows = views.shares_chart(parts[by], by, head.say)
+        chart, rows = views.shares_chart(parts[by], by, head.say, head.name)
         charts.append({"by": by, "chart": chart, "rows": rows})
     whole = parts["all"]
     kinds = [Kind(s.state, s.genre) for s in whole]

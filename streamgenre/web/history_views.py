@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from streamgenre.web.clocks import Clock
 
     Say = Callable[..., str]
+    Name = Callable[[Kind], str]
 
 WIDE: Final = ribbons.WIDTH
 NARROW: Final = 340.0
 """Width of charts on telephones in points: about one point a pixel."""
+_SPELLINGS: Final = str.maketrans("", "", " -_&'")
 MAX_ROWS: Final = 2000
 """Most rows of a table on a page; the exports have all."""
 
@@ -42,7 +44,16 @@ class Look:
     name: str
     color: str
     ink: str
-    letter: str = ""
+    letter: str
+    key: str
+    """Key of its name in the texts, if there is one."""
+
+
+def name_key(kind: Kind) -> str:
+    """Return the key of a kind's name in the texts, which models of their own may lack."""
+    if kind.genre is None:
+        return f"state.{kind.state}"
+    return f"genre.{kind.genre.lower().translate(_SPELLINGS)}"
 
 
 @lru_cache(maxsize=256)
@@ -59,7 +70,7 @@ def looks(kinds: Iterable[Kind]) -> list[Look]:
     for kind in kinds:
         colour = kind_color(kind)
         sign = signs[kind.genre] if kind.genre is not None else STATE_GLYPHS.get(kind.state, "")
-        found.append(Look(clean(kind.name), colour, ink(colour), sign))
+        found.append(Look(clean(kind.name), colour, ink(colour), sign, name_key(kind)))
     return found
 
 
@@ -102,7 +113,7 @@ def zoom_chart(data: DayData, span: Span) -> Markup:
     return both(lambda width: ribbons.zoomed(data, span, PAGE, width))
 
 
-def figures(data: DayData, say: Say) -> list[tuple[str, str]]:
+def figures(data: DayData, say: Say, name: Name) -> list[tuple[str, str]]:
     """Return the day's key figures as pairs of name and value.
 
     Parameters
@@ -111,22 +122,25 @@ def figures(data: DayData, say: Say) -> list[tuple[str, str]]:
         The day.
     say
         Returns the text of a key.
+    name
+        Returns the name of a kind.
     """
     music = sum(s for kind, s in data.totals.items() if kind.genre is not None)
     lost = sum(gap.seconds for gap in data.gaps)
     dead = sum(air.end - air.start for air in data.dead_air)
     none = say("history.none")
+    most = name(Kind("music", data.genres[0])) if data.genres else "–"
     return [
         (say("history.recorded"), duration(data.recorded_s)),
         (say("history.music"), duration(music)),
-        (say("history.main_genre"), clean(data.genres[0]) if data.genres else "–"),
+        (say("history.main_genre"), most),
         (say("history.titles"), str(len(data.titles))),
         (say("history.dead_air"), duration(dead) if data.dead_air else none),
         (say("history.gaps"), f"{len(data.gaps)} · {duration(lost)}" if data.gaps else none),
     ]
 
 
-def hour_rows(data: DayData, clock: Clock) -> list[dict[str, Any]]:
+def hour_rows(data: DayData, clock: Clock, name: Name) -> list[dict[str, Any]]:
     """Return the hours as a table: the text of the charts.
 
     Parameters
@@ -135,6 +149,8 @@ def hour_rows(data: DayData, clock: Clock) -> list[dict[str, Any]]:
         The day.
     clock
         The time zones.
+    name
+        Returns the name of a kind.
     """
     sums: defaultdict[int, list[float]] = defaultdict(list)
     for point in data.confidence:
@@ -143,7 +159,7 @@ def hour_rows(data: DayData, clock: Clock) -> list[dict[str, Any]]:
     for number, hour in enumerate(data.hours):
         parts = sorted(hour.seconds.items(), key=lambda item: -item[1])
         total = sum(seconds for _, seconds in parts)
-        shown = [f"{clean(k.name)} {percent(s / total)}" for k, s in parts if s > 0][:5]
+        shown = [f"{name(k)} {percent(s / total)}" for k, s in parts if s > 0][:5]
         means = sums.get(number)
         rows.append(
             {
@@ -218,7 +234,9 @@ def loss_rows(data: DayData, say: Say) -> list[dict[str, Any]]:
     ]
 
 
-def shares_chart(parts: Sequence[Share], by: str, say: Say) -> tuple[Markup, list[dict[str, Any]]]:
+def shares_chart(
+    parts: Sequence[Share], by: str, say: Say, named: Name
+) -> tuple[Markup, list[dict[str, Any]]]:
     """Return shares by part as a chart, and as rows of a table.
 
     Parameters
@@ -229,6 +247,8 @@ def shares_chart(parts: Sequence[Share], by: str, say: Say) -> tuple[Markup, lis
         ``hour``, ``weekday`` or ``month``.
     say
         Returns the text of a key.
+    named
+        Returns the name of a kind.
 
     Returns
     -------
@@ -266,7 +286,7 @@ def shares_chart(parts: Sequence[Share], by: str, say: Say) -> tuple[Markup, lis
             "part": name(part, short=False),
             "recorded": duration(sum(seconds.values())),
             "parts": ", ".join(
-                f"{clean(kind.name)} {percent(s / sum(seconds.values()))}"
+                f"{named(kind)} {percent(s / sum(seconds.values()))}"
                 for kind, s in sorted(seconds.items(), key=lambda item: -item[1])[:6]
             ),
         }

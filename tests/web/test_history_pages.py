@@ -7,6 +7,7 @@ import io
 import json
 import re
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from support.histories import HistoryWriter, record
 from support.history_programme import T0, Programme
 from support.web_site import Site, serve
 
+from streamgenre.events import Segment
 from streamgenre.history.database import open_to_read
 from streamgenre.report.data import collect
 from streamgenre.report.html import page as report_page
@@ -30,6 +32,8 @@ from streamgenre.web.station_paths import from_path, to_path
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from streamgenre.events import AnyEvent
 
 BERLIN = ZoneInfo("Europe/Berlin")
 AUTUMN = datetime(2026, 10, 24, 12, tzinfo=BERLIN).timestamp()
@@ -51,7 +55,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     maker = Programme("kitchen", "k1", T0, hop=3.0)
     events = [*maker.day(4 * 3600), maker.gap(30), maker.dead_air(active=True)]
     events += [*maker.stretch("silence", None, 40), maker.dead_air(active=False)]
-    record(path, [*events, *maker.day(25 * 3600)], every=50_000)
+    events += maker.day(25 * 3600)
+    record(path, [tagged(event) for event in events], every=50_000)
     for start in (AUTUMN, SPRING):
         record(
             path, Programme("kitchen", f"k{start}", start, hop=20.0).day(42 * 3600), every=50_000
@@ -63,6 +68,13 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
             events += [maker.title(artist, title), *maker.stretch("music", "jazz", 30)]
         record(path, events)
     return path
+
+
+def tagged(event: AnyEvent) -> AnyEvent:
+    """Return an event as a model with tags sends it."""
+    if isinstance(event, Segment) and event.genre == "pop":
+        return replace(event, tags={"<b>synth</b> pop": 0.5})
+    return event
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +239,9 @@ def test_search_finds_words_in_any_order_and_a_page_at_a_time(site: Site) -> Non
     assert "Genres" in genre
     assert "last heard" in genre
     assert "No title contains" in ok(site, "/search?q=zzzzz")
+    tag = ok(site, "/search?q=SYNTH")
+    assert "&lt;b&gt;synth&lt;/b&gt; pop" in tag
+    assert "last heard 2026-07-" in tag
 
 
 def test_hostile_text_stays_text(site: Site) -> None:
@@ -340,6 +355,9 @@ def test_answers_that_did_not_change_are_not_sent_again(site: Site) -> None:
     german = site.get("/calendar", headers={"Accept-Language": "de"})
     assert german.headers["etag"] != site.get("/calendar").headers["etag"]
     assert "Archiv" in german.text
+    day = site.get("/day/kitchen/2026-07-01", headers={"Accept-Language": "de"}).text
+    assert "Mittwoch, 1. Juli 2026" in day
+    assert "Unbekannt" in day
 
 
 def test_a_history_that_begins_while_the_page_is_served(tmp_path: Path) -> None:
