@@ -1,21 +1,20 @@
 """Measure many radio stations in one daemon: CPU by stage, memory, latency, lost updates.
 
     python benchmarks/stations.py --stations 1 16 64 100 --minutes 1 --model lite [--json]
+    python benchmarks/stations.py --stations 100 200 --workers 1 2 --minutes 1
 
 A server in a process of its own sends mp3 at 128 kb/s at real pace; the real command listens to it
 by a configuration file, with its history, in a second process, which notes the CPU time of each of
 its threads; a third is subscribed. In between, PyAV alone decodes the same mp3 and resamples it to
-mono at 16 kHz, to compare.
+mono at 16 kHz, to compare. With ``--workers`` the command is measured from outside, with all its
+processes.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import multiprocessing
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -23,20 +22,18 @@ import tempfile
 import threading
 import time
 from collections import deque
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+import worker_rows
 from support.commands import free_endpoint
+from support.paced_radio import paced_radio
 
-from streamgenre.audio.ring import Gap
 from streamgenre.client.subscriber import Subscriber
-from streamgenre.sources.demo import RATE, programme
 
 BYTES_S = 16_000
 """128 kb/s."""
@@ -51,29 +48,23 @@ def main() -> None:
     parser.add_argument("--model", default="lite")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--listen", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--workers", type=int, nargs="+", help="measure daemons with these numbers of workers"
+    )
     args = parser.parse_args()
     if args.listen:
         listen(*args.listen)
         return
     with tempfile.TemporaryDirectory() as folder:
-        rows = radio(Path(folder), args.stations, args.model, args.minutes)
-    print(json.dumps(rows, indent=2) if args.json else table(rows))
+        if args.workers:
+            rows = with_workers(Path(folder), args.stations, args.workers, args.model, args.minutes)
+        else:
+            rows = radio(Path(folder), args.stations, args.model, args.minutes)
+    shown = worker_rows.table if args.workers else table
+    print(json.dumps(rows, indent=2) if args.json else shown(rows))
 
 
 # ---- the radio ----------------------------------------------------------------------------------
-
-
-def write_mp3(path: Path, seconds: int = 60) -> None:
-    blocks = (b for b in programme(0) if not isinstance(b, Gap))
-    samples = np.concatenate(list(islice(blocks, 20 * seconds)))[:, 0]
-    with av.open(str(path), "w", options={"write_xing": "0", "id3v2_version": "0"}) as out:
-        stream = out.add_stream("mp3", rate=44_100, layout="stereo", bit_rate=128_000)
-        resampler = av.AudioResampler("s16p", "stereo", 44_100, frame_size=1152)
-        frame = av.AudioFrame.from_ndarray(samples[None], "flt", "mono")
-        frame.sample_rate = RATE
-        for converted in [*resampler.resample(frame), *resampler.resample(None)]:
-            out.mux(stream.encode(converted))
-        out.mux(stream.encode(None))
 
 
 def pyav_alone(path: Path, rounds: int = 5) -> float:
@@ -89,44 +80,9 @@ def pyav_alone(path: Path, rounds: int = 5) -> float:
     return statistics.median(spent)
 
 
-def serve(path: str, port: Any) -> None:
-    """Send the file in a loop at real pace, to each client from a different offset."""
-    data = Path(path).read_bytes()
-
-    async def station(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n")
-        began, sent, place = time.monotonic(), 0, random.randrange(len(data))
-        try:
-            while not writer.is_closing():
-                # Servers send a burst at first, and then in pieces.
-                due = int((time.monotonic() - began + 1.0) * BYTES_S)
-                for _ in range((due - sent) // 1400):
-                    writer.write((data + data)[place : place + 1400])
-                    place, sent = (place + 1400) % len(data), sent + 1400
-                await writer.drain()
-                await asyncio.sleep(0.08 + 0.02 * random.random())
-        except ConnectionError:
-            return
-
-    async def forever() -> None:
-        server = await asyncio.start_server(station, "127.0.0.1", 0)
-        port.value = server.sockets[0].getsockname()[1]
-        await server.serve_forever()
-
-    asyncio.run(forever())
-
-
 def radio(folder: Path, counts: list[int], model: str, minutes: float) -> list[dict[str, Any]]:
-    write_mp3(folder / "song.mp3")
-    port = multiprocessing.Value("i", 0)
-    server = multiprocessing.Process(target=serve, args=(str(folder / "song.mp3"), port))
-    server.start()
-    try:
-        while not port.value:
-            time.sleep(0.05)
-        base = f"http://127.0.0.1:{port.value}"
-        rows = []
+    rows = []
+    with paced_radio(folder) as base:
         for count in counts:
             before = pyav_alone(folder / "song.mp3")
             row = run(folder, [f"{base}/{n}" for n in range(count)], model, minutes)
@@ -134,9 +90,18 @@ def radio(folder: Path, counts: list[int], model: str, minutes: float) -> list[d
             row["pyav_ms"] = round(pyav, 2)
             row["times_pyav"] = round(10 * row["cpu_percent_a_station"] / pyav, 2)
             rows.append(row)
-        return rows
-    finally:
-        server.terminate()
+    return rows
+
+
+def with_workers(
+    folder: Path, counts: list[int], workers: list[int], model: str, minutes: float
+) -> list[dict[str, Any]]:
+    with paced_radio(folder) as base:
+        return [
+            worker_rows.run(folder, [f"{base}/{n}" for n in range(count)], model, minutes, each)
+            for count in counts
+            for each in workers
+        ]
 
 
 # ---- the daemon ---------------------------------------------------------------------------------
@@ -202,7 +167,8 @@ def run(folder: Path, urls: list[str], model: str, minutes: float) -> dict[str, 
     config, noted, log = folder / "config.toml", folder / "noted.json", folder / "log"
     history = folder / f"history-{len(urls)}.sqlite3"
     config.write_text(
-        f'model = "{model}"\n[bus]\npublish = "{endpoint}"\n[history]\npath = "{history}"\n'
+        f'model = "{model}"\n[bus]\npublish = "{endpoint}"\n[engine]\nworkers = 0\n'
+        f'[history]\npath = "{history}"\n'
         + "".join(f'[[station]]\nname = "s{n}"\ninput = "{url}"\n' for n, url in enumerate(urls))
     )
     command = [sys.executable, __file__, "--listen", str(config), str(noted)]

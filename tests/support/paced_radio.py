@@ -100,6 +100,7 @@ def paced_radio(folder: Path, *, seconds: int = 60, burst_s: float = 1.0) -> Ite
     server.start()
     try:
         while not port.value:
+            assert server.is_alive(), "the server does not start"
             time.sleep(0.05)
         yield f"http://127.0.0.1:{port.value}"
     finally:
