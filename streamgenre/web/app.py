@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from streamgenre.errors import SettingsError
 from streamgenre.history.readers import Readers
 from streamgenre.logger import get_logger
 from streamgenre.web import (
@@ -85,7 +86,11 @@ def create_app(
     feed = Feed(settings, hub, on_failure) if settings.connect else None
     auth = Auth(settings.web)
     spectra = Spectra(settings, hub)
-    site = Site(settings, hub, feed, auth, spectra, _templates(), Texts(settings.web.language))
+    texts = Texts(settings.web.language)
+    if settings.web.language not in (None, *texts.languages):
+        known = ", ".join(sorted(texts.languages))
+        raise SettingsError(f"language {settings.web.language!r}: expected one of {known}")
+    site = Site(settings, hub, feed, auth, spectra, _templates(), texts)
     if settings.history is not None:
         site.readers = Readers(settings.history)
     site.document = openapi(ENDPOINTS, settings.web.prefix)

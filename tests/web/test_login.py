@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from support.commands import free_endpoint, streamgenre
+from support.commands import COMMAND, free_endpoint, streamgenre
 from support.live import bus, until
 from support.web_site import EventReader, Site, serve
 
@@ -214,7 +217,33 @@ def test_attempts_are_limited(tmp_path: Path) -> None:
         site.close()
 
 
+def test_the_password_is_asked_for_twice_in_a_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "login.json"
+    for second, code in (("another one", 2), (PASSWORD, 0)):
+        child, terminal = pty.fork()
+        if child == 0:  # pragma: no cover - the other process
+            os.execv(COMMAND[0], [*COMMAND, "web", "passwd", "--login-file", str(path)])
+        shown = b""
+        answers = {b"password: ": PASSWORD, b"again: ": second}
+        with suppress(OSError):  # the terminal closes with its process
+            while part := os.read(terminal, 1000):
+                shown += part
+                for question in list(answers):
+                    if shown.endswith(question):
+                        os.write(terminal, f"{answers.pop(question)}\n".encode())
+        os.close(terminal)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code, shown
+        assert PASSWORD.encode() not in shown
+        assert path.exists() == (code == 0)
+
+
 # ---- refusals in words --------------------------------------------------------------------------
+
+
+def test_a_language_without_texts_is_refused() -> None:
+    done = streamgenre("web", "--no-live", "--listen", "127.0.0.1:0", "--language", "tlh")
+    assert done.returncode == 2
+    assert "language 'tlh': expected one of de, en" in done.stderr
 
 
 def test_other_machines_are_not_served_without_a_login(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ import httpx
 import psutil
 import pytest
 from support.commands import free_endpoint, start, streamgenre
-from support.live import KeyRing, until
+from support.live import KeyRing, bus, end, spawn_bus, until
 from support.radio_server import free_port
+from support.web_site import serve
 
 from streamgenre.client.subscriber import Subscriber
 
@@ -64,8 +65,18 @@ def web_process(daemon: subprocess.Popen[str]) -> psutil.Process:
     return process
 
 
-def test_the_page_is_restarted_and_listening_does_not_notice() -> None:
-    with listening() as (daemon, url, endpoint), Subscriber(endpoint, types=["update"]) as events:
+@pytest.fixture(scope="module")
+def shared() -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """Yield a daemon with its page for the tests that do not end it."""
+    with listening() as found:
+        yield found
+
+
+def test_the_page_is_restarted_and_listening_does_not_notice(
+    shared: tuple[subprocess.Popen[str], str, str],
+) -> None:
+    daemon, url, endpoint = shared
+    with Subscriber(endpoint, types=["update"]) as events:
         until(lambda: is_ready(url))
         first = web_process(daemon)
         heard: list[Any] = []
@@ -85,41 +96,67 @@ def test_the_page_is_restarted_and_listening_does_not_notice() -> None:
         sequence = [event.seq for event in heard]
         assert sequence == list(range(sequence[0], sequence[0] + len(sequence)))
         assert len({event.session for event in heard}) == 1
-        daemon.terminate()
-        _, errors = daemon.communicate(timeout=60)
-        assert "the web page has ended (killed by signal 9); it starts again" in errors
-        assert daemon.returncode == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_page_ends_with_the_daemon(number: signal.Signals) -> None:
     with listening() as (daemon, url, _):
         until(lambda: is_ready(url))
         page = web_process(daemon)
+        if number == signal.SIGTERM:
+            page.send_signal(signal.SIGKILL)
+            until(lambda: is_ready(url))
+            page = web_process(daemon)
         daemon.send_signal(number)
         until(lambda: not page.is_running() or page.status() == psutil.STATUS_ZOMBIE)
+        _, errors = daemon.communicate(timeout=60)
+        if number == signal.SIGTERM:
+            assert "the web page has ended (killed by signal 9); it starts again" in errors
+            assert daemon.returncode == 0
 
 
-def test_the_daemon_serves_no_http_itself() -> None:
-    with listening() as (daemon, url, _):
-        until(lambda: is_ready(url))
-        maps = Path(f"/proc/{daemon.pid}/maps").read_text("utf-8")
-        page = Path(f"/proc/{web_process(daemon).pid}/maps").read_text("utf-8")
-        assert "numpy" in maps
-        assert not re.search("numpy|onnxruntime|libav|libswresample", page)
-        port = int(url.rpartition(":")[2])
-        # Its only share in the page is the listening socket.
-        assert [
-            each.status
-            for each in psutil.Process(daemon.pid).net_connections("tcp")
-            if each.laddr.port == port
-        ] == ["LISTEN"]
+def test_the_daemon_serves_no_http_itself(
+    shared: tuple[subprocess.Popen[str], str, str],
+) -> None:
+    daemon, url, _ = shared
+    until(lambda: is_ready(url))
+    maps = Path(f"/proc/{daemon.pid}/maps").read_text("utf-8")
+    page = Path(f"/proc/{web_process(daemon).pid}/maps").read_text("utf-8")
+    assert "numpy" in maps
+    assert not re.search("numpy|onnxruntime|libav|libswresample", page)
+    port = int(url.rpartition(":")[2])
+    # Its only share in the page is the listening socket.
+    assert [
+        each.status
+        for each in psutil.Process(daemon.pid).net_connections("tcp")
+        if each.laddr.port == port
+    ] == ["LISTEN"]
 
 
 def test_an_encrypted_bus_admits_the_page(tmp_path: Path) -> None:
     keys = KeyRing(tmp_path)
     with listening("--encrypt", "--keys", keys.daemon) as (_, url, _endpoint):
         until(lambda: is_ready(url))
+
+
+def test_a_page_of_its_own_reads_an_encrypted_bus(tmp_path: Path) -> None:
+    keys = KeyRing(tmp_path)
+    with bus("tcp://127.0.0.1:*", "--keys", keys.daemon) as endpoint:
+        key = ("--server-key", keys.server_key)
+        site = serve("--connect", endpoint, *key, "--keys", keys.alices)
+        try:
+            site.ready()
+            assert "kitchen" in site.get("/").text
+        finally:
+            site.close()
+        refused = serve("--connect", endpoint)
+        try:
+            until(lambda: "--server-key" in refused.get("/readyz").text)
+        finally:
+            refused.close()
+    done = streamgenre("web", "--connect", endpoint, *key, "--keys", tmp_path / "none")
+    assert done.returncode == 1
+    assert "streamgenre keys new" in done.stderr
 
 
 def test_an_address_in_use_is_found_at_the_start() -> None:
@@ -202,7 +239,8 @@ input = "demo"
 def test_a_broken_configuration_is_explained(table: str, words: str, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text(f"{table}\n", "utf-8")
-    for command in (["web", "--no-live"], ["listen", "--input", "demo", "--duration", "1"]):
+    commands = [["web", "--no-live"], ["listen", "--input", "demo", "--duration", "1"]]
+    for command in commands if "port" in table else commands[:1]:
         done = streamgenre(*command, "--config", config)
         assert done.returncode == 2, done.stderr
         assert re.search(re.escape(words.partition(".")[2] or words), done.stderr), done.stderr
@@ -212,28 +250,24 @@ def test_a_broken_configuration_is_explained(table: str, words: str, tmp_path: P
 # ---- readiness ----------------------------------------------------------------------------------
 
 
-def test_a_stalled_engine_and_a_daemon_that_is_away_are_not_ready() -> None:
-    with listening() as (daemon, url, _):
-        until(lambda: is_ready(url))
-        page = web_process(daemon)
-        daemon.send_signal(signal.SIGSTOP)
-        try:
-            until(lambda: not is_ready(url))
-            answer = httpx.get(f"{url}/readyz", timeout=60)
-            assert answer.status_code == 503
-            assert "the daemon is away: nothing received for" in answer.json()["reasons"][0]
-            assert httpx.get(f"{url}/healthz", timeout=60).status_code == 200
-        finally:
-            daemon.send_signal(signal.SIGCONT)
-        until(lambda: is_ready(url))
-        page.send_signal(signal.SIGTERM)
-        until(lambda: is_ready(url))
+def test_a_stalled_engine_is_not_ready(
+    shared: tuple[subprocess.Popen[str], str, str],
+) -> None:
+    daemon, url, _ = shared
+    until(lambda: is_ready(url))
+    daemon.send_signal(signal.SIGSTOP)
+    try:
+        until(lambda: not is_ready(url))
+        answer = httpx.get(f"{url}/readyz", timeout=60)
+        assert answer.status_code == 503
+        assert "the daemon is away: nothing received for" in answer.json()["reasons"][0]
+        assert httpx.get(f"{url}/healthz", timeout=60).status_code == 200
+    finally:
+        daemon.send_signal(signal.SIGCONT)
+    until(lambda: is_ready(url))
 
 
 def test_a_page_without_its_daemon_says_so_and_recovers() -> None:
-    from support.live import end, spawn_bus
-    from support.web_site import serve
-
     endpoint = free_endpoint()
     site = serve("--connect", endpoint)
     try:
@@ -256,8 +290,6 @@ def test_a_page_without_its_daemon_says_so_and_recovers() -> None:
 
 
 def test_the_history_alone_needs_no_daemon(tmp_path: Path) -> None:
-    from support.web_site import serve
-
     site = serve("--no-live", "--history", tmp_path / "none.sqlite3")
     try:
         assert site.get("/readyz").status_code == 200
