@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from streamgenre.events import AnyEvent
 
-_CAPACITY: Final = 2000
+CAPACITY: Final = 2000
+"""Most events that wait, unless a queue is made for more."""
 POLL_S: Final = 0.2
 """Longest time in seconds between two items of an iteration."""
 
@@ -34,7 +35,7 @@ class EventQueue:
         *,
         lossless: bool,
         on_spectrum: Callable[[frozenset[str]], None] = lambda names: None,
-        capacity: int = _CAPACITY,
+        capacity: int = CAPACITY,
     ) -> None:
         self._queue: queue.Queue[AnyEvent | None] = queue.Queue(capacity)
         self._lossless = lossless

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import HistoryError
-from streamgenre.events.queue import EventQueue
+from streamgenre.events.queue import CAPACITY, EventQueue
 from streamgenre.history.connection import DATABASE_ERRORS, ServerError
 from streamgenre.history.database import BrokenFileError, is_corruption, set_aside
 from streamgenre.history.places import Server
@@ -44,8 +44,8 @@ _LAST_FLUSH_S: Final = 3.0
 """Seconds for which the last flush is retried while another process locks the file."""
 _CLOSE_S: Final = 10.0
 """Most seconds that :meth:`HistoryWriter.close` waits for the thread."""
-_QUEUED: Final = 20_000
-"""Most events that wait while the thread waits for a disk or a server."""
+_QUEUED_SERVER: Final = 20_000
+"""Most events that wait while the thread waits for a server, which may take seconds to answer."""
 _REFUSED_RETRY_S: Final = 60.0
 """Seconds before a file that is not a usable history is tried again."""
 
@@ -69,7 +69,8 @@ class HistoryWriter:
     ) -> None:
         self._settings = settings
         self._say = say
-        self._queue = EventQueue(lossless=lossless, capacity=_QUEUED)
+        waits = _QUEUED_SERVER if isinstance(settings.path, Server) else CAPACITY
+        self._queue = EventQueue(lossless=lossless, capacity=waits)
         self._pending = PendingRows()
         self._recorder = Recorder(self._pending, detail=settings.detail_days > 0)
         self._lock = RunLock(settings.path)
