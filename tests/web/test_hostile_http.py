@@ -204,7 +204,7 @@ def test_names_of_stations_reach_nothing_else(page: Site, name: str) -> None:
             head = connection.recv(65_536)
         code = statuses(head)[0]
         assert code in (200, 400, 404), (path, head[:300])
-        assert b"Set-Cookie: a=b" not in head
+        assert b"Set-Cookie: a=b" not in head.partition(b"\r\n\r\n")[0]
         assert b"root:" not in head
         assert b">49<" not in head
     if name == "../../../../etc/passwd":
