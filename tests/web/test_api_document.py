@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import httpx
@@ -12,8 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 from support.commands import streamgenre
 from support.fuzzing import examples
+from support.histories import record
+from support.history_programme import Programme
 from support.live import bus
 from support.web_site import Site, serve
 
@@ -32,6 +36,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder: Path = tmp_path_factory.mktemp("api")
     path = folder / "login.json"
     token = streamgenre("web", "token", "new", "test", "--login-file", path).stdout.strip()
+    record(folder / "history.sqlite3", Programme("kitchen", start=time.time() - 900).day(600))
     with bus("tcp://127.0.0.1:*", "--stations", "kitchen,a/b") as endpoint:
         found = serve(
             *("--connect", endpoint, "--login-file", path, "--allow-control"),
@@ -64,12 +69,10 @@ def test_the_api_keeps_to_its_document(data: st.DataObject, api: BaseSchema, sit
         return
     headers = {"Authorization": site.client.headers["Authorization"]}
     # 502 and 503 are in the document, 500 is not.
-    case.call_and_validate(
-        base_url=site.url,
-        headers=headers,
-        timeout=60,
-        excluded_checks=[schemathesis.checks.not_a_server_error],
-    )
+    excluded = [schemathesis.checks.not_a_server_error]
+    if operation.path.startswith("/api/history/"):  # a schema cannot say which texts are times
+        excluded.append(positive_data_acceptance)
+    case.call_and_validate(base_url=site.url, headers=headers, timeout=60, excluded_checks=excluded)
 
 
 def test_the_document_names_what_is_served(site: Site) -> None:
