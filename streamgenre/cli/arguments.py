@@ -297,6 +297,9 @@ def _dashboard(commands: Commands) -> None:
         "dashboard",
         "show a daemon's events in the terminal",
         description="Show what a daemon publishes. Ctrl-C ends the dashboard; the daemon goes on.",
+        epilog="keys:\n  down, up   one station after another\n"
+        "  s          its spectrogram and whether the input sounds right; again for the rest\n"
+        "  Esc        all stations\n  Space      the next page",
     )
     add_connecting(parser)
 

@@ -10,6 +10,7 @@ from support.sample_events import SampleStation
 
 from streamgenre.config.build import load
 from streamgenre.daemon.app import Daemon
+from streamgenre.daemon.demand import SpectrumDemand
 from streamgenre.daemon.history import HistorySink
 from streamgenre.daemon.sinks import QueueSink, Sink, SinkChain, Summary
 from streamgenre.errors import BusError
@@ -146,3 +147,32 @@ def test_the_daemon_serves_its_sinks_in_the_order_of_the_docs(tmp_path: Path) ->
             *("BusSink", "HistorySink", "MetricsServer", "QueueSink", "Watchdog", "EventLog")
         ]
         assert last is own
+
+
+def test_a_spectrum_goes_only_to_sinks_that_take_one_and_to_a_presenter_that_shows_it() -> None:
+    calls: list[str] = []
+    asked: list[frozenset[str]] = []
+    shown = QueueSink(lossless=False, on_spectrum=asked.append)
+    chain = SinkChain([Recorder("history", calls), shown])
+    kitchen, bath = SampleStation("kitchen"), SampleStation("bath")
+    chain.take(kitchen.spectrum())
+    shown.queue.want_spectrum("kitchen")
+    wanted = kitchen.spectrum()
+    chain.take(wanted)
+    chain.take(bath.spectrum())
+    shown.queue.want_spectrum(None)
+    chain.take(kitchen.spectrum())
+    shown.queue.end()
+    assert list(shown.queue) == [wanted]
+    assert asked == [frozenset(["kitchen"]), frozenset()]
+    assert calls == []
+
+
+def test_what_several_viewers_want_is_joined() -> None:
+    watched: list[frozenset[str]] = []
+    demand = SpectrumDemand(watched.append)
+    demand.want("bus", frozenset(["kitchen"]))
+    demand.want("dashboard", frozenset(["bath"]))
+    demand.want("bus", frozenset())
+    demand.want("dashboard", frozenset())
+    assert [sorted(names) for names in watched] == [["kitchen"], ["bath", "kitchen"], ["bath"], []]
