@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from functools import wraps
 from http import HTTPStatus
 from importlib import resources
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.applications import Starlette
@@ -111,7 +111,7 @@ def create_app(
         routes=[
             *(_route(each) for each in ENDPOINTS),
             *PAGES,
-            Mount("/static", StaticFiles(directory=str(static)), name="static"),
+            Mount("/static", _Static(directory=str(static)), name="static"),
         ],
         middleware=[
             Middleware(Headers, settings=settings.web),
@@ -124,6 +124,16 @@ def create_app(
     app.router.redirect_slashes = False  # to an address without the proxy's prefix
     app.state.site = site
     return app
+
+
+class _Static(StaticFiles):
+    """Files that browsers keep but ask about: after an update none runs with those of before."""
+
+    def file_response(self, *args: Any, **more: Any) -> Response:
+        """Return a file, or 304 if the client already has it."""
+        answer = super().file_response(*args, **more)
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer
 
 
 def _templates() -> Environment:

@@ -1,8 +1,8 @@
 """Made-up stations on a real bus, for pages that show many of them at once.
 
 Usage: ``python tests/support/made_up_stations.py ENDPOINT --stations 8 [--past 600]``; prints
-the endpoint, then publishes until SIGTERM. Genres change at random, seeded. With
-``--troubles`` the last stations are lost, silent and connecting.
+the endpoint, then publishes until SIGTERM; SIGUSR1 removes the last station. Genres change at
+random, seeded. With ``--troubles`` the last stations are lost, silent and connecting.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import select
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,9 @@ def main() -> None:
     ]
     ill = stations[-3:] if args.troubles else []
     stop: list[int] = []
+    removed: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+    signal.signal(signal.SIGUSR1, lambda *_: removed.append(1))
     with Publisher(args.endpoint) as publisher:
         print(publisher.endpoint, flush=True)
         if args.past:
@@ -200,6 +203,11 @@ def main() -> None:
             )
         count = 0
         while not stop:
+            if removed:
+                removed.clear()
+                gone = stations.pop()
+                publisher.send(gone.source_is("ended", "removed", time.time()))
+                publisher.send(replace(gone.condition(time.time(), "ended"), removed=True))
             due = began + count / len(stations)
             station = stations[count % len(stations)]
             now = time.time()

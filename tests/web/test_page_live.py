@@ -158,18 +158,26 @@ def test_the_keyboard_is_enough(site: Site, browser: Browser) -> None:
         found.until("() => document.querySelectorAll('.card').length > 0")
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_axe_finds_nothing(site: Site, browser: Browser, view: str) -> None:
-    for scheme, size in (("dark", (1280, 800)), ("light", (360, 780))):
-        with tab(browser, site.url + VIEWS[view], scheme=scheme, size=size) as found:
-            found.ready()
-            found.until(
-                "() => /[.●!▲]/.test(document.querySelector('[data-field=sign]').textContent)"
-            )
-            found.page.wait_for_timeout(400)
-            result = Axe().run(found.page)
-            assert result.violations_count == 0, result.generate_report()
-            found.check()
+@pytest.mark.parametrize(
+    ("view", "scheme", "size"),
+    [
+        ("all", "dark", (1280, 800)),
+        ("all", "light", (360, 780)),
+        ("one", "light", (1280, 800)),
+        ("one", "dark", (360, 780)),
+        ("big", "dark", (1280, 800)),
+        ("wall", "light", (360, 780)),
+    ],
+)
+def test_axe_finds_nothing(
+    site: Site, browser: Browser, view: str, scheme: str, size: tuple[int, int]
+) -> None:
+    with tab(browser, site.url + VIEWS[view], scheme=scheme, size=size) as found:
+        found.ready()
+        found.until("() => /[.●!▲]/.test(document.querySelector('[data-field=sign]').textContent)")
+        result = Axe().run(found.page)
+        assert result.violations_count == 0, result.generate_report()
+        found.check()
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -259,6 +267,26 @@ def test_a_device_that_slept_gets_the_present_at_once(site: Site, browser: Brows
         found.check()
 
 
+def test_a_page_that_nobody_sees_gives_its_connection_back(site: Site, browser: Browser) -> None:
+    with tab(browser, site.url) as found:
+        found.page.clock.install()
+        found.page.goto(site.url)
+        found.ready()
+        state = "async () => (await import('./static/live.js')).feed.source.readyState"
+        look = """(hidden) => {
+          Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+          document.dispatchEvent(new Event('visibilitychange'));
+        }"""
+        found.value(look, True)
+        found.page.clock.fast_forward(30_000)
+        assert found.value(state) != 2
+        found.page.clock.fast_forward(31_000)
+        until(lambda: found.value(state) == 2)
+        found.value(look, False)
+        until(lambda: found.value(state) == 1)
+        found.check()
+
+
 def test_a_clock_that_differs_is_reported_and_not_used(site: Site, browser: Browser) -> None:
     ahead = "{ const now = Date.now; Date.now = () => now() + 86_400_000; }"
     with tab(browser, site.url, script=ahead) as found:
@@ -289,6 +317,7 @@ def test_the_page_can_be_installed(site: Site, browser: Browser) -> None:
             for one in session.send("Page.getInstallabilityErrors")["installabilityErrors"]
         ]
         assert set(problems) <= {"in-incognito"}  # as every context of a test is
+    assert site.get("/static/live.js").headers["cache-control"] == "no-cache"
     for icon in manifest["icons"]:
         body = site.get(icon["src"]).content
         if icon["type"] == "image/png":

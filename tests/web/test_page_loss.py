@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from support.browser import tab
 from support.commands import free_endpoint
-from support.live import end, until
+from support.live import bus, end, until
 from support.web_site import Site, serve
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def test_the_daemon_goes_and_returns(browser: Browser) -> None:
                 "() => document.querySelector('.card .state').innerText.includes('no update')"
             )
             assert found.text(".card .sure") == ""
-            with feed(endpoint, "--stations", "3"):
+            with feed(endpoint, "--stations", "3") as feeder:
                 found.until(
                     "() => document.querySelector('#notices').innerText.includes('is back')"
                 )
@@ -176,6 +176,27 @@ def test_the_daemon_goes_and_returns(browser: Browser) -> None:
                 )
                 assert "is away since" not in found.text("#notices")
                 found.until("() => /\\d+%/.test(document.querySelector('.card .sure').innerText)")
+                feeder.send_signal(signal.SIGUSR1)  # one station is removed
+                found.until("() => document.querySelectorAll('.card').length === 2")
+            found.check()
+    finally:
+        site.close()
+
+
+def test_lost_events_are_counted_in_words(browser: Browser) -> None:
+    session = ("--session", "s", "--hop", "0.2")
+    with bus("tcp://127.0.0.1:*", *session) as endpoint:
+        site = serve("--connect", endpoint)
+        shows(site, 1)
+    try:
+        with tab(browser, site.url) as found:
+            found.ready()
+            with bus(endpoint, *session, "--first", "500000"):
+                found.until(
+                    "() => /[\\d,]+ events did not arrive/.test("
+                    "document.querySelector('#notices').innerText)"
+                )
+                found.until("() => document.querySelector('.decision .sure').innerText !== ''")
             found.check()
     finally:
         site.close()

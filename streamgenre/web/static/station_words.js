@@ -7,6 +7,10 @@ import {
   clean, clock, counted, decimal, duration, finePercent, known, level, number, percent, song, t,
 } from "./words.js";
 
+/** Return how much audio was lost: in ms below a second. */
+const length = (seconds) =>
+  seconds < 1 ? t("unit.ms", { n: number(Math.round(seconds * 1000)) }) : duration(seconds);
+
 /** Return the health as `[name, value, tone]`. */
 export function health(station) {
   const { source, status, update } = station;
@@ -26,7 +30,7 @@ export function health(station) {
   if (!status) return rows;
   if (status.samples_lost && rate) {
     const share = finePercent(status.samples_lost / (status.samples + status.samples_lost));
-    const seconds = duration(Math.max(1, status.samples_lost / rate));
+    const seconds = length(status.samples_lost / rate);
     row("lost", t("health.lost_value", { seconds, share }), "lost");
   } else {
     row("lost", status.samples_lost ? number(status.samples_lost) : t("health.none"));
@@ -57,8 +61,7 @@ export function health(station) {
 export function logWords({ kind, event }) {
   switch (kind) {
     case "gap": {
-      const ms = Math.round(event.seconds * 1000);
-      const seconds = ms < 1000 ? t("unit.ms", { n: number(ms) }) : duration(event.seconds);
+      const seconds = length(event.seconds);
       const reason = known(`log.${event.reason}`, clean(event.reason));
       return { text: t("log.gap", { seconds, reason }), tone: "lost" };
     }
