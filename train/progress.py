@@ -85,6 +85,19 @@ class Progress:
         self._begin("models", total)
         self._line(f"playing the clips to {total} model{'s' if total > 1 else ''}")
 
+    def files_of(self, title: str, total: int) -> None:
+        """Start writing ``total`` files.
+
+        Parameters
+        ----------
+        title
+            Title of the bar.
+        total
+            Number of files.
+        """
+        self._begin(title, total)
+        self._line(f"{title}: {total} files to write")
+
     def seconds(self, title: str, total: int) -> None:
         """Start a programme of ``total`` seconds.
 

@@ -10,7 +10,7 @@ ROOT: Final = Path(__file__).parents[2] / "train"
 LAYERS: Final = (
     *("errors", "hashes", "cache", "job", "progress", "augmentation", "corpora"),
     *("recipes", "export", "evaluation", "cards", "model_folder", "manifest_writer"),
-    *("trunk", "fitting", "ensemble", "streaming", "ancestors", "cli", "__main__"),
+    *("trunk", "student", "fitting", "ensemble", "streaming", "ancestors", "cli", "__main__"),
 )
 """Packages and modules from the lowest to the highest; each may import only lower ones."""
 

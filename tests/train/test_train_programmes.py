@@ -65,7 +65,9 @@ def test_programmes_keep_folds_apart(heard: embedded_corpus.EmbeddedCorpus) -> N
 
 def test_a_programme_comes_from_its_seed_and_from_the_cache(tmp_path: Path) -> None:
     corpus = read_corpus(write_corpus(tmp_path / "corpus", per_genre=2))
-    jobs = embedded_corpus.jobs_of(corpus, [random_trunk()], "0" * 64, (), 1)
+    jobs = embedded_corpus.jobs_of(
+        corpus, embedded_corpus.ears_of([random_trunk()]), "0" * 64, (), 1
+    )
     job = jobs[1, corpus.folds[0]]
     first = training_programmes.embed(job, tmp_path / "one")[0]
     again = training_programmes.embed(job, tmp_path / "two")[0]

@@ -1,4 +1,4 @@
-"""``train trunk``: fetch the pretrained trunk."""
+"""``train trunk``: fetch the pretrained trunk; train a smaller one in stages."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from train.cache import cache_folder
+from train.cli import trunk_stages
 
 if TYPE_CHECKING:
     import argparse
@@ -17,15 +18,24 @@ Fetch the pretrained trunk used by the recipes lstm and cnn: the checkpoint MSD_
 from the wheel musicnn 0.1.0 on PyPI (29 MB, ISC licence). It is rebuilt in Keras and
 compared with its published graph to 1e-4.
 
-example:
-  python -m train trunk
+With a stage: train a small trunk that answers degraded sound as MSD_musicnn answers clean
+sound. Every stage goes on where it was interrupted.
+
+examples:
+  python -m train trunk                              # fetch MSD_musicnn
+  python -m train trunk prepare --folder SET --corpus DIR --music FREE --yamnet yamnet.tflite
+  python -m train trunk render --folder SET
+  python -m train trunk fit --folder SET --student separable
 """
 
 
 def add_parser(commands: Any, **settings: Any) -> None:
     """Add the command and its arguments."""
     parser = commands.add_parser(
-        "trunk", help="fetch the pretrained trunk", description=DESCRIPTION, **settings
+        "trunk",
+        help="fetch the pretrained trunk, or train a small one",
+        description=DESCRIPTION,
+        **settings,
     )
     parser.add_argument(
         "--out",
@@ -35,6 +45,7 @@ def add_parser(commands: Any, **settings: Any) -> None:
     )
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
     parser.add_argument("--debug", action="store_true", help="show tracebacks of errors")
+    trunk_stages.add_parsers(parser, **settings)
 
 
 def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -> None:
@@ -52,8 +63,11 @@ def run(options: argparse.Namespace, progress: Progress, arguments: list[str]) -
     Raises
     ------
     StreamgenreError
-        If the trunk cannot be fetched or written.
+        If the trunk cannot be fetched or written, or a stage fails.
     """
+    if options.stage:
+        trunk_stages.run(options, progress)
+        return
     from train.trunk.train_head import fetch_trunk
 
     folder = options.out or cache_folder("trunk")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+QUIET: Final = -5
+"""Every clip by itself, 20 dB quieter; never trained on."""
 STRAY: Final = -4
 """Noise without music, at any level and of any colour; trained as "no genre"."""
 ROOM: Final = -3

@@ -7,15 +7,17 @@ import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from train.augmentation.audio import LEVEL_ONLY, Sound
-from train.corpora.material_kinds import ALONE, LEVELS, OTHERS, ROOM, STRAY, seed_of
+from train.corpora.material_kinds import ALONE, LEVELS, OTHERS, QUIET, ROOM, STRAY, seed_of
 from train.corpora.talk_files import SPEECH, TalkFile
 from train.corpora.talk_files import noises as split_noises
 from train.hashes import file_hash, joint_hash
+from train.trunk import mel_adapter
 from train.trunk.heads import Seconds, embedding
 from train.trunk.onnx_graph import embedding_graph
 from train.trunk.training_programmes import Embedded, Job, embed
@@ -24,8 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from streamgenre.audio.features import MfccSpec
     from train.corpora.corpus import Clip, Corpus
     from train.trunk.checkpoint import Weights
+
+    Floats = NDArray[np.float32]
 
 _STRAYS: Final = 300
 """Largest number of stretches of noise without music; at most one per clip."""
@@ -59,12 +66,44 @@ class EmbeddedCorpus:
         return float(alone.ages[ends].sum())
 
 
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """Trunks that hear the same frames."""
+
+    graphs: tuple[bytes, ...]
+    """Their embedding graphs, of one or more trunks each."""
+    keys: tuple[str, ...]
+    """A hash of every trunk."""
+    embeddings: tuple[Callable[[Any], Floats], ...]
+    """What turns a trunk's pooled features into its embedding."""
+    spec: MfccSpec
+    """Settings of the frames."""
+
+
+def ears_of(trunks: Sequence[Weights]) -> Ears:
+    """Return MSD_musicnn's ears.
+
+    Parameters
+    ----------
+    trunks
+        Weights of trunks that differ only after the front.
+    """
+    return Ears(
+        (embedding_graph(trunks).SerializeToString(),),
+        tuple(map(_hash, trunks)),
+        tuple(partial(embedding, weights) for weights in trunks),
+        mel_adapter.SPEC,
+    )
+
+
 def jobs_of(
     corpus: Corpus,
-    trunks: Sequence[Weights],
+    ears: Ears,
     sha256: str,
     talk: Sequence[TalkFile],
     programmes: int,
+    *,
+    quiet: bool = False,
 ) -> dict[tuple[int, int], Job]:
     """Return the embedding jobs by kind and fold.
 
@@ -75,17 +114,18 @@ def jobs_of(
     ----------
     corpus
         The corpus.
-    trunks
-        The weights of the trunks.
+    ears
+        The trunks.
     sha256
         Hash of the corpus.
     talk
         Files of speech, music and noise without genres.
     programmes
         Number of augmented programmes of every fold.
+    quiet
+        Whether to play every clip 20 dB quieter, too.
     """
-    graph = embedding_graph(trunks).SerializeToString()
-    keys = tuple(_key(sha256, weights) for weights in trunks)
+    keys = tuple(hashlib.sha256(f"{sha256} {key}".encode()).hexdigest() for key in ears.keys)
     noises, unheard = (tuple(file.path for file in part) for part in split_noises(talk))
     sound, way_of = Sound(), range(1, programmes + 1)
     jobs: dict[tuple[int, int], Job] = {}
@@ -96,10 +136,14 @@ def jobs_of(
 
         def job(kind: int, items: list[tuple[Path, int]], fold: int = fold, **more: Any) -> Job:
             paths, indices = (tuple(column) for column in zip(*items, strict=True))
-            return Job(graph, paths, indices, keys, seed_of(kind, fold), **more)
+            return Job(
+                ears.graphs, paths, indices, keys, seed_of(kind, fold), spec=ears.spec, **more
+            )
 
         jobs[ALONE, fold] = job(ALONE, clips, style="alone")
         jobs[ROOM, fold] = job(ROOM, clips, style="room", noises=unheard)
+        if quiet:
+            jobs[QUIET, fold] = job(QUIET, clips, style="quiet")
         jobs[LEVELS, fold] = job(LEVELS, clips, style="programme", sound=LEVEL_ONLY)
         for way in way_of:
             jobs[way, fold] = job(
@@ -112,18 +156,19 @@ def jobs_of(
                     _TALK + way, files, style="changed", sound=sound, noises=noises
                 )
     drawn, strays = seed_of(STRAY, 0), min(_STRAYS, len(corpus.clips))
-    jobs[STRAY, 0] = Job(graph, (), (), keys, drawn, "stray", noises=noises, strays=strays)
+    jobs[STRAY, 0] = Job(
+        ears.graphs, (), (), keys, drawn, "stray", noises=noises, strays=strays, spec=ears.spec
+    )
     others = [(path, i) for i, clip in enumerate(corpus.clips) for path in clip.variants]
     if others:
         paths, indices = (tuple(column) for column in zip(*others, strict=True))
         of_others = tuple(f"{key} others" for key in keys)
-        jobs[OTHERS, 0] = Job(graph, paths, indices, of_others, 0, "alone")
+        jobs[OTHERS, 0] = Job(ears.graphs, paths, indices, of_others, 0, "alone", spec=ears.spec)
     return jobs
 
 
-def _key(sha256: str, weights: Weights) -> str:
-    """Return a hash of the corpus and a trunk."""
-    digest = hashlib.sha256(sha256.encode())
+def _hash(weights: Weights) -> str:
+    digest = hashlib.sha256()
     for name in sorted(weights):
         digest.update(weights[name].tobytes())
     return digest.hexdigest()
@@ -138,7 +183,7 @@ def embed_corpus(
     programmes: int = 1,
     on_job: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[EmbeddedCorpus]:
-    """Embed the corpus with several trunks, on all cores, or read it from the cache.
+    """Embed the corpus with MSD_musicnn, on all cores, or read it from the cache.
 
     Parameters
     ----------
@@ -160,25 +205,67 @@ def embed_corpus(
     TrainError
         If a file cannot be read.
     """
+    return embed_with(
+        corpus, ears_of(trunks), cache, talk=talk, programmes=programmes, on_job=on_job
+    )
+
+
+def embed_with(
+    corpus: Corpus,
+    ears: Ears,
+    cache: Path,
+    *,
+    talk: Sequence[TalkFile] = (),
+    programmes: int = 1,
+    quiet: bool = False,
+    processes: int | None = None,
+    on_job: Callable[[int, int], None] = lambda done, total: None,
+) -> list[EmbeddedCorpus]:
+    """Embed the corpus with any trunks, or read it from the cache.
+
+    Parameters
+    ----------
+    corpus
+        The corpus.
+    ears
+        The trunks.
+    cache
+        Folder for the embeddings.
+    talk
+        Files of speech, music and noise without genres.
+    programmes
+        Number of augmented programmes of every fold.
+    quiet
+        Whether to play every clip 20 dB quieter, too.
+    processes
+        Processes; None for one per core.
+    on_job
+        Called with the number of jobs done and their number.
+
+    Raises
+    ------
+    TrainError
+        If a file cannot be read.
+    """
     sha256 = joint_hash(file_hash(clip.path) for clip in corpus.clips)
-    jobs = jobs_of(corpus, trunks, sha256, talk, programmes)
+    jobs = jobs_of(corpus, ears, sha256, talk, programmes, quiet=quiet)
     done: dict[tuple[int, int], list[Embedded]] = {}
     # Spawned: TensorFlow's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count() or 1, mp_context=context) as pool:
+    with ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=context) as pool:
         waiting = {pool.submit(embed, job, cache): name for name, job in jobs.items()}
         for future in as_completed(waiting):
             done[waiting[future]] = future.result()
             on_job(len(done), len(jobs))
     return [
-        _of_trunk(corpus, weights, sha256, talk, {name: of[n] for name, of in done.items()})
-        for n, weights in enumerate(trunks)
+        _of_trunk(corpus, embed_one, sha256, talk, {name: of[n] for name, of in done.items()})
+        for n, embed_one in enumerate(ears.embeddings)
     ]
 
 
 def _of_trunk(
     corpus: Corpus,
-    weights: Weights,
+    embed_one: Callable[[Any], Floats],
     sha256: str,
     talk: Sequence[TalkFile],
     done: dict[tuple[int, int], Embedded],
@@ -189,14 +276,14 @@ def _of_trunk(
         kind: _joined(
             [done[name] for name in sorted(done) if name[0] == kind],
             of_files if kind >= _TALK else of_clips,
-            weights,
+            embed_one,
             endless=ALONE < kind < _TALK,
         )
         for kind in sorted({kind for kind, _ in done if kind != STRAY})
     }
     stray = done[STRAY, 0]
     strays = Seconds(
-        embedding(weights, stray.pooled), stray.clips, stray.ages, np.zeros(len(stray.clips), int),
+        embed_one(stray.pooled), stray.clips, stray.ages, np.zeros(len(stray.clips), int),
         stray.ages == stray.ages.min(),
     )  # fmt: skip
     return EmbeddedCorpus(
@@ -210,7 +297,9 @@ def _of_trunk(
     )
 
 
-def _joined(parts: Sequence[Embedded], folds: Any, weights: Weights, *, endless: bool) -> Seconds:
+def _joined(
+    parts: Sequence[Embedded], folds: Any, embed_one: Callable[[Any], Floats], *, endless: bool
+) -> Seconds:
     clips = np.concatenate([part.clips for part in parts])
     ages = np.concatenate([part.ages for part in parts])
     if not endless:
@@ -222,4 +311,4 @@ def _joined(parts: Sequence[Embedded], folds: Any, weights: Weights, *, endless:
         fold = np.repeat(numbers, [len(part.clips) for part in parts])
         begins = np.concatenate([np.arange(len(part.clips)) == 0 for part in parts])
     pooled = np.concatenate([part.pooled for part in parts])
-    return Seconds(embedding(weights, pooled), clips, ages, fold, begins)
+    return Seconds(embed_one(pooled), clips, ages, fold, begins)

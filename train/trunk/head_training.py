@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.inference.models import LOGITS
-from train.corpora.material_kinds import ALONE, LEVELS, OTHERS, ROOM
+from train.corpora.material_kinds import ALONE, LEVELS, OTHERS, QUIET, ROOM
 from train.evaluation import clip_outcomes
 from train.evaluation.held_out import HeldOut
 from train.trunk import heads, lstm_memory, speech_head
@@ -205,6 +205,8 @@ def _keys(embedded: EmbeddedCorpus) -> tuple[NDArray[np.int64], list[str]]:
 class Measured(HeldOut):
     """Outputs of models on held-out clips and programmes."""
 
+    quiet: list[clip_outcomes.Outcome] = field(default_factory=list)
+    """The clips 20 dB quieter."""
     programmes: dict[int, list[tuple[Seconds, Floats]]] = field(default_factory=dict)
     """Seconds of held-out folds and their logits, by kind."""
 
@@ -234,7 +236,12 @@ def measure_fold(fitted: Fitted, embedded: EmbeddedCorpus, fold: int, into: Meas
         noise = speech_head.unheard_noise(embedded, fold)
         if len(noise.clips):
             into.noise.append(fitted.logits(noise, np.ones(len(noise.clips), np.bool_)))
-    for kind, outcomes in ((ALONE, into.clips), (OTHERS, into.variants), (ROOM, into.room)):
+    for kind, outcomes in (
+        (ALONE, into.clips),
+        (OTHERS, into.variants),
+        (ROOM, into.room),
+        (QUIET, into.quiet),
+    ):
         if kind in embedded.kinds:
             seconds = embedded.kinds[kind]
             held = heads.subset(seconds, seconds.folds == fold)
@@ -276,6 +283,8 @@ def figures(measured: Measured, embedded: EmbeddedCorpus) -> dict[str, Any]:
     """
     temperature = measured.temperatures()[LOGITS]
     result = measured.figures(embedded.corpus.labels, temperature)
+    if measured.quiet:
+        result["quiet"] = clip_outcomes.figures(measured.quiet, embedded.corpus.labels, temperature)
     targets, _ = _keys(embedded)
     result["programmes"] = {
         "levels" if kind == LEVELS else f"augmented {kind}": programme_figures(parts, targets)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from streamgenre.audio.features import MfccStream
+from streamgenre.audio.features import MfccSpec, MfccStream
 from streamgenre.inference.models import FRAMES
 from train.augmentation.audio import (
     LEVEL_ONLY,
@@ -34,7 +34,6 @@ from train.corpora.recordings import decode
 from train.errors import TrainError
 from train.recipes.recipe import NEXT
 from train.trunk import mel_adapter
-from train.trunk.onnx_graph import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +54,7 @@ _SILENCE: Final = 0.06
 """Share of the changes that are a crossfade, or a silence."""
 
 
-Style = Literal["alone", "changed", "room", "programme", "stray"]
+Style = Literal["alone", "changed", "quiet", "room", "programme", "stray"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class Embedded:
     """The embeddings of a programme, one row per second."""
 
     pooled: NDArray[np.float16]
-    """The trunk's pooled and normalised features, shape ``(n, 1506)``."""
+    """The trunk's pooled and normalised features, shape ``(n, 1506)`` (of MSD_musicnn)."""
     clips: NDArray[np.int32]
     """Index of the clip that plays at the end of the second; -1 for none; shape ``(n,)``."""
     ages: Floats
@@ -74,8 +73,8 @@ class Embedded:
 class Job:
     """A job for :func:`embed`; small enough to send to another process."""
 
-    graph: bytes
-    """The embedding graph of one or more trunks, serialised."""
+    graphs: tuple[bytes, ...]
+    """Embedding graphs of one or more trunks each, serialised."""
     paths: tuple[Path, ...]
     """The fold's audio files."""
     indices: tuple[int, ...]
@@ -86,7 +85,8 @@ class Job:
     """Seed of everything drawn."""
     style: Style
     """``programme``: one endless programme. Otherwise every file by itself, with a reset before
-    each: ``alone`` unchanged, ``changed`` augmented, ``room`` in a simulated room. ``stray``: noise
+    each: ``alone`` unchanged, ``quiet`` 20 dB quieter, ``changed`` augmented, ``room`` in a
+    simulated room. ``stray``: noise
     without music instead of files."""
     sound: Sound | None = None
     """The augmentation of a programme or of changed files."""
@@ -96,37 +96,61 @@ class Job:
     """Recordings of speech to mix with the music."""
     strays: int = 0
     """Stretches of noise without music."""
+    spec: MfccSpec = mel_adapter.SPEC
+    """Settings of the frames that the graphs take."""
 
 
 class Trunks:
-    """The embedding graph, run on one endless signal."""
+    """Embedding graphs, run on one endless signal.
 
-    def __init__(self, graph: bytes) -> None:
+    Parameters
+    ----------
+    graphs
+        The graphs: frames and states in; ``pooled``, ``(1, trunks, width)``, and states out.
+    spec
+        Settings of the frames.
+    """
+
+    def __init__(self, graphs: tuple[bytes, ...], spec: MfccSpec = mel_adapter.SPEC) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(
-            graph, options, providers=["CPUExecutionProvider"]
-        )
-        self._outputs = ["pooled", *(s.name + NEXT for s in STATES)]
+        self._sessions = [
+            onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            for graph in graphs
+        ]
+        self._spec = spec
+        self._shapes = [
+            {given.name: (1, *given.shape[1:]) for given in session.get_inputs()}
+            for session in self._sessions
+        ]
+        for shapes in self._shapes:
+            del shapes[FRAMES]
         self.reset()
 
     def reset(self) -> None:
         """Forget the past."""
-        self._stream = MfccStream(mel_adapter.SPEC)
-        self._states = [np.zeros((1, *s.shape), np.float32) for s in STATES]
+        self._stream = MfccStream(self._spec)
+        self._states = [
+            {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+            for shapes in self._shapes
+        ]
 
     def push(self, samples: Floats) -> Floats | None:
-        """Take the next samples; return ``pooled``, ``(trunks, 1506)``, if there were frames."""
+        """Take the next samples; return ``pooled``, ``(trunks, width)``, if there were frames."""
         frames = self._stream.push(samples)
         if not len(frames):
             return None
-        feed = {s.name: t for s, t in zip(STATES, self._states, strict=True)}
-        pooled, *self._states = self._session.run(self._outputs, feed | {FRAMES: frames[None]})
-        row: Floats = pooled[0]
-        return row
+        rows = []
+        for number, session in enumerate(self._sessions):
+            feed = self._states[number]
+            wanted = ["pooled", *(name + NEXT for name in feed)]
+            pooled, *states = session.run(wanted, feed | {FRAMES: frames[None]})
+            self._states[number] = dict(zip(feed, states, strict=True))
+            rows.append(pooled[0])
+        return np.concatenate(rows)
 
 
 def embed(job: Job, cache: Path) -> list[Embedded]:
@@ -165,13 +189,15 @@ def _digest(job: Job, key: str) -> str:
 
 def _alone(job: Job) -> list[Embedded]:
     """Play every file by itself."""
-    trunks = Trunks(job.graph)
+    trunks = Trunks(job.graphs, job.spec)
     noises, talks = ([decode(path, RATE) for path in paths] for paths in (job.noises, job.talks))
     rows: list[tuple[Floats, int, float]] = []
     for path, index in zip(job.paths, job.indices, strict=True):
         trunks.reset()
         samples = decode(path, RATE)
-        if job.style != "alone":
+        if job.style == "quiet":
+            samples = samples / np.float32(10)
+        elif job.style != "alone":
             rng = np.random.default_rng([job.seed, index])
             samples = excerpt_of(samples, rng)
             if job.style == "room":
@@ -190,7 +216,7 @@ def _alone(job: Job) -> list[Embedded]:
 def _strays(job: Job) -> list[Embedded]:
     """Play stretches of noise without music, with a reset before each."""
     rng = np.random.default_rng(job.seed)
-    trunks = Trunks(job.graph)
+    trunks = Trunks(job.graphs, job.spec)
     noises = [decode(path, RATE) for path in job.noises]
     rows: list[tuple[Floats, int, float]] = []
     for _ in range(job.strays):
@@ -207,7 +233,7 @@ def _programme(job: Job) -> list[Embedded]:
     rng = np.random.default_rng(job.seed)
     noises, talks = ([decode(path, RATE) for path in paths] for paths in (job.noises, job.talks))
     sound = job.sound or LEVEL_ONLY
-    trunks = Trunks(job.graph)
+    trunks = Trunks(job.graphs, job.spec)
     rows: list[tuple[Floats, int, float]] = []
     waiting = np.zeros(0, np.float32)
     playing = np.zeros(0, np.int32)  # the clip of every waiting sample

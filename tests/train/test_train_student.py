@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.fuzzing import examples
+from support.train_tones import GENRES, write_corpus, write_talk
+from support.train_trunk import random_trunk
+
+from streamgenre.inference.models import load_model
+from train.augmentation.room_acoustics import level
+from train.cli import main
+from train.corpora.recordings import cepstra
+from train.errors import TrainError
+from train.student import degrade, lessons, mel_rooms, renditions, shards, stream_check, students
+from train.student.excerpts import EXCERPT
+from train.student.fit_student import area, correlation
+from train.student.student_graphs import embedding_graph
+from train.student.teachers import CLASSES, EMBEDDING
+from train.trunk import checkpoint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TINY = students.Student("tiny", "for tests", 4, ((6, 1, True), (6, 2, False), (8, 2, True)), 12)
+
+
+def noise(seed: int = 0, loud: float = 0.1) -> Any:
+    return np.random.default_rng(seed).normal(0, loud, EXCERPT).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Any:
+    """A student whose weights are all away from where they begin."""
+    rng = np.random.default_rng(1)
+    model = students.build(TINY)
+    for weight in model.weights:
+        shape = tuple(weight.shape)
+        if "variance" in weight.path:
+            weight.assign(rng.uniform(0.5, 2, shape))
+        elif weight.path.endswith(("gamma", "scale")):
+            weight.assign(rng.uniform(0.5, 1.5, shape))
+        elif weight.path.endswith(("beta", "mean", "shift", "share")):
+            weight.assign(rng.normal(0, 0.3, shape))
+    return model
+
+
+@pytest.fixture(scope="module")
+def session(tiny: Any) -> Any:
+    import onnxruntime
+
+    mean, spread = np.zeros(EMBEDDING, np.float32), np.ones(EMBEDDING, np.float32)
+    graph = embedding_graph(tiny, TINY, mean, spread)
+    return onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture(scope="module")
+def energies() -> Any:
+    rng = np.random.default_rng(2)
+    drawn = rng.normal(-6, 2, (2, 300, 64)) + rng.normal(size=(2, 300, 1))
+    return drawn.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def expected(tiny: Any, energies: Any) -> Any:
+    import keras
+
+    network = keras.Model(tiny.input, tiny.get_layer("embedding").output)
+    return np.asarray(network(energies, training=False))
+
+
+@given(
+    cuts=st.lists(st.integers(1, 299), max_size=6, unique=True), frames=st.sampled_from([150, 300])
+)
+@examples(40)
+def test_a_student_hears_the_same_however_frames_are_cut(
+    session: Any, energies: Any, expected: Any, cuts: list[int], frames: int
+) -> None:
+    used = cepstra(energies[:, :frames], renditions.SPEC)
+    hops = np.split(used, sorted(cut for cut in cuts if cut < frames), axis=1)
+    found = stream_check.run(session, hops)[:, : TINY.embedding]
+    np.testing.assert_allclose(found, expected[:, frames // 150 - 1], atol=2e-5)
+
+
+def test_stations_of_one_batch_may_be_at_different_places(
+    session: Any, energies: Any, expected: Any
+) -> None:
+    frames = cepstra(energies, renditions.SPEC)
+    states = {
+        one.name: np.zeros((1, *one.shape[1:]), np.float32)
+        for one in session.get_inputs()
+        if one.name != "frames"
+    }
+    wanted = ["pooled", *(one.name for one in session.get_outputs() if one.name != "pooled")]
+    _, *ahead = session.run(wanted, states | {"frames": frames[:1, :1]})
+    # The first station has heard a frame already, the second none.
+    both = {
+        name: np.concatenate([after, states[name]])
+        for name, after in zip(states, ahead, strict=True)
+    }
+    shown = np.stack([frames[0, 1:150], frames[1, :149]])
+    for hop in np.split(shown, [47, 97, 110], axis=1):
+        pooled, *after = session.run(wanted, both | {"frames": hop})
+        both = dict(zip(both, after, strict=True))
+    np.testing.assert_allclose(pooled[0, 0, : TINY.embedding], expected[0, 0], atol=2e-5)
+    pooled, *_ = session.run(wanted, both | {"frames": frames[:, 149:150]})
+    np.testing.assert_allclose(pooled[1, 0, : TINY.embedding], expected[1, 0], atol=2e-5)
+
+
+def test_a_student_hears_the_same_at_any_level(session: Any, energies: Any) -> None:
+    frames = [cepstra(energies + gain, renditions.SPEC) for gain in (0, -6, 4)]
+    usual, quiet, loud = (stream_check.run(session, [one]) for one in frames)
+    np.testing.assert_allclose(quiet, usual, atol=0.02)
+    np.testing.assert_allclose(loud, usual, atol=0.02)
+
+
+def test_degraded_copies_keep_their_length_and_come_from_their_seed() -> None:
+    pool = degrade.Pool([noise(1)], [noise(2)], [noise(3)])
+    found = [degrade.degraded(noise(), np.random.default_rng(n), pool) for n in range(12)]
+    again = degrade.degraded(noise(), np.random.default_rng(5), pool)
+    np.testing.assert_array_equal(again, found[5])
+    levels = [20 * np.log10(level(one)) for one in found]
+    assert all(one.shape == (EXCERPT,) and np.isfinite(one).all() for one in found)
+    assert min(levels) < -35
+    assert max(levels) > -20
+    assert max(np.abs(one).max() for one in found) <= 1
+
+
+def test_rooms_in_the_mel_domain_change_every_row() -> None:
+    rng = np.random.default_rng(0)
+    clean = rng.normal(-8, 2, (24, 300, 64)).astype(np.float32)
+    noises = rng.normal(-8, 0.5, clean.shape).astype(np.float32)
+    found = mel_rooms.masked(
+        mel_rooms.mixed_styles(mel_rooms.changed(clean, noises, rng), rng), rng
+    )
+    assert found.shape == clean.shape
+    assert np.isfinite(found).all()
+    assert (np.abs(found - clean).mean(axis=(1, 2)) > 0.05).all()
+
+
+def test_frames_survive_as_bytes() -> None:
+    energies = np.linspace(-25.9, 5.8, 1000, dtype=np.float32)
+    kept = renditions.to_energies(renditions.to_bytes(energies))
+    assert np.abs(kept - energies).max() <= renditions.STEP / 2 + 1e-5
+
+
+def test_a_shard_keeps_sound_and_answers(tmp_path: Path) -> None:
+    t = np.arange(EXCERPT) / 16_000
+    tone = (0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
+    answers = np.full((1, 2, CLASSES), 0.25, np.float16)
+    kept = shards.Shard(
+        "speech", (shards.encode(tone),), ("somebody",), np.array([2]), answers, None
+    )
+    path = tmp_path / "speech-1.npz"
+    shards.write(path, kept)
+    found = shards.read(path)
+    assert found.role == "speech"
+    assert found.sources == ("somebody",)
+    assert found.embedding is None
+    heard = shards.decode_opus(found.audio[0])
+    assert np.corrcoef(heard[1000:-1000], tone[1000:-1000])[0, 1] > 0.99
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(TrainError, match="is damaged"):
+        shards.read(path)
+
+
+def test_area_and_correlation() -> None:
+    scores = np.array([0.1, 0.4, 0.35, 0.8], np.float32)
+    assert area(scores, np.array([False, False, True, True])) == pytest.approx(0.75)
+    assert np.isnan(area(scores, np.ones(4, bool)))
+    columns = np.array([[1, 2], [2, 1], [3, 5]], np.float32)
+    assert correlation(columns, 2 * columns + 1) == pytest.approx(1, abs=1e-4)
+
+
+def write_yamnet(path: Path) -> None:
+    """Write a network with YAMNet's input and output that calls everything loud music."""
+    import tensorflow as tf
+
+    weights = np.zeros((1, 521), np.float32)
+    weights[0, 132] = 50
+
+    def answer(samples: Any) -> Any:
+        loud = tf.reduce_mean(tf.abs(samples))[None, None]
+        return tf.sigmoid(tf.matmul(loud, weights) - 3)[0]
+
+    graph = tf.function(answer, input_signature=[tf.TensorSpec([15_600], tf.float32)])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph.get_concrete_function()])
+    path.write_bytes(converter.convert())
+
+
+def test_all_stages(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, two_folds: None
+) -> None:
+    monkeypatch.setitem(students.STUDENTS, "tiny", TINY)
+    corpus = write_corpus(tmp_path / "corpus", per_genre=2, seconds=(3.0,))
+    write_talk(corpus)
+    checkpoint.save(random_trunk(), tmp_path / "musicnn")
+    write_yamnet(tmp_path / "yamnet.tflite")
+    folder = tmp_path / "set"
+    common = ["--folder", str(folder), "--quiet"]
+    teachers = ["--yamnet", f"{tmp_path}/yamnet.tflite", "--musicnn", f"{tmp_path}/musicnn"]
+
+    assert main(["trunk", "fit", *common, "--student", "tiny"]) == 1
+    assert "run `python -m train trunk prepare` first" in capsys.readouterr().err
+    assert main(["trunk", "prepare", *common, *teachers]) == 1
+    assert "give --corpus DIR, --music FREE or both" in capsys.readouterr().err
+
+    assert main(["trunk", "prepare", *common, "--corpus", str(corpus), *teachers]) == 0
+    written = {path: path.stat().st_mtime_ns for path in (folder / "shards").iterdir()}
+    assert {path.name.split("-")[0] for path in written} == {"music", "speech", "ambience"}
+    assert main(["trunk", "prepare", *common, "--corpus", str(corpus), *teachers]) == 0
+    assert {path: path.stat().st_mtime_ns for path in written} == written  # nothing anew
+
+    assert main(["trunk", "render", *common, "--copies", "1", "--synthesised", "8"]) == 0
+    found = lessons.read_lessons(folder)
+    assert set(found.groups) == {"corpus", "speech", "ambience", "synthesised"}
+    music = found.masks[:, 0, 0] > 0
+    assert found.embedding[music].any(axis=(1, 2)).all()
+    assert not found.embedding[~music].any()
+    rows = found.rows((1,), np.random.default_rng(0), 40)
+    assert 1 not in found.folds[rows]
+    assert {"corpus", "speech"} <= set(found.groups[rows])
+
+    fit = ["trunk", "fit", *common, "--student", "tiny", "--rows", "16", "--batch", "8"]
+    state = folder / "students" / "tiny-without-1-2.npz"
+    assert main([*fit, "--without", "1", "2", "--epochs", "1"]) == 0
+    first = dict(np.load(state))
+    assert main([*fit, "--without", "1", "2", "--epochs", "2"]) == 0
+    second = dict(np.load(state))
+    assert (int(first["epoch"]), int(second["epoch"])) == (1, 2)
+    assert main([*fit, "--start", str(state), "--epochs", "1"]) == 0
+    capsys.readouterr()
+
+    measure = ["trunk", "measure", *common, "--student", "tiny", "--corpus", str(corpus)]
+    assert main([*measure, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert {"window", "clip", "room", "quiet", "called_music", "cost"} <= set(figures)
+
+    export = ["trunk", "export", *common, "--student", "tiny", "--corpus", str(corpus)]
+    assert main([*export, "--out", str(tmp_path / "model")]) == 0
+    model = load_model(str(tmp_path / "model"), trusted=True)
+    assert set(model.manifest.labels) == set(GENRES)
+    frames = np.zeros((50, 64), np.float32)
+    assert np.isfinite(model.update(["station"], [frames]).logits).all()

@@ -1,0 +1,278 @@
+"""The third stage: a student learns to answer degraded sound as its teachers answer clean sound.
+
+The state after every epoch is kept, with that of the optimiser: interrupted, it goes on there. It
+is Keras 3 without anything of one backend: ``KERAS_BACKEND=torch`` or ``jax`` run it on a GPU.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from train.cache import read_arrays, write_arrays
+from train.errors import TrainError
+from train.job import Epoch
+from train.student.excerpts import CHECK
+from train.student.lessons import MASKS
+from train.student.students import KINDS, build
+from train.student.teachers import CLASSES, EMBEDDING
+from train.trunk.musicnn import TAGS, UNITS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from train.student.lessons import Lessons
+    from train.student.students import Student
+
+    Floats = NDArray[np.float32]
+
+_BATCH_EVALUATED: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """How a student is trained."""
+
+    epochs: int = 12
+    rows: int = 6000
+    """Excerpts of an epoch."""
+    batch: int = 32
+    learning_rate: float = 2e-3
+    """Peak of the learning rate, after a warm-up of a twentieth and before a cosine decay."""
+    without: tuple[int, ...] = ()
+    """Folds of the corpus that are left out."""
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How well a student does on free music and speech that it was not trained on."""
+
+    units: float
+    """Mean correlation with the teacher's units."""
+    tags: float
+    """Mean correlation with the teacher's tags."""
+    music: float
+    """Area under the curve of music against the rest."""
+
+    def __str__(self) -> str:
+        """Return a short line."""
+        return f"units {self.units:.3f}, tags {self.tags:.3f}, music {self.music:.3f}"
+
+
+def loss(wanted: Any, found: Any) -> Any:
+    """Return the loss of each window: teachers' embedding and classes, music and speech."""
+    from keras import ops
+
+    embedding, classes, kinds = _split(wanted)
+    masks = wanted[..., -MASKS:]
+    apart = ops.abs(found[..., :EMBEDDING] - embedding)
+    huber = ops.where(apart < 1, 0.5 * apart * apart, apart - 0.5)
+    pooled = EMBEDDING - UNITS - TAGS
+    parts = (
+        0.5 * ops.mean(huber[..., :pooled], axis=-1)
+        + ops.mean(huber[..., pooled : pooled + UNITS], axis=-1)
+        + ops.mean(huber[..., pooled + UNITS :], axis=-1)
+    ) * masks[..., 0]
+    of_classes, of_kinds = _split(found)[1:]
+    parts += 0.05 * ops.sum(_surprise(classes, of_classes), axis=-1) * masks[..., 1]
+    return parts + 0.3 * ops.sum(_surprise(kinds, of_kinds) * masks[..., 2:], axis=-1)
+
+
+def _split(values: Any) -> tuple[Any, Any, Any]:
+    middle = EMBEDDING + CLASSES
+    return (
+        values[..., :EMBEDDING],
+        values[..., EMBEDDING:middle],
+        values[..., middle : middle + KINDS],
+    )
+
+
+def _surprise(wanted: Any, logits: Any) -> Any:
+    """Return the binary cross-entropy of logits."""
+    from keras import ops
+
+    return ops.maximum(logits, 0) - logits * wanted + ops.log1p(ops.exp(-ops.abs(logits)))
+
+
+def fit(
+    student: Student,
+    lessons: Lessons,
+    settings: Fitting,
+    path: Path,
+    *,
+    start: Path | None = None,
+    on_epoch: Callable[[Epoch, Agreement], None] = lambda epoch, agreement: None,
+) -> Any:
+    """Train a student, or go on with it; return the network.
+
+    Parameters
+    ----------
+    student
+        The network.
+    lessons
+        The training set.
+    settings
+        How it is trained.
+    path
+        Where its state is kept after every epoch.
+    start
+        Another student's state of the same network to begin with.
+    on_epoch
+        Called after every epoch.
+
+    Raises
+    ------
+    TrainError
+        If a state does not fit or cannot be written.
+    """
+    import keras
+
+    keras.utils.set_random_seed(settings.seed)
+    model = build(student)
+    steps = settings.epochs * (settings.rows // settings.batch)
+    rate = keras.optimizers.schedules.CosineDecay(
+        settings.learning_rate / 20,
+        steps,
+        warmup_target=settings.learning_rate,
+        warmup_steps=max(1, steps // 20),
+    )
+    model.compile(keras.optimizers.AdamW(rate, weight_decay=1e-4, global_clipnorm=1.0), loss=loss)
+    model.optimizer.build(model.trainable_variables)
+    first = 1
+    if path.exists():
+        first = _restore(model, path, whole=True) + 1
+    elif start is not None:
+        _restore(model, start, whole=False)
+    rows = np.flatnonzero(lessons.folds == CHECK).tolist()
+    for number in range(first, settings.epochs + 1):
+        rng = np.random.default_rng([settings.seed, number])
+        begun, losses = time.monotonic(), []
+        drawn = lessons.rows(settings.without, rng, settings.rows)
+        for at in range(0, len(drawn) - settings.batch + 1, settings.batch):
+            batch = lessons.batch(drawn[at : at + settings.batch], rng)
+            losses.append(float(model.train_on_batch(*batch)))
+            if not np.isfinite(losses[-1]):
+                raise TrainError(f"the loss is {losses[-1]} in epoch {number}; lower the rate")
+        _keep(model, path, number, lessons)
+        epoch = Epoch(number, float(np.mean(losses)), time.monotonic() - begun)
+        on_epoch(epoch, agreement(model, lessons, rows))
+    return model
+
+
+def agreement(model: Any, lessons: Lessons, rows: list[int]) -> Agreement:
+    """Measure a student on rows, on their last degraded copy.
+
+    Parameters
+    ----------
+    model
+        The network.
+    lessons
+        The training set.
+    rows
+        Rows that it was not trained on.
+    """
+    if not rows:
+        return Agreement(float("nan"), float("nan"), float("nan"))
+    rng = np.random.default_rng(0)
+    found, wanted = [], []
+    for at in range(0, len(rows), _BATCH_EVALUATED):
+        part = rows[at : at + _BATCH_EVALUATED]
+        found.append(np.asarray(model(lessons.frames(part, 99, rng), training=False)))
+        wanted.append(lessons.targets(part))
+    answers = np.concatenate(found).reshape(-1, found[0].shape[-1])
+    targets = np.concatenate(wanted).reshape(-1, wanted[0].shape[-1])
+    music = targets[:, -MASKS] > 0
+    units = slice(EMBEDDING - UNITS - TAGS, EMBEDDING - TAGS)
+    tags = slice(EMBEDDING - TAGS, EMBEDDING)
+    taught = targets[:, -MASKS + 2] > 0
+    at = EMBEDDING + CLASSES
+    return Agreement(
+        correlation(answers[music, units], targets[music, units]),
+        correlation(answers[music, tags], targets[music, tags]),
+        area(answers[taught, at], targets[taught, at] > 0.5),
+    )
+
+
+def correlation(found: Floats, wanted: Floats) -> float:
+    """Return the mean correlation of the columns.
+
+    Parameters
+    ----------
+    found, wanted
+        Shape ``(n, columns)``.
+    """
+    if len(found) < 2:
+        return float("nan")
+    a, b = found - found.mean(axis=0), wanted - wanted.mean(axis=0)
+    norm = np.sqrt((a * a).sum(axis=0) * (b * b).sum(axis=0)) + 1e-9
+    return float(((a * b).sum(axis=0) / norm).mean())
+
+
+def area(scores: Floats, positive: NDArray[np.bool_]) -> float:
+    """Return the area under the receiver's curve; NaN with only one kind of rows.
+
+    Parameters
+    ----------
+    scores
+        Shape ``(n,)``.
+    positive
+        Which rows should have the higher scores, shape ``(n,)``.
+    """
+    ranks = np.empty(len(scores))
+    ranks[np.argsort(scores, kind="stable")] = np.arange(1, len(scores) + 1)
+    many, few = int(positive.sum()), int((~positive).sum())
+    if not many or not few:
+        return float("nan")
+    return float((ranks[positive].sum() - many * (many + 1) / 2) / (many * few))
+
+
+def _keep(model: Any, path: Path, epoch: int, lessons: Lessons) -> None:
+    arrays = {f"weight_{i}": np.asarray(w) for i, w in enumerate(model.weights)}
+    arrays |= {f"optimiser_{i}": np.asarray(w) for i, w in enumerate(model.optimizer.variables)}
+    about = {"epoch": np.array(epoch), "mean": lessons.mean, "spread": lessons.spread}
+    write_arrays(path, {**arrays, **about})
+
+
+def _restore(model: Any, path: Path, *, whole: bool) -> int:
+    """Set a network's weights, with ``whole`` the optimiser too; return the epoch."""
+    kept = read_arrays(path)
+    if kept is None:
+        raise TrainError(f"{path} is damaged; delete it to begin again")
+    wanted = {f"weight_{i}": w for i, w in enumerate(model.weights)}
+    if whole:
+        wanted |= {f"optimiser_{i}": w for i, w in enumerate(model.optimizer.variables)}
+    if any(n not in kept or kept[n].shape != tuple(w.shape) for n, w in wanted.items()):
+        raise TrainError(f"{path} is of another network; delete it, or name that student")
+    for name, variable in wanted.items():
+        variable.assign(kept[name])
+    return int(kept["epoch"])
+
+
+def load(student: Student, path: Path) -> tuple[Any, Floats, Floats]:
+    """Return a trained network, and mean and spread of its teacher's embedding.
+
+    Parameters
+    ----------
+    student
+        The network.
+    path
+        Its state.
+
+    Raises
+    ------
+    TrainError
+        If it does not fit.
+    """
+    if not path.is_file():
+        raise TrainError(f"no student at {path}; `python -m train trunk fit` trains one")
+    model = build(student)
+    _restore(model, path, whole=False)
+    kept = read_arrays(path) or {}
+    return model, kept["mean"], kept["spread"]

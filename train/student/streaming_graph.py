@@ -1,0 +1,286 @@
+"""A student as an ONNX graph that takes only the new frames.
+
+It computes each step once. What later steps need of earlier ones is in named state tensors: running
+sums of the normaliser, the last inputs of every convolution, the last three seconds of the last
+layer. Normalisation after a convolution is folded into it.
+
+The first convolution makes one step of two frames, and stations in one batch may be at different
+places of their steps: a row with an odd frame waiting is aligned one frame earlier. Where a call
+completes one step less for a row than for others, that row computes its previous step once more,
+and every layer's past is set back by one step for it. So the result does not depend on how frames
+are cut into calls.
+
+Shapes are channels first: ``(batch, channels, steps, bands)``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from streamgenre.audio.features import cepstral_matrix
+from streamgenre.inference.models import FRAMES
+from train.export.graph_builder import Builder
+from train.recipes.recipe import NEXT, State
+from train.student.renditions import LOWEST, SPEC
+from train.student.students import FLOOR, KERNEL, KINDS, MEMORY_S, STEPS
+from train.student.teachers import EMBEDDING
+from train.trunk.musicnn import TAGS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from train.student.students import Student
+
+    Floats = NDArray[np.float32]
+
+_PAST: Final = KERNEL
+"""Frames kept for the first convolution: one more than it looks back."""
+_EPSILON: Final = 1e-3
+"""Epsilon of Keras's batch normalisation."""
+
+
+class StreamingGraph:
+    """The nodes of a trained student.
+
+    Parameters
+    ----------
+    model
+        The network in Keras.
+    student
+        Its widths.
+    """
+
+    def __init__(self, model: Any, student: Student) -> None:
+        self._model, self._student = model, student
+        self.builder = Builder()
+        self.states: list[State] = []
+        b = self.builder
+        self._new = b.add("Gather", b.add("Shape", FRAMES), b.whole(1))
+        self._odd_call = b.add("Mod", self._new, b.whole(2))
+        self.embedding = self._pooled(self._layers(self._stem(self._normalised())))
+        """Name of the embedding after the last frame, shape ``(batch, embedding)``."""
+
+    def assembled(self, outputs: dict[str, tuple[int | str, ...]]) -> Any:
+        """Return the model: frames and states in, outputs (name to shape) and states out."""
+        from onnx import TensorProto, helper
+
+        def tensor(name: str, *shape: int | str) -> Any:
+            return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
+
+        inputs = [tensor(FRAMES, "time", SPEC.numcep)]
+        given = [tensor(name, *shape) for name, shape in outputs.items()]
+        for state in self.states:
+            inputs.append(tensor(state.name, *state.shape))
+            given.append(tensor(state.name + NEXT, *state.shape))
+        b = self.builder
+        graph = helper.make_graph(b.nodes, "streamgenre", inputs, given, b.constants)
+        return helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8,
+            producer_name="streamgenre",
+        )  # fmt: skip
+
+    def answers(self, mean: Floats, spread: Floats) -> tuple[str, str]:
+        """Add the answers that every student has; return logits of tags and of kinds.
+
+        Parameters
+        ----------
+        mean, spread
+            Of the teacher's embedding, shape ``(1756,)``.
+        """
+        b = self.builder
+        kernel, bias = self._weights("outputs")
+        tags = slice(EMBEDDING - TAGS, EMBEDDING)
+        scale = spread[tags]
+        found = b.add("MatMul", self.embedding, b.constant(kernel[:, tags] * scale))
+        logits = b.add("Add", found, b.constant(bias[tags] * scale + mean[tags]))
+        found = b.add("MatMul", self.embedding, b.constant(kernel[:, -KINDS:]))
+        return logits, b.add("Add", found, b.constant(bias[-KINDS:]))
+
+    def _state(self, name: str, *shape: int) -> str:
+        self.states.append(State(name, shape))
+        return name
+
+    def _weights(self, name: str) -> list[Floats]:
+        return [np.asarray(w, np.float32) for w in self._model.get_layer(name).get_weights()]
+
+    def _normalised(self) -> str:
+        """Return the frames without level and microphone, shape ``(batch, time, 64)``."""
+        b = self.builder
+        share, scale, shift = self._weights("normaliser")
+        energies = b.add("MatMul", FRAMES, b.constant(cepstral_matrix(SPEC).T))
+        power = b.add("Exp", b.add("Max", energies, b.constant(LOWEST)))
+        count = b.add("Squeeze", self._new, b.whole(0))
+        zero, one = b.constant(0, np.int64), b.constant(1, np.int64)
+        number = b.add("Cast", b.add("Range", zero, count, one), kind=1)
+        pace = b.constant(-SPEC.winstep / MEMORY_S)
+        ages = b.add(
+            "Sub", b.add("Unsqueeze", number, b.whole(1)), b.add("Unsqueeze", number, b.whole(0))
+        )
+        decay = b.add("Exp", b.add("Mul", b.add("Max", ages, b.constant(0)), pace))
+        past = b.add("Cast", b.add("GreaterOrEqual", ages, b.constant(0)), kind=1)
+        decay = b.add("Mul", decay, past)  # (time, time)
+        since = b.add("Exp", b.add("Mul", b.add("Add", number, b.constant(1)), pace))
+        since = b.add("Unsqueeze", since, b.whole(1))  # (time, 1): weight of the sums so far
+
+        def sums(name: str, width: int, values: str) -> str:
+            kept = b.add("Unsqueeze", self._state(name, width), b.whole(1))
+            found = b.add("Add", b.add("MatMul", decay, values), b.add("Mul", since, kept))
+            b.add(
+                "Squeeze",
+                b.add("Slice", found, b.whole(-1), b.whole(2**62), b.whole(1)),
+                b.whole(1),
+                to=name + NEXT,
+            )
+            return found
+
+        mean = b.add("ReduceMean", power, axes=[2], keepdims=1)
+        ones = b.add("Add", b.add("Mul", mean, b.constant(0)), b.constant(1))
+        weight = sums("weight", 1, ones)
+        level = b.add("Div", sums("level", 1, mean), weight)
+        relative = b.add("Div", power, b.add("Add", level, b.constant(1e-12)))
+        relative = b.add("Log", b.add("Add", relative, b.constant(FLOOR)))
+        means = b.add("Div", sums("bands", SPEC.nfilt, relative), weight)
+        means = b.add("Mul", means, b.constant(1 / (1 + np.exp(-share))))
+        apart = b.add("Mul", b.add("Sub", relative, means), b.constant(0.25 * scale))
+        return b.add("Add", apart, b.constant(shift))
+
+    def _stem(self, x: str) -> str:
+        """Return the first convolution's steps; set what depends on the place in a step."""
+        b = self.builder
+        kept = self._state("frames_before", _PAST, SPEC.nfilt)
+        whole = b.add("Concat", kept, x, axis=1)
+        b.add("Slice", whole, b.whole(-_PAST), b.whole(2**62), b.whole(1), to=kept + NEXT)
+        odd = self._state("waiting", 1)
+        odd_call = b.add("Cast", self._odd_call, kind=1)
+        sum_of = b.add("Add", odd, odd_call)
+        waiting = b.add("Mod", sum_of, b.constant(2), to=odd + NEXT, fmod=1)
+        waits = b.add("Unsqueeze", b.add("Cast", waiting, kind=9), b.whole(2))
+        early = b.add("Slice", whole, b.whole(0), b.whole(-1), b.whole(1))
+        late = b.add("Slice", whole, b.whole(1), b.whole(2**62), b.whole(1))
+        aligned = b.add("Where", waits, early, late)
+        steps = b.add("Div", b.add("Add", self._new, b.whole(1)), b.whole(2))
+        length = b.add("Neg", b.add("Add", b.add("Mul", steps, b.whole(2)), b.whole(1)))
+        aligned = b.add("Slice", aligned, length, b.whole(2**62), b.whole(1))
+        # A row repeats its previous step where the call is odd and no frame was waiting.
+        again = b.add("Mul", odd_call, b.add("Sub", b.constant(1), odd))
+        self._again = b.add("Cast", again, kind=9)
+        count = self._state("steps", 1)
+        made = b.add("Sub", b.add("Cast", steps, kind=1), again)
+        self._heard = b.add("Min", b.add("Add", count, made), b.constant(STEPS), to=count + NEXT)
+        # Before the first step there is none to repeat: every layer takes zeros there.
+        fresh = b.add("Equal", count, b.constant(0))
+        blank = b.add("And", self._again, fresh)
+        blank = b.add("Cast", b.add("Not", blank), kind=1)
+        blank = b.add("Unsqueeze", blank, b.whole(2))  # (batch, 1, 1)
+        others = b.add("Sub", steps, b.whole(1))
+        rows = b.add("Shape", blank, start=0, end=1)
+        shape = b.add("Concat", rows, b.whole(1), others, axis=0)
+        ones = b.add("Expand", b.constant(np.ones((1, 1, 1))), shape)
+        self._mask = b.add("Concat", blank, ones, axis=2)
+        (kernel,) = self._weights("stem")
+        x = b.add("Unsqueeze", aligned, b.whole(1))
+        return self._convolved(
+            x, kernel.transpose(3, 2, 0, 1), "stem_norm", relu=True, strides=[2, 2],
+            pads=[0, 0, 0, 1],
+        )  # fmt: skip
+
+    def _convolved(
+        self, x: str, kernel: Floats, norm: str, *, relu: bool, **attributes: Any
+    ) -> str:
+        """Add a convolution with its normalisation; ``kernel`` is (out, in, time, bands)."""
+        b = self.builder
+        scale, shift = self._normalisation(norm)
+        weights = kernel * scale[:, None, None, None]
+        y = b.add("Conv", x, b.constant(weights), b.constant(shift), **attributes)
+        return b.add("Relu", y) if relu else y
+
+    def _normalisation(self, name: str) -> tuple[Floats, Floats]:
+        gamma, beta, mean, variance = self._weights(name)
+        scale = gamma / np.sqrt(variance + _EPSILON)
+        return scale, beta - mean * scale
+
+    def _with_past(self, name: str, x: str, past: int, channels: int, bands: int = 0) -> str:
+        """Return steps with as many before them as a layer looks back to, and keep the last."""
+        b = self.builder
+        more = (bands,) if bands else ()
+        kept = self._state(name, channels, past + 1, *more)
+        again = b.add("Unsqueeze", self._again, b.whole(2, 3) if bands else b.whole(2))
+        before = b.add(
+            "Where",
+            again,
+            b.add("Slice", kept, b.whole(0), b.whole(past), b.whole(2)),
+            b.add("Slice", kept, b.whole(1), b.whole(past + 1), b.whole(2)),
+        )
+        mask = b.add("Unsqueeze", self._mask, b.whole(3)) if bands else self._mask
+        whole = b.add("Concat", before, b.add("Mul", x, mask), axis=2)
+        b.add("Slice", whole, b.whole(-past - 1), b.whole(2**62), b.whole(2), to=kept + NEXT)
+        return whole
+
+    def _layers(self, x: str) -> str:
+        """Return the last layer's steps, shape ``(batch, width, steps)``."""
+        b, bands, channels = self.builder, SPEC.nfilt // 2, self._student.stem
+        for number, (out, expansion, halved) in enumerate(self._student.blocks):
+            name, y = f"block_{number}", x
+            if halved:
+                bands //= 2
+                y = b.add("AveragePool", y, kernel_shape=[1, 2], strides=[1, 2])
+            wide = channels * expansion
+            if expansion > 1:
+                y = self._pointwise(y, f"{name}_widen", f"{name}_widen_norm")
+            y = self._with_past(name, y, KERNEL - 1, wide, bands)
+            (kernel,) = self._weights(f"{name}_filter")
+            y = self._convolved(
+                y, kernel.transpose(2, 3, 0, 1), f"{name}_filter_norm", relu=True, group=wide,
+                pads=[0, 1, 0, 1],
+            )  # fmt: skip
+            y = self._pointwise(y, f"{name}_narrow", f"{name}_narrow_norm", relu=False)
+            x = y if halved or channels != out else b.add("Add", x, y)
+            channels = out
+        (kernel,) = self._weights("flat")
+        width = self._student.width
+        kernel = kernel.reshape(bands, channels, width).transpose(2, 1, 0)[:, :, None]
+        x = b.add(
+            "Squeeze", self._convolved(x, kernel, "flat_norm", relu=True), b.whole(3)
+        )  # (batch, width, steps)
+        for number, dilation in enumerate(self._student.dilations):
+            name = f"time_{number}"
+            y = self._with_past(name, x, (KERNEL - 1) * dilation, width)
+            (kernel,) = self._weights(f"{name}_filter")
+            y = self._along_time(
+                y, kernel[:, 0].transpose(1, 2, 0), f"{name}_filter_norm", relu=True,
+                group=width, dilations=[dilation],
+            )  # fmt: skip
+            (kernel,) = self._weights(f"{name}_mix")
+            y = self._along_time(
+                y, kernel[0, 0].T[:, :, None], f"{name}_mix_norm", relu=False
+            )  # fmt: skip
+            x = b.add("Add", x, y)
+        scale, shift = self._normalisation("last_norm")
+        x = b.add("Mul", x, b.constant(scale[:, None]))
+        return b.add("Relu", b.add("Add", x, b.constant(shift[:, None])))
+
+    def _pointwise(self, x: str, name: str, norm: str, *, relu: bool = True) -> str:
+        (kernel,) = self._weights(name)
+        return self._convolved(x, kernel.transpose(3, 2, 0, 1), norm, relu=relu)
+
+    def _along_time(
+        self, x: str, kernel: Floats, norm: str, *, relu: bool, **attributes: Any
+    ) -> str:
+        b = self.builder
+        scale, shift = self._normalisation(norm)
+        y = b.add(
+            "Conv", x, b.constant(kernel * scale[:, None, None]), b.constant(shift), **attributes
+        )
+        return b.add("Relu", y) if relu else y
+
+    def _pooled(self, x: str) -> str:
+        """Return mean and maximum of the last three seconds, or of what there was so far."""
+        b = self.builder
+        window = self._with_past("window", x, STEPS - 1, self._student.width)
+        window = b.last(window, STEPS)
+        mean = b.add("ReduceSum", window, b.whole(2), keepdims=0)
+        mean = b.add("Div", mean, b.add("Max", self._heard, b.constant(1)))
+        highest = b.add("ReduceMax", window, axes=[2], keepdims=0)
+        return b.add("Concat", mean, highest, axis=1)
