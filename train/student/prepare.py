@@ -79,7 +79,7 @@ def prepare(
     missing = [job for job in jobs if not job.path.is_file()]
     on_total(len(missing))
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with ProcessPoolExecutor(min(processes, max(1, len(missing))), mp_context=context) as pool:
         running = {pool.submit(_make, job): job for job in missing}
         try:
             for done in as_completed(running):
