@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streamgenre.inference.models import FRAMES, LOGITS, SPEECH
+from streamgenre.inference import manifest
+from streamgenre.inference.models import FRAMES, LOGITS, MUSIC, SPEECH
 from train.student.streaming_graph import StreamingGraph
 from train.student.students import KINDS
 from train.trunk.musicnn import TAGS
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from train.trunk.heads import Linear
 
     Floats = NDArray[np.float32]
-
-MUSIC: Final = "music"
-"""Name of the output that tells whether there is music at all."""
 
 
 def embedding_graph(model: Any, student: Student, mean: Floats, spread: Floats) -> bytes:
@@ -83,7 +81,7 @@ def model_graph(
     outputs: dict[str, tuple[int | str, ...]] = {}
     for name, row, width in (
         (LOGITS, logits, len(genres.bias)), (SPEECH, speech, 1), (MUSIC, music, 1),
-        ("tags", tags, TAGS),
+        (manifest.TAGS, tags, TAGS),
     ):  # fmt: skip
         b.add("Add", b.add("Unsqueeze", row, b.whole(1)), nothing, to=name)
         outputs[name] = ("steps", width)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre.inference.manifest import MUSIC, TAGS
 from train.errors import TrainError
 from train.export.keras_to_onnx import TOLERANCE
 from train.manifest_writer import corpus_record, manifest_of, training_record
 from train.student.renditions import FRAMES, SPEC
 from train.student.stream_check import differs_by
 from train.student.student_graphs import model_graph
+from train.student.teachers import TAGS as TAG_NAMES
 from train.trunk import head_training
 
 if TYPE_CHECKING:
@@ -75,4 +77,6 @@ def model_of(
         states=states,
         steps=_STEPS,
     )
+    manifest[MUSIC] = {"temperature": 1.0}
+    manifest[TAGS] = {"labels": list(TAG_NAMES), "temperature": 1.0}
     return manifest, graph
