@@ -46,17 +46,24 @@ SONGS = (
 class MadeUpStation(SampleStation):
     """A station that wanders through a few genres."""
 
-    def __init__(self, name: str, seed: int, genres: tuple[str, ...] = GENRES) -> None:
+    def __init__(
+        self,
+        name: str,
+        seed: int,
+        genres: tuple[str, ...] = GENRES,
+        songs: tuple[tuple[str, str], ...] = SONGS,
+    ) -> None:
         super().__init__(name, f"session of {name} {time.time()}")
         self.random = random.Random(seed)
         self.genres = genres
+        self.songs = songs
         self.favourites = self.random.sample(genres, 3)
         self.genre: str | None = self.favourites[0]
         self.state = "music"
         self.shares = dict.fromkeys(genres, 1 / len(genres))
         self.at = 0.0
         self.began = 0.0
-        self.song = self.random.randrange(len(SONGS))
+        self.song = self.random.randrange(len(songs))
 
     def step(self, now: float) -> list[Any]:
         """Return the events of the next second; ``now`` in UNIX seconds."""
@@ -68,8 +75,8 @@ class MadeUpStation(SampleStation):
             self.genre = self.random.choice(self.favourites) if self.state == "music" else None
             self.began = self.at
             if self.state == "music":
-                self.song = self.random.randrange(len(SONGS))
-                artist, title = SONGS[self.song]
+                self.song = self.random.randrange(len(self.songs))
+                artist, title = self.songs[self.song]
                 head = self.dated("title", now)
                 events.append(Title(**head, artist=artist, title=title, raw=f"{artist} - {title}"))
         return [*events, self.heard(now)]
@@ -82,7 +89,7 @@ class MadeUpStation(SampleStation):
         total = sum(target.values())
         raw = {genre: round(part / total, 8) for genre, part in target.items()}
         self.shares = {g: round(0.7 * self.shares[g] + 0.3 * raw[g], 8) for g in self.genres}
-        artist, title = SONGS[self.song]
+        artist, title = self.songs[self.song]
         level = -19 + 4 * math.sin(self.at / 7) + 2 * self.random.random()
         playing = {"artist": artist, "title": title, "raw": f"{artist} - {title}", "since": 0.0}
         return Update(
@@ -154,7 +161,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("endpoint")
     parser.add_argument("--stations", type=int, default=8)
-    parser.add_argument("--names", type=Path, help="JSON list of names")
+    parser.add_argument("--names", type=Path, help="JSON list of names, also of titles")
     parser.add_argument("--genres", type=Path, help="JSON list of labels")
     parser.add_argument("--past", type=int, default=0, help="seconds published at once before")
     parser.add_argument("--troubles", action="store_true")
@@ -162,8 +169,9 @@ def main() -> None:
     names = json.loads(args.names.read_text()) if args.names else list(NAMES)
     names += [f"Station {number}" for number in range(len(names) + 1, args.stations + 1)]
     genres = tuple(json.loads(args.genres.read_text())) if args.genres else GENRES
+    songs = tuple((f"by {name}", name) for name in names) if args.names else SONGS
     stations = [
-        MadeUpStation(name, seed, genres) for seed, name in enumerate(names[: args.stations])
+        MadeUpStation(name, seed, genres, songs) for seed, name in enumerate(names[: args.stations])
     ]
     ill = stations[-3:] if args.troubles else []
     stop: list[int] = []

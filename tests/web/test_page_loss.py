@@ -124,6 +124,8 @@ def test_hostile_names_and_titles_are_text(hundred: Site, browser: Browser) -> N
         assert not any(char in "".join(names) for char in "\u202e\u202c\u200b")
         assert found.value("() => document.querySelectorAll('main img, main script').length") == 0
         found.until("() => document.querySelector('.tags:not([hidden])').innerText.includes('<i>')")
+        songs = "[...document.querySelectorAll('.card .song')].map((one) => one.textContent).join()"
+        found.until(f"() => /by <img|by <.script>|by {{{{ 7|by __proto__/.test({songs})")
         assert "49" not in next(name for name in names if "7 * 7" in name)
         found.check()
         # The link of each leads to its station.
