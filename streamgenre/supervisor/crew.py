@@ -337,9 +337,8 @@ class Crew:
                 self.costs.measured(name, _kind(record), share)
                 record.cpu_share = round(self.costs.of(name, _kind(record)), 5)
         member.beat = beat
-        for name in beat["stuck"]:
-            if name in member.records:
-                member.records[name].stuck = True
+        for name, record in member.records.items():
+            record.stuck = name in beat["stuck"]
 
     # ---- placement ------------------------------------------------------------------------------
 

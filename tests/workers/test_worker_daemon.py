@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from functools import partial
 from pathlib import Path
@@ -65,6 +66,14 @@ def test_stations_are_shared_and_the_worker_is_named(daemon: WorkingDaemon, radi
         assert 0 < status.station_cpu_share <= status.worker_cpu_share + 0.5
         assert status.worker_restarts == 0
         assert status.latency_ms is not None
+
+
+def test_the_doctor_names_the_workers(daemon: WorkingDaemon) -> None:
+    done = streamgenre("doctor", "--config", daemon.file, "--json")
+    found = {f["check"]: f["says"] for f in json.loads(done.stdout)["findings"]}
+    assert re.fullmatch(
+        r"1: 4 stations, \d+ % of a core, \d+ MB; 2: 4 stations, .*", found["workers"]
+    )
 
 
 def test_a_reset_reaches_the_worker(daemon: WorkingDaemon) -> None:
