@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from support.browser import tab
-from support.commands import free_endpoint
+from support.commands import free_endpoint, start
 from support.live import bus, end, until
 from support.web_site import Site, serve
 
@@ -293,5 +293,28 @@ def test_genres_of_another_model_get_their_colours(browser: Browser, tmp_path: P
                 assert names == ["Hip-hop", "techno", "folk <b>", "ambient", "Speech"]
                 found.check()
             assert site.get("/api/genres?station=nobody").status_code == 404
+        finally:
+            site.close()
+
+
+def test_a_session_that_ends_leads_to_the_login(browser: Browser, tmp_path: Path) -> None:
+    login = tmp_path / "login.json"
+
+    def set_password(word: str) -> None:
+        process = start("web", "passwd", "--login-file", login, stdin=subprocess.PIPE)
+        process.communicate(f"{word}\n{word}\n", timeout=60)
+        assert process.returncode == 0
+
+    set_password("a first password")
+    with bus() as endpoint:
+        site = serve("--connect", endpoint, "--login-file", login)
+        try:
+            with tab(browser, site.url) as found:
+                found.page.fill("#password", "a first password")
+                found.page.click("form button")
+                found.ready()
+                set_password("another password")
+                found.until("() => document.querySelector('#password')")
+                found.check("401 (Unauthorized)")
         finally:
             site.close()

@@ -1,5 +1,7 @@
 // The connection to the server: one stream of events that is opened again by itself.
 
+import { address } from "./words.js";
+
 const SILENT_MS = 20_000; // the server sends something at least every 10 s
 const SLEPT_MS = 8_000; // a timer of 2 s that is this late: the device slept
 const FIRST_PAUSE_MS = 500;
@@ -96,7 +98,7 @@ export class Feed {
   /** An ended session answers with 401 for ever: the page is loaded again, which asks to log in. */
   async askWhether() {
     try {
-      const answer = await fetch(this.url, { method: "HEAD", redirect: "manual" });
+      const answer = await fetch(address("api/stations?limit=1"), { redirect: "manual" });
       if (answer.status === 401) location.reload();
     } catch {
       // the server is away
