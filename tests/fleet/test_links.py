@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 import zmq
 from support.live import until
+from zmq.utils.monitor import recv_monitor_message
 
 from streamgenre.errors import SettingsError
 from streamgenre.fleet import frames
@@ -78,35 +80,57 @@ def test_a_worker_ends_when_its_daemon_does() -> None:
         theirs.send({"do": "beat"})
 
 
+def handshake(
+    hub: FleetHub, context: zmq.Context[zmq.Socket[bytes]], pair: tuple[bytes, bytes], name: bytes
+) -> tuple[zmq.Socket[bytes], int]:
+    """Connect under a name; return the socket, and how the handshake ended."""
+    socket = context.socket(zmq.DEALER)
+    socket.identity = name
+    socket.linger = 0
+    socket.curve_serverkey = hub.public_key.encode()
+    socket.curve_publickey, socket.curve_secretkey = pair
+    ends = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    monitor = socket.get_monitor_socket(ends)
+    socket.connect(hub.endpoint)
+    assert monitor.poll(60_000)
+    event = recv_monitor_message(monitor)["event"]
+    socket.disable_monitor()
+    return socket, int(event)
+
+
 def test_a_key_that_was_not_admitted_is_kept_out(hub: FleetHub) -> None:
-    ours, theirs = linked(hub)
-    stranger = ClusterLink(hub.endpoint, hub.public_key, zmq.curve_keypair())
-    stranger.send({"do": "event"}, b"made up")
-    theirs.send({"do": "beat"})
-    assert until(ours.arrived) == [({"do": "beat"}, b"")]
-    assert not ours.arrived()
+    pair, context = zmq.curve_keypair(), zmq.Context[zmq.Socket[bytes]]()
+    stranger, event = handshake(hub, context, pair, pair[0])
+    assert event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
     stranger.close()
-    ours.close()
-    theirs.close()
+    ours = hub.link()
+    hub.admit(pair[0], ours)
+    worker, event = handshake(hub, context, pair, pair[0])
+    assert event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+    worker.close()
+    ours.close()  # from now on it is a stranger
+    again, event = handshake(hub, context, pair, pair[0])
+    assert event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    again.close()
+    context.term()
 
 
 def test_a_worker_cannot_speak_for_another(hub: FleetHub) -> None:
-    ours, theirs = linked(hub)
     other, _ = linked(hub)
-    until(lambda: ours.connected and other.connected)
-    public, secret = zmq.curve_keypair()
-    hub.admit(public, hub.link())
-    context = zmq.Context()
-    liar = context.socket(zmq.DEALER)
-    liar.identity = other.key
-    liar.curve_serverkey = hub.public_key.encode()
-    liar.curve_publickey, liar.curve_secretkey = public, secret
-    liar.connect(hub.endpoint)
+    pair, liars = zmq.curve_keypair(), hub.link()
+    hub.admit(pair[0], liars)
+    context = zmq.Context[zmq.Socket[bytes]]()
+    liar, event = handshake(hub, context, pair, other.key)
+    assert event == zmq.EVENT_HANDSHAKE_SUCCEEDED
     liar.send_multipart(frames.packed(frames.MESSAGE, 1, {"do": "event"}, b"made up"))
-    theirs.send({"do": "beat"})
-    assert until(ours.arrived) == [({"do": "beat"}, b"")]
+    time.sleep(0.5)
     assert not other.arrived()
-    liar.close(0)
+    assert not liars.arrived()
+    honest, _ = handshake(hub, context, pair, pair[0])
+    honest.send_multipart(frames.packed(frames.MESSAGE, 1, {"do": "event"}, b"true"))
+    assert until(liars.arrived) == [({"do": "event"}, b"true")]
+    liar.close()
+    honest.close()
     context.term()
 
 
