@@ -54,7 +54,8 @@ def add_web(commands: Commands, new_command: NewCommand) -> None:
     daemon.add_argument(
         "--history",
         metavar="PATH",
-        help="history file (default: that of the configuration, else of `listen`)",
+        help="history file, or the URL of a PostgreSQL database (default: that of the "
+        "configuration, else of `listen`)",
     )
     daemon.add_argument(
         "--control",

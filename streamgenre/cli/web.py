@@ -18,10 +18,11 @@ from streamgenre.config.site import SiteSettings
 from streamgenre.config.web import check_exposed, load_web
 from streamgenre.defaults import ENDPOINT
 from streamgenre.errors import SettingsError
+from streamgenre.history.places import place
 from streamgenre.history.settings import default_path
-from streamgenre.paths import expand
 from streamgenre.system.listening import address_of, listen_on
 from streamgenre.system.logs import logging_to_user
+from streamgenre.urls import shown
 
 if TYPE_CHECKING:
     import argparse
@@ -97,6 +98,10 @@ def _settings(args: argparse.Namespace) -> SiteSettings:
         publish = daemon.get("bus.publish")
         connect = [local_endpoint(publish) or ENDPOINT if publish else ENDPOINT]
     history = args.history or daemon.get("history.path")
+    try:
+        where = default_path() if history is None else place(history)
+    except SettingsError as error:
+        raise SettingsError(f"--history {shown(str(history))!r}: {error}") from error
     return SiteSettings(
         web=web,
         connect=tuple(connect),
@@ -104,5 +109,5 @@ def _settings(args: argparse.Namespace) -> SiteSettings:
         keys=keys_folder(args) if args.server_key else None,
         stations=tuple(args.station or ()),
         control=args.control or daemon.get("bus.control"),
-        history=default_path() if history is None else expand(history),
+        history=where,
     )

@@ -20,6 +20,7 @@ from support.commands import streamgenre
 from support.fuzzing import examples
 from support.histories import HistoryWriter, record
 from support.history_programme import T0, Programme
+from support.postgres import PostgresServer
 from support.web_site import Site, serve
 
 from streamgenre.events import Segment
@@ -398,3 +399,27 @@ def test_a_history_that_begins_while_the_page_is_served(tmp_path: Path) -> None:
         assert "damaged" in answer.text
     finally:
         site.close()
+
+
+def test_a_database_gives_the_same_pages_as_a_file(tmp_path: Path) -> None:
+    server = PostgresServer()
+    try:
+        where, file = server.database(), tmp_path / "h.sqlite3"
+        for place in (where, file):
+            record(place, Programme("hall", "h", T0, hop=5.0).day(12 * 3600), every=50_000)
+        sites = [serve("--no-live", "--history", each) for each in (where.url, file)]
+        try:
+            for path in (
+                *("/calendar/hall/2026", "/day/hall/2026-07-01?tz=Asia/Kolkata", "/search?q=o"),
+                *("/shares/hall?from=2026-07-01&to=2026-07-02", "/playlist/hall/2026-07-01"),
+                *("/api/history/gaps?day=2026-07-01", "/api/history/stations", "/search?q=jazz"),
+            ):
+                database, expected = (
+                    re.sub(r'<meta name="csrf"[^>]*>', "", ok(each, path)) for each in sites
+                )
+                assert database == expected, path
+        finally:
+            for each in sites:
+                each.close()
+    finally:
+        server.close()
