@@ -86,10 +86,22 @@ def _by_fold(
             found[fold] = Trained(*load(chosen, path))
             continue
         if of_free_music is None:
+            if not common.is_file() and (len(found) or fold != folds[-1]):
+                progress.note(f"{path.name} is missing: fold {fold} is not measured")
+                continue
             of_free_music = Trained(*load(chosen, common))
         progress.note(f"{path.name} is missing: {common.name} takes its place")
         found[fold] = of_free_music
     return found
+
+
+def _temperature(path: Path) -> float | None:
+    """Return the temperature that ``measure`` found; None if it was not run."""
+    try:
+        found = json.loads(path.read_text("utf-8"))["calibration"]["temperature"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return float(found)
 
 
 def export(options: argparse.Namespace, progress: Progress) -> None:
@@ -131,6 +143,11 @@ def export(options: argparse.Namespace, progress: Progress) -> None:
     )[0]
     command = f"python -m train trunk export --folder SET --student {chosen.name} --corpus DIR"
     manifest, graph = trunk_export.model_of(chosen, trained, heard, options.out.name, command)
+    temperature = _temperature(options.folder / "figures" / f"{chosen.name}.json")
+    if temperature is None:
+        progress.note("`train trunk measure` was not run: the probabilities are not calibrated")
+    else:
+        manifest["calibration"] = {"temperature": temperature}
     with model_folder.new_folder(options.out, replace=options.replace) as folder:
         model_folder.write_folder(folder, manifest, graph)
         load_model(str(folder), trusted=True)  # a model that the daemon refuses is not written

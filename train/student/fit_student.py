@@ -178,13 +178,16 @@ def agreement(model: Any, lessons: Lessons, rows: list[int]) -> Agreement:
     rows
         Rows that it was not trained on.
     """
+    from keras import ops
+
     if not rows:
         return Agreement(float("nan"), float("nan"), float("nan"))
     rng = np.random.default_rng(0)
     found, wanted = [], []
     for at in range(0, len(rows), _BATCH_EVALUATED):
         part = rows[at : at + _BATCH_EVALUATED]
-        found.append(np.asarray(model(lessons.frames(part, 99, rng), training=False)))
+        heard = model(lessons.frames(part, 99, rng), training=False)
+        found.append(ops.convert_to_numpy(heard))
         wanted.append(lessons.targets(part))
     answers = np.concatenate(found).reshape(-1, found[0].shape[-1])
     targets = np.concatenate(wanted).reshape(-1, wanted[0].shape[-1])
@@ -234,8 +237,14 @@ def area(scores: Floats, positive: NDArray[np.bool_]) -> float:
 
 
 def _keep(model: Any, path: Path, epoch: int, lessons: Lessons) -> None:
-    arrays = {f"weight_{i}": np.asarray(w) for i, w in enumerate(model.weights)}
-    arrays |= {f"optimiser_{i}": np.asarray(w) for i, w in enumerate(model.optimizer.variables)}
+    from keras import ops
+
+    kept = {"weight": model.weights, "optimiser": model.optimizer.variables}
+    arrays = {
+        f"{what}_{number}": ops.convert_to_numpy(variable)
+        for what, variables in kept.items()
+        for number, variable in enumerate(variables)
+    }
     about = {"epoch": np.array(epoch), "mean": lessons.mean, "spread": lessons.spread}
     write_arrays(path, {**arrays, **about})
 

@@ -16,7 +16,7 @@ from train.errors import TrainError
 from train.student import shards
 from train.student.excerpts import CHECK
 from train.student.mel_rooms import changed, masked, mixed_styles
-from train.student.renditions import SYNTHESISED, copy_path, to_energies
+from train.student.renditions import LOWEST, SYNTHESISED, copy_path, to_energies
 from train.student.teachers import CLASSES, EMBEDDING, WINDOWS
 
 if TYPE_CHECKING:
@@ -83,6 +83,11 @@ class Lessons:
             Source of everything drawn.
         count
             Number of rows.
+
+        Raises
+        ------
+        TrainError
+            If none are left.
         """
         usable = ~np.isin(self.folds, [CHECK, *without])
         found: list[NDArray[np.int64]] = []
@@ -94,6 +99,8 @@ class Lessons:
                 wanted = round(count * share / total)
                 repeated = [rng.permutation(mine) for _ in range(-(-wanted // len(mine)))]
                 found.append(np.concatenate(repeated)[:wanted])
+        if not found:
+            raise TrainError("no excerpts are left to train on; leave fewer folds out")
         drawn = np.concatenate(found)
         rng.shuffle(drawn)
         rows: list[int] = drawn.tolist()
@@ -136,7 +143,9 @@ class Lessons:
         """
         energies = self.frames(rows, None, rng)
         noisy = np.flatnonzero(np.isin(self.groups, ["ambience", "effects", SYNTHESISED]))
-        noises = self.frames(rng.choice(noisy, len(energies)).tolist(), None, rng)
+        noises = np.full_like(energies, LOWEST)
+        if len(noisy):
+            noises = self.frames(rng.choice(noisy, len(energies)).tolist(), None, rng)
         babble = np.flatnonzero((self.groups == "speech") & (self.folds == 0))
         music = np.isin(self.groups[list(rows)], ["corpus", "music"])
         for row in np.flatnonzero(music & (rng.random(len(energies)) < 0.2)):
