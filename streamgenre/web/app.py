@@ -41,7 +41,7 @@ from streamgenre.web.hub import Hub
 from streamgenre.web.openapi import openapi
 from streamgenre.web.site import Site
 from streamgenre.web.spectra import Spectra
-from streamgenre.web.texts import Texts
+from streamgenre.web.texts import DEFAULT, Texts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -61,6 +61,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *history_api.ENDPOINTS,
 )
 """The public API. A later path with ``{name:path}`` must not hide another one."""
+_ERROR_WORDS: Final = ("error_400", "error_403", "error_404", "error_500", "error_503")
+"""Texts of status codes; the first is that of all others."""
 PAGES: Final[tuple[Route, ...]] = (*pages.ROUTES, *history_pages.ROUTES, *login.ROUTES)
 """The pages for people."""
 
@@ -163,13 +165,15 @@ async def _refused(request: Request, error: Exception) -> Response:
     if _is_api(request):
         body = {"error": {"code": error.status_code, "message": error.detail}}
         return JSONResponse(body, error.status_code, error.headers)
-    site: Site = request.app.state.site
-    language = site.texts.choose(request.headers.get("accept-language", ""))
-    message = error.detail
-    if error.detail == HTTPStatus(error.status_code).phrase and error.status_code == 404:
-        message = site.texts.get(language, "error_404")
+    code, detail = error.status_code, error.detail
+    words = f"error_{code}"
     answer = pages.page(
-        request, "error.html", status=error.status_code, code=error.status_code, message=message
+        request,
+        "error.html",
+        status=code,
+        code=code,
+        words=words if words in _ERROR_WORDS else _ERROR_WORDS[0],
+        detail="" if detail == HTTPStatus(code).phrase else detail,
     )
     answer.headers.update(error.headers or {})
     return answer
@@ -178,6 +182,8 @@ async def _refused(request: Request, error: Exception) -> Response:
 async def _failed(request: Request, error: Exception) -> Response:
     """Answer a request that met an error of ours; the server logs the traceback."""
     # This answer passes no middleware.
-    site: Site = request.app.state.site
-    message = site.texts.get("en", "error_500")
+    message = HTTPStatus.INTERNAL_SERVER_ERROR.phrase
+    if _is_api(request):
+        site: Site = request.app.state.site
+        message = site.texts.get(DEFAULT, "error_500")
     return await _refused(request, HTTPException(500, message, ALWAYS))

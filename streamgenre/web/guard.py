@@ -66,7 +66,7 @@ class Guard:
             fresh = self._auth.new_session()
 
             async def renewing(message: Message) -> None:
-                if message["type"] == "http.response.start":
+                if message["type"] == "http.response.start" and not _sets_session(message):
                     answer = Response()
                     set_session(answer, fresh, self._settings)
                     cookie = [each for each in answer.raw_headers if each[0] == b"set-cookie"]
@@ -89,6 +89,13 @@ class Guard:
         message = "a login or token is needed: Authorization: Bearer TOKEN"
         body = {"error": {"code": 401, "message": message}}
         return JSONResponse(body, 401, {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"})
+
+
+def _sets_session(message: Message) -> bool:
+    """Return whether an answer itself sets the cookie of a session: a login, or a logout."""
+    name = f"{COOKIE}=".encode()
+    headers = message.get("headers", [])
+    return any(key.lower() == b"set-cookie" and value.startswith(name) for key, value in headers)
 
 
 def set_session(answer: Response, value: str, settings: WebSettings) -> None:

@@ -88,6 +88,10 @@ class Head:
         """Return the same of a look."""
         return self.texts.known(self.language, look.key, look.name)
 
+    def decimal(self, value: float) -> str:
+        """Return a number with one decimal in the language of the page."""
+        return f"{value:.1f}".replace(".", self.say("history.decimal_point"))
+
     def day_words(self, day: date) -> str:
         """Return a day in words: ``Wednesday, 1 July 2026``."""
         return self.say(
@@ -98,7 +102,7 @@ class Head:
             year=day.year,
         )
 
-    def link(self, path: str, **query: str | None) -> str:
+    def link(self, path: str, /, **query: str | None) -> str:
         """Return the address of another page, in the same time zone.
 
         Parameters
@@ -113,7 +117,7 @@ class Head:
         address: str = self.request.app.state.site.url(path)
         return f"{address}?{urlencode(kept)}" if kept else address
 
-    def here(self, **changes: str | None) -> str:
+    def here(self, /, **changes: str | None) -> str:
         """Return the address of this page with another query."""
         kept = {k: v for k, v in self.request.query_params.items() if k != "part"}
         return self.link(self.path, **{**kept, **changes})
@@ -130,7 +134,7 @@ class Head:
         """
         return self.link("/" + "/".join([kind, self.slug, *map(str, rest)]))
 
-    def api(self, name: str, **query: str | None) -> str:
+    def api(self, name: str, /, **query: str | None) -> str:
         """Return the address of an export, with times in the page's zone.
 
         Parameters

@@ -72,7 +72,8 @@ def _calendar(request: Request, connection: Connection) -> Response:
     text = request.path_params.get("year")
     if text is None:
         return head.redirect(f"/calendar/{head.slug}/{today.year}")
-    if not (text.isascii() and text.isdigit() and FIRST_YEAR <= int(text[:5]) <= LAST_YEAR):
+    fits = text.isascii() and text.isdigit() and len(text) == 4
+    if not (fits and FIRST_YEAR <= int(text) <= LAST_YEAR):
         raise error(404, f"year {text[:20]!r}: expected {FIRST_YEAR} to {LAST_YEAR}")
     year = int(text)
     found = calendar_days(connection, head.chosen, year, head.clock.tz)
@@ -293,7 +294,7 @@ def _shares(request: Request, connection: Connection) -> Response:
         last=last,
         charts=charts if found else [],
         whole=[
-            {"look": each, "share": f"{100 * s.share:.1f} %", "time": duration(s.seconds)}
+            {"look": each, "share": f"{head.decimal(100 * s.share)} %", "time": duration(s.seconds)}
             for s, each in zip(whole, views.looks(kinds), strict=True)
         ],
         span=within,

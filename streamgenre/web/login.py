@@ -20,13 +20,19 @@ if TYPE_CHECKING:
 _ONE_AT_A_TIME: Final = asyncio.Semaphore(1)
 """Checking a password takes 16 MB of memory."""
 
+_Message = tuple[str, dict[str, object]]
+_UNSET: Final[_Message] = ("login_unset", {})
+_WRONG: Final[_Message] = ("login_wrong", {})
+
 
 async def show(request: Request) -> Response:
     """Show the form, or go on if nobody has to log in."""
     after = _local(request.query_params.get("next", "/"))
     if request.state.trusted:
         return _to(request, after)
-    return page(request, "login.html", after=after, message=None)
+    site: Site = request.app.state.site
+    message = None if _has_password(site) else _UNSET
+    return page(request, "login.html", after=after, message=message)
 
 
 async def log_in(request: Request) -> Response:
@@ -53,7 +59,8 @@ async def log_in(request: Request) -> Response:
             logins.accepts, form.get("password", "")
         )
     if not right:
-        return page(request, "login.html", status=401, after=after, message=("login_wrong", {}))
+        message = _WRONG if _has_password(site) else _UNSET
+        return page(request, "login.html", status=401, after=after, message=message)
     site.login_attempts.succeeded(address)
     answer = _to(request, after)
     set_session(answer, site.auth.new_session(), site.settings.web)
@@ -75,6 +82,12 @@ async def log_out(request: Request) -> Response:
 def _to(request: Request, path: str) -> Response:
     site: Site = request.app.state.site
     return RedirectResponse(site.url(path), 303, {"Cache-Control": "no-store"})
+
+
+def _has_password(site: Site) -> bool:
+    """Return whether anyone can log in; there may be tokens only."""
+    logins = site.auth.logins
+    return logins is not None and logins.password is not None
 
 
 def _local(path: str) -> str:

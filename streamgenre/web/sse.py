@@ -52,6 +52,11 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the parts; the client's leaving ends it."""
+        if scope["method"] == "HEAD":
+            await self._parts.aclose()
+            await self._start(send)
+            await send({"type": "http.response.body", "body": b""})
+            return
         sending = asyncio.create_task(self._send(send))
         leaving = asyncio.create_task(_until_left(receive))
         try:
@@ -63,13 +68,16 @@ class EventStream(Response):
             with suppress(asyncio.CancelledError, OSError):
                 await sending
 
-    async def _send(self, send: Send) -> None:
+    async def _start(self, send: Send) -> None:
         start: Message = {
             "type": "http.response.start",
             "status": self.status_code,
             "headers": [each for each in self.raw_headers if each[0] != b"content-length"],
         }
         await send(start)
+
+    async def _send(self, send: Send) -> None:
+        await self._start(send)
         async with aclosing(self._parts):
             async for part in self._parts:
                 for first in range(0, len(part), _SLICE):

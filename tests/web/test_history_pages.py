@@ -306,6 +306,7 @@ def test_a_name_survives_its_path(name: str) -> None:
         ("/day?station=kitchen&at=1e99", 400, "years 1 to 9999"),
         ("/day/~%21%21/2026-07-01", 404, "no such station"),
         ("/calendar/kitchen/99999999999999999999", 404, "expected 1970"),
+        ("/calendar/kitchen/02026000000", 404, "expected 1970"),
         ("/calendar/kitchen/last", 404, "expected 1970"),
         ("/shares?from=2026-07-02&to=2026-07-01", 400, "expected the first day"),
         ("/shares?from=1970-01-01&to=2999-01-01", 400, "at most ten years"),
@@ -337,7 +338,22 @@ def test_wrong_requests_are_explained(site: Site, url: str, status: int, words: 
 @given(
     st.sampled_from(["/day", "/calendar", "/shares", "/search", "/playlist", "/dead-air"]),
     st.dictionaries(
-        st.sampled_from(["q", "station", "date", "from", "to", "tz", "start", "end", "at", "page"]),
+        st.sampled_from(
+            [
+                "q",
+                "station",
+                "date",
+                "from",
+                "to",
+                "tz",
+                "start",
+                "end",
+                "at",
+                "page",
+                "path",
+                "self",
+            ]
+        ),
         st.text(max_size=20) | st.sampled_from(["kitchen", "2026-07-01", "UTC", "1e9", "-1"]),
         max_size=5,
     ),
@@ -345,6 +361,45 @@ def test_wrong_requests_are_explained(site: Site, url: str, status: int, words: 
 def test_no_query_string_breaks_a_page(site: Site, path: str, query: dict[str, str]) -> None:
     answer = site.get(path, params={k: v.encode("utf-8", "replace") for k, v in query.items()})
     assert answer.status_code in (200, 303, 400, 404)
+
+
+def test_parameters_that_a_page_does_not_know_stay_in_its_links(site: Site) -> None:
+    odd = "path=a&self=b&query=c&name=d&request=e"
+    for path in (
+        "/search?q=a&page=2",
+        "/dead-air?page=2",
+        "/day/kitchen/2026-07-01?start=0&end=9e9",
+    ):
+        answer = site.get(f"{path}&{odd}")
+        assert answer.status_code == 200, path
+    assert "path=a&self=b" in unescape(answer.text)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("/nowhere", "Diese Seite gibt es nicht."),
+        ("/calendar/nowhere", "Diese Seite gibt es nicht."),
+        ("/day/kitchen/someday", "Diese Anfrage lässt sich nicht beantworten."),
+    ],
+)
+def test_errors_are_in_the_language_of_the_page(site: Site, url: str, words: str) -> None:
+    for answer in (
+        site.get(url, headers={"Accept-Language": "de"}),
+        site.get(url, headers={"Cookie": "language=de"}),
+        site.get(f"{url}?lang=de"),
+    ):
+        text = unescape(answer.text)
+        assert words in text
+        # What a program says too is marked as English.
+        assert "there is no" not in re.sub(r"<p [^>]*lang=.en.*?</p>", "", text)
+
+
+def test_numbers_are_in_the_language_of_the_page(site: Site) -> None:
+    assert re.search(r"\d\.\d %", site.get("/shares?from=2026-07-01&to=2026-07-02").text)
+    german = site.get("/shares?from=2026-07-01&to=2026-07-02&lang=de").text
+    assert re.search(r"\d,\d %", german)
+    assert not re.search(r"\d\.\d %", german)
 
 
 def test_answers_that_did_not_change_are_not_sent_again(site: Site) -> None:
@@ -383,7 +438,7 @@ def test_a_history_that_begins_while_the_page_is_served(tmp_path: Path) -> None:
         assert "Neon" not in site.get("/search?q=neon").text.partition("<tbody>")[2]
         writer.flush()
         assert "Glass Arcade" in site.get("/search?q=neon").text
-        assert "being heard now" in site.get("/calendar").text
+        assert "listening now" in site.get("/calendar").text
         writer.end()
         # Removed and started again, as the daemon does with a damaged file.
         for file in tmp_path.glob("new.sqlite3*"):

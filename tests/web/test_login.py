@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import stat
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,10 @@ import pytest
 from support.commands import COMMAND, free_endpoint, streamgenre
 from support.live import bus, until
 from support.web_site import EventReader, Site, serve
+
+from streamgenre.web import auth
+from streamgenre.web.auth import SESSION_S
+from streamgenre.web.logins import read_logins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,6 +130,37 @@ def test_logging_out_ends_the_session_everywhere(guarded: Site) -> None:
     assert client.get("/api/stations").status_code == 200
     assert client.post("/logout", data={"csrf": token}).status_code == 303
     assert fresh(guarded).get("/api/stations", headers=cookie).status_code == 401
+
+
+def test_logging_out_of_an_old_session_ends_it(guarded: Site, login_file: Path) -> None:
+    """Using a session in its second half renews it; leaving it must not."""
+    logins = read_logins(login_file)
+    assert logins is not None
+    ends = int(time.time()) + SESSION_S // 3
+    client = fresh(guarded)
+    value = f"{ends}.old.{auth._signature(logins, ends, 'old')}"
+    old = {"Cookie": f"streamgenre={value}"}
+    answer = client.get("/api/session", headers=old)
+    assert answer.headers["set-cookie"].startswith("streamgenre=")
+    client.cookies.clear()
+    csrf = {"csrf": answer.json()["csrf"]}
+    left = client.post("/logout", data=csrf, headers=old)
+    assert left.status_code == 303
+    [cookie] = left.headers.get_list("set-cookie")
+    assert "Max-Age=0" in cookie
+    assert fresh(guarded).get("/api/stations", headers=old).status_code == 401
+
+
+def test_a_page_without_a_password_says_how_to_set_one(tmp_path: Path) -> None:
+    path = tmp_path / "login.json"
+    done = streamgenre("web", "token", "new", "kitchen", "--login-file", path)
+    assert done.returncode == 0, done.stderr
+    site = serve("--no-live", "--history", tmp_path / "none", "--login-file", path)
+    try:
+        assert "streamgenre web passwd" in site.get("/login").text
+        assert "streamgenre web passwd" in site.log_in("anything").text
+    finally:
+        site.close()
 
 
 def test_health_is_public_but_says_nothing_about_stations(guarded: Site) -> None:

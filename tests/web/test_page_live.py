@@ -331,6 +331,6 @@ def test_an_unknown_station_is_waited_for(site: Site, browser: Browser) -> None:
     name = "x</script><script>alert(1)</script>"
     with tab(browser, f"{site.url}/?{urlencode({'station': name})}") as found:
         found.ready()
-        assert "No station of this name" in found.text("#waiting")
+        assert "No station with this name" in found.text("#waiting")
         assert found.page.title().startswith("x</script>")
         found.check()

@@ -59,7 +59,7 @@ def test_it_is_drawn_while_it_is_seen_and_only_then_sent(
             "Silence: is the input connected, and not muted?",
             "Too quiet: raise the volume of the input, or its gain.",
             "Clipping: lower the volume of the input.",
-            "Mains hum above all else: check cable and grounding.",
+            "Mostly mains hum: check the cable and the grounding.",
         }
         assert " s ago" in found.text(".spectrum-axis")
         assert found.value(active) == "yes"

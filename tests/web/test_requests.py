@@ -186,3 +186,16 @@ def test_a_viewer_gets_only_what_it_asked_for(page: Site) -> None:
     assert set(reader.of("snapshot")[0]["stations"]) == {"kitchen"}
     assert {kind for kind, _, _ in reader.messages} <= {"snapshot", "update", "status", "tick"}
     assert {each["station"] for each in reader.of("update")} == {"kitchen"}
+
+
+@pytest.mark.parametrize("path", ["/api/events", "/api/spectrum?station=kitchen"])
+def test_the_head_of_a_stream_is_no_viewer(page: Site, path: str) -> None:
+    """The answer ends at once, and the connection with it."""
+    host = urlsplit(page.url)
+    with socket.create_connection((host.hostname, host.port), timeout=60) as connection:
+        connection.sendall(f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        answer = b""
+        while part := connection.recv(4096):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"text/event-stream" in answer
