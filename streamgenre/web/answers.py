@@ -60,7 +60,7 @@ def tagged(
         Further headers.
     """
     tag = f'W/"{hashlib.sha256(body).hexdigest()[:24]}"'
-    more = {"ETag": tag, "Cache-Control": "no-cache", **(headers or {})}
+    more = {"ETag": tag, "Cache-Control": "private, no-cache", **(headers or {})}
     known = [each.strip() for each in request.headers.get("if-none-match", "").split(",")]
     if status == 200 and (tag in known or "*" in known):
         return Response(status_code=304, headers=more)

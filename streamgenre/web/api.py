@@ -107,7 +107,7 @@ async def session(request: Request) -> Response:
     site, identity = _site(request), request.state.identity
     body = {
         "login": identity.kind,
-        "control": site.settings.web.allow_control and site.settings.control is not None,
+        "control": site.can_control,
         "csrf": site.auth.csrf_token(identity),
     }
     return json_answer(request, body, headers={"Cache-Control": "no-store"})

@@ -197,7 +197,7 @@ def tagged_page(request: Request, answer: Response) -> Response:
         bytes(answer.body),
         "text/html; charset=utf-8",
         status=answer.status_code,
-        headers={**kept, "vary": vary, "cache-control": "private, no-cache"},
+        headers={**kept, "vary": vary},
     )
 
 

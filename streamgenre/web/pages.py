@@ -29,6 +29,7 @@ THEMES: Final = ("light", "dark")
 """Colours that a reader may choose; otherwise the device's."""
 LIVE_TABLES: Final = (
     *(
+        "control",
         "genre",
         "health",
         "level",
@@ -154,6 +155,7 @@ async def live(request: Request) -> Response:
         stations=found,
         shown=found[0] if found else None,
         several=len(stations) != 1,
+        controls=site.can_control,
         neighbours=_neighbours(sorted(stations), name),
     )
 

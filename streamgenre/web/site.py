@@ -47,6 +47,11 @@ class Site:
             return ["the thread that reads the daemon has ended"]
         return self.hub.not_ready()
 
+    @property
+    def can_control(self) -> bool:
+        """Whether the page may change the daemon."""
+        return self.settings.web.allow_control and self.settings.control is not None
+
     def url(self, path: str) -> str:
         """Return a path of this site as browsers need it, with the prefix of the proxy."""
         return self.settings.web.prefix + path

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from support.browser import tab
 from support.commands import free_endpoint
 from support.live import until
 from support.web_site import EventReader, LiveDaemon, Site, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +65,24 @@ def test_wrong_bodies_are_refused_in_words(page: Site, body: bytes, kind: str, s
     assert answer.json()["error"]["message"]
 
 
+def test_the_menu_of_the_page_changes_the_daemon(page: Site, browser: Browser) -> None:
+    with tab(browser, f"{page.url}/?station=demo") as seen:
+        seen.ready()
+        for button, words in (("reset", "The station was reset."), ("reload", "configuration")):
+            seen.page.click(".menu summary")
+            seen.page.click(f"[data-control={button}]")
+            seen.until(
+                "(words) => document.querySelector('#notices').innerText.includes(words)", words
+            )
+            seen.page.click("#notices button")
+            seen.page.click(".menu summary")
+        seen.check()
+    with tab(browser, f"{page.url}/?station=nobody") as seen:
+        seen.page.click(".menu summary")
+        seen.page.click("[data-control=reset]")
+        seen.until("() => document.querySelector('#notices').innerText.includes('Nothing was')")
+
+
 def test_without_the_token_of_the_page_nothing_is_changed(page: Site) -> None:
     for headers in ({}, {"X-CSRF-Token": "0" * 64}):
         answer = page.post("/api/control/reset", json={"station": "demo"}, headers=headers)
@@ -71,6 +92,7 @@ def test_without_the_token_of_the_page_nothing_is_changed(page: Site) -> None:
 def test_a_page_is_read_only_unless_told_otherwise(site: Site) -> None:
     answer = site.post("/api/control/reset", json={"station": "demo"}, headers=token(site))
     assert answer.status_code == 403
+    assert "data-control" not in site.get("/?station=demo").text
     assert "--allow-control" in answer.json()["error"]["message"]
 
 

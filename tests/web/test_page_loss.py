@@ -176,7 +176,7 @@ def test_the_daemon_goes_and_returns(browser: Browser) -> None:
                 found.until(
                     "() => document.querySelector('.card .state').innerText.includes('live')"
                 )
-                assert "is away since" not in found.text("#notices")
+                assert "been away since" not in found.text("#notices")
                 found.until("() => /\\d+%/.test(document.querySelector('.card .sure').innerText)")
                 feeder.send_signal(signal.SIGUSR1)  # one station is removed
                 found.until("() => document.querySelectorAll('.card').length === 2")

@@ -82,6 +82,18 @@ def test_every_answer_forbids_scripts_frames_and_other_hosts(page: Site, path: s
     assert "server" not in headers
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/nowhere", "/api/stations", "/api/nowhere", "/api/events?types=x", "/metrics"),
+        *("/calendar", "/search?q=a", "/api/history/segments.csv", "/api/session", "/readyz"),
+    ],
+)
+def test_no_cache_for_several_people_keeps_what_one_of_them_sees(page: Site, path: str) -> None:
+    [found] = page.get(path).headers.get_list("cache-control")
+    assert found in ("no-store", "private, no-cache")
+
+
 def test_names_are_inert_in_the_page(page: Site) -> None:
     text = page.get("/").text
     assert "<script>alert" not in text
