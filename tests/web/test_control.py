@@ -71,11 +71,8 @@ def test_the_menu_of_the_page_changes_the_daemon(page: Site, browser: Browser) -
         for button, words in (("reset", "The station was reset."), ("reload", "configuration")):
             seen.page.click(".menu summary")
             seen.page.click(f"[data-control={button}]")
-            seen.until(
-                "(words) => document.querySelector('#notices').innerText.includes(words)", words
-            )
+            seen.until(f"() => document.querySelector('#notices').innerText.includes('{words}')")
             seen.page.click("#notices button")
-            seen.page.click(".menu summary")
         seen.check()
     with tab(browser, f"{page.url}/?station=nobody") as seen:
         seen.page.click(".menu summary")
