@@ -189,5 +189,7 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
         help="write the genre into the files' tags; with --copy only into those of the copies",
     )
     group.add_argument(
-        "--m3u", metavar="DIR", help="write a playlist of each genre into DIR, GENRE.m3u8"
+        "--m3u",
+        metavar="DIR",
+        help="write a playlist of each genre and tag into DIR: GENRE.m3u8, tags/TAG.m3u8",
     )

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, get_args
 
 from streamgenre.cli.classify_output import Output, ReaderLeftError, Totals, progress
+from streamgenre.cli.interruption import exit_code
 from streamgenre.errors import InputError, SettingsError
 from streamgenre.history.export import atomic
 from streamgenre.inference.decision import DecisionSettings
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
     from pathlib import Path
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,9 +59,9 @@ def run(args: argparse.Namespace) -> int:
                     step(result)
         except ReaderLeftError as error:
             raise BrokenPipeError from error
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             print("interrupted; run it again to go on from here", file=sys.stderr)
-            code = INTERRUPTED
+            code = exit_code("classify", interrupt)
         finally:
             for line in totals.lines(finder, journal):
                 print(line, file=sys.stderr if args.json or args.csv else sys.stdout)

@@ -6,6 +6,7 @@ import codecs
 import io
 import json
 import os
+import shlex
 import sys
 from collections import Counter
 from contextlib import contextmanager
@@ -78,7 +79,7 @@ class Totals:
         if self.failed > len(self.named):
             yield f"and {self.failed - len(self.named)} more"
         if journal.steps:
-            yield f"to undo it: streamgenre classify --undo {journal.path}"
+            yield f"to undo it: streamgenre classify --undo {shlex.quote(str(journal.path))}"
 
 
 class ReaderLeftError(Exception):
@@ -158,7 +159,8 @@ class Output:
             self._bytes(text.encode(errors="replace") + b"\n")
         else:
             moved = "" if outcome.path == result.path else f" → {outcome.path}"
-            pieces = f" → {len(outcome.pieces)} pieces" if outcome.pieces else ""
+            count = len(outcome.pieces)
+            pieces = f" → {count} piece{'s' * (count != 1)}" if count else ""
             print(tables.line(result) + tables.printable(moved) + pieces, flush=True)
 
     def _bytes(self, line: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from contextlib import ExitStack
 from itertools import islice
@@ -46,10 +47,13 @@ def _run(args: argparse.Namespace) -> int:
         files = islice(watcher.files(stop, existing=args.existing), args.count)
         for result in library.results(files):
             outcome = actions.take(result)
+            if outcome.tagged:
+                watcher.keep(result.path)
             totals.take(result, outcome)
             output.write(result, outcome)
             for problem in outcome.problems:
                 print(tables.printable(problem), file=sys.stderr)
     if journal.steps:
-        print(f"to undo it: streamgenre classify --undo {journal.path}", file=sys.stderr)
+        named = shlex.quote(str(journal.path))
+        print(f"to undo it: streamgenre classify --undo {named}", file=sys.stderr)
     return int(bool(totals.failed))

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from streamgenre.errors import InputError
-from streamgenre.library import placing, tagging
-from streamgenre.library.sorting import How, Sorter, folder_of, only_run
+from streamgenre.library import tagging
+from streamgenre.library.locking import only_run
+from streamgenre.library.placing import remove_unfinished
+from streamgenre.library.playlists import Playlists
+from streamgenre.library.sorting import How, Sorter
 from streamgenre.library.splitting import split
-from streamgenre.sources.decoding import error_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from streamgenre.library.journal import Journal
     from streamgenre.library.results import FileResult
 
@@ -33,7 +34,7 @@ class Plan:
     tags: bool = False
     """Whether genres are written into tags: those of the copies, else of the files."""
     playlists: Path | None = None
-    """Folder of the playlists, one a genre; None for none."""
+    """Folder of the playlists of genres and tags; None for none."""
 
 
 @dataclass(slots=True)
@@ -71,7 +72,9 @@ class Actions:
         self._journal = journal
         self._stack = ExitStack()
         self._sorter: Sorter | None = None
-        self._lists: defaultdict[str, list[str]] = defaultdict(list)
+        self._playlists: Playlists | None = None
+        if plan.playlists is not None and plan.how != "dry-run":
+            self._playlists = Playlists(plan.playlists, journal)
 
     def __enter__(self) -> Self:
         """Keep other runs out of the target."""
@@ -79,13 +82,15 @@ class Actions:
         if plan.sort_into is not None:
             if plan.how != "dry-run":
                 self._stack.enter_context(only_run(plan.sort_into))
+                remove_unfinished(plan.sort_into)
             self._sorter = Sorter(plan.sort_into, plan.how, self._journal, tags=plan.tags)
         return self
 
     def __exit__(self, *error: object) -> None:
         """Write the playlists."""
         with self._stack:
-            self._write_playlists()
+            if self._playlists is not None:
+                self._playlists.write()
 
     def take(self, result: FileResult) -> Outcome:
         """Do what is planned with one file; files without a result are left alone.
@@ -103,8 +108,8 @@ class Actions:
                 act(result, outcome)
             except InputError as error:
                 outcome.problems.append(str(error))
-        if result.genre is not None and self._plan.playlists is not None:
-            self._lists[result.genre].append(self._entry(result, outcome.path))
+        if self._playlists is not None:
+            self._playlists.add(result, outcome.path)
         return outcome
 
     def _tag(self, result: FileResult, outcome: Outcome) -> None:
@@ -121,30 +126,3 @@ class Actions:
             outcome.pieces = split(result, plan.sort_into, plan.split_s, self._journal)
         else:
             outcome.path = self._sorter.sort(result)
-
-    def _entry(self, result: FileResult, path: Path) -> str:
-        assert self._plan.playlists is not None
-        folder = os.path.abspath(self._plan.playlists)  # noqa: PTH100 - without following links
-        place = os.path.abspath(path)  # noqa: PTH100
-        if "\n" in place or "\r" in place:  # a line in the list
-            place = Path(place).as_uri()
-        elif place.startswith(f"{folder}{os.sep}"):
-            place = place[len(folder) + 1 :]
-        title = " - ".join(part for part in (result.artist, result.title) if part) or path.stem
-        shown = " ".join(os.fsencode(title).decode(errors="replace").split())
-        return f"#EXTINF:{round(result.seconds)},{shown}\n{place}\n"
-
-    def _write_playlists(self) -> None:
-        folder = self._plan.playlists
-        if folder is None or self._plan.how == "dry-run":
-            return
-        try:
-            for genre, entries in self._lists.items():
-                folder.mkdir(parents=True, exist_ok=True)
-                temporary = folder / f"{placing.PART}{os.getpid()}.m3u8"
-                temporary.write_bytes(os.fsencode("#EXTM3U\n" + "".join(entries)))
-                temporary.replace(folder / f"{folder_of(genre)}.m3u8")
-        except OSError as error:
-            raise InputError(
-                f"{folder}: the playlists cannot be written ({error_text(error)})"
-            ) from error

@@ -10,19 +10,18 @@ import os
 import sqlite3
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.library.results import VERSION, FileResult, from_dict
 from streamgenre.logger import get_logger
 from streamgenre.paths import state_dir
+from streamgenre.sources.decoding import error_text
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Self
 
 FILE: Final = "library.sqlite3"
-_COMMIT_S: Final = 2.0
-"""Seconds of work that a crash may cost."""
 _SETTLED_NS: Final = 2_000_000_000
 """A file that changed this recently may change again without a later time: it is read."""
 
@@ -41,7 +40,6 @@ class ResultCache:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path or state_dir() / FILE
         self._database: sqlite3.Connection | None = None
-        self._committed = time.monotonic()
 
     def __enter__(self) -> Self:
         """Open the file; one that is damaged or of another version is replaced."""
@@ -54,24 +52,24 @@ class ResultCache:
             if _is_damaged(error):
                 _log.warning("%s: damaged (%s); it is begun again", self._path, error)
                 with suppress(OSError, sqlite3.DatabaseError):
-                    self._path.unlink()
+                    for ending in ("", "-wal", "-shm"):
+                        Path(f"{self._path}{ending}").unlink(missing_ok=True)
                     self._open()
         except OSError as error:
-            _log.warning("%s: results cannot be kept (%s)", self._path, error.strerror)
+            _log.warning("%s: %s", self._path, error_text(error))
         if self._database is None:
             _log.warning("%s: results cannot be kept; every file is heard", self._path)
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Write what is not written yet."""
+        """Close the file."""
         if self._database is not None:
-            with suppress(sqlite3.Error):
-                self._database.commit()
             self._database.close()
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        database = self._database = sqlite3.connect(self._path, timeout=30)
+        # Each write is a transaction: two runs at once share the file.
+        database = self._database = sqlite3.connect(self._path, timeout=30, isolation_level=None)
         os.chmod(self._path, 0o600)  # noqa: PTH101 - names of the user's files
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=NORMAL")
@@ -178,9 +176,6 @@ class ResultCache:
             return
         try:
             self._database.execute(query, values)
-            if time.monotonic() - self._committed > _COMMIT_S:
-                self._database.commit()
-                self._committed = time.monotonic()
         except sqlite3.Error as error:
             self._give_up(error)
 

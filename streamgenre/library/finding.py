@@ -54,10 +54,13 @@ class Finder:
         folders: set[str] = set()
         for path in self._paths:
             if path.is_dir():
-                yield from self._of_folder(path, folders)
-            elif path not in named:
-                named.add(path)
-                yield path
+                for found in self._of_folder(path, folders):
+                    if not named or _place(found) not in named:
+                        yield found
+            elif (place := _place(path)) not in named:
+                named.add(place)
+                if os.fspath(place.parent) not in folders or not _looks_like_audio(path.name):
+                    yield path
 
     def count(self) -> int:
         """Return the number of files."""
@@ -75,13 +78,20 @@ class Finder:
             seen.add(real)
             folders[:] = sorted(name for name in folders if name[0] != ".")
             for name in sorted(names):
-                if name[0] == ".":
-                    continue
-                if os.path.splitext(name)[1].lower() in audio_suffixes():  # noqa: PTH122
+                if _looks_like_audio(name):
                     yield Path(place, name)
-                else:
+                elif name[0] != ".":
                     self.ignored += 1
 
     def _failed(self, error: OSError) -> None:
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(f"{error.filename}: {error_text(error)}")
+
+
+def _place(path: Path) -> Path:
+    """Return a file's path without links to folders: the same however the file was named."""
+    return Path(os.path.realpath(path.parent), path.name)
+
+
+def _looks_like_audio(name: str) -> bool:
+    return name[0] != "." and os.path.splitext(name)[1].lower() in audio_suffixes()  # noqa: PTH122

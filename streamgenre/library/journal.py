@@ -7,11 +7,12 @@ leaves nothing in doubt.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
 from dataclasses import asdict, dataclass
-from typing import IO, TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
 from streamgenre.errors import InputError
 from streamgenre.paths import state_dir
@@ -42,6 +43,8 @@ class Step:
     """Values of the genre tag before."""
     new: str | None = None
     """Value of the genre tag after."""
+    link: str | None = None
+    """Where the source led if it was a symbolic link."""
 
 
 class Journal:
@@ -65,7 +68,7 @@ class Journal:
         """The file."""
         self.steps = 0
         """Number of steps written."""
-        self._file: IO[str] | None = None
+        self._file: BinaryIO | None = None
 
     def __enter__(self) -> Self:
         """Return the journal; the file is made with the first step."""
@@ -88,9 +91,7 @@ class Journal:
             if self._file is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self._file = self._begin()
-            self._line(asdict(step))
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            _append(self._file, asdict(step))
         except OSError as error:
             raise InputError(
                 f"{self.path}: the journal cannot be written ({error_text(error)}), so no file is "
@@ -98,15 +99,13 @@ class Journal:
             ) from error
         self.steps += 1
 
-    def _begin(self) -> IO[str]:
+    def _begin(self) -> BinaryIO:
         """Make the file; it gets its name with the complete first line."""
         unfinished = self.path.with_suffix(".new")
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        file = os.fdopen(descriptor, "w", encoding="ascii")
+        file = os.fdopen(descriptor, "wb", buffering=0)
         try:
-            file.write(json.dumps({"journal": "streamgenre classify", "version": VERSION}) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+            _append(file, {"journal": "streamgenre classify", "version": VERSION})
             unfinished.rename(self.path)
         except OSError:
             file.close()
@@ -114,9 +113,19 @@ class Journal:
             raise
         return file
 
-    def _line(self, values: dict[str, Any]) -> None:
-        assert self._file is not None
-        self._file.write(json.dumps(values) + "\n")  # ASCII: any file name passes
+
+def _append(file: BinaryIO, values: dict[str, Any]) -> None:
+    """Write a line to the disk, or nothing: a part of one would spoil the next."""
+    line = json.dumps(values).encode("ascii") + b"\n"  # ASCII: any file name passes
+    start = file.tell()
+    try:
+        if file.write(line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(file.fileno())
+    except OSError:
+        file.seek(start)
+        file.truncate()
+        raise
 
 
 def read_steps(path: Path) -> list[Step]:

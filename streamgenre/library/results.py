@@ -24,6 +24,8 @@ TOP: Final = 3
 """Number of the likeliest genres in a result."""
 MAX_SEGMENTS: Final = 10_000
 """Segments that are kept of a file; a day of music has some thousand."""
+LEAST_S: Final = 1.0
+"""Seconds of audio that a result needs."""
 _RELATIVE_GATE_LU: Final = 10.0
 """BS.1770: what is this much quieter than the whole does not count."""
 
@@ -211,7 +213,7 @@ class FileSummary:
             Further fields of :class:`FileResult`.
         """
         hops = sum(self._states.values())
-        if not hops:
+        if not hops or round(self._seconds, 1) < LEAST_S:
             return FileResult(path=path, problem="shorter than a second", **more)
         mean = {genre: total / self._hops for genre, total in self._sums.items()}
         ranking = sorted(mean.items(), key=lambda item: -item[1])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -22,44 +21,12 @@ if TYPE_CHECKING:
 How: TypeAlias = Literal["copy", "move", "link", "dry-run"]
 UNKNOWN: Final = "unknown"
 """Folder of files without a genre."""
-_LOCK: Final = ".streamgenre-sort.lock"
 
 
 def folder_of(name: str) -> str:
     """Return the name of a genre's or state's folder: a user's own genre may have any name."""
-    return name.replace("/", "_").replace("\0", "_").lstrip(".")[:100] or UNKNOWN
-
-
-@contextmanager
-def only_run(target: Path) -> Iterator[None]:
-    """Keep other runs out of a target folder.
-
-    Parameters
-    ----------
-    target
-        The folder; it is made.
-
-    Raises
-    ------
-    InputError
-        If another run sorts into it, or it cannot be made.
-    """
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        with (target / _LOCK).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(
-                    f"{target}: another run is sorting into this folder; wait until it ends"
-                ) from None
-            try:
-                yield
-            finally:
-                with suppress(OSError):
-                    (target / _LOCK).unlink()
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error_text(error)})") from error
+    name = name.replace("/", "_").replace("\0", "_").lstrip(".")
+    return placing.shortened(name[:100], ".m3u8").removesuffix(".m3u8") or UNKNOWN
 
 
 class Sorter:
@@ -103,44 +70,47 @@ class Sorter:
             return source
         try:
             sha256 = file_hash(source)
-            if self._is_there(folder / source.name, source, sha256):
-                return folder / source.name
+            there = self._there(folder, source)
+            if there is not None:
+                return there
             target = placing.free_name(folder, source.name, self._planned)
             if self._how == "dry-run":
                 self._planned.add(target)
                 return target
-            self._place(source, target, sha256, result.genre if self._tags else None)
+            return self._place(source, target, sha256, result.genre if self._tags else None)
         except OSError as error:
             raise InputError(f"{source}: not sorted ({error_text(error)})") from error
-        return target
 
-    def _is_there(self, place: Path, source: Path, sha256: str) -> bool:
-        """Whether an earlier run copied or linked the file."""
+    def _there(self, folder: Path, source: Path) -> Path | None:
+        """Return the copy or link that an earlier run made of the file."""
         if self._how == "link":
-            return place.is_symlink() and place.readlink() == source
-        return (
-            self._how in ("copy", "dry-run")
-            and place.is_file()
-            and not place.is_symlink()
-            and place.stat().st_size == source.stat().st_size
-            and file_hash(place) == sha256
-        )
+            return placing.find(
+                folder, source.name, lambda path: path.is_symlink() and path.readlink() == source
+            )
+        return None if self._how == "move" else placing.same_content(folder, source.name, source)
 
-    def _place(self, source: Path, target: Path, sha256: str, genre: str | None) -> None:
+    def _place(self, source: Path, target: Path, sha256: str, genre: str | None) -> Path:
         if self._how == "copy":
-            with placing.unfinished(target) as temporary:
+            with placing.unfinished(target, mode=0o600) as temporary:
                 placing.copy_to(temporary, source, sha256)
                 if genre is not None:
                     tagging.set_genres(temporary, [genre], source)
                     sha256 = file_hash(temporary)
+                    there = placing.same_content(target.parent, source.name, temporary)
+                    if there is not None:
+                        temporary.unlink()
+                        return there
                 self._journal.write(Step("copy", os.fspath(source), os.fspath(target), sha256))
         elif self._how == "move":
-            self._journal.write(Step("move", os.fspath(source), os.fspath(target), sha256))
+            link = os.readlink(source) if source.is_symlink() else None  # noqa: PTH115 - as text
+            step = Step("move", os.fspath(source), os.fspath(target), sha256, link=link)
+            self._journal.write(step)
             placing.move(source, target, sha256)
         else:
             self._journal.write(Step("link", os.fspath(source), os.fspath(target)))
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(source)
+        return target
 
 
 def undo(path: Path) -> Iterator[tuple[Step, str | None]]:
@@ -197,5 +167,12 @@ def _undo(step: Step) -> str | None:
             return f"cannot go back: another file is at {source}"
         target.unlink()  # the move was interrupted after the copy
         return None
+    if step.link is not None:
+        source.symlink_to(step.link)
+        with suppress(OSError):
+            if file_hash(source) == step.sha256:
+                target.unlink()
+                return None
+        source.unlink()  # the file that it led to is gone: the copy takes its place
     placing.move(target, source, file_hash(target))
     return None

@@ -78,13 +78,18 @@ def split(result: FileResult, target: Path, seconds: float, journal: Journal) ->
             start = cutter.pieces * seconds
             genre = genre_between(result, start, start + seconds)
             minutes, rest = divmod(round(start), 60)
-            name = f"{result.path.stem} {minutes:02d}m{rest:02d}s.flac"
-            path = placing.free_name(target.absolute() / folder_of(genre), name, set())
+            name = placing.shortened(result.path.stem, f" {minutes:02d}m{rest:02d}s.flac")
+            folder = target.absolute() / folder_of(genre)
+            path = placing.free_name(folder, name, set())
             with placing.unfinished(path) as temporary:
                 _encode(temporary, cutter.piece(), cutter.rate)
-                source = os.fspath(result.path.absolute())
-                journal.write(Step("write", source, os.fspath(path), file_hash(temporary)))
-            pieces.append(path)
+                there = placing.same_content(folder, name, temporary)
+                if there is not None:
+                    temporary.unlink()
+                else:
+                    source = os.fspath(result.path.absolute())
+                    journal.write(Step("write", source, os.fspath(path), file_hash(temporary)))
+            pieces.append(there or path)
     except (av.FFmpegError, OSError) as error:
         raise InputError(f"{result.path}: not split ({error_text(error)})") from error
     return pieces

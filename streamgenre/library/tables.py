@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import InputError
+from streamgenre.library.locking import only_run
 from streamgenre.library.results import TOP
 
 if TYPE_CHECKING:
@@ -88,35 +90,43 @@ class ParquetShards:
     Raises
     ------
     InputError
-        If pyarrow is not installed, or a file in the folder is no shard.
+        If pyarrow is not installed, a file in the folder is no shard, or another run writes there.
     """
 
     def __init__(self, folder: Path, rows: int = 10_000) -> None:
         self._folder, self._limit = folder, rows
         self._rows: list[FileResult] = []
         self._done: set[bytes] = set()
-        folder.mkdir(parents=True, exist_ok=True)
-        parquet = _pyarrow()[1]
-        shards = sorted(folder.glob("part-*.parquet"))
+        self._number = 0
+        self._lock = ExitStack()
+        self._parquet = _pyarrow()[1]
+
+    def __enter__(self) -> Self:
+        """Keep other runs out, and read which files have a row."""
+        with ExitStack() as stack:
+            stack.enter_context(only_run(self._folder, ".streamgenre-parquet.lock"))
+            self._read()
+            self._lock = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Write the last shard."""
+        with self._lock:
+            self._flush()
+
+    def _read(self) -> None:
+        shards = sorted(self._folder.glob("part-*.parquet"))
         self._number = 1 + max(
             (int(s.stem[5:]) for s in shards if s.stem[5:].isdecimal()), default=-1
         )
         for shard in shards:
             try:
-                for batch in parquet.ParquetFile(shard).iter_batches(columns=["uri"]):
+                for batch in self._parquet.ParquetFile(shard).iter_batches(columns=["uri"]):
                     self._done.update(_mark(uri) for uri in batch["uri"].to_pylist())
             except (OSError, ValueError, KeyError) as error:
                 raise InputError(
                     f"{shard}: is not a shard of `classify --parquet`; move it"
                 ) from error
-
-    def __enter__(self) -> Self:
-        """Return the writer."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Write the last shard."""
-        self._flush()
 
     def has(self, uri: str) -> bool:
         """Return whether a file has a row already."""

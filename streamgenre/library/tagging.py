@@ -143,7 +143,8 @@ def _replace(path: Path, values: Sequence[str]) -> None:
     real = path.resolve()
     temporary = real.with_name(f"{placing.PART}{os.getpid()}{real.suffix}")
     try:
-        shutil.copy2(real, temporary)
+        shutil.copyfile(real, temporary)
+        placing.keep_attributes(temporary, real)
         set_genres(temporary, values, path)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())

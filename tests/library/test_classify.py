@@ -197,6 +197,23 @@ def test_bad_files_are_named_and_the_rest_is_done(library: Path) -> None:
     assert "Traceback" not in errors
 
 
+def test_a_tenth_of_a_second_has_no_genre(library: Path) -> None:
+    write_wav(library / "click.wav", music(0.9))
+    write_wav(library / "second.wav", music(1))
+    found, _, _ = run(library)
+    assert found["click.wav"]["problem"] == "shorter than a second"
+    assert found["second.wav"]["problem"] is None
+
+
+def test_two_runs_keep_results_at_the_same_time(tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite3"
+    with ResultCache(path) as one, ResultCache(path) as other:
+        for number, cache in enumerate((one, other)):
+            cache.keep(FileResult(path=path, sha256=str(number)), "")
+        assert one.result(path, "1", "", "") is not None, "the other run has not ended"
+        assert other.result(path, "0", "", "") is not None
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

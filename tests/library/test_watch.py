@@ -80,6 +80,26 @@ def test_files_that_are_moved_here_alone_or_with_their_folder_are_heard(
     assert heard(process)["path"] == str(folder / "2.wav")
 
 
+def test_hidden_folders_and_files_that_it_tagged_are_left_alone(folder: Path, watch: Any) -> None:
+    song = write_wav(folder.parent / "song.wav", music(2))
+    process = watch("--write-tags", "--threshold", "0")
+    for name in (".stversions", ".Trash/files"):
+        (folder / name).mkdir(parents=True)
+        shutil.copy(song, folder / name / "hidden.wav")
+    shutil.copy(song, folder / "one.wav")
+    first = heard(process)
+    assert first["path"] == str(folder / "one.wav")
+    assert first["tagged"]
+    time.sleep(4)  # longer than a file that changes is waited for
+    (folder / "one.wav").chmod(0o600)
+    shutil.copy(song, folder / "two.wav")
+    assert heard(process)["path"] == str(folder / "two.wav")
+    (folder / "one.wav").unlink()
+    time.sleep(1)
+    shutil.copy2(song, folder / "one.wav")
+    assert heard(process)["path"] == str(folder / "one.wav"), "another file of the name"
+
+
 def test_what_was_sorted_within_the_folder_is_not_heard_again(folder: Path, watch: Any) -> None:
     process = watch("--sort-into", folder / "sorted", "--move", "--threshold", "0")
     write_wav(folder / "1.wav", music(2, seed=3))
