@@ -43,6 +43,8 @@ class ClusterDaemonLink:
         """The worker's public key in Z85; empty until it is admitted."""
         self.connected = False
         """Whether the worker has said hello."""
+        self.greet = False
+        """Whether the worker waits for its first ping, which tells it the daemon's time."""
         self.unsent: deque[list[bytes]] = deque()
         self._hub = hub
         self._messages: deque[Message] = deque()
@@ -106,7 +108,7 @@ class ClusterDaemonLink:
         if kind == frames.PONG:
             self._set_clock(*frames.TIMES.unpack(body))
         elif kind == frames.HELLO:
-            self.connected = True
+            self.connected = self.greet = True
         elif kind == frames.MESSAGE:
             self._taken += 1
             if number == self._taken:
@@ -259,7 +261,8 @@ class FleetHub:
         for link in tuple(self._links.values()):
             if not link.connected:
                 continue
-            if ping:
+            if ping or link.greet:
+                link.greet = False
                 body = frames.TIME.pack(time.monotonic())
                 self._send(link, frames.packed(frames.PING, body=body))
             while link.unsent and self._send(link, link.unsent[0]):

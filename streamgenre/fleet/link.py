@@ -54,6 +54,7 @@ class ClusterLink:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._sent = self._taken = 0
         self._closing = self._ended = False
+        self._behind_s: float | None = None  # of the daemon's monotonic clock, and the way here
         self._thread = threading.Thread(target=self._run, name="fleet-link", daemon=True)
         self._thread.start()
 
@@ -74,6 +75,11 @@ class ClusterLink:
             self._arrived.put(None)
             raise EOFError
         return message
+
+    def age_s(self, sent: float) -> float:
+        """See :meth:`streamgenre.worker.link.Link.age_s`."""
+        behind_s = self._behind_s
+        return 0.0 if behind_s is None else max(0.0, time.monotonic() - behind_s - sent)
 
     def close(self) -> None:
         """See :meth:`streamgenre.worker.link.Link.close`."""
@@ -132,7 +138,10 @@ class ClusterLink:
             return False
         if kind == frames.PING:
             (theirs,) = frames.TIME.unpack(body)
-            times = frames.TIMES.pack(theirs, time.monotonic())
+            here = time.monotonic()
+            behind_s = here - theirs
+            self._behind_s = behind_s if self._behind_s is None else min(self._behind_s, behind_s)
+            times = frames.TIMES.pack(theirs, here)
             with self._room:
                 self._unsent.appendleft(frames.packed(frames.PONG, body=times))
         elif kind == frames.MESSAGE:

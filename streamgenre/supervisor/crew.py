@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import selectors
 import time
 from contextlib import suppress
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from streamgenre.logger import get_logger
 from streamgenre.supervisor.member import Member
-from streamgenre.supervisor.placement import Costs, Load, moves, place_all
+from streamgenre.supervisor.moves import Moves
+from streamgenre.supervisor.placement import Costs, place_all
 from streamgenre.supervisor.suspects import Group, Suspects
 from streamgenre.worker.codec import to_json
 
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
     from streamgenre.supervisor.launching import Launcher
     from streamgenre.supervisor.record import StationRecord
 
-REBALANCE_S: Final = 30.0
-"""Seconds between two looks at whether a move pays."""
+MAX_APART: Final = 16
+"""Most workers with stations under suspicion that run at a time; the others wait."""
 _LOOK_S: Final = 1.0
 """Seconds between two looks at the workers' memory and past."""
 _EMPTY_S: Final = 10.0
@@ -70,7 +72,10 @@ class Crew:
         self._members: list[Member] = []
         self.selector: selectors.BaseSelector | None = None
         """What waits for the workers' messages; set while the supervisor runs."""
-        self._looked = self._balanced = 0.0  # monotonic seconds
+        self.moves = Moves(self)
+        """Stations on their way to another worker."""
+        self._turns = itertools.count(1)
+        self._looked = 0.0  # monotonic seconds
         self._stopping = False
         self._watched: list[str] = []
 
@@ -98,10 +103,10 @@ class Crew:
     def place(self, records: Iterable[StationRecord]) -> None:
         """Give new stations to workers."""
         self._fill()
-        regular = {member.name: member for member in self._regular()}
+        regular = {member.name: member for member in self.regular}
         loads = [member.load() for member in regular.values()]
         stations = {record.name: record for record in records}
-        kinds = {name: _kind(record) for name, record in stations.items()}
+        kinds = {name: record.kind for name, record in stations.items()}
         for name, load in place_all(kinds, loads, self.costs).items():
             self.hand_over(stations[name], regular[load.name])
 
@@ -116,7 +121,7 @@ class Crew:
             The worker; None for another one, if it was given up meanwhile.
         """
         if member is None or member.retiring:
-            member = min(self._regular(), key=lambda each: self.costs.load(each.load()))
+            member = min(self.regular, key=lambda each: self.costs.load(each.load()))
         record.worker = member.name
         member.records[record.name] = record
         if member.running:
@@ -129,7 +134,7 @@ class Crew:
             # Nothing listens to it: it can end at once.
             self._owner.lose(record, "stopped")
         else:
-            self.send(member, {"do": "remove", "station": record.name})
+            self.send(member, {"do": "remove", "station": record.name, "turn": record.turn})
 
     def watch_spectrum(self, names: frozenset[str]) -> None:
         """Choose the stations that publish their spectrum, by the beginnings of their names."""
@@ -145,21 +150,15 @@ class Crew:
         self._suspects.forget(record.name)
         self.costs.forget(record.name)
 
-    def _move(self, record: StationRecord, target: Member, why: str) -> None:
-        detail = f"moves from worker {record.worker} to worker {target.name}: {why}"
-        _log.info(
-            "%s: %s", record.name, detail,
-            extra={"station": record.name, "worker": record.worker},
-        )  # fmt: skip
-        record.moving = target.name, detail
-        self.close(record)
-
     def _send_station(self, member: Member, record: StationRecord) -> None:
+        record.turn = next(self._turns)
         self.send(
             member,
             {
                 "do": "add",
                 "station": record.name,
+                "turn": record.turn,
+                "at": time.monotonic(),
                 "settings": to_json(record.settings),
                 "resume": to_json(record.resume()),
             },
@@ -182,12 +181,14 @@ class Crew:
 
     # ---- workers --------------------------------------------------------------------------------
 
-    def _regular(self) -> list[Member]:
+    @property
+    def regular(self) -> list[Member]:
+        """Workers that any station may be placed in."""
         return [m for m in self._members if not m.apart and not m.retiring]
 
     def _fill(self) -> None:
         """Have as many workers as there should be."""
-        while len(self._regular()) < self._count:
+        while len(self.regular) < self._count:
             self._members.append(Member(self._free_name()))
 
     def _free_name(self) -> str:
@@ -211,7 +212,7 @@ class Crew:
         look = now - self._looked >= _LOOK_S
         for member in self.members:
             if member.handle is None:
-                if now >= member.start_at and (member.records or not member.apart):
+                if now >= member.start_at and self._may_start(member):
                     self._start(member, turn_s, now)
                 continue
             why = member.hangs(turn_s) or (self._too_large(member) if look else "")
@@ -221,9 +222,15 @@ class Crew:
             self._looked = now
             self._follow_capacity()
             self._clear(now)
-        if now - self._balanced >= REBALANCE_S:
-            self._balanced = now
-            self._balance()
+            self.moves.look(now)
+
+    def _may_start(self, member: Member) -> bool:
+        if not member.apart:
+            return True
+        if not member.records:  # they were removed
+            self._members.remove(member)
+            return False
+        return sum(each.apart and each.running for each in self._members) < MAX_APART
 
     def _start(self, member: Member, turn_s: float, now: float) -> None:
         try:
@@ -244,6 +251,7 @@ class Crew:
         self._send_watched(member)
         for record in member.records.values():
             self._send_station(member, record)
+        self.moves.started(member)
 
     def reap(self) -> None:
         """Replace the workers whose links have ended."""
@@ -280,7 +288,7 @@ class Crew:
         )  # fmt: skip
         member.retiring = False  # it has stations again
         for record in records.values():
-            record.moving, record.stuck = None, False
+            record.planned, record.moving, record.stuck = None, None, False
         now = time.monotonic()
         if innocent:
             groups = [Group(tuple(records), 0.0)]
@@ -334,13 +342,13 @@ class Crew:
         if "stations" in beat:
             for name, share in member.costs(beat, time.monotonic()).items():
                 record = member.records[name]
-                self.costs.measured(name, _kind(record), share)
-                record.cpu_share = round(self.costs.of(name, _kind(record)), 5)
+                self.costs.measured(name, record.kind, share)
+                record.cpu_share = round(self.costs.of(name, record.kind), 5)
         member.beat = beat
         for name, record in member.records.items():
             record.stuck = name in beat["stuck"]
 
-    # ---- placement ------------------------------------------------------------------------------
+    # ---- how many -------------------------------------------------------------------------------
 
     def _clear(self, now: float) -> None:
         """End the suspicion of stations that have lived apart for long enough."""
@@ -351,37 +359,11 @@ class Crew:
                 member.apart = False
                 _log.info("worker %s: its stations are above suspicion", member.name,
                           extra=_about(member))  # fmt: skip
-        surplus = [m for m in self._regular() if m.running]
-        if len(self._regular()) > self._count and surplus:
+        surplus = [m for m in self.regular if m.running]
+        if len(self.regular) > self._count and surplus:
             newest = min(reversed(surplus), key=lambda each: len(each.records))
-            self._retire(newest, "there are fewer workers")
-
-    def _retire(self, member: Member, why: str) -> None:
-        """Move the stations of a worker elsewhere, and end it."""
-        member.retiring = True
-        records = [record for record in member.records.values() if not record.ended]
-        loads = [each.load() for each in self._regular()]
-        names = {each.name: each for each in self._regular()}
-        kinds = {record.name: _kind(record) for record in records}
-        chosen = place_all(kinds, loads, self.costs)
-        for record in records:
-            self._move(record, names[chosen[record.name].name], why)
-
-    def _balance(self) -> None:
-        members = {m.name: m for m in self._regular() if m.running and m.beat}
-        loads: list[Load] = [member.load() for member in members.values()]
-        movable = [
-            record.name
-            for member in members.values()
-            for record in member.records.values()
-            if not record.replayable
-            and record.source_state == "live"
-            and record.moving is None
-            and record.settings.input != "-"
-        ]
-        for name, source, target in moves(loads, self.costs, movable):
-            record = members[source.name].records[name]
-            self._move(record, members[target.name], "it has more time")
+            newest.retiring = True
+            self.moves.empty(newest)
 
     def _follow_capacity(self) -> None:
         """Have as many workers as the launcher has room for, and end those that are empty."""
@@ -397,7 +379,7 @@ class Crew:
         """Change the number of workers; stations are moved as that pays."""
         self._count = count
         self._fill()
-        self._balanced = 0.0
+        self.moves.look_soon()
 
     # ---- the end --------------------------------------------------------------------------------
 
@@ -412,10 +394,6 @@ class Crew:
         for member in self._members:
             if member.running:
                 self._kill(member, "did not stop in time")
-
-
-def _kind(record: StationRecord) -> tuple[str, bool]:
-    return record.settings.model, record.replayable
 
 
 def _about(member: Member) -> dict[str, str]:

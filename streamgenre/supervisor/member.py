@@ -106,11 +106,7 @@ class Member:
 
     def load(self) -> Load:
         """Return the worker as the placement sees it."""
-        kinds = {
-            name: (record.settings.model, record.replayable)
-            for name, record in self.records.items()
-            if not record.ended
-        }
+        kinds = {name: record.kind for name, record in self.records.items() if not record.ended}
         return Load(self.name, kinds)
 
     def describe(self, now: float) -> dict[str, Any]:

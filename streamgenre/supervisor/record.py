@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from streamgenre.config import StationSettings
     from streamgenre.events import SourceState
     from streamgenre.events.encoded import Encoded
+    from streamgenre.supervisor.placement import Kind
 
 
 class StationRecord:
@@ -65,6 +66,10 @@ class StationRecord:
         """Whether it is to be removed once it has ended."""
         self.successor: StationSettings | None = None
         """Settings that it restarts with once it has ended."""
+        self.turn = 0
+        """Number under which a worker was given it last."""
+        self.planned: tuple[str, str] | None = None
+        """Name of the worker that it moves to once that is ready for it, and why."""
         self.moving: tuple[str, str] | None = None
         """Name of the worker that it moves to once it has ended, and why."""
         self.cpu_share: float | None = None
@@ -87,6 +92,11 @@ class StationRecord:
         self._dead_air: DeadAir | None = None
         self._status: Status | None = None
         self._source: SourceChange | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """Its model, and whether it plays files."""
+        return self.settings.model, self.replayable
 
     # ---- from the worker ------------------------------------------------------------------------
 

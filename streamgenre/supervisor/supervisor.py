@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from streamgenre.config import StationSettings
     from streamgenre.engine.settings import EngineSettings
+    from streamgenre.events import SourceState
     from streamgenre.supervisor.launching import Launcher
     from streamgenre.supervisor.member import Member
 
@@ -116,6 +117,7 @@ class Supervisor:
             self._crew.place([record])
             return
         record.successor, record.removing = settings, False
+        record.planned = record.moving = None
         self._crew.close(record)
 
     def remove(self, name: str) -> None:
@@ -124,6 +126,7 @@ class Supervisor:
         if record is None:
             return
         record.removing, record.successor = True, None
+        record.planned = record.moving = None
         self._crew.close(record)
 
     @property
@@ -226,9 +229,11 @@ class Supervisor:
                 log_again(head, member.name)
             case "removed" | "ended":
                 record = member.records.get(head["station"])
-                if record is not None:
+                if record is not None and head["turn"] == record.turn:
                     record.failure = head.get("failure")
                     self._ended(record)
+            case "prepared":
+                self._crew.moves.ready(member, head["station"])
             case "done" if self._switch is not None:
                 self._switch.answered(member, head["id"], head["error"])
 
@@ -262,11 +267,15 @@ class Supervisor:
             The reason in words.
         """
         leaves = record.removing or record.successor is not None
-        if record.source_state != "ended":
-            for event in record.lose("ended" if leaves else "lost", why):
-                self._publish(Encoded.of(event))
+        self._close(record, "ended" if leaves else "lost", why)
         if leaves:
             self._ended(record)
+
+    def _close(self, record: StationRecord, state: SourceState, why: str) -> None:
+        """Publish the end of what is open, unless the worker has."""
+        if record.source_state != "ended":
+            for event in record.lose(state, why):
+                self._publish(Encoded.of(event))
 
     def _ended(self, record: StationRecord) -> None:
         """Do what is to follow the end of a station."""
@@ -274,6 +283,8 @@ class Supervisor:
         member = self._crew.member(worker)
         if member is not None:
             member.records.pop(record.name, None)
+        if record.removing or record.successor is not None:
+            self._close(record, "ended", "stopped")
         if record.removing:
             self._forget(record)
         elif record.successor is not None:
@@ -291,13 +302,15 @@ class Supervisor:
             self._fail_or_end(record)
 
     def _fail_or_end(self, record: StationRecord) -> None:
-        record.ended = True
-        if record.source_state != "ended":  # the worker could not even open it
-            for event in record.lose("ended", record.failure or "stopped"):
-                self._publish(Encoded.of(event))
-            self._say(record)
+        self._finish(record, record.failure or "stopped")
         if record.failure is not None and len(self._records) > 1:
             self._on_failure(record.name, InputError(record.failure))
+
+    def _finish(self, record: StationRecord, why: str) -> None:
+        record.ended = True
+        if record.source_state != "ended":  # its worker could not say so
+            self._close(record, "ended", why)
+            self._say(record)
 
     def _forget(self, record: StationRecord) -> None:
         self._say(record)
@@ -308,17 +321,17 @@ class Supervisor:
     def _end_all(self) -> None:
         """End all workers, and what they could not end themselves."""
         ends = time.monotonic() + _STOP_S
+        for record in self._open():
+            member = self._crew.member(record.worker)
+            if member is None or not member.running:
+                self._finish(record, "stopped")
         self._crew.stop()
         while self._crew.running and time.monotonic() < ends:
             self._read(min(0.05, max(0.0, ends - time.monotonic())))
             self._crew.reap()
         self._crew.kill()
         for record in self._open():
-            record.ended = True
-            if record.source_state != "ended":
-                for event in record.lose("ended", "did not stop in time"):
-                    self._publish(Encoded.of(event))
-                self._say(record)
+            self._finish(record, "did not stop in time")
         os.close(self._wake)
         self._wake = -1
 

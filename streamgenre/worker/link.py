@@ -9,8 +9,11 @@ Commands go to the worker; events, heartbeats and log lines come back:
 start      first message: ``engine`` (:class:`~streamgenre.engine.settings.EngineSettings`),
            ``name`` of the worker, ``level`` of its log
 add        ``station``, ``settings`` (:class:`~streamgenre.config.settings.StationSettings`),
-           ``resume`` (:class:`~streamgenre.engine.resume.Resume`)
-remove     ``station``; answered with ``removed``
+           ``resume`` (:class:`~streamgenre.engine.resume.Resume`), ``turn``: a number that is
+           never used again, ``at``: the daemon's monotonic time
+remove     ``station``, ``turn``; answered with ``removed``
+prepare    ``station``, ``settings``: load what it needs, before it moves to this worker; answered
+           with ``prepared``
 reset      ``station``
 model      ``model``, ``id``; answered with ``done``
 spectrum   ``names``: beginnings of the names of the stations that publish their spectrum
@@ -26,8 +29,10 @@ event      an event; the body is its JSON, followed by the binary part if it has
            (monotonic seconds at which its last sample arrived), ``samples``, ``samples_lost`` and
            ``stretch``: the open segment as ``start``, ``start_time``,
            ``mean_probability``, ``updates`` and ``tags``
-removed    ``station`` has ended on command; no event of it follows
-ended      ``station`` has ended by itself, after its last event; ``failure`` in words or None
+removed    ``station`` has ended on command; no event of it follows. ``turn`` as it was added
+ended      ``station`` has ended by itself, after its last event; ``failure`` in words or None;
+           ``turn``
+prepared   ``station``
 done       answer to ``id``: ``error`` in words or None
 beat       every second, from the engine's loop: ``cpu_s``, ``cpu_share``, ``rss_bytes``,
            ``open_files``, ``threads``, ``stuck`` (names), ``stations`` (CPU seconds by name)
@@ -40,6 +45,7 @@ from __future__ import annotations
 import json
 import struct
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
@@ -80,6 +86,9 @@ class Link(Protocol):
         EOFError
             If the daemon is gone.
         """
+
+    def age_s(self, sent: float) -> float:
+        """Return the seconds since a monotonic time of the daemon."""
 
     def close(self) -> None:
         """Close the link after what was sent."""
@@ -186,6 +195,10 @@ class SocketLink:
                 raise EOFError
             self._waiting = self._parser.feed(data)
         return self._waiting.pop(0)
+
+    def age_s(self, sent: float) -> float:
+        """See :meth:`Link.age_s`; a machine has one monotonic clock."""
+        return max(0.0, time.monotonic() - sent)
 
     def close(self) -> None:
         """See :meth:`Link.close`."""

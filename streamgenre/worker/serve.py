@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.config import StationSettings
@@ -75,6 +76,7 @@ class _Server:
             stays=True,
         )
         self._unit = Unit(self._engine)
+        self._turns: dict[str, int] = {}  # in the engine's thread
         self._faults = Faults()
         self._health = Health(helper_pids)
         self._beats = 0
@@ -125,11 +127,12 @@ class _Server:
         }
 
     def _removed(self, station: str) -> None:
-        self._send({"do": "removed", "station": station})
+        self._send({"do": "removed", "station": station, "turn": self._turns.get(station, 0)})
 
-    def _ended(self, station: str, failure: Exception | None) -> None:
+    def _ended(self, station: str, failure: Exception | None, turn: int | None = None) -> None:
         words = None if failure is None else reason(failure)
-        self._send({"do": "ended", "station": station, "failure": words})
+        turn = self._turns.get(station, 0) if turn is None else turn
+        self._send({"do": "ended", "station": station, "turn": turn, "failure": words})
         # The daemon remembers it; another one of its name may come.
         self._engine.call(lambda: self._engine.remove(station))
 
@@ -172,7 +175,9 @@ class _Server:
             case "add":
                 self._add(head)
             case "remove":
-                self._call(lambda: self._remove(head["station"]))
+                self._call(lambda: self._remove(head["station"], head["turn"]))
+            case "prepare":
+                self._prepare(head)
             case "reset":
                 self._call(lambda: self._engine.reset(head["station"]))
             case "spectrum":
@@ -191,27 +196,41 @@ class _Server:
         self._engine.call(called)
 
     def _add(self, head: dict[str, Any]) -> None:
-        name = head["station"]
+        name, turn = head["station"], head["turn"]
         try:
             settings = from_json(StationSettings, head["settings"])
             resume = Resume(**head["resume"])
             models = self._unit.prepare([settings])
         except Exception as error:  # noqa: BLE001 - the station fails, the others go on
-            self._ended(name, error)
+            self._ended(name, error, turn)
             return
 
         def add() -> None:
             try:
-                self._unit.add(settings, name, resume=resume)
+                self._turns[name] = turn
+                self._unit.add(settings, name, resume=self._since(resume, head["at"]))
                 models.clear()  # kept loaded until here
             except Exception as error:  # noqa: BLE001 - the station fails, the others go on
-                self._ended(name, error)
+                self._ended(name, error, turn)
 
         self._engine.call(add)
 
-    def _remove(self, station: str) -> None:
+    def _since(self, resume: Resume, sent: float) -> Resume:
+        """Count the time until here, such as that to start this process, as absence."""
+        if resume.away_s is None:
+            return resume
+        return replace(resume, away_s=resume.away_s + self._link.age_s(sent))
+
+    def _prepare(self, head: dict[str, Any]) -> None:
+        try:
+            self._unit.prepare([from_json(StationSettings, head["settings"])])
+        except Exception as error:  # noqa: BLE001 - the station will report it
+            _log.debug("%s cannot be prepared", head["station"], exc_info=error)
+        self._send({"do": "prepared", "station": head["station"]})
+
+    def _remove(self, station: str, turn: int) -> None:
         if self._engine.runner(station) is None:
-            self._removed(station)
+            self._send({"do": "removed", "station": station, "turn": turn})
         else:
             self._engine.remove(station)
 
