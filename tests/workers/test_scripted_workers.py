@@ -64,7 +64,8 @@ class ScriptedWorker:
         return [head for head in list(self.told) if head["do"] == do]
 
     def wait_for(self, do: str, count: int = 1) -> dict[str, Any]:
-        return until(lambda: len(self.commands(do)) >= count and self.commands(do)[count - 1])
+        until(lambda: len(self.commands(do)) >= count)
+        return self.commands(do)[count - 1]
 
     def rss_bytes(self) -> int | None:
         return None
@@ -92,11 +93,11 @@ class ScriptedLauncher:
         return None
 
     def worker(self, name: str, number: int = 1) -> ScriptedWorker:
-        def found() -> ScriptedWorker | None:
-            alike = [worker for worker in self.started if worker.name == name]
-            return alike[number - 1] if len(alike) >= number else None
+        def alike() -> list[ScriptedWorker]:
+            return [worker for worker in self.started if worker.name == name]
 
-        return until(found)
+        until(lambda: len(alike()) >= number)
+        return alike()[number - 1]
 
 
 class Scripted:
