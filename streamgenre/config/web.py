@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003 - the types are read
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -36,7 +37,12 @@ def public_url_problem(url: str) -> str:
     except ValueError:
         return port_problem(url) or _URL
     plain = not (parts.query or parts.fragment or "@" in parts.netloc) and url.isprintable()
-    fits = parts.scheme in ("http", "https") and parts.hostname and port != 0 and plain
+    host = parts.hostname or ""
+    if not host.isascii():
+        with suppress(UnicodeError):
+            host = host.encode("idna").decode()
+        return f"expected the host as browsers send it: {host}" if host.isascii() else _URL
+    fits = parts.scheme in ("http", "https") and host and port != 0 and plain
     return "" if fits and _PREFIX.fullmatch(parts.path) else _URL
 
 
@@ -54,6 +60,13 @@ def proxies_problem(proxies: str) -> str:
         except ValueError:
             return f"{each!r} is not an IP address or network; expected them separated by commas"
     return ""
+
+
+def language_problem(language: str) -> str:
+    """Return why a text is not a language of the page; an empty text if it is one."""
+    texts = Path(__file__).parents[1] / "web" / "texts"
+    known = sorted(path.stem for path in texts.glob("*.toml"))
+    return "" if language in known else f"expected one of {', '.join(known)}"
 
 
 def split(text: str | None) -> tuple[str, ...]:
@@ -85,7 +98,7 @@ class WebSettings:
     asks: the reverse proxy does. It is only possible on loopback."""
     allow_control: bool = False
     """Whether the page may change anything: reset stations, reload the configuration."""
-    language: str | None = None
+    language: Annotated[str, Checked(language_problem)] | None = None
     """Language of the page, such as ``de``; None for that of the browser."""
 
     def __post_init__(self) -> None:

@@ -18,7 +18,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from streamgenre.errors import SettingsError
 from streamgenre.history.readers import Readers
 from streamgenre.logger import get_logger
 from streamgenre.web import (
@@ -89,9 +88,6 @@ def create_app(
     auth = Auth(settings.web)
     spectra = Spectra(settings, hub)
     texts = Texts(settings.web.language)
-    if settings.web.language not in (None, *texts.languages):
-        known = ", ".join(sorted(texts.languages))
-        raise SettingsError(f"language {settings.web.language!r}: expected one of {known}")
     site = Site(settings, hub, feed, auth, spectra, _templates(), texts)
     if settings.history is not None:
         site.readers = Readers(settings.history)

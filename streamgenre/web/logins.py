@@ -250,6 +250,7 @@ def _changing(path: Path) -> Iterator[Logins]:
 
 
 def _write(path: Path, logins: Logins) -> None:
+    path = path.resolve()  # a link stays one
     values = {"password": logins.password, "tokens": logins.tokens, "secret": logins.secret}
     try:
         # The mode is 0600 from the start; the name appears when the content is on the disk.

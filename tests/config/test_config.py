@@ -120,6 +120,7 @@ def test_every_key_can_be_set_by_a_variable() -> None:
             **{"charset": "cp1251", "ca_file": str(CA), "headers": '{ X-A = "b" }'},
             **{"timeout_s": "3", "url": "https://h.example/x", "on": "segment"},
             **{"public_url": "https://h.example/x", "proxies": "10.0.0.1", "login": "proxy"},
+            "language": "de",
             **{"broker": "mqtts://h.example", "spool_mb": "3", "dead_air_after_s": "3"},
             "workers": "3",
             "keep": "all" if path[0] == "history" else "0.3",

@@ -18,7 +18,7 @@ from support.web_site import EventReader, Site, serve
 
 from streamgenre.web import auth
 from streamgenre.web.auth import SESSION_S
-from streamgenre.web.logins import read_logins
+from streamgenre.web.logins import add_token, read_logins, set_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,6 +130,18 @@ def test_logging_out_ends_the_session_everywhere(guarded: Site) -> None:
     assert client.get("/api/stations").status_code == 200
     assert client.post("/logout", data={"csrf": token}).status_code == 303
     assert fresh(guarded).get("/api/stations", headers=cookie).status_code == 401
+
+
+def test_a_link_to_the_file_stays_a_link(tmp_path: Path) -> None:
+    link, path = tmp_path / "link.json", tmp_path / "login.json"
+    link.symlink_to(path)
+    set_password(link, PASSWORD)
+    add_token(link, "kitchen")
+    assert link.is_symlink()
+    logins = read_logins(path)
+    assert logins is not None
+    assert logins.accepts(PASSWORD)
+    assert set(logins.tokens) == {"kitchen"}
 
 
 def test_logging_out_of_an_old_session_ends_it(guarded: Site, login_file: Path) -> None:
@@ -279,7 +291,7 @@ def test_the_password_is_asked_for_twice_in_a_terminal(tmp_path: Path) -> None:
 def test_a_language_without_texts_is_refused() -> None:
     done = streamgenre("web", "--no-live", "--listen", "127.0.0.1:0", "--language", "tlh")
     assert done.returncode == 2
-    assert "language 'tlh': expected one of de, en" in done.stderr
+    assert "--language tlh: expected one of de, en" in done.stderr
 
 
 def test_other_machines_are_not_served_without_a_login(tmp_path: Path) -> None:

@@ -229,6 +229,8 @@ input = "demo"
         ("[web]\nlisten = 8757", "web.listen"),
         ('[web]\nport = "x"', "unknown key 'port' in [web]"),
         ('[web]\npublic_url = "ftp://x"', "expected https://HOST"),
+        ('[web]\npublic_url = "https://müller.example/x"', "send it: xn--mller-kva.example"),
+        ('[web]\nlanguage = "tlh"', "expected one of de, en"),
         ('[web]\nhosts = "a b, c"', "is not a host name"),
         ('[web]\nproxies = "studio"', "is not an IP address"),
         ('[web]\nlogin = "none"', "expected one of auto, proxy"),
@@ -240,7 +242,7 @@ def test_a_broken_configuration_is_explained(table: str, words: str, tmp_path: P
     config = tmp_path / "config.toml"
     config.write_text(f"{table}\n", "utf-8")
     commands = [["web", "--no-live"], ["listen", "--input", "demo", "--duration", "1"]]
-    for command in commands if "port" in table else commands[:1]:
+    for command in commands if re.search("port|tlh", table) else commands[:1]:
         done = streamgenre(*command, "--config", config)
         assert done.returncode == 2, done.stderr
         assert re.search(re.escape(words.partition(".")[2] or words), done.stderr), done.stderr
