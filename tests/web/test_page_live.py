@@ -158,6 +158,26 @@ def test_the_keyboard_is_enough(site: Site, browser: Browser) -> None:
         found.until("() => document.querySelectorAll('.card').length > 0")
 
 
+def test_keys_change_the_station_of_the_big_view_and_leave_it(site: Site, browser: Browser) -> None:
+    with tab(browser, site.url + VIEWS["big"]) as found:
+        found.ready()
+        found.page.keyboard.press("ArrowRight")
+        found.until("() => !location.search.includes('station=demo')")
+        found.ready()
+        assert "view=big" in found.page.url
+        found.page.keyboard.press("ArrowLeft")
+        found.until("() => location.search.includes('station=demo')")
+        found.ready()
+        found.page.keyboard.press("Escape")
+        found.until("() => !location.search.includes('view=big')")
+        found.ready()
+        assert "station=demo" in found.page.url
+        found.page.click(".menu summary")
+        found.page.keyboard.press("Escape")
+        assert found.value("() => document.querySelector('.menu').open") is False
+        assert "station=demo" in found.page.url
+
+
 @pytest.mark.parametrize(
     ("view", "scheme", "size"),
     [

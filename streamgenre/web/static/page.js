@@ -20,6 +20,19 @@ theme?.addEventListener("change", () => {
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
 
+// Escape closes the menu before it does anything else.
+document.addEventListener(
+  "keydown",
+  (event) => {
+    const menu = document.querySelector(".menu[open]");
+    if (event.key !== "Escape" || !menu) return;
+    event.stopPropagation();
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  },
+  true,
+);
+
 const language = document.getElementById("language");
 language?.addEventListener("change", () => {
   keep("language", language.value);
