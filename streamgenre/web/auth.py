@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 COOKIE: Final = "streamgenre"
 SESSION_S: Final = 30 * 86_400
 """Seconds that a session lasts; using the page in its second half renews it."""
+_MAX_COOKIES: Final = 10
+"""Most cookies of our name that are looked at."""
 _MAX_ENDED: Final = 10_000
 """Most sessions that are remembered as logged out."""
 _log = get_logger(__name__)
@@ -105,7 +107,8 @@ class Auth:
         if kind.lower() == "bearer":
             name = logins.token_name(token.strip())
             return None if name is None else Identity("token", name)
-        return self._session(logins, request.cookies.get(COOKIE, ""))
+        sessions = (self._session(logins, value) for value in _cookies(request))
+        return next((found for found in sessions if found is not None), None)
 
     # ---- sessions --------------------------------------------------------------------------------
 
@@ -160,6 +163,13 @@ class Auth:
         except ValueError:
             return False
         return any(found in network for network in self._proxies)
+
+
+def _cookies(request: HTTPConnection) -> list[str]:
+    """Return the values of all cookies of our name: another page on this host may set one too."""
+    parts = ";".join(request.headers.getlist("cookie")).split(";")
+    named = (part.strip().partition("=") for part in parts)
+    return [value for name, _, value in named if name == COOKIE][:_MAX_COOKIES]
 
 
 def _signature(logins: Logins, ends: int, name: str) -> str:

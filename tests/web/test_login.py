@@ -122,6 +122,17 @@ def test_a_forged_or_old_session_is_refused(guarded: Site) -> None:
         assert answer.status_code == 401
 
 
+def test_the_cookie_of_another_page_on_this_host_ends_no_session(guarded: Site) -> None:
+    """One at ``/`` is sent to a page with a prefix too."""
+    mine = f"streamgenre={logged_in(guarded).cookies['streamgenre']}"
+    for cookie in (f"{mine}; streamgenre=1.x.y", f"streamgenre=1.x.y; a=b;{mine}"):
+        answer = fresh(guarded).get("/api/stations", headers={"Cookie": cookie})
+        assert answer.status_code == 200
+    many = "; ".join(["streamgenre=1.x.y"] * 1000)
+    answer = fresh(guarded).get("/api/stations", headers={"Cookie": f"{many}; {mine}"})
+    assert answer.status_code == 401
+
+
 def test_logging_out_ends_the_session_everywhere(guarded: Site) -> None:
     client = logged_in(guarded)
     cookie = {"Cookie": f"streamgenre={client.cookies['streamgenre']}"}
