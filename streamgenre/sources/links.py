@@ -150,6 +150,13 @@ class LimitedReader:
         self._read = read
         self._limit = self._left = limit
         self._name = name
+        self._ahead = b""
+
+    def peek(self, size: int) -> bytes:
+        """Return the next ``size`` bytes, which stay to be read; fewer at the end."""
+        while len(self._ahead) < size and (data := self._read_more(size)):
+            self._ahead += data
+        return self._ahead[:size]
 
     def read(self, size: int) -> bytes:
         """Return up to ``size`` bytes; none at the end.
@@ -159,6 +166,12 @@ class LimitedReader:
         InputError
             If there was no audio for too many bytes.
         """
+        if self._ahead:
+            data, self._ahead = self._ahead[:size], self._ahead[size:]
+            return data
+        return self._read_more(size)
+
+    def _read_more(self, size: int) -> bytes:
         data = self._read(size)
         self._left -= len(data)
         if self._left < 0:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from streamgenre.sources.titles import Title
 
 _OTHER_PROTOCOLS: Final = ("rtsp", "rtp", "srtp", "udp", "tcp", "tls", "srt")
+_PROBING: Final = {"formatprobesize": "16384"}
+"""A stream of MPEG frames mostly begins within one, of which FFmpeg then wants 128 KB before it is
+sure: eight seconds. What it holds most likely after one second is right as well."""
 _OTHER_OPTIONS: Final = {"rtsp_flags": "prefer_tcp"}
 """RTP is sent through the RTSP connection if the server allows it: UDP loses datagrams."""
 
@@ -109,7 +112,8 @@ def open_stream(
 
 def _open(source: LimitedReader | str, timeout_s: float, settings: StreamSettings) -> Any:
     if not isinstance(source, str):
-        return open_container(source)
+        tagged = source.peek(3) == b"ID3"  # FFmpeg looks behind the tag, however long it is
+        return open_container(source, options={} if tagged else _PROBING)
     options = {**_OTHER_OPTIONS, "tls_verify": "1"}  # FFmpeg verifies no server by default
     if not settings.allow_private:
         options["rtsp_transport"] = "tcp"  # else the server names the address for datagrams
