@@ -35,6 +35,7 @@ def open_container(
     formats: Collection[str] = (),
     options: Mapping[str, str] | None = None,
     timeout_s: tuple[float, float] | None = None,
+    demuxer: str | None = None,
 ) -> Any:
     """Return PyAV's input container of a file, URL or readable object.
 
@@ -53,6 +54,8 @@ def open_container(
         Further options of FFmpeg's demuxer and protocol.
     timeout_s
         Seconds to wait for the opening and for each read; None for no limit.
+    demuxer
+        Name of FFmpeg's demuxer; None to have it find out.
 
     Raises
     ------
@@ -81,6 +84,7 @@ def open_container(
     try:
         container = av.open(
             opened,
+            format=demuxer,
             options={
                 **(options or {}),
                 "protocol_whitelist": ",".join(sorted(protocols)) or _NO_PROTOCOL,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from streamgenre.errors import InputError
 from streamgenre.sources.container import open_container
 from streamgenre.sources.stream.http import require_usable
+from streamgenre.sources.stream.mpeg_frames import SNIFF, is_mpeg_audio
 from streamgenre.sources.stream.settings import DEFAULTS
 from streamgenre.urls import redacted
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from streamgenre.sources.titles import Title
 
 _OTHER_PROTOCOLS: Final = ("rtsp", "rtp", "srtp", "udp", "tcp", "tls", "srt")
-_PROBING: Final = {"formatprobesize": "16384"}
-"""A stream of MPEG frames mostly begins within one, of which FFmpeg then wants 128 KB before it is
-sure: eight seconds. What it holds most likely after one second is right as well."""
 _OTHER_OPTIONS: Final = {"rtsp_flags": "prefer_tcp"}
 """RTP is sent through the RTSP connection if the server allows it: UDP loses datagrams."""
 
@@ -112,8 +110,7 @@ def open_stream(
 
 def _open(source: LimitedReader | str, timeout_s: float, settings: StreamSettings) -> Any:
     if not isinstance(source, str):
-        tagged = source.peek(3) == b"ID3"  # FFmpeg looks behind the tag, however long it is
-        return open_container(source, options={} if tagged else _PROBING)
+        return open_container(source, demuxer="mp3" if is_mpeg_audio(source.peek(SNIFF)) else None)
     options = {**_OTHER_OPTIONS, "tls_verify": "1"}  # FFmpeg verifies no server by default
     if not settings.allow_private:
         options["rtsp_transport"] = "tcp"  # else the server names the address for datagrams
