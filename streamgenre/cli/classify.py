@@ -142,6 +142,8 @@ def plan_of(args: argparse.Namespace) -> Plan:
     SettingsError
         If the flags do not fit together.
     """
+    if "" in (*args.paths, args.sort_into, args.m3u, getattr(args, "parquet", None)):
+        raise SettingsError("an empty path: expected the name of a file or folder")  # of $UNSET
     if (
         getattr(args, "cluster", None)
         and any(map(is_url, args.paths))

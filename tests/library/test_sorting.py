@@ -347,6 +347,8 @@ def test_a_library_is_sorted_listed_and_brought_back(private: Path) -> None:
         (["/tmp", "--split", "0", "--sort-into", "/tmp/x"], "expected 1 to 86400 seconds"),
         (["/tmp", "--split", "5", "--move", "--sort-into", "/tmp/x"], "does not fit"),
         ([], "expected files or folders"),
+        ([""], "an empty path"),
+        (["/tmp", "--sort-into", ""], "an empty path"),
         (["/tmp", "--undo", "/tmp/x"], "takes a journal and no files"),
         (["--undo", "/nonexistent"], "cannot be read"),
     ],
