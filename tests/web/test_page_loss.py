@@ -165,7 +165,7 @@ def test_the_daemon_goes_and_returns(browser: Browser) -> None:
                 found.until("() => document.querySelectorAll('.card').length === 3")
                 found.until("() => /\\d+%/.test(document.querySelector('.card .sure').innerText)")
             found.until(
-                "() => document.querySelector('#notices').innerText.includes('daemon is away')"
+                "() => document.querySelector('#notices').innerText.includes('has been away')"
             )
             found.until(
                 "() => document.querySelector('.card .state').innerText.includes('no update')"
