@@ -31,11 +31,12 @@ EXTRAS: Final = {
     **{
         "paho": "mqtt",
         "typst": "report",
+        "psycopg": "postgres",
         "pyarrow": "parquet",
         "watchfiles": "watch",
         "ray": "cluster",
         "fsspec": "cluster",
-        **dict.fromkeys(("starlette", "uvicorn", "jinja2"), "web"),
+        **dict.fromkeys(("starlette", "uvicorn", "jinja2", "markupsafe"), "web"),
     },
 }
 """The extra with a module that the base install lacks: ``pip install 'streamgenre[EXTRA]'``."""

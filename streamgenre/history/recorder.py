@@ -150,7 +150,8 @@ class Recorder:
 
     def _update(self, event: Update) -> None:
         rows = self._rows_of(event)
-        start_time = event.time - (event.stream_time - event.since)
+        # A clock that begins in 1970 would put the start before that.
+        start_time = max(0.0, event.time - (event.stream_time - event.since))
         segment = rows.segment
         if segment is None or abs(segment.stream_start - event.since) > _SAME_START_S:
             if segment is not None:

@@ -1,4 +1,4 @@
-"""Under no attack the daemon's memory grows by more than 40 MB, or another station is delayed."""
+"""Under no attack the daemon's memory grows by more than 48 MB, or another station is delayed."""
 
 from __future__ import annotations
 

@@ -7,13 +7,14 @@ seconds: the process that receives it dies, or takes memory, if that is on its P
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import random
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import av
 import numpy as np
@@ -46,8 +47,11 @@ def write_mp3(path: Path, seconds: int = 60) -> None:
         out.mux(stream.encode(None))
 
 
-def serve(path: str, port: Any, burst_s: float) -> None:
-    """Send the file in a loop at real pace, to each client from a different offset."""
+def serve(path: str, burst_s: float) -> None:
+    """Send the file in a loop at real pace, to each client from a different offset.
+
+    The port is printed.
+    """
     data = Path(path).read_bytes()
 
     async def station(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -73,7 +77,7 @@ def serve(path: str, port: Any, burst_s: float) -> None:
 
     async def forever() -> None:
         server = await asyncio.start_server(station, "127.0.0.1", 0, backlog=1024)
-        port.value = server.sockets[0].getsockname()[1]
+        print(server.sockets[0].getsockname()[1], flush=True)
         await server.serve_forever()
 
     asyncio.run(forever())
@@ -94,15 +98,20 @@ def paced_radio(folder: Path, *, seconds: int = 60, burst_s: float = 1.0) -> Ite
     """
     song = folder / "song.mp3"
     write_mp3(song, seconds)
-    spawn = multiprocessing.get_context("spawn")
-    port = spawn.Value("i", 0)
-    server = spawn.Process(target=serve, args=(str(song), port, burst_s), daemon=True)
-    server.start()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "support.paced_radio", str(song), str(burst_s)],
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
     try:
-        while not port.value:
-            assert server.is_alive(), "the server does not start"
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port.value}"
+        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
     finally:
         server.terminate()
-        server.join()
+        server.wait()
+        server.stdout.close()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], float(sys.argv[2]))

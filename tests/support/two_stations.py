@@ -122,7 +122,7 @@ class Attack:
         last = self._first[self._daemon] + updates
         until(lambda: len(self._daemon.updates()) >= last, 120)
         grown = self._daemon.memory()["VmHWM"] - self._before
-        assert grown <= 40 * MB, f"grew by {grown / MB:.0f} MB"
+        assert grown <= 48 * MB, f"grew by {grown / MB:.0f} MB"
         during = [e for _, e in self._daemon.heard[GOOD][self._others :]]
         assert not [e for e in during if isinstance(e, Gap | SourceChange)]
         heard = self._daemon.updates()

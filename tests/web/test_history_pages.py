@@ -198,7 +198,7 @@ def test_viewers_see_their_time_and_the_stations_beside_it(site: Site) -> None:
     text = ok(site, "/day/kitchen/2026-07-01?tz=Asia/Tokyo")
     assert "Times: Asia/Tokyo" in text
     assert "Time zone of the station: Europe/Berlin" in text
-    assert "this day lasts from 2026-06-30 17:00:00 to 2026-07-01 17:00:00" in unescape(text)
+    assert "this day runs from 2026-06-30 17:00:00 to 2026-07-01 17:00:00" in unescape(text)
     assert "At the station" in text
     # 2026-07-01 00:00 UTC, when recording began.
     assert re.search(r"<time[^>]*>09:00:00</time></a></td><td class=\"n\">02:00:00</td>", text)
