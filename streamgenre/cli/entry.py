@@ -36,7 +36,7 @@ EXTRAS: Final = {
         "watchfiles": "watch",
         "ray": "cluster",
         "fsspec": "cluster",
-        **dict.fromkeys(("starlette", "uvicorn", "jinja2", "markupsafe"), "web"),
+        **dict.fromkeys(("starlette", "uvicorn", "h11", "jinja2", "markupsafe"), "web"),
     },
 }
 """The extra with a module that the base install lacks: ``pip install 'streamgenre[EXTRA]'``."""
