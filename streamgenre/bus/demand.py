@@ -13,7 +13,7 @@ from typing import Final
 from streamgenre.events import ON_REQUEST_TYPES, TYPES
 
 MAX_NAMES: Final = 256
-"""Most different beginnings of names that are told apart; with more, all stations are meant."""
+"""Most prefixes of names that are tracked separately; beyond it, all stations are assumed."""
 _ON_REQUEST: Final = tuple(f"{name}/".encode() for name in ON_REQUEST_TYPES)
 _ALWAYS: Final = tuple(f"{name}/".encode() for name in TYPES)
 

@@ -33,7 +33,7 @@ class Sink(Protocol):
     """
 
     takes_spectra: ClassVar[bool] = False
-    """Whether the sink takes ``spectrum`` events too, which are made only for who looks at them."""
+    """Whether the sink also takes ``spectrum`` events, made only while someone watches."""
     TYPES: ClassVar[frozenset[str] | None] = None
     """Types of events that the sink uses; None for all. Others of a worker are not decoded."""
 

@@ -22,7 +22,7 @@ LOWEST_DB: Final = -95.0
 HIGHEST_DB: Final = -15.0
 """Level in dB with the brightest colour."""
 SHADES: Final = " .:-=+*#%@"
-"""Signs from quiet to loud, where there is no colour."""
+"""Characters from quiet to loud, for terminals without colour."""
 TICKS_HZ: Final = (100, 1000, 4000, 8000, 2000, 500, 200, 16_000)
 """Frequencies that get a label, the most important first."""
 LABEL: Final = 7

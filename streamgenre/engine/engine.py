@@ -69,7 +69,7 @@ class Engine:
         Called with the name of a station that has ended by itself, after its last event, and the
         error that ended it, if one did.
     stays
-        Whether :meth:`run` goes on while there is no station.
+        Whether :meth:`run` continues while the engine has no stations.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class Engine:
         runner.close(_REMOVE_S)
 
     def runner(self, name: str) -> StationRunner | None:
-        """Return what runs a station; in the engine's thread. None if there is no such station."""
+        """Return a station's runner, or None if there is none; for the engine's thread only."""
         return next((runner for runner in self._runners if runner.name == name), None)
 
     @property

@@ -36,7 +36,7 @@ def read_json(path: Path) -> dict[str, Any]:
             parse_constant=_number,
             object_pairs_hook=_without_repeats,
         )
-        # An escape such as \ud800 alone is no character: it could not be sent or shown.
+        # A lone surrogate such as \ud800 cannot be encoded, so it could not be sent or shown.
         json.dumps(data, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
         raise ModelError(f"{path}: not valid JSON: not UTF-8") from error

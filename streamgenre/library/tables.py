@@ -90,7 +90,8 @@ class ParquetShards:
     Raises
     ------
     InputError
-        If pyarrow is not installed, a file in the folder is no shard, or another run writes there.
+        If pyarrow is not installed, a file in the folder is not a shard, or another run is writing
+        there.
     """
 
     def __init__(self, folder: Path, rows: int = 10_000) -> None:

@@ -105,7 +105,7 @@ class Host(Protocol):
         Raises
         ------
         ControlError
-            If there is no such station.
+            If the station does not exist.
         """
 
     def use_model(self, name: str) -> None:

@@ -1,9 +1,9 @@
 """A worker process of this machine: ``python -m streamgenre.worker DESCRIPTOR PARENT``.
 
-The descriptor is that of a connected socket, the link to the daemon, whose process identifier is
-PARENT. The process ends with the
-daemon: the kernel kills it when its parent dies (``PR_SET_PDEATHSIG``), and so does the end of the
-link. Signals that a terminal or systemd sends to the whole group are for the daemon alone.
+DESCRIPTOR is a connected socket, the link to the daemon; PARENT is the daemon's process identifier.
+The process ends with the daemon: the kernel kills it when its parent dies (``PR_SET_PDEATHSIG``),
+and it exits when the link closes. Signals that a terminal or systemd sends to the whole group are
+for the daemon alone.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ class Connection:
             try:
                 data = self._socket.recv(FILL)
             except (BlockingIOError, ssl.SSLWantReadError):
-                break  # there is no more yet
+                break  # nothing more has arrived
             except OSError as error:
                 self._failure = _in_words(error)  # the system tells it once, and then the end
                 break
