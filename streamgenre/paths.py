@@ -18,6 +18,9 @@ SYSTEM_CONFIG: Final = Path("/etc") / NAME
 """Configuration of the system; the user's overrides it."""
 SYSTEM_STATE: Final = Path("/var/lib") / NAME
 SYSTEM_CACHE: Final = Path("/var/cache") / NAME
+MODELS: Final = "models"
+"""Name of the folder of one's own models."""
+SYSTEM_MODELS: Final = SYSTEM_STATE / MODELS
 
 
 def home() -> Path | None:
@@ -60,8 +63,30 @@ def state_dir() -> Path:
     ``$STATE_DIRECTORY`` (systemd sets it for a service), else ``$XDG_STATE_HOME/streamgenre``, else
     ``~/.local/state/streamgenre``.
     """
+    return _given_state_dir() or _folder("XDG_STATE_HOME", ".local/state", SYSTEM_STATE)
+
+
+def models_dirs() -> tuple[Path, ...]:
+    """Return the folders of one's own models, the user's before the system's.
+
+    ``$XDG_DATA_HOME/streamgenre/models``, by default ``~/.local/share/streamgenre/models``;
+    ``$STATE_DIRECTORY/models`` in a service; ``/var/lib/streamgenre/models``.
+    """
+    user = _folder("XDG_DATA_HOME", ".local/share", SYSTEM_STATE) / MODELS
+    given = _given_state_dir()
+    own = () if given is None else (given / MODELS,)
+    return tuple(dict.fromkeys((user, *own, SYSTEM_MODELS)))
+
+
+def models_dir() -> Path:
+    """Return the folder that new models are written to: a service's own, else the user's."""
+    given = _given_state_dir()
+    return models_dirs()[0] if given is None else given / MODELS
+
+
+def _given_state_dir() -> Path | None:
     given = os.environ.get("STATE_DIRECTORY", "").split(":", 1)[0]
-    return Path(given) if given else _folder("XDG_STATE_HOME", ".local/state", SYSTEM_STATE)
+    return Path(given) if given else None
 
 
 def cache_dir() -> Path:

@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal
 
 from streamgenre.inference.manifest import MANIFEST_VERSION
+from train.export.embedding_output import width_of
 from train.recipes.recipe import NEXT
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ def manifest_of(
         ]
     if speech_temperature is not None:
         manifest["speech"] = {"temperature": round(speech_temperature, 4)}
+    if (width := width_of(weights)) is not None:
+        manifest["embedding"] = {"width": width}
     if steps:
         manifest["steps"] = steps
     return manifest

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre import paths
+from streamgenre.inference.new_folder import new_folder as complete_folder
 from train.cards.confusion_picture import confusion_svg
 from train.cards.model_card import card
 from train.errors import TrainError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 MANIFEST: Final = "manifest.json"
 FOLD: Final = "fold-"
@@ -39,21 +38,12 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
         If ``out`` exists (unless ``replace``), is not a model folder, or cannot be written.
     """
     check_out(out, replace=replace)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{out.name}.part-", dir=out.parent))
-    except OSError as error:
-        raise TrainError(f"cannot write to {out.parent}: {error.strerror}") from error
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            part = stack.enter_context(complete_folder(out))
+        except OSError as error:
+            raise TrainError(f"cannot write to {out.parent}: {error.strerror}") from error
         yield part
-        part.chmod(0o755)  # mkdtemp makes folders for the owner only
-        old = part.with_name(part.name + "-old")
-        if out.exists():
-            out.rename(old)
-        part.rename(out)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def check_out(out: Path, *, replace: bool) -> None:

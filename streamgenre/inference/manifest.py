@@ -8,6 +8,7 @@ from anybody, so sizes are checked before memory is taken.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from dataclasses import dataclass
 from importlib import resources
@@ -18,6 +19,7 @@ from streamgenre.audio.mfcc import MfccSpec
 from streamgenre.errors import ModelError, nearest
 from streamgenre.inference.files import MAX_WEIGHTS_BYTES, read_bounded, sha256_of
 from streamgenre.inference.manifest_json import check_schema, read_json, shortly
+from streamgenre.inference.own_models import own_model, own_models
 from streamgenre.paths import expand
 
 MANIFEST_VERSION: Final = 1
@@ -31,8 +33,14 @@ MUSIC: Final = "music"
 """Name of the output of music, of any kind."""
 TAGS: Final = "tags"
 """Name of the output of tags."""
+EMBEDDING: Final = "embedding"
+"""Name of the output of what the linear layer of the genres takes."""
+HEAD_FILE: Final = "head.f32"
+"""Name of the file with the head of a taught model."""
 _MAX_ELEMENTS: Final = 1_000_000
 """Most numbers in a window, in all states together, and in the matrix of mel filters."""
+MAX_HEAD_NUMBERS: Final = 4_000_000
+"""Most numbers in the head of a taught model: a thousand genres on the shipped models take half."""
 _MAX_SAMPLES_A_SECOND: Final = 4_000_000
 """Most samples that the Fourier transforms of one second of audio may take."""
 
@@ -77,15 +85,26 @@ class Manifest:
     """Tags in the order of the tags output; empty without that output."""
     tags_temperature: float
     """Calibration of the tags output: sigmoid(logit / this)."""
-    sha256: str
+    embedding_width: int
+    """Columns of the embedding; 0 without that output."""
+    graph_labels: int
+    """Columns of the graph's logits: of a taught model, those of the model it was taught on."""
+    graph_sha256: str
     """SHA-256 of model.onnx, hexadecimal."""
+    head_sha256: str | None
+    """SHA-256 of the head of a taught model, hexadecimal; None for another model."""
+    sha256: str
+    """What tells models apart, hexadecimal: the SHA-256 of model.onnx; of a taught model, that of
+    graph, head, labels and temperature together."""
     raw: dict[str, Any]
     """The whole manifest as read."""
 
     @property
     def outputs(self) -> dict[str, int]:
         """The graph's outputs other than states, with the number of their columns, in order."""
-        found = {LOGITS: len(self.labels)}
+        found = {LOGITS: self.graph_labels}
+        if self.embedding_width:
+            found[EMBEDDING] = self.embedding_width
         if self.speech_temperature is not None:
             found[SPEECH] = 1
         if self.music_temperature is not None:
@@ -112,9 +131,19 @@ def shipped_models() -> list[str]:
 
 
 def find_model(name_or_folder: str) -> Path:
-    """Return the folder of a model, given the name of a shipped model or a path."""
+    """Return the folder of a model: one that is shipped, one's own, or one at a path.
+
+    A name stands for a shipped model before an own one, and for either before a path.
+
+    Raises
+    ------
+    ModelError
+        If there is none.
+    """
     if name_or_folder in shipped_models():
         return shipped_folder() / name_or_folder
+    if own := own_model(name_or_folder):
+        return own
     try:
         folder = expand(name_or_folder)
         if (folder / "manifest.json").is_file():
@@ -127,10 +156,11 @@ def find_model(name_or_folder: str) -> Path:
             f"no model in {folder}: a model folder holds manifest.json and model.onnx; "
             "`python -m train fit` writes one"
         )
-    names = shipped_models()
+    names, own_names = shipped_models(), list(own_models())
+    own_ones = f", your own are {', '.join(own_names)}" if own_names else ""
     raise ModelError(
-        f"no model {name_or_folder!r}: shipped are {', '.join(names) or 'none'}; "
-        f"or give the path of a model folder{nearest(name_or_folder, names)}"
+        f"no model {name_or_folder!r}: shipped are {', '.join(names) or 'none'}{own_ones}; "
+        f"or give the path of a model folder{nearest(name_or_folder, [*names, *own_names])}"
     )
 
 
@@ -203,12 +233,24 @@ def manifest_from(folder: Path, data: dict[str, Any]) -> Manifest:
         music_temperature=temperatures["music"],
         tags=tuple(data["tags"]["labels"] if "tags" in data else ()),
         tags_temperature=temperatures["tags"] or 1.0,
-        sha256=data["sha256"]["model.onnx"],
+        embedding_width=data["embedding"]["width"] if "embedding" in data else 0,
+        graph_labels=data["head"]["graph_labels"] if "head" in data else len(data["labels"]),
+        graph_sha256=data["sha256"]["model.onnx"],
+        head_sha256=data["sha256"].get(HEAD_FILE) if "head" in data else None,
+        sha256=_identity(data),
         raw=data,
     )
     if problem := _problem_of(manifest):
         raise ModelError(f"{path}: {problem}")
     return manifest
+
+
+def _identity(data: dict[str, Any]) -> str:
+    graph: str = data["sha256"]["model.onnx"]
+    if "head" not in data:
+        return graph
+    parts = [graph, data["sha256"].get(HEAD_FILE), data["labels"], data["calibration"]]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _temperature(output: dict[str, Any] | None) -> float | None:
@@ -232,6 +274,8 @@ def _problem_of(manifest: Manifest) -> str:
     ):
         if too_much:
             return f"{what}: expected up to {_MAX_ELEMENTS} numbers"
+    if problem := _problem_of_head(manifest):
+        return problem
     if features.frame_rate * features.nfft > _MAX_SAMPLES_A_SECOND:
         return (
             f"nfft {features.nfft} every {features.winstep} s: expected up to "
@@ -239,6 +283,21 @@ def _problem_of(manifest: Manifest) -> str:
         )
     if any(len(set(each)) != len(each) for each in names):
         return "states: each input and output must be named once"
+    return ""
+
+
+def _problem_of_head(manifest: Manifest) -> str:
+    if "head" not in manifest.raw:
+        return ""
+    if manifest.head_sha256 is None:
+        return f"sha256: {HEAD_FILE} is missing; the model has a head, so the file's hash is needed"
+    width = manifest.embedding_width
+    if not width:
+        return "a head needs the graph's embedding: the manifest names none"
+    if manifest.raw["head"]["width"] != width:
+        return f"the head takes {manifest.raw['head']['width']} numbers, the embedding has {width}"
+    if width * (len(manifest.labels) + 2) > MAX_HEAD_NUMBERS:
+        return f"head: expected up to {MAX_HEAD_NUMBERS} numbers; teach fewer genres"
     return ""
 
 
@@ -278,8 +337,8 @@ def shipped_hashes() -> set[str]:
 
 
 def _compare(manifest: Manifest, found: str) -> None:
-    if found != manifest.sha256:
+    if found != manifest.graph_sha256:
         raise ModelError(
             f"{manifest.weights}: SHA-256 is {found[:12]}…, the manifest says "
-            f"{manifest.sha256[:12]}…; the file is damaged or was exchanged: install it again"
+            f"{manifest.graph_sha256[:12]}…; the file is damaged or was exchanged: install it again"
         )

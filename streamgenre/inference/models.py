@@ -15,8 +15,10 @@ import numpy as np
 
 from streamgenre.errors import ModelError
 from streamgenre.inference.decision import Answer
+from streamgenre.inference.head import read_head
 from streamgenre.inference.isolated import IsolatedSession
 from streamgenre.inference.manifest import (
+    EMBEDDING,
     FRAMES,
     LOGITS,
     MUSIC,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     Frames = NDArray[np.float32]
 
 __all__ = [
+    "EMBEDDING",
     "FRAMES",
     "LOGITS",
     "MAX_ROWS",
@@ -87,6 +90,8 @@ class Output:
     """Logits of music, shape ``(stations,)``; None without that output."""
     tags: NDArray[np.float32] | None = None
     """Logits of the tags, shape ``(stations, tags)``; None without that output."""
+    embedding: NDArray[np.float32] | None = None
+    """Embeddings, shape ``(stations, width)``; None where they are not fetched."""
 
     def of(self, row: int) -> Output:
         """Return the output for one of the stations."""
@@ -99,7 +104,7 @@ class Output:
         return all(np.isfinite(each).all() for each in self._all() if each is not None)
 
     def _all(self) -> Sequence[Any]:
-        return self.logits, self.speech, self.music, self.tags
+        return self.logits, self.speech, self.music, self.tags, self.embedding
 
 
 class Model(ABC):
@@ -116,8 +121,29 @@ class Model(ABC):
     def __init__(self, manifest: Manifest, session: Any) -> None:
         self.manifest = manifest
         self._session = session
-        self._columns = list(manifest.outputs)
-        self._ends = np.cumsum(list(manifest.outputs.values()))
+        self._head = read_head(manifest)
+        self._fetch(without=LOGITS if self._head else EMBEDDING)
+
+    def _fetch(self, *, without: str = "") -> None:
+        """Choose the outputs that are fetched: all but one."""
+        fetched = {n: width for n, width in self.manifest.outputs.items() if n != without}
+        self._columns = list(fetched)
+        self._ends = np.cumsum(list(fetched.values()))
+
+    def keep_embeddings(self) -> None:
+        """Have each output contain the embedding, from which one's own genres are taught.
+
+        Raises
+        ------
+        ModelError
+            If the model has no embedding.
+        """
+        if not self.manifest.embedding_width:
+            raise ModelError(
+                f"{self.manifest.weights}: has no embedding to teach genres on; take a shipped "
+                "model, or add the output with `python -m train add-embedding`"
+            )
+        self._fetch(without=LOGITS if self._head else "")
 
     @abstractmethod
     def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
@@ -188,7 +214,9 @@ class Model(ABC):
         """Split rows that hold the columns of all outputs one after another."""
         found = dict(zip(self._columns, np.split(outputs, self._ends[:-1], axis=1), strict=True))
         speech, music = (found[name][:, 0] if name in found else None for name in (SPEECH, MUSIC))
-        return Output(found[LOGITS], speech, music, found.get(TAGS))
+        embedding = found.get(EMBEDDING)
+        logits = found[LOGITS] if self._head is None else self._head.logits(found[EMBEDDING])
+        return Output(logits, speech, music, found.get(TAGS), embedding)
 
     def _check_batch(self, stations: Sequence[str], frames: Sequence[Frames]) -> None:
         numcep = self.manifest.features.numcep
@@ -219,7 +247,7 @@ class StatefulModel(Model):
         super().__init__(manifest, session)
         self._states: dict[str, list[Frames]] = {}  # with a batch axis of 1
         self._inputs = [state.input for state in manifest.states]
-        self._outputs = [*self._columns, *(state.output for state in manifest.states)]
+        self._nexts = [state.output for state in manifest.states]
         self._zeros = [np.zeros((1, *state.shape), np.float32) for state in manifest.states]
 
     def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
@@ -231,7 +259,7 @@ class StatefulModel(Model):
             states = [self._states.get(name, self._zeros) for name in names]
             feed = dict(zip(self._inputs, map(_joined, zip(*states, strict=True)), strict=True))
             feed[FRAMES] = _joined([frames[row][None] for row in rows])
-            found = self._session.run(self._outputs, feed)
+            found = self._session.run([*self._columns, *self._nexts], feed)
             columns, after = found[: len(self._columns)], found[len(self._columns) :]
             outputs[rows] = np.concatenate([column[:, -1] for column in columns], axis=-1)
             if len(names) == 1:
@@ -329,7 +357,7 @@ def load_model(name_or_folder: str, *, trusted: bool = False) -> Model:
         exceeds the limits.
     """
     manifest = parse_manifest(find_model(name_or_folder))
-    if trusted or manifest.sha256 in shipped_hashes():
+    if trusted or manifest.graph_sha256 in shipped_hashes():
         session: Any = open_graph(manifest, read_weights(manifest))
     else:
         check_hash(manifest)

@@ -21,6 +21,9 @@ output      columns  says                                                manifes
 ``music``   1        music of any kind, sung and under talk included     ``temperature``
 ``tags``    tags     what kind of music, by the words of listeners       ``labels``, ``temperature``
 ==========  =======  ==================================================  ===========================
+
+and ``embedding``, one row per call, with as many columns as the manifest's ``embedding`` says: what
+the linear layer of the genres takes. It is fetched where a head of one's own genres takes it.
 """
 
 from __future__ import annotations

@@ -54,16 +54,25 @@ def hear(
         engine = Engine(summary.take, EngineSettings())
         engine.add("file", open_file(path, pace="fast", threaded=False), model, decision)
         engine.run(stopping)
-    except (StreamgenreError, OSError) as error:
-        return FileResult(path=path, problem=_without_path(str(error), path), **more)
     except Exception as error:  # noqa: BLE001 - one file must not end the work on all others
-        _log.exception("%s", path)
-        return FileResult(path=path, problem=f"internal error: {type(error).__name__}", **more)
+        return FileResult(path=path, problem=problem_of(error, path), **more)
     return summary.result(path, untagged=name_title(path), warning=_warning(summary.ending), **more)
 
 
-def _without_path(message: str, path: Path) -> str:
-    return message.removeprefix(f"{path}: ")
+def problem_of(error: Exception, path: Path) -> str:
+    """Return why a file could not be heard; an error of our own goes to the log.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+    path
+        The file, which the words do not name.
+    """
+    if isinstance(error, StreamgenreError | OSError):
+        return str(error).removeprefix(f"{path}: ")
+    _log.error("%s", path, exc_info=error)
+    return f"internal error: {type(error).__name__}"
 
 
 def _warning(ending: str) -> str | None:

@@ -80,7 +80,7 @@ def test_names_and_axes_follow_the_contract(exported: Exported) -> None:
     outputs = {o.name for o in model.graph.output}
     time = "time" if network.kind == "stateful" else 75
     assert inputs["frames"] == ["batch", time, 40]
-    assert outputs == {"logits"} | {f"{s.name}_next" for s in network.states}
+    assert outputs == {"logits", "embedding"} | {f"{s.name}_next" for s in network.states}
     for state in network.states:
         assert inputs[state.name] == ["batch", *state.shape]
 

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Final
 
 from streamgenre.cli.output import drop_output
 from streamgenre.errors import StreamgenreError
-from train.cli import corpora, ensemble, evaluate, fit, music, report, reproduce, stream_eval, trunk
+from train.cli import (
+    add_embedding,
+    corpora,
+    ensemble,
+    evaluate,
+    fit,
+    music,
+    report,
+    reproduce,
+    stream_eval,
+    trunk,
+)
 from train.cli.parser import parser
 from train.progress import Progress
 
@@ -22,6 +33,7 @@ _COMMANDS: Final = {
     "stream-eval": stream_eval.run,
     "report": report.run,
     "ensemble": ensemble.run,
+    "add-embedding": add_embedding.run,
     "music": music.run,
     "inspect": corpora.run_inspect,
     "split": corpora.run_split,

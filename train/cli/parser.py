@@ -6,7 +6,18 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from train.cli import corpora, ensemble, evaluate, fit, music, report, reproduce, stream_eval, trunk
+from train.cli import (
+    add_embedding,
+    corpora,
+    ensemble,
+    evaluate,
+    fit,
+    music,
+    report,
+    reproduce,
+    stream_eval,
+    trunk,
+)
 
 _DESCRIPTION: Final = """\
 Train genre models for streamgenre and measure them.
@@ -54,5 +65,6 @@ def parser() -> argparse.ArgumentParser:
     corpora.add_parsers(commands, output, formatter_class=raw)
     music.add_parser(commands, output, formatter_class=raw)
     ensemble.add_parser(commands, output, formatter_class=raw)
+    add_embedding.add_parser(commands, output, formatter_class=raw)
     reproduce.add_parser(commands, output, formatter_class=raw)
     return whole

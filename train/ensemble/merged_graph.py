@@ -14,6 +14,7 @@ import numpy as np
 
 from streamgenre.inference.models import FRAMES, LOGITS, SPEECH
 from train.errors import TrainError
+from train.export.embedding_output import add_embedding
 from train.export.graph_builder import Builder
 from train.recipes.recipe import NEXT, State
 
@@ -117,7 +118,9 @@ def merged(members: Sequence[Manifest]) -> tuple[Any, tuple[State, ...]]:
     for name, probabilities in outputs.items():
         if probabilities:
             _average(b, name, probabilities, windowed)
-    return _assembled(b, members, states, windowed, opsets, models), tuple(states)
+    model = _assembled(b, members, states, windowed, opsets, models)
+    add_embedding(model)
+    return model, tuple(states)
 
 
 def _heads(member: Manifest) -> list[tuple[str, float]]:

@@ -17,6 +17,8 @@ class Builder:
 
     nodes: list[Any] = field(default_factory=list)
     constants: list[Any] = field(default_factory=list)
+    prefix: str = ""
+    """Begins the names of nodes and constants."""
 
     def constant(self, value: Any, dtype: type = np.float32) -> str:
         """Add a constant, return its name.
@@ -30,7 +32,7 @@ class Builder:
         """
         from onnx import numpy_helper
 
-        name = f"constant_{len(self.constants)}"
+        name = f"{self.prefix}constant_{len(self.constants)}"
         array: NDArray[Any] = np.ascontiguousarray(value, dtype)
         self.constants.append(numpy_helper.from_array(array, name))
         return name
@@ -51,7 +53,7 @@ class Builder:
         """
         from onnx import helper
 
-        output = to or f"{operator}_{len(self.nodes)}"
+        output = to or f"{self.prefix}{operator}_{len(self.nodes)}"
         if operator == "Cast":
             attributes = {"to": attributes["kind"]}
         self.nodes.append(

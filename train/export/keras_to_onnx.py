@@ -13,6 +13,7 @@ import numpy as np
 
 from streamgenre.inference.models import FRAMES, LOGITS, SPEECH
 from train.errors import TrainError
+from train.export.embedding_output import add_embedding
 from train.export.graph_parts import OPSET, from_keras, lstm_nodes, prefixed
 from train.recipes.recipe import NEXT
 
@@ -47,6 +48,7 @@ def export(network: Network, frames: Array) -> bytes:
         than ``TOLERANCE``.
     """
     model = _stateful_graph(network) if network.kind == "stateful" else _windowed_graph(network)
+    add_embedding(model)
     check(network, model, frames)
     serialised: bytes = model.SerializeToString()
     return serialised

@@ -8,6 +8,7 @@ import numpy as np
 
 from streamgenre.inference import manifest
 from streamgenre.inference.models import FRAMES, LOGITS, MUSIC, SPEECH
+from train.export.embedding_output import add_embedding
 from train.student.streaming_graph import StreamingGraph
 from train.student.students import KINDS
 from train.trunk.musicnn import TAGS
@@ -53,7 +54,8 @@ def model_graph(
     """Return the graph of a model folder, serialised, and its states.
 
     Its outputs have one row per call, after the last frame: ``logits`` of the genres, ``speech``
-    without music, ``music``, and the teacher's 50 ``tags``, all as logits.
+    without music, ``music``, and the teacher's 50 ``tags``, all as logits; and the ``embedding``
+    that the head of the genres takes.
 
     Parameters
     ----------
@@ -85,4 +87,6 @@ def model_graph(
     ):  # fmt: skip
         b.add("Add", b.add("Unsqueeze", row, b.whole(1)), nothing, to=name)
         outputs[name] = ("steps", width)
-    return graph.assembled(outputs).SerializeToString(), tuple(graph.states)
+    whole = graph.assembled(outputs)
+    add_embedding(whole)
+    return whole.SerializeToString(), tuple(graph.states)

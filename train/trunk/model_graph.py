@@ -8,6 +8,7 @@ import numpy as np
 
 from streamgenre.inference.models import FRAMES, LOGITS, SPEECH
 from train.errors import TrainError
+from train.export.embedding_output import add_embedding
 from train.export.graph_builder import Builder
 from train.export.graph_parts import lstm_nodes
 from train.export.keras_to_onnx import TOLERANCE, differ_by
@@ -103,7 +104,9 @@ def build(weights: Weights, fitted: Fitted) -> Any:
         speech = b.add("Unsqueeze", _linear(b, everything, fitted.speech), b.whole(1))
         b.add("Add", speech, nothing, to=SPEECH)
         outputs[SPEECH] = ("steps", 1)
-    return assembled(b, states_of(fitted.memory, n_labels), outputs)
+    graph = assembled(b, states_of(fitted.memory, n_labels), outputs)
+    add_embedding(graph)
+    return graph
 
 
 def _linear(b: Builder, x: str, head: Linear) -> str:

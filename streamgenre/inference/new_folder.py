@@ -1,0 +1,47 @@
+"""Writes a folder completely or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """Yield a folder that becomes ``out`` at the end, or is removed on any error.
+
+    A folder that is there is replaced; it stays until the new one is complete.
+
+    Parameters
+    ----------
+    out
+        The folder.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{out.name[:60]}.part-", dir=out.parent))
+    old = part.with_name(part.name + "-old")
+    try:
+        yield part
+        part.chmod(0o755)  # mkdtemp makes folders for the owner only
+        if out.exists():
+            out.rename(old)
+        try:
+            part.rename(out)
+        except BaseException:
+            if old.exists():
+                old.rename(out)
+            raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

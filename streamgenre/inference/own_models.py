@@ -1,0 +1,74 @@
+"""The user's own model folders, found by name: where they are, and what a name may be."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING, Final
+
+from streamgenre import paths
+from streamgenre.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MANIFEST: Final = "manifest.json"
+MAX_NAME: Final = 64
+"""Most characters of a name."""
+
+
+def own_models() -> dict[str, Path]:
+    """Return the folders of the own models by name; the user's before the system's."""
+    found: dict[str, Path] = {}
+    for folder in paths.models_dirs():
+        try:
+            inside = sorted(folder.iterdir())
+        except OSError:  # there is none, or it is another user's
+            continue
+        for path in inside:
+            if name_problem(path.name) == "" and is_model(path):
+                found.setdefault(path.name, path)
+    return dict(sorted(found.items()))
+
+
+def own_model(name: str) -> Path | None:
+    """Return the folder of an own model; None if there is none of that name."""
+    name = unicodedata.normalize("NFC", name)
+    if name_problem(name):
+        return None
+    candidates = (folder / name for folder in paths.models_dirs())
+    return next(filter(is_model, candidates), None)
+
+
+def is_model(folder: Path) -> bool:
+    """Return whether a folder contains a manifest."""
+    try:
+        return (folder / MANIFEST).is_file()
+    except OSError:
+        return False
+
+
+def check_model_name(name: str) -> str:
+    """Return the name that an own model gets, in Unicode's form NFC.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be a name.
+    """
+    name = unicodedata.normalize("NFC", name)
+    if problem := name_problem(name):
+        shown = name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…"
+        raise ModelError(f"name of a model {shown!r}: {problem}")
+    return name
+
+
+def name_problem(name: str) -> str:
+    """Return why a text cannot be the name of an own model; empty if it can.
+
+    It becomes the name of a folder, is given to ``--model`` and shown in tables.
+    """
+    if not 1 <= len(name) <= MAX_NAME or len(name.encode("utf-8", "surrogatepass")) > 200:
+        return f"expected 1 to {MAX_NAME} characters"
+    if name[0] in ".-" or not all(c.isalnum() or c in "-_." for c in name):
+        return "expected letters, digits, '-', '_' and '.', beginning with a letter or digit"
+    return ""
