@@ -2,6 +2,9 @@
 
 A header of 20 bytes may state a tag of 2 GB; FFmpeg allocates and clears such a block before it
 reads. Its library has a limit for that, which PyAV does not offer.
+
+The limit holds for everything that the process does with FFmpeg. Its resampler returns nothing, and
+no error, where it would need more: give it short frames.
 """
 
 from __future__ import annotations

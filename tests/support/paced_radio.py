@@ -16,8 +16,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import av
 import numpy as np
+import pytest
+from support.encoding import encode
 
 from streamgenre.audio.ring import Gap
 from streamgenre.sources.demo import RATE, programme
@@ -37,14 +38,10 @@ def write_mp3(path: Path, seconds: int = 60) -> None:
     """Write the demo programme as mp3 of 128 kb/s without any header."""
     blocks = (b for b in programme(0) if not isinstance(b, Gap))
     samples = np.concatenate(list(islice(blocks, 20 * seconds)))[:, 0]
-    with av.open(str(path), "w", options={"write_xing": "0", "id3v2_version": "0"}) as out:
-        stream = out.add_stream("mp3", rate=44_100, layout="stereo", bit_rate=128_000)
-        resampler = av.AudioResampler("s16p", "stereo", 44_100, frame_size=1152)
-        frame = av.AudioFrame.from_ndarray(samples[None], "flt", "mono")
-        frame.sample_rate = RATE
-        for converted in [*resampler.resample(frame), *resampler.resample(None)]:
-            out.mux(stream.encode(converted))
-        out.mux(stream.encode(None))
+    encode(
+        path, samples, RATE, "mp3", coded_rate=44_100, layout="stereo", bit_rate=128_000,
+        options={"write_xing": "0", "id3v2_version": "0"},
+    )  # fmt: skip
 
 
 def serve(path: str, burst_s: float) -> None:
@@ -90,7 +87,7 @@ def paced_radio(folder: Path, *, seconds: int = 60, burst_s: float = 1.0) -> Ite
     Parameters
     ----------
     folder
-        Takes the mp3.
+        Takes the mp3 and the server's log.
     seconds
         Length of the programme.
     burst_s
@@ -98,15 +95,22 @@ def paced_radio(folder: Path, *, seconds: int = 60, burst_s: float = 1.0) -> Ite
     """
     song = folder / "song.mp3"
     write_mp3(song, seconds)
-    server = subprocess.Popen(
-        [sys.executable, "-m", "support.paced_radio", str(song), str(burst_s)],
-        cwd=Path(__file__).parents[1],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    log = folder / "radio.log"
+    with log.open("w") as errors:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "support.paced_radio", str(song), str(burst_s)],
+            cwd=Path(__file__).parents[1],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
     assert server.stdout is not None
     try:
-        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+        port = server.stdout.readline().strip()
+        if not port:
+            server.wait(60)
+            pytest.fail(f"the radio server did not start: {log.read_text()}")
+        yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
         server.wait()

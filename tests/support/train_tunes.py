@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import av
 import numpy as np
+from support import encoding
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,18 +47,7 @@ def encode(
 ) -> Path:
     """Write mono audio by the codec that the file's name asks for."""
     container, codec = _CODECS[path.suffix]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rate = 48_000 if codec == "libopus" else RATE
-    with av.open(str(path), "w", format=container) as out:
-        stream: Any = out.add_stream(codec, rate=rate)
-        stream.bit_rate = bit_rate
-        stream.layout = "mono"
-        out.metadata.update(tags or {})
-        resampler = av.AudioResampler(
-            format=stream.format, layout="mono", rate=rate, frame_size=stream.frame_size or 1024
-        )
-        frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
-        frame.sample_rate = RATE
-        for piece in (*resampler.resample(frame), *resampler.resample(None), None):
-            out.mux(stream.encode(piece))
-    return path
+    return encoding.encode(
+        path, samples, RATE, codec, container=container, bit_rate=bit_rate, tags=tags,
+        coded_rate=48_000 if codec == "libopus" else None,
+    )  # fmt: skip
