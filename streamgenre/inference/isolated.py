@@ -31,7 +31,16 @@ if TYPE_CHECKING:
 _PATIENCE_S: Final = 120.0
 """Seconds for one answer. The processor time is limited far below; a busy machine takes longer."""
 _ESSENTIAL: Final[tuple[str, ...]] = (
-    *("manifest_version", "name", "kind", "labels", "features", "window_frames", "states"),
+    *(
+        "manifest_version",
+        "name",
+        "kind",
+        "labels",
+        "features",
+        "window_frames",
+        "step_frames",
+        "states",
+    ),
     *("calibration", "speech", "music", "tags", "embedding", "head", "sha256"),
 )
 """Fields of the manifest that the process needs."""

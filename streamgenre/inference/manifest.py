@@ -75,6 +75,8 @@ class Manifest:
     """Windowed: number of frames that the model looks at; 0 for a stateful model."""
     states: tuple[StateTensor, ...]
     """Stateful: state tensors; empty for a windowed model."""
+    step_frames: int
+    """Stateful: a call takes a multiple of so many frames."""
     temperature: float
     """Calibration: probabilities are softmax(logits / temperature)."""
     speech_temperature: float | None
@@ -228,6 +230,7 @@ def manifest_from(folder: Path, data: dict[str, Any]) -> Manifest:
             StateTensor(s["input"], s["output"], tuple(s["shape"]))
             for s in (data["states"] if data["kind"] == "stateful" else ())
         ),
+        step_frames=data.get("step_frames", 1) if data["kind"] == "stateful" else 1,
         temperature=temperature,
         speech_temperature=temperatures["speech"],
         music_temperature=temperatures["music"],

@@ -127,7 +127,8 @@ def _is_about_memory(error: Exception) -> bool:
 
 def _trial(manifest: Manifest) -> dict[str, Any]:
     """Return an input as large as those to come: a graph that fails on it must not be started."""
-    frames = manifest.window_frames or max(1, math.ceil(manifest.features.frame_rate))
+    second = max(1, math.ceil(manifest.features.frame_rate / manifest.step_frames))
+    frames = manifest.window_frames or second * manifest.step_frames
     shape = (_TRIAL_ROWS, frames, manifest.features.numcep)
     states = {s.input: np.zeros((_TRIAL_ROWS, *s.shape), np.float32) for s in manifest.states}
     return {FRAMES: np.zeros(shape, np.float32), **states}

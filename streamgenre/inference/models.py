@@ -32,6 +32,7 @@ from streamgenre.inference.manifest import (
     shipped_hashes,
 )
 from streamgenre.inference.session import open_graph
+from streamgenre.inference.whole_steps import WholeSteps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -249,19 +250,32 @@ class StatefulModel(Model):
         self._inputs = [state.input for state in manifest.states]
         self._nexts = [state.output for state in manifest.states]
         self._zeros = [np.zeros((1, *state.shape), np.float32) for state in manifest.states]
+        self._steps = WholeSteps(manifest.step_frames)
+        self._last: dict[str, Frames] = {}
 
     def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
-        """See :meth:`Model.update`."""
+        """See :meth:`Model.update`.
+
+        Frames that do not make a whole step wait for the next ones. Where there is no whole step,
+        the station's last output is returned.
+        """
         self._check_batch(stations, frames)
         outputs = np.empty((len(stations), self._ends[-1]), "f4")
-        for rows in _rows_by_length(frames):
+        whole = [self._steps.take(*each) for each in zip(stations, frames, strict=True)]
+        for rows in _rows_by_length(whole):
             names = [stations[row] for row in rows]
+            if not len(whole[rows[0]]):
+                outputs[rows] = [self._latest(name) for name in names]
+                continue
             states = [self._states.get(name, self._zeros) for name in names]
-            feed = dict(zip(self._inputs, map(_joined, zip(*states, strict=True)), strict=True))
-            feed[FRAMES] = _joined([frames[row][None] for row in rows])
-            found = self._session.run([*self._columns, *self._nexts], feed)
-            columns, after = found[: len(self._columns)], found[len(self._columns) :]
-            outputs[rows] = np.concatenate([column[:, -1] for column in columns], axis=-1)
+            outputs[rows], after = self._run(
+                list(map(_joined, zip(*states, strict=True))),
+                _joined([whole[row][None] for row in rows]),
+            )
+            if self.manifest.step_frames > 1:
+                self._last |= {
+                    name: outputs[row].copy() for name, row in zip(names, rows, strict=True)
+                }
             if len(names) == 1:
                 self._states[names[0]] = after
                 continue
@@ -269,6 +283,21 @@ class StatefulModel(Model):
                 # Copies: a view of the batch would keep every station's state alive.
                 self._states[name] = [tensor[position : position + 1].copy() for tensor in after]
         return self._output(outputs)
+
+    def _run(self, states: list[Frames], frames: Frames) -> tuple[Frames, list[Frames]]:
+        """Return the rows of all outputs after the last frame, and the next states."""
+        feed = dict(zip(self._inputs, states, strict=True)) | {FRAMES: frames}
+        found = self._session.run([*self._columns, *self._nexts], feed)
+        columns, after = found[: len(self._columns)], found[len(self._columns) :]
+        return np.concatenate([column[:, -1] for column in columns], axis=-1), after
+
+    def _latest(self, station: str) -> Frames:
+        """Return a station's last output; at its start one from less than a step."""
+        if station in self._last:
+            return self._last[station]
+        rows, _ = self._run(self._zeros, self._steps.repeated(station)[None])
+        row: Frames = rows[0]
+        return row
 
     def state(self, station: str) -> dict[str, Frames]:
         """Return a station's state tensors by input name; zeros where it has no past."""
@@ -278,6 +307,8 @@ class StatefulModel(Model):
     def reset(self, station: str) -> None:
         """See :meth:`Model.reset`."""
         self._states.pop(station, None)
+        self._last.pop(station, None)
+        self._steps.forget(station)
 
 
 class WindowedModel(Model):

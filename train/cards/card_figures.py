@@ -42,6 +42,7 @@ def figures(evaluation: dict[str, Any]) -> str:
         _calibration(evaluation["calibration"]),
     ]
     for key, write in (
+        ("music", _music),
         ("speech", _speech),
         ("noise", _noise),
         ("room", _room),
@@ -129,6 +130,17 @@ def _speech(figure: dict[str, Any]) -> str:
         )
         + ".\n"
     )
+
+
+def _music(figure: dict[str, Any]) -> str:
+    lines = [
+        f"Whether there is music, {figure['of']} (calibration error {figure['ece']:.3f}):\n",
+        "| sound | called music | windows |",
+        "|---|---|---|",
+    ]
+    for what, found in figure["called_music"].items():
+        lines.append(f"| {what} | {found['share']:.1%} | {found['windows']} |")
+    return "\n".join([*lines, ""])
 
 
 def _room(figure: dict[str, Any]) -> str:

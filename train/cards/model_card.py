@@ -60,6 +60,10 @@ def _summary(manifest: dict[str, Any]) -> str:
 def _purpose(manifest: dict[str, Any]) -> str:
     labels = manifest["labels"]
     speech = ", and speech from everything else" if "speech" in manifest else ""
+    if "music" in manifest:
+        speech = ", music from speech and noise"
+    if "tags" in manifest:
+        speech += f", and what music is like in {len(manifest['tags']['labels'])} tags"
     return (
         f"telling {len(labels)} genres of music apart in a live stream ({', '.join(labels)})"
         f"{speech}, once a second."
@@ -115,12 +119,19 @@ def _costs(manifest: dict[str, Any]) -> str:
 def _inside(manifest: dict[str, Any]) -> str:
     training, features = manifest["training"], manifest["features"]
     rate = features["samplerate"] / round(features["winstep"] * features["samplerate"])
-    speech = ""
+    more = ""
     if "speech" in manifest:
-        speech = (
-            f"; and `speech`, one logit: sigmoid(speech / {manifest['speech']['temperature']}) is "
+        more = (
+            f"; `speech`, one logit: sigmoid(speech / {manifest['speech']['temperature']}) is "
             "the probability of speech without music"
         )
+    if "music" in manifest:
+        more += (
+            f"; `music`, one logit: sigmoid(music / {manifest['music']['temperature']}) is the "
+            "probability of music of any kind"
+        )
+    if "tags" in manifest:
+        more += f"; `tags`, a logit for each of {len(manifest['tags']['labels'])} tags"
     return (
         "## What it is\n\n"
         f"A {manifest['kind']} model: {training['description']}.\n\n"
@@ -128,7 +139,7 @@ def _inside(manifest: dict[str, Any]) -> str:
         f"{rate:g} frames per second ({features['nfilt']} mel filters from "
         f"{features['lowfreq']:g} Hz)\n"
         f"- **Output:** logits; probabilities are softmax(logits / "
-        f"{manifest['calibration']['temperature']}){speech}\n"
+        f"{manifest['calibration']['temperature']}){more}\n"
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from train.cache import cache_folder
-from train.cli import trunk_results
+from train.cli import trunk_answers, trunk_results
 from train.errors import TrainError
 
 if TYPE_CHECKING:
@@ -60,6 +60,15 @@ folds. Its graph takes new frames and named states, and also answers speech, mus
 
 example:
   python -m train trunk export --folder SET --student separable --corpus DIR --out MODEL
+"""
+_ANSWERS: Final = """\
+Teach finished models on MSD_musicnn to answer whether there is music, and let them publish
+the 50 tags of the trunk. The head is trained on the shards of `prepare`, clean and degraded,
+and measured on folds and packages that it was not trained on. It is written into the model
+folders, with its figures; genres and speech stay as they are.
+
+example:
+  python -m train trunk answers models/lstm models/cnn --folder SET --processes 2
 """
 
 
@@ -148,6 +157,12 @@ def add_parsers(parser: argparse.ArgumentParser, **settings: Any) -> None:
     five.add_argument("--out", type=Path, required=True, metavar="MODEL", help="folder to write")
     five.add_argument("--replace", action="store_true", help="replace MODEL if it is there")
 
+    six = stage("answers", "let finished models answer music and tags", _ANSWERS)
+    six.add_argument("model", type=Path, nargs="+", metavar="MODEL", help="model folder")
+    six.add_argument(
+        "--processes", type=_whole, default=1, metavar="N", help="processes (default: 1)"
+    )
+
 
 def _whole(text: str) -> int:
     import argparse
@@ -178,6 +193,7 @@ def run(options: argparse.Namespace, progress: Progress) -> None:
         "fit": _fit,
         "measure": trunk_results.measure,
         "export": trunk_results.export,
+        "answers": trunk_answers.run,
     }  # fmt: skip
     stages[options.stage](options, progress)
 

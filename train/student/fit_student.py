@@ -17,6 +17,7 @@ from train.errors import TrainError
 from train.job import Epoch
 from train.student.excerpts import CHECK
 from train.student.lessons import MASKS
+from train.student.renditions import FRAMES
 from train.student.students import KINDS, build
 from train.student.teachers import CLASSES, EMBEDDING
 from train.trunk.musicnn import TAGS, UNITS
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 _BATCH_EVALUATED: Final = 64
+_IN_A_ROW: Final = 2
+"""Excerpts that a student hears without a reset: it must not take the last piece's sound for this
+one's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,7 @@ def fit(
     import keras
 
     keras.utils.set_random_seed(settings.seed)
-    model = build(student)
+    model = build(student, _IN_A_ROW * FRAMES)
     steps = settings.epochs * (settings.rows // settings.batch)
     rate = keras.optimizers.schedules.CosineDecay(
         settings.learning_rate / 20,
@@ -155,9 +159,10 @@ def fit(
         rng = np.random.default_rng([settings.seed, number])
         begun, losses = time.monotonic(), []
         drawn = lessons.rows(settings.without, rng, settings.rows)
-        for at in range(0, len(drawn) - settings.batch + 1, settings.batch):
-            batch = lessons.batch(drawn[at : at + settings.batch], rng)
-            losses.append(float(model.train_on_batch(*batch)))
+        size = max(1, settings.batch // _IN_A_ROW) * _IN_A_ROW
+        for at in range(0, len(drawn) - size + 1, size):
+            batch = lessons.batch(drawn[at : at + size], rng)
+            losses.append(float(model.train_on_batch(*map(in_a_row, batch))))
             if not np.isfinite(losses[-1]):
                 raise TrainError(f"the loss is {losses[-1]} in epoch {number}; lower the rate")
         _keep(model, path, number, lessons)
@@ -180,17 +185,19 @@ def agreement(model: Any, lessons: Lessons, rows: list[int]) -> Agreement:
     """
     from keras import ops
 
+    rows = rows[: len(rows) // _IN_A_ROW * _IN_A_ROW]
     if not rows:
         return Agreement(float("nan"), float("nan"), float("nan"))
     rng = np.random.default_rng(0)
     found, wanted = [], []
     for at in range(0, len(rows), _BATCH_EVALUATED):
         part = rows[at : at + _BATCH_EVALUATED]
-        heard = model(lessons.frames(part, 99, rng), training=False)
+        heard = model(in_a_row(lessons.frames(part, 99, rng)), training=False)
         found.append(ops.convert_to_numpy(heard))
-        wanted.append(lessons.targets(part))
-    answers = np.concatenate(found).reshape(-1, found[0].shape[-1])
-    targets = np.concatenate(wanted).reshape(-1, wanted[0].shape[-1])
+        wanted.append(in_a_row(lessons.targets(part)))
+    answers, targets = (
+        np.concatenate([one.reshape(-1, one.shape[-1]) for one in part]) for part in (found, wanted)
+    )
     music = targets[:, -MASKS] > 0
     units = slice(EMBEDDING - UNITS - TAGS, EMBEDDING - TAGS)
     tags = slice(EMBEDDING - TAGS, EMBEDDING)
@@ -201,6 +208,12 @@ def agreement(model: Any, lessons: Lessons, rows: list[int]) -> Agreement:
         correlation(answers[music, tags], targets[music, tags]),
         area(answers[taught, at], targets[taught, at] > 0.5),
     )
+
+
+def in_a_row(values: Floats) -> Floats:
+    """Join excerpts or their windows along time, ``(2 n, time, …)`` to ``(n, 2 time, …)``."""
+    joined: Floats = values.reshape(-1, _IN_A_ROW * values.shape[1], values.shape[2])
+    return joined
 
 
 def correlation(found: Floats, wanted: Floats) -> float:

@@ -4,10 +4,8 @@ It computes each step once. What later steps need of earlier ones is in named st
 sums of the normaliser, the last inputs of every convolution, the last three seconds of the last
 layer. Normalisation after a convolution is folded into it.
 
-The first convolution makes one step of two frames, and stations in one batch may be at different
-places of their steps: a row with an odd frame waiting is aligned one frame earlier. Where a call
-completes one step less for a row than for others, that row computes its previous step once more,
-and every layer's past is set back by one step for it. So the result does not depend on how frames
+The first convolution makes one step of :data:`STEP_FRAMES` frames, and a call takes whole steps:
+whoever runs the graph keeps an odd frame for the next call. The result does not depend on how steps
 are cut into calls.
 
 Shapes are channels first: ``(batch, channels, steps, bands)``.
@@ -35,8 +33,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-_PAST: Final = KERNEL
-"""Frames kept for the first convolution: one more than it looks back."""
+STEP_FRAMES: Final = 2
+"""Frames of a step; a call takes a multiple of it."""
+_PAST: Final = KERNEL - STEP_FRAMES
+"""Frames that the first convolution looks back."""
 _EPSILON: Final = 1e-3
 """Epsilon of Keras's batch normalisation."""
 
@@ -58,7 +58,6 @@ class StreamingGraph:
         self.states: list[State] = []
         b = self.builder
         self._new = b.add("Gather", b.add("Shape", FRAMES), b.whole(1))
-        self._odd_call = b.add("Mod", self._new, b.whole(2))
         self.embedding = self._pooled(self._layers(self._stem(self._normalised())))
         """Name of the embedding after the last frame, shape ``(batch, embedding)``."""
 
@@ -147,43 +146,16 @@ class StreamingGraph:
         return b.add("Add", apart, b.constant(shift))
 
     def _stem(self, x: str) -> str:
-        """Return the first convolution's steps; set what depends on the place in a step."""
+        """Return the first convolution's steps; count the steps that there were."""
         b = self.builder
-        kept = self._state("frames_before", _PAST, SPEC.nfilt)
-        whole = b.add("Concat", kept, x, axis=1)
-        b.add("Slice", whole, b.whole(-_PAST), b.whole(2**62), b.whole(1), to=kept + NEXT)
-        odd = self._state("waiting", 1)
-        odd_call = b.add("Cast", self._odd_call, kind=1)
-        sum_of = b.add("Add", odd, odd_call)
-        waiting = b.add("Mod", sum_of, b.constant(2), to=odd + NEXT, fmod=1)
-        waits = b.add("Unsqueeze", b.add("Cast", waiting, kind=9), b.whole(2))
-        early = b.add("Slice", whole, b.whole(0), b.whole(-1), b.whole(1))
-        late = b.add("Slice", whole, b.whole(1), b.whole(2**62), b.whole(1))
-        aligned = b.add("Where", waits, early, late)
-        steps = b.add("Div", b.add("Add", self._new, b.whole(1)), b.whole(2))
-        length = b.add("Neg", b.add("Add", b.add("Mul", steps, b.whole(2)), b.whole(1)))
-        aligned = b.add("Slice", aligned, length, b.whole(2**62), b.whole(1))
-        # A row repeats its previous step where the call is odd and no frame was waiting.
-        again = b.add("Mul", odd_call, b.add("Sub", b.constant(1), odd))
-        self._again = b.add("Cast", again, kind=9)
+        whole = self._with_past("frames_before", x, _PAST, SPEC.nfilt, axis=1)
         count = self._state("steps", 1)
-        made = b.add("Sub", b.add("Cast", steps, kind=1), again)
+        made = b.add("Div", b.add("Cast", self._new, kind=1), b.constant(STEP_FRAMES))
         self._heard = b.add("Min", b.add("Add", count, made), b.constant(STEPS), to=count + NEXT)
-        # Before the first step there is none to repeat: every layer takes zeros there.
-        fresh = b.add("Equal", count, b.constant(0))
-        blank = b.add("And", self._again, fresh)
-        blank = b.add("Cast", b.add("Not", blank), kind=1)
-        blank = b.add("Unsqueeze", blank, b.whole(2))  # (batch, 1, 1)
-        others = b.add("Sub", steps, b.whole(1))
-        rows = b.add("Shape", blank, start=0, end=1)
-        shape = b.add("Concat", rows, b.whole(1), others, axis=0)
-        ones = b.add("Expand", b.constant(np.ones((1, 1, 1))), shape)
-        self._mask = b.add("Concat", blank, ones, axis=2)
         (kernel,) = self._weights("stem")
-        x = b.add("Unsqueeze", aligned, b.whole(1))
         return self._convolved(
-            x, kernel.transpose(3, 2, 0, 1), "stem_norm", relu=True, strides=[2, 2],
-            pads=[0, 0, 0, 1],
+            b.add("Unsqueeze", whole, b.whole(1)), kernel.transpose(3, 2, 0, 1), "stem_norm",
+            relu=True, strides=[STEP_FRAMES, 2], pads=[0, 0, 0, 1],
         )  # fmt: skip
 
     def _convolved(
@@ -201,21 +173,12 @@ class StreamingGraph:
         scale = gamma / np.sqrt(variance + _EPSILON)
         return scale, beta - mean * scale
 
-    def _with_past(self, name: str, x: str, past: int, channels: int, bands: int = 0) -> str:
+    def _with_past(self, name: str, x: str, past: int, *sizes: int, axis: int = 2) -> str:
         """Return steps with as many before them as a layer looks back to, and keep the last."""
         b = self.builder
-        more = (bands,) if bands else ()
-        kept = self._state(name, channels, past + 1, *more)
-        again = b.add("Unsqueeze", self._again, b.whole(2, 3) if bands else b.whole(2))
-        before = b.add(
-            "Where",
-            again,
-            b.add("Slice", kept, b.whole(0), b.whole(past), b.whole(2)),
-            b.add("Slice", kept, b.whole(1), b.whole(past + 1), b.whole(2)),
-        )
-        mask = b.add("Unsqueeze", self._mask, b.whole(3)) if bands else self._mask
-        whole = b.add("Concat", before, b.add("Mul", x, mask), axis=2)
-        b.add("Slice", whole, b.whole(-past - 1), b.whole(2**62), b.whole(2), to=kept + NEXT)
+        shape = (past, *sizes) if axis == 1 else (sizes[0], past, *sizes[1:])
+        whole = b.add("Concat", self._state(name, *shape), x, axis=axis)
+        b.add("Slice", whole, b.whole(-past), b.whole(2**62), b.whole(axis), to=name + NEXT)
         return whole
 
     def _layers(self, x: str) -> str:

@@ -10,6 +10,7 @@ from train.export.keras_to_onnx import TOLERANCE
 from train.manifest_writer import corpus_record, manifest_of, training_record
 from train.student.renditions import FRAMES, SPEC
 from train.student.stream_check import differs_by
+from train.student.streaming_graph import STEP_FRAMES
 from train.student.student_graphs import model_graph
 from train.student.teachers import TAGS as TAG_NAMES
 from train.trunk import head_training
@@ -77,6 +78,7 @@ def model_of(
         states=states,
         steps=_STEPS,
     )
+    manifest["step_frames"] = STEP_FRAMES
     manifest[MUSIC] = {"temperature": 1.0}
     manifest[TAGS] = {"labels": list(TAG_NAMES), "temperature": 1.0}
     return manifest, graph

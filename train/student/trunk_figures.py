@@ -20,6 +20,7 @@ from streamgenre.inference.models import FRAMES
 from train.corpora.material_kinds import ALONE, OTHERS, ROOM
 from train.recipes.recipe import NEXT
 from train.student.renditions import SPEC
+from train.student.streaming_graph import STEP_FRAMES
 from train.student.student_graphs import embedding_graph
 from train.student.students import KINDS
 from train.student.teachers import Yamnet
@@ -91,7 +92,7 @@ def hear(
     different = list({id(one): one for one in trained.values()}.values())
     graphs = tuple(one.graph(student) for one in different)
     keys = tuple(hashlib.sha256(graph).hexdigest() for graph in graphs)
-    ears = Ears(graphs, keys, (_same,) * len(graphs), SPEC)
+    ears = Ears(graphs, keys, (_same,) * len(graphs), SPEC, STEP_FRAMES)
     heard = embed_with(
         corpus, ears, cache, talk=talk, quiet=True, processes=processes, on_job=on_job
     )

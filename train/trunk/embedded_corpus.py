@@ -78,6 +78,8 @@ class Ears:
     """What turns a trunk's pooled features into its embedding."""
     spec: MfccSpec
     """Settings of the frames."""
+    step_frames: int = 1
+    """A call takes a multiple of so many frames."""
 
 
 def ears_of(trunks: Sequence[Weights]) -> Ears:
@@ -137,7 +139,14 @@ def jobs_of(
         def job(kind: int, items: list[tuple[Path, int]], fold: int = fold, **more: Any) -> Job:
             paths, indices = (tuple(column) for column in zip(*items, strict=True))
             return Job(
-                ears.graphs, paths, indices, keys, seed_of(kind, fold), spec=ears.spec, **more
+                ears.graphs,
+                paths,
+                indices,
+                keys,
+                seed_of(kind, fold),
+                spec=ears.spec,
+                step_frames=ears.step_frames,
+                **more,
             )
 
         jobs[ALONE, fold] = job(ALONE, clips, style="alone")
@@ -157,13 +166,31 @@ def jobs_of(
                 )
     drawn, strays = seed_of(STRAY, 0), min(_STRAYS, len(corpus.clips))
     jobs[STRAY, 0] = Job(
-        ears.graphs, (), (), keys, drawn, "stray", noises=noises, strays=strays, spec=ears.spec
+        ears.graphs,
+        (),
+        (),
+        keys,
+        drawn,
+        "stray",
+        noises=noises,
+        strays=strays,
+        spec=ears.spec,
+        step_frames=ears.step_frames,
     )
     others = [(path, i) for i, clip in enumerate(corpus.clips) for path in clip.variants]
     if others:
         paths, indices = (tuple(column) for column in zip(*others, strict=True))
         of_others = tuple(f"{key} others" for key in keys)
-        jobs[OTHERS, 0] = Job(ears.graphs, paths, indices, of_others, 0, "alone", spec=ears.spec)
+        jobs[OTHERS, 0] = Job(
+            ears.graphs,
+            paths,
+            indices,
+            of_others,
+            0,
+            "alone",
+            spec=ears.spec,
+            step_frames=ears.step_frames,
+        )
     return jobs
 
 

@@ -98,6 +98,8 @@ class Job:
     """Stretches of noise without music."""
     spec: MfccSpec = mel_adapter.SPEC
     """Settings of the frames that the graphs take."""
+    step_frames: int = 1
+    """A call takes a multiple of so many frames."""
 
 
 class Trunks:
@@ -109,9 +111,13 @@ class Trunks:
         The graphs: frames and states in; ``pooled``, ``(1, trunks, width)``, and states out.
     spec
         Settings of the frames.
+    step_frames
+        A call takes a multiple of so many frames; the rest waits for the next call.
     """
 
-    def __init__(self, graphs: tuple[bytes, ...], spec: MfccSpec = mel_adapter.SPEC) -> None:
+    def __init__(
+        self, graphs: tuple[bytes, ...], spec: MfccSpec = mel_adapter.SPEC, step_frames: int = 1
+    ) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -121,7 +127,7 @@ class Trunks:
             onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
             for graph in graphs
         ]
-        self._spec = spec
+        self._spec, self._step = spec, step_frames
         self._shapes = [
             {given.name: (1, *given.shape[1:]) for given in session.get_inputs()}
             for session in self._sessions
@@ -133,6 +139,7 @@ class Trunks:
     def reset(self) -> None:
         """Forget the past."""
         self._stream = MfccStream(self._spec)
+        self._waiting = np.empty((0, self._spec.numcep), np.float32)
         self._states = [
             {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
             for shapes in self._shapes
@@ -140,8 +147,10 @@ class Trunks:
 
     def push(self, samples: Floats) -> Floats | None:
         """Take the next samples; return ``pooled``, ``(trunks, width)``, if there were frames."""
-        frames = self._stream.push(samples)
-        if not len(frames):
+        frames = np.concatenate([self._waiting, self._stream.push(samples)])
+        whole = len(frames) - len(frames) % self._step
+        frames, self._waiting = frames[:whole], frames[whole:]
+        if not whole:
             return None
         rows = []
         for number, session in enumerate(self._sessions):
@@ -189,7 +198,7 @@ def _digest(job: Job, key: str) -> str:
 
 def _alone(job: Job) -> list[Embedded]:
     """Play every file by itself."""
-    trunks = Trunks(job.graphs, job.spec)
+    trunks = Trunks(job.graphs, job.spec, job.step_frames)
     noises, talks = ([decode(path, RATE) for path in paths] for paths in (job.noises, job.talks))
     rows: list[tuple[Floats, int, float]] = []
     for path, index in zip(job.paths, job.indices, strict=True):
@@ -216,7 +225,7 @@ def _alone(job: Job) -> list[Embedded]:
 def _strays(job: Job) -> list[Embedded]:
     """Play stretches of noise without music, with a reset before each."""
     rng = np.random.default_rng(job.seed)
-    trunks = Trunks(job.graphs, job.spec)
+    trunks = Trunks(job.graphs, job.spec, job.step_frames)
     noises = [decode(path, RATE) for path in job.noises]
     rows: list[tuple[Floats, int, float]] = []
     for _ in range(job.strays):
@@ -233,7 +242,7 @@ def _programme(job: Job) -> list[Embedded]:
     rng = np.random.default_rng(job.seed)
     noises, talks = ([decode(path, RATE) for path in paths] for paths in (job.noises, job.talks))
     sound = job.sound or LEVEL_ONLY
-    trunks = Trunks(job.graphs, job.spec)
+    trunks = Trunks(job.graphs, job.spec, job.step_frames)
     rows: list[tuple[Floats, int, float]] = []
     waiting = np.zeros(0, np.float32)
     playing = np.zeros(0, np.int32)  # the clip of every waiting sample
