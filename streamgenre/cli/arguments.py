@@ -9,6 +9,7 @@ from streamgenre.cli.arguments_bus import add_bus_arguments, add_publishing
 from streamgenre.cli.arguments_connecting import add_connecting
 from streamgenre.cli.arguments_history import add_commands, add_listen_flags
 from streamgenre.cli.arguments_library import add_library_arguments
+from streamgenre.cli.arguments_models import add_models
 from streamgenre.cli.arguments_web import add_listen_web, add_web
 from streamgenre.defaults import ENDPOINT, MODEL
 
@@ -33,7 +34,7 @@ def add_arguments(commands: Commands) -> None:
     _subscribe(commands)
     _devices(commands)
     _probe(commands)
-    _models(commands)
+    add_models(commands, _command)
     _config(commands)
     add_bus_arguments(commands, _command)
     add_commands(commands, _command)
@@ -164,7 +165,8 @@ def _decision_flags(parser: argparse.ArgumentParser) -> None:
     decision.add_argument(
         "--model",
         metavar="NAME|DIR",
-        help=f"shipped model (see `streamgenre models`) or model folder (default: {MODEL})",
+        help="model, shipped or your own (see `streamgenre models`), or model folder "
+        f"(default: {MODEL})",
     )
     decision.add_argument(
         "--smoothing",
@@ -391,17 +393,6 @@ def _probe(commands: Commands) -> None:
         help=f"model that classifies the input (default: {MODEL})",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-
-
-def _models(commands: Commands) -> None:
-    parser = _command(
-        commands,
-        "models",
-        "list the shipped models",
-        description="List the models that come with streamgenre, and check them against their "
-        "hashes.",
-    )
-    parser.add_argument("--json", action="store_true", help="print a JSON array")
 
 
 def _config(commands: Commands) -> None:

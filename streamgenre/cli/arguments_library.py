@@ -125,7 +125,8 @@ def add_library_arguments(commands: Commands, command: Command) -> None:
         "--model",
         default=MODEL,
         metavar="NAME|DIR",
-        help=f"shipped model (see `streamgenre models`) or model folder (default: {MODEL})",
+        help="model, shipped or your own (see `streamgenre models`), or model folder "
+        f"(default: {MODEL})",
     )
     parser.add_argument(
         "--theme", choices=("dark", "light"), default="light", help="colours (default: light)"
@@ -137,7 +138,8 @@ def _add_hearing(parser: argparse.ArgumentParser) -> None:
         "--model",
         default=MODEL,
         metavar="NAME|DIR",
-        help=f"shipped model (see `streamgenre models`) or model folder (default: {MODEL})",
+        help="model, shipped or your own (see `streamgenre models`), or model folder "
+        f"(default: {MODEL})",
     )
     parser.add_argument(
         "--threshold",

@@ -15,6 +15,7 @@ from streamgenre.bus.stats import BusStats
 from streamgenre.errors import ControlError, StreamgenreError, nearest
 from streamgenre.events.json_text import quoted
 from streamgenre.inference.manifest import shipped_models
+from streamgenre.inference.own_models import own_models
 from streamgenre.logger import get_logger
 
 if TYPE_CHECKING:
@@ -126,9 +127,9 @@ class EngineRequests:
         threading.Thread(target=read, name="reload", daemon=True).start()
 
     def _change_model(self, name: str, answer: Answer) -> None:
-        # Shipped models only: a request must not choose files of this machine.
-        if name not in shipped_models():
-            known = shipped_models()
+        # By name only: a request must not choose files of this machine.
+        known = [*shipped_models(), *own_models()]
+        if name not in known:
             raise ControlError(
                 f"no model {quoted(name)}: expected {', '.join(known)}{nearest(name, known)}"
             )

@@ -68,7 +68,7 @@ def _blocks(path: Path, limit: int, what: str) -> Iterator[bytes]:
     """Yield the content of a regular file, checked again as it is read: it may grow meanwhile."""
     done = 0
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             size = _checked(path, os.fstat(file.fileno())).st_size
             while size <= limit and (block := file.read(min(_BLOCK, limit + 1 - done))):
                 size = max(size, done := done + len(block))
@@ -81,7 +81,16 @@ def _blocks(path: Path, limit: int, what: str) -> Iterator[bytes]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open a regular file to read it; a symbolic link to one is followed.
+
+    Raises
+    ------
+    ModelError
+        If it is not a regular file.
+    OSError
+        If it cannot be opened.
+    """
     # Before it is opened too: opening some devices does something.
     _checked(path, path.stat())
     # O_NONBLOCK: a FIFO that has taken the file's place meanwhile must not block us.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_MAX_MANIFEST_BYTES: Final = 1_000_000
+MAX_MANIFEST_BYTES: Final = 1_000_000
 """The shipped ones have 36 kB; read as JSON, a megabyte takes up to twenty."""
 
 
@@ -27,7 +27,24 @@ def read_json(path: Path) -> dict[str, Any]:
     ModelError
         If the file cannot be read, is too large, or is not such an object.
     """
-    content = read_bounded(path, _MAX_MANIFEST_BYTES, "a manifest")
+    return parse_json(path, read_bounded(path, MAX_MANIFEST_BYTES, "a manifest"))
+
+
+def parse_json(path: Path, content: bytes) -> dict[str, Any]:
+    """Return the JSON object that a manifest contains.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    content
+        Its content.
+
+    Raises
+    ------
+    ModelError
+        If it is not such an object.
+    """
     try:
         data = json.loads(
             content.decode("utf-8-sig"),

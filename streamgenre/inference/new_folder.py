@@ -33,7 +33,10 @@ def new_folder(out: Path) -> Iterator[Path]:
     old = part.with_name(part.name + "-old")
     try:
         yield part
-        part.chmod(0o755)  # mkdtemp makes folders for the owner only
+        # Whatever the umask: another user's service may read them. mkdtemp's are the owner's alone.
+        for file in part.iterdir():
+            file.chmod(0o644)
+        part.chmod(0o755)
         if out.exists():
             out.rename(old)
         try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
 from streamgenre import paths
-from streamgenre.errors import ModelError
+from streamgenre.errors import ModelError, nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +39,31 @@ def own_model(name: str) -> Path | None:
         return None
     candidates = (folder / name for folder in paths.models_dirs())
     return next(filter(is_model, candidates), None)
+
+
+def remove_own_model(name: str) -> Path:
+    """Remove an own model; return the folder that it was in.
+
+    Raises
+    ------
+    ModelError
+        If there is none of that name, or it cannot be removed.
+    """
+    folder = own_model(name)
+    if folder is None:
+        known = own_models()
+        listed = f"your own are {', '.join(known)}" if known else "you have none"
+        raise ModelError(f"no model of your own {name!r}: {listed}{nearest(name, known)}")
+    gone = folder.with_name(f".{folder.name}.removed-{os.getpid()}")
+    try:
+        folder.rename(gone)  # from one moment to the next: never half a model
+        if gone.is_symlink():
+            gone.unlink()
+        else:
+            shutil.rmtree(gone)
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot be removed: {error.strerror}") from error
+    return folder
 
 
 def is_model(folder: Path) -> bool:

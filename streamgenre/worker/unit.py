@@ -191,12 +191,13 @@ class Unit:
         StreamgenreError
             If the model cannot be used for the stations; then nothing has changed.
         """
-        model = load_model(name)
+        model, folder = load_model(name), find_model(name).resolve()
         done, errors = threading.Event(), []
 
         def switch() -> None:
             try:
                 self.engine.use_model(model)
+                self._models[folder] = model
             except StreamgenreError as error:
                 errors.append(error)
             finally:
