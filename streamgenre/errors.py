@@ -37,6 +37,10 @@ class HistoryError(StreamgenreError):
     """The history cannot be opened, queried or exported."""
 
 
+class ClipError(StreamgenreError):
+    """A clip, or the index of the clips, cannot be read or written."""
+
+
 class BusError(StreamgenreError):
     """The event bus cannot be bound or reached, or a message is not an event."""
 

@@ -16,7 +16,7 @@ ROOT: Final = Path(__file__).resolve().parents[1] / "streamgenre"
 LAYERS: Final = (
     *("errors", "urls", "defaults", "paths", "limits", "logger"),
     *("events", "display", "system"),
-    *("audio", "inference", "sources", "engine"),
+    *("audio", "inference", "sources", "clips", "engine"),
     *("bus", "history", "client"),
     "config",
     *("worker", "supervisor", "fleet"),

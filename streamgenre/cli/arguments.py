@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streamgenre.cli.arguments_bus import add_bus_arguments, add_publishing
 from streamgenre.cli.arguments_connecting import add_connecting
 from streamgenre.cli.arguments_history import add_commands, add_listen_flags
+from streamgenre.cli.arguments_label import add_keep_flags, add_label
 from streamgenre.cli.arguments_library import add_library_arguments
 from streamgenre.cli.arguments_models import add_models
 from streamgenre.cli.arguments_web import add_listen_web, add_web
@@ -23,6 +24,7 @@ TYPES: Final = ("update", "segment", "gap", "source", "title", "dead_air", "stat
 
 _OF_ONE_INPUT: Final = (
     *("station", "gain", "pace", "loop", "shuffle", "duration", "rate", "channels", "format"),
+    *("keep_uncertain", "keep_uncertain_device"),
 )
 
 
@@ -39,6 +41,7 @@ def add_arguments(commands: Commands) -> None:
     add_bus_arguments(commands, _command)
     add_commands(commands, _command)
     add_library_arguments(commands, _command)
+    add_label(commands, _command)
     add_web(commands, _command)
 
 
@@ -157,6 +160,7 @@ def _listen(commands: Commands) -> None:
         "crashes ends only its own stations for a second; 0 for none; auto: none for fewer than 16 "
         "stations or on one core, else up to one per core (default: auto)",
     )
+    add_keep_flags(parser)
     _output_flags(parser)
 
 

@@ -118,6 +118,7 @@ def _history(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> 
         "search", "titles and artists that contain a text, in the whole history, newest first"
     )
     search.add_argument("text", metavar="TEXT", help="words to look for; case does not matter")
+    _correct(listings)
     table("gaps", "audio that was lost, and events that the history could not keep")
     table("dead-air", "stretches of dead air")
     table("sources", "when a source became live, was lost or ended")
@@ -147,6 +148,34 @@ def _history(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> 
         help="how shares are divided (default: day)",
     )
     _out(export)
+
+
+def _correct(listings: Any) -> None:
+    parser = listings.add_parser(
+        "correct",
+        help="say what a segment really was",
+        description=(
+            "Correct the genre of the segment that a station played at a time, also while a\n"
+            "daemon writes. Listings, shares, reports and pages then count it as this genre; the\n"
+            "model's answer stays, and --undo brings it back. Clips of it that `label` asks about\n"
+            "get the label too."
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=(
+            "examples:\n"
+            '  streamgenre history correct --station jazz --at "today 18:04" blues\n'
+            '  streamgenre history correct --station jazz --at "today 18:04" --undo\n\n'
+            f"{_TIMES}"
+        ),
+    )
+    _common(parser)
+    parser.add_argument(
+        "--at", required=True, metavar="TIME", help="a time within the segment, such as 18:04"
+    )
+    parser.add_argument("genre", nargs="?", metavar="GENRE", help="what it was")
+    parser.add_argument("--new", action="store_true", help="allow a genre that is not known yet")
+    parser.add_argument("--undo", action="store_true", help="remove the correction")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _report(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:

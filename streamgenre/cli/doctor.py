@@ -71,6 +71,8 @@ def subject_of(args: argparse.Namespace) -> Subject:
         publish=config.bus.publish,
         control=config.bus.control,
         history=None if config.history.keep == "none" else _history(config.history.path),
+        clips=config.clips,
+        clips_of=tuple(str(each.input) for each in config.stations if each.clips_allowed),
         config=loaded.files[-1] if loaded.files else None,
         unit=args.unit,
         keys=config.bus.keys,

@@ -35,6 +35,8 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "control": ("bus", "control"),
     "metrics": ("metrics", "listen"),
     "web": ("web", "listen"),
+    "keep_uncertain": ("clips", "seconds"),
+    "keep_uncertain_device": ("keep_clips",),
     "history": ("history", "path"),
     "history_days": ("history", "keep_days"),
     "history_detail_days": ("history", "detail_days"),

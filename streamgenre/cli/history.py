@@ -55,6 +55,10 @@ def run(args: argparse.Namespace) -> int:
         raise SettingsError(f"--limit {args.limit}: expected 1 or more")
     path = history_path(args)
     tz = zone(args.tz)
+    if args.listing == "correct":
+        from streamgenre.cli import history_correct
+
+        return history_correct.run(args, path, tz)
     try:
         with closing(open_to_read(path)) as connection:
             ids = query.stations(connection, args.station)

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.bus.settings import BusSettings
+from streamgenre.clips.settings import ClipSettings
 from streamgenre.config.bridges import BridgeSettings
 from streamgenre.config.layers import (
     Setting,
@@ -54,6 +55,7 @@ TABLES: Final[dict[str, type]] = {
     "history": HistorySettings,
     "bridge": BridgeSettings,
     "web": WebSettings,
+    "clips": ClipSettings,
 }
 """Tables of the daemon as a whole; the other keys are defaults of every station."""
 OWN: Final = ("name", "input")

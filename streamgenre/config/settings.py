@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003 - the types are read
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from streamgenre.bus.endpoints import address_problem
 from streamgenre.bus.settings import BusSettings
+from streamgenre.clips.settings import ClipSettings
 from streamgenre.config.bridges import BridgeSettings
 from streamgenre.config.web import WebSettings
 from streamgenre.defaults import MODEL
@@ -21,7 +22,7 @@ from streamgenre.history.settings import HistorySettings
 from streamgenre.inference.decision import DecisionSettings
 from streamgenre.limits import Checked, Like, Range, Secret, check
 from streamgenre.sources.device.source import DeviceSettings
-from streamgenre.sources.factory import input_problem
+from streamgenre.sources.factory import input_problem, is_replayable
 from streamgenre.sources.files.raw import RawFormat
 from streamgenre.sources.paced import Pace  # noqa: TC001 - the types are read
 from streamgenre.sources.stream.settings import (
@@ -92,6 +93,10 @@ class StationSettings:
     ca_file: Annotated[Path, Checked(ca_problem)] | None = None
     """File of certificates (PEM) that the servers of ``https`` streams are verified with; None for
     those of the system."""
+    keep_clips: Literal["auto", "always", "never"] = "auto"
+    """Whether clips are kept where ``[clips]`` asks for it: ``auto`` of files and of streams over
+    HTTP only; ``always`` also of a sound card, standard input, a pipe or RTSP, where people may be
+    heard who do not know of it."""
     raw: RawFormat = field(default_factory=RawFormat)
     """Format of raw PCM on standard input."""
     device: DeviceSettings = field(default_factory=DeviceSettings)
@@ -101,6 +106,14 @@ class StationSettings:
 
     def __post_init__(self) -> None:
         check(self)
+
+    @property
+    def clips_allowed(self) -> bool:
+        """Whether clips of this station may be kept."""
+        if self.keep_clips != "auto":
+            return self.keep_clips == "always"
+        broadcast = (self.input or "").lower().startswith(("http://", "https://"))
+        return broadcast or is_replayable(self.input)
 
     @property
     def stream(self) -> StreamSettings:
@@ -126,3 +139,4 @@ class Config:
     history: HistorySettings = field(default_factory=HistorySettings)
     bridge: BridgeSettings = field(default_factory=BridgeSettings)
     web: WebSettings = field(default_factory=WebSettings)
+    clips: ClipSettings = field(default_factory=ClipSettings)

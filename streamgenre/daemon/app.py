@@ -87,6 +87,8 @@ class Daemon:
         self._watchdog = Watchdog(
             Notifier.from_environment(), config.engine.hop_s, lambda: self._host.stuck
         )
+        if launcher is not None and config.clips.seconds:
+            _log.warning("a fleet keeps no clips: [clips] seconds is ignored")
         workers = worker_count(config.engine, len(config.stations))
         if workers == 0 and launcher is None:
             self._host = self._own_process()
@@ -106,6 +108,7 @@ class Daemon:
             self._host,
             self.reloader.reload if self.reloader else None,
             on_demand=lambda names: self._demand.want("bus", names),
+            clips=config.clips,
         )
         self._stack = ExitStack()
 
@@ -121,7 +124,8 @@ class Daemon:
                 _log_failure,
                 on_turn=self._watchdog.turn,
                 on_removed=self._forget,
-            )
+            ),
+            self._config.clips,
         )
 
     def _workers(self, launcher: Launcher | None, count: int) -> Host:
@@ -137,6 +141,8 @@ class Daemon:
             _log_failure,
             on_turn=self._watchdog.turn,
             on_removed=self._forget,
+            # On other machines nobody would find them.
+            clips=self._config.clips if launcher is None else None,
         )
 
     def __enter__(self) -> Daemon:

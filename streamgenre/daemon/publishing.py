@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from streamgenre.clips.settings import ClipSettings
     from streamgenre.config import BusSettings
     from streamgenre.events import AnyEvent
     from streamgenre.events.encoded import Encoded
@@ -41,6 +42,8 @@ class BusSink(Sink):
     on_demand
         Called in the bus's thread with the beginnings of the names of the stations whose spectrum
         clients have subscribed to.
+    clips
+        Whether clips are kept, for the request ``status``; None to leave that out.
     """
 
     takes_spectra = True
@@ -51,10 +54,13 @@ class BusSink(Sink):
         host: Host,
         reconfigure: Callable[[], dict[str, Any]] | None = None,
         on_demand: Callable[[frozenset[str]], None] = lambda names: None,
+        clips: ClipSettings | None = None,
     ) -> None:
         self._settings = settings
         self._on_demand = on_demand
-        self._requests = EngineRequests(host, self._reload_keys, reconfigure, lambda: self.stats)
+        self._requests = EngineRequests(
+            host, self._reload_keys, reconfigure, lambda: self.stats, clips
+        )
         self._publisher: Publisher | None = None
         self._keyed = False
 

@@ -7,11 +7,13 @@ its own, so that neither the host nor the bus waits for it.
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre import __version__
 from streamgenre.bus.stats import BusStats
+from streamgenre.clips.store import ClipStore
 from streamgenre.errors import ControlError, StreamgenreError, nearest
 from streamgenre.events.json_text import quoted
 from streamgenre.inference.manifest import shipped_models
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamgenre.bus.control import Answer
+    from streamgenre.clips.settings import ClipSettings
     from streamgenre.supervisor.host import Host
 
 REQUESTS: Final[dict[str, str | None]] = {
@@ -53,6 +56,8 @@ class EngineRequests:
         if there is no configuration to read.
     bus_stats
         Returns how the bus is doing.
+    clips
+        Whether clips are kept; None to report nothing about them.
     """
 
     def __init__(
@@ -61,7 +66,9 @@ class EngineRequests:
         reload_keys: Callable[[], dict[str, Any]],
         reconfigure: Callable[[], dict[str, Any]] | None = None,
         bus_stats: Callable[[], BusStats] = BusStats,
+        clips: ClipSettings | None = None,
     ) -> None:
+        self._clips = clips if clips is not None and clips.seconds else None
         self._host = host
         self._reload_keys = reload_keys
         self._reconfigure = reconfigure
@@ -104,12 +111,26 @@ class EngineRequests:
             self._in_host(lambda: self._host.reset(str(value)), answer)
         elif name == "stations":
             self._in_host(lambda: self._host.describe()["stations"], answer)
-        else:
+        elif self._clips is None:
             self._in_host(self._status, answer)
+        else:
+            # A disk that hangs must not stop the host.
+            threading.Thread(
+                target=self._status_with_clips, args=(self._clips, answer), daemon=True
+            ).start()
 
     def _status(self) -> dict[str, Any]:
         described = self._host.describe()
         return {"version": __version__, "bus": asdict(self._bus_stats()), **described}
+
+    def _status_with_clips(self, settings: ClipSettings, answer: Answer) -> None:
+        found: dict[str, Any] = {"folder": str(settings.folder), "seconds": settings.seconds}
+        try:
+            with closing(ClipStore(settings.folder)) as store:
+                found |= store.summary()
+        except StreamgenreError:
+            found |= {"kept": 0, "labelled": 0, "bytes": 0}
+        self._in_host(lambda: {**self._status(), "clips": found}, answer)
 
     def _in_host(self, function: Callable[[], object], answer: Answer) -> None:
         """Call a function in the host's thread and answer with its result or error."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.doctor import files, machine, network, sound
+from streamgenre.doctor.clips import clips
 from streamgenre.doctor.finding import Finding, note, problem
 from streamgenre.doctor.inputs import inputs
 from streamgenre.doctor.web import web
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 _CHECKS: Final = (
     *(machine.program, machine.libraries, machine.limits, machine.time_sync),
     *(sound.portaudio, sound.sound_cards, inputs),
-    *(files.config, files.models, files.history, files.disk),
+    *(files.config, files.models, files.history, files.disk, clips),
     *(network.ports, web, network.service),
 )
-_NEED_SETTINGS: Final = (inputs, files.history, files.disk, network.ports, web)
+_NEED_SETTINGS: Final = (inputs, files.history, files.disk, clips, network.ports, web)
 """Checks of what the settings name; skipped if the settings cannot be used."""
 
 

@@ -11,6 +11,7 @@ from streamgenre.defaults import ENDPOINT
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from streamgenre.clips.settings import ClipSettings
     from streamgenre.config.web import WebSettings
     from streamgenre.history.places import Server
     from streamgenre.sources.stream.settings import StreamSettings
@@ -48,6 +49,10 @@ class Subject:
     """Endpoint of its requests."""
     history: Path | Server | None = None
     """File or database of its history; None if it keeps none."""
+    clips: ClipSettings | None = None
+    """Whether it keeps clips; None if the settings cannot be used."""
+    clips_of: tuple[str, ...] = ()
+    """Inputs of which it may keep clips."""
     config: Path | None = None
     """File of its settings; None if it has none."""
     config_error: str | None = None

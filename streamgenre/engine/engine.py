@@ -33,6 +33,7 @@ from streamgenre.inference.decision import Decider, DecisionSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from streamgenre.clips.choosing import Chooser
     from streamgenre.engine.resume import Resume
     from streamgenre.engine.settings import EngineSettings
     from streamgenre.events import AnyEvent
@@ -109,7 +110,7 @@ class Engine:
     def add(
         self, name: str, source: Source, model: Model, decision: DecisionSettings | None = None,
         *, gain_db: float = 0.0, reopen: Callable[[], Source] | None = None,
-        resume: Resume | None = None,
+        resume: Resume | None = None, clips: Chooser | None = None,
     ) -> None:  # fmt: skip
         """Add a station, before :meth:`run` or in the engine's thread (see :meth:`call`).
 
@@ -130,6 +131,8 @@ class Engine:
             None where there can be none.
         resume
             The session that goes on; None for a new one.
+        clips
+            Chooses clips of what the model is unsure of; None to keep none.
 
         Raises
         ------
@@ -142,6 +145,7 @@ class Engine:
         station = Station(name, source, features, self._settings, gain_db, self._wall)
         if resume is not None:
             station.go_on(resume)
+        station.keeps_samples = clips is not None
         runner = StationRunner(
             station=station,
             model=model,
@@ -149,6 +153,7 @@ class Engine:
             policy=LossPolicy(self._settings),
             report=Reporter(station, model.manifest, self._publish, resume),
             watch=SourceWatch(station, self._settings.lost_after_s, reopen),
+            clips=clips,
         )
         self._runners.append(runner)
         with self._faults.confined(f"the spectrum of {name}"):

@@ -49,6 +49,8 @@ class Hop:
     """UNIX seconds of the end."""
     arrival: float | None
     """Monotonic seconds at which the last sample arrived; None where it is not known."""
+    samples: NDArray[np.float32] | None = None
+    """The audio at the rate of the model, shape ``(n,)``; None unless clips are kept of it."""
     spectrum: tuple[SpectrumRows, ...] = ()
     """Rows of the spectrum, several where the hop has a gap; none unless somebody looks."""
 

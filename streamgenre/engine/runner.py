@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
+    from streamgenre.clips.choosing import Chooser
     from streamgenre.engine.batch import HopResult
     from streamgenre.engine.loss_policy import LossPolicy
     from streamgenre.engine.reporter import Reporter
@@ -36,6 +37,8 @@ class StationRunner:
     policy: LossPolicy
     report: Reporter
     watch: SourceWatch
+    clips: Chooser | None = None
+    """Chooses clips of what the model is unsure of; None where none are kept."""
     schedule: PollSchedule = field(default_factory=PollSchedule)
     """When the scheduler polls it next."""
     hop: Hop | None = None
@@ -112,6 +115,8 @@ class StationRunner:
                 self._take_gap(item)
             else:
                 self.report.title(item)
+                if self.clips is not None:
+                    self.clips.title(item.artist, item.title)
         if self.station.source.state == "lost":
             now = self.station.stream_time
             self._end_segment(now)
@@ -123,6 +128,8 @@ class StationRunner:
     def _take_gap(self, gap: PlacedGap) -> None:
         effect = self.policy.gap(gap, title_follows=self.station.title_due)
         self._report_silence(effect.silence)
+        if self.clips is not None:
+            self.clips.break_off()
         if effect.resets:
             self.reset(gap.start)
         self.report.gap(gap)
@@ -142,10 +149,21 @@ class StationRunner:
             self.report.update(result.hop, result.outcome)
             for rows in result.hop.spectrum:
                 self.report.spectrum(rows)
+            self._choose_clip(result)
         except BusError:
             raise
         except Exception as error:  # noqa: BLE001 - other stations go on
             self.fail(error)
+
+    def _choose_clip(self, result: HopResult) -> None:
+        outcome, hop = result.outcome, result.hop
+        if self.clips is None or hop.samples is None or isinstance(outcome, Exception):
+            return
+        try:
+            self.clips.hop(hop.samples, outcome, hop.wall, self.model.manifest)
+        except Exception as error:  # noqa: BLE001 - listening goes on without clips
+            log_traceback(f"keeping clips of {self.name}", error)
+            self.clips, self.station.keeps_samples = None, False
 
     def publish_source_changes(self) -> None:
         """Publish the changes of state that the source noted."""
@@ -170,6 +188,8 @@ class StationRunner:
         self._end_segment(stream_time)
         self.decider.reset()
         self.model.reset(self.name)
+        if self.clips is not None:
+            self.clips.break_off()
 
     def clock_was_set(self, step: float) -> list[Silence]:
         """Publish the end of what is open, by the system's clock before it was set.

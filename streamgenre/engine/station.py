@@ -60,6 +60,8 @@ class Station:
     ) -> None:  # fmt: skip
         self.name = name
         self.finished = False
+        self.keeps_samples = False
+        """Whether each hop comes with its samples."""
         self._settings = settings
         self._rate = spec.samplerate
         self._hop = round(settings.hop_s * self._rate)
@@ -77,6 +79,7 @@ class Station:
         self._begin_hop(0)
         self._hops = 0
         self._heard: list[NDArray[np.float32]] = []  # samples of this hop
+        self._samples: list[NDArray[np.float32]] = []  # the same for the hop's own field
         self._frames: list[
             NDArray[np.float32]
         ] = []  # frames of this hop; several arrays where it has a gap
@@ -228,6 +231,8 @@ class Station:
             samples = np.concatenate(self._heard)
             self._heard = []
             self._meter.push(samples)
+            if self.keeps_samples:
+                self._samples.append(samples)
             self._frames.append(self._mfcc.push(samples))
             self._collect_spectrum()
 
@@ -256,6 +261,7 @@ class Station:
         self._extract()
         level, loudness = self._meter.read(), self._intake.loudness
         parts, self._frames = self._frames, []
+        heard, self._samples = self._samples, []
         if end == start or not any(map(len, parts)):
             return None
         self._hops += 1
@@ -269,6 +275,7 @@ class Station:
             end=end / self._rate,
             wall=self.clock.time_of(end),
             arrival=self._intake.arrival(end, self._lost),
+            samples=np.concatenate(heard) if heard else None,
             spectrum=spectrum,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streamgenre.errors import HistoryError, nearest
-from streamgenre.history import run_locks
+from streamgenre.history import corrections, run_locks
 from streamgenre.history.ids import fold
 from streamgenre.history.records import (
     DeadAirRecord,
@@ -81,14 +81,17 @@ def segments(connection: Connection, ids: dict[int, str], span: Span) -> Iterato
     # An overlap starts at most the longest length before the span: an index range, not a scan.
     rows = connection.execute(
         "SELECT g.station, g.start_time, g.end_time, k.state, k.genre, g.probability, g.updates, "
-        "g.ending FROM stations s JOIN segments g ON g.station = s.id AND g.start_time < ? "
-        "AND g.start_time > ? - s.longest_s - 1 JOIN kinds k ON k.id = g.kind "
+        "g.ending, c.segment, o.state, o.genre FROM stations s JOIN segments g "
+        "ON g.station = s.id AND g.start_time < ? AND g.start_time > ? - s.longest_s - 1 "
+        f"{corrections.JOINS} "
         f"WHERE g.end_time > ? AND s.id IN ({_marks(ids)}) ORDER BY g.start_time, s.name",
         (span.end, span.start, span.start, *ids),
     )
-    for number, start, end, state, genre, confidence, updates, ending in rows:
+    for number, start, end, state, genre, confidence, updates, ending, corrected, *answer in rows:
         yield SegmentRecord(
-            ids[number], start, end, state, genre or None, confidence, updates, ending
+            *(ids[number], start, end, state, genre or None),
+            *(None if corrected else confidence, updates, ending),
+            (answer[1] or answer[0]) if corrected else None,
         )
 
 
@@ -294,8 +297,8 @@ def _newest_segment(
     connection: Connection, of: str, number: int, order: str
 ) -> tuple[Any, ...] | None:
     row: tuple[Any, ...] | None = connection.execute(
-        "SELECT k.state, k.genre, g.probability, g.start_time, g.end_time, g.session "
-        f"FROM segments g JOIN kinds k ON k.id = g.kind WHERE g.{of} = ? "
+        "SELECT k.state, k.genre, CASE WHEN c.segment IS NULL THEN g.probability END, "
+        f"g.start_time, g.end_time, g.session FROM segments g {corrections.JOINS} WHERE g.{of} = ? "
         f"ORDER BY g.{order} DESC LIMIT 1",
         (number,),
     ).fetchone()

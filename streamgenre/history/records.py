@@ -16,11 +16,15 @@ class SegmentRecord:
     """UNIX seconds; of an open segment, the last update written."""
     state: str
     genre: str | None
+    """The decided genre, or the one that it was corrected to."""
     confidence: float | None
-    """Mean of the genre's probability, 0 to 1; None unless the state is ``music``."""
+    """Mean of the genre's probability, 0 to 1; None unless the state is ``music``, and where it was
+    corrected."""
     updates: int
     ending: str
     """``closed``; ``open`` while it goes on; ``cut`` if the daemon did not shut down cleanly."""
+    corrected_from: str | None = None
+    """What the model had answered, a genre or a state, where a person corrected it; else None."""
 
 
 @dataclass(frozen=True, slots=True)

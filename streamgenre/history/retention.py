@@ -14,7 +14,7 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.history import day_shares, tags
+from streamgenre.history import corrections, day_shares, tags
 from streamgenre.history.clock_trust import belief, misdated_sessions
 
 if TYPE_CHECKING:
@@ -216,6 +216,7 @@ class Retention:
         deleted = 0
         for (kind,) in run("SELECT id FROM kinds").fetchall():
             deleted += self._delete_shares(kind, before)
+        deleted += corrections.delete_orphans(self._connection)
         deleted += tags.delete(self._connection, before)
         deleted += run(
             "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE end_time < ? AND "

@@ -10,7 +10,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import HistoryError
-from streamgenre.history import day_shares, tags
+from streamgenre.history import corrections, day_shares, tags
 from streamgenre.history.time_bins import QUARTERS, split_by_quarter
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ _STEPS: Final[tuple[tuple[tuple[str, ...], Callable[[Connection], None] | None],
     (_SHARES_AND_DETAIL, _fill_shares),
     ((day_shares.TABLE,), day_shares.fill),
     (tags.TABLES, None),
+    ((corrections.TABLE,), None),
 )
 VERSION: Final = len(_STEPS)
 """Version of the tables, stored as ``PRAGMA user_version`` or in a table of its own."""

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import HistoryError
+from streamgenre.history import corrections
 from streamgenre.history.day_shares import HOURS
 from streamgenre.history.ids import fold
 from streamgenre.history.query import search
@@ -147,6 +148,7 @@ def genres_found(connection: Connection, ids: dict[int, str], text: str) -> list
     hours = " + ".join(f"h{i}" for i in range(HOURS))
     found = []
     kinds = connection.execute("SELECT id, state, genre FROM kinds").fetchall()
+    corrected = corrections.totals(connection, ids)
     for kind, state, genre in kinds:
         name = genre or state
         if not all(word in fold(name) for word in words):
@@ -157,12 +159,16 @@ def genres_found(connection: Connection, ids: dict[int, str], text: str) -> list
             f"AND station IN ({marks}) GROUP BY station",
             (kind, *ids),
         ).fetchall()
-        for station, ms in rows:
+        total = {station: ms / 1000 for station, ms in rows if ms}
+        for station, number, seconds in corrected:
+            if number == kind:
+                total[station] = total.get(station, 0.0) + seconds
+        for station, seconds in total.items():
             last = connection.execute(
-                "SELECT start_time FROM segments WHERE station = ? AND kind = ? "
-                "ORDER BY start_time DESC LIMIT 1",
+                f"SELECT g.start_time FROM segments g {corrections.JOINS} "
+                "WHERE g.station = ? AND k.id = ? ORDER BY g.start_time DESC LIMIT 1",
                 (station, kind),
             ).fetchone()
-            if ms and last is not None:
-                found.append(GenreFound(ids[station], name, ms / 1000, last[0]))
+            if seconds > 0 and last is not None:
+                found.append(GenreFound(ids[station], name, seconds, last[0]))
     return sorted(found, key=lambda each: (-each.seconds, each.station, each.genre))

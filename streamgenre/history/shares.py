@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil, floor
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from streamgenre.history import day_shares
+from streamgenre.history import corrections, day_shares
 from streamgenre.history.time_bins import QUARTER_S, QUARTERS
 from streamgenre.history.time_zones import Span, day_span, local
 
@@ -23,6 +23,8 @@ Kind: TypeAlias = tuple[str, str]
 """State, and genre or an empty string."""
 HOUR_S: Final = 3600
 DAY_S: Final = 86_400
+_ROUNDING_S: Final = 0.002
+"""What is left of a sum, in whole milliseconds, of which all was corrected."""
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -82,6 +84,13 @@ def sums(
         if edge.seconds > 0:
             for kind, part in _from_segments(connection, ids, edge):
                 found[edge.start, kind] += part
+    for at, answer, corrected, seconds in corrections.shifts(
+        connection, ids, span, first, last, step
+    ):
+        found[at, corrected] += seconds
+        found[at, answer] -= seconds
+        if found[at, answer] < _ROUNDING_S:
+            del found[at, answer]
     return found
 
 

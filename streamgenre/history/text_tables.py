@@ -109,8 +109,14 @@ def _segment(row: SegmentRecord, tz: Zone) -> Cells:
     return (
         *(clean(row.station), _moment(row.start, tz), _clock(row.end, tz)),
         *(duration(row.end - row.start), _what(row.state, row.genre)),
-        *(_probability(row.confidence), _ending(row.ending)),
+        *(_probability(row.confidence), _remark(row)),
     )
+
+
+def _remark(row: SegmentRecord) -> str:
+    if row.corrected_from is None:
+        return _ending(row.ending)
+    return f"corrected, was {clean(row.corrected_from)}"
 
 
 def _title(row: TitleRecord, tz: Zone) -> Cells:

@@ -101,6 +101,11 @@ class DayData:
         return sum(self.totals.values())
 
     @property
+    def corrected(self) -> int:
+        """Number of segments that a person corrected."""
+        return sum(segment.corrected_from is not None for segment in self.segments)
+
+    @property
     def genres(self) -> tuple[str, ...]:
         """The genres that occur, the longest first."""
         return tuple(kind.genre for kind in self.kinds if kind.genre is not None)

@@ -218,6 +218,8 @@ class _Ribbon:
             colour = kind_color(kind)
             sure = "" if segment.confidence is None else f", {percent(segment.confidence)}"
             tip = f"{kind.name}{sure}, {self._times(segment.start, segment.end)}"
+            if segment.corrected_from is not None:
+                tip += f", corrected, was {clean(segment.corrected_from)}"
             if segment.ending == "cut":
                 tip += ", cut: the daemon did not shut down cleanly"
             boxes.append(self._box(segment.start, segment.end, tip, 0, fill=colour))

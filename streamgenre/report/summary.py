@@ -29,6 +29,7 @@ def figures(data: DayData) -> tuple[tuple[str, str], ...]:
         ("titles", str(len(data.titles))),
         ("dead air", duration(dead) if data.dead_air else "none"),
         ("gaps", f"{len(data.gaps)}, {duration(lost)}" if data.gaps else "none"),
+        *([("corrected", f"{data.corrected} segments")] if data.corrected else []),
     )
 
 

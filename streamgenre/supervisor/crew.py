@@ -18,6 +18,7 @@ from streamgenre.worker.codec import to_json
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from streamgenre.clips.settings import ClipSettings
     from streamgenre.engine.settings import EngineSettings
     from streamgenre.supervisor.launching import Launcher
     from streamgenre.supervisor.record import StationRecord
@@ -57,11 +58,19 @@ class Crew:
         Number of workers, not counting those with stations under suspicion.
     owner
         The supervisor.
+    clips
+        Whether the workers keep clips, where, and how many; None to keep none.
     """
 
     def __init__(
-        self, settings: EngineSettings, launcher: Launcher, count: int, owner: Owner
+        self,
+        settings: EngineSettings,
+        launcher: Launcher,
+        count: int,
+        owner: Owner,
+        clips: ClipSettings | None = None,
     ) -> None:
+        self._clips = clips
         self._settings = settings
         self._launcher = launcher
         self._count = count
@@ -247,7 +256,10 @@ class Crew:
         self.selector.register(member.handle.link, selectors.EVENT_READ)
         level = _log.getEffectiveLevel()
         engine = to_json(self._settings)
-        self.send(member, {"do": "start", "name": member.name, "engine": engine, "level": level})
+        head = {"do": "start", "name": member.name, "engine": engine, "level": level}
+        if self._clips is not None:
+            head["clips"] = to_json(self._clips)
+        self.send(member, head)
         self._send_watched(member)
         for record in member.records.values():
             self._send_station(member, record)

@@ -30,6 +30,7 @@ from streamgenre.worker.unit import station_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from streamgenre.clips.settings import ClipSettings
     from streamgenre.config import StationSettings
     from streamgenre.engine.settings import EngineSettings
     from streamgenre.events import SourceState
@@ -67,6 +68,8 @@ class Supervisor:
         Called in every turn of the loop.
     on_removed
         Called with the name of a removed station, after its last event.
+    clips
+        Whether the workers keep clips, where, and how many; None to keep none.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Supervisor:
         on_failure: Callable[[str, Exception], None] = lambda name, error: None,
         on_turn: Callable[[], None] = lambda: None,
         on_removed: Callable[[str], None] = lambda name: None,
+        clips: ClipSettings | None = None,
     ) -> None:
         self._publish = publish
         self._on_failure = on_failure
@@ -89,7 +93,7 @@ class Supervisor:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._faults = Faults()
         self._turns = TurnClock()
-        self._crew = Crew(settings, launcher, count, self)
+        self._crew = Crew(settings, launcher, count, self, clips)
         self._stamp = Stamp(settings.status_s, status_fields, self._crew)
         self._switch: ModelSwitch | None = None
         self._running = False

@@ -137,6 +137,7 @@ def figures(data: DayData, say: Say, name: Name) -> list[tuple[str, str]]:
         (say("history.titles"), str(len(data.titles))),
         (say("history.dead_air"), duration(dead) if data.dead_air else none),
         (say("history.gaps"), f"{len(data.gaps)} · {duration(lost)}" if data.gaps else none),
+        *([(say("history.corrected"), str(data.corrected))] if data.corrected else []),
     ]
 
 

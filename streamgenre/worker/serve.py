@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre.clips.settings import ClipSettings
 from streamgenre.config import StationSettings
 from streamgenre.engine.engine import Engine
 from streamgenre.engine.faults import Faults, reason
@@ -75,7 +76,8 @@ class _Server:
             on_ended=self._ended,
             stays=True,
         )
-        self._unit = Unit(self._engine)
+        clips = first.get("clips")
+        self._unit = Unit(self._engine, from_json(ClipSettings, clips) if clips else None)
         self._turns: dict[str, int] = {}  # in the engine's thread
         self._faults = Faults()
         self._health = Health(helper_pids)
@@ -86,7 +88,7 @@ class _Server:
         """Work until the end."""
         threading.Thread(target=self._take_commands, name="commands", daemon=True).start()
         with suppress(StreamgenreError):  # each station's error was reported
-            self._engine.run(self._stopping.is_set)
+            self._unit.run(self._stopping.is_set)
 
     # ---- to the daemon --------------------------------------------------------------------------
 

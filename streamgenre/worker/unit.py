@@ -6,6 +6,8 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
+from streamgenre.clips.choosing import Chooser
+from streamgenre.clips.keeping import Keeper
 from streamgenre.errors import InputError, StreamgenreError
 from streamgenre.inference.manifest import find_model
 from streamgenre.inference.models import Model, load_model
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
+    from streamgenre.clips.settings import ClipSettings
     from streamgenre.config import StationSettings
     from streamgenre.engine.engine import Engine
     from streamgenre.engine.resume import Resume
@@ -39,11 +42,14 @@ class Unit:
     ----------
     engine
         The engine, which need not run yet.
+    clips
+        Whether clips are kept, where, and how many; None to keep none.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clips: ClipSettings | None = None) -> None:
         self.engine = engine
         """The engine."""
+        self._keeper = Keeper(clips) if clips is not None and clips.seconds else None
         self._models: WeakValueDictionary[Path, Model] = WeakValueDictionary()
         self._prepared: list[Model] = []  # so that they stay loaded until their stations start
 
@@ -102,8 +108,16 @@ class Unit:
             gain_db=settings.gain_db,
             reopen=(lambda: _deferred(settings, waits=True)) if is_live(settings) else None,
             resume=resume,
+            clips=self._chooser(name, settings),
         )
         return name
+
+    def _chooser(self, name: str, settings: StationSettings) -> Chooser | None:
+        keeper = self._keeper
+        if keeper is None or not settings.clips_allowed:
+            return None
+        waits = settings.pace == "fast" and is_replayable(settings.input)
+        return Chooser(name, keeper.settings, lambda clip: keeper.offer(clip, waits=waits))
 
     def replace(self, name: str, settings: StationSettings) -> None:
         """Start a station after the end of one with its name, which may take a while.
@@ -141,7 +155,11 @@ class Unit:
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """See :meth:`streamgenre.engine.engine.Engine.run`."""
-        self.engine.run(stopping)
+        try:
+            self.engine.run(stopping)
+        finally:
+            if self._keeper is not None:
+                self._keeper.close()
 
     def call(self, function: Callable[[], None]) -> None:
         """Have a function called in the engine's thread; return at once."""
