@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from streamgenre.client.subscriber import Subscriber
     from streamgenre.errors import (
         BusError,
+        ClipError,
         ControlError,
         HistoryError,
         InputError,
@@ -45,6 +46,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AnyEvent",
     "BusError",
+    "ClipError",
     "ControlError",
     "DeadAir",
     "Event",

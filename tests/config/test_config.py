@@ -122,7 +122,7 @@ def test_every_key_can_be_set_by_a_variable() -> None:
             **{"public_url": "https://h.example/x", "proxies": "10.0.0.1", "login": "proxy"},
             "language": "de",
             **{"broker": "mqtts://h.example", "spool_mb": "3", "dead_air_after_s": "3"},
-            "workers": "3",
+            **{"workers": "3", "keep_clips": "always", "seconds": "5"},
             "keep": "all" if path[0] == "history" else "0.3",
         }.get(path[-1], text)
         if path == ("bridge", "webhook", "format"):
