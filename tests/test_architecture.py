@@ -22,6 +22,7 @@ LAYERS: Final = (
     *("worker", "supervisor", "fleet"),
     "daemon",
     ("bridges", "dashboard", "doctor", "library", "report"),
+    "teach",
     ("picture", "web"),
     "cli",
     "__main__",

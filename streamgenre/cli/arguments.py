@@ -11,6 +11,7 @@ from streamgenre.cli.arguments_history import add_commands, add_listen_flags
 from streamgenre.cli.arguments_label import add_keep_flags, add_label
 from streamgenre.cli.arguments_library import add_library_arguments
 from streamgenre.cli.arguments_models import add_models
+from streamgenre.cli.arguments_teach import add_teach_arguments
 from streamgenre.cli.arguments_web import add_listen_web, add_web
 from streamgenre.defaults import ENDPOINT, MODEL
 
@@ -42,6 +43,7 @@ def add_arguments(commands: Commands) -> None:
     add_commands(commands, _command)
     add_library_arguments(commands, _command)
     add_label(commands, _command)
+    add_teach_arguments(commands, _command)
     add_web(commands, _command)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import support.train_tones  # noqa: F401 (sets the environment that Keras reads)
 
+from streamgenre.teach.folds import make_folds
 from train.corpora import corpus
 from train.fitting import train_network
 
@@ -27,5 +28,5 @@ def short_check() -> Iterator[None]:
 def two_folds() -> Iterator[None]:
     """Have two folds in place of three: a network less to train for each measurement."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpus, "make_folds", partial(corpus.make_folds, n_folds=2))
+        patch.setattr(corpus, "make_folds", partial(make_folds, n_folds=2))
         yield

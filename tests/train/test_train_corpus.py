@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.train_tones import tone, write_corpus, write_wav
 
-from train.corpora.corpus import make_folds, read_corpus
+from streamgenre.teach.folds import make_folds
+from train.corpora.corpus import read_corpus
 from train.errors import TrainError
 
 if TYPE_CHECKING:

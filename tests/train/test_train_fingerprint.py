@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from support.train_tunes import RATE, encode, tune
 
-from train.corpora.fingerprint import Copy, Fingerprint, copies, fingerprint_of
+from streamgenre.audio.fingerprint import Copy, Fingerprint, copies
+from train.corpora.fingerprint import fingerprint_of
 from train.errors import TrainError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.evaluation import statistics
+from streamgenre.inference import statistics
 
 TARGETS = np.array([0, 0, 0, 0, 1, 2])
 HITS = np.array([True, True, True, False, True, False])

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from streamgenre.inference import statistics
 from streamgenre.inference.models import softmax
 from train.cache import read_arrays, write_arrays
-from train.evaluation import statistics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from streamgenre.teach.folds import make_folds
 from train.errors import TrainError
 
 if TYPE_CHECKING:
@@ -97,43 +98,6 @@ def read_corpus(folder: Path) -> Corpus:
             "least two genres, each a sub-folder of audio files"
         )
     return corpus
-
-
-def make_folds(
-    genres: Sequence[str], groups: Sequence[str], *, n_folds: int = N_FOLDS
-) -> list[int]:
-    """Assign clips to folds so that no group (artist) is in two of them.
-
-    The largest groups go first, each into the fold that has the fewest clips of its genres so far.
-    Deterministic: the same clips give the same folds.
-
-    Parameters
-    ----------
-    genres, groups
-        One entry per clip.
-    n_folds
-        Number of folds, at least 2.
-
-    Returns
-    -------
-    The fold of each clip, 1 to ``n_folds``.
-    """
-    members: dict[str, list[int]] = defaultdict(list)
-    for index, group in enumerate(groups):
-        members[group].append(index)
-    load: list[Counter[str]] = [Counter() for _ in range(n_folds)]
-    folds = [0] * len(groups)
-    for _, indices in sorted(members.items(), key=lambda item: (-len(item[1]), item[0])):
-        of_genre = Counter(genres[i] for i in indices)
-
-        def cost(fold: int, of_genre: Counter[str] = of_genre) -> tuple[int, int, int]:
-            return (sum(load[fold][g] for g in of_genre), load[fold].total(), fold)
-
-        best = min(range(n_folds), key=cost)
-        load[best].update(of_genre)
-        for i in indices:
-            folds[i] = best + 1
-    return folds
 
 
 def audio_files(folder: Path) -> list[Path]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from streamgenre.audio.fingerprint import Copy, copies
 from train.corpora.corpus import CSV_NAME, read_corpus
-from train.corpora.fingerprint import Copy, copies, fingerprint_of
+from train.corpora.fingerprint import fingerprint_of
 from train.errors import TrainError
 from train.hashes import file_hash
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from streamgenre.audio.fingerprint import Fingerprint
     from train.corpora.corpus import Corpus
-    from train.corpora.fingerprint import Fingerprint
 
 
 @dataclass(frozen=True, slots=True)

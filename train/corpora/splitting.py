@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from train.corpora.corpus import make_folds
+from streamgenre.teach.folds import make_folds
 from train.corpora.inventory import Index
 from train.errors import TrainError
 

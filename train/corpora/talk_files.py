@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from train.corpora.corpus import audio_files, make_folds
+from streamgenre.teach.folds import make_folds
+from train.corpora.corpus import audio_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from streamgenre.inference import statistics
 from streamgenre.inference.models import softmax
-from train.evaluation import statistics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

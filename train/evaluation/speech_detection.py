@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from streamgenre.inference import statistics
 from streamgenre.inference.models import softmax
 from train.corpora.talk_files import MUSIC, SPEECH
-from train.evaluation import statistics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.audio.ring import Gap
-from train.evaluation import statistics
+from streamgenre.inference import statistics
 from train.streaming.playback import play
 from train.streaming.programme import RATE, Part, Programme, Settings
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from train.evaluation import statistics
+from streamgenre.inference import statistics
 from train.streaming.playback import KINDS, STATES
 
 if TYPE_CHECKING:

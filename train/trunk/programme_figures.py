@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from train.evaluation.statistics import fold_accuracy
+from streamgenre.inference.statistics import fold_accuracy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,1 @@
+"""Own genres: heads that are fitted on a shipped model's embedding."""

@@ -1,0 +1,124 @@
+"""Embeddings by content: a recording that a model has heard is not heard again."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from streamgenre.audio.fingerprint import VERSION as PRINT_VERSION
+from streamgenre.audio.fingerprint import Fingerprint
+from streamgenre.logger import get_logger
+from streamgenre.paths import cache_dir
+from streamgenre.sources.decoding import error_text
+from streamgenre.teach.hearing import PLAN, Heard
+
+MOST_BYTES: Final = 1_000_000_000
+"""Size of the folder; the entries that were not used for longest are deleted beyond it."""
+
+_log = get_logger(__name__)
+
+
+class EmbeddingCache:
+    """Keeps what a model heard, a file per recording; without a writable folder nothing is kept.
+
+    Parameters
+    ----------
+    model
+        SHA-256 of the model's graph.
+    folder
+        The folder; None for ``teach`` in the cache folder.
+    """
+
+    def __init__(self, model: str, folder: Path | None = None) -> None:
+        self._folder = folder or cache_dir() / "teach"
+        self._ending = f"-{model[:16]}-{PLAN}-{PRINT_VERSION}.npz"
+        self._writable = True
+
+    def get(self, sha256: str, *, few: bool = False) -> Heard | None:
+        """Return what was heard in a content; None if it is not there or damaged.
+
+        Parameters
+        ----------
+        sha256
+            Hash of the content.
+        few
+            Whether what a few stretches gave is enough.
+        """
+        path = self._path(sha256)
+        try:
+            with np.load(path, allow_pickle=False) as kept:
+                arrays: dict[str, Any] = dict(kept)
+            if arrays["few"] and not few:
+                return None
+            heard = Heard(
+                arrays["rows"],
+                Fingerprint(arrays["words"], arrays["audible"]),
+                float(arrays["seconds"]),
+                bool(arrays["few"]),
+            )
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+        with suppress(OSError):
+            os.utime(path)
+        return heard
+
+    def put(self, sha256: str, heard: Heard) -> None:
+        """Keep what was heard in a content.
+
+        Parameters
+        ----------
+        sha256
+            Hash of the content.
+        heard
+            What was heard.
+        """
+        if not self._writable:
+            return
+        part: Path | None = None
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with tempfile.NamedTemporaryFile(
+                dir=self._folder, suffix=".part", delete=False
+            ) as file:
+                part = Path(file.name)
+                np.savez(
+                    file,
+                    rows=heard.rows,
+                    words=heard.print.words,
+                    audible=heard.print.audible,
+                    seconds=np.float64(heard.seconds),
+                    few=np.bool_(heard.few),
+                )
+            part.replace(self._path(sha256))
+            part = None
+        except OSError as error:
+            self._writable = False
+            _log.warning(
+                "%s: %s; nothing is kept for the next run", self._folder, error_text(error)
+            )
+        finally:
+            if part is not None:
+                part.unlink(missing_ok=True)
+
+    def prune(self) -> None:
+        """Delete the entries that were not used for longest, until the folder is small enough."""
+        with suppress(OSError):
+            entries = []
+            for path in self._folder.iterdir():
+                with suppress(OSError):
+                    status = path.stat()
+                    entries.append((status.st_mtime_ns, status.st_size, path))
+            total = 0
+            for _, size, path in sorted(entries, reverse=True):
+                total += size
+                if total > MOST_BYTES:
+                    path.unlink(missing_ok=True)
+
+    def _path(self, sha256: str) -> Path:
+        return self._folder / f"{sha256[:32]}{self._ending}"
