@@ -185,14 +185,15 @@ class Recorder:
         minute, offset = divmod(event.time, MINUTE_S)
         labels = tuple(event.probabilities)
         row = rows.minute
-        if row is None or row.minute != minute or row.labels != labels:
-            if row is not None and row.minute == minute:
-                return  # other labels within a minute: one session has one model
+        if row is None or row.minute != minute:
             row = rows.minute = DetailRow(rows.session, int(minute), labels)
+        if row.labels != labels:  # the model was changed within the minute
+            row.add_labels(labels)
+            labels = row.labels
         row.offsets_ms.append(min(59_999, int(1000 * offset)))
         row.rows.append(quantise_level(event.level_dbfs))
         row.rows.append(quantise(event.confidence))
-        row.rows.extend(map(quantise, event.probabilities.values()))
+        row.rows.extend(quantise(event.probabilities.get(label, 0.0)) for label in labels)
         self._pending.add(row)
 
     def _segment(self, event: Segment) -> None:

@@ -107,6 +107,15 @@ class DetailRow:
     labels: tuple[str, ...]
     offsets_ms: list[int] = field(default_factory=list)
     rows: bytearray = field(default_factory=bytearray)
+    """For each update one byte for the level, one for the confidence and one for each label."""
+
+    def add_labels(self, labels: tuple[str, ...]) -> None:
+        """Make room for the labels of another model, whose probability was 0 until now."""
+        new = tuple(label for label in labels if label not in self.labels)
+        size = 2 + len(self.labels)
+        parts = (self.rows[at : at + size] for at in range(0, len(self.rows), size))
+        self.rows = bytearray().join(part + bytes(len(new)) for part in parts)
+        self.labels += new
 
 
 Row: TypeAlias = SessionRow | SegmentRow | TitleRow | DeadAirRow | GapRow | SourceRow | DetailRow

@@ -17,14 +17,18 @@ if TYPE_CHECKING:
 
 
 async def genres(request: Request) -> Response:
-    """Return the looks of the genres in the last update of a station."""
+    """Return the looks of the genres in the last update of a station, and of those before."""
     site: Site = request.app.state.site
     name = request.state.parameters["station"]
     station = site.hub.stations.get(name)
     update = station.events.get("update") if station is not None else None
-    if update is None:
+    if station is None or update is None:
         raise error(404, f"no update of a station {name!r} is known")
-    return json_answer(request, {"genres": genre_looks(json.loads(update)["smoothed"])})
+    found = genre_looks(json.loads(update)["smoothed"])
+    # Of a model that the station had before: each alone, so that the letters above do not change.
+    for genre in station.past_genres():
+        found = genre_looks([genre]) | found
+    return json_answer(request, {"genres": found})
 
 
 _COLOR: Final = {"type": "string", "pattern": "^#[0-9A-F]{6}$"}
@@ -38,7 +42,7 @@ ENDPOINTS: Final = (
         "/api/genres",
         genres,
         "Colour, text colour on it (`ink`) and letter of each genre of a station, as the pages and "
-        "the terminal dashboard show them.",
+        "the terminal dashboard show them; also of the last minutes, if its model was changed.",
         parameters=(
             Parameter(
                 "station",

@@ -100,6 +100,11 @@ class Station:
         """Whether the source is live and updates are missing."""
         return self.silent_s() > max(STALLED_S, 3 * self.interval)
 
+    def past_genres(self) -> set[str]:
+        """Return the genres of the stretches and segments that are kept."""
+        segments = (json.loads(text)["genre"] for text in self.past.segments)
+        return {genre for genre in (*segments, *(run.genre for run in self.runs)) if genre}
+
     def recent(self) -> list[dict[str, Any]]:
         """Return the decisions of the last minutes, oldest first, as JSON objects."""
         return [

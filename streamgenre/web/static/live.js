@@ -19,9 +19,10 @@ const view = single === null ? new Cards(stations) : new StationView(stations, s
 const words = new Map(); // the last state of each station, in a word
 
 function learnGenres(station) {
-  if (station.update) {
-    learn(station.name, Object.keys(station.update.smoothed), () => view.redraw());
-  }
+  if (!station.update) return;
+  // Stretches and segments may be those of a model that the station had before.
+  const past = [...station.runs, ...station.segments].map(({ genre }) => genre).filter(Boolean);
+  learn(station.name, [...Object.keys(station.update.smoothed), ...past], () => view.redraw());
 }
 
 function tellState(station) {

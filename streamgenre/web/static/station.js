@@ -69,6 +69,7 @@ export class StationView {
 
   redraw() {
     this.root.paintedColor = null;
+    this.segmentsOf = null;
     for (const bar of this.bars.values()) bar.root.paintedColor = null;
     onFrame(this.draw);
   }
