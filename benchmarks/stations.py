@@ -96,12 +96,18 @@ def radio(folder: Path, counts: list[int], model: str, minutes: float) -> list[d
 def with_workers(
     folder: Path, counts: list[int], workers: list[int], model: str, minutes: float
 ) -> list[dict[str, Any]]:
+    rows = []
     with paced_radio(folder) as base:
-        return [
-            worker_rows.run(folder, [f"{base}/{n}" for n in range(count)], model, minutes, each)
-            for count in counts
-            for each in workers
-        ]
+        for count in counts:
+            for each in workers:
+                urls = [f"{base}/{n}" for n in range(count)]
+                before = pyav_alone(folder / "song.mp3")
+                row = worker_rows.run(folder, urls, model, minutes, each)
+                pyav = (before + pyav_alone(folder / "song.mp3")) / 2
+                row["pyav_ms"] = round(pyav, 2)
+                row["times_pyav"] = round(row["cpu_ms_an_update"] / pyav, 2)
+                rows.append(row)
+    return rows
 
 
 # ---- the daemon ---------------------------------------------------------------------------------

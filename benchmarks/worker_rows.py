@@ -59,6 +59,7 @@ def run(folder: Path, urls: list[str], model: str, minutes: float, workers: int)
         "cpu_percent_daemon": round(share[daemon.pid], 2),
         "cpu_percent_busiest_worker": round(max(own, default=0.0), 1),
         "cpu_ms_a_station": round(10 * sum(share.values()) / len(urls), 2),
+        "cpu_ms_an_update": round(10 * sum(share.values()) * elapsed / max(1, len(updates)), 2),
         "pss_mb": round(sum(memory.values()), 1),
         "pss_mb_daemon": round(memory[daemon.pid], 1),
         "updates": len(updates),
@@ -100,7 +101,8 @@ def missed(events: list[Any]) -> int:
 def table(rows: list[dict[str, Any]]) -> str:
     lines = [
         f"{row['stations']:>4} stations, {row['workers']} workers  {row['cpu_percent']:.0f} % of a "
-        f"core ({row['cpu_ms_a_station']:.2f} ms a station and second), daemon "
+        f"core ({row['cpu_ms_a_station']:.2f} ms a station and second; an update "
+        f"{row['times_pyav']:.2f} times PyAV alone), daemon "
         f"{row['cpu_percent_daemon']:.1f} %, busiest worker "
         f"{row['cpu_percent_busiest_worker']:.0f} %\n"
         f"     {row['pss_mb']:.0f} MB (daemon {row['pss_mb_daemon']:.0f}); {row['updates']} of "

@@ -17,6 +17,8 @@ QUALITY: Final = "MQ"
 
 _PIECES_S: Final = 0.002
 """Seconds of the pieces in which the delay of a stream is measured."""
+_AT_ONCE_S: Final = 0.25
+"""Seconds that soxr is given at once: for each stream it keeps memory for several times as much."""
 _MEASURED_S: Final = 4.0
 """Seconds over which it is measured: many of soxr's blocks."""
 
@@ -41,6 +43,7 @@ class Resampler:
         self.rate_in, self.rate_out = rate_in, rate_out
         self.delay = _delay(rate_in, rate_out)
         """Samples at the new rate that are held back until :meth:`flush`."""
+        self._piece = max(1, round(_AT_ONCE_S * rate_in))
         self._nothing = np.zeros((0,) if channels == 1 else (0, channels), np.float32)
         self._kept = self._nothing  # given by soxr, held back here
         self._taken = self._given = 0
@@ -58,7 +61,11 @@ class Resampler:
         if self._stream is None:
             return samples
         self._taken += len(samples)
-        ready = np.concatenate([self._kept, self._stream.resample_chunk(samples)])
+        pieces = [
+            self._stream.resample_chunk(samples[start : start + self._piece])
+            for start in range(0, len(samples), self._piece)
+        ]
+        ready = np.concatenate([self._kept, *pieces])
         due = self._taken * self.rate_out // self.rate_in - self.delay - self._given
         out, self._kept = ready[: max(0, due)], ready[max(0, due) :].copy()
         self._given += len(out)

@@ -63,7 +63,8 @@ class Ring:
     def __init__(self, capacity: int, channels: int) -> None:
         self.channels = channels
         self._data = np.zeros((capacity, channels), np.float32)
-        self._capacity = capacity
+        self.capacity = capacity
+        """Samples per channel that fit."""
         self._gap_at = np.zeros(_GAPS, np.int64)
         self._gap_samples = np.zeros(_GAPS, np.int64)
         self._gap_reason = [GapReason.OVERFLOW] * _GAPS
@@ -102,8 +103,8 @@ class Ring:
         if self._pending and room > 0 and not self._publish_gap():
             room = 0
         fits = n if n <= room else room
-        start = self._written % self._capacity
-        first = min(fits, self._capacity - start)
+        start = self._written % self.capacity
+        first = min(fits, self.capacity - start)
         self._data[start : start + first] = block[:first]
         if fits > first:
             self._data[: fits - first] = block[first:fits]
@@ -156,7 +157,7 @@ class Ring:
     @property
     def free(self) -> int:
         """Samples that fit now."""
-        return self._capacity - (self._written - self._read)
+        return self.capacity - (self._written - self._read)
 
     # ---- reader -------------------------------------------------------------------------------
 
@@ -178,11 +179,11 @@ class Ring:
         n = min(end - self._read, max_samples)
         if n <= 0:
             return None
-        start = self._read % self._capacity
-        if start + n <= self._capacity:
+        start = self._read % self.capacity
+        if start + n <= self.capacity:
             block = self._data[start : start + n].copy()
         else:
-            block = np.concatenate([self._data[start:], self._data[: start + n - self._capacity]])
+            block = np.concatenate([self._data[start:], self._data[: start + n - self.capacity]])
         self._read += n
         return block
 

@@ -12,7 +12,9 @@ take time, happens in other threads.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.audio.fair_lock import Participant
@@ -44,6 +46,12 @@ _REMOVE_S: Final = 3.0
 """Seconds that the source of a removed station gets to stop."""
 _STOP_S: Final = 1.2
 """Seconds that all sources together get to stop at the end."""
+_WATCH_EVERY_S: Final = 0.25
+"""Seconds between two looks for sources that hang."""
+_FEW: Final = 4
+"""Up to so many stations are taken as soon as the audio of one has arrived."""
+_COLLECT_S: Final = 0.02
+"""Seconds in which more of them may bring theirs: a round costs less than one for each."""
 
 
 class Engine:
@@ -95,10 +103,12 @@ class Engine:
         self._called = threading.Event()  # ends a pause
         self._settings = settings
         self._runners: list[StationRunner] = []
+        self._by_name: dict[str, StationRunner] = {}
         self._lock = Participant(urgent=True)
         self._scheduler = Scheduler(self._runners, settings.hop_s)
         self._running = False
         self._turns = TurnClock()
+        self._watch_at = 0.0  # of the turn clock
         self._wall = WallClock()
         self._faults = Faults()
         self._status = StatusReports(settings.status_s, status_fields, self._faults)
@@ -139,7 +149,7 @@ class Engine:
         SettingsError
             If there is a station with this name.
         """
-        if any(runner.name == name for runner in self._runners):
+        if name in self._by_name:
             raise SettingsError(f"two stations are called {name!r}; give each a name of its own")
         features = model.manifest.features
         station = Station(name, source, features, self._settings, gain_db, self._wall)
@@ -155,7 +165,9 @@ class Engine:
             watch=SourceWatch(station, self._settings.lost_after_s, reopen),
             clips=clips,
         )
+        runner.reached = partial(self._wake, runner)
         self._runners.append(runner)
+        self._by_name[name] = runner
         with self._faults.confined(f"the spectrum of {name}"):
             station.show_spectrum(_begins(name, self._shown))
         if self._running:
@@ -187,7 +199,7 @@ class Engine:
 
     def runner(self, name: str) -> StationRunner | None:
         """Return a station's runner, or None if there is none; for the engine's thread only."""
-        return next((runner for runner in self._runners if runner.name == name), None)
+        return self._by_name.get(name)
 
     @property
     def runners(self) -> Sequence[StationRunner]:
@@ -201,7 +213,8 @@ class Engine:
 
     def is_live(self, name: str) -> bool:
         """Whether a station is live: its audio cannot be heard a second time."""
-        return any(runner.name == name and runner.station.source.live for runner in self._runners)
+        runner = self._by_name.get(name)
+        return runner is not None and runner.station.source.live
 
     @property
     def stuck(self) -> list[str]:
@@ -233,6 +246,7 @@ class Engine:
 
     def _forget(self, runner: StationRunner) -> None:
         self._runners.remove(runner)
+        del self._by_name[runner.name]
         self._on_removed(runner.name)
         if runner.on_closed is not None:
             runner.on_closed()
@@ -268,20 +282,36 @@ class Engine:
                     with self._faults.confined("a request to the engine"):
                         self._calls.popleft()()
                 self._show_spectra()
-                seconds = self._turns.turn()
-                for runner in self._open():
-                    runner.watch_source(seconds)
+                self._watch_sources()
                 with self._lock:
                     progressed = self._scheduler.run_round()
                 for runner in self._open():
                     self._finish_if_closed(runner)
                 self._status.send_if_due(self._open())
                 if not progressed:
-                    self._called.wait(self._scheduler.pause_s())
-                    self._called.clear()
+                    self._pause()
         finally:
             self._running = False
             self._end_all()
+
+    def _wake(self, runner: StationRunner) -> None:
+        """Poll a station soon: something of it has arrived; any thread may call this."""
+        runner.arrived = True
+        self._called.set()
+
+    def _watch_sources(self) -> None:
+        seconds = self._turns.turn()
+        if seconds >= self._watch_at:
+            self._watch_at = seconds + _WATCH_EVERY_S
+            for runner in self._open():
+                runner.watch_source(seconds)
+
+    def _pause(self) -> None:
+        """Wait for the next round, which is better for several stations than for one."""
+        woken = self._called.wait(self._scheduler.pause_s())
+        if woken and not self._calls and len(self._runners) > _FEW:
+            time.sleep(_COLLECT_S)
+        self._called.clear()
 
     def _open(self) -> list[StationRunner]:
         return [runner for runner in self._runners if not runner.ended]

@@ -100,6 +100,10 @@ class Intake:
         """Return the position of a sample that the source counts, lost ones included."""
         return self._origin + (sample + self._added) * self._rate // self.source.rate
 
+    def sample_of(self, position: int) -> int:
+        """Return how many samples the source counts before a position, lost ones included."""
+        return -(-(position - self._origin) * self.source.rate // self._rate) - self._added
+
     def arrival(self, position: int, lost: int) -> float | None:
         """Return when the sample before a position arrived, in monotonic seconds.
 
@@ -197,7 +201,7 @@ class Intake:
         """Return how many samples to read now."""
         arrived = ring.written - self._stored  # first: a title is announced before its samples
         titles = self.source.titles
-        ends = -(-(end - self._origin) * self.source.rate // self._rate) - self._taken
+        ends = self.sample_of(end) + self._added - self._taken
         starts = titles[0].at + self._added - self._taken if titles else ends
         return min(arrived, ends, starts, round(_READ_S * self.source.rate))
 

@@ -16,6 +16,8 @@ CHUNK_S: Final = 0.25
 """Most seconds of audio that a source delivers in one block."""
 NEAR_S: Final = 0.05
 """Longest pause where a hop lacks less than :data:`CHUNK_S`."""
+IDLE_POLL_S: Final = 1.0
+"""Pause of a source that notifies."""
 LONGEST_POLL_S: Final = 0.25
 """Longest pause: changes of a source are seen within it."""
 
@@ -35,7 +37,14 @@ class PollSchedule:
         self._eager_until = 0.0
 
     def polled(
-        self, now: float, *, hop_complete: bool, due_s: float, hop_s: float, real_time: bool
+        self,
+        now: float,
+        *,
+        hop_complete: bool,
+        due_s: float,
+        hop_s: float,
+        real_time: bool,
+        notifies: bool = False,
     ) -> None:
         """Plan the next poll after one.
 
@@ -51,7 +60,12 @@ class PollSchedule:
             Length of a hop in seconds of audio.
         real_time
             Whether the source's samples arrive as they happen.
+        notifies
+            Whether the source tells when the missing audio has arrived, or its state has changed.
         """
+        if notifies and due_s > 0:
+            self.next_poll = now + IDLE_POLL_S
+            return
         if hop_complete:
             if now - self._last_hop < hop_s / 2:
                 self._eager_until = now + EAGER_S

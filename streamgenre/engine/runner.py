@@ -43,8 +43,14 @@ class StationRunner:
     """When the scheduler polls it next."""
     hop: Hop | None = None
     """A complete hop that waits for the model."""
+    reached: Callable[[], None] = lambda: None
+    """To be called by any thread when there is something to poll for."""
+    arrived: bool = False
+    """Whether it was called since the last poll."""
     due_s: float = 0.0
     """Seconds of audio that the next hop lacked at the last poll."""
+    due_at: float = 0.0
+    """Monotonic seconds at which that audio will have arrived."""
     failure: Exception | None = None
     """The error that ended the station, if one did."""
     ended: bool = False
@@ -77,6 +83,7 @@ class StationRunner:
 
     def poll(self) -> bool:
         """Take what has arrived, up to the next complete hop; return whether anything had."""
+        self.arrived = False
         try:
             self.publish_source_changes()
             if self.station.source.successor is not None:
@@ -84,13 +91,21 @@ class StationRunner:
                 self.publish_source_changes()
             ready = self.station.ready and not self.watch.holds
             progressed = self._pull() if ready else False
-            self.due_s = self.station.due_s()
+            self._plan()
         except BusError:
             raise
         except Exception as error:  # noqa: BLE001 - other stations go on
             self.fail(error)
             return True
         return progressed
+
+    def _plan(self) -> None:
+        """Note when the next hop can be complete, and let the source know where it ends."""
+        source = self.station.source
+        self.due_s = self.station.due_s()
+        newest = source.ring.last_arrival if source.ring else None
+        self.due_at = self.due_s + (time.monotonic() if newest is None else newest)
+        self.station.demand(self.reached)
 
     def watch_source(self, seconds: float) -> None:
         """Declare a source that hangs lost, and get it back.

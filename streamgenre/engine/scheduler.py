@@ -47,7 +47,11 @@ class Scheduler:
         ready = [runner for runner in self._runners if runner.hop is not None]
         if not ready:
             self._gather_until = now + GATHER_S
-        due = [r for r in self._runners if r.listening and r.schedule.next_poll <= now]
+        due = [
+            runner
+            for runner in self._runners
+            if (runner.arrived or runner.schedule.next_poll <= now) and runner.listening
+        ]
         for runner in sorted(due, key=lambda runner: runner.schedule.next_poll):
             if len(ready) >= MAX_ROWS:
                 break  # the batch is full: do not keep its stations waiting
@@ -68,12 +72,14 @@ class Scheduler:
         began = time.thread_time()
         progressed = runner.poll()
         runner.cpu_s += time.thread_time() - began
+        source = runner.station.source
         runner.schedule.polled(
             now,
             hop_complete=runner.hop is not None,
             due_s=runner.due_s,
             hop_s=self._hop_s,
-            real_time=runner.station.source.real_time,
+            real_time=source.real_time,
+            notifies=source.notifies and source.state == "live",
         )
         return progressed
 
@@ -86,7 +92,7 @@ class Scheduler:
         return any(
             runner.listening
             and runner.station.source.state == "live"
-            and runner.schedule.next_poll < self._gather_until
+            and runner.due_at < self._gather_until
             for runner in self._runners
         )
 

@@ -22,8 +22,11 @@ from streamgenre.audio.ring import Gap
 from streamgenre.audio.spectrum import SpectrumMeter
 from streamgenre.engine.hops import Hop, PlacedGap, SpectrumRows
 from streamgenre.engine.intake import Intake
+from streamgenre.sources.base import Demand
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from streamgenre.audio.clock import StreamClock
@@ -169,8 +172,25 @@ class Station:
     @property
     def ready(self) -> bool:
         """Whether there may be something to pull."""
+        source, ring = self.source, self.source.ring
+        return (
+            source.delivers
+            or self.due_s() <= 0
+            or source.state != "live"
+            or bool(source.titles)
+            or (ring is not None and 2 * ring.free < ring.capacity)  # a hop may be longer
+        )
+
+    def demand(self, reached: Callable[[], None]) -> None:
+        """Let the source know when the present hop ends.
+
+        ``reached`` is to be called then, if the source notifies.
+        """
         source = self.source
-        return source.delivers or self.due_s() <= 0 or source.state != "live" or bool(source.titles)
+        if source.rate:
+            at = self._intake.sample_of(self._hop_end)
+            if source.demand is None or source.demand.at != at:
+                source.demand = Demand(at, self._settings.hop_s * source.rate, reached)
 
     def pull(self) -> Hop | PlacedGap | Title | None:
         """Return the next item; None where it has not arrived yet or there is no more.

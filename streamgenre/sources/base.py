@@ -11,6 +11,7 @@ from streamgenre.sources.titles import clean
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from streamgenre.audio.ring import Ring
     from streamgenre.events import SourceState
@@ -30,6 +31,18 @@ class StateChange:
     state: SourceState
     detail: str = ""
     """The reason, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What the engine waits for: the end of a hop."""
+
+    at: int
+    """Number of samples before it, at the rate of the source; lost samples count."""
+    every: float
+    """Samples of a hop."""
+    reached: Callable[[], None]
+    """To be called once they have arrived, where the source :attr:`~Source.notifies`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,10 @@ class Source(ABC):
     live: bool
     """Whether lost samples are lost for good, unlike those of a file."""
 
+    notifies = False
+    """Whether it tells the engine that the audio of a hop has arrived or its state has changed, so
+    that nobody has to poll for it."""
+
     delivers = False
     """Whether it has no thread: the engine takes its audio with :meth:`deliver`."""
 
@@ -73,6 +90,8 @@ class Source(ABC):
         self.failure: Exception | None = None
         self.successor: Source | None = None
         """The source that replaces this one, which has delivered no sample."""
+        self.demand: Demand | None = None
+        """What the engine waits for; None where that is not known."""
         self._newest_change: StateChange | None = None
 
     @property
@@ -101,11 +120,33 @@ class Source(ABC):
             self._newest_change = change
             self.state = state
             self.state_changes.append(change)
+            self._wake()
 
     def announce(self, title: Title) -> None:
         """Set the title from the next sample on. Called by the thread that fills the ring."""
         assert self.ring is not None
         self.titles.append(TitleChange(self.ring.written + self.ring.lost, title))
+        self._wake()
+
+    def lacking_s(self) -> float | None:
+        """Return the seconds of audio until the end of a hop; None where no hop is known."""
+        demand, ring = self.demand, self.ring
+        if demand is None or ring is None:
+            return None
+        samples: float = demand.at - ring.written - ring.lost
+        if samples <= 0:  # the engine has not got there yet: a later hop
+            samples = demand.every - -samples % demand.every
+        return samples / self.rate
+
+    def notify(self) -> None:
+        """Tell the engine, if what it waits for has arrived. Called by the capture thread."""
+        demand, ring = self.demand, self.ring
+        if demand is not None and ring is not None and ring.written + ring.lost >= demand.at:
+            demand.reached()
+
+    def _wake(self) -> None:
+        if self.notifies and self.demand is not None:
+            self.demand.reached()
 
     @abstractmethod
     def start(self) -> None:

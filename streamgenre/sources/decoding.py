@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.audio.ring import Gap, GapReason
 from streamgenre.errors import InputError
-from streamgenre.logger import get_logger
 from streamgenre.sources.conversion import (
     MAX_CHANNELS,
     MAX_RATE,
@@ -15,13 +12,17 @@ from streamgenre.sources.conversion import (
     Converter,
     Format,
 )
-from streamgenre.sources.timeline import MAX_MISSING_S, Timeline
+from streamgenre.sources.joining import JoinedFrames
+from streamgenre.sources.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from streamgenre.audio.ring import Gap
+    from streamgenre.sources.damage import DamageCounter
 
 _MIN_HOLE_S: Final = 0.05
 """A shorter jump of the timestamps of decoded samples, in seconds, is rounding."""
@@ -33,53 +34,6 @@ MPEG-TS by up to 64 kB."""
 _LOUDEST: Final = 4.0
 """Largest sample of a lossy codec, where 1 is full scale: 12 dB more than any encoder makes of
 audio that was not damaged."""
-
-_log = get_logger(__name__)
-
-
-@dataclass(slots=True)
-class DamageCounter:
-    """Counts packets that could not be decoded, or that the container has lost."""
-
-    packets: int = 0
-    missing_s: float = 0.0
-    """Length in seconds of all that is missing, as far as it is known."""
-    holes_s: float = 0.0
-    """Seconds that are missing between packets, as their timestamps show."""
-    last: bool = False
-    """Whether the newest packet was damaged."""
-
-    def __str__(self) -> str:
-        plural = "s" * (self.packets != 1)
-        parts = [f"{self.packets} damaged packet{plural} skipped"] if self.packets else []
-        if self.holes_s:
-            parts.append(f"{self.holes_s:.1f} s missing between packets")
-        return f" ({', '.join(parts)})" if parts else ""
-
-    def count_hole(self, seconds: float) -> None:
-        """Count seconds that are missing between packets."""
-        _log.debug("%.2f s are missing between two packets", seconds)
-        self.holes_s += seconds
-        self.missing_s += seconds
-
-    def count(self, packet: Any, why: object) -> float:
-        """Count a damaged packet; return its length in seconds, 0 where that is not known.
-
-        Parameters
-        ----------
-        packet
-            PyAV's packet.
-        why
-            What the decoder said.
-        """
-        _log.debug("skipped a damaged packet of %d bytes: %s", packet.size, why)
-        self.packets += 1
-        self.last = True
-        seconds = 0.0
-        if packet.duration and packet.duration > 0 and packet.time_base is not None:
-            seconds = min(float(packet.duration * packet.time_base), MAX_MISSING_S)
-        self.missing_s += seconds
-        return seconds
 
 
 def audio_stream(container: Any, name: str) -> tuple[Any, Format]:
@@ -115,21 +69,14 @@ def audio_stream(container: Any, name: str) -> tuple[Any, Format]:
     return stream, found
 
 
-def blocks(
-    container: Any,
-    stream: Any,
-    wanted: Format,
-    damage: DamageCounter,
-    on_packet: Callable[[Any], None] | None = None,
-    *,
-    find_holes: bool = False,
-    joined_s: float = 0.0,
-) -> Iterator[NDArray[np.float32] | Gap]:
-    """Yield a stream's samples in the wanted format, shape ``(n, channels)``, and gaps.
+class Blocks:
+    """A stream's samples in the wanted format, shape ``(n, channels)``, and gaps; iterated once.
 
     Whatever goes wrong in the decoding of one packet damages that packet only: it is counted, and
     becomes a gap of its length before the next samples. So are samples of a lossy codec that are
     much too loud. Samples of another format are converted.
+
+    The iteration raises :class:`av.FFmpegError` if the container cannot be read further.
 
     Parameters
     ----------
@@ -147,142 +94,73 @@ def blocks(
     joined_s
         Packets are joined to blocks of at least so many seconds, which costs less; 0 to yield the
         samples of each packet before the next one is read.
-
-    Raises
-    ------
-    av.FFmpegError
-        If the container cannot be read further.
-    """
-    import av
-
-    codec = stream.codec_context.codec
-    loudest = _LOUDEST if codec.lossy and not codec.lossless else None
-    frames = _Frames(Converter(wanted), damage, loudest, wanted.rate)
-    timeline = Timeline(stream.time_base, _MIN_HOLE_S) if find_holes else None
-    try:
-        for packet in _packets(
-            container, [stream, *container.streams.data] if on_packet else [stream]
-        ):
-            if on_packet is not None and packet.size:
-                on_packet(packet)
-            if packet.stream is not stream:
-                continue
-            try:
-                decoded = _decoded(packet)
-            except av.FFmpegError as error:
-                if packet.size:  # else the decoder was empty at the end
-                    yield from frames.convert()
-                    damaged_s = damage.count(packet, error)
-                    frames.lost_s += damaged_s
-                    if timeline is not None:
-                        timeline.decoded(damaged_s, heard=False)
-                continue
-            damage.last = damage.last and not packet.size
-            for frame in decoded:
-                if timeline is not None:
-                    if hole_s := timeline.missing_s(frame):
-                        yield from frames.convert()
-                        damage.count_hole(hole_s)
-                        frames.lost_s += hole_s
-                    timeline.decoded(frame.samples / (frame.sample_rate or wanted.rate))
-                if not frames.add(packet, frame):
-                    yield from frames.convert()
-                    frames.begin(packet, frame)
-            if frames.seconds >= joined_s:
-                yield from frames.convert()
-    except Exception:  # of the container: what was decoded before it is heard
-        yield from frames.convert()
-        raise
-    yield from frames.convert()
-    yield from frames.end()
-
-
-class _Frames:
-    """Decoded frames of one format that are converted together.
-
-    Parameters
-    ----------
-    converter
-        Converts them.
-    damage
-        Counts the damaged packets.
-    loudest
-        Largest sample that can be audio, where 1 is full scale; None for no limit.
-    rate
-        Rate of the blocks in Hz.
     """
 
     def __init__(
-        self, converter: Converter, damage: DamageCounter, loudest: float | None, rate: int
+        self,
+        container: Any,
+        stream: Any,
+        wanted: Format,
+        damage: DamageCounter,
+        on_packet: Callable[[Any], None] | None = None,
+        *,
+        find_holes: bool = False,
+        joined_s: float = 0.0,
     ) -> None:
-        self.lost_s = 0.0
-        """Seconds that are missing before the next samples."""
-        self.seconds = 0.0
-        """Length of the frames that wait."""
-        self._converter, self._damage, self._loudest = converter, damage, loudest
-        self._rate = rate
-        self._started = False
-        self._waiting: list[tuple[Any, Any]] = []  # packets and frames
-        self._format: tuple[Any, ...] = ()  # of those
+        codec = stream.codec_context.codec
+        loudest = _LOUDEST if codec.lossy and not codec.lossless else None
+        self._container, self._stream, self._wanted = container, stream, wanted
+        self._damage, self._on_packet, self._joined_s = damage, on_packet, joined_s
+        self._frames = JoinedFrames(Converter(wanted), damage, loudest, wanted.rate)
+        self._timeline = Timeline(stream.time_base, _MIN_HOLE_S) if find_holes else None
 
-    def add(self, packet: Any, frame: Any) -> bool:
-        """Add a frame; return False where those before it have another format.
+    def joined(self) -> Iterator[NDArray[np.float32] | Gap]:
+        """Yield what is joined so far, for a read by the container that has to wait."""
+        return self._frames.convert()
 
-        Parameters
-        ----------
-        packet, frame
-            PyAV's packet and a frame that was decoded from it.
-        """
-        if (frame.sample_rate, frame.layout.nb_channels, frame.format.name) != self._format:
-            return False
-        self._waiting.append((packet, frame))
-        self.seconds += frame.samples / self._format[0]
-        return True
+    def __iter__(self) -> Iterator[NDArray[np.float32] | Gap]:
+        frames, stream, on_packet = self._frames, self._stream, self._on_packet
+        streams = [stream, *self._container.streams.data] if on_packet else [stream]
+        try:
+            for packet in _packets(self._container, streams):
+                if on_packet is not None and packet.size:
+                    on_packet(packet)
+                if packet.stream is stream:
+                    yield from self._decode(packet)
+                    if frames.seconds >= self._joined_s:
+                        yield from frames.convert()
+        except Exception:  # of the container: what was decoded before it is heard
+            yield from frames.convert()
+            raise
+        yield from frames.convert()
+        yield from frames.end()
 
-    def begin(self, packet: Any, frame: Any) -> None:
-        """Begin with a frame of another format; an implausible one counts as damaged.
-
-        Parameters
-        ----------
-        packet, frame
-            PyAV's packet and a frame that was decoded from it.
-        """
-        rate, channels = frame.sample_rate, frame.layout.nb_channels
-        if Format(rate, channels).plausible:
-            self._format = (rate, channels, frame.format.name)
-            self.add(packet, frame)
-        else:
-            self._format = ()
-            self.lost_s += self._damage.count(packet, f"{rate} Hz")
-
-    def convert(self) -> Iterator[NDArray[np.float32] | Gap]:
-        """Yield the samples of the frames that wait, and the gap before them."""
+    def _decode(self, packet: Any) -> Iterator[NDArray[np.float32] | Gap]:
+        """Add the frames of a packet to those that are joined; yield what cannot be joined."""
         import av
 
-        waiting, self._waiting, self.seconds = self._waiting, [], 0.0
-        if not waiting:
-            return
+        frames, timeline = self._frames, self._timeline
         try:
-            yield from self._converted([frame for _, frame in waiting])
-        except (av.FFmpegError, ValueError) as error:
-            if len(waiting) == 1:
-                self.lost_s += self._damage.count(waiting[0][0], error)
-                return
-            for one in waiting:
-                self._damage.last = False
-                self._waiting = [one]
-                yield from self.convert()
-
-    def _converted(self, frames: list[Any]) -> Iterator[NDArray[np.float32] | Gap]:
-        for block in self._converter.convert(frames, self._loudest):
-            if self.lost_s and self._started:
-                yield Gap(round(self.lost_s * self._rate), GapReason.SOURCE)
-            self.lost_s, self._started = 0.0, True
-            yield block
-
-    def end(self) -> Iterator[NDArray[np.float32]]:
-        """Yield what the converter held back at the end."""
-        yield from self._converter.flush()
+            decoded = _decoded(packet)
+        except av.FFmpegError as error:
+            if packet.size:  # else the decoder was empty at the end
+                yield from frames.convert()
+                damaged_s = self._damage.count(packet, error)
+                frames.lost_s += damaged_s
+                if timeline is not None:
+                    timeline.decoded(damaged_s, heard=False)
+            return
+        self._damage.last = self._damage.last and not packet.size
+        for frame in decoded:
+            if timeline is not None:
+                if hole_s := timeline.missing_s(frame):
+                    yield from frames.convert()
+                    self._damage.count_hole(hole_s)
+                    frames.lost_s += hole_s
+                timeline.decoded(frame.samples / (frame.sample_rate or self._wanted.rate))
+            if not frames.add(packet, frame):
+                yield from frames.convert()
+                frames.begin(packet, frame)
 
 
 def _packets(container: Any, streams: list[Any]) -> Iterator[Any]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _MEASURE_S: Final = 1.0
 """Seconds for which a measurement of the daemon's process is good."""
+_LOOK_S: Final = 0.25
+"""Seconds between two looks for stations without a worker whose status is due."""
 
 
 class Stamp:
@@ -42,6 +44,7 @@ class Stamp:
         self._faults = Faults()
         self._health = Health()
         self._vitals = self._health.measure()
+        self._look_at = 0.0  # uptime
         self._sent: dict[str, float] = {}  # uptime at the last status of a station without a worker
 
     @property
@@ -113,6 +116,9 @@ class Stamp:
             Sends the status of one.
         """
         now = self._health.uptime_s
+        if now < self._look_at:
+            return
+        self._look_at = now + min(_LOOK_S, self._period_s)
         for record in records:
             member = self._crew.member(record.worker)
             if member is not None and member.beat:

@@ -261,3 +261,11 @@ def test_hops_are_batched_into_shared_model_runs(stateful_folder: Path) -> None:
     assert len(last) == 20
     assert all(e.latency_ms for e in last.values())
     assert all(isinstance(e, Segment) for e in daemon.events if e.TYPE == "segment")
+
+
+def test_a_hop_may_be_longer_than_the_ring(stateful_folder: Path) -> None:
+    samples = np.tile(music(30, rate=RATE), 2)[:, None]
+    blocks = iter(np.split(samples, 60))
+    source = PacedSource("long", RATE, 1, blocks, pace="fast", real_time=False)
+    with Running(stateful_folder, [source], hop_s=12.0) as daemon:
+        until(lambda: len(daemon.updates("long")) == 5)

@@ -17,7 +17,7 @@ from support.requirements import require_programs
 
 from streamgenre.audio.ring import Gap
 from streamgenre.errors import InputError
-from streamgenre.sources.decoding import DamageCounter
+from streamgenre.sources.damage import DamageCounter
 from streamgenre.sources.files.file import FilePlayer
 from streamgenre.sources.links import FLAC_START, FlacChain
 from streamgenre.sources.titles import Title

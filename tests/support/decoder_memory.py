@@ -17,7 +17,7 @@ import numpy as np
 
 from streamgenre.errors import InputError
 from streamgenre.sources.conversion import Format
-from streamgenre.sources.decoding import DamageCounter
+from streamgenre.sources.damage import DamageCounter
 from streamgenre.sources.files.file import FilePlayer
 from streamgenre.sources.files.pipe import PipeSource
 from streamgenre.sources.files.raw import RawFormat

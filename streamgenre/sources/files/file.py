@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from streamgenre.audio.ring import Gap
 from streamgenre.errors import InputError
 from streamgenre.sources.container import open_container
-from streamgenre.sources.decoding import DamageCounter, audio_stream, blocks, error_text
+from streamgenre.sources.damage import DamageCounter
+from streamgenre.sources.decoding import Blocks, audio_stream, error_text
 from streamgenre.sources.files.ending import Ending
 from streamgenre.sources.files.local_hls import open_local_hls
 from streamgenre.sources.files.parts import PartReader, parts_of
@@ -175,7 +176,7 @@ class FilePlayer:
         missing_s = self._damage.missing_s
         samples = 0
         try:
-            for item in blocks(
+            for item in Blocks(
                 container,
                 stream,
                 wanted,

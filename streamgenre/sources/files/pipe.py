@@ -13,7 +13,8 @@ from streamgenre.errors import InputError
 from streamgenre.logger import get_logger
 from streamgenre.sources.container import open_container
 from streamgenre.sources.conversion import Converter, Format
-from streamgenre.sources.decoding import DamageCounter, audio_stream, blocks, error_text
+from streamgenre.sources.damage import DamageCounter
+from streamgenre.sources.decoding import Blocks, audio_stream, error_text
 from streamgenre.sources.files.raw import FORMATS, RawFormat
 from streamgenre.sources.formats import not_audio, not_samples
 from streamgenre.sources.links import LimitedReader, LinkReader, splitter_of
@@ -248,7 +249,7 @@ class PipeSource(PacedSource):
             title = stream_title({**container.metadata, **stream.metadata})
             if title is not None:
                 yield title
-            yield from blocks(container, stream, wanted, self._damage, find_holes=True)
+            yield from Blocks(container, stream, wanted, self._damage, find_holes=True)
 
 
 def _text_words(head: bytes) -> str:

@@ -16,7 +16,8 @@ from streamgenre.errors import InputError
 from streamgenre.logger import get_logger
 from streamgenre.paths import expand
 from streamgenre.sources.backoff import Backoff
-from streamgenre.sources.decoding import DamageCounter, split_block
+from streamgenre.sources.damage import DamageCounter
+from streamgenre.sources.decoding import split_block
 from streamgenre.sources.faults import as_input_error
 from streamgenre.sources.files.file import FilePlayer, describe
 from streamgenre.sources.files.listing import list_files, no_files_message

@@ -21,7 +21,7 @@ from streamgenre.sources.stream.station_lists import HEAD, MAX_BYTES, is_list, s
 from streamgenre.urls import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from streamgenre.audio.fair_lock import Participant
     from streamgenre.sources.charsets import TextDecoder
@@ -97,12 +97,21 @@ class Connector:
         Held while data is decoded.
     decoder
         Decodes the station's titles.
+    lacking_s
+        Returns the seconds of audio until something is to be done with it; None where that is not
+        known.
     """
 
     def __init__(
-        self, name: str, settings: StreamSettings, lock: Participant, decoder: TextDecoder
+        self,
+        name: str,
+        settings: StreamSettings,
+        lock: Participant,
+        decoder: TextDecoder,
+        lacking_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._name, self._settings, self._lock, self._decoder = name, settings, lock, decoder
+        self._lacking_s = lacking_s
         self._positions: dict[str, Position] = {}  # of HLS streams, by the URL of their playlist
 
     def open(self, url: str, own: str, timeout_s: float) -> Stream | list[str]:
@@ -139,7 +148,9 @@ class Connector:
             head = _head(response)
             if not is_list(response.location, response.headers, head):
                 _require_audio(response, head)
-                return IcyReader(response, 2 * timeout_s, self._lock, self._decoder)
+                return IcyReader(
+                    response, 2 * timeout_s, self._lock, self._decoder, self._lacking_s
+                )
             data = response.data(MAX_BYTES, timeout_s)
         except BaseException:
             response.close()

@@ -14,7 +14,7 @@ from streamgenre.sources.ogg import OggChain
 from streamgenre.sources.stream.icy import MAX_INTERVAL, IcyDemuxer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from streamgenre.sources.charsets import TextDecoder
     from streamgenre.sources.stream.http_response import Response
@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 _READ: Final = 65_536
 _EVERY_S: Final = 0.15
-"""Seconds between two reads: a few large reads cost much less than many small ones."""
+"""Seconds between two reads while nobody waits for a certain sample."""
+_AFTER_S: Final = 0.03
+"""Seconds after the expected arrival of a sample until it is read: servers send in pieces."""
+_SHORTEST_S: Final = 0.04
+"""Shortest pause between two reads, in seconds."""
+_BYTES: Final = 32_768
+"""Bytes that a read should bring at most: the system keeps no more than some of these."""
 
 
 class IcyReader:
@@ -39,6 +45,9 @@ class IcyReader:
         Held while the data is decoded.
     decoder
         Decodes the station's titles; None for one that recognises their charset.
+    lacking_s
+        Returns the seconds of audio until something is to be done with it; None where that is not
+        known. Until then nothing is read: few large reads cost much less than many small ones.
     """
 
     def __init__(
@@ -47,13 +56,17 @@ class IcyReader:
         patience_s: float,
         lock: Participant | None = None,
         decoder: TextDecoder | None = None,
+        lacking_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         self.headers = response.headers
         self.missing_s = 0.0
         """Nothing is known to be missing: the server sends one stream."""
         self._response = response
         self._lock = lock or Participant()
-        self._next_read = 0.0
+        self._lacking_s = lacking_s
+        self.read_at: float | None = None
+        """Monotonic seconds at which the newest data was received; None before the first."""
+        self._longest_s = 0.0  # longest pause before the next read
         self._patience_s = patience_s
         self._heard_at = time.monotonic()
         self._over = False
@@ -96,11 +109,21 @@ class IcyReader:
     def _read(self) -> bytes:
         """Return the received data; other threads decode in the meantime."""
         self._lock.release()
-        time.sleep(max(0.0, min(_EVERY_S, self._next_read - time.monotonic())))
+        before = self.read_at
+        if before is not None:
+            time.sleep(max(0.0, before + self._pause_s() - time.monotonic()))
         data = self._response.read(_READ)
-        self._next_read = time.monotonic() + _EVERY_S
+        self.read_at = time.monotonic()
+        elapsed_s = _EVERY_S if before is None else self.read_at - before
+        self._longest_s = elapsed_s * _BYTES / max(1, len(data))
         self._lock.acquire()
         return data
+
+    def _pause_s(self) -> float:
+        """Return the seconds from the newest read to the next one."""
+        lacking_s = self._lacking_s()
+        pause_s = _EVERY_S if lacking_s is None else max(_SHORTEST_S, lacking_s + _AFTER_S)
+        return min(pause_s, self._longest_s)
 
     def _take(self, data: bytes) -> None:
         audio, titles = self._demuxer.push(data)

@@ -16,15 +16,10 @@ from streamgenre.audio.fair_lock import Participant
 from streamgenre.audio.ring import Gap, GapReason, Ring
 from streamgenre.errors import InputError
 from streamgenre.sources.backoff import Backoff
-from streamgenre.sources.base import RING_SECONDS, Source
+from streamgenre.sources.base import Source
 from streamgenre.sources.charsets import TextDecoder
-from streamgenre.sources.decoding import (
-    DamageCounter,
-    audio_stream,
-    blocks,
-    error_text,
-    split_block,
-)
+from streamgenre.sources.damage import DamageCounter
+from streamgenre.sources.decoding import Blocks, audio_stream, error_text, split_block
 from streamgenre.sources.faults import as_input_error, fault_text
 from streamgenre.sources.links import LimitedReader
 from streamgenre.sources.stream.connecting import Candidates, Connector, reason
@@ -37,7 +32,7 @@ from streamgenre.sources.timeline import Timeline
 from streamgenre.urls import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -57,7 +52,10 @@ AHEAD_S: Final = 30.0
 """Seconds of audio that may arrive early: the initial burst of a server, segments of HLS."""
 BACKOFF_S: Final = (1.0, 120.0)
 """First and longest pause in seconds between attempts."""
-_BLOCK_S: Final = 0.1
+RING_S: Final = 3.0
+"""Length of the ring in seconds: a full one loses nothing, since the server then waits."""
+_JOINED_S: Final = 1.0
+"""Longest audio in seconds that is converted at once; none of it waits while data is read."""
 _MAX_HEADER: Final = 1 << 24
 """Bytes without audio that may precede audio: headers, pictures, tags."""
 
@@ -79,6 +77,7 @@ class RadioSource(Source):
 
     real_time = True
     live = True
+    notifies = True
 
     def __init__(
         self,
@@ -105,7 +104,7 @@ class RadioSource(Source):
         self._missing_s = 0.0  # before the next samples
         self._backoff = Backoff(*BACKOFF_S)
         self._lock = Participant()
-        self._connector = Connector(self.name, settings, self._lock, self._decoder)
+        self._connector = Connector(self.name, settings, self._lock, self._decoder, self.lacking_s)
         self._thread = threading.Thread(target=self._supervise, name="radio", daemon=True)
 
     def start(self) -> None:
@@ -217,7 +216,18 @@ class RadioSource(Source):
         """Decode a stream, or one link of it; return False if the source was stopped."""
         decoded = False
         reader = self._reader
-        limited = LimitedReader(reader.read if reader else bytes, _MAX_HEADER, self.name)
+        joining: list[Blocks] = []
+
+        def read(size: int) -> bytes:
+            """Read on, once everything that was decoded is in the ring."""
+            write_joined()
+            return reader.read(size) if reader else b""
+
+        def write_joined() -> None:
+            for each in joining:
+                take(each.joined())
+
+        limited = LimitedReader(read, _MAX_HEADER, self.name)
         source = opened if isinstance(opened, str) else limited
         with open_stream(source, self.name, TIMEOUT_S, self._settings) as container:
             stream, found = audio_stream(container, self.name)
@@ -238,27 +248,45 @@ class RadioSource(Source):
                 self._waiting_since = time.monotonic()
                 if self._waiting_since - heard_at > SILENT_S:
                     raise TimeoutError(f"no audio for {SILENT_S:g} s in what it sends")
-                if packet.stream.type == "data":
-                    self._titles += _as_list(id3_title(bytes(packet)))
+                if packet.stream is not stream:
+                    announce(_as_list(id3_title(bytes(packet))))
                     return
                 if reader is not None:
-                    self._titles += reader.titles_until(packet.pos)
-                if not isinstance(reader, IcyReader):  # segments or datagrams may be missing
+                    announce(reader.titles_until(packet.pos))
+                if not direct:  # segments or datagrams may be missing
                     self._missing_s += timeline.missing_s(packet)
 
-            wanted, direct = self._wanted(found), isinstance(reader, IcyReader)
-            for item in blocks(container, stream, wanted, damage, on_packet, find_holes=direct):
-                if isinstance(item, Gap):
-                    self._missing_s += self._plausible_s(item.samples / self.rate)
-                    continue
-                decoded = True
-                timeline.decoded(len(item) / self.rate)
-                if not self._write(item):
-                    return False
-                heard_at = time.monotonic()
-                limited.audio_decoded()
-                if reader is not None:
-                    reader.audio_decoded()
+            def announce(titles: list[Title]) -> None:
+                if titles:
+                    write_joined()  # what comes before them
+                    self._titles += titles
+
+            def take(items: Iterable[NDArray[np.float32] | Gap]) -> bool:
+                """Write blocks to the ring; return False if the source was stopped."""
+                nonlocal decoded, heard_at
+                for item in items:
+                    if isinstance(item, Gap):
+                        self._missing_s += self._plausible_s(item.samples / self.rate)
+                        continue
+                    decoded = True
+                    timeline.decoded(len(item) / self.rate)
+                    if not self._write(item):
+                        return False
+                    heard_at = time.monotonic()
+                    limited.audio_decoded()
+                    if reader is not None:
+                        reader.audio_decoded()
+                return True
+
+            direct = isinstance(reader, IcyReader)
+            joining.append(
+                Blocks(
+                    container, stream, self._wanted(found), damage, on_packet,
+                    find_holes=direct, joined_s=_JOINED_S if direct else 0.0,
+                )
+            )  # fmt: skip
+            if not take(joining[0]) or self._stop.is_set():
+                return False
         if not decoded:
             raise InputError(f"{self.name}: no audio could be decoded{damage}")
         return True
@@ -287,7 +315,7 @@ class RadioSource(Source):
             return False
         now = time.monotonic()
         if self.ring is None:
-            self.ring = Ring(int(self.rate * RING_SECONDS), self.channels)
+            self.ring = Ring(int(self.rate * RING_S), self.channels)
         if self.state != "live":
             if self._newest_audio_at is not None:
                 self.ring.mark_lost(
@@ -305,16 +333,20 @@ class RadioSource(Source):
                 self._title = title
                 self.announce(title)
         self._titles.clear()
-        for piece in split_block(block, int(_BLOCK_S * self.rate)):
+        arrived = self._reader.read_at if isinstance(self._reader, IcyReader) else None
+        for piece in split_block(block, int(_JOINED_S * self.rate)):
             # A server starts with a burst; one that keeps sending faster than real time is slowed.
             self._received_s += len(piece) / self.rate
             early_s = self._received_s - (time.monotonic() - self._live_since) - AHEAD_S
             if early_s > 0 and self._wait(early_s):
                 return False
             while self.ring.free < len(piece):
+                self.notify()
+                arrived = None
                 if self._wait(0.02):
                     return False
-            self.ring.write(piece)
+            self.ring.write(piece, arrived)
+            self.notify()
         self._newest_audio_at = time.monotonic()
         self._check_speed(now, len(block) / self.rate)
         return not self._stop.is_set()

@@ -1,0 +1,7 @@
+"""Fixtures of the tests with hostile input."""
+
+from __future__ import annotations
+
+from support.long_ring import long_ring
+
+__all__ = ["long_ring"]
