@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import selectors
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.logger import get_logger
+from streamgenre.supervisor.lifecycle import Lifecycle, Owner, about
 from streamgenre.supervisor.member import Member
 from streamgenre.supervisor.moves import Moves
 from streamgenre.supervisor.placement import Costs, place_all
-from streamgenre.supervisor.suspects import Group, Suspects
 from streamgenre.worker.codec import to_json
 
 if TYPE_CHECKING:
@@ -23,26 +22,10 @@ if TYPE_CHECKING:
     from streamgenre.supervisor.launching import Launcher
     from streamgenre.supervisor.record import StationRecord
 
-MAX_APART: Final = 16
-"""Most workers with stations under suspicion that run at a time; the others wait."""
 _LOOK_S: Final = 1.0
 """Seconds between two looks at the workers' memory and past."""
-_EMPTY_S: Final = 10.0
-"""Pause before a worker without stations is replaced, in seconds."""
-_RETRY_S: Final = 5.0
-"""Pause after a worker could not be started, in seconds."""
 
 _log = get_logger(__name__)
-
-
-class Owner(Protocol):
-    """What the crew asks of its supervisor."""
-
-    def read(self, member: Member) -> None:
-        """Take what a worker has sent."""
-
-    def lose(self, record: StationRecord, why: str) -> None:
-        """Publish that a station has lost its worker, or ends if it is to leave."""
 
 
 class Crew:
@@ -70,22 +53,18 @@ class Crew:
         owner: Owner,
         clips: ClipSettings | None = None,
     ) -> None:
-        self._clips = clips
-        self._settings = settings
         self._launcher = launcher
         self._count = count
         self._owner = owner
-        self._suspects = Suspects()
         self.costs = Costs()
         """What the stations cost."""
         self._members: list[Member] = []
-        self.selector: selectors.BaseSelector | None = None
-        """What waits for the workers' messages; set while the supervisor runs."""
+        self.lifecycle = Lifecycle(settings, launcher, self, owner, clips)
+        """Starts and replaces the workers."""
         self.moves = Moves(self)
         """Stations on their way to another worker."""
         self._turns = itertools.count(1)
         self._looked = 0.0  # monotonic seconds
-        self._stopping = False
         self._watched: list[str] = []
 
     @property
@@ -156,7 +135,7 @@ class Crew:
 
     def forget(self, record: StationRecord) -> None:
         """Forget the past of a station."""
-        self._suspects.forget(record.name)
+        self.lifecycle.suspects.forget(record.name)
         self.costs.forget(record.name)
 
     def _send_station(self, member: Member, record: StationRecord) -> None:
@@ -198,9 +177,25 @@ class Crew:
     def _fill(self) -> None:
         """Have as many workers as there should be."""
         while len(self.regular) < self._count:
-            self._members.append(Member(self._free_name()))
+            self.add(Member(self.free_name()))
 
-    def _free_name(self) -> str:
+    def add(self, member: Member) -> None:
+        """Add a worker, which is not started yet."""
+        self._members.append(member)
+
+    def remove(self, member: Member) -> None:
+        """Forget a worker that does not run."""
+        self._members.remove(member)
+
+    def started(self, member: Member) -> None:
+        """Give a worker that has just started its stations."""
+        self._send_watched(member)
+        for record in member.records.values():
+            self._send_station(member, record)
+        self.moves.started(member)
+
+    def free_name(self) -> str:
+        """Return a name that no worker has."""
         names = {member.name for member in self._members}
         number = 1
         while str(number) in names:
@@ -217,137 +212,15 @@ class Crew:
         now
             Monotonic seconds.
         """
-        self.reap()
+        self.lifecycle.reap()
         look = now - self._looked >= _LOOK_S
         for member in self.members:
-            if member.handle is None:
-                if now >= member.start_at and self._may_start(member):
-                    self._start(member, turn_s, now)
-                continue
-            why = member.hangs(turn_s) or (self._too_large(member) if look else "")
-            if why:
-                self._kill(member, why)
+            self.lifecycle.check(member, turn_s, now, memory=look)
         if look:
             self._looked = now
             self._follow_capacity()
             self._clear(now)
             self.moves.look(now)
-
-    def _may_start(self, member: Member) -> bool:
-        if not member.apart:
-            return True
-        if not member.records:  # they were removed
-            self._members.remove(member)
-            return False
-        return sum(each.apart and each.running for each in self._members) < MAX_APART
-
-    def _start(self, member: Member, turn_s: float, now: float) -> None:
-        try:
-            member.handle = self._launcher.start(member.name)
-        except OSError as error:
-            member.start_at = now + _RETRY_S
-            member.waits_because = f"cannot be started: {error.strerror or error}"
-            _log.error("worker %s %s", member.name, member.waits_because, extra=_about(member))
-            return
-        member.restarts += 1
-        member.started, member.waits_because = now, ""
-        member.heard(turn_s)
-        assert self.selector is not None
-        self.selector.register(member.handle.link, selectors.EVENT_READ)
-        level = _log.getEffectiveLevel()
-        engine = to_json(self._settings)
-        head = {"do": "start", "name": member.name, "engine": engine, "level": level}
-        if self._clips is not None:
-            head["clips"] = to_json(self._clips)
-        self.send(member, head)
-        self._send_watched(member)
-        for record in member.records.values():
-            self._send_station(member, record)
-        self.moves.started(member)
-
-    def reap(self) -> None:
-        """Replace the workers whose links have ended."""
-        for member in self.members:
-            if member.handle is not None and member.handle.link.ended:
-                self._died(member, member.handle.end())
-
-    def _kill(self, member: Member, why: str) -> None:
-        assert member.handle is not None
-        member.handle.end()
-        # What it sent before still counts.
-        for _ in range(1000):
-            self._owner.read(member)
-            if member.handle.link.ended:
-                break
-        self._died(member, why)
-
-    def _died(self, member: Member, how: str) -> None:
-        assert member.handle is not None
-        assert self.selector is not None
-        self.selector.unregister(member.handle.link)
-        member.handle.link.close()
-        innocent = member.handle.innocent
-        member.ended()
-        records = {name: r for name, r in member.records.items() if not r.ended}
-        if self._stopping:
-            return
-        if member.retiring and not records:
-            self._members.remove(member)
-            return
-        _log.warning(
-            "worker %s %s; %d stations with it", member.name, how, len(records),
-            extra=_about(member),
-        )  # fmt: skip
-        member.retiring = False  # it has stations again
-        for record in records.values():
-            record.planned, record.moving, record.stuck = None, None, False
-        now = time.monotonic()
-        if innocent:
-            groups = [Group(tuple(records), 0.0)]
-        else:
-            groups = self._suspects.died(tuple(records), now, apart=member.apart)
-        for group in groups:
-            self._restart(member, group, {name: records[name] for name in group.stations}, how)
-        if member.apart and not member.records:
-            self._members.remove(member)
-        elif not member.records:
-            # Those that start with its stations come first.
-            member.start_at = now + _EMPTY_S
-
-    def _restart(
-        self, member: Member, group: Group, records: dict[str, StationRecord], how: str
-    ) -> None:
-        """Have the stations of a worker that has died restarted."""
-        target = member
-        if group.apart:
-            for name in records:
-                del member.records[name]
-            if member.apart and not member.records:
-                target = member  # the last of its groups stays where it is
-            else:
-                target = Member(self._free_name(), apart=True)
-                self._members.append(target)
-            for name, record in records.items():
-                record.worker = target.name
-                target.records[name] = record
-        target.start_at = time.monotonic() + group.pause_s
-        why = f"its worker {how}"
-        if group.named:
-            (name,) = records
-            why += f"; it ends every worker, and is tried again in {group.pause_s:g} s"
-            target.waits_because = f"{name} ends every worker"
-            _log.error("%s: %s", name, why, extra={"station": name, "worker": target.name})
-        for record in records.values():
-            self._owner.lose(record, why)
-
-    def _too_large(self, member: Member) -> str:
-        assert member.handle is not None
-        limit = self._settings.worker_memory_mb
-        seen = member.handle.rss_bytes()
-        used = (member.beat.get("rss_bytes", 0) if seen is None else seen) / 1e6
-        if used <= limit:
-            return ""
-        return f"took {used:.0f} MB of memory, more than worker_memory_mb = {limit}, and was ended"
 
     def take_beat(self, member: Member, beat: Mapping[str, Any]) -> None:
         """Take a heartbeat of a worker."""
@@ -367,10 +240,10 @@ class Crew:
         for member in self.members:
             if not member.apart or not member.running:
                 continue
-            if self._suspects.cleared(member.records, now - member.started):
+            if self.lifecycle.suspects.cleared(member.records, now - member.started):
                 member.apart = False
                 _log.info("worker %s: its stations are above suspicion", member.name,
-                          extra=_about(member))  # fmt: skip
+                          extra=about(member))  # fmt: skip
         surplus = [m for m in self.regular if m.running]
         if len(self.regular) > self._count and surplus:
             newest = min(reversed(surplus), key=lambda each: len(each.records))
@@ -397,7 +270,7 @@ class Crew:
 
     def stop(self) -> None:
         """Have all workers end."""
-        self._stopping = True
+        self.lifecycle.stopping = True
         for member in self._members:
             self.send(member, {"do": "stop"})
 
@@ -405,7 +278,7 @@ class Crew:
         """End the workers that have not ended."""
         for member in self._members:
             if member.running:
-                self._kill(member, "did not stop in time")
+                self.lifecycle.kill(member, "did not stop in time")
 
 
 def _about(member: Member) -> dict[str, str]:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.engine.faults import Faults
 from streamgenre.engine.source_watch import TurnClock
-from streamgenre.errors import ControlError, InputError, SettingsError, nearest
+from streamgenre.errors import ControlError, SettingsError, nearest
 from streamgenre.events.encoded import Encoded
 from streamgenre.logger import get_logger
 from streamgenre.supervisor.crew import Crew
+from streamgenre.supervisor.endings import Endings, raise_if_all_failed
 from streamgenre.supervisor.models import ModelSwitch, check_models
 from streamgenre.supervisor.placement import worker_count
 from streamgenre.supervisor.record import StationRecord
@@ -33,12 +34,15 @@ if TYPE_CHECKING:
     from streamgenre.clips.settings import ClipSettings
     from streamgenre.config import StationSettings
     from streamgenre.engine.settings import EngineSettings
-    from streamgenre.events import SourceState
     from streamgenre.supervisor.launching import Launcher
     from streamgenre.supervisor.member import Member
 
 _POLL_S: Final = 0.25
 """Longest pause of the loop in seconds."""
+_FEW: Final = 4
+"""Events of up to so many stations are taken as soon as one comes."""
+_COLLECT_S: Final = 0.02
+"""Seconds in which more of them may come: to take them together costs every sink less."""
 _STOP_S: Final = 1.7
 """Seconds that all workers together get to end."""
 
@@ -85,9 +89,7 @@ class Supervisor:
         clips: ClipSettings | None = None,
     ) -> None:
         self._publish = publish
-        self._on_failure = on_failure
         self._on_turn = on_turn
-        self._on_removed = on_removed
         self._records: dict[str, StationRecord] = {}
         self._calls: deque[Callable[[], None]] = deque()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -95,6 +97,9 @@ class Supervisor:
         self._turns = TurnClock()
         self._crew = Crew(settings, launcher, count, self, clips)
         self._stamp = Stamp(settings.status_s, status_fields, self._crew)
+        self._endings = Endings(
+            self._records, self._crew, publish, self._say, on_failure, on_removed
+        )
         self._switch: ModelSwitch | None = None
         self._running = False
 
@@ -173,7 +178,7 @@ class Supervisor:
         self._running = True
         with selectors.DefaultSelector() as selector:
             selector.register(self._wake, selectors.EVENT_READ)
-            self._crew.selector = selector
+            self._crew.lifecycle.selector = selector
             try:
                 self._crew.place(list(self._records.values()))
                 while (self._calls or self._open()) and not stopping():
@@ -181,7 +186,7 @@ class Supervisor:
             finally:
                 self._running = False
                 self._end_all()
-        self._raise_if_all_failed()
+        raise_if_all_failed(self._records.values())
 
     def _open(self) -> list[StationRecord]:
         return [record for record in self._records.values() if not record.ended]
@@ -200,9 +205,12 @@ class Supervisor:
 
     def _read(self, pause_s: float) -> None:
         """Wait until something comes, and take everything that has."""
-        selector = self._crew.selector
+        selector = self._crew.lifecycle.selector
         assert selector is not None
-        for key, _ in selector.select(pause_s):
+        ready = selector.select(pause_s)
+        if ready and len(self._records) > _FEW:
+            time.sleep(_COLLECT_S)
+        for key, _ in ready:
             if key.fileobj == self._wake:
                 os.eventfd_read(self._wake)
         # All of them: the descriptor of a link need not be readable while it has messages.
@@ -235,7 +243,7 @@ class Supervisor:
                 record = member.records.get(head["station"])
                 if record is not None and head["turn"] == record.turn:
                     record.failure = head.get("failure")
-                    self._ended(record)
+                    self._endings.ended(record)
             case "prepared":
                 self._crew.moves.ready(member, head["station"])
             case "done" if self._switch is not None:
@@ -254,73 +262,13 @@ class Supervisor:
         record.take(head, encoded, clock_offset_s)
         self._publish(encoded)
 
+    def lose(self, record: StationRecord, why: str) -> None:
+        """See :meth:`streamgenre.supervisor.endings.Endings.lose`."""
+        self._endings.lose(record, why)
+
     def _say(self, record: StationRecord) -> None:
         """Publish the status of a station without a worker."""
         self._publish(Encoded.of(self._stamp.status(record, record.status())))
-
-    # ---- the end of stations --------------------------------------------------------------------
-
-    def lose(self, record: StationRecord, why: str) -> None:
-        """Publish that a station has lost its worker.
-
-        Parameters
-        ----------
-        record
-            The station.
-        why
-            The reason in words.
-        """
-        leaves = record.removing or record.successor is not None
-        self._close(record, "ended" if leaves else "lost", why)
-        if leaves:
-            self._ended(record)
-
-    def _close(self, record: StationRecord, state: SourceState, why: str) -> None:
-        """Publish the end of what is open, unless the worker has."""
-        if record.source_state != "ended":
-            for event in record.lose(state, why):
-                self._publish(Encoded.of(event))
-
-    def _ended(self, record: StationRecord) -> None:
-        """Do what is to follow the end of a station."""
-        worker, record.worker = record.worker, None
-        member = self._crew.member(worker)
-        if member is not None:
-            member.records.pop(record.name, None)
-        if record.removing or record.successor is not None:
-            self._close(record, "ended", "stopped")
-        if record.removing:
-            self._forget(record)
-        elif record.successor is not None:
-            settings = record.successor
-            self._crew.forget(record)
-            del self._records[record.name]
-            fresh = self._records[record.name] = StationRecord(record.name, settings)
-            self._crew.place([fresh])
-        elif record.moving is not None:
-            target, _ = record.moving
-            record.moving = None
-            self._crew.hand_over(record, self._crew.member(target))
-        else:
-            record.worker = worker  # to tell where it was
-            self._fail_or_end(record)
-
-    def _fail_or_end(self, record: StationRecord) -> None:
-        self._finish(record, record.failure or "stopped")
-        if record.failure is not None and len(self._records) > 1:
-            self._on_failure(record.name, InputError(record.failure))
-
-    def _finish(self, record: StationRecord, why: str) -> None:
-        record.ended = True
-        if record.source_state != "ended":  # its worker could not say so
-            self._close(record, "ended", why)
-            self._say(record)
-
-    def _forget(self, record: StationRecord) -> None:
-        self._say(record)
-        del self._records[record.name]
-        self._crew.forget(record)
-        self._on_removed(record.name)
 
     def _end_all(self) -> None:
         """End all workers, and what they could not end themselves."""
@@ -328,26 +276,16 @@ class Supervisor:
         for record in self._open():
             member = self._crew.member(record.worker)
             if member is None or not member.running:
-                self._finish(record, "stopped")
+                self._endings.finish(record, "stopped")
         self._crew.stop()
         while self._crew.running and time.monotonic() < ends:
             self._read(min(0.05, max(0.0, ends - time.monotonic())))
-            self._crew.reap()
+            self._crew.lifecycle.reap()
         self._crew.kill()
         for record in self._open():
-            self._finish(record, "did not stop in time")
+            self._endings.finish(record, "did not stop in time")
         os.close(self._wake)
         self._wake = -1
-
-    def _raise_if_all_failed(self) -> None:
-        failures = [r.failure for r in self._records.values() if r.failure is not None]
-        if not failures or len(failures) < len(self._records):
-            return
-        if len(failures) == 1:
-            raise InputError(failures[0])
-        raise InputError(
-            f"all {len(failures)} stations have failed; the first of them: {failures[0]}"
-        )
 
     # ---- requests -------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.live import until
@@ -254,3 +254,33 @@ def test_a_template_instance_has_its_own_settings_and_state(box: Box) -> None:
     assert "kitchen" in box.must(*SERVICE_STATUS, *flags)
     box.must("systemctl", "stop", "streamgenre@one")
     assert box.must("stat", "-c", "%U %a", "/var/lib/streamgenre/one").strip() == "streamgenre 750"
+
+
+def test_workers_are_shown_and_one_that_crashes_is_replaced(service: Box) -> None:
+    cellar = '[[station]]\nname = "cellar"\ninput = "demo"\n'
+    service.write(
+        "/etc/streamgenre/config.toml",
+        f'model = "lite"\n{SETTINGS}{cellar}[engine]\nworkers = 1\n[history]\nkeep = "none"\n',
+    )
+    service.must("systemctl", "restart", "streamgenre")
+    until_shown(service, "StatusText", "2 stations live")
+    main = service.show("streamgenre", "MainPID")
+
+    def workers() -> list[dict[str, Any]]:
+        shown: list[dict[str, Any]] = json.loads(service.must(*SERVICE_STATUS, "--json"))["workers"]
+        return shown
+
+    until(lambda: [(each["name"], each["stations"]) for each in workers()] == [("1", 2)])
+    assert "worker 1   2 stations, " in service.must(*SERVICE_STATUS)
+
+    first = service.must("pgrep", "--parent", main, "--full", "worker 1").split()[0]
+    service.must("kill", "-SEGV", first)
+    until(lambda: [each["restarts"] for each in workers()] == [1])
+    until_shown(service, "StatusText", "2 stations live")
+    assert (service.show("streamgenre", "MainPID"), service.show("streamgenre", "NRestarts")) == (
+        main,
+        "0",
+    )
+    (line,) = [e for e in service.log() if "SIGSEGV" in e["MESSAGE"] and "with it" in e["MESSAGE"]]
+    assert line["STREAMGENRE_WORKER"] == "1"
+    assert "replaced 1 time" in service.run(PROGRAM, "doctor").stdout

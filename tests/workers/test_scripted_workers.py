@@ -15,7 +15,7 @@ from support.live import until
 from streamgenre.config import StationSettings
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.events import SourceChange, Status
-from streamgenre.supervisor import crew as crew_module
+from streamgenre.supervisor import lifecycle
 from streamgenre.supervisor.supervisor import Supervisor
 from streamgenre.worker.codec import to_json
 from streamgenre.worker.link import DaemonLink, SocketDaemonLink, SocketLink
@@ -265,7 +265,7 @@ def test_a_station_that_is_removed_on_its_way_has_ended() -> None:
 
 def test_only_so_many_suspects_run_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """What ends every worker, such as a limit that is too small, must not fill the machine."""
-    monkeypatch.setattr(crew_module, "MAX_APART", 2)
+    monkeypatch.setattr(lifecycle, "MAX_APART", 2)
     stations = [replace(STATION, name=f"s{number}") for number in range(8)]
     with scripted(1, *stations) as daemon:
         for number in range(1, 4):
@@ -287,7 +287,7 @@ def test_only_so_many_suspects_run_at_a_time(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_waits_for_a_worker_at_the_end_was_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew_module, "MAX_APART", 0)
+    monkeypatch.setattr(lifecycle, "MAX_APART", 0)
     with scripted(1, STATION) as daemon:
         for number in range(1, 4):
             daemon.launcher.worker("1", number).die()
