@@ -21,7 +21,7 @@ from streamgenre.audio.resample import Resampler
 from streamgenre.audio.ring import Gap
 from streamgenre.errors import InputError
 from streamgenre.inference.models import load_model
-from streamgenre.sources.decoding import DamageCounter
+from streamgenre.sources.damage import DamageCounter
 from streamgenre.sources.files.file import FilePlayer
 from streamgenre.sources.titles import Title
 
