@@ -7,6 +7,7 @@ import os
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from streamgenre.clips.genres import genre_problem
 from streamgenre.clips.settings import default_folder
 from streamgenre.clips.store import INDEX, ClipStore
 from streamgenre.config.build import load
@@ -76,8 +77,6 @@ def run(args: argparse.Namespace, place: Place, tz: Zone) -> int:
 
 def _check_genre(connection: Connection, station: int, genre: str, *, new: bool) -> None:
     """Refuse a genre that neither the history nor the model of the station knows."""
-    from streamgenre.cli.label_session import genre_problem
-
     if problem := genre_problem(genre):
         raise SettingsError(f"GENRE: {problem}")
     known = corrections.genres(connection) | set(detail_query.label_names(connection))

@@ -6,8 +6,9 @@ import json
 import os
 import sys
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from streamgenre.clips.clip import clip_json
 from streamgenre.clips.settings import default_folder
 from streamgenre.clips.store import INDEX, ClipStore
 from streamgenre.config.build import load
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from streamgenre.clips.clip import Clip
 
 SERVICE_FOLDER: Final = SYSTEM_STATE / "clips"
 """Where the service keeps its clips by default."""
@@ -68,42 +68,10 @@ def _open(folder: Path) -> ClipStore:
         raise
 
 
-def clip_json(clip: Clip, folder: Path) -> dict[str, Any]:
-    """Return a clip as a JSON object.
-
-    Parameters
-    ----------
-    clip
-        The clip.
-    folder
-        Folder of the clips.
-    """
-    facts = clip.facts
-    return {
-        "id": clip.id,
-        "path": str(folder / clip.name),
-        "station": facts.station,
-        "start": facts.start,
-        "end": facts.end,
-        "artist": facts.artist,
-        "title": facts.title,
-        "uncertainty": facts.uncertainty,
-        "top": [{"genre": name, "probability": p} for name, p in facts.top],
-        "tags": facts.tags,
-        "model": facts.model,
-        "model_sha256": facts.model_sha256,
-        "bytes": clip.bytes,
-        "label": clip.label or None,
-        "no_music": clip.label == "",
-        "labelled": clip.labelled,
-        "labelled_by": clip.by,
-    }
-
-
 def _list(store: ClipStore, *, as_json: bool) -> int:
     clips = store.clips()
     if as_json:
-        rows = [clip_json(clip, store.folder) for clip in clips]
+        rows = [{"path": str(store.path(clip)), **clip_json(clip)} for clip in clips]
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return 0
     for clip in clips:

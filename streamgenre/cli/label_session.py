@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streamgenre.clips.clip import NO_MUSIC
+from streamgenre.clips.genres import genre_problem
 from streamgenre.display.text import clean
 from streamgenre.errors import InputError, nearest
 from streamgenre.history.time_zones import local
@@ -27,8 +29,6 @@ KEYS: Final = {
     "?": "help",
     "q": "quit",
 }
-MAX_GENRE: Final = 100
-"""Characters of the name of a new genre."""
 
 
 class _Done(NamedTuple):
@@ -147,6 +147,7 @@ class Session:
                 return self._genres[number - 1]
             print(f"  no genre {answer}: expected 1 to {len(self._genres)}")
             return None
+        answer = unicodedata.normalize("NFC", answer)
         folded = answer.casefold()
         exact = [name for name in self._genres if name.casefold() == folded]
         begun = exact or [name for name in self._genres if name.casefold().startswith(folded)]
@@ -209,19 +210,6 @@ class Session:
         print(f"{said or 'nothing changed'}; {left} clips without a label")
         if self._counts["label"]:
             print("`streamgenre teach --update` learns from the labels")
-
-
-def genre_problem(name: str) -> str:
-    """Return why a text cannot name a genre; "" if it can."""
-    if not name.strip() or name != name.strip() or not name.isprintable():
-        return "expected a name of printable characters"
-    if len(name) > MAX_GENRE:
-        return f"expected a name of at most {MAX_GENRE} characters"
-    if "/" in name or name.startswith("."):
-        return f"{name!r}: expected a name without / that does not begin with a dot"
-    if name in KEYS:
-        return f"{name!r} is a key; choose a longer name"
-    return ""
 
 
 def _line(prompt: str) -> str | None:

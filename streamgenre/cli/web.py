@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streamgenre.bus.endpoints import http_address, local_endpoint
 from streamgenre.cli.arguments_web import LISTEN
 from streamgenre.cli.connecting import keys_folder
+from streamgenre.clips.settings import default_folder as default_clips
 from streamgenre.config.layers import Setting, SettingsTree, put
 from streamgenre.config.site import SiteSettings
 from streamgenre.config.web import check_exposed, load_web
@@ -20,6 +21,7 @@ from streamgenre.defaults import ENDPOINT
 from streamgenre.errors import SettingsError
 from streamgenre.history.places import place
 from streamgenre.history.settings import default_path
+from streamgenre.paths import expand
 from streamgenre.system.listening import address_of, listen_on
 from streamgenre.system.logs import logging_to_user
 from streamgenre.urls import shown
@@ -110,4 +112,5 @@ def _settings(args: argparse.Namespace) -> SiteSettings:
         stations=tuple(args.station or ()),
         control=args.control or daemon.get("bus.control"),
         history=where,
+        clips=expand(daemon["clips.folder"]) if "clips.folder" in daemon else default_clips(),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,3 +72,27 @@ class Clip:
     """UNIX seconds at which it was labelled."""
     by: str | None
     """How it was labelled: ``person``, or ``history`` by a correction there."""
+
+
+def clip_json(clip: Clip) -> dict[str, Any]:
+    """Return a clip as a JSON object."""
+    facts = clip.facts
+    return {
+        "id": clip.id,
+        "station": facts.station,
+        "start": facts.start,
+        "end": facts.end,
+        "artist": facts.artist,
+        "title": facts.title,
+        "uncertainty": facts.uncertainty,
+        "top": [{"genre": name, "probability": p} for name, p in facts.top],
+        "genres": list(facts.probabilities),
+        "tags": facts.tags,
+        "model": facts.model,
+        "model_sha256": facts.model_sha256,
+        "bytes": clip.bytes,
+        "label": clip.label or None,
+        "no_music": clip.label == NO_MUSIC,
+        "labelled": clip.labelled,
+        "labelled_by": clip.by,
+    }

@@ -30,6 +30,9 @@ class SiteSettings:
     history: Path | Server | None = None
     """The history file or database; None to show none. It may not exist yet."""
 
+    clips: Path | None = None
+    """Folder of the clips that can be labelled; None to show none. It may not exist yet."""
+
     def to_json(self) -> str:
         """Return the settings as one line of JSON."""
         return json.dumps(asdict(self), default=str)
@@ -47,6 +50,6 @@ class SiteSettings:
                 values[each.name] = tuple(value)
             elif each.name == "history" and isinstance(value, dict):
                 values["history"] = Server(**value)
-            elif each.name in ("keys", "history") and value is not None:
+            elif each.name in ("keys", "history", "clips") and value is not None:
                 values[each.name] = Path(value)
         return cls(web=WebSettings(**web), **values)

@@ -193,7 +193,7 @@ def load_web(
         The settings.
     daemon : dict
         What the files say about the daemon, by dotted key: ``bus.publish``, ``bus.control``,
-        ``history.path``; only the keys that are set.
+        ``history.path``, ``clips.folder``; only the keys that are set.
 
     Raises
     ------
@@ -201,6 +201,7 @@ def load_web(
         If anything in the table ``[web]`` is wrong.
     """
     wanted = [("bus", "publish"), ("bus", "control"), ("history", "path")]
+    wanted.append(("clips", "folder"))
     paths = [("web", name) for name in hints(WebSettings)]
     variables = read_environment(environment, [*paths, *wanted])
     both = merge(*map(read_file, config_files(given)), variables)

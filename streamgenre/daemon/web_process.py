@@ -121,6 +121,7 @@ class WebProcess(Sink):
             server_key=() if folder is None else (read_pair(folder).public.decode(),),
             keys=folder,
             control=None if control is None else local_endpoint(control),
+            clips=config.clips.folder,
             history=None if config.history.keep == "none" else config.history.path,
         )
 

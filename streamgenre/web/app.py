@@ -22,6 +22,8 @@ from streamgenre.history.readers import Readers
 from streamgenre.logger import get_logger
 from streamgenre.web import (
     api,
+    clips_api,
+    clips_page,
     control,
     genres_api,
     history_api,
@@ -57,12 +59,18 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *sse.ENDPOINTS,
     *spectrum.ENDPOINTS,
     *control.ENDPOINTS,
+    *clips_api.ENDPOINTS,
     *history_api.ENDPOINTS,
 )
 """The public API. A later path with ``{name:path}`` must not hide another one."""
 _ERROR_WORDS: Final = ("error_400", "error_403", "error_404", "error_500", "error_503")
 """Texts of status codes; the first is that of all others."""
-PAGES: Final[tuple[Route, ...]] = (*pages.ROUTES, *history_pages.ROUTES, *login.ROUTES)
+PAGES: Final[tuple[Route, ...]] = (
+    *pages.ROUTES,
+    *history_pages.ROUTES,
+    *clips_page.ROUTES,
+    *login.ROUTES,
+)
 """The pages for people."""
 
 

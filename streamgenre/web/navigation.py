@@ -18,8 +18,20 @@ LINKS: Final = (
     ("search", "/search"),
     ("playlist", "/playlist"),
     ("dead_air", "/dead-air"),
+    ("clips", "/clips"),
 )
 """Name of each link (a text of the table ``nav``) and its path, in order."""
+
+
+def may_label(request: Request) -> bool:
+    """Return whether the page shows clips: to those who log in, where it may change anything.
+
+    Clips are readable by their owner alone: not everybody who reaches an open page may have them.
+    """
+    site: Site = request.app.state.site
+    web, identity = site.settings.web, getattr(request.state, "identity", None)
+    known = identity is not None and (identity.kind != "open" or web.login == "proxy")
+    return site.settings.clips is not None and web.allow_control and known
 
 
 def navigation(request: Request, text: Callable[[str], str]) -> list[dict[str, object]]:
@@ -47,5 +59,5 @@ def navigation(request: Request, text: Callable[[str], str]) -> list[dict[str, o
             "current": here == path or (path != "/" and here.startswith(f"{path}/")),
         }
         for name, path in LINKS
-        if path in served
+        if path in served and (name != "clips" or may_label(request))
     ]

@@ -19,6 +19,7 @@ _REASONS: Final = {
     403: "Refused: read-only, another origin, or a host that is not this page.",
     404: "Not found.",
     405: "Another method is expected.",
+    409: "It was changed meanwhile.",
     413: "The body is too large.",
     429: "Too many attempts; try again later.",
     502: "The daemon refused or did not answer.",

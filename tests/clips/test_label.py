@@ -87,7 +87,7 @@ def test_a_genre_that_the_model_lacks_needs_a_yes(folder: Path) -> None:
     assert done.stdout.count("[y/N]") == 2  # known from then on
 
 
-@pytest.mark.parametrize("name", ["a/b", ".hidden", "x" * 101, "\x1b[31m", "99", "-1"])
+@pytest.mark.parametrize("name", ["a/b", "silence", "x" * 101, "\x1b[31m", "99", "-1"])
 def test_a_name_that_is_none_is_refused(folder: Path, name: str) -> None:
     done = label(folder, f"{name}\ny\nq\n")
     assert done.returncode == 0
