@@ -26,8 +26,8 @@ async def genres(request: Request) -> Response:
         raise error(404, f"no update of a station {name!r} is known")
     found = genre_looks(json.loads(update)["smoothed"])
     # Of a model that the station had before: each alone, so that the letters above do not change.
-    for genre in station.past_genres():
-        found = genre_looks([genre]) | found
+    for genre in sorted(station.past_genres() - set(found)):
+        found |= genre_looks([genre])
     return json_answer(request, {"genres": found})
 
 
