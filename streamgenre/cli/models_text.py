@@ -69,7 +69,7 @@ def _details(row: Mapping[str, Any]) -> Iterator[str]:
         "taught on": _base(taught),
         "taught": _on(taught),
         "folds by": taught.get("groups"),
-        "accuracy": _accuracy(row),
+        "accuracy": _accuracy(row).removeprefix("accuracy "),
         "command": row["training"]["command"],
         "sha256": row["sha256"]["model.onnx"],
     }
@@ -91,7 +91,7 @@ def _on(taught: Mapping[str, Any]) -> str:
     count = sum(each.get("recordings", 0) for each in genres.values()) if genres else 0
     minutes = sum(each.get("seconds", 0) for each in genres.values()) / 60 if genres else 0
     with_what = f"with {count} recordings ({minutes:.0f} min)" if count else ""
-    return f"{taught.get('date', '')} {with_what}".strip()
+    return ", ".join(part for part in (taught.get("date", ""), with_what) if part)
 
 
 def _taught(row: Mapping[str, Any]) -> str:

@@ -296,7 +296,7 @@ class Status(Event):
     model: str
     """Name of the model."""
     model_sha256: Annotated[str, ("pattern", "^[0-9a-f]{64}$")]
-    """SHA-256 of the model's weights file."""
+    """SHA-256 of the model's weights file; of a taught model, of all that its answers depend on."""
     subscribers: Count = 0
     """Connections with at least one subscription."""
     subscribers_slow: Count = 0

@@ -60,7 +60,7 @@ def test_own_models_are_listed_with_what_they_were_taught_with(own: Path) -> Non
         (own / "mine" / name).stat().st_size for name in ("model.onnx", "head.f32")
     )
     (line,) = (each for each in ok().splitlines() if " mine " in each)
-    for words in ("ragtime, tango, fado", "on lite", "60 recordings (30 min)",
+    for words in ("ragtime, tango, fado", "on lite", "with 60 recordings (30 min)",
                   "accuracy 0.83 (0.78 to 0.88; chance: 0.33)"):  # fmt: skip
         assert words in line
     shown = ok("show", "mine")
