@@ -109,11 +109,11 @@ def chosen_rows(
         ranked = []
         turns: Counter[int] = Counter()
         for recording in np.flatnonzero(material.targets == genre).tolist():
-            rows = np.flatnonzero(material.of == recording).tolist()
-            rows.sort(key=lambda row: abs(row - rows[len(rows) // 2]))
+            rows = np.flatnonzero(material.of == recording)
+            rows = rows[np.argsort(np.abs(rows - rows[len(rows) // 2]), kind="stable")]
             group = int(material.groups[recording])
             for turn, row in enumerate(rows):
-                ranked.append((turn, turns[group], group, row))
+                ranked.append((turn, turns[group], group, int(row)))
             turns[group] += 1
         found += [row for *_, row in sorted(ranked)[:each]]
     of = material.of[found]

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from streamgenre.history.export import atomic
 from train.cache import cache_folder
 from train.corpora import splitfile, splitting
 from train.corpora.corpus import CSV_NAME
+from train.corpora.inspect_picture import inspect_svg, shared_artists
 from train.corpora.inventory import Listing, read_listing
 from train.errors import TrainError
 
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
     from train.progress import Progress
 
 _INSPECT: Final = """\
-Show what is in a corpus: genres, clips, lengths, artists, unreadable files, and
-recordings that occur twice, however they were encoded or trimmed.
+Show what is in a corpus: genres, clips, lengths, artists, unreadable, silent and clipped
+files, artists in several genres, and recordings that occur twice, however they were
+encoded or trimmed.
 
-example:
+examples:
   python -m train inspect ~/music
+  python -m train inspect ~/music --picture music.svg
 """
 
 _SPLIT: Final = """\
@@ -82,10 +86,13 @@ def add_parsers(commands: Any, output: argparse.ArgumentParser, **settings: Any)
         default=True,
         help="look for copies of a recording (default); otherwise only equal files are found",
     )
-    commands.add_parser(
+    inspect = commands.add_parser(
         "inspect", parents=[shared], help="show what is in a corpus", description=_INSPECT,
         **settings,
     )  # fmt: skip
+    inspect.add_argument(
+        "--picture", type=Path, metavar="FILE", help="also draw it as a picture (.svg)"
+    )
     split = commands.add_parser(
         "split", parents=[shared], help="split a corpus, by artist", description=_SPLIT, **settings
     )
@@ -133,7 +140,12 @@ def run_inspect(options: argparse.Namespace, progress: Progress, arguments: list
     StreamgenreError
         If the corpus or its table cannot be read.
     """
+    if options.picture is not None and options.picture.suffix.lower() != ".svg":
+        raise TrainError(f"--picture {options.picture}: expected a name that ends in .svg")
     listing = _listing(options, progress)
+    if options.picture is not None:
+        with atomic(options.picture) as file:
+            file.write(inspect_svg(listing).encode(errors="replace"))
     if options.json:
         print(json.dumps(_summary(listing), indent=2, ensure_ascii=False))
     else:
@@ -244,6 +256,13 @@ def _summary(listing: Listing) -> dict[str, Any]:
             }
             for copy in listing.copies
         ],
+        "shared_artists": shared_artists(listing.items),
+        "clipped": [
+            {"clip": item.clip, "share": round(item.clipped or 0.0, 4)}
+            for item in listing.items
+            if item.is_clipped
+        ],
+        "silent": [item.clip for item in listing.items if item.is_silent],
         "warnings": [*listing.corpus.faults, *_doubts(listing)],
     }
 
@@ -286,6 +305,14 @@ def _show(listing: Listing) -> None:
             for c in listing.copies
         ],
     )
+    lines += _first(
+        "artists in several genres",
+        [f"{artist}: {', '.join(of)}" for artist, of in summary["shared_artists"].items()],
+    )
+    lines += _first(
+        "clipped", [f"{c['clip']}: {100 * c['share']:.1f} %" for c in summary["clipped"]]
+    )
+    lines += _first("silent", summary["silent"])
     console.print("\n".join(lines), markup=False)
 
 

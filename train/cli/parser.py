@@ -13,6 +13,7 @@ from train.cli import (
     evaluate,
     fit,
     music,
+    rehearsal,
     report,
     reproduce,
     stream_eval,
@@ -66,5 +67,6 @@ def parser() -> argparse.ArgumentParser:
     music.add_parser(commands, output, formatter_class=raw)
     ensemble.add_parser(commands, output, formatter_class=raw)
     add_embedding.add_parser(commands, output, formatter_class=raw)
+    rehearsal.add_parser(commands, corpus, formatter_class=raw)
     reproduce.add_parser(commands, output, formatter_class=raw)
     return whole

@@ -6,11 +6,12 @@ import csv
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from streamgenre.audio.fingerprint import Copy, copies
+from streamgenre.display.sound_check import SILENT_DBFS
 from train.corpora.corpus import CSV_NAME, read_corpus
-from train.corpora.fingerprint import fingerprint_of
+from train.corpora.fingerprint import sound_of
 from train.errors import TrainError
 from train.hashes import file_hash
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
     from streamgenre.audio.fingerprint import Fingerprint
     from train.corpora.corpus import Corpus
+
+
+_CLIPPED: Final = 0.001
+"""Share of samples from which on a clip counts as clipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,20 @@ class Item:
     seconds: float
     row: dict[str, str]
     """Its row of the table; empty where there is none."""
+    level_dbfs: float | None = None
+    """RMS level, ``-inf`` for digital silence; None if it was not decoded."""
+    clipped: float | None = None
+    """Share of samples that have probably been clipped, 0 to 1; None if it was not decoded."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing is heard in it."""
+        return self.level_dbfs is not None and self.level_dbfs <= SILENT_DBFS
+
+    @property
+    def is_clipped(self) -> bool:
+        """Whether so many samples have been clipped that it can be heard."""
+        return self.clipped is not None and self.clipped > _CLIPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +118,13 @@ def read_listing(
     for clip in corpus.clips:
         row = rows.get(clip.name, {})
         artist = row.get(columns[1]) or clip.artist
+        level = clipped = None
         try:
             sha256 = file_hash(clip.path)
             seconds, tagged = _opened(clip.path)
             if fingerprints:
-                prints[clip.name] = fingerprint_of(clip.path, cache)
+                sound = sound_of(clip.path, cache)
+                prints[clip.name], level, clipped = sound.print, sound.level_dbfs, sound.clipped
         except TrainError as error:
             unreadable.append(str(error))
             continue
@@ -113,7 +134,7 @@ def read_listing(
         items.append(
             Item(
                 clip.name, file, clip.genre, (tagged if tags else artist).strip(), sha256,
-                seconds, row,
+                seconds, row, level, clipped,
             )
         )  # fmt: skip
     if not items:

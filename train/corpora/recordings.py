@@ -76,17 +76,30 @@ def decode(path: Path, samplerate: int) -> NDArray[np.float32]:
     TrainError
         If the file cannot be read or holds no audio.
     """
+    rate, channels = decode_blocks(path)
+    signal = channels.mean(axis=1, dtype=np.float32)
+    resampler = Resampler(rate, samplerate)
+    return np.concatenate([resampler.push(signal), resampler.flush()])
+
+
+def decode_blocks(path: Path) -> tuple[int, NDArray[np.float32]]:
+    """Return a file's sample rate in Hz and its samples, shape ``(n, channels)``.
+
+    Raises
+    ------
+    TrainError
+        If the file cannot be read, holds no audio or samples that are not finite.
+    """
     try:
         decoded = list(daemon_decode(path))
     except StreamgenreError as error:
         raise TrainError(f"{path}: cannot be decoded: {error}") from error
     if not decoded:
         raise TrainError(f"{path}: holds no audio samples")
-    resampler = Resampler(decoded[0][0].rate, samplerate)
-    signal = np.concatenate([block for _, block in decoded]).mean(axis=1, dtype=np.float32)
+    signal = np.concatenate([block for _, block in decoded])
     if not np.isfinite(signal).all():
         raise TrainError(f"{path}: holds samples that are not finite")
-    return np.concatenate([resampler.push(signal), resampler.flush()])
+    return decoded[0][0].rate, signal
 
 
 def frames_of(samples: NDArray[np.float32], spec: MfccSpec) -> Frames:
