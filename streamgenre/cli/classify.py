@@ -52,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
                 output = stack.enter_context(Output(json=args.json, csv=args.csv, bom=args.bom))
                 for result in library.results(files):
                     outcome = actions.take(result)
+                    if outcome.tagged:
+                        library.keep(result, outcome.path)
                     totals.take(result, outcome)
                     if parquet is not None:
                         parquet.write(result)

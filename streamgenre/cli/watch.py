@@ -49,6 +49,7 @@ def _run(args: argparse.Namespace) -> int:
             outcome = actions.take(result)
             if outcome.tagged:
                 watcher.keep(result.path)
+                library.keep(result, outcome.path)
             totals.take(result, outcome)
             output.write(result, outcome)
             for problem in outcome.problems:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import ExitStack
-from dataclasses import asdict
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 from typing import TYPE_CHECKING
@@ -108,6 +108,7 @@ class Library:
         self._cached = cached
         self._cluster = cluster
         self._settings = json.dumps(asdict(self._decision))
+        self._cache: ResultCache | None = None
 
     def results(self, files: Iterable[Path | str]) -> Iterator[FileResult]:
         """Yield a result for each file, as they finish.
@@ -119,6 +120,7 @@ class Library:
         """
         with ExitStack() as stack:
             cache = stack.enter_context(ResultCache()) if self._cached else None
+            self._cache = cache
             pool = self._pool()
             stack.enter_context(pool)
 
@@ -127,6 +129,21 @@ class Library:
                     cache.keep(result, self._settings)
 
             yield from pool.hear((self._look_up(file, cache) for file in files), keep)
+
+    def keep(self, result: FileResult, path: Path) -> None:
+        """Keep a result for a file whose tags have changed since; call it between two results.
+
+        Parameters
+        ----------
+        result
+            What was heard.
+        path
+            Where the file is now.
+        """
+        if self._cache is not None:
+            with suppress(OSError):  # then it is heard again
+                tagged = replace(result, sha256=_hash(path, self._cache))
+                self._cache.keep(tagged, self._settings)
 
     def _pool(self) -> Pool | Cluster:
         if self._cluster is not None:

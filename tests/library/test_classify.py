@@ -21,6 +21,7 @@ from support.commands import COMMAND, environment, streamgenre
 from streamgenre import FileResult, Update, classify
 from streamgenre.errors import SettingsError
 from streamgenre.events import from_json
+from streamgenre.inference.decision import DecisionSettings
 from streamgenre.library.cache import ResultCache
 from streamgenre.library.results import FileSummary, from_dict
 
@@ -126,6 +127,20 @@ def test_what_was_heard_is_not_heard_again_under_another_name(
         assert result.probabilities == before[sha256].probabilities
     again = list(classify(library, model="lite", cached=False))
     assert all(r.problem == "its decoder ended with exit code 1" for r in again)
+
+
+def test_a_file_is_not_heard_again_after_its_tags_were_written(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path.name: path.read_bytes() for path in library.rglob("*.wav")}
+    heard, _, code = run(library, "--write-tags", "--threshold", "0")
+    assert code == 0
+    assert all(path.read_bytes() != before[path.name] for path in library.rglob("*.wav"))
+    monkeypatch.setattr(sys, "executable", "/bin/false")  # nothing can be heard now
+    decision = DecisionSettings(enter=0.0, keep=0.0)
+    for result in classify(library, model="lite", decision=decision):
+        assert result.problem is None
+        assert result.probabilities == heard[result.path.name]["probabilities"]
 
 
 def test_a_file_that_changed_is_heard_again(library: Path) -> None:

@@ -231,7 +231,8 @@ def kind_of_special(file: Path) -> str:
 def _require_file(file: Path) -> None:
     if words := kind_of_special(file):
         raise InputError(
-            f"{file}: {words}; expected an audio file. Pipe it in with `--input - < {file}`"
+            f"{file}: {words}; expected an audio file. `streamgenre listen --input - < {file}` "
+            "hears it"
         )
     if file.is_dir():
         raise InputError(f"{file}: is a folder; expected an audio file")
