@@ -31,9 +31,8 @@ def from_keras(call: Any, inputs: dict[str, tuple[int | None, ...]]) -> Any:
     import tf2onnx
 
     signature = [tf.TensorSpec((None, *shape), tf.float32, name=n) for n, shape in inputs.items()]
-    model, _ = tf2onnx.convert.from_function(
-        tf.function(call, input_signature=signature), input_signature=signature, opset=OPSET
-    )
+    traced = tf.function(call, input_signature=signature, autograph=False)
+    model, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
     return model
 
 

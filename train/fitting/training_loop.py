@@ -98,6 +98,7 @@ def _windowed_step(
     import tensorflow as tf
 
     model = network.whole
+    optimizer.build(model.trainable_variables)  # variables made within a step have it traced twice
 
     def update(frames: Any, labels: Any) -> Any:
         with tf.GradientTape() as tape:
@@ -107,7 +108,7 @@ def _windowed_step(
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss
 
-    step: Any = tf.function(update)
+    step: Any = tf.function(update, autograph=False)
 
     def run() -> float:
         energies, labels = window_batch(sampler, settings.batch, settings.frames)
@@ -122,6 +123,7 @@ def _stateful_step(
     import tensorflow as tf
 
     model = network.whole
+    optimizer.build(model.trainable_variables)  # as above
     programmes = Programmes(sampler, settings.batch)
     states = [np.zeros((settings.batch, *state.shape), np.float32) for state in network.states]
 
@@ -134,7 +136,7 @@ def _stateful_step(
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss, after
 
-    step: Any = tf.function(update)
+    step: Any = tf.function(update, autograph=False)
 
     def run() -> float:
         nonlocal states
