@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from support import fuzzing
 from support.model_factory import write_stateful_model, write_windowed_model
 from support.requirements import require_programs
 from support.sound_server import SoundServer
+from xdist.scheduler import LoadFileScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,12 @@ GENRES = (
 )
 
 
-LONG = ("train", "real", "test_memory.py", "test_history_kill.py", "test_soak.py")
+SITE = {
+    *("test_control.py", "test_live_events.py", "test_page_live.py", "test_page_spectrum.py"),
+    "test_spectrum.py",
+}
+"""Files of ``tests/web`` that share a live daemon and its page."""
+LONG = (*SITE, "train", "real", "test_memory.py", "test_history_kill.py", "test_soak.py")
 """Folders and files that take longest."""
 
 
@@ -47,6 +53,24 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the longest files: several run in parallel, and none should be left at the end."""
     items.sort(key=lambda item: not {item.path.parent.name, item.path.name} & set(LONG))
+
+
+class FileScheduling(LoadFileScheduling):  # type: ignore[misc]
+    """Gives each process whole files, and to one process those that would start the same again."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        folder, _, name = file.rpartition("/")
+        if folder == "tests/web" and name in SITE:
+            return folder
+        if folder == "tests/train":  # TensorFlow, in two processes
+            return f"{folder} {name < 'test_train_m'}"
+        return file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    return FileScheduling(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")

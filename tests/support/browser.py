@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import sync_playwright
 from support.live import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -32,6 +31,9 @@ document.addEventListener("securitypolicyviolation", (event) => {
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Yield a browser; close it in the end."""
+    # Not above: it takes a second, in each process that collects the tests.
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         try:
@@ -78,6 +80,13 @@ class Tab:
         assert self.page.evaluate("() => window.violations") == []
         wrong = [one for one in self.complaints if not any(part in one for part in allowed)]
         assert wrong == []
+
+
+def axe(shown: Tab) -> Any:
+    """Return what axe finds wrong in a page for people with disabilities."""
+    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+
+    return Axe().run(shown.page)
 
 
 @contextmanager

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import os
 import wave
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -32,6 +34,18 @@ def tone(hertz: float, seconds: float, seed: int) -> NDArray[np.float64]:
     signal: NDArray[np.float64] = 0.3 * beat * np.sin(2 * np.pi * hertz * rng.uniform(0.9, 1.1) * t)
     signal += 0.01 * rng.normal(size=len(t))
     return signal
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """Run TensorFlow's functions step by step: compiling takes longer than a few steps do."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def write_wav(

@@ -52,7 +52,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = write_corpus(tmp_path_factory.mktemp("corpus"), per_genre=3)
+    folder = write_corpus(tmp_path_factory.mktemp("corpus"), per_genre=3, seconds=(2.4, 6.0, 4.0))
     write_talk(folder)
     found = read_corpus(folder)
     return found, talk_files.read_talk(folder, found.folds)

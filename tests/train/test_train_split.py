@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.train_tones import uncompiled
 from support.train_tunes import RATE, encode, tune
 
 from train.cli import main
@@ -231,7 +232,8 @@ def test_fit_measures_only_on_the_test_part(
     command = ["--corpus", str(corpus), "--split", str(path), "--cache", str(cache), "--quiet"]
     small = ["--epochs", "1", "--steps", "1", "--batch", "4", "--units", "4"]
     small += ["--fold-models", str(tmp_path / "folds")]
-    assert main(["fit", "--recipe", "lite-cnn", "--out", str(out), *command, *small]) == 0
+    with uncompiled():
+        assert main(["fit", "--recipe", "lite-cnn", "--out", str(out), *command, *small]) == 0
     manifest = json.loads((out / "manifest.json").read_text("utf-8"))
     assert manifest["evaluation"]["clips"] == 4
     assert len(manifest["evaluation"]["window"]["by_fold"]) == 1

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDaemon]:
-    """Yield a live daemon; tests must not stop it."""
+    """Yield a live daemon; tests must not stop it. It ends with the last test of this folder."""
     folder = Path(tmp_path_factory.mktemp("web"))
     wav = write_wav(folder / "tunes.wav", music(20))
     icecast = Icecast(folder)
@@ -43,6 +43,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDaemon]:
     settings = f"""
 history = {{ path = "{history}", keep = "all", flush_s = 1.0 }}
 bus = {{ publish = "{endpoint}", control = "{control}" }}
+engine = {{ status_s = 1.0 }}
 [[station]]
 name = "demo"
 input = "demo"
@@ -65,7 +66,7 @@ loop = true
         icecast.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(daemon: LiveDaemon) -> Iterator[Site]:
     """Yield a web process that shows the live daemon and its history."""
     found = serve("--connect", daemon.endpoint, "--history", daemon.history)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from support.browser import tab
+from support.browser import axe, tab
 from support.histories import record
 from support.history_programme import T0, Programme
 from support.web_site import Site, serve
@@ -56,7 +55,7 @@ def test_nothing_is_inaccessible_or_wider_than_a_telephone(
         for path in PAGES:
             seen.page.goto(site.url + path)
             seen.page.wait_for_load_state("networkidle")
-            found = Axe().run(seen.page)
+            found = axe(seen)
             assert found.violations_count == 0, (path, found.generate_report())
             assert seen.value("() => document.documentElement.scrollWidth") <= 360, path
         seen.check("status of 400")

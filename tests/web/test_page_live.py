@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from support.browser import tab
+from support.browser import axe, tab
 from support.live import until
 from support.web_site import STATIONS, Site
 
@@ -195,7 +194,7 @@ def test_axe_finds_nothing(
     with tab(browser, site.url + VIEWS[view], scheme=scheme, size=size) as found:
         found.ready()
         found.until("() => /[.●!▲]/.test(document.querySelector('[data-field=sign]').textContent)")
-        result = Axe().run(found.page)
+        result = axe(found)
         assert result.violations_count == 0, result.generate_report()
         found.check()
 
