@@ -41,7 +41,7 @@ def add_bus_arguments(commands: Commands, new_command: NewCommand) -> None:
                 "  streamgenre control status\n"
                 "  streamgenre control reset kitchen      reset model and decision, as after a "
                 "long gap\n"
-                "  streamgenre control model cnn          switch to another shipped model"
+                "  streamgenre control model cnn          switch to another model, by its name"
             ),
         )
     )

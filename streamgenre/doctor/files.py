@@ -18,7 +18,9 @@ from streamgenre.history.connection import ServerError
 from streamgenre.history.database import open_to_read
 from streamgenre.history.places import Server
 from streamgenre.history.settings import FILE_NAME
-from streamgenre.inference.manifest import read_manifest, shipped_folder, shipped_models
+from streamgenre.inference.head import read_head
+from streamgenre.inference.manifest import find_model, read_manifest, shipped_models
+from streamgenre.inference.own_models import own_models
 from streamgenre.paths import expand
 
 if TYPE_CHECKING:
@@ -52,14 +54,16 @@ def config(subject: Subject) -> Iterator[Finding]:
 
 
 def models(subject: Subject) -> Iterator[Finding]:
-    """Check whether every model's files match their hashes."""
+    """Check whether the files of every model, shipped, own or in use, match their hashes."""
     intact = []
-    shipped = [shipped_folder() / name for name in shipped_models()]
-    for folder in [*shipped, *map(Path, subject.models)]:
+    for name in dict.fromkeys((*shipped_models(), *own_models(), *subject.models)):
         try:
-            intact.append(read_manifest(folder).name)
+            manifest = read_manifest(find_model(name))
+            read_head(manifest)
+            intact.append(name)
         except ModelError as error:
-            yield problem("model", str(error), "reinstall streamgenre, or correct the folder")
+            do = "reinstall streamgenre, correct the folder, or teach or import the model again"
+            yield problem("model", str(error), do)
     if intact:
         yield ok("models", f"{', '.join(intact)}: files match their hashes")
 

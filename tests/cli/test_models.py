@@ -67,7 +67,7 @@ def test_own_models_are_listed_with_what_they_were_taught_with(own: Path) -> Non
     assert "ragtime     20 recordings    10.0 min" in shown
     assert "also reports  speech" in shown
     assert json.loads(ok("show", "mine", "--json")) == rows["mine"]
-    assert "accuracy on 3 s windows 0.78" in ok("show", "lstm")
+    assert "on 3 s windows 0.78" in ok("show", "lstm")
 
 
 def test_a_damaged_model_is_named_and_the_others_are_listed(own: Path) -> None:
@@ -82,6 +82,12 @@ def test_a_damaged_model_is_named_and_the_others_are_listed(own: Path) -> None:
     assert "head.f32" in done.stderr
     assert "'lstm' is a shipped model" in done.stderr
     assert json.loads(streamgenre("models", "--json").stdout)[-1]["problem"]
+    config = own.parent / "config.toml"
+    config.write_text('model = "mine"\n', "utf-8")
+    checked = json.loads(streamgenre("doctor", "--config", config, "--json").stdout)["findings"]
+    said = {f["verdict"]: f["says"] for f in checked if f["check"] in ("model", "models")}
+    assert "spoilt/head.f32" in said["problem"]
+    assert "lite, lstm, mine" in said["ok"]
 
 
 def test_a_model_travels_as_one_file(own: Path, tmp_path: Path) -> None:
