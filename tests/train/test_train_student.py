@@ -19,7 +19,16 @@ from train.cli import main
 from train.corpora.recordings import cepstra
 from train.errors import TrainError
 from train.manifest_writer import manifest_of
-from train.student import degrade, lessons, mel_rooms, renditions, shards, stream_check, students
+from train.student import (
+    degrade,
+    lessons,
+    mel_rooms,
+    music_windows,
+    renditions,
+    shards,
+    stream_check,
+    students,
+)
 from train.student.excerpts import EXCERPT
 from train.student.fit_student import area, correlation
 from train.student.streaming_graph import STEP_FRAMES
@@ -261,11 +270,22 @@ def test_all_stages(
     measure = ["trunk", "measure", *common, "--student", "tiny", "--corpus", str(corpus)]
     assert main([*measure, "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
-    assert {"window", "clip", "room", "quiet", "called_music", "cost"} <= set(figures)
+    assert {"window", "clip", "room", "quiet", "music", "cost"} <= set(figures)
 
     export = ["trunk", "export", *common, "--student", "tiny", "--corpus", str(corpus)]
-    assert main([*export, "--out", str(tmp_path / "model")]) == 0
+    folds = tmp_path / "folds"
+    assert main([*export, "--out", str(tmp_path / "model"), "--fold-models", str(folds)]) == 0
+    assert {path.name for path in folds.iterdir()} == {"fold-1", "fold-2"}
+    card = (tmp_path / "model" / "README.md").read_text("utf-8")
+    assert "Whether there is music" in card
     model = load_model(str(tmp_path / "model"), trusted=True)
     assert set(model.manifest.labels) == set(GENRES)
     frames = np.zeros((50, 64), np.float32)
     assert np.isfinite(model.update(["station"], [frames]).logits).all()
+
+    heard = music_windows.hear(model.manifest, folder, synthesised=4)
+    assert {"corpus", "synthesised"} <= set(heard.what)
+    assert heard.embedding.shape == (len(heard.music), model.manifest.embedding_width)
+    assert not heard.music[heard.what != "corpus"].any()
+    assert main(["trunk", "answers", str(tmp_path / "model"), *common]) == 1
+    assert "expected a model on MSD_musicnn, with 1756" in capsys.readouterr().err

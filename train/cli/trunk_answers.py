@@ -65,13 +65,12 @@ def run(options: argparse.Namespace, progress: Progress) -> None:
 def _write(folder: Path, head: MusicHead, tags: tuple[str, ...]) -> None:
     """Write the graph with the new outputs, its manifest and its card."""
     import hashlib
-    import json
 
     from streamgenre.inference import manifest as names
     from train import model_folder
     from train.export.more_outputs import with_music_and_tags
 
-    manifest = json.loads((folder / model_folder.MANIFEST).read_text("utf-8"))
+    manifest = model_folder.read_measured(folder)
     graph = with_music_and_tags((folder / "model.onnx").read_bytes(), head.linear, len(tags))
     manifest["sha256"]["model.onnx"] = hashlib.sha256(graph).hexdigest()
     manifest[names.MUSIC] = {"temperature": round(head.temperature, 4)}
@@ -80,5 +79,5 @@ def _write(folder: Path, head: MusicHead, tags: tuple[str, ...]) -> None:
         "command": f"python -m train trunk answers models/{folder.name} --folder SET",
         "strength": head.linear.strength,
     }
-    manifest.setdefault("evaluation", {})["music"] = head.figures
+    manifest["evaluation"]["music"] = head.figures
     model_folder.write_folder(folder, manifest, graph, with_card=True)

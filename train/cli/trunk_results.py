@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from train.errors import TrainError
 
@@ -37,7 +37,9 @@ def measure(options: argparse.Namespace, progress: Progress) -> None:
     from train.corpora.corpus import read_corpus
     from train.corpora.talk_files import read_talk
     from train.student import trunk_figures
+    from train.student.lessons import read_lessons
     from train.student.students import student
+    from train.student.tag_figures import tag_figures
 
     chosen = student(options.student)
     corpus = read_corpus(options.corpus)
@@ -51,9 +53,10 @@ def measure(options: argparse.Namespace, progress: Progress) -> None:
         processes=options.processes,
         on_job=lambda done, total: progress.note(f"embedded: {done} of {total}"),
     )
-    result = trunk_figures.figures(heard)
-    graph = next(iter(trained.values())).graph(chosen)
-    result["cost"] = trunk_figures.cost(graph, options.yamnet)
+    result = trunk_figures.figures(heard).result
+    one = next(iter(trained.values()))
+    result["tags"] = tag_figures(one, read_lessons(options.folder))
+    result["cost"] = trunk_figures.cost(one.graph(chosen), options.yamnet)
     path = options.folder / "figures" / f"{chosen.name}.json"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,15 +98,6 @@ def _by_fold(
     return found
 
 
-def _temperature(path: Path) -> float | None:
-    """Return the temperature that ``measure`` found; None if it was not run."""
-    try:
-        found = json.loads(path.read_text("utf-8"))["calibration"]["temperature"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return float(found)
-
-
 def export(options: argparse.Namespace, progress: Progress) -> None:
     """Run ``train trunk export``.
 
@@ -121,34 +115,69 @@ def export(options: argparse.Namespace, progress: Progress) -> None:
     """
     from streamgenre.inference.models import load_model
     from train import model_folder
+    from train.cli.inputs import read_note
     from train.corpora.corpus import read_corpus
     from train.corpora.talk_files import read_talk
-    from train.student import trunk_export, trunk_figures
+    from train.manifest_writer import method_of
+    from train.student import trunk_figures
     from train.student.fit_student import load
+    from train.student.lessons import read_lessons
     from train.student.students import student
+    from train.student.tag_figures import tag_figures
+    from train.student.trunk_export import Calibration, Export, model_of
+    from train.trunk import head_training
 
     model_folder.check_out(options.out, replace=options.replace)
-    chosen = student(options.student)
+    chosen, note = student(options.student), read_note(options.note)
     corpus = read_corpus(options.corpus)
     path = options.folder / "students" / f"{chosen.name}.npz"
-    trained = trunk_figures.Trained(*load(chosen, path))
+    whole = trunk_figures.Trained(*load(chosen, path))
+    trained = _by_fold(options.folder, chosen, corpus.folds, progress) | {_ALL: whole}
     heard = trunk_figures.hear(
         chosen,
-        {0: trained},
+        trained,
         corpus,
         read_talk(options.corpus, corpus.folds),
         options.folder / "embeddings",
         processes=options.processes,
         on_job=lambda done, total: progress.note(f"embedded: {done} of {total}"),
-    )[0]
-    command = f"python -m train trunk export --folder SET --student {chosen.name} --corpus DIR"
-    manifest, graph = trunk_export.model_of(chosen, trained, heard, options.out.name, command)
-    temperature = _temperature(options.folder / "figures" / f"{chosen.name}.json")
-    if temperature is None:
-        progress.note("`train trunk measure` was not run: the probabilities are not calibrated")
-    else:
-        manifest["calibration"] = {"temperature": temperature}
+    )
+    heard_whole = heard.pop(_ALL)
+    measured = trunk_figures.figures(heard)
+    tags = tag_figures(next(iter(trained.values())), read_lessons(options.folder))
+    command = (
+        f"python -m train trunk export --folder SET --student {chosen.name} --corpus DIR "
+        f"--out models/{options.out.name}"
+    )
+    described = Export(chosen, options.out.name, command, note)
+
+    def calibration(without: int | None = None) -> Calibration:
+        found = measured.outcomes.temperatures(without=without)
+        return Calibration(
+            found["logits"], found.get("speech", 1.0), measured.music_temperature,
+            tags.get("temperature", 1.0),
+        )  # fmt: skip
+
+    for fold, fitted in measured.heads.items() if options.fold_models else ():
+        manifest, graph = model_of(described, trained[fold], heard[fold], fitted, calibration(fold))
+        model_folder.write_fold_model(options.fold_models, fold, manifest, graph)
+    recipe = head_training.RECIPES["cnn"]
+    fitted = head_training.fit(heard_whole, recipe, recipe.defaults, corpus.folds)
+    manifest, graph = model_of(described, whole, heard_whole, fitted, calibration())
+    method = method_of(corpus).replace("as exported ONNX over", "over")
+    manifest["evaluation"] = {
+        "method": f"{method} {_METHOD}", **measured.result, **({"tags": tags} if tags else {}),
+    }  # fmt: skip
     with model_folder.new_folder(options.out, replace=options.replace) as folder:
-        model_folder.write_folder(folder, manifest, graph)
+        model_folder.write_folder(folder, manifest, graph, with_card=True)
         load_model(str(folder), trusted=True)  # a model that the daemon refuses is not written
     print(f"{options.out}: {chosen.name}, {len(graph) / 1e6:.1f} MB")
+
+
+_ALL: Final = 0
+"""Stands for the student that was trained on all folds."""
+_METHOD: Final = (
+    "In detail: the student, trained without the fold that is measured, was run as ONNX, second by "
+    "second as the daemon runs it; the linear heads were run in NumPy on the result. A 3 s window "
+    "is the third second of a stretch of a clip."
+)

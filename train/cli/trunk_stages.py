@@ -55,8 +55,9 @@ example:
   python -m train trunk measure --folder SET --student separable --corpus DIR
 """
 _EXPORT: Final = """\
-Write a student as a model folder that the daemon takes: the genres' head is trained on all
-folds. Its graph takes new frames and named states, and also answers speech, music and tags.
+Write a student as a model folder that the daemon takes, with the figures of `measure` in its
+card: the genres' head is trained on all folds. Its graph takes new frames and named states,
+and also answers speech, music and tags.
 
 example:
   python -m train trunk export --folder SET --student separable --corpus DIR --out MODEL
@@ -155,6 +156,11 @@ def add_parsers(parser: argparse.ArgumentParser, **settings: Any) -> None:
     four.add_argument("--yamnet", type=Path, metavar="FILE", help="compare its CPU time")
     four.add_argument("--json", action="store_true", help="print all figures as JSON on stdout")
     five.add_argument("--out", type=Path, required=True, metavar="MODEL", help="folder to write")
+    five.add_argument(
+        "--fold-models", type=Path, metavar="FOLDS",
+        help="also write a model without each fold into FOLDS, for `train stream-eval`",
+    )  # fmt: skip
+    five.add_argument("--note", type=Path, metavar="FILE", help="Markdown text for the card")
     five.add_argument("--replace", action="store_true", help="replace MODEL if it is there")
 
     six = stage("answers", "let finished models answer music and tags", _ANSWERS)

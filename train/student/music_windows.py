@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 _THINNED: Final = {"music": 6, "speech": 2}
 """Every so manieth excerpt of a role is used, clean and degraded; others all."""
-_SYNTHESISED: Final = 480
 _MUSIC_CLASS: Final = 132
 _SURELY: Final = 0.3
 """YAMNet's score of music above which a window of music is used."""
@@ -67,12 +66,14 @@ class _Job:
     """None for synthesised noise."""
     others: tuple[Path, ...]
     manifest: Manifest
+    synthesised: int
 
 
 def hear(
     manifest: Manifest,
     folder: Path,
     *,
+    synthesised: int = 480,
     processes: int = 1,
     on_total: Callable[[int], None] = lambda total: None,
     on_shard: Callable[[Path], None] = lambda path: None,
@@ -85,6 +86,8 @@ def hear(
         A model with the output ``embedding``.
     folder
         Folder of the training set.
+    synthesised
+        Excerpts of synthesised noise.
     processes
         Processes, of one thread each.
     on_total
@@ -101,8 +104,8 @@ def hear(
     if not found:
         raise TrainError(f"{folder}: no shards; run `python -m train trunk prepare` first")
     kept = folder / "answers" / trunk_hash(manifest)[:16]
-    jobs = [_Job(kept / f"{path.stem}.npz", path, found, manifest) for path in found]
-    jobs.append(_Job(kept / f"{SYNTHESISED}.npz", None, found, manifest))
+    jobs = [_Job(kept / f"{path.stem}.npz", path, found, manifest, synthesised) for path in found]
+    jobs.append(_Job(kept / f"{SYNTHESISED}.npz", None, found, manifest, synthesised))
     missing = [job for job in jobs if read_arrays(job.path) is None]
     on_total(len(missing))
     context = multiprocessing.get_context("spawn")
@@ -160,7 +163,7 @@ def _make(job: _Job) -> None:
             folds.append(fold)
 
     if job.shard is None:
-        for number in range(_SYNTHESISED):
+        for number in range(job.synthesised):
             samples = degraded(interference(EXCERPT, rng, Pool()), rng, Pool())
             add(samples, False, SYNTHESISED, True, FREE if number % 4 else -1)
     else:
@@ -179,7 +182,8 @@ def _make(job: _Job) -> None:
     write_arrays(
         job.path,
         {
-            "embedding": np.array(embedding), "music": np.array(music), "what": np.array(what),
+            "embedding": np.array(embedding, np.float16).reshape(-1, job.manifest.embedding_width),
+            "music": np.array(music), "what": np.array(what),
             "degraded": np.array(changed), "folds": np.array(folds),
         },
     )  # fmt: skip

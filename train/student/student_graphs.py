@@ -49,7 +49,12 @@ def embedding_graph(model: Any, student: Student, mean: Floats, spread: Floats) 
 
 
 def model_graph(
-    model: Any, student: Student, mean: Floats, spread: Floats, genres: Linear
+    model: Any,
+    student: Student,
+    mean: Floats,
+    spread: Floats,
+    genres: Linear,
+    speech: Linear | None = None,
 ) -> tuple[bytes, tuple[State, ...]]:
     """Return the graph of a model folder, serialised, and its states.
 
@@ -67,22 +72,30 @@ def model_graph(
         Of the teacher's embedding, shape ``(1756,)``.
     genres
         The head of the genres, on the embedding, the tags and the kinds.
+    speech
+        The head of speech, on the same; None for the student's own answer.
     """
     graph = StreamingGraph(model, student)
     b = graph.builder
     tags, kinds = graph.answers(mean, spread)
     everything = b.add("Concat", graph.embedding, tags, kinds, axis=1)
-    logits = b.add("MatMul", everything, b.constant(genres.kernel))
-    logits = b.add("Add", logits, b.constant(genres.bias))
+
+    def linear(head: Linear) -> str:
+        product = b.add("MatMul", everything, b.constant(head.kernel))
+        return b.add("Add", product, b.constant(head.bias))
+
+    logits = linear(genres)
     music = b.add("Slice", kinds, b.whole(0), b.whole(1), b.whole(1))
-    speech = b.add("Slice", kinds, b.whole(1), b.whole(2), b.whole(1))
+    talk = b.add("Slice", kinds, b.whole(1), b.whole(2), b.whole(1))
+    if speech is not None:
+        talk = linear(speech)
     # The contract requires an open time axis, but onnxruntime would infer a length of 1: so an
     # empty slice whose length it cannot infer is added.
     newest = b.add("Slice", FRAMES, b.whole(-1, 0), b.constant([2**62, 1], np.int64), b.whole(1, 2))
     nothing = b.add("Mul", newest, b.constant(0))
     outputs: dict[str, tuple[int | str, ...]] = {}
     for name, row, width in (
-        (LOGITS, logits, len(genres.bias)), (SPEECH, speech, 1), (MUSIC, music, 1),
+        (LOGITS, logits, len(genres.bias)), (SPEECH, talk, 1), (MUSIC, music, 1),
         (manifest.TAGS, tags, TAGS),
     ):  # fmt: skip
         b.add("Add", b.add("Unsqueeze", row, b.whole(1)), nothing, to=name)

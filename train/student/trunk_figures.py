@@ -8,7 +8,6 @@ music is the student's own answer.
 from __future__ import annotations
 
 import hashlib
-import statistics
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -16,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.audio.features import MfccStream
-from streamgenre.inference.models import FRAMES
+from streamgenre.inference.models import FRAMES, softmax
 from train.corpora.material_kinds import ALONE, OTHERS, ROOM
+from train.evaluation import statistics
 from train.recipes.recipe import NEXT
 from train.student.renditions import SPEC
 from train.student.streaming_graph import STEP_FRAMES
@@ -104,7 +104,21 @@ def _same(pooled: NDArray[np.floating[Any]]) -> Floats:
     return pooled.astype(np.float32)
 
 
-def figures(heard: Mapping[int, EmbeddedCorpus]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A student's heads, each fold's trained without it, and their figures."""
+
+    result: dict[str, Any]
+    """The figures."""
+    heads: dict[int, head_training.Fitted]
+    """By the fold that was left out."""
+    outcomes: head_training.Measured
+    """Answers on the held-out folds, from which temperatures are fitted."""
+    music_temperature: float
+    """Calibration of the student's own answer whether there is music."""
+
+
+def figures(heard: Mapping[int, EmbeddedCorpus]) -> Measured:
     """Train the genres' head without each fold, and measure it on the fold.
 
     Parameters
@@ -113,22 +127,41 @@ def figures(heard: Mapping[int, EmbeddedCorpus]) -> dict[str, Any]:
         What :func:`hear` returns.
     """
     recipe = head_training.RECIPES["cnn"]
-    measured = head_training.Measured()
+    outcomes = head_training.Measured()
     music: dict[str, list[Floats]] = {}
+    fitted_without: dict[int, head_training.Fitted] = {}
     for fold, embedded in heard.items():
         others = tuple(one for one in embedded.corpus.folds if one != fold)
         fitted = head_training.fit(embedded, recipe, recipe.defaults, others)
-        head_training.measure_fold(fitted, embedded, fold, measured)
+        head_training.measure_fold(fitted, embedded, fold, outcomes)
+        fitted_without[fold] = fitted
         for what, seconds in _kinds_of(embedded, fold).items():
             music.setdefault(what, []).append(seconds.embedding[:, -KINDS])
     embedded = next(iter(heard.values()))
-    result = head_training.figures(measured, embedded)
-    result["called_music"] = {
-        what: round(float((np.concatenate(logits) > 0).mean()), 4)
-        for what, logits in music.items()
-        if sum(map(len, logits))
+    result = head_training.figures(outcomes, embedded)
+    logits = {what: np.concatenate(found) for what, found in music.items() if sum(map(len, found))}
+    temperature, result["music"] = _music(logits)
+    return Measured(result, fitted_without, outcomes, temperature)
+
+
+def _music(logits: Mapping[str, Floats]) -> tuple[float, dict[str, Any]]:
+    """Return the calibration of the answer whether there is music, and its figures."""
+    truth = np.concatenate(
+        [np.full(len(found), what.startswith("music"), np.int64) for what, found in logits.items()]
+    )
+    every = np.concatenate(list(logits.values()))
+    pairs = np.stack([np.zeros_like(every), every], axis=1)
+    weights = statistics.genre_weights(truth)
+    temperature = statistics.fit_temperature(pairs, truth, weights)
+    return temperature, {
+        "of": "full windows of folds held out; the recorded noise was never trained on",
+        "threshold": 0.5,
+        "ece": round(statistics.calibration_error(softmax(pairs / temperature), truth, weights), 4),
+        "called_music": {
+            what: {"share": round(float((found > 0).mean()), 4), "windows": len(found)}
+            for what, found in logits.items()
+        },
     }
-    return result
 
 
 def _kinds_of(embedded: EmbeddedCorpus, fold: int) -> dict[str, Seconds]:
@@ -140,9 +173,9 @@ def _kinds_of(embedded: EmbeddedCorpus, fold: int) -> dict[str, Seconds]:
     names = {ALONE: "music", ROOM: "music in the room", OTHERS: "music over the air"}
     found = {names[kind]: full(embedded.kinds[kind]) for kind in names if kind in embedded.kinds}
     strays = embedded.strays
-    found["synthesised and recorded noise"] = heads.subset(strays, strays.ages >= FULL_S)
+    found["noise, synthesised and recorded"] = heads.subset(strays, strays.ages >= FULL_S)
     if embedded.of_talk:
-        found["unheard recorded noise"] = speech_head.unheard_noise(embedded, fold)
+        found["noise, recorded"] = speech_head.unheard_noise(embedded, fold)
         plain = embedded.of_talk[0]
         spoken = [i for i, file in enumerate(embedded.talk) if file.kind == "speech"]
         found["speech"] = full(heads.subset(plain, np.isin(plain.clips, spoken)))
@@ -186,7 +219,7 @@ def cost(graph: bytes, yamnet: Path | None, *, rounds: int = 60) -> dict[str, fl
             begun = time.process_time()
             peer.scores(second)
             times["yamnet"].append((time.process_time() - begun) / 0.975)
-    return {name: 1e3 * statistics.median(found) for name, found in times.items() if found}
+    return {name: 1e3 * float(np.median(found)) for name, found in times.items() if found}
 
 
 def rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -195,7 +228,7 @@ def rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     Parameters
     ----------
     result
-        What :func:`figures` returns, and what :func:`cost` returns as ``cost``.
+        The figures, and what :func:`cost` returns as ``cost``.
     """
 
     def figure(*path: str) -> str:
@@ -218,7 +251,10 @@ def rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("ECE clean", figure("calibration", "ece_cross_fitted")),
         ("ECE room", figure("room", "calibration", "ece")),
     ]
-    table += [(f"{what}, called music", f"{n:.3f}") for what, n in result["called_music"].items()]
+    table += [
+        (f"{what}, called music", f"{found['share']:.3f}")
+        for what, found in result["music"]["called_music"].items()
+    ]
     if "cost" in result:
         costs = result["cost"]
         own = costs["features"] + costs["model"]
