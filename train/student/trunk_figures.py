@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.audio.features import MfccStream
+from streamgenre.inference import statistics
 from streamgenre.inference.models import FRAMES, softmax
 from train.corpora.material_kinds import ALONE, OTHERS, ROOM
-from train.evaluation import statistics
 from train.recipes.recipe import NEXT
 from train.student.renditions import SPEC
 from train.student.streaming_graph import STEP_FRAMES
