@@ -34,6 +34,7 @@ examples:
   streamgenre teach mine --from ~/music --keep --replace
   streamgenre teach mine --from ~/music --as "dnb=Drum & Bass"
   streamgenre teach mine --again
+  streamgenre teach --update mine
   streamgenre listen --model mine
 """
 
@@ -69,6 +70,33 @@ def add_teach_arguments(commands: Commands, command: Command) -> None:
         action="store_true",
         help="teach the model NAME once more from the same files, such as after its base model was "
         "replaced by an update",
+    )
+    what.add_argument(
+        "--update",
+        action="store_true",
+        help="teach the model NAME, or your only one, once more with the clips that `label` has "
+        "labelled; compare it with the old one, write it unless it is worse, and have the running "
+        "daemon use it. Exit code 3 if too few labels are new, 4 if it is worse and the old one "
+        "stays",
+    )
+    what.add_argument(
+        "--rollback",
+        action="store_true",
+        help="bring back the version of NAME, or your only model, before its last update",
+    )
+    parser.add_argument(
+        "--max-loss",
+        type=float,
+        default=2.0,
+        metavar="POINTS",
+        help="with --update: percentage points that a genre may lose on the old recordings "
+        "(default: 2)",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="with --update or --rollback: configuration that names the folder of the clips and "
+        "the daemon's control endpoint (default: as `listen`)",
     )
     parser.add_argument(
         "--base",

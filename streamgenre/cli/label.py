@@ -17,6 +17,7 @@ from streamgenre.errors import ClipError, SettingsError
 from streamgenre.history.time_zones import local
 from streamgenre.paths import SYSTEM_STATE, expand
 from streamgenre.system.quiet_libraries import quiet_libraries
+from streamgenre.teach.forgetting import forget_clips
 
 if TYPE_CHECKING:
     import argparse
@@ -90,11 +91,18 @@ def _forget_all(folder: Path, *, as_json: bool) -> int:
     if (folder / INDEX).exists():
         with closing(ClipStore(folder)) as store:
             clips, labels, size = store.forget_all()
+    models = forget_clips(folder.absolute())
     if as_json:
-        print(json.dumps({"clips": clips, "labels": labels, "bytes": size}))
+        result = {"clips": clips, "labels": labels, "bytes": size, "models": models}
+        print(json.dumps(result, ensure_ascii=False))
         return 0
     if not clips:
         print(f"nothing to delete: no clips are kept in {folder}")
-        return 0
-    print(f"deleted: {clips} clips ({size / 1e6:.1f} MB) and {labels} labels, in {folder}")
+    else:
+        print(f"deleted: {clips} clips ({size / 1e6:.1f} MB) and {labels} labels, in {folder}")
+    for name, count in models.items():
+        print(
+            f"the model {name} learnt from {count} clips, and keeps that until you teach it once "
+            f"more: streamgenre teach {name} --again"
+        )
     return 0

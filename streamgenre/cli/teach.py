@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace) -> int:
     """Teach a model, or try what accuracy to expect; print how good it is."""
+    if args.update or args.rollback:
+        from streamgenre.cli import teach_update
+
+        return teach_update.run(args)
     name = _checked(args)
     out = models_dir() / name if name else None
     with logging_to_user("warning"):

@@ -106,6 +106,12 @@ class EmbeddingCache:
             if part is not None:
                 part.unlink(missing_ok=True)
 
+    def forget(self, sha256: str) -> None:
+        """Delete what was heard in a content, by any model."""
+        with suppress(OSError):
+            for path in self._folder.glob(f"{sha256[:32]}-*.npz"):
+                path.unlink(missing_ok=True)
+
     def prune(self) -> None:
         """Delete the entries that were not used for longest, until the folder is small enough."""
         with suppress(OSError):

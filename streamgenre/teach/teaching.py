@@ -21,7 +21,7 @@ from streamgenre.teach.recordings import by_genre, identified
 from streamgenre.teach.rehearsal import read_rehearsal, with_rehearsal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from streamgenre.inference.manifest import Manifest
@@ -197,7 +197,15 @@ def embed(
     return gather(recordings, lambda: Ear(base), cache, few=few, on_file=progress.step)
 
 
-def write(out: Path, taught: Taught, base: str, *, command: str, replace: bool = False) -> Manifest:
+def write(
+    out: Path,
+    taught: Taught,
+    base: str,
+    *,
+    command: str,
+    replace: bool = False,
+    more: Mapping[str, Any] | None = None,
+) -> Manifest:
     """Write the model folder, and the list of what it was taught from.
 
     Parameters
@@ -212,6 +220,8 @@ def write(out: Path, taught: Taught, base: str, *, command: str, replace: bool =
         The command that taught it, for the record.
     replace
         Whether to replace a model of that name.
+    more
+        Further facts for the manifest.
 
     Raises
     ------
@@ -250,6 +260,7 @@ def write(out: Path, taught: Taught, base: str, *, command: str, replace: bool =
             "strength": taught.fitted.strength,
             "keeps": bool(taught.kept),
             "streamgenre": __version__,
+            **(more or {}),
         },
         command=command,
         seed=0,

@@ -225,6 +225,9 @@ class Unit:
         done.wait(_APPLIED_S)
         if errors:
             raise errors[0]
+        # A station that starts later with this model gets the same one, not an older version.
+        self._models[find_model(name).resolve()] = model
+        self._prepared = [model]
 
 
 def station_name(settings: StationSettings) -> str:

@@ -161,7 +161,10 @@ def test_the_service_is_installed_below_a_folder_and_removed(wheel: Path, tmp_pa
 
     output = make("install-service")
     assert re.search(r"systemctl is not called.*no user is made", output, re.DOTALL)
-    for unit in ("streamgenre.service", "streamgenre@.service", *BRIDGES):
+    timer = "usr/local/lib/systemd/system/streamgenre-teach.timer"
+    assert (to / timer).read_text() == (ROOT / "systemd/streamgenre-teach.timer").read_text()
+    teach = "streamgenre-teach.service"
+    for unit in ("streamgenre.service", "streamgenre@.service", *BRIDGES, teach):
         placed = to / "usr/local/lib/systemd/system" / unit
         assert placed.read_text() == (ROOT / "systemd" / unit).read_text()
         (command,) = re.findall(r"^ExecStart=(\S+)", placed.read_text(), re.MULTILINE)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 UNITS = ("streamgenre.service", "streamgenre@.service")
 BRIDGES = ("streamgenre-mqtt.service", "streamgenre-webhook.service")
+TEACH = "streamgenre-teach.service"
 EXPOSURE = 2.5
 PROGRAM = "/opt/streamgenre/bin/streamgenre"
 SERVICE_STATUS = (PROGRAM, "service", "status")
@@ -66,12 +67,28 @@ def until_shown(box: Box, name: str, text: str, seconds: float = 20) -> None:
 
 def test_the_units_pass_systemd_analyze_verify(box: Box) -> None:
     box.write("/etc/streamgenre/one.toml", SETTINGS)
-    for unit in ("streamgenre.service", "streamgenre@one.service", *BRIDGES):
+    timer = "streamgenre-teach.timer"
+    for unit in ("streamgenre.service", "streamgenre@one.service", *BRIDGES, TEACH, timer):
         done = box.run("systemd-analyze", "verify", "--man=no", unit)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("unit", [*UNITS, *BRIDGES])
+def test_learning_is_off_and_without_labels_no_failure(box: Box) -> None:
+    """Where nothing was taught it fails with words; the timer runs only where somebody asks."""
+    box.write("/etc/streamgenre/config.toml", SETTINGS)
+    assert "disabled" in box.run("systemctl", "is-enabled", "streamgenre-teach.timer").stdout
+    box.must("systemctl", "start", "streamgenre-teach.timer")
+    assert "weekly" in box.must("systemctl", "cat", "streamgenre-teach.timer")
+    assert box.show("streamgenre-teach.timer", "ActiveState") == "active"
+    box.must("systemctl", "stop", "streamgenre-teach.timer")
+    box.run("systemctl", "start", TEACH)
+    assert box.show(TEACH, "ExecMainStatus") == "1"
+    log = box.must("journalctl", "--unit", TEACH)
+    assert "no model was taught here yet" in log
+    box.run("systemctl", "reset-failed")
+
+
+@pytest.mark.parametrize("unit", [*UNITS, *BRIDGES, TEACH])
 def test_the_security_exposure_is_low(unit: str, tmp_path: Path) -> None:
     require_programs("systemd-analyze")
     path = tmp_path / unit.replace("@", "@one")
@@ -103,7 +120,7 @@ def test_the_template_differs_only_in_names() -> None:
     ]
 
 
-@pytest.mark.parametrize("unit", ["streamgenre.service", *BRIDGES])
+@pytest.mark.parametrize("unit", ["streamgenre.service", *BRIDGES, TEACH])
 def test_each_line_has_a_reason(unit: str) -> None:
     """Every setting of the service has a comment above it or above its group."""
     lines = (ROOT / "systemd" / unit).read_text().partition("[Service]")[2]

@@ -209,7 +209,8 @@ def put_program(box: Box) -> None:
 def put_units(box: Box) -> None:
     """Install the units, the user and the folders as `make install-service` does."""
     assert shutil.which("systemd-sysusers")
-    for path in sorted((ROOT / "systemd").glob("*.service")):
+    units = [*(ROOT / "systemd").glob("*.service"), *(ROOT / "systemd").glob("*.timer")]
+    for path in sorted(units):
         unit = path.name
         text = (ROOT / "systemd" / unit).read_text()
         box.write(f"/usr/local/lib/systemd/system/{unit}", text)
