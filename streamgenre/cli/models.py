@@ -23,6 +23,7 @@ from streamgenre.inference.manifest import (
 )
 from streamgenre.inference.model_archive import export_model, import_model
 from streamgenre.inference.own_models import own_model, own_models, remove_own_model
+from streamgenre.teach.lesson import forget_lesson, replaced_base
 
 if TYPE_CHECKING:
     import argparse
@@ -80,6 +81,7 @@ def _row(name: str, manifest: Manifest) -> dict[str, Any]:
     """Return what is listed of a model: its manifest, and where it is."""
     files = [manifest.weights, *([manifest.folder / HEAD_FILE] if manifest.head_sha256 else ())]
     shipped = manifest.folder.parent == shipped_folder()
+    more = {"base_replaced": True} if replaced_base(manifest) else {}
     return {
         "folder": str(manifest.folder),
         "default": shipped and name == MODEL,
@@ -87,6 +89,7 @@ def _row(name: str, manifest: Manifest) -> dict[str, Any]:
         "bytes": sum(path.stat().st_size for path in files),
         **manifest.raw,
         "name": name,
+        **more,
     }
 
 
@@ -109,6 +112,7 @@ def _export(model: str, file: Path, *, replace: bool) -> None:
 def _import(args: argparse.Namespace) -> None:
     into = paths.SYSTEM_MODELS if args.system else paths.models_dir()
     manifest = import_model(Path(args.file), into, args.name, replace=args.replace)
+    forget_lesson(manifest.name)  # of a model of that name before
     if args.json:
         row = _row(manifest.name, manifest)
         print(json.dumps(row, indent=2, ensure_ascii=False))
@@ -127,4 +131,6 @@ def _remove(name: str, *, asks: bool) -> None:
         if sys.stdin.readline().strip().casefold() not in ("y", "yes"):
             print("nothing was deleted")
             return
-    print(f"{remove_own_model(name)}: deleted")
+    gone = remove_own_model(name)
+    forget_lesson(gone.name)
+    print(f"{gone}: deleted")

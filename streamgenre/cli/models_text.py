@@ -9,6 +9,10 @@ if TYPE_CHECKING:
 
 _MOST_GENRES: Final = 12
 """Genres in a line of the list."""
+_REPLACED: Final = (
+    "an update has replaced its base. The model keeps the old one, which takes 70 MB more memory; "
+    "`streamgenre teach {name} --again` teaches it on the new one"
+)
 _MOST_COLUMNS: Final = 30
 """Genres up to which a confusion matrix fits a screen."""
 
@@ -68,6 +72,7 @@ def _details(row: Mapping[str, Any]) -> Iterator[str]:
         "also reports": ", ".join(answers),
         "taught on": _base(taught),
         "taught": _on(taught),
+        "note": _REPLACED.format(name=row["name"]) if row.get("base_replaced") else "",
         "folds by": taught.get("groups"),
         "accuracy": _accuracy(row).removeprefix("accuracy "),
         "command": row["training"]["command"],

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import ModelError
 from streamgenre.inference.channel import Channel
-from streamgenre.inference.manifest import FRAMES
+from streamgenre.inference.manifest import EMBEDDING, FRAMES
 from streamgenre.inference.model_process import LOAD_CPU_S, MEMORY_BYTES
 
 if TYPE_CHECKING:
@@ -120,8 +120,10 @@ class IsolatedSession:
             if output == state.output:
                 return rows, *state.shape
         columns = self._manifest.outputs[output]
-        stateful = self._manifest.kind == "stateful"
-        return (rows, range(1, time + 1), columns) if stateful else (rows, columns)
+        if self._manifest.kind == "windowed":
+            return rows, columns
+        # The embedding is wide, so it has one row a call.
+        return rows, 1 if output == EMBEDDING else range(1, time + 1), columns
 
     def _ask(
         self, header: dict[str, Any], arrays: Sequence[NDArray[np.float32]] = ()

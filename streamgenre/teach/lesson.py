@@ -89,6 +89,21 @@ def write_lesson(name: str, lesson: Lesson) -> None:
         ) from error
 
 
+def forget_lesson(name: str) -> None:
+    """Delete what a model was taught from, if that is known.
+
+    Raises
+    ------
+    InputError
+        If it cannot be deleted.
+    """
+    path = lesson_path(name)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be deleted ({error_text(error)})") from error
+
+
 def read_lesson(name: str) -> Lesson:
     """Return what a model was taught from.
 

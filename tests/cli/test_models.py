@@ -16,8 +16,9 @@ from support.taught_models import GENRES, constant_head, write_taught_model
 from streamgenre import paths
 from streamgenre.bus.control import request
 from streamgenre.errors import ModelError
-from streamgenre.inference.manifest import shipped_models
+from streamgenre.inference.manifest import find_model, parse_manifest, shipped_models
 from streamgenre.inference.model_archive import import_model
+from streamgenre.teach.lesson import Lesson, lesson_path, write_lesson
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,8 +127,22 @@ def test_only_own_models_are_removed_and_not_without_a_yes(own: Path) -> None:
     assert "link" in listed()
     ok("remove", "link", "--yes")
     assert (outside / "manifest.json").is_file()
+    write_lesson("mine", Lesson("lite", "0" * 64, keep=False, recordings=()))
     ok("remove", "mine", "--yes")
     assert list(own.iterdir()) == []
+    assert not lesson_path("mine").exists()  # it names the user's files
+
+
+def test_a_base_that_an_update_replaced_is_named(own: Path) -> None:
+    folder = write_taught_model(own / "mine")
+    assert "base_replaced" not in listed()["mine"]
+    path = folder / "manifest.json"
+    path.write_text(path.read_text("utf-8").replace(parse_manifest(folder).graph_sha256, "0" * 64))
+    taught_on_another = json.loads(path.read_text("utf-8"))
+    taught_on_another["sha256"]["model.onnx"] = parse_manifest(find_model("lite")).sha256
+    path.write_text(json.dumps(taught_on_another), "utf-8")
+    assert listed()["mine"]["base_replaced"] is True
+    assert "`streamgenre teach mine --again`" in ok("show", "mine")
 
 
 def test_a_service_keeps_its_models_in_its_own_folder(
