@@ -18,6 +18,7 @@ from streamgenre.inference.manifest import find_model, parse_manifest, read_mani
 from streamgenre.inference.models import EMBEDDING, FRAMES, Model, load_model
 from streamgenre.inference.session import open_graph
 from streamgenre.inference.taught import check_genre, write_taught
+from train.cli import main as train
 from train.export.embedding_output import add_embedding
 
 if TYPE_CHECKING:
@@ -95,6 +96,22 @@ def _graph(manifest: Any) -> Any:
 def test_every_shipped_model_can_be_taught_on() -> None:
     widths = {name: parse_manifest(find_model(name)).embedding_width for name in shipped_models()}
     assert widths == {"cnn": 1756, "lite": 576, "lstm": 1756}
+
+
+def test_older_models_get_the_output_by_a_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_stateful_model(tmp_path / "old", answers=("speech",))
+    before = load_model(str(folder), trusted=True)
+    assert train(["add-embedding", str(folder), "--quiet"]) == 0
+    after = load_model(str(folder), trusted=True)
+    assert after.manifest.embedding_width == 8
+    for frames in hops(before, 1):
+        old, new = (model.update(["a"], frames) for model in (before, after))
+        assert np.array_equal(old.logits, new.logits)
+    assert (folder / "README.md").is_file()
+    assert train(["add-embedding", str(folder), "--quiet"]) == 1
+    assert "has an output 'embedding' already" in capsys.readouterr().err
 
 
 # --- what a taught model answers ------------------------------------------------------------------
