@@ -206,7 +206,8 @@ def fit(
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss, h, c
 
-    step: Any = tf.function(update)
+    optimizer.build(model.trainable_variables)  # variables made within a step have it traced twice
+    step: Any = tf.function(update, autograph=False)
     labels = np.eye(n_labels, dtype=np.float32) * (1 - settings.label_smoothing)
     labels += settings.label_smoothing / n_labels
     for epoch in range(1, settings.epochs + 1):
