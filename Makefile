@@ -5,6 +5,8 @@
 #   sudo make install-service   installs streamgenre as a systemd service
 PYTHON ?= python3
 export PYTHON DESTDIR
+# The tests start hundreds of commands, which would each compile their modules again.
+export PYTHONDONTWRITEBYTECODE :=
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
@@ -34,10 +36,9 @@ types: $(VENV)/.test
 	$(BIN)/mypy
 
 # Every program that a test needs is installed above, so a missing one is a failure. Many tests wait
-# for real servers and devices: four files at a time keep two cores busy. They start hundreds of
-# commands, each a fifth slower if no bytecode may be kept.
+# for real servers and devices: four files at a time keep two cores busy.
 check: $(VENV)/.test
-	STREAMGENRE_TEST_ALL=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder
+	STREAMGENRE_TEST_ALL=1 $(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder
 
 # Installs and tries streamgenre on the other Pythons of this machine, and on the lowest versions of
 # its dependencies. `make test` does so beside the tests.

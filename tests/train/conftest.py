@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-import support.train_tones  # noqa: F401 (sets the environment that Keras reads)
+from support.train_tones import uncompiled  # sets the environment that Keras reads, too
 
 from streamgenre.teach.folds import make_folds
 from train.corpora import corpus
@@ -21,6 +21,13 @@ def short_check() -> Iterator[None]:
     """Compare Keras and ONNX on few frames: Keras computes its LSTM frame by frame here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train_network, "_CHECK_FRAMES", 80)
+        yield
+
+
+@pytest.fixture(scope="module")
+def no_compiling() -> Iterator[None]:
+    """Train step by step: Keras would have XLA compile each network."""
+    with uncompiled():
         yield
 
 

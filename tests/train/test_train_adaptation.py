@@ -37,6 +37,7 @@ from train.trunk.microphone_training import Settings, adapt, adapted
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("no_compiling")
 SETTINGS = Settings(versions=2, epochs=20, batch=8, mix=1.0, learning_rate=2e-4)
 
 

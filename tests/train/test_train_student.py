@@ -241,7 +241,11 @@ def write_yamnet(path: Path) -> None:
 
 
 def test_all_stages(
-    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, two_folds: None
+    tmp_path: Path,
+    capsys: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    two_folds: None,
+    no_compiling: None,
 ) -> None:
     monkeypatch.setitem(students.STUDENTS, "tiny", TINY)
     corpus = write_corpus(tmp_path / "corpus", per_genre=2, seconds=(3.0,))
