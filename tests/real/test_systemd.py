@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -14,6 +15,9 @@ from support.radio_server import free_port
 from support.receiver import OK, Receiver
 from support.requirements import require_programs
 from support.systemd_box import ROOT, put_program, put_units, systemd_box
+from support.taught_models import write_taught_model
+
+from streamgenre.inference.model_archive import export_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,6 +168,22 @@ def test_the_service_runs_in_its_sandbox_and_reports_its_status(service: Box) ->
     service.must("systemctl", "stop", "streamgenre")
     assert service.show("streamgenre", "Result") == "success"
     assert service.run(*SERVICE_STATUS).returncode == 3
+
+
+def test_the_service_finds_models_that_were_installed_for_it(service: Box, tmp_path: Path) -> None:
+    """Also those that root installed with a umask that hides its files."""
+    file = tmp_path / "mine.tar"
+    with file.open("wb") as out:
+        export_model(write_taught_model(tmp_path / "mine"), "mine", out)
+    encoded = base64.b64encode(file.read_bytes()).decode()
+    service.must("sh", "-c", "base64 -d >/tmp/mine.tar", stdin=encoded)
+    installed = f"umask 077; {PROGRAM} models import /tmp/mine.tar --system"
+    assert "/var/lib/streamgenre/models/mine" in service.must("sh", "-c", installed)
+    service.write("/etc/streamgenre/config.toml", f'model = "mine"\n{SETTINGS}')
+    service.must("systemctl", "restart", "streamgenre")
+    until_shown(service, "StatusText", "1 station live; last update")
+    report = json.loads(service.must(*SERVICE_STATUS, "--json"))
+    assert report["stations"][0]["model"] == "mine"
 
 
 def test_bridges_run_in_their_sandbox_beside_the_daemon(service: Box, tmp_path: Path) -> None:
