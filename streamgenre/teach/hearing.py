@@ -48,6 +48,8 @@ _MOST_STRETCHES: Final = 8
 _FEW_STRETCHES: Final = 2
 _EVERY_S: Final = 7.5
 """One stretch for so many seconds, up to the most stretches."""
+_AT_ONCE: Final = 2
+"""Stretches in a batch; each more takes some 20 MB."""
 _SILENCE_DBFS: Final = -60.0
 _PRINTED_S: Final = 60.0
 """Seconds in the middle of a recording that its fingerprint is made of."""
@@ -111,7 +113,11 @@ class Ear:
             samples[start : start + length]
             for start, length in stretches_of(len(samples), spec.samplerate, few=few)
         ]
-        rows = self._rows(stretches)
+        parts = [
+            self._rows(stretches[start : start + _AT_ONCE])
+            for start in range(0, len(stretches), _AT_ONCE)
+        ]
+        rows = np.concatenate([part for part in parts if len(part)] or parts[:1])
         if not len(rows):
             raise InputError(f"{path}: silent where it was heard")
         return Heard(rows, _print_of(samples, spec.samplerate), round(seconds, 2), few)

@@ -150,10 +150,12 @@ def replaced_base(manifest: Manifest) -> str:
     manifest
         Manifest of any model.
     """
-    base = manifest.raw.get("taught", {}).get("base", {})
-    name = base.get("name")
+    taught = manifest.raw.get("taught")
+    base = taught.get("base") if isinstance(taught, dict) else None
+    name = base.get("name") if isinstance(base, dict) else None
     if name not in shipped_models():
         return ""
+    assert isinstance(base, dict)
     now = parse_manifest(shipped_folder() / name).graph_sha256
     return "" if now == base.get("sha256") else str(name)
 

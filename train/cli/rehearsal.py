@@ -84,7 +84,8 @@ def run(options: argparse.Namespace, progress: Progress, arguments: Iterable[str
         material = embed(unique, str(folder)).material
         rehearsal = Rehearsal(manifest.labels, *chosen_rows(material))
         content = rehearsal.content()
-        data = dict(manifest.raw)
+        # As it is written: the reader makes whole numbers of 30.0.
+        data = json.loads((folder / "manifest.json").read_text("utf-8"))
         data["rehearsal"] = rehearsal.manifest()
         data["sha256"] = data["sha256"] | {FILE: hashlib.sha256(content).hexdigest()}
         try:
