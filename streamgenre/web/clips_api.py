@@ -6,7 +6,7 @@ import asyncio
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from streamgenre.clips.clip import NO_MUSIC, clip_json
 from streamgenre.clips.genres import genre_problem
@@ -20,6 +20,7 @@ from streamgenre.web.navigation import may_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from starlette.requests import Request
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 MOST: Final = 200
 """Most clips in one answer."""
 _MAX_ID: Final = 2**53 - 1
-_MAX_BYTES: Final = 20_000_000
 _ONE: Final = asyncio.Semaphore(4)
 """Requests to the index at the same time."""
 
@@ -96,20 +96,16 @@ async def audio(request: Request) -> Response:
     check_rights(request)
     number = request.state.parameters["id"]
 
-    def read(store: ClipStore) -> bytes | None:
+    def find(store: ClipStore) -> Path | None:
         clip = store.get(number)
-        if clip is None:
-            return None
-        try:
-            with store.path(clip).open("rb") as file:
-                return file.read(_MAX_BYTES)
-        except OSError:
-            return None
+        path = None if clip is None else store.path(clip)
+        return path if path is not None and path.is_file() else None
 
-    data = await _asked(request, read)
-    if data is None:
+    path = await _asked(request, find)
+    if path is None:
         raise error(404, "there is no such clip any more")
-    return Response(data, 200, {"Cache-Control": "private, no-store"}, "audio/flac")
+    # Some browsers play only what they can ask for in parts.
+    return FileResponse(path, 200, {"Cache-Control": "private, no-store"}, "audio/flac")
 
 
 async def change(request: Request) -> Response:

@@ -241,6 +241,34 @@ def test_an_interrupted_exchange_of_versions_leaves_the_model_whole(user: Path) 
     assert read_manifest(kept / "model").sha256 == before
 
 
+def test_an_update_that_is_killed_leaves_the_old_or_the_new_model(
+    user: Path, store: ClipStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Killed as soon as each of the files that it writes appears."""
+    for name in NAMES:
+        label(store, name, name, 2)
+    before = sha()
+    state = user / "state" / "streamgenre" / "teach"
+    models = find_model("mine").parent
+    marks = (
+        (state, ".mine.lock"),
+        (state, ".mine.staged"),
+        (state, "mine.previous"),
+        (models, ".mine.part-*"),
+    )
+    for folder, mark in marks:
+        with start("teach", "--update", "mine") as process:
+            until(lambda: [*folder.glob(mark)] or process.poll() is not None)  # noqa: B023
+            process.kill()
+        assert read_manifest(find_model("mine"))
+        assert read_lesson("mine").recordings
+    if sha() == before:
+        assert run(capsys, "--update", "mine")[0] == 0
+    assert sha() != before
+    assert run(capsys, "--rollback", "mine")[0] == 0
+    assert read_manifest(find_model("mine"))
+
+
 def test_one_update_at_a_time(
     user: Path, store: ClipStore, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -72,6 +72,9 @@ def test_only_those_who_log_in_where_changes_are_allowed_hear_clips(
     number = store.clips()[0].id
     paths = ("/clips", "/api/clips", f"/api/clips/audio?id={number}")
     assert [site.get(path).status_code for path in paths] == [200, 200, 200]
+    part = site.get(paths[2], headers={"Range": "bytes=0-3"})
+    assert (part.status_code, part.content) == (206, b"fLaC")
+    assert part.headers["content-type"] == "audio/flac"
     assert 'href="/clips"' in site.get("/clips").text
     config = ("--no-live", "--config", place / "config.toml")
     for flags, expected in (
