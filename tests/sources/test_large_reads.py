@@ -100,6 +100,15 @@ def test_a_stream_of_many_bytes_is_read_more_often() -> None:
     until(done.is_set)
 
 
+def test_a_pause_ends_with_the_stream() -> None:
+    stream = reader(1, 1e6)  # so few bytes that they would wait for an hour
+    stream.read(1)
+    thread = threading.Thread(target=stream.read, args=(1,), daemon=True)
+    thread.start()
+    stream.abort()
+    until(lambda: not thread.is_alive())
+
+
 def test_what_was_received_is_decoded_before_more_is_read(tmp_path: Path) -> None:
     file = tmp_path / "song.mp3"
     write_mp3(file, 5)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from support.commands import free_endpoint, start
-from support.live import until
+from support.live import PATIENCE_S, until
 
 from streamgenre.bus.control import request
 from streamgenre.client.subscriber import Subscriber
@@ -99,10 +101,22 @@ class WorkingDaemon:
     def changes(self, station: str) -> list[SourceChange]:
         return [event for event in self.of(station) if isinstance(event, SourceChange)]
 
-    def wait_for_updates(self, stations: Mapping[str, str], more: int = 2) -> None:
+    def wait_for_updates(
+        self, stations: Mapping[str, str], more: int = 2, seconds: float = PATIENCE_S
+    ) -> None:
         """Wait until each station has published some more updates."""
-        before = {name: len(self.updates(name)) for name in stations}
-        until(lambda: all(len(self.updates(name)) >= before[name] + more for name in stations))
+        before = self._counts()
+
+        def all_have() -> bool:
+            now = self._counts()
+            return all(now[name] >= before[name] + more for name in stations)
+
+        until(all_have, seconds)
+
+    def _counts(self) -> Counter[str]:
+        """Return the number of updates of each station."""
+        time.sleep(0.05)
+        return Counter(event.station for event in list(self.events) if isinstance(event, Update))
 
     def said(self) -> str:
         return self.log.read_text()

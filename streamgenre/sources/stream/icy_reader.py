@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -66,6 +67,7 @@ class IcyReader:
         self._lacking_s = lacking_s
         self.read_at: float | None = None
         """Monotonic seconds at which the newest data was received; None before the first."""
+        self._aborted = threading.Event()
         self._longest_s = 0.0  # longest pause before the next read
         self._patience_s = patience_s
         self._heard_at = time.monotonic()
@@ -111,7 +113,7 @@ class IcyReader:
         self._lock.release()
         before = self.read_at
         if before is not None:
-            time.sleep(max(0.0, before + self._pause_s() - time.monotonic()))
+            self._aborted.wait(max(0.0, before + self._pause_s() - time.monotonic()))
         data = self._response.read(_READ)
         self.read_at = time.monotonic()
         elapsed_s = _EVERY_S if before is None else self.read_at - before
@@ -143,6 +145,7 @@ class IcyReader:
 
     def abort(self) -> None:
         """Interrupt a read in another thread; that thread closes the connection."""
+        self._aborted.set()
         self._response.abort()
 
     def close(self) -> None:
