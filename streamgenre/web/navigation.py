@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from streamgenre.clips.store import INDEX
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -34,6 +36,13 @@ def may_label(request: Request) -> bool:
     return site.settings.clips is not None and web.allow_control and known
 
 
+def _has_clips(request: Request) -> bool:
+    """Return whether there are clips that the reader may label."""
+    site: Site = request.app.state.site
+    folder = site.settings.clips
+    return may_label(request) and folder is not None and (folder / INDEX).exists()
+
+
 def navigation(request: Request, text: Callable[[str], str]) -> list[dict[str, object]]:
     """Return the links to the pages that this process serves.
 
@@ -59,5 +68,5 @@ def navigation(request: Request, text: Callable[[str], str]) -> list[dict[str, o
             "current": here == path or (path != "/" and here.startswith(f"{path}/")),
         }
         for name, path in LINKS
-        if path in served and (name != "clips" or may_label(request))
+        if path in served and (name != "clips" or _has_clips(request))
     ]

@@ -77,7 +77,58 @@ def test_the_units_pass_systemd_analyze_verify(box: Box) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_learning_is_off_and_without_labels_no_failure(box: Box) -> None:
+LESSON = """
+import sys, wave
+from contextlib import closing
+from pathlib import Path
+import numpy as np
+from streamgenre.clips.adding import add
+from streamgenre.clips.clip import Facts, NewClip
+from streamgenre.clips.settings import ClipSettings
+from streamgenre.clips.store import ClipStore
+
+def tone(hertz, seed):
+    t = np.arange(4 * 16000) / 16000
+    noise = np.random.default_rng(seed).normal(0, 300, len(t))
+    return (8000 * np.sin(2 * np.pi * hertz * t) + noise).astype(np.int16)
+
+with closing(ClipStore(Path("/var/lib/streamgenre/clips"), create=True)) as store:
+    for g, (genre, hertz) in enumerate({"low": 220, "middle": 880, "high": 3300}.items()):
+        for n in range(6):
+            path = Path(f"/var/lib/streamgenre/music/{genre}/band {n} - song.wav")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with wave.open(str(path), "wb") as file:
+                file.setparams((1, 2, 16000, 0, "NONE", ""))
+                file.writeframes(tone(hertz, 10 * g + n).tobytes())
+        for n in range(2):
+            facts = Facts("a", 4e9, 4e9 + 4, f"radio {n}", "", 1.0, {genre: 1.0}, None, "", "")
+            clip = NewClip(f"{genre}-{n}.flac", facts, tone(hertz, 100 + 10 * g + n), 16000)
+            add(store, clip, ClipSettings(seconds=4.0))
+            store.set_label(store.unlabelled().id, genre)
+"""
+
+
+def test_learning_in_its_sandbox(box: Box) -> None:
+    box.write("/etc/streamgenre/config.toml", SETTINGS)
+    box.write("/opt/lesson.py", LESSON)
+    box.must("install", "-d", "-o", "streamgenre", "/var/lib/streamgenre")
+    python = box.must("sh", "-c", "ls /opt/box/python/bin/python3.*[0-9] | head -1").strip()
+    paths = "LD_LIBRARY_PATH=/opt/box/python/lib PYTHONPATH=/opt/box/source:/opt/box/site"
+    user = ("runuser", "-u", "streamgenre", "--", "env", "STATE_DIRECTORY=/var/lib/streamgenre")
+    box.must(*user, *paths.split(), python, "/opt/lesson.py")
+    box.must(*user, PROGRAM, "teach", "mine", "--base", "lite", "--from",
+             "/var/lib/streamgenre/music", timeout=300)  # fmt: skip
+    box.must("systemctl", "start", TEACH, timeout=300)
+    log = box.must("journalctl", "--unit", TEACH)
+    assert "18 recordings and 6 labelled clips, 6 of them new" in log
+    assert "not swapped: the configuration names no control endpoint" in log
+    assert '"updates": 1' in box.must("cat", "/var/lib/streamgenre/models/mine/manifest.json")
+    box.must("systemctl", "start", TEACH, timeout=300)  # nothing new is no failure
+    assert "0 new labels; expected at least 5" in box.must("journalctl", "--unit", TEACH)
+    box.must("rm", "-r", *(f"/var/lib/streamgenre/{n}" for n in ("models", "teach", "clips")))
+
+
+def test_learning_is_off_and_says_what_is_missing(box: Box) -> None:
     """Where nothing was taught it fails with words; the timer runs only where somebody asks."""
     box.write("/etc/streamgenre/config.toml", SETTINGS)
     assert "disabled" in box.run("systemctl", "is-enabled", "streamgenre-teach.timer").stdout
