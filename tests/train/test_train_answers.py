@@ -88,7 +88,7 @@ def test_a_graph_answers_music_and_tags_from_its_embedding() -> None:
     frames = rng.normal(size=(2, 5, WIDTH)).astype(np.float32)
     head = Linear(rng.normal(size=(WIDTH, 1)).astype(np.float32), np.array([0.5], np.float32), 1.0)
     before = run(graph(), frames)
-    changed = with_music_and_tags(graph(), head, 4)
+    changed = with_music_and_tags(graph(), head.kernel, head.bias, 4)
     after = run(changed, frames)
     for name, found in before.items():
         np.testing.assert_array_equal(after[name], found)
@@ -96,7 +96,7 @@ def test_a_graph_answers_music_and_tags_from_its_embedding() -> None:
     np.testing.assert_array_equal(after[TAGS], before[EMBEDDING][:, :, -4:])
     # A second head takes the place of the first.
     other = Linear(-head.kernel, -head.bias, 1.0)
-    again = run(with_music_and_tags(changed, other, 4), frames)
+    again = run(with_music_and_tags(changed, other.kernel, other.bias, 4), frames)
     assert list(again) == list(after)
     np.testing.assert_allclose(again[MUSIC], -after[MUSIC], rtol=1e-5)
 
@@ -104,4 +104,4 @@ def test_a_graph_answers_music_and_tags_from_its_embedding() -> None:
 def test_a_graph_without_an_embedding_is_refused() -> None:
     head = Linear(np.zeros((WIDTH, 1), np.float32), np.zeros(1, np.float32), 1.0)
     with pytest.raises(TrainError, match="no output `embedding`"):
-        with_music_and_tags(graph(with_embedding=False), head, 4)
+        with_music_and_tags(graph(with_embedding=False), head.kernel, head.bias, 4)

@@ -119,19 +119,21 @@ def _costs(manifest: dict[str, Any]) -> str:
 def _inside(manifest: dict[str, Any]) -> str:
     training, features = manifest["training"], manifest["features"]
     rate = features["samplerate"] / round(features["winstep"] * features["samplerate"])
-    more = ""
+    more = []
     if "speech" in manifest:
-        more = (
-            f"; `speech`, one logit: sigmoid(speech / {manifest['speech']['temperature']}) is "
-            "the probability of speech without music"
+        more.append(
+            f"`speech`, one logit: sigmoid(speech / {manifest['speech']['temperature']}) is the "
+            "probability of speech without music"
         )
     if "music" in manifest:
-        more += (
-            f"; `music`, one logit: sigmoid(music / {manifest['music']['temperature']}) is the "
+        more.append(
+            f"`music`, one logit: sigmoid(music / {manifest['music']['temperature']}) is the "
             "probability of music of any kind"
         )
     if "tags" in manifest:
-        more += f"; `tags`, a logit for each of {len(manifest['tags']['labels'])} tags"
+        more.append(f"`tags`, a logit for each of {len(manifest['tags']['labels'])} tags")
+    others = "".join(f"; {text}" for text in more[:-1])
+    others += "".join(f"; and {text}" for text in more[-1:])
     return (
         "## What it is\n\n"
         f"A {manifest['kind']} model: {training['description']}.\n\n"
@@ -139,7 +141,7 @@ def _inside(manifest: dict[str, Any]) -> str:
         f"{rate:g} frames per second ({features['nfilt']} mel filters from "
         f"{features['lowfreq']:g} Hz)\n"
         f"- **Output:** logits; probabilities are softmax(logits / "
-        f"{manifest['calibration']['temperature']}){more}\n"
+        f"{manifest['calibration']['temperature']}){others}\n"
     )
 
 

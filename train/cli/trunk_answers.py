@@ -71,7 +71,8 @@ def _write(folder: Path, head: MusicHead, tags: tuple[str, ...]) -> None:
     from train.export.more_outputs import with_music_and_tags
 
     manifest = model_folder.read_measured(folder)
-    graph = with_music_and_tags((folder / "model.onnx").read_bytes(), head.linear, len(tags))
+    before, linear = (folder / "model.onnx").read_bytes(), head.linear
+    graph = with_music_and_tags(before, linear.kernel, linear.bias, len(tags))
     manifest["sha256"]["model.onnx"] = hashlib.sha256(graph).hexdigest()
     manifest[names.MUSIC] = {"temperature": round(head.temperature, 4)}
     manifest[names.TAGS] = {"labels": list(tags), "temperature": 1.0}

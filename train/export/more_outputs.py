@@ -10,18 +10,20 @@ from streamgenre.inference.manifest import EMBEDDING, MUSIC, TAGS
 from train.errors import TrainError
 
 if TYPE_CHECKING:
-    from train.trunk.heads import Linear
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
 
 
-def with_music_and_tags(serialised: bytes, music: Linear, tags: int) -> bytes:
+def with_music_and_tags(serialised: bytes, kernel: Floats, bias: Floats, tags: int) -> bytes:
     """Return a graph that also answers ``music`` and ``tags``, as logits.
 
     Parameters
     ----------
     serialised
         The graph, with the output ``embedding``, of which the last columns are the logits of tags.
-    music
-        The head of music, one logit.
+    kernel, bias
+        The linear head of music, shapes ``(width, 1)`` and ``(1,)``.
     tags
         Number of the tags.
 
@@ -47,13 +49,13 @@ def with_music_and_tags(serialised: bytes, music: Linear, tags: int) -> bytes:
         graph.initializer.append(numpy_helper.from_array(np.asarray(value, kind), f"{name}"))
         return name
 
-    kernel, bias = constant("music/kernel", music.kernel), constant("music/bias", music.bias)
+    by, plus = constant("music/kernel", kernel), constant("music/bias", bias)
     first, end = constant("tags/first", [-tags], np.int64), constant("tags/end", [2**62], np.int64)
     axis = constant("tags/axis", [last], np.int64)
     graph.node.extend(
         [
-            helper.make_node("MatMul", [EMBEDDING, kernel], ["music/product"], "music/product"),
-            helper.make_node("Add", ["music/product", bias], [MUSIC], "music/sum"),
+            helper.make_node("MatMul", [EMBEDDING, by], ["music/product"], "music/product"),
+            helper.make_node("Add", ["music/product", plus], [MUSIC], "music/sum"),
             helper.make_node("Slice", [EMBEDDING, first, end, axis], [TAGS], "tags/slice"),
         ]
     )
