@@ -51,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
 
 def clips_folder(args: argparse.Namespace) -> Path:
     """Return the folder of the clips: that of the flag, else that of the configuration."""
+    if args.folder == "":
+        raise SettingsError("--folder: an empty path; expected the name of a folder")
     if args.folder is not None:
         return expand(args.folder)
     return load(args.config, os.environ, models=False).config.clips.folder
@@ -98,6 +100,8 @@ def _forget_all(folder: Path, *, as_json: bool) -> int:
         return 0
     if not clips:
         print(f"nothing to delete: no clips are kept in {folder}")
+        if folder == default_folder() != SERVICE_FOLDER and SERVICE_FOLDER.exists():
+            print(f"the service's clips are in {SERVICE_FOLDER}: give --folder, as its user")
     else:
         print(f"deleted: {clips} clips ({size / 1e6:.1f} MB) and {labels} labels, in {folder}")
     for name, count in models.items():

@@ -142,7 +142,7 @@ class Chooser:
             model=manifest.name,
             model_sha256=manifest.sha256,
         )
-        name = f"{wall:.0f}-{secrets.token_hex(4)}.flac"
+        name = f"clip-{wall:.0f}-{secrets.token_hex(4)}.flac"
         replaced = None if self._best is None else self._best[1]
         self._best = (found, name)
         self._offer(NewClip(name, facts, samples, rate, replaced))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import time
 from contextlib import contextmanager, suppress
@@ -39,6 +40,8 @@ _COLUMNS: Final = (
 _BUSY_S: Final = 5.0
 TEMPORARY: Final = ".part"
 """Suffix of a file that is being written."""
+_OURS: Final = re.compile(r"clip-\d+-[0-9a-f]{8}\.(?:flac|part)")
+"""Names of files that may be deleted without a row: the folder may hold other files too."""
 _ORPHAN_S: Final = 600.0
 """Seconds after which a file without a row is left over from a process that was killed."""
 
@@ -273,7 +276,7 @@ class ClipStore:
         """Delete files without a row, which processes left that were killed."""
         known = {name for (name,) in self.connection.execute("SELECT name FROM clips")}
         for path in self.folder.iterdir():
-            if path.suffix not in (".flac", TEMPORARY) or path.name in known:
+            if path.name in known or not _OURS.fullmatch(path.name):
                 continue
             with suppress(OSError):
                 if path.stat().st_mtime < time.time() - older_s or older_s == 0:

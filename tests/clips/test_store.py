@@ -141,21 +141,25 @@ def test_forgetting_leaves_no_audio_and_no_text(store: ClipStore) -> None:
     add(store, new_clip(0.7, name="a.flac", station="the-secret-station"), limits())
     add(store, new_clip(0.8, name="b.flac"), limits())
     store.set_label(store.clips()[0].id, "jazz")
-    (store.folder / "left.part").write_bytes(b"half a clip")
+    (store.folder / "clip-1700000000-0123abcd.part").write_bytes(b"half a clip")
+    (store.folder / "mine.flac").write_bytes(b"music")
     clips, labels, size = store.forget_all()
     assert (clips, labels) == (2, 1)
     assert size > 0
-    assert {path.name for path in store.folder.iterdir()} == {INDEX}
+    assert {path.name for path in store.folder.iterdir()} == {INDEX, "mine.flac"}
     assert b"secret" not in (store.folder / INDEX).read_bytes()
 
 
 def test_what_a_killed_process_left_is_deleted(store: ClipStore) -> None:
-    for name in ("old.flac", "old.part", "new.part"):
+    old, new = "clip-1-0000000a", "clip-2-0000000b"
+    mine = ("song.flac", "clip-of-me.flac", "1700000000-0123abcd.flac", "draft.part")
+    for name in (f"{old}.flac", f"{old}.part", f"{new}.part", *mine):
         (store.folder / name).write_bytes(b"x")
-    for name in ("old.flac", "old.part"):
-        os.utime(store.folder / name, (0, 0))
+        if not name.startswith(new):
+            os.utime(store.folder / name, (0, 0))
     ClipStore(store.folder).close()
-    assert {path.name for path in store.folder.iterdir()} == {INDEX, "new.part"}
+    # Files of the user in this folder are none of its business.
+    assert {path.name for path in store.folder.iterdir()} == {INDEX, f"{new}.part", *mine}
 
 
 @pytest.mark.parametrize("damage", ["cut", "noise", "empty", "missing", "folder"])
