@@ -17,7 +17,6 @@ from streamgenre.errors import ClipError, SettingsError
 from streamgenre.history.time_zones import local
 from streamgenre.paths import SYSTEM_STATE, expand
 from streamgenre.system.quiet_libraries import quiet_libraries
-from streamgenre.teach.forgetting import forget_clips
 
 if TYPE_CHECKING:
     import argparse
@@ -89,6 +88,8 @@ def _list(store: ClipStore, *, as_json: bool) -> int:
 
 
 def _forget_all(folder: Path, *, as_json: bool) -> int:
+    from streamgenre.teach.forgetting import forget_clips
+
     clips = labels = size = 0
     if (folder / INDEX).exists():
         with closing(ClipStore(folder)) as store:
