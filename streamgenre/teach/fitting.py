@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.errors import InputError
 from streamgenre.inference.head import LinearHead
 from streamgenre.inference.models import softmax
 from streamgenre.inference.statistics import fit_temperature, negative_log_likelihood
@@ -45,35 +44,6 @@ class Fitted:
     held_out: Floats
     """Logits of each row by a head fitted without its group, shape ``(n, labels)``."""
     material: Material
-
-
-def check(material: Material, *, kept: int = 0) -> None:
-    """Check that there are enough recordings.
-
-    Parameters
-    ----------
-    material
-        The material.
-    kept
-        Number of genres at the end that are the base model's own, with rows of their own.
-
-    Raises
-    ------
-    InputError
-        If a genre has too few; all of them are named.
-    """
-    counts = np.bincount(material.targets, minlength=len(material.labels))
-    own = len(material.labels) - kept
-    few = [
-        f"{label} ({count})"
-        for label, count in zip(material.labels[:own], counts[:own], strict=True)
-        if count < LEAST_RECORDINGS
-    ]
-    if few:
-        raise InputError(
-            f"too few recordings: {', '.join(few)}; expected at least {LEAST_RECORDINGS} of each "
-            f"genre, better {FEW_RECORDINGS}"
-        )
 
 
 def folds_of(material: Material, most: int = MOST_FOLDS) -> Ints:

@@ -66,7 +66,7 @@ def confusion_svg(labels: Sequence[str], counts: NDArray[np.int64], title: str) 
                         fill=theme.on_mixed(share),
                     )
                 )  # fmt: skip
-    note = "row: the genre of the recordings; column: what was heard; by heads fitted without them"
+    note = "row: the genre of the recordings; column: what was heard; by models fitted without them"
     parts.append(
         svg.label(note, _MARGIN, height - _MARGIN, style=f"font-size:11px;fill:{theme.soft}")
     )

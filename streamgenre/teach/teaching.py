@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 TRIED: Final = 20
 """Recordings of a genre that are heard to try what accuracy to expect."""
+MOST_RECORDINGS: Final = 200
+"""Most recordings of a genre: their rows are in memory at once."""
 
 
 class Progress(Protocol):
@@ -136,14 +138,21 @@ def teach(
             for each in recordings
         ]
     check_genres(tuple(by_genre(recordings)))
-    if few:
-        recordings = sample(recordings)
-    _check_counts(recordings)
+    total = {genre: len(of) for genre, of in by_genre(recordings).items()}
+    most = TRIED if few else MOST_RECORDINGS
+    recordings = sample(recordings, most)
+    drawn = [
+        f"{genre}: {most} of {count} recordings drawn at random"
+        for genre, count in total.items()
+        if count > most and not few
+    ]
+    genres = tuple(by_genre(recordings))
+    check_counts(recordings, genres)
     progress.begin("reading", len(recordings))
     unique, more_notes = identified(recordings, progress.step)
     gathered = embed(unique, base, few=few, cache_folder=cache_folder, progress=progress)
-    fitting.check(gathered.material)
     material = gathered.material
+    check_counts(material.recordings, genres, unusable=len(gathered.unreadable))
     kept: tuple[str, ...] = ()
     if rehearsal is not None:
         material = with_rehearsal(material, rehearsal)
@@ -156,7 +165,7 @@ def teach(
         fitted,
         figures_of(fitted),
         kept,
-        (*notes, *more_notes, *gathered.notes),
+        (*notes, *drawn, *more_notes, *gathered.notes),
     )
 
 
@@ -273,7 +282,7 @@ def write(
     return manifest
 
 
-def sample(recordings: Sequence[Recording], most: int = TRIED, seed: int = 0) -> list[Recording]:
+def sample(recordings: Sequence[Recording], most: int, seed: int = 0) -> list[Recording]:
     """Return up to ``most`` recordings of each genre, drawn at random.
 
     Parameters
@@ -291,12 +300,30 @@ def sample(recordings: Sequence[Recording], most: int = TRIED, seed: int = 0) ->
     return found
 
 
-def _check_counts(recordings: Sequence[Recording]) -> None:
-    """Check the counts before anything is heard; hearing takes minutes."""
-    counts = {genre: len(of) for genre, of in by_genre(recordings).items()}
+def check_counts(
+    recordings: Sequence[Recording], genres: Sequence[str], *, unusable: int = 0
+) -> None:
+    """Check that there are enough recordings, before and after they are heard.
+
+    Parameters
+    ----------
+    recordings
+        The recordings.
+    genres
+        All genres that are to be taught.
+    unusable
+        Number of further files that cannot be used, for the message.
+
+    Raises
+    ------
+    InputError
+        If a genre has too few; all such genres are named.
+    """
+    counts = dict.fromkeys(genres, 0) | {g: len(of) for g, of in by_genre(recordings).items()}
     few = [f"{genre} ({n})" for genre, n in counts.items() if n < fitting.LEAST_RECORDINGS]
     if few:
+        also = f"; {unusable} files cannot be used" if unusable else ""
         raise InputError(
             f"too few recordings: {', '.join(few)}; expected at least {fitting.LEAST_RECORDINGS} "
-            f"of each genre, better {fitting.FEW_RECORDINGS}"
+            f"of each genre, better {fitting.FEW_RECORDINGS}{also}"
         )

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from support.fuzzing import examples
 
-from streamgenre.errors import InputError
 from streamgenre.inference.models import softmax
 from streamgenre.teach import regression
 from streamgenre.teach.figures import figures_of
-from streamgenre.teach.fitting import check, fit, folds_of
+from streamgenre.teach.fitting import fit, folds_of
 from streamgenre.teach.folds import joined_groups
 from streamgenre.teach.material import Material, groups_of
 from streamgenre.teach.recordings import Recording
@@ -158,9 +157,3 @@ def test_copies_and_artists_are_kept_together() -> None:
     assert groups[0] == groups[1] != groups[2] == groups[3]
     # One artist is all of genre y: there artists cannot be kept apart.
     assert groups[4] != groups[5]
-
-
-def test_too_few_recordings_are_named() -> None:
-    of = material(per_genre=4)
-    with pytest.raises(InputError, match=r"dub \(4\), fado \(4\), ragtime \(4\).*at least 5"):
-        check(of)

@@ -105,16 +105,63 @@ def test_nothing_in_the_model_folder_names_the_users_files(
 
 
 def test_the_second_run_hears_nothing(
-    taught: dict[str, Any], music: Path, monkeypatch: pytest.MonkeyPatch
+    taught: dict[str, Any],
+    music: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Also after a run that was interrupted: what had been heard is in the cache."""
-    from streamgenre.teach import hearing
+    from streamgenre.teach import hearing, teaching
 
     def hear(*_: Any, **__: Any) -> None:
         raise AssertionError("heard again")
 
     monkeypatch.setattr(hearing.Ear, "hear", hear)
     assert main(["teach", "--try", str(music), "--base", "lite", "--json"]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr(teaching, "MOST_RECORDINGS", 5)
+    assert main([*TEACH, "--from", str(music), "--json", "--replace"]) == 0
+    assert "low: 5 of 6 recordings drawn" in capsys.readouterr().out
+
+
+def test_an_interrupted_run_goes_on(
+    music: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from streamgenre.teach import hearing
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    real = hearing.Ear.hear
+    heard: list[Path | None] = []
+
+    def hear(self: hearing.Ear, path: Path, **more: Any) -> hearing.Heard:
+        if len(heard) == 7:
+            heard.append(None)
+            raise KeyboardInterrupt
+        heard.append(path)
+        return real(self, path, **more)
+
+    monkeypatch.setattr(hearing.Ear, "hear", hear)
+    command = ["teach", "late", "--from", str(music), "--base", "lite"]
+    assert main(command) == 130
+    assert "run it again to go on" in capsys.readouterr().err
+    assert not (models_dir() / "late").exists()
+    assert main(command) == 0
+    assert len(heard) == 18 + 1, "what had been heard is heard again"
+
+
+def test_a_genre_of_unreadable_files_is_named(
+    music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    top = copied(music, tmp_path)
+    (top / "noises").mkdir()
+    for n in range(6):
+        (top / "noises" / f"{n}.mp3").write_bytes(bytes([n]) * 500)
+    said = refused(capsys, "teach", "other", "--from", top, "--base", "lite")
+    assert "noises (0)" in said
+    assert "6 files cannot be used" in said
 
 
 def test_again_after_the_base_was_replaced(

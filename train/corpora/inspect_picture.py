@@ -19,12 +19,14 @@ WIDTH: Final = 980.0
 _ROW: Final = 30.0
 _TOP: Final = 104.0
 _LEFT: Final = 150.0
-_BARS: Final = 330.0
-_LENGTHS: Final = (_LEFT + _BARS + 70, 220.0)
+_BARS: Final = 290.0
+_LENGTHS: Final = (_LEFT + _BARS + 140, 170.0)
 """Left edge and width of the panel of lengths."""
 _COLUMNS: Final = {"copies": 810.0, "clipped": 875.0, "silent": 935.0}
 _FONTS: Final = "Arial,'Liberation Sans','Noto Sans','DejaVu Sans',sans-serif"
 _SHADES: Final = {"most of one artist": 0.9, "other artists": 0.5, "artist unknown": 0.15}
+_LONGEST: Final = 145
+"""Most characters of a line that fit."""
 _NAMED: Final = 8
 """Lines below the chart."""
 
@@ -53,7 +55,7 @@ def inspect_svg(listing: Listing) -> str:
         svg.label(_title(listing), 16, 30, style="font-size:16px;font-weight:600"),
         *_legend(),
         svg.label(
-            f"length: shortest, median, longest (up to {_time(longest)})", _LENGTHS[0], _TOP - 14,
+            f"lengths, median; up to {_time(longest)}", _LENGTHS[0], _TOP - 14,
             fill=theme.soft,
         ),
         *(
@@ -128,7 +130,8 @@ def _bar(items: list[Item], y: float, scale: float) -> list[str]:
                 )
             )  # fmt: skip
         x += count * scale
-    parts.append(svg.label(f"{len(items)}, {len(artists)} artists", x + 6, y + 18))
+    known = f"{len(artists)} artist{'s' * (len(artists) != 1)}" if artists else "no artists known"
+    parts.append(svg.label(f"{len(items)}, {known}", x + 6, y + 18))
     return parts
 
 
@@ -153,15 +156,19 @@ def _problems(listing: Listing) -> list[str]:
         f"an artist in several genres: {artist} ({', '.join(genres)})"
         for artist, genres in shared_artists(listing.items).items()
     ]
-    found += list(listing.corpus.warnings)
+    found += list(listing.corpus.faults)
     found += [
         f"clipped: {item.clip} ({100 * item.clipped:.1f} % of the samples)"
         for item in listing.items
         if item.is_clipped and item.clipped is not None
     ]
     found += [f"silent: {item.clip}" for item in listing.items if item.is_silent]
-    shown = [clean(text)[:150] for text in found[:_NAMED]]
+    shown = [_shortened(clean(text)) for text in found[:_NAMED]]
     return [*shown, f"and {len(found) - _NAMED} more"] if len(found) > _NAMED else shown
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _genre(listing: Listing, clip: str) -> str:
