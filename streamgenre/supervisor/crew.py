@@ -237,10 +237,12 @@ class Crew:
 
     def _clear(self, now: float) -> None:
         """End the suspicion of stations that have lived apart for long enough."""
+        waits = any(m.apart and not m.running and m.start_at <= now for m in self._members)
         for member in self.members:
             if not member.apart or not member.running:
                 continue
-            if self.lifecycle.suspects.cleared(member.records, now - member.started):
+            lived_s = now - member.started
+            if self.lifecycle.suspects.cleared(member.records, lived_s, others_wait=waits):
                 member.apart = False
                 _log.info("worker %s: its stations are above suspicion", member.name,
                           extra=about(member))  # fmt: skip

@@ -90,7 +90,9 @@ class Suspects:
             ]
         return groups
 
-    def cleared(self, stations: Iterable[str], lived_s: float) -> bool:
+    def cleared(
+        self, stations: Iterable[str], lived_s: float, *, others_wait: bool = False
+    ) -> bool:
         """Whether stations that lived apart are no longer suspected; then their past is forgotten.
 
         Parameters
@@ -99,10 +101,13 @@ class Suspects:
             Names of the stations.
         lived_s
             Seconds that their worker has lived.
+        others_wait
+            Whether other stations wait for its place: a station that was named is then cleared as
+            soon as any other.
         """
         names = tuple(stations)
         named = any(self._histories[n].named for n in names if n in self._histories)
-        if lived_s < (NAMED_CLEARED_S if named else CLEARED_S):
+        if lived_s < (NAMED_CLEARED_S if named and not others_wait else CLEARED_S):
             return False
         for name in names:
             self.forget(name)

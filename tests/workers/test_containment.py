@@ -39,7 +39,7 @@ def test_workers_killed_at_random(radio: str, tmp_path: Path, pytestconfig: pyte
                 os.kill(rng.choice(list(pids.values())), rng.choice(SIGNALS))
                 kills += 1
             time.sleep(rng.uniform(0.2, 6))
-        # Stations that were killed again and again are kept out for up to as long as it lasted.
+        # Stations that were killed again and again are kept out for about as long as it lasted.
         daemon.wait_for_updates(given, 2, 60 + 30 * pytestconfig.getoption("--fuzz"))
     assert daemon.process.returncode == 0
     hit = 0

@@ -80,6 +80,16 @@ def test_a_few_deaths_in_a_long_time_are_no_suspicion() -> None:
     assert suspects.cleared(["a"], CLEARED_S)
 
 
+def test_a_named_station_leaves_its_place_to_others_after_a_minute() -> None:
+    suspects = Suspects()
+    (out,) = suspects.died(["a"], 0.0, apart=True)
+    assert out.named
+    assert not suspects.cleared(["a"], CLEARED_S)
+    assert not suspects.cleared(["a"], CLEARED_S - 1, others_wait=True)
+    assert suspects.cleared(["a"], CLEARED_S, others_wait=True)
+    assert not suspects.named("a")
+
+
 @examples(60)
 @given(st.integers(1, 200), st.integers(1, 8))
 def test_stations_are_spread_by_their_cost(count: int, workers: int) -> None:
