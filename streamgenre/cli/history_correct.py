@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from streamgenre.clips.genres import genre_problem
 from streamgenre.clips.settings import default_folder
-from streamgenre.clips.store import INDEX, ClipStore
+from streamgenre.clips.store import ClipStore, has_index
 from streamgenre.config.build import load
 from streamgenre.display.text import clean
 from streamgenre.errors import HistoryError, ModelError, SettingsError, StreamgenreError, nearest
@@ -33,7 +33,7 @@ _BUSY_S = 10.0
 
 
 def run(args: argparse.Namespace, place: Place, tz: Zone) -> int:
-    """Correct a segment, or undo that; label the clips that overlap it.
+    """Correct a segment, or undo that; label the clips within it.
 
     Parameters
     ----------
@@ -105,12 +105,12 @@ def _genres_of_models(connection: Connection, station: int) -> set[str]:
 def _label_clips(done: Corrected, *, undone: bool) -> int:
     """Label the clips within a corrected segment, or undo that; return how many changed."""
     folder = _clips_folder()
-    if not (folder / INDEX).exists():
-        return 0
     try:
+        if not has_index(folder):
+            return 0
         with closing(ClipStore(folder)) as store:
             changed = 0
-            for clip in store.overlapping(done.station, done.start, done.end):
+            for clip in store.within(done.station, done.start, done.end):
                 if undone or clip.by == "history":
                     changed += clip.by == "history" and store.remove_label(clip.id)
                 if not undone:

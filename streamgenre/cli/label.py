@@ -9,8 +9,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.clips.clip import clip_json
+from streamgenre.clips.forgetting import forget_all
 from streamgenre.clips.settings import default_folder
-from streamgenre.clips.store import INDEX, ClipStore
+from streamgenre.clips.store import ClipStore, clip_files, has_index
 from streamgenre.config.build import load
 from streamgenre.display.text import clean
 from streamgenre.errors import ClipError, SettingsError
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     folder = clips_folder(args)
     if args.forget_all:
         return _forget_all(folder, as_json=args.json)
-    if args.list and not (folder / INDEX).exists() and args.json:
+    if args.list and args.json and not has_index(folder):
         print("[]")
         return 0
     with closing(_open(folder)) as store:
@@ -88,15 +89,14 @@ def _list(store: ClipStore, *, as_json: bool) -> int:
 
 
 def _forget_all(folder: Path, *, as_json: bool) -> int:
-    from streamgenre.teach.forgetting import forget_clips
+    from streamgenre.teach.forgetting import forget_clips, hashes
 
-    clips = labels = size = 0
-    if (folder / INDEX).exists():
-        with closing(ClipStore(folder)) as store:
-            clips, labels, size = store.forget_all()
-    models = forget_clips(folder.absolute())
+    contents = hashes(clip_files(folder))
+    clips, labels, size = forget_all(folder)
+    models, deleted = forget_clips(folder, contents)
     if as_json:
         result = {"clips": clips, "labels": labels, "bytes": size, "models": models}
+        result["deleted_versions"] = deleted
         print(json.dumps(result, ensure_ascii=False))
         return 0
     if not clips:
@@ -110,4 +110,6 @@ def _forget_all(folder: Path, *, as_json: bool) -> int:
             f"the model {name} learnt from {count} clips, and keeps that until you teach it once "
             f"more: streamgenre teach {name} --again"
         )
+    for name in deleted:
+        print(f"the version of {name} before its last update had learnt from clips; it is deleted")
     return 0

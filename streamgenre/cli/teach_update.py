@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.bus.control import request
@@ -16,7 +17,7 @@ from streamgenre.bus.keys import read_pair
 from streamgenre.cli.interruption import exit_code
 from streamgenre.cli.teach_output import Bar
 from streamgenre.client.subscriber import use_keys
-from streamgenre.clips.store import INDEX, ClipStore
+from streamgenre.clips.store import ClipStore, has_index
 from streamgenre.config.build import load
 from streamgenre.display.text import clean
 from streamgenre.errors import InputError, ModelError, SettingsError, StreamgenreError
@@ -30,7 +31,6 @@ from streamgenre.teach.versions import keep_version, only_update, roll_back
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
 
     import zmq
 
@@ -83,7 +83,7 @@ def _model(given: str | None) -> tuple[str, Path]:
 
 def _update(args: argparse.Namespace, config: Config, name: str, out: Path) -> int:
     lesson = read_lesson(name)
-    folder = config.clips.folder.absolute()
+    folder = Path(os.path.abspath(config.clips.folder))  # noqa: PTH100 - as lessons name it
     try:
         with Bar() as bar:
             found = update(lesson, _labelled(folder), folder, progress=bar)
@@ -121,7 +121,7 @@ def _update(args: argparse.Namespace, config: Config, name: str, out: Path) -> i
 
 def _labelled(folder: Path) -> list[Clip]:
     """Return the clips with the label of a genre; none where no clips are kept."""
-    if not (folder / INDEX).exists():
+    if not has_index(folder):
         return []
     with closing(ClipStore(folder)) as store:
         return [clip for clip in store.clips() if clip.label]

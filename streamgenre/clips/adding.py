@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from streamgenre.clips.store import ClipStore
 
 _DAY_S: Final = 86_400.0
+_CLOCK_IS_SET: Final = 1_735_689_600.0
+"""A clock before 2025 has not been set yet: nothing is too old by it."""
 
 
 class _SurerError(Exception):
@@ -52,6 +54,7 @@ def add(store: ClipStore, new: NewClip, settings: ClipSettings, now: float | Non
     ClipError
         If it cannot be written; then nothing has changed.
     """
+    tidy(store, settings, now)
     data = encode(new.samples, new.rate)
     path = store.folder / new.name
     with store.in_words():
@@ -66,12 +69,39 @@ def add(store: ClipStore, new: NewClip, settings: ClipSettings, now: float | Non
             path.unlink(missing_ok=True)
             raise
         store.unlink(gone)
-    expire(store, settings.keep_days, now)
     return True
+
+
+def tidy(store: ClipStore, settings: ClipSettings, now: float | None = None) -> None:
+    """Delete what is too old or beyond the limits, which may be lower than they were.
+
+    Parameters
+    ----------
+    store
+        The clips.
+    settings
+        The limits.
+    now
+        UNIX seconds of the present; None for the system clock.
+    """
+    expire(store, settings.keep_days, now)
+    with store.in_words():
+        with store.transaction():
+            surest = _surest(store)
+            count, used = _sums(store)
+            gone = []
+            while surest and (count > settings.max_clips or used > 1e6 * settings.max_mb):
+                name, freed, _ = surest.pop(0)
+                store.delete_where("name = ?", name)
+                gone.append(name)
+                count, used = count - 1, used - freed
+        store.unlink(gone)
 
 
 def expire(store: ClipStore, keep_days: float, now: float | None = None) -> int:
     """Delete the clips without a genre's label that are too old.
+
+    So are those whose time is as far in the future: a clock was wrong, and their age is unknown.
 
     Parameters
     ----------
@@ -88,10 +118,12 @@ def expire(store: ClipStore, keep_days: float, now: float | None = None) -> int:
         How many were deleted.
     """
     now = time.time() if now is None else now
+    if now < _CLOCK_IS_SET:
+        return 0
     with store.in_words():
         old = store.connection.execute(
-            "SELECT name FROM clips WHERE end_time < ? AND coalesce(label, '') = ''",
-            (now - _DAY_S * keep_days,),
+            "SELECT name FROM clips WHERE abs(end_time - ?) > ? AND coalesce(label, '') = ''",
+            (now, _DAY_S * keep_days),
         ).fetchall()
         for (name,) in old:
             store.delete_where("name = ?", name)
@@ -107,16 +139,11 @@ def _make_room(store: ClipStore, new: NewClip, size: int, settings: ClipSettings
     _SurerError
         If the new clip is surer; what was deleted comes back with the transaction.
     """
-    run = store.connection.execute
     gone = []
     if new.replaces and store.delete_where("label IS NULL AND name = ?", new.replaces):
         gone.append(new.replaces)
-    count, used = run("SELECT count(*), coalesce(sum(bytes), 0) FROM clips").fetchone()
-    surest = run(
-        "SELECT name, bytes, uncertainty FROM clips WHERE label IS NULL "
-        "ORDER BY uncertainty, end_time"
-    ).fetchall()
-    for name, freed, uncertain in surest:
+    count, used = _sums(store)
+    for name, freed, uncertain in _surest(store):
         if count < settings.max_clips and used + size <= 1e6 * settings.max_mb:
             break
         if uncertain >= new.facts.uncertainty:
@@ -129,11 +156,26 @@ def _make_room(store: ClipStore, new: NewClip, size: int, settings: ClipSettings
     return gone
 
 
+def _sums(store: ClipStore) -> tuple[int, int]:
+    """Return the number of clips and their bytes."""
+    summary = store.summary()
+    return summary["kept"], summary["bytes"]
+
+
+def _surest(store: ClipStore) -> list[tuple[str, int, float]]:
+    """Return name, bytes and uncertainty of the clips without a label, the surest first."""
+    return store.connection.execute(
+        "SELECT name, bytes, uncertainty FROM clips WHERE label IS NULL "
+        "ORDER BY uncertainty, end_time"
+    ).fetchall()
+
+
 def _write(path: Path, data: bytes) -> None:
     temporary = path.with_suffix(TEMPORARY)
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)  # whatever the umask
             file.write(data)
         temporary.replace(path)
     except BaseException:

@@ -6,7 +6,7 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.clips.adding import add, expire
+from streamgenre.clips.adding import add, tidy
 from streamgenre.clips.store import ClipStore
 from streamgenre.errors import ClipError
 from streamgenre.logger import get_logger
@@ -80,14 +80,17 @@ class Keeper:
             self._store.close()
 
     def _try(self, clip: NewClip | None) -> None:
-        """Write a clip; without one, delete what is too old."""
+        """Write a clip; without one, delete what is too old or beyond the limits."""
         try:
             if self._store is None or not self._store.path_exists:
+                if self._store is not None:
+                    self._store.close()
+                    self._store = None
                 self._store = ClipStore(self.settings.folder, create=True)
             if clip is not None:
                 add(self._store, clip, self.settings)
             else:
-                expire(self._store, self.settings.keep_days)
+                tidy(self._store, self.settings)
             self._failing = False
         except ClipError as error:
             self._warn(str(error))

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import sqlite3
+import stat
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -40,10 +41,38 @@ _COLUMNS: Final = (
 _BUSY_S: Final = 5.0
 TEMPORARY: Final = ".part"
 """Suffix of a file that is being written."""
-_OURS: Final = re.compile(r"clip-\d+-[0-9a-f]{8}\.(?:flac|part)")
-"""Names of files that may be deleted without a row: the folder may hold other files too."""
+_FILE: Final = re.compile(r"clip-[0-9]+-[0-9a-f]{8}\.(flac|part)")
+"""Names of the files of clips. Other files in the folder are the user's and stay."""
 _ORPHAN_S: Final = 600.0
 """Seconds after which a file without a row is left over from a process that was killed."""
+
+
+class DamagedIndexError(ClipError):
+    """The index is not one, or is damaged."""
+
+
+def has_index(folder: Path) -> bool:
+    """Return whether there are or were clips in a folder.
+
+    Raises
+    ------
+    ClipError
+        If this user may not look into it.
+    """
+    try:
+        return (folder / INDEX).exists()
+    except OSError as error:
+        raise ClipError(f"{folder}: {error.strerror or error}") from error
+
+
+def clip_files(folder: Path) -> list[Path]:
+    """Return the files of clips in a folder, with and without a row in the index."""
+    try:
+        return sorted(path for path in folder.iterdir() if _FILE.fullmatch(path.name))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ClipError(f"{folder}: {error.strerror or error}") from error
 
 
 class ClipStore:
@@ -70,9 +99,10 @@ class ClipStore:
         path = folder / INDEX
         with self.in_words():
             if create:
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                _make_private(folder)
                 # SQLite gives its other files the mode of this one.
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+                path.chmod(0o600)  # whatever the umask
             elif not path.exists():
                 raise ClipError(
                     f"{folder}: no clips yet. `streamgenre listen --keep-uncertain SECONDS` keeps "
@@ -205,8 +235,8 @@ class ClipStore:
         """
         return self._change("skipped = skipped + ? WHERE id = ?", times, number)
 
-    def overlapping(self, station: str, start: float, end: float) -> list[Clip]:
-        """Return the clips of a station that overlap a span.
+    def within(self, station: str, start: float, end: float) -> list[Clip]:
+        """Return the clips of a station whose larger part lies within a span.
 
         Parameters
         ----------
@@ -216,7 +246,8 @@ class ClipStore:
             UNIX seconds.
         """
         return self._read(
-            "WHERE station = ? AND start_time < ? AND end_time > ?", storable(station), end, start
+            "WHERE station = ? AND start_time + end_time BETWEEN ? AND ?",
+            *(storable(station), 2 * start, 2 * end),
         )
 
     def _change(self, change: str, *values: object) -> bool:
@@ -234,23 +265,6 @@ class ClipStore:
             self.delete_where("id = ?", number)
             self.unlink([clip.name])
         return True
-
-    def forget_all(self) -> tuple[int, int, int]:
-        """Delete all clips and labels, and files without a row.
-
-        Returns
-        -------
-        clips, labels, bytes : int
-            How many there were.
-        """
-        with self.in_words():
-            rows = self.connection.execute("SELECT name, label, bytes FROM clips").fetchall()
-            self.connection.execute("DELETE FROM clips")
-            self.unlink([name for name, _, _ in rows])
-            self._delete_orphans(older_s=0)
-            self.connection.execute("VACUUM")
-        labels = sum(label is not None for _, label, _ in rows)
-        return len(rows), labels, sum(size for _, _, size in rows)
 
     def delete_where(self, condition: str, value: object) -> bool:
         """Delete rows; return whether there were any.
@@ -272,14 +286,12 @@ class ClipStore:
             with suppress(FileNotFoundError):
                 (self.folder / name).unlink()
 
-    def _delete_orphans(self, *, older_s: float = _ORPHAN_S) -> None:
+    def _delete_orphans(self) -> None:
         """Delete files without a row, which processes left that were killed."""
         known = {name for (name,) in self.connection.execute("SELECT name FROM clips")}
-        for path in self.folder.iterdir():
-            if path.name in known or not _OURS.fullmatch(path.name):
-                continue
+        for path in clip_files(self.folder):
             with suppress(OSError):
-                if path.stat().st_mtime < time.time() - older_s or older_s == 0:
+                if path.name not in known and path.stat().st_mtime < time.time() - _ORPHAN_S:
                     path.unlink()
 
     # ---- errors --------------------------------------------------------------------------------
@@ -303,16 +315,46 @@ class ClipStore:
             yield
         except sqlite3.Error as error:
             words = str(error)
-            damaged = "malformed" in words or "not a database" in words
-            do = (
-                "; the index is damaged: move the folder aside"
-                if damaged
-                else "; free space or correct the folder's permissions"
-            )
-            raise ClipError(f"{self.folder / INDEX}: {words}{do}") from error
+            if "malformed" in words or "not a database" in words:
+                raise DamagedIndexError(
+                    f"{self.folder / INDEX}: {words}; the index is damaged: move the folder aside, "
+                    "or delete its clips with `streamgenre label --forget-all`"
+                ) from error
+            do = "free space or correct the folder's permissions"
+            raise ClipError(f"{self.folder / INDEX}: {words}; {do}") from error
         except OSError as error:
             where = error.filename or self.folder
             raise ClipError(f"{where}: {error.strerror or error}") from error
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder that only its owner can read.
+
+    Raises
+    ------
+    ClipError
+        If it is another user's, or has other files, which others may read.
+    OSError
+        If it cannot be made.
+    """
+    other = "name another folder under [clips]"
+    if not folder.is_dir():
+        if folder.exists():
+            raise ClipError(f"{folder}: expected a folder, found a file; {other}")
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)  # whatever the umask
+    status = folder.stat()
+    if os.geteuid() not in (0, status.st_uid):
+        raise ClipError(f"{folder}: belongs to another user; {other}")
+    if stat.S_IMODE(status.st_mode) & 0o777 == 0o700:
+        return
+    ours = {INDEX, f"{INDEX}-journal"}
+    if any(path.name not in ours and not _FILE.fullmatch(path.name) for path in folder.iterdir()):
+        raise ClipError(
+            f"{folder}: other users may read it, and it has other files than clips; {other}, "
+            "which is made if it is missing"
+        )
+    folder.chmod(0o700)
 
 
 def storable(text: str | None) -> str | None:

@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from streamgenre.logger import get_logger
 from streamgenre.paths import cache_dir
 from streamgenre.sources.decoding import error_text
 from streamgenre.teach.hearing import PLAN, Heard
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 MOST_BYTES: Final = 1_000_000_000
 """Size of the folder; the entries that were not used for longest are deleted beyond it."""
@@ -106,11 +109,19 @@ class EmbeddingCache:
             if part is not None:
                 part.unlink(missing_ok=True)
 
-    def forget(self, sha256: str) -> None:
-        """Delete what was heard in a content, by any model."""
+    def forget(self, contents: Collection[str]) -> None:
+        """Delete what was heard in contents, by any model.
+
+        Parameters
+        ----------
+        contents
+            Hashes of the contents.
+        """
+        gone = {sha256[:32] for sha256 in contents}
         with suppress(OSError):
-            for path in self._folder.glob(f"{sha256[:32]}-*.npz"):
-                path.unlink(missing_ok=True)
+            for path in self._folder.glob("*.npz"):
+                if path.name.split("-", 1)[0] in gone:
+                    path.unlink(missing_ok=True)
 
     def prune(self) -> None:
         """Delete the entries that were not used for longest, until the folder is small enough."""

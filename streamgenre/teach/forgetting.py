@@ -6,54 +6,83 @@ import json
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from streamgenre.errors import InputError
 from streamgenre.inference.own_models import own_models
+from streamgenre.library.hearing import file_hash
+from streamgenre.paths import SYSTEM_CACHE, cache_dir
 from streamgenre.teach.cache import EmbeddingCache
 from streamgenre.teach.lesson import lesson_path, read_lesson, write_lesson
-from streamgenre.teach.versions import previous_lesson
+from streamgenre.teach.versions import drop_previous, previous_lesson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
-def forget_clips(folder: Path) -> dict[str, int]:
+class Learnt(NamedTuple):
+    """Which models had learnt from clips."""
+
+    models: dict[str, int]
+    """Number of clips, by name of the model; they keep that until they are taught once more."""
+    deleted: list[str]
+    """Models whose version before the last update had, and was deleted."""
+
+
+def hashes(clips: Iterable[Path]) -> set[str]:
+    """Return the hashes of the contents of clips, as far as they can be read."""
+    found = set()
+    for path in clips:
+        with suppress(OSError):
+            found.add(file_hash(path))
+    return found
+
+
+def forget_clips(folder: Path, contents: Iterable[str] = ()) -> Learnt:
     """Remove the clips of a folder from the lists of what models were taught on, and the cache.
-
-    The models keep what they learnt until they are taught once more.
 
     Parameters
     ----------
     folder
         Folder of the clips.
+    contents
+        Hashes of clips that may have been heard without a model having learnt from them.
 
     Returns
     -------
-    dict
-        Number of clips that each model had learnt from, by its name.
+    Learnt
+        The models that had learnt from them.
     """
-    found = {}
-    cache = EmbeddingCache("")
+    learnt = Learnt({}, [])
+    contents = set(contents)
+    folder = folder.resolve()
     for name in own_models():
-        if not lesson_path(name).exists():
-            continue
-        try:
+        contents |= _forget_in(name, folder, learnt)
+    # The service's timer has the cache of the system.
+    for cache in {cache_dir(), SYSTEM_CACHE}:
+        EmbeddingCache("", cache / "teach").forget(contents)
+    return learnt
+
+
+def _forget_in(name: str, folder: Path, learnt: Learnt) -> set[str]:
+    """Remove the clips from a model's lists; return the hashes of their contents."""
+    contents = set()
+    if lesson_path(name).exists():
+        with suppress(InputError):  # damaged: it names nothing any more
             lesson = read_lesson(name)
-        except InputError:
-            continue  # damaged: it names nothing any more
-        clips = [each for each in lesson.recordings if each.path.parent == folder]
-        if clips:
-            found[name] = len(clips)
-            own = tuple(each for each in lesson.recordings if each.path.parent != folder)
-            write_lesson(name, replace(lesson, recordings=own))
-        for each in clips:
-            cache.forget(each.sha256)
-        _forget_in(previous_lesson(name), folder)
-    return found
-
-
-def _forget_in(path: Path, folder: Path) -> None:
-    """Remove the clips from the list of a version that can be brought back."""
+            clips = [each for each in lesson.recordings if each.path.parent.resolve() == folder]
+            if clips:
+                learnt.models[name] = len(clips)
+                contents |= {each.sha256 for each in clips}
+                own = tuple(each for each in lesson.recordings if each not in clips)
+                write_lesson(name, replace(lesson, recordings=own))
     with suppress(OSError, ValueError, KeyError, TypeError):
-        data = json.loads(path.read_bytes())
-        data["recordings"] = [
-            each for each in data["recordings"] if Path(each["path"]).parent != folder
-        ]
-        path.write_text(json.dumps(data, indent=1), "ascii")
+        earlier = json.loads(previous_lesson(name).read_bytes())["recordings"]
+        found = {
+            each["sha256"] for each in earlier if Path(each["path"]).parent.resolve() == folder
+        }
+        if found:
+            contents |= found
+            drop_previous(name)
+            learnt.deleted.append(name)
+    return contents

@@ -117,9 +117,35 @@ def roll_back(name: str, out: Path) -> Manifest:
         raise InputError(f"{name}: brought back, but damaged: {error}") from error
 
 
+def drop_previous(name: str) -> None:
+    """Delete the version before the last update, and what an interrupted update left of one.
+
+    Raises
+    ------
+    InputError
+        If it cannot be deleted.
+    """
+    kept = previous_folder(name)
+    for folder in (kept, _staging(name), _replaced(kept)):
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be deleted ({error_text(error)})") from error
+
+
+def _staging(name: str) -> Path:
+    return previous_folder(name).with_name(f".{name}.staged")
+
+
+def _replaced(kept: Path) -> Path:
+    return kept.with_name(f".{kept.name}.old")
+
+
 def _staged(name: str, out: Path) -> Path:
     """Copy the present version beside the kept one; return the folder."""
-    staged = previous_folder(name).with_name(f".{name}.staged")
+    staged = _staging(name)
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True, mode=0o700)
     shutil.copytree(out, staged / _MODEL)
@@ -137,7 +163,7 @@ def _put(source: Path, target: Path) -> None:
 
 def _exchange(kept: Path, staged: Path) -> None:
     """Put a staged version in the place of the kept one, which is deleted."""
-    old = kept.with_name(f".{kept.name}.old")
+    old = _replaced(kept)
     shutil.rmtree(old, ignore_errors=True)
     if kept.exists():
         kept.rename(old)

@@ -58,7 +58,7 @@ def test_answers_come_from_a_pipe(folder: Path) -> None:
     assert labels(folder) == {0.9: "jazz", 0.8: "", 0.7: None, 0.6: "rock"}
     assert "Ella - Blue Moon" in done.stdout
     assert "4 jazz 28%" in done.stdout
-    assert str(folder / "0.900-0.flac") in done.stdout  # no output device here
+    assert str(folder / "clip-900-00000000.flac") in done.stdout  # no output device here
     assert "3 labelled, 1 skipped; 1 clips without a label" in done.stdout
 
 
@@ -77,7 +77,7 @@ def test_undo_takes_back_labels_skips_and_the_last_deletion(folder: Path) -> Non
 def test_a_deleted_clip_is_gone_with_the_next_answer_or_the_end(folder: Path) -> None:
     label(folder, "d\nq\n")
     assert labels(folder).keys() == {0.8, 0.7, 0.6}
-    assert not (folder / "0.900-0.flac").exists()
+    assert not (folder / "clip-900-00000000.flac").exists()
 
 
 def test_a_genre_that_the_model_lacks_needs_a_yes(folder: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_beginning_that_fits_several_is_asked_about(folder: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["missing", "damaged"])
 def test_a_clip_that_cannot_be_played_can_be_deleted(folder: Path, damage: str) -> None:
-    path = folder / "0.900-0.flac"
+    path = folder / "clip-900-00000000.flac"
     path.unlink() if damage == "missing" else path.write_bytes(b"nothing")
     done = label(folder, "d\nq\n")
     assert done.returncode == 0
@@ -156,7 +156,7 @@ def test_keys_and_completion_in_a_terminal(folder: Path, terminal: Terminal) -> 
     terminal.key("Tab")
     terminal.until(lambda s: s.splitlines()[-1].endswith(": jazz"))
     terminal.key("Enter")
-    terminal.until(lambda s: "3 to label" in s)
+    terminal.until(lambda s: "3 to label" in s and "? q:" in s.splitlines()[-1])
     terminal.key("C-c")
     screen = terminal.until(lambda s: "code=0" in s)
     assert "1 labelled; 3 clips without a label" in screen

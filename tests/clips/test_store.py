@@ -15,9 +15,10 @@ import pytest
 from support.clips import RATE, new_clip
 from support.small_disk import small_disk
 
-from streamgenre.clips.adding import add, expire
+from streamgenre.clips.adding import add, expire, tidy
 from streamgenre.clips.clip import NO_MUSIC
 from streamgenre.clips.flac import decode, encode, to_int16
+from streamgenre.clips.forgetting import forget_all
 from streamgenre.clips.settings import ClipSettings
 from streamgenre.clips.store import INDEX, ClipStore
 from streamgenre.errors import ClipError, InputError, SettingsError
@@ -141,25 +142,101 @@ def test_forgetting_leaves_no_audio_and_no_text(store: ClipStore) -> None:
     add(store, new_clip(0.7, name="a.flac", station="the-secret-station"), limits())
     add(store, new_clip(0.8, name="b.flac"), limits())
     store.set_label(store.clips()[0].id, "jazz")
-    (store.folder / "clip-1700000000-0123abcd.part").write_bytes(b"half a clip")
-    (store.folder / "mine.flac").write_bytes(b"music")
-    clips, labels, size = store.forget_all()
+    for name in ("clip-1-00000000.part", "clip-1-00000001.flac", "mine.flac"):
+        (store.folder / name).write_bytes(b"half a clip")
+    clips, labels, size = forget_all(store.folder)
     assert (clips, labels) == (2, 1)
     assert size > 0
     assert {path.name for path in store.folder.iterdir()} == {INDEX, "mine.flac"}
     assert b"secret" not in (store.folder / INDEX).read_bytes()
 
 
-def test_what_a_killed_process_left_is_deleted(store: ClipStore) -> None:
-    old, new = "clip-1-0000000a", "clip-2-0000000b"
-    mine = ("song.flac", "clip-of-me.flac", "1700000000-0123abcd.flac", "draft.part")
-    for name in (f"{old}.flac", f"{old}.part", f"{new}.part", *mine):
+@pytest.mark.parametrize("damage", ["missing", "noise", "cut"])
+def test_forgetting_needs_no_index(tmp_path: Path, damage: str) -> None:
+    with closing(ClipStore(tmp_path / "clips", create=True)) as store:
+        for i in range(3):
+            add(store, new_clip(0.7 + i / 10, name=f"clip-1-0000000{i}.flac"), limits())
+    index = tmp_path / "clips" / INDEX
+    data = index.read_bytes()
+    if damage == "missing":
+        index.unlink()
+    else:
+        cut = data[: len(data) // 2]
+        index.write_bytes(b"not a database" * 500 if damage == "noise" else cut)
+    assert forget_all(index.parent).clips == 3
+    assert {path.name for path in index.parent.iterdir()} <= {INDEX}
+    assert forget_all(index.parent).clips == 0
+
+
+def test_what_a_killed_process_left_is_deleted_and_nothing_of_the_user(store: ClipStore) -> None:
+    """Somebody may name the folder of a music collection."""
+    old = {"clip-1700000000-0123abcd.flac", "clip-1700000000-0123abcd.part"}
+    others = {
+        "clip-1700000000-0123abce.part",
+        "01 song.flac",
+        "song.part",
+        "1700000000-0123abcd.flac",
+    }
+    for name in old | others:
         (store.folder / name).write_bytes(b"x")
-        if not name.startswith(new):
-            os.utime(store.folder / name, (0, 0))
+        os.utime(store.folder / name, (0, 0))
+    os.utime(store.folder / "clip-1700000000-0123abce.part")
     ClipStore(store.folder).close()
-    # Files of the user in this folder are none of its business.
-    assert {path.name for path in store.folder.iterdir()} == {INDEX, f"{new}.part", *mine}
+    assert {path.name for path in store.folder.iterdir()} == {INDEX, *others}
+
+
+def test_limits_that_are_lowered_hold_at_once(store: ClipStore) -> None:
+    for i in range(6):
+        add(store, new_clip(0.4 + i / 10, seed=i), limits())
+    store.set_label(next(c.id for c in store.clips() if c.facts.uncertainty == 0.4), "jazz")
+    # A clip that is surer than all others is not kept, but the limits hold all the same.
+    assert not add(store, new_clip(0.3), limits(max_clips=3))
+    assert kept(store) == [0.4, 0.8, 0.9]
+    tidy(store, limits(max_clips=1))
+    assert kept(store) == [0.4]
+    assert files(store) == {clip.name for clip in store.clips()}
+
+
+def test_old_clips_go_even_if_no_new_one_is_kept(store: ClipStore) -> None:
+    now = time.time()
+    add(store, new_clip(0.5, start=now - 20 * DAY_S), limits(), now - 20 * DAY_S)
+    add(store, new_clip(0.9), limits())
+    assert kept(store) == [0.5, 0.9]
+    tight = limits(max_clips=1, keep_days=10)
+    assert not add(store, new_clip(0.4), tight)
+    assert kept(store) == [0.9]
+
+
+def test_a_clock_that_was_wrong_keeps_nothing_for_years(store: ClipStore) -> None:
+    now = time.time()
+    add(store, new_clip(0.9, start=now + 4000 * DAY_S), limits(), now + 4000 * DAY_S)
+    add(store, new_clip(0.8, start=now), limits(), now + 4000 * DAY_S)
+    assert expire(store, 30, 1000.0) == 0  # a clock that has not been set yet
+    assert expire(store, 30, now) == 1
+    assert kept(store) == [0.8]
+
+
+def test_a_folder_is_private_or_refused(tmp_path: Path) -> None:
+    before = os.umask(0o277)
+    try:
+        with closing(ClipStore(tmp_path / "new", create=True)) as store:
+            add(store, new_clip(), limits())
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in store.folder.iterdir()} == {0o600}
+    store.folder.chmod(0o755)
+    ClipStore(store.folder, create=True).close()
+    assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
+    shared = tmp_path / "music"
+    shared.mkdir(mode=0o755)
+    shared.chmod(0o755)
+    (shared / "song.flac").write_bytes(b"x")
+    with pytest.raises(ClipError, match=r"other users may read it.*\[clips\]"):
+        ClipStore(shared, create=True)
+    assert {path.name for path in shared.iterdir()} == {"song.flac"}
+    with pytest.raises(ClipError, match="expected a folder, found a file"):
+        ClipStore(shared / "song.flac", create=True)
 
 
 @pytest.mark.parametrize("damage", ["cut", "noise", "empty", "missing", "folder"])

@@ -45,7 +45,9 @@ def new_clip(
         model_sha256="ab" * 32,
     )
     noise = np.random.default_rng(seed).normal(0, 3000, round(seconds * RATE)).astype(np.int16)
-    return NewClip(name or f"{uncertainty:.3f}-{seed}.flac", facts, noise, RATE, replaces)
+    return NewClip(
+        name or f"clip-{round(1000 * uncertainty)}-{seed:08x}.flac", facts, noise, RATE, replaces
+    )
 
 
 def settings_text(folder: Path, model: Path, *stations: str, clips: str = "") -> str:

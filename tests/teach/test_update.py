@@ -26,6 +26,7 @@ from streamgenre.clips.settings import ClipSettings
 from streamgenre.clips.store import ClipStore
 from streamgenre.errors import InputError
 from streamgenre.inference.manifest import find_model, read_manifest
+from streamgenre.library.hearing import file_hash
 from streamgenre.paths import cache_dir
 from streamgenre.teach.lesson import read_lesson, write_lesson
 from streamgenre.teach.versions import keep_version, only_update
@@ -75,7 +76,7 @@ def label(store: ClipStore, sound: str, genre: str, count: int, first: int = 0) 
     """Keep clips that sound like a genre, and label them."""
     for n in range(first, first + count):
         samples = tone(GENRES[sound], 4.0, seed=1000 + 50 * NAMES.index(sound) + n)
-        new = new_clip(0.9, name=f"{sound}-{n}.flac")
+        new = new_clip(0.9, name=f"clip-{n}-{NAMES.index(sound):08x}.flac")
         facts = replace(new.facts, artist=f"radio {sound} {n}")
         audio = to_int16(samples.astype(np.float32))
         add(store, replace(new, facts=facts, samples=audio, rate=RATE), ClipSettings(seconds=4.0))
@@ -151,15 +152,15 @@ def test_a_new_genre_deleted_and_damaged_clips_and_a_replaced_base(
 ) -> None:
     rng = np.random.default_rng(1)
     for n in range(6):
-        new = new_clip(0.9, name=f"noise-{n}.flac", seed=n)
+        new = new_clip(0.9, name=f"clip-{n}-000000ff.flac", seed=n)
         noise = rng.normal(0, 3000, 4 * RATE).astype(np.int16)
         add(store, replace(new, samples=noise, rate=RATE), ClipSettings(seconds=4.0))
     for clip in store.clips():
         store.set_label(clip.id, "noise rock")
     label(store, NAMES[0], NAMES[0].upper(), 2)  # the same genre, written otherwise
-    (store.folder / f"{NAMES[0]}-0.flac").unlink()
+    (store.folder / "clip-0-00000000.flac").unlink()
     label(store, NAMES[1], NAMES[1], 1)
-    (store.folder / f"{NAMES[1]}-0.flac").write_bytes(b"damaged")
+    (store.folder / "clip-0-00000001.flac").write_bytes(b"damaged")
     write_lesson("mine", replace(read_lesson("mine"), graph_sha256="0" * 64))
     code, found = run(capsys, "--update", "--max-loss", "100")
     assert code == 0, found
@@ -168,7 +169,7 @@ def test_a_new_genre_deleted_and_damaged_clips_and_a_replaced_base(
     assert set(read_manifest(find_model("mine")).labels) == {*NAMES, "noise rock"}
     notes = "\n".join(found["notes"])
     assert "1 labelled clips are no longer there" in notes
-    assert f"{NAMES[1]}-0.flac" in notes
+    assert "clip-0-00000001.flac" in notes
     assert "the base model lite was replaced by another version" in notes
 
 
@@ -313,3 +314,28 @@ def test_forgetting_names_the_models_that_learnt_from_clips(
     assert len(read_lesson("mine").recordings) == 18
     assert not any(list(cache_dir().glob(f"teach/{each[:32]}-*")) for each in shas)
     assert main(["teach", "mine", "--again"]) == 0
+
+
+def test_forgetting_leaves_no_trace_of_clips_that_were_heard_only(
+    store: ClipStore, user: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not learnt after all, learnt and rolled back, and by another path to the folder."""
+    heard = cache_dir() / "teach"
+    before = set(heard.iterdir())
+    for name in NAMES:
+        label(store, name, name, 2)
+    assert run(capsys, "--update")[0] == 0
+    assert run(capsys, "--rollback")[0] == 0
+    label(store, NAMES[0], NAMES[0], 1, first=10)
+    kept = store.path(store.clips()[0])
+    (heard / f"{file_hash(kept)[:32]}-of-an-interrupted-update.npz").write_bytes(b"")
+    assert set(heard.iterdir()) > before
+    store.close()
+    (user / "link").symlink_to(store.folder)
+    capsys.readouterr()
+    assert main(["label", "--folder", str(user / "link"), "--forget-all", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["deleted_versions"] == ["mine"]
+    assert set(heard.iterdir()) <= before
+    assert all(each.path.parent != store.folder for each in read_lesson("mine").recordings)
+    assert main(["teach", "--rollback"]) == 1
+    assert "no earlier version" in capsys.readouterr().err

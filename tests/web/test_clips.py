@@ -12,6 +12,7 @@ from support.commands import streamgenre
 from support.web_site import Site, serve
 
 from streamgenre.clips.adding import add
+from streamgenre.clips.forgetting import forget_all
 from streamgenre.clips.settings import ClipSettings
 from streamgenre.clips.store import ClipStore
 
@@ -50,7 +51,7 @@ def site(place: Path) -> Iterator[Site]:
 @pytest.fixture
 def store(place: Path) -> Iterator[ClipStore]:
     with closing(ClipStore(place / "clips", create=True)) as store:
-        store.forget_all()
+        forget_all(store.folder)
         for uncertainty in (0.9, 0.8, 0.7, 0.6):
             clip = new_clip(uncertainty, station="<b>kitchen</b>")
             add(store, clip, ClipSettings(seconds=3.0))
