@@ -218,7 +218,8 @@ def swap(config: Config, name: str) -> tuple[bool, str]:
     except StreamgenreError as error:
         return False, f"not swapped: {error}; {later}"
     if done.get("ok"):
-        return True, f"the running daemon uses it now ({len(stations)} stations)"
+        count = f"{len(stations)} station{'s' * (len(stations) != 1)}"
+        return True, f"the running daemon uses it now ({count})"
     said = done.get("error")
     why = said.get("message") if isinstance(said, dict) else said
     return False, f"not swapped: {why}; {later}"
