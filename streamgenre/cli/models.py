@@ -24,6 +24,7 @@ from streamgenre.inference.manifest import (
 from streamgenre.inference.model_archive import export_model, import_model
 from streamgenre.inference.own_models import own_model, own_models, remove_own_model
 from streamgenre.teach.lesson import forget_lesson, replaced_base
+from streamgenre.teach.versions import forget_versions
 
 if TYPE_CHECKING:
     import argparse
@@ -113,6 +114,7 @@ def _import(args: argparse.Namespace) -> None:
     into = paths.SYSTEM_MODELS if args.system else paths.models_dir()
     manifest = import_model(Path(args.file), into, args.name, replace=args.replace)
     forget_lesson(manifest.name)  # of a model of that name before
+    forget_versions(manifest.name)
     if args.json:
         row = _row(manifest.name, manifest)
         print(json.dumps(row, indent=2, ensure_ascii=False))
@@ -133,4 +135,5 @@ def _remove(name: str, *, asks: bool) -> None:
             return
     gone = remove_own_model(name)
     forget_lesson(gone.name)
+    forget_versions(gone.name)
     print(f"{gone}: deleted")

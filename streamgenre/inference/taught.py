@@ -65,7 +65,10 @@ def check_genre(name: str) -> str:
     elif name in (".", ".."):
         problem = "this stands for a folder"
     elif name.casefold() in STATES:
-        problem = "this is the name of a state; call the genre otherwise, such as 'noise rock'"
+        problem = (
+            f"this is the name of a state; call the genre otherwise, as with `--as '{name}={name} "
+            "rock'`"
+        )
     if problem:
         raise ModelError(f"genre {shown!r}: {problem}")
     return name
@@ -84,7 +87,10 @@ def check_genres(names: Sequence[str]) -> tuple[str, ...]:
     for name in map(check_genre, names):
         other = found.setdefault(name.casefold(), name)
         if other is not name:
-            raise ModelError(f"genres {other!r} and {name!r}: expected two different names")
+            raise ModelError(
+                f"genres {other!r} and {name!r}: expected two different names; `--as "
+                f"'{name}={other}'` makes one genre of them"
+            )
     if len(found) < 2:
         raise ModelError(f"{len(found)} genre: a model tells at least two apart")
     return tuple(found.values())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -65,7 +64,9 @@ class EmbeddingCache:
                 float(arrays["seconds"]),
                 bool(arrays["few"]),
             )
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except OSError:
+            return None
+        except Exception:  # noqa: BLE001 - a damaged archive raises anything; it is heard again
             return None
         with suppress(OSError):
             os.utime(path)

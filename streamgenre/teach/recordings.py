@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -67,24 +68,24 @@ def find(folder: str | Path, names: Mapping[str, str] | None = None) -> Found:
         If ``names`` names a folder that is not there.
     """
     top = expand(folder)
-    if not top.is_dir():
-        what = "is not a folder" if top.exists() else "no such folder"
-        raise InputError(f"{top}: {what}; expected a folder with a sub-folder per genre")
     try:
+        if not top.is_dir():
+            what = "is not a folder" if top.exists() else "no such folder"
+            raise InputError(f"{top}: {what}; expected a folder with a sub-folder per genre")
         inside = sorted(top.iterdir())
-    except OSError as error:
+        folders = [path for path in inside if path.is_dir() and path.name[0] != "."]
+    except OSError as error:  # no access, too long a name
         raise InputError(f"{top}: {error_text(error)}") from error
-    folders = [path for path in inside if path.is_dir() and path.name[0] != "."]
     new_names = {_plain(old): new for old, new in (names or {}).items()}
     if unknown := new_names.keys() - {_plain(path.name) for path in folders}:
         raise SettingsError(f"--as {min(unknown)}=…: there is no such folder in {top}")
     recordings: list[Recording] = []
-    notes = []
+    notes: list[str] = []
     if loose := sum(path.is_file() and path.name[0] != "." for path in inside):
         notes.append(f"{loose} file{'s' * (loose != 1)} beside the genre folders left out")
     for path in folders:
-        finder = Finder([path])
-        of_genre = list(finder.files())
+        finder = Finder([path], without=[top])  # a link may lead back up
+        of_genre = [file for file in finder.files() if _is_regular(file, notes)]
         notes += finder.problems
         if not of_genre:
             notes.append(f"{clean(path.name)}: no audio files in this folder; left out")
@@ -97,6 +98,17 @@ def find(folder: str | Path, names: Mapping[str, str] | None = None) -> Found:
             "genre and with audio files in it"
         )
     return Found(tuple(recordings), tuple(notes))
+
+
+def _is_regular(file: Path, notes: list[str]) -> bool:
+    """Return whether a file can be read to its end; if not, note why it is left out."""
+    try:
+        if stat.S_ISREG(file.stat().st_mode):
+            return True
+        notes.append(f"{file}: is not a regular file; left out")
+    except OSError as error:
+        notes.append(f"{file}: {error_text(error)}; left out")
+    return False
 
 
 def artist_of(file: Path, genre_folder: Path | None = None) -> str:
@@ -143,7 +155,7 @@ def identified(
     notes = []
     for each in recordings:
         try:
-            sha256 = each.sha256 or file_hash(each.path)
+            sha256 = file_hash(each.path)  # of now: --again may find another file in its place
         except OSError as error:
             notes.append(f"{each.path}: {error_text(error)}")
             continue

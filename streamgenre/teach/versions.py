@@ -33,6 +33,24 @@ def previous_lesson(name: str) -> Path:
     return previous_folder(name) / _LESSON
 
 
+def forget_versions(name: str) -> None:
+    """Delete the version of a model before its last update, if one is kept.
+
+    Raises
+    ------
+    InputError
+        If it cannot be deleted.
+    """
+    try:
+        shutil.rmtree(previous_folder(name))
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise InputError(
+            f"{previous_folder(name)}: cannot be deleted ({error_text(error)})"
+        ) from error
+
+
 @contextmanager
 def only_update(name: str) -> Iterator[None]:
     """Keep other updates of a model out.

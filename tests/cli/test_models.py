@@ -19,6 +19,7 @@ from streamgenre.errors import ModelError
 from streamgenre.inference.manifest import find_model, parse_manifest, shipped_models
 from streamgenre.inference.model_archive import import_model
 from streamgenre.teach.lesson import Lesson, lesson_path, write_lesson
+from streamgenre.teach.versions import keep_version, previous_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,9 +129,11 @@ def test_only_own_models_are_removed_and_not_without_a_yes(own: Path) -> None:
     ok("remove", "link", "--yes")
     assert (outside / "manifest.json").is_file()
     write_lesson("mine", Lesson("lite", "0" * 64, keep=False, recordings=()))
+    keep_version("mine", own / "mine")
     ok("remove", "mine", "--yes")
     assert list(own.iterdir()) == []
     assert not lesson_path("mine").exists()  # it names the user's files
+    assert not previous_folder("mine").exists()  # and so does the one before the last update
 
 
 def test_a_base_that_an_update_replaced_is_named(own: Path) -> None:

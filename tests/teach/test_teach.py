@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -317,10 +318,45 @@ def test_a_base_without_an_embedding_is_refused(
 def test_damaged_entries_of_the_cache_are_heard_again(
     taught: dict[str, Any], music: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for entry in (cache_dir() / "teach").iterdir():
-        entry.write_bytes(entry.read_bytes()[:100])
+    for n, entry in enumerate(sorted((cache_dir() / "teach").iterdir())):
+        if n % 3 == 0:
+            np.save(entry.with_suffix(".npy"), np.zeros(3))
+            entry.with_suffix(".npy").replace(entry)  # an array, not an archive of arrays
+        else:
+            whole = entry.read_bytes()
+            entry.write_bytes(
+                whole[:100] if n % 3 == 1 else whole.replace(b"PK\1\2", b"PK\1\2\xff")
+            )
     assert main(["teach", "--try", str(music), "--base", "lite", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["unreadable"] == []
+
+
+def test_a_pipe_or_device_among_the_files_is_left_out(
+    music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    top = copied(music, tmp_path)
+    os.mkfifo(top / "low" / "pipe.wav")
+    (top / "low" / "zero.wav").symlink_to("/dev/zero")
+    (top / "low" / "up").symlink_to("..")  # to the files of the other genres
+    assert main(["teach", "--try", str(top), "--base", "lite", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["recordings"] == 18
+    left_out = [note for note in found["notes"] if "is not a regular file" in note]
+    assert len(left_out) == 2
+
+
+def test_again_hears_a_file_that_has_changed(
+    music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    top = copied(music, tmp_path)
+    command = ["teach", "changed", "--from", str(top), "--base", "lite"]
+    assert main(command) == 0
+    changed = top / "low" / "by tag.flac"
+    changed.write_bytes(b"no audio any more")
+    capsys.readouterr()
+    assert main(["teach", "changed", "--again", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [str(changed) in message for message in found["unreadable"]] == [True]
 
 
 def test_what_is_heard_of_a_recording() -> None:
