@@ -8,7 +8,7 @@ row, as an update would after three seconds of that music.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -48,9 +48,8 @@ _MOST_STRETCHES: Final = 8
 _FEW_STRETCHES: Final = 2
 _EVERY_S: Final = 7.5
 """One stretch for so many seconds, up to the most stretches."""
-_AT_ONCE: Final = 2
-"""Stretches in a batch; each more takes some 20 MB."""
 _SILENCE_DBFS: Final = -60.0
+_NAME: Final = "recording"
 _PRINTED_S: Final = 60.0
 """Seconds in the middle of a recording that its fingerprint is made of."""
 
@@ -109,41 +108,32 @@ class Ear:
         seconds = len(samples) / spec.samplerate
         if seconds < LEAST_S:
             raise InputError(f"{path}: {seconds:.1f} s of audio; expected at least {LEAST_S:g} s")
-        stretches = [
-            samples[start : start + length]
-            for start, length in stretches_of(len(samples), spec.samplerate, few=few)
-        ]
-        parts = [
-            self._rows(stretches[start : start + _AT_ONCE])
-            for start in range(0, len(stretches), _AT_ONCE)
-        ]
-        rows = np.concatenate([part for part in parts if len(part)] or parts[:1])
+        places = stretches_of(len(samples), spec.samplerate, few=few)
+        rows = np.concatenate([self._rows(samples[at : at + length]) for at, length in places])
         if not len(rows):
             raise InputError(f"{path}: silent where it was heard")
         return Heard(rows, _print_of(samples, spec.samplerate), round(seconds, 2), few)
 
-    def _rows(self, stretches: list[Floats]) -> NDArray[np.float16]:
-        """Return the rows of stretches of equal length, without those of silence."""
-        rate = self.manifest.features.samplerate
-        names = [f"stretch {number}" for number in range(len(stretches))]
-        streams = [MfccStream(self.manifest.features) for _ in stretches]
-        length = len(stretches[0])
-        hop = min(round(ROW_S * rate), length)
-        found = []
-        for end in range(hop, length + 1, hop):
-            parts = [stretch[end - hop : end] for stretch in stretches]
-            frames = [stream.push(part) for stream, part in zip(streams, parts, strict=True)]
-            if not all(map(len, frames)):
+    def _rows(self, stretch: Floats) -> NDArray[np.float16]:
+        """Return the rows of a stretch, without those of silence.
+
+        One at a time: several in a batch cost more processor time, and memory.
+        """
+        hop = min(round(ROW_S * self.manifest.features.samplerate), len(stretch))
+        stream = MfccStream(self.manifest.features)
+        found = [np.zeros((0, self.manifest.embedding_width), np.float16)]
+        for end in range(hop, len(stretch) + 1, hop):
+            part = stretch[end - hop : end]
+            frames = stream.push(part)
+            if not len(frames):
                 continue
-            embedding = self._model.update(names, frames).embedding
+            embedding = self._model.update([_NAME], [frames]).embedding
             assert embedding is not None
-            found.append(embedding[[not _silent(part) for part in parts]])
-        for name in names:
-            self._model.reset(name)
-        rows = np.concatenate(found) if found else np.zeros((0, 0), np.float32)
-        kept = rows.astype(np.float16)
-        finite: Any = np.isfinite(kept).all(axis=1)
-        return np.ascontiguousarray(kept[finite])
+            row = embedding.astype(np.float16)
+            if np.isfinite(row).all() and not _silent(part):
+                found.append(row)
+        self._model.reset(_NAME)
+        return np.concatenate(found)
 
 
 def stretches_of(samples: int, rate: int, *, few: bool = False) -> Iterator[tuple[int, int]]:
