@@ -214,6 +214,8 @@ class Session:
 
 def _line(prompt: str) -> str | None:
     """Return the user's answer; None at the end of the input."""
+    if sys.stdin is None:  # it was closed before the start
+        return None
     try:
         answer = input(prompt).strip()
     except (EOFError, KeyboardInterrupt):
@@ -222,13 +224,13 @@ def _line(prompt: str) -> str | None:
     except UnicodeDecodeError:
         return ""
     if not sys.stdin.isatty():
-        print(answer)  # as a terminal shows what is typed
+        print(clean(answer))  # as a terminal shows what is typed
     return answer
 
 
 def _complete(genres: Callable[[], list[str]]) -> None:
     """Have Tab complete the names of genres, in a terminal."""
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         return
     try:
         import readline
