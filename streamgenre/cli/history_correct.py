@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -53,12 +54,12 @@ def run(args: argparse.Namespace, place: Place, tz: Zone) -> int:
         with closing(open_to_read(place)) as connection:  # explains what is missing
             ((number, name),) = query.stations(connection, args.station).items()
             if args.genre is not None:
-                _check_genre(connection, number, args.genre, new=args.new)
+                genre = _known_genre(connection, number, args.genre, new=args.new)
         with closing(open_to_write(place, busy_s=_BUSY_S)) as connection:
             if args.undo:
                 done = corrections.undo(connection, number, name, at)
             else:
-                done = corrections.correct(connection, number, name, at, args.genre)
+                done = corrections.correct(connection, number, name, at, genre)
     except (*DATABASE_ERRORS, BrokenFileError, OSError) as error:
         raise HistoryError(f"{place}: cannot be changed: {error}") from error
     labelled = _label_clips(done, undone=args.undo)
@@ -75,17 +76,30 @@ def run(args: argparse.Namespace, place: Place, tz: Zone) -> int:
     return 0
 
 
-def _check_genre(connection: Connection, station: int, genre: str, *, new: bool) -> None:
-    """Refuse a genre that neither the history nor the model of the station knows."""
+def _known_genre(connection: Connection, station: int, genre: str, *, new: bool) -> str:
+    """Return a genre as the history or the model of the station writes it.
+
+    Raises
+    ------
+    HistoryError
+        If neither knows it and it is not to be a new one.
+    """
+    genre = unicodedata.normalize("NFC", genre)
     if problem := genre_problem(genre):
         raise SettingsError(f"GENRE: {problem}")
     known = corrections.genres(connection) | set(detail_query.label_names(connection))
     known |= _genres_of_models(connection, station)
-    if genre not in known and not new:
+    if genre in known:
+        return genre
+    # Genres that differ in upper and lower case only are the same one.
+    found = {name.casefold(): name for name in sorted(known)}.get(genre.casefold(), genre)
+    if found not in known and not new:
+        hint = nearest(genre, known) or "."
         raise HistoryError(
-            f"no genre {genre!r}: known are {', '.join(sorted(known)) or 'none yet'}"
-            f"{nearest(genre, known)}. For a new genre add --new"
+            f"no genre {genre!r}: known are {', '.join(sorted(known)) or 'none yet'}{hint} "
+            "For a new genre add --new"
         )
+    return found
 
 
 def _genres_of_models(connection: Connection, station: int) -> set[str]:

@@ -7,7 +7,7 @@ import stat
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from streamgenre.clips.store import INDEX, ClipStore
+from streamgenre.clips.store import ClipStore, has_index
 from streamgenre.doctor.finding import command, note, ok, problem
 from streamgenre.errors import ClipError
 
@@ -25,7 +25,12 @@ def clips(subject: Subject) -> Iterator[Finding]:
     if settings is None:
         return
     folder = settings.folder
-    there = (folder / INDEX).exists()
+    try:
+        there = has_index(folder)
+    except ClipError as error:
+        do = "run this as the daemon's user, or name another folder under [clips]"
+        yield problem("clips", str(error), do)
+        return
     if not settings.seconds and not there:
         yield ok("clips", "none are kept")
         return

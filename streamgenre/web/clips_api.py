@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, Response
 
 from streamgenre.clips.clip import NO_MUSIC, clip_json
 from streamgenre.clips.genres import genre_problem
-from streamgenre.clips.store import INDEX, ClipStore
+from streamgenre.clips.store import ClipStore, has_index
 from streamgenre.errors import ClipError, nearest
 from streamgenre.web.answers import json_answer
 from streamgenre.web.bodies import read_json
@@ -53,18 +53,25 @@ def check_rights(request: Request) -> None:
         )
 
 
-async def _asked(request: Request, question: Callable[[ClipStore], Any]) -> Any:
-    """Return the answer of a function that gets the clips, in another thread."""
+async def _asked(
+    request: Request, question: Callable[[ClipStore], Any], nothing: Any = None
+) -> Any:
+    """Return the answer of a function that gets the clips, in another thread.
+
+    Where no clips are kept yet the answer is ``nothing``; None for an error.
+    """
     site: Site = request.app.state.site
     folder = site.settings.clips
     assert folder is not None
 
     def ask() -> Any:
+        if not has_index(folder):
+            if nothing is None:
+                raise error(404, "no clips are kept yet")
+            return nothing
         with closing(ClipStore(folder)) as store:
             return question(store)
 
-    if not (folder / INDEX).exists():
-        raise error(404, "no clips are kept yet")
     async with _ONE:
         try:
             return await asyncio.to_thread(ask)
@@ -77,8 +84,6 @@ async def listed(request: Request) -> Response:
     check_rights(request)
     site: Site = request.app.state.site
     assert site.settings.clips is not None
-    if not (site.settings.clips / INDEX).exists():
-        return json_answer(request, {"clips": [], "genres": [], "waiting": 0})
 
     def read(store: ClipStore) -> dict[str, Any]:
         clips = store.clips()
@@ -88,7 +93,8 @@ async def listed(request: Request) -> Response:
             "waiting": sum(clip.label is None for clip in clips),
         }
 
-    return json_answer(request, await _asked(request, read))
+    nothing = {"clips": [], "genres": [], "waiting": 0}
+    return json_answer(request, await _asked(request, read, nothing))
 
 
 async def audio(request: Request) -> Response:

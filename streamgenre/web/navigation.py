@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.clips.store import INDEX
+from streamgenre.clips.store import has_index
+from streamgenre.errors import ClipError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,10 @@ def _has_clips(request: Request) -> bool:
     """Return whether there are clips that the reader may label."""
     site: Site = request.app.state.site
     folder = site.settings.clips
-    return may_label(request) and folder is not None and (folder / INDEX).exists()
+    try:
+        return may_label(request) and folder is not None and has_index(folder)
+    except ClipError:
+        return True  # the page says what is wrong
 
 
 def navigation(request: Request, text: Callable[[str], str]) -> list[dict[str, object]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -17,7 +18,6 @@ from streamgenre.clips.settings import ClipSettings
 from streamgenre.clips.store import ClipStore
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -66,6 +66,12 @@ def test_the_end_of_the_input_quits_and_keeps_what_was_said(folder: Path) -> Non
     assert label(folder, "jazz\n").returncode == 0
     assert labels(folder)[0.9] == "jazz"
     assert labels(folder)[0.8] is None
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m streamgenre label --folder {folder} <&-"],
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_undo_takes_back_labels_skips_and_the_last_deletion(folder: Path) -> None:

@@ -242,7 +242,7 @@ def test_the_command_corrects_labels_clips_and_undoes(file: Path, tmp_path: Path
         (("--at", f"@{T0 + 60:.0f}"), "expected a GENRE"),
         (("--at", f"@{T0 + 60:.0f}", "jazz", "--undo"), "expected a GENRE"),
         (("--at", f"@{T0 + 60:.0f}", "--undo"), "nothing to undo"),
-        (("--at", f"@{T0 + 60:.0f}", "a/b", "--new"), "without /"),
+        (("--at", f"@{T0 + 60:.0f}", "a/b", "--new"), "contains no slash"),
     ],
 )
 def test_errors_are_explained(file: Path, arguments: tuple[str, ...], words: str) -> None:
@@ -256,6 +256,7 @@ def test_a_new_genre_is_allowed_when_asked_for(file: Path) -> None:
     at = ("--at", f"@{T0 + 900:.0f}")
     assert "add --new" in correct(file, *at, "K-pop").stderr
     assert correct(file, *at, "K-pop", "--new").returncode == 0
+    assert "→ K-pop" in correct(file, *at, "k-POP", "--new").stdout  # the same one
     found = streamgenre(
         *("history", "shares", "--day", "2026-07-01", "--tz", "UTC", "--history", file, "--json")
     )
