@@ -46,11 +46,20 @@ class Chooser:
         Length of a clip, and how uncertain it must be.
     offer
         Takes the clips, some of which replace others.
+    named
+        Whether the user named the station, so that what may be a microphone is kept too.
     """
 
     def __init__(
-        self, station: str, settings: ClipSettings, offer: Callable[[NewClip], None]
+        self,
+        station: str,
+        settings: ClipSettings,
+        offer: Callable[[NewClip], None],
+        *,
+        named: bool = False,
     ) -> None:
+        self.named = named
+        """Whether what may be a microphone is kept too."""
         self._station = station
         self._settings = settings
         self._offer = offer

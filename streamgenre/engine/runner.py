@@ -174,6 +174,9 @@ class StationRunner:
         outcome, hop = result.outcome, result.hop
         if self.clips is None or hop.samples is None or isinstance(outcome, Exception):
             return
+        if self.station.source.may_be_microphone and not self.clips.named:
+            self.clips.break_off()
+            return
         try:
             self.clips.hop(hop.samples, outcome, hop.wall, self.model.manifest)
         except Exception as error:  # noqa: BLE001 - listening goes on without clips

@@ -92,6 +92,8 @@ class Source(ABC):
         """The source that replaces this one, which has delivered no sample."""
         self.demand: Demand | None = None
         """What the engine waits for; None where that is not known."""
+        self.may_be_microphone = False
+        """Whether a station list led to RTSP or SRT once, as which a room may be heard."""
         self._newest_change: StateChange | None = None
 
     @property

@@ -113,8 +113,13 @@ def is_replayable(name: str | None) -> bool:
         or name == "-"
         or looks_like_url(name)
         or is_device(name)
-        or expand(name).is_fifo()
+        or _is_special(expand(name))
     )
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a path is a pipe, a socket or a device file."""
+    return path.is_fifo() or path.is_char_device() or path.is_socket() or path.is_block_device()
 
 
 def input_name(name: str | None) -> str:

@@ -117,7 +117,12 @@ class Unit:
         if keeper is None or not settings.clips_allowed:
             return None
         waits = settings.pace == "fast" and is_replayable(settings.input)
-        return Chooser(name, keeper.settings, lambda clip: keeper.offer(clip, waits=waits))
+        return Chooser(
+            name,
+            keeper.settings,
+            lambda clip: keeper.offer(clip, waits=waits),
+            named=settings.keep_clips == "always",
+        )
 
     def replace(self, name: str, settings: StationSettings) -> None:
         """Start a station after the end of one with its name, which may take a while.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import stat
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from support.audio import music, write_wav
 from support.clips import settings_text, station
 from support.commands import events_of, free_endpoint, start, streamgenre
 from support.live import until
+from support.radio_server import Rtsp
 from support.small_disk import small_disk
 
 from streamgenre.bus.control import request
@@ -112,6 +115,39 @@ def test_what_may_be_a_microphone_is_kept_only_if_named(source: str | None, kept
     assert StationSettings(input=source).clips_allowed == kept
     assert StationSettings(input=source, keep_clips="always").clips_allowed
     assert not StationSettings(input=source, keep_clips="never").clips_allowed
+
+
+def test_of_rtsp_that_a_list_leads_to_clips_are_kept_only_where_it_is_named(
+    tmp_path: Path, stateful_folder: Path
+) -> None:
+    room = Rtsp()
+    listed = tmp_path / "stations.m3u"
+    listed.write_text(room.url)
+    stations = (
+        station("unnamed", listed),
+        station("named", listed, 'keep_clips = "always"'),
+    )
+    config = tmp_path / "config.toml"
+    config.write_text(settings_text(tmp_path, stateful_folder, *stations))
+    with start("listen", "--config", config, "-q") as daemon:
+        until(lambda: len(list((tmp_path / "clips").glob("*.flac"))) >= 2)
+        daemon.terminate()
+        daemon.wait()
+    room.close()
+    assert {clip.facts.station for clip in clips_in(tmp_path / "clips")} == {"named"}
+
+
+@pytest.mark.parametrize("what", ["pipe", "socket", "device"])
+def test_special_files_may_be_microphones(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "x.wav"
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "device":
+        path.symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as listening:
+        if what == "socket":
+            listening.bind(str(path))
+        assert not StationSettings(input=str(path)).clips_allowed
 
 
 def test_workers_keep_the_limits_together(

@@ -178,6 +178,7 @@ class RadioSource(Source):
             if isinstance(opened, list):
                 candidates.add(opened, self.name)
                 return ""
+            self.may_be_microphone |= isinstance(opened, str)
             reader = self._reader = None if isinstance(opened, str) else opened
             self._waiting_since = time.monotonic()
             self._window = (0.0, 0.0)
