@@ -12,6 +12,7 @@ Everything listed in ``__all__`` is public and loaded on first use.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
     from streamgenre.library.results import FileResult, Stretch
 
 __version__ = "0.1.0"
+# Before anything loads onnxruntime, in this process or one that it starts: version 1.32 would store
+# an identifier of the machine in the cache folder and send its maker what runs here.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 __all__ = [
     "AnyEvent",
     "BusError",

@@ -105,7 +105,7 @@ def _material(
         return args.base or MODEL, args.keep, found.recordings, list(found.notes)
     lesson = read_lesson(name)
     gone = missing(lesson.recordings)
-    if len(gone) == len(lesson.recordings):
+    if gone and len(gone) == len(lesson.recordings):
         raise InputError(
             f"{name}: none of the {len(gone)} files that it was taught from is there now, such as "
             f"{gone[0].path}; the model stays as it is"
@@ -150,7 +150,8 @@ def _show(args: argparse.Namespace, taught: Taught, name: str, out: Path | None)
         return
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=True)
+    # As wide as it needs: a cut table of many genres says nothing.
+    console = Console(highlight=False, soft_wrap=True, width=1000)
     lines = lines_of(taught)
     print(*lines.before, sep="\n")
     console.print(table_of(taught.figures, taught.kept))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamgenre.errors import ModelError
-from streamgenre.inference.taught import check_genre
+from streamgenre.inference.genre_names import check_genre
 
 
 def genre_problem(name: str) -> str:

@@ -94,7 +94,7 @@ def atomic(path: Path | None) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise HistoryError(
             f"{path}: cannot be written: {error.strerror or error}. Nothing was left there; free "
-            "space, or choose another path with --out"
+            "space, or choose another path"
         ) from error
     finally:
         if temporary is not None:

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 from streamgenre.audio.mfcc import MfccSpec
 from streamgenre.errors import ModelError, nearest
 from streamgenre.inference.files import MAX_WEIGHTS_BYTES, read_bounded, sha256_of
+from streamgenre.inference.genre_names import check_genres
 from streamgenre.inference.manifest_json import check_schema, read_json, shortly
 from streamgenre.inference.own_models import own_model, own_models
 from streamgenre.paths import expand
@@ -142,6 +143,8 @@ def find_model(name_or_folder: str) -> Path:
     ModelError
         If there is none.
     """
+    if not name_or_folder:  # of $UNSET; as a path it would be the current folder
+        raise ModelError("an empty name; expected the name of a model or the path of its folder")
     if name_or_folder in shipped_models():
         return shipped_folder() / name_or_folder
     if own := own_model(name_or_folder):
@@ -294,6 +297,10 @@ def _problem_of_head(manifest: Manifest) -> str:
         return ""
     if manifest.head_sha256 is None:
         return f"sha256: {HEAD_FILE} is missing; the model has a head, so the file's hash is needed"
+    try:
+        check_genres(manifest.labels)
+    except ModelError as error:
+        return str(error)
     width = manifest.embedding_width
     if not width:
         return "a head needs the graph's embedding: the manifest names none"

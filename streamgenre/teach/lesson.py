@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.errors import HistoryError, InputError
+from streamgenre.errors import HistoryError, InputError, ModelError
 from streamgenre.history.export import atomic
+from streamgenre.inference.genre_names import check_genre
 from streamgenre.inference.manifest import parse_manifest, shipped_folder, shipped_models
 from streamgenre.inference.own_models import check_model_name
 from streamgenre.paths import state_dir
@@ -83,9 +84,9 @@ def write_lesson(name: str, lesson: Lesson) -> None:
             file.write(json.dumps(data, indent=1).encode("ascii"))
         path.chmod(0o600)
     except (OSError, HistoryError) as error:
+        why = str(error) if isinstance(error, HistoryError) else f"{path}: {error_text(error)}"
         raise InputError(
-            f"{path}: cannot be written ({error_text(error)}). The model is written and can be "
-            "used, but --again will not find its files"
+            f"{why}. The model is written and can be used, but --again will not find its files"
         ) from error
 
 
@@ -122,7 +123,12 @@ def read_lesson(name: str) -> Lesson:
             str(data["graph_sha256"]),
             bool(data["keep"]),
             tuple(
-                Recording(Path(each["path"]), each["genre"], each["artist"], each["sha256"])
+                Recording(
+                    Path(each["path"]),
+                    check_genre(each["genre"]),
+                    str(each["artist"]),
+                    str(each["sha256"]),
+                )
                 for each in data["recordings"]
             ),
         )
@@ -133,7 +139,7 @@ def read_lesson(name: str) -> Lesson:
         ) from error
     except OSError as error:
         raise InputError(f"{path}: {error_text(error)}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, ModelError) as error:
         raise InputError(
             f"{path}: damaged ({error}); teach the model with "
             f"`streamgenre teach {name} --from DIR --replace`"

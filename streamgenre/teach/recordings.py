@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamgenre.display.text import clean
 from streamgenre.errors import InputError, SettingsError
-from streamgenre.inference.taught import check_genre
+from streamgenre.inference.genre_names import check_genre
 from streamgenre.library.finding import Finder
 from streamgenre.library.hearing import file_hash
 from streamgenre.paths import expand

@@ -13,11 +13,12 @@ from support.model_factory import write_stateful_model, write_windowed_model
 from support.taught_models import GENRES, random_head, write_taught_model
 
 from streamgenre.errors import ModelError
+from streamgenre.inference.genre_names import check_genre
 from streamgenre.inference.head import LinearHead
 from streamgenre.inference.manifest import find_model, parse_manifest, read_manifest, shipped_models
 from streamgenre.inference.models import EMBEDDING, FRAMES, Model, load_model
 from streamgenre.inference.session import open_graph
-from streamgenre.inference.taught import check_genre, write_taught
+from streamgenre.inference.taught import write_taught
 from train.cli import main as train
 from train.export.embedding_output import add_embedding
 
@@ -251,6 +252,8 @@ def test_damaged_heads_are_refused_in_words(tmp_path: Path) -> None:
         (lambda data: data["sha256"].pop("head.f32"), "hash is needed"),
         (lambda data: data["head"].update(graph_labels=9), "output 'logits' is"),
         (lambda data: data.update(labels=["a", "b"]), "too large for this head"),
+        (lambda data: data["labels"].__setitem__(0, "a/b"), "no slash"),
+        (lambda data: data["labels"].__setitem__(0, "Speech"), "name of a state"),
         (lambda data: data["calibration"].update(temperature=0), "temperature"),
         (lambda data: data.pop("head"), "output 'logits' is"),
     ],

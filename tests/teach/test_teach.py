@@ -345,6 +345,29 @@ def test_a_pipe_or_device_among_the_files_is_left_out(
     assert len(left_out) == 2
 
 
+@pytest.mark.parametrize(
+    ("recordings", "words"),
+    [
+        ([], "at least two"),
+        ([{"path": "/x", "genre": 5, "artist": None, "sha256": ""}], "damaged"),
+        ([{"path": "/x", "genre": "a/b", "artist": "", "sha256": ""}], "damaged"),
+    ],
+)
+def test_a_damaged_list_of_files_is_explained(
+    recordings: list[dict[str, Any]],
+    words: str,
+    taught: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = state_dir() / "teach" / "mine.json"
+    whole = path.read_text()
+    try:
+        path.write_text(json.dumps(json.loads(whole) | {"recordings": recordings}))
+        assert words in refused(capsys, "teach", "mine", "--again")
+    finally:
+        path.write_text(whole)
+
+
 def test_again_hears_a_file_that_has_changed(
     music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
