@@ -99,16 +99,16 @@ def _update(args: argparse.Namespace, config: Config, name: str, out: Path) -> i
         lines.append(f"{name} stays as it was: {why}. --max-loss POINTS allows more")
         _say(args, {**result, "outcome": "worse", "why": why}, lines)
         return WORSE
-    keep_version(name, out)
     before = parse_manifest(out).raw["taught"]
-    write(
-        out,
-        found.taught,
-        lesson.base,
-        command="streamgenre teach --update",
-        replace=True,
-        more={"updates": before.get("updates", 0) + 1, "clips": found.clips},
-    )
+    with keep_version(name, out):
+        write(
+            out,
+            found.taught,
+            lesson.base,
+            command="streamgenre teach --update",
+            replace=True,
+            more={"updates": before.get("updates", 0) + 1, "clips": found.clips},
+        )
     swapped, words = swap(config, name)
     lines += [
         f"written: {out}",

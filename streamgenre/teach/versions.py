@@ -69,8 +69,11 @@ def only_update(name: str) -> Iterator[None]:
         yield
 
 
-def keep_version(name: str, out: Path) -> None:
-    """Keep the present version of a model, in place of the one that was kept before.
+@contextmanager
+def keep_version(name: str, out: Path) -> Iterator[None]:
+    """Keep the present version of a model, which the block replaces.
+
+    It takes the place of the version that was kept before, unless the block fails to replace it.
 
     Parameters
     ----------
@@ -82,15 +85,28 @@ def keep_version(name: str, out: Path) -> None:
     Raises
     ------
     InputError
-        If it cannot be written; then what was kept stays.
+        If it cannot be kept; then nothing has changed.
     """
+    kept = previous_folder(name)
     try:
-        _exchange(previous_folder(name), _staged(name, out))
+        staged = _staged(name, out)
     except OSError as error:
+        shutil.rmtree(_staging(name), ignore_errors=True)
         raise InputError(
-            f"{previous_folder(name)}: the present version cannot be kept ({error_text(error)}); "
+            f"{kept}: the present version cannot be kept ({error_text(error)}); "
             "the model stays as it is"
         ) from error
+    try:
+        yield
+    finally:
+        if _manifest_of(out) == _manifest_of(staged / _MODEL):
+            shutil.rmtree(staged, ignore_errors=True)
+        else:
+            _exchange(kept, staged)
+
+
+def _manifest_of(model: Path) -> bytes:
+    return (model / "manifest.json").read_bytes()
 
 
 def roll_back(name: str, out: Path) -> Manifest:

@@ -129,7 +129,9 @@ def test_only_own_models_are_removed_and_not_without_a_yes(own: Path) -> None:
     ok("remove", "link", "--yes")
     assert (outside / "manifest.json").is_file()
     write_lesson("mine", Lesson("lite", "0" * 64, keep=False, recordings=()))
-    keep_version("mine", own / "mine")
+    manifest = own / "mine" / "manifest.json"
+    with keep_version("mine", own / "mine"):
+        manifest.write_bytes(manifest.read_bytes() + b" ")
     ok("remove", "mine", "--yes")
     assert list(own.iterdir()) == []
     assert not lesson_path("mine").exists()  # it names the user's files

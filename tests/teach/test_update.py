@@ -236,10 +236,22 @@ def test_an_interrupted_exchange_of_versions_leaves_the_model_whole(user: Path) 
     staged = user / "state" / "streamgenre" / "teach" / ".mine.staged"
     (staged / "model").mkdir(parents=True)
     (staged / "model" / "half").write_text("half")  # of a run that was killed
-    keep_version("mine", out)
+    with keep_version("mine", out):
+        (out / "manifest.json").write_bytes((out / "manifest.json").read_bytes() + b" ")
     assert sha() == before
     kept = user / "state" / "streamgenre" / "teach" / "mine.previous"
     assert read_manifest(kept / "model").sha256 == before
+
+
+def test_an_update_that_cannot_be_written_keeps_the_version_to_go_back_to(user: Path) -> None:
+    out = find_model("mine")
+    kept = user / "state" / "streamgenre" / "teach" / "mine.previous"
+    (kept / "model").mkdir(parents=True)
+    (kept / "model" / "older").write_text("older")
+    with pytest.raises(OSError, match="full"), keep_version("mine", out):
+        raise OSError("full")
+    assert (kept / "model" / "older").exists()
+    assert {path.name for path in kept.parent.iterdir()} == {"mine.json", "mine.previous"}
 
 
 def test_an_update_that_is_killed_leaves_the_old_or_the_new_model(
