@@ -36,10 +36,7 @@ def check_genre(name: str) -> str:
     elif name in (".", ".."):
         problem = "this stands for a folder"
     elif name.casefold() in STATES:
-        problem = (
-            f"this is the name of a state; call the genre otherwise, as with `--as '{name}={name} "
-            "rock'`"
-        )
+        problem = "this is the name of a state; call the genre otherwise, such as 'noise rock'"
     if problem:
         raise ModelError(f"genre {shown!r}: {problem}")
     return name
@@ -59,8 +56,7 @@ def check_genres(names: Sequence[str]) -> tuple[str, ...]:
         other = found.setdefault(name.casefold(), name)
         if other is not name:
             raise ModelError(
-                f"genres {other!r} and {name!r}: expected two different names; `--as "
-                f"'{name}={other}'` makes one genre of them"
+                f"genres {other!r} and {name!r}: expected two different names, or the same for both"
             )
     if len(found) < 2:
         raise ModelError(f"{len(found)} genre: a model tells at least two apart")

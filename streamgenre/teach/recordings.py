@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.display.text import clean
-from streamgenre.errors import InputError, SettingsError
+from streamgenre.errors import InputError, ModelError, SettingsError
 from streamgenre.inference.genre_names import check_genre
 from streamgenre.library.finding import Finder
 from streamgenre.library.hearing import file_hash
@@ -90,7 +90,12 @@ def find(folder: str | Path, names: Mapping[str, str] | None = None) -> Found:
         if not of_genre:
             notes.append(f"{clean(path.name)}: no audio files in this folder; left out")
             continue
-        genre = check_genre(new_names.get(_plain(path.name), path.name))
+        try:
+            genre = check_genre(new_names.get(_plain(path.name), path.name))
+        except ModelError as error:
+            raise ModelError(
+                f"{error}. Rename the folder, or name its genre with --as FOLDER=GENRE"
+            ) from error
         recordings += [Recording(file, genre, artist_of(file, path)) for file in of_genre]
     if len({each.genre for each in recordings}) < 2:
         raise InputError(

@@ -246,7 +246,7 @@ def test_one_artist_is_a_warning(
         ((), "no audio files in sub-folders"),
         (("low",), "audio files of one genre only (low)"),
         (("low", "Low"), "expected two different names"),
-        (("low", "speech"), "name of a state"),
+        (("low", "speech"), "Rename the folder, or name its genre with --as"),
         (("low", "x" * 200), "expected 1 to 64 characters"),
     ],
 )
