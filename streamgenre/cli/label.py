@@ -105,6 +105,7 @@ def _forget_all(folder: Path, *, as_json: bool) -> int:
             print(f"the service's clips are in {SERVICE_FOLDER}: give --folder, as its user")
     else:
         print(f"deleted: {clips} clips ({size / 1e6:.1f} MB) and {labels} labels, in {folder}")
+        print("`listen` keeps new ones as long as --keep-uncertain or [clips] asks for it")
     for name, count in models.items():
         print(
             f"the model {name} learnt from {count} clips, and keeps that until you teach it once "

@@ -10,6 +10,7 @@ import numpy as np
 from streamgenre.clips.clip import Facts, NewClip
 from streamgenre.clips.flac import to_int16
 from streamgenre.inference.tags import likeliest
+from streamgenre.system.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,14 +79,14 @@ class Chooser:
         self._tags: NDArray[np.float64] | None = None
 
     def title(self, artist: str | None, title: str | None) -> None:
-        """Note what the station announces.
+        """Note what the station announces, without the secrets of a URL in it.
 
         Parameters
         ----------
         artist, title
             Texts; None or empty where there is none.
         """
-        self._artist, self._title = artist or None, title or None
+        self._artist, self._title = _without_secrets(artist), _without_secrets(title)
         self.break_off()
 
     def hop(
@@ -155,6 +156,10 @@ class Chooser:
         replaced = None if self._best is None else self._best[1]
         self._best = (found, name)
         self._offer(NewClip(name, facts, samples, rate, replaced))
+
+
+def _without_secrets(text: str | None) -> str | None:
+    return redact(text) if text and "://" in text else text or None
 
 
 def _is_music(decision: Decision) -> bool:

@@ -121,11 +121,11 @@ def test_no_clip_spans_a_gap_or_a_change_of_title(manifest: Manifest) -> None:
     station.hear(TIE, 2)
     station.chooser.break_off()
     station.hear(TIE, 2)
-    station.chooser.title(None, "another")
+    station.chooser.title(None, "another https://user:secret@radio.example/a?key=1")
     station.hear(TIE, 2)
     assert not station.clips
     station.hear(TIE, 1)
-    assert [clip.facts.title for clip in station.clips] == ["another"]
+    assert [clip.facts.title for clip in station.clips] == ["another https://radio.example/a?…"]
 
 
 def test_of_a_period_only_the_least_certain_clip_is_kept(manifest: Manifest) -> None:
