@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import glob
 import shutil
 import tempfile
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_ABANDONED_S: Final = 3600.0
+"""Seconds after which what a killed run has left is nobody's any more."""
 
 
 @contextmanager
@@ -29,6 +34,7 @@ def new_folder(out: Path) -> Iterator[Path]:
         If it cannot be written.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(out)
     part = Path(tempfile.mkdtemp(prefix=f".{out.name[:60]}.part-", dir=out.parent))
     old = part.with_name(part.name + "-old")
     try:
@@ -48,3 +54,13 @@ def new_folder(out: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _remove_abandoned(out: Path) -> None:
+    """Remove what killed runs have left beside a complete folder."""
+    if not out.exists():
+        return  # what they left may be all that there is
+    with suppress(OSError):
+        for left in out.parent.glob(f".{glob.escape(out.name[:60])}.part-*"):
+            if time.time() - left.stat().st_ctime > _ABANDONED_S:
+                shutil.rmtree(left, ignore_errors=True)

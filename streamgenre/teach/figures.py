@@ -173,7 +173,19 @@ def _accuracy(hits: NDArray[Any], targets: Ints, groups: Ints, seed: int) -> Acc
         times = rng.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=_DRAWS)
         drawn += (times @ right) / (times @ sizes) / len(genres)
     low, high = np.quantile(drawn, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
-    return Accuracy(balanced_accuracy(hits, targets), float(low), float(high))
+    value = balanced_accuracy(hits, targets)
+    if low == high:  # all are right, or none: draws cannot differ, and would promise certainty
+        per_genre = [len(np.unique(groups[targets == genre])) for genre in genres]
+        low, high = _wilson(value, len(genres) ** 2 / sum(1 / n for n in per_genre))
+    return Accuracy(value, float(low), float(high))
+
+
+def _wilson(share: float, count: float) -> tuple[float, float]:
+    """Return Wilson's interval (95 %) of a share that was found among so many."""
+    z2 = 1.96**2
+    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = np.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _confused(

@@ -14,7 +14,7 @@ from support.fuzzing import examples
 
 from streamgenre.inference.models import softmax
 from streamgenre.teach import regression
-from streamgenre.teach.figures import figures_of
+from streamgenre.teach.figures import _accuracy, figures_of
 from streamgenre.teach.fitting import fit, folds_of
 from streamgenre.teach.folds import joined_groups
 from streamgenre.teach.material import Material, groups_of
@@ -157,3 +157,11 @@ def test_copies_and_artists_are_kept_together() -> None:
     assert groups[0] == groups[1] != groups[2] == groups[3]
     # One artist is all of genre y: there artists cannot be kept apart.
     assert groups[4] != groups[5]
+
+
+def test_a_few_recordings_that_are_all_right_promise_no_certainty() -> None:
+    targets, groups = np.repeat(np.arange(3), 8), np.arange(24)
+    found = _accuracy(np.ones(24), targets, groups, 0)
+    assert found.value == found.high == 1.0
+    assert found.low == pytest.approx(0.862, abs=0.001)  # Wilson's interval of 24 of 24
+    assert _accuracy(np.zeros(24), targets, groups, 0).high == pytest.approx(0.138, abs=0.001)
