@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from streamgenre.errors import InputError
+from streamgenre.sources.container import open_container
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,15 +72,18 @@ def decode(path: Path) -> tuple[NDArray[np.float32], int]:
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
-        if len(data) > _MAX_BYTES:
-            raise InputError(f"{path}: larger than any clip")
-        with av.open(io.BytesIO(data), "r", format="flac") as container:
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: was deleted meanwhile") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(data) > _MAX_BYTES:
+        raise InputError(f"{path}: larger than any clip")
+    try:
+        with open_container(io.BytesIO(data), demuxer="flac") as container:
             stream = container.streams.audio[0]
             parts = [frame.to_ndarray() for frame in container.decode(stream)]
             rate = stream.rate
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: was deleted meanwhile") from error
-    except (OSError, av.FFmpegError, IndexError, ValueError) as error:
+    except (InputError, OSError, av.FFmpegError, IndexError, ValueError) as error:
         raise InputError(f"{path}: damaged: it is not a FLAC file that can be decoded") from error
     if not parts:
         raise InputError(f"{path}: damaged: it has no audio")

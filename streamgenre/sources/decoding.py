@@ -127,7 +127,7 @@ class Blocks:
                     on_packet(packet)
                 if packet.stream is stream:
                     yield from self._decode(packet)
-                    if frames.seconds >= self._joined_s:
+                    if frames.full(self._joined_s):
                         yield from frames.convert()
         except Exception:  # of the container: what was decoded before it is heard
             yield from frames.convert()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.audio.ring import Gap, GapReason
 from streamgenre.sources.conversion import Format
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
     from streamgenre.sources.conversion import Converter
     from streamgenre.sources.damage import DamageCounter
+
+
+_MOST_VALUES: Final = 192_000
+"""Samples of all channels that wait together; a second of eight channels at 768 kHz is 25 MB."""
 
 
 class JoinedFrames:
@@ -37,8 +41,7 @@ class JoinedFrames:
     ) -> None:
         self.lost_s = 0.0
         """Seconds that are missing before the next samples."""
-        self.seconds = 0.0
-        """Length of the frames that wait."""
+        self._seconds, self._values = 0.0, 0  # length of the frames that wait
         self._converter, self._damage, self._loudest = converter, damage, loudest
         self._rate = rate
         self._started = False
@@ -56,8 +59,13 @@ class JoinedFrames:
         if (frame.sample_rate, frame.layout.nb_channels, frame.format.name) != self._format:
             return False
         self._waiting.append((packet, frame))
-        self.seconds += frame.samples / self._format[0]
+        self._seconds += frame.samples / self._format[0]
+        self._values += frame.samples * self._format[1]
         return True
+
+    def full(self, seconds: float) -> bool:
+        """Return whether so many seconds wait, or as much as memory allows."""
+        return self._seconds >= seconds or self._values >= _MOST_VALUES
 
     def begin(self, packet: Any, frame: Any) -> None:
         """Begin with a frame of another format; an implausible one counts as damaged.
@@ -79,7 +87,7 @@ class JoinedFrames:
         """Yield the samples of the frames that wait, and the gap before them."""
         import av
 
-        waiting, self._waiting, self.seconds = self._waiting, [], 0.0
+        waiting, self._waiting, self._seconds, self._values = self._waiting, [], 0.0, 0
         if not waiting:
             return
         try:

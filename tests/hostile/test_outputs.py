@@ -328,6 +328,8 @@ CONTRADICTIONS: Final = {
         ("--json", "--quiet"),
         ("--json", "--csv"),
         ("--history", "--no-history"),
+        ("--list", "--forget-all"),
+        *itertools.combinations(("--from", "--try", "--again", "--update", "--rollback"), 2),
         *itertools.combinations(("--copy", "--move", "--link", "--dry-run"), 2),
     )
 }

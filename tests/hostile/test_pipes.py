@@ -411,7 +411,8 @@ def test_what_is_no_file_is_refused_in_words(tmp_path: Path, place: str, words: 
 def test_a_device_is_refused_by_the_daemon(stateful_folder: Path) -> None:
     done = streamgenre(*flags(stateful_folder, "--input", "/dev/zero"))
     assert done.returncode == 1
-    assert "/dev/zero: is a device; expected an audio file. Pipe it in with" in done.stderr
+    assert "/dev/zero: is a device; expected an audio file" in done.stderr
+    assert "`streamgenre listen --input - < /dev/zero`" in done.stderr
 
 
 def test_a_pipe_that_cannot_be_read_is_explained(tmp_path: Path) -> None:
