@@ -187,7 +187,7 @@ class Session:
     def _delete_pending(self) -> None:
         if self._done and self._done[-1].what == "delete":
             self._store.delete(self._done[-1].clip.id)
-            self._done.clear()  # there is no way back beyond it
+            self._done.clear()  # nothing before it can be undone
 
     def _undo(self) -> bool:
         if not self._done:

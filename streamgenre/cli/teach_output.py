@@ -51,8 +51,8 @@ def lines_of(taught: Taught) -> Lines:
     if taught.kept:
         after += _of_kept(taught)
     after += [
-        f"hard to tell apart: {clean(a)} and {clean(b)} (right in {100 * told:.0f} % of recordings)"
-        for a, b, told in figures.confused[:_NAMED]
+        f"hard to tell apart: {clean(a)} and {clean(b)} (right in {100 * part:.0f} % of recordings)"
+        for a, b, part in figures.confused[:_NAMED]
     ]
     after += _some(
         "maybe in the wrong folder:",

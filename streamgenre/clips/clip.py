@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NO_MUSIC: Final = ""
-"""The label of a clip that is no music."""
+"""The label of a clip without music."""
 
 
 @dataclass(frozen=True, slots=True)

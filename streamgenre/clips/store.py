@@ -88,7 +88,7 @@ class ClipStore:
     Raises
     ------
     ClipError
-        If there are no clips, or the index cannot be used.
+        If no clips are kept, or the index cannot be used.
     """
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:

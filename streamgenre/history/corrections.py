@@ -68,7 +68,7 @@ def correct(connection: Connection, station: int, name: str, at: float, genre: s
     Raises
     ------
     HistoryError
-        If there is no segment.
+        If the station has no segment at that time.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -104,7 +104,7 @@ def undo(connection: Connection, station: int, name: str, at: float) -> Correcte
     Raises
     ------
     HistoryError
-        If there is no segment, or it was not corrected.
+        If the station has no segment at that time, or the segment was not corrected.
     """
     segment, start, end, answer, before = _segment(connection, station, name, at)
     changed = connection.execute("DELETE FROM corrections WHERE segment = ?", (segment,)).rowcount

@@ -256,8 +256,8 @@ class StatefulModel(Model):
     def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
         """See :meth:`Model.update`.
 
-        Frames that do not make a whole step wait for the next ones. Where there is no whole step,
-        the station's last output is returned.
+        Frames short of a whole step wait for the next call. A call without a whole step returns
+        the station's last output.
         """
         self._check_batch(stations, frames)
         outputs = np.empty((len(stations), self._ends[-1]), "f4")
