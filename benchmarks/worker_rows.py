@@ -1,11 +1,13 @@
 """Measure a daemon with workers: how much they carry, and what a worker and a station cost.
 
 Used by ``benchmarks/stations.py --workers``. CPU is that of processes, so the rows of one run can
-be compared on a busy machine too; memory is what a process does not share (PSS).
+be compared on a busy machine too; memory is what a process does not share (PSS). Run as a program
+it is the daemon, and notes how late each update is sent to the bus.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -26,13 +28,13 @@ WARM_UP_S = 25.0
 def run(folder: Path, urls: list[str], model: str, minutes: float, workers: int) -> dict[str, Any]:
     """Listen to the stations for a number of minutes; return CPU, memory and latency."""
     endpoint = free_endpoint()
-    config, log = folder / "workers.toml", folder / "log"
+    config, noted, log = folder / "workers.toml", folder / "noted.json", folder / "log"
     config.write_text(
         f'model = "{model}"\n[bus]\npublish = "{endpoint}"\n[engine]\nworkers = {workers}\n'
         f'[history]\npath = "{folder}/workers-{workers}-{len(urls)}.sqlite3"\n'
         + "".join(f'[[station]]\nname = "s{n}"\ninput = "{url}"\n' for n, url in enumerate(urls))
     )
-    command = [sys.executable, "-m", "streamgenre", "listen", "--config", str(config), "-q"]
+    command = [sys.executable, __file__, str(config), str(noted)]
     with (
         log.open("w") as lines,
         subprocess.Popen(command, stderr=lines) as daemon,
@@ -43,12 +45,14 @@ def run(folder: Path, urls: list[str], model: str, minutes: float, workers: int)
         events.clear()
         began, before = time.monotonic(), cpu(process)
         events = hear(subscriber, 60 * minutes)
-        elapsed, after = time.monotonic() - began, cpu(process)
+        ended, after = time.monotonic(), cpu(process)
+        elapsed = ended - began
         memory = {p.pid: p.memory_full_info().pss / 1e6 for p in [process, *process.children()]}
         daemon.terminate()
         daemon.wait(60)
     share = {pid: 100 * (after[pid] - before.get(pid, 0.0)) / elapsed for pid in after}
-    late = [e.latency_ms for e in events if e.TYPE == "status" and e.latency_ms]
+    sent = json.loads(noted.read_text())
+    late = sorted(1000 * seconds for at, seconds in sent if began <= at < ended) or [0.0]
     updates = [e for e in events if e.TYPE == "update"]
     own = [value for pid, value in share.items() if pid != daemon.pid]
     return {
@@ -66,8 +70,38 @@ def run(folder: Path, urls: list[str], model: str, minutes: float, workers: int)
         "updates_expected": round(60 * minutes * len(urls)),
         "events_missed": missed(events),
         "gaps": sum(e.TYPE == "gap" for e in events),
-        "p99_ms": round(max((one["p99"] for one in late), default=0.0), 1),
+        "latency_ms": {
+            name: round(late[int(p * (len(late) - 1))], 1)
+            for name, p in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
+        },
     }
+
+
+def listen(config: str, out: str) -> None:
+    """Run the command in this process; at its end, write how late each update was sent.
+
+    Parameters
+    ----------
+    config
+        Configuration file.
+    out
+        File that takes pairs as JSON: monotonic seconds, and seconds since the last sample arrived.
+    """
+    from streamgenre.cli import main as command
+    from streamgenre.engine.health import Latencies
+
+    late: list[tuple[float, float]] = []
+    inner = Latencies.add
+
+    def add(self: Any, seconds: float) -> None:
+        late.append((time.monotonic(), seconds))
+        inner(self, seconds)
+
+    Latencies.add = add  # type: ignore[method-assign]
+    try:
+        sys.exit(command(["listen", "--config", config, "-q"]))
+    finally:
+        Path(out).write_text(json.dumps(late))
 
 
 def hear(subscriber: Subscriber, seconds: float) -> list[Any]:
@@ -107,7 +141,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         f"{row['cpu_percent_busiest_worker']:.0f} %\n"
         f"     {row['pss_mb']:.0f} MB (daemon {row['pss_mb_daemon']:.0f}); {row['updates']} of "
         f"{row['updates_expected']} updates, {row['events_missed']} events missed, {row['gaps']} "
-        f"gaps; p99 {row['p99_ms']:.0f} ms"
+        f"gaps; sent after arrival: p50 {row['latency_ms']['p50']:.0f} ms, p99 "
+        f"{row['latency_ms']['p99']:.0f} ms, at most {row['latency_ms']['max']:.0f} ms"
         for row in rows
     ]
     return "\n".join([*lines, *differences(rows)])
@@ -134,3 +169,7 @@ def differences(rows: list[dict[str, Any]]) -> list[str]:
                     f"{other['stations']}, {one['workers']} workers)"
                 )
     return lines
+
+
+if __name__ == "__main__":
+    listen(*sys.argv[1:])

@@ -22,6 +22,7 @@ from streamgenre.engine.blas import one_blas_thread
 from streamgenre.engine.clock_steps import follow_clock
 from streamgenre.engine.faults import Faults
 from streamgenre.engine.loss_policy import LossPolicy
+from streamgenre.engine.phases import Phases
 from streamgenre.engine.reporter import Reporter
 from streamgenre.engine.runner import StationRunner, decide_and_publish, raise_if_all_failed
 from streamgenre.engine.scheduler import Scheduler
@@ -107,6 +108,7 @@ class Engine:
         self._lock = Participant(urgent=True)
         self._scheduler = Scheduler(self._runners, settings.hop_s)
         self._running = False
+        self._phases = Phases(settings.hop_s)
         self._turns = TurnClock()
         self._watch_at = 0.0  # of the turn clock
         self._wall = WallClock()
@@ -155,6 +157,8 @@ class Engine:
         station = Station(name, source, features, self._settings, gain_db, self._wall)
         if resume is not None:
             station.go_on(resume)
+        if source.live and (resume is None or resume.away_s is None):  # else it has its phase
+            source.start_after_s = self._phases.wait_s(time.monotonic())
         station.keeps_samples = clips is not None
         runner = StationRunner(
             station=station,

@@ -92,6 +92,9 @@ class Source(ABC):
         """The source that replaces this one, which has delivered no sample."""
         self.demand: Demand | None = None
         """What the engine waits for; None where that is not known."""
+        self.start_after_s = 0.0
+        """Seconds that a stream waits after :meth:`start`, so that not all bring their hops at
+        the same time."""
         self.may_be_microphone = False
         """Whether a station list led to RTSP or SRT once, as which a room may be heard."""
         self._newest_change: StateChange | None = None

@@ -63,6 +63,7 @@ class DeferredSource(Source):
 
     def _run(self) -> None:
         backoff = Backoff(*RETRY_S)
+        self._stop.wait(self.start_after_s)
         try:
             while not self._stop.is_set():
                 try:

@@ -18,7 +18,7 @@ from streamgenre.sources.container import open_container
 from streamgenre.sources.damage import DamageCounter
 from streamgenre.sources.decoding import Blocks, audio_stream
 from streamgenre.sources.stream.http_response import Response
-from streamgenre.sources.stream.icy_reader import IcyReader
+from streamgenre.sources.stream.icy_reader import IcyReader, pause_before
 from streamgenre.sources.stream.radio import RadioSource
 
 if TYPE_CHECKING:
@@ -84,6 +84,12 @@ def test_nothing_is_read_before_the_hop_can_be_complete() -> None:
     assert before is not None
     assert stream.read_at is not None
     assert stream.read_at - before >= 0.3
+
+
+def test_a_late_last_piece_is_read_as_it_comes() -> None:
+    assert pause_before(0.9) > 0.9  # servers send in pieces
+    assert pause_before(0.05) == 0.05  # it should be there already
+    assert 0 < pause_before(0.0) < 0.02
 
 
 def test_a_stream_of_many_bytes_is_read_more_often() -> None:

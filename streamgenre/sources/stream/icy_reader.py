@@ -26,7 +26,9 @@ _EVERY_S: Final = 0.15
 """Seconds between two reads while nobody waits for a certain sample."""
 _AFTER_S: Final = 0.03
 """Seconds after the expected arrival of a sample until it is read: servers send in pieces."""
-_SHORTEST_S: Final = 0.04
+_LATE_S: Final = 0.1
+"""Seconds of missing audio below which its last piece is late: it is read as soon as it comes."""
+_SHORTEST_S: Final = 0.01
 """Shortest pause between two reads, in seconds."""
 _BYTES: Final = 32_768
 """Bytes that a read should bring at most: the system keeps no more than some of these."""
@@ -123,9 +125,7 @@ class IcyReader:
 
     def _pause_s(self) -> float:
         """Return the seconds from the newest read to the next one."""
-        lacking_s = self._lacking_s()
-        pause_s = _EVERY_S if lacking_s is None else max(_SHORTEST_S, lacking_s + _AFTER_S)
-        return min(pause_s, self._longest_s)
+        return min(pause_before(self._lacking_s()), self._longest_s)
 
     def _take(self, data: bytes) -> None:
         audio, titles = self._demuxer.push(data)
@@ -166,6 +166,19 @@ class IcyReader:
         while self._titles and self._titles[0][0] <= place:
             due.append(self._titles.popleft()[1])
         return due
+
+
+def pause_before(lacking_s: float | None) -> float:
+    """Return the seconds to wait before the next read, which should bring missing audio.
+
+    Parameters
+    ----------
+    lacking_s
+        Seconds of audio that are missing; None where that is not known.
+    """
+    if lacking_s is None:
+        return _EVERY_S
+    return max(_SHORTEST_S, lacking_s if lacking_s < _LATE_S else lacking_s + _AFTER_S)
 
 
 def _stated(headers: Mapping[str, str]) -> str:

@@ -130,6 +130,7 @@ class RadioSource(Source):
 
     def _supervise(self) -> None:
         try:
+            self._stop.wait(self.start_after_s)
             while not self._stop.is_set():
                 self._backoff.begin()
                 why = self.attempt()
