@@ -9,12 +9,12 @@ message carries the descriptor of the connection that sent it.
 from __future__ import annotations
 
 import select
+import struct
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 from streamgenre.bus.descriptors import cookie, end_connection
 from streamgenre.bus.token_bucket import TokenBucket
@@ -91,8 +91,8 @@ class Peers:
                 frames = self.monitor.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            event = parse_monitor_message(frames)
-            kind, handle = event["event"], int(event["value"])
+            # As zmq.utils.monitor does, which would load asyncio.
+            kind, handle = struct.unpack("=Hi", frames[0])
             if kind == zmq.EVENT_ACCEPTED:
                 self._forget(handle)
                 self._accept(handle)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre import __version__
 from streamgenre.bus.stats import BusStats
-from streamgenre.clips.store import ClipStore
 from streamgenre.errors import ControlError, StreamgenreError, nearest
 from streamgenre.events.json_text import quoted
 from streamgenre.inference.manifest import shipped_models
@@ -126,6 +125,8 @@ class EngineRequests:
     def _status_with_clips(self, settings: ClipSettings, answer: Answer) -> None:
         found: dict[str, Any] = {"folder": str(settings.folder), "seconds": settings.seconds}
         try:
+            from streamgenre.clips.store import ClipStore
+
             with closing(ClipStore(settings.folder)) as store:
                 found |= store.summary()
         except StreamgenreError:

@@ -32,6 +32,7 @@ from streamgenre.engine.status_reports import StatusReports
 from streamgenre.engine.wall_clock import WallClock
 from streamgenre.errors import ControlError, SettingsError, nearest
 from streamgenre.inference.decision import Decider, DecisionSettings
+from streamgenre.system.memory import release_heap, unmap_idle_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,6 +48,8 @@ _REMOVE_S: Final = 3.0
 """Seconds that the source of a removed station gets to stop."""
 _STOP_S: Final = 1.2
 """Seconds that all sources together get to stop at the end."""
+_SETTLED_S: Final = 10.0
+"""Seconds after which memory that only the start needed is returned."""
 _WATCH_EVERY_S: Final = 0.25
 """Seconds between two looks for sources that hang."""
 _FEW: Final = 4
@@ -114,6 +117,7 @@ class Engine:
         self._wall = WallClock()
         self._faults = Faults()
         self._status = StatusReports(settings.status_s, status_fields, self._faults)
+        self._settled = False
         self._watched: frozenset[str] = frozenset()
         self._shown = self._watched  # the same, as the stations have it
 
@@ -292,6 +296,7 @@ class Engine:
                 for runner in self._open():
                     self._finish_if_closed(runner)
                 self._status.send_if_due(self._open())
+                self._settle()
                 if not progressed:
                     self._pause()
         finally:
@@ -309,6 +314,14 @@ class Engine:
             self._watch_at = seconds + _WATCH_EVERY_S
             for runner in self._open():
                 runner.watch_source(seconds)
+
+    def _settle(self) -> None:
+        """Return the memory of the start, once."""
+        if not self._settled and self._status.uptime_s > _SETTLED_S:
+            self._settled = True
+            with self._faults.confined("returning memory"):
+                release_heap()
+                unmap_idle_code()
 
     def _pause(self) -> None:
         """Wait for the next round, which is better for several stations than for one."""

@@ -215,7 +215,18 @@ def manifest_from(folder: Path, data: dict[str, Any]) -> Manifest:
             f"{path}: manifest version {shortly(version)}, but this streamgenre reads version "
             f"{MANIFEST_VERSION}; update streamgenre or export the model again"
         )
-    check_schema(path, data)
+    # Compiling the schema takes 10 MB; a test checks the shipped manifests.
+    if folder.parent != shipped_folder():
+        check_schema(path, data)
+    try:
+        return _manifest(folder, data)
+    except (AttributeError, KeyError, TypeError):
+        check_schema(path, data)  # a shipped one is damaged: say where
+        raise
+
+
+def _manifest(folder: Path, data: dict[str, Any]) -> Manifest:
+    path = folder / "manifest.json"
     try:
         features = MfccSpec(**data["features"])
         temperature = float(data["calibration"]["temperature"])

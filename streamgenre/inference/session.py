@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 from streamgenre.errors import ModelError
 from streamgenre.inference.manifest import FRAMES
 from streamgenre.inference.onnx_file import problem_of
+from streamgenre.system.memory import release_heap
 
 if TYPE_CHECKING:
     from streamgenre.inference.manifest import Manifest
@@ -70,12 +71,14 @@ def _session(manifest: Manifest, weights: bytes) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    # One thread that sleeps while idle, and memory as needed instead of arenas that double: the
-    # daemon runs for months beside other programs.
+    # One thread that sleeps while idle: the daemon runs for months beside other programs.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.enable_cpu_mem_arena = False
+    # An arena keeps what one run needs for the next: the C library's heap would scatter it, and
+    # grow by half of it. A plan for each shape of the inputs would keep a block of its own.
+    options.enable_cpu_mem_arena = True
+    options.enable_mem_pattern = False
     # What it thinks of a graph is in the exception; it would print on stderr too.
     options.log_severity_level = 4
     # Not its own format, which it would recognise by the first bytes: that was not checked.
@@ -94,7 +97,7 @@ def _session(manifest: Manifest, weights: bytes) -> Any:
         ValueError,  # UnicodeDecodeError, where a message quotes damaged bytes
     )
     try:
-        return onnxruntime.InferenceSession(
+        session = onnxruntime.InferenceSession(
             weights,
             options,
             providers=["CPUExecutionProvider"],
@@ -104,6 +107,9 @@ def _session(manifest: Manifest, weights: bytes) -> Any:
         raise ModelError(
             f"{manifest.weights}: onnxruntime {onnxruntime.__version__} cannot load it: {error}"
         ) from error
+    session._model_bytes = None
+    release_heap()
+    return session
 
 
 def _check_tensors(manifest: Manifest, session: Any) -> None:

@@ -1,4 +1,8 @@
-"""Creates the source that ``--input`` names."""
+"""Creates the source that ``--input`` names.
+
+Each kind of source is imported when the first of its kind is opened: what a station does not need
+takes no memory.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,8 @@ from typing import TYPE_CHECKING
 from streamgenre.defaults import INPUT
 from streamgenre.errors import InputError
 from streamgenre.paths import expand
-from streamgenre.sources.demo import open_demo
-from streamgenre.sources.device.devices import DeviceSelection, find_device, is_id, list_devices
-from streamgenre.sources.device.source import DeviceSource
-from streamgenre.sources.files.listing import is_playlist, list_stations
-from streamgenre.sources.files.playlist import Order, open_file, open_playlist
-from streamgenre.sources.files.stdin import open_fifo, open_stdin
 from streamgenre.sources.formats import audio_suffixes
 from streamgenre.sources.playlist_formats import SUFFIXES
-from streamgenre.sources.stream.radio import RadioSource
 from streamgenre.urls import (
     SCHEMES,
     is_stream,
@@ -28,6 +25,7 @@ from streamgenre.urls import (
 
 if TYPE_CHECKING:
     from streamgenre.sources.base import Source
+    from streamgenre.sources.device.devices import Device
     from streamgenre.sources.settings import InputSettings
 
 
@@ -65,13 +63,19 @@ def open_input(settings: InputSettings, *, waits: bool = True) -> tuple[Source, 
     if problem := input_problem(name):
         raise InputError(f"{redacted(name)}: {problem}")
     if name == "-":
+        from streamgenre.sources.files.stdin import open_stdin
+
         return open_stdin(settings.raw), None
     if name == "demo":
-        return open_demo(pace=settings.pace), None
+        return _open_demo(settings), None
     if is_stream(name):
+        from streamgenre.sources.stream.radio import RadioSource
+
         return RadioSource(with_bytes_escaped(name), settings=settings.stream), None
     if _looks_like_path(name):
         return _open_path(name, settings), None
+    from streamgenre.sources.device.devices import find_device, is_id
+
     try:
         device = find_device(None if name == INPUT else name)
     except InputError as error:
@@ -79,20 +83,40 @@ def open_input(settings: InputSettings, *, waits: bool = True) -> tuple[Source, 
             raise
         raise InputError(f"{name!r} is not a file, and: {error}") from error
     chosen_by = device.name if name == INPUT else name
-    return DeviceSource(DeviceSelection(chosen_by, device), settings.device, waits=waits), None
+    return _open_device(chosen_by, device, settings, waits=waits), None
+
+
+def _open_demo(settings: InputSettings) -> Source:
+    from streamgenre.sources.demo import open_demo
+
+    return open_demo(pace=settings.pace)
+
+
+def _open_device(chosen_by: str, device: Device, settings: InputSettings, *, waits: bool) -> Source:
+    from streamgenre.sources.device.devices import DeviceSelection
+    from streamgenre.sources.device.source import DeviceSource
+
+    return DeviceSource(DeviceSelection(chosen_by, device), settings.device, waits=waits)
 
 
 def _open_path(name: str, settings: InputSettings) -> Source:
     """Return the source of a file, named pipe, folder, playlist or station list."""
+    from streamgenre.sources.files.listing import is_playlist, list_stations
+    from streamgenre.sources.files.playlist import Order, open_file, open_playlist
+
     order = Order(loop=settings.loop, shuffle=settings.shuffle)
     path = expand(name)
     if path.is_fifo():
+        from streamgenre.sources.files.stdin import open_fifo
+
         return open_fifo(path, settings.raw)
     if not is_playlist(path):
         return open_file(path, pace=settings.pace, order=order)
     if not path.is_dir():
         stations = list_stations(path)
         if stations:
+            from streamgenre.sources.stream.radio import RadioSource
+
             return RadioSource(
                 stations[0], path.name, settings=settings.stream, others=stations[1:]
             )
@@ -143,6 +167,8 @@ def _looks_like_path(name: str) -> bool:
 
 def _default(settings: InputSettings, *, waits: bool) -> tuple[Source, str]:
     """Return the default input device, or the demo if there is none."""
+    from streamgenre.sources.device.devices import list_devices
+
     try:
         devices = list_devices()
         reason = "no input device"
@@ -150,10 +176,10 @@ def _default(settings: InputSettings, *, waits: bool) -> tuple[Source, str]:
         devices, reason = [], str(error)
     if not devices:
         return (
-            open_demo(pace=settings.pace),
+            _open_demo(settings),
             f"{reason}: playing the built-in demo programme; choose another with --input",
         )
     device = next((d for d in devices if d.default), devices[0])
     which = "the default input device" if device.default else "the first input device"
-    source = DeviceSource(DeviceSelection(device.name, device), settings.device, waits=waits)
+    source = _open_device(device.name, device, settings, waits=waits)
     return source, f"listening to {device.name!r}, {which}"

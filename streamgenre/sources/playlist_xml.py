@@ -7,7 +7,6 @@ those of characters are replaced.
 
 from __future__ import annotations
 
-import html
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -100,5 +99,7 @@ def _unescaped(data: bytes) -> bytes:
     """Replace the references of characters; those of other entities remain as they are."""
     if b"&" not in data:
         return data
+    import html
+
     text = html.unescape(data.decode("utf-8", errors="surrogateescape"))
     return text.encode("utf-8", errors="surrogateescape")

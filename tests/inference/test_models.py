@@ -584,7 +584,9 @@ def test_the_daemon_runs_the_model_on_one_sleeping_thread(stateful: StatefulMode
     options = stateful._session.get_session_options()
     assert options.intra_op_num_threads == 1
     assert options.inter_op_num_threads == 1
-    assert not options.enable_cpu_mem_arena
+    assert options.enable_cpu_mem_arena
+    assert not options.enable_mem_pattern
+    assert stateful._session._model_bytes is None, "the file is not needed any more"
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
 

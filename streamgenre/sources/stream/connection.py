@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import time
 from contextlib import suppress
 from functools import lru_cache
@@ -12,7 +11,9 @@ from typing import TYPE_CHECKING, Final
 from streamgenre.sources.stream.addresses import look_up, public
 
 if TYPE_CHECKING:
+    import ssl
     from pathlib import Path
+    from typing import TypeGuard
 
     from streamgenre.sources.stream.addresses import Found
 
@@ -121,7 +122,9 @@ class Connection:
         self._socket.settimeout(_left(until))
         try:
             data = self._socket.recv(FILL)
-        except ssl.SSLError as error:
+        except OSError as error:
+            if not is_tls(error):
+                raise
             raise _in_words(error) from error
         received = len(data)
         self._buffer += data
@@ -130,10 +133,11 @@ class Connection:
         while data and received < FILL:
             try:
                 data = self._socket.recv(FILL)
-            except (BlockingIOError, ssl.SSLWantReadError):
+            except BlockingIOError:
                 break  # nothing more has arrived
             except OSError as error:
-                self._failure = _in_words(error)  # the system tells it once, and then the end
+                if not _wants_more(error):
+                    self._failure = _in_words(error)  # the system tells it once, and then the end
                 break
             received += len(data)
             self._buffer += data
@@ -190,15 +194,25 @@ class Connection:
         self._socket.close()
 
 
+def is_tls(error: OSError) -> TypeGuard[ssl.SSLError]:
+    """Return whether an error is one of TLS; does not load TLS, which takes 5 MB."""
+    return type(error).__module__ == "ssl"
+
+
 def tls_reason(error: ssl.SSLError) -> str:
     """Return what went wrong with TLS, in words."""
     return str(error.reason or "broken off").replace("_", " ").lower()[:80]
 
 
 def _in_words(error: OSError) -> OSError:
-    if isinstance(error, ssl.SSLError):
+    if is_tls(error):
         return OSError(f"the TLS connection broke: {tls_reason(error)}")
     return error
+
+
+def _wants_more(error: OSError) -> bool:
+    """Return whether TLS waits for the rest of a record."""
+    return type(error).__name__ == "SSLWantReadError"
 
 
 def _left(until: float) -> float:
@@ -257,6 +271,8 @@ def _tls_context(ca_file: Path | None, _changed: int, _hour: int) -> ssl.SSLCont
 
 @lru_cache(maxsize=16)
 def _context(ca_file: Path | None, changed: int) -> ssl.SSLContext:
+    import ssl
+
     context = ssl.create_default_context(cafile=ca_file)
     context.set_alpn_protocols(["http/1.1"])
     return context

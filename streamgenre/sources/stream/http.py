@@ -6,7 +6,6 @@ limits start again with each byte that arrives.
 
 from __future__ import annotations
 
-import ssl
 import time
 import urllib.parse
 from functools import partial
@@ -14,7 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from streamgenre.errors import InputError
 from streamgenre.sources.stream.addresses import PrivateAddressError
-from streamgenre.sources.stream.connection import AnswerError, Connection, tls_context, tls_reason
+from streamgenre.sources.stream.connection import (
+    AnswerError,
+    Connection,
+    is_tls,
+    tls_context,
+    tls_reason,
+)
 from streamgenre.sources.stream.http_body import Body
 from streamgenre.sources.stream.http_head import read_head
 from streamgenre.sources.stream.http_request import host_of, request
@@ -164,10 +169,10 @@ def _answer(
 
 def _reason(error: OSError) -> str:
     """Return the reason of a failed connection in words."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        why = str(error.verify_message).rstrip(".")
-        return f"its certificate is not valid: {why}; ca_file names a private authority"[:200]
-    if isinstance(error, ssl.SSLError):
+    if is_tls(error):
+        if why := getattr(error, "verify_message", ""):
+            why = str(why).rstrip(".")
+            return f"its certificate is not valid: {why}; ca_file names a private authority"[:200]
         return f"no TLS connection: {tls_reason(error)}"
     return str(error.strerror or error)[:100]
 

@@ -7,7 +7,6 @@ specification exists, and stations use various charsets: all of it is untrusted 
 
 from __future__ import annotations
 
-import html
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -102,6 +101,8 @@ def parse_title(block: bytes, decoder: TextDecoder) -> Title | None:
     key = _KEY.search(block)
     if key is None:
         return None
+    import html
+
     text = decoder.decode(_value(block[key.end() :]).strip())
     return split_title(_ENTITY.sub(lambda found: html.unescape(found[0]), text))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
@@ -137,6 +136,8 @@ def _open(source: LimitedReader | str, timeout_s: float, settings: StreamSetting
 
 def _authorities() -> Path | None:
     """Return the system's file of certificates, or None: FFmpeg's TLS does not know where it is."""
+    import ssl
+
     paths = ssl.get_default_verify_paths()
     found = (Path(name) for name in (paths.cafile, *_BUNDLES) if name and Path(name).is_file())
     return next(found, None)

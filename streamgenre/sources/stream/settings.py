@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import re
-import ssl
 import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -117,6 +116,8 @@ def charset_problem(name: str) -> str:
 
 def ca_problem(path: Path) -> str:
     """Return why a file holds no certificates to verify servers with; empty if it does."""
+    import ssl
+
     expected = "expected a readable file with certificates in PEM format"
     try:
         status = path.stat()
