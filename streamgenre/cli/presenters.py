@@ -115,5 +115,4 @@ def _print_json(queue: EventQueue) -> None:
 
 
 def _print_nothing(queue: EventQueue) -> None:
-    for _ in queue:
-        pass
+    queue.discard()

@@ -16,10 +16,12 @@ CHUNK_S: Final = 0.25
 """Most seconds of audio that a source delivers in one block."""
 NEAR_S: Final = 0.05
 """Longest pause where a hop lacks less than :data:`CHUNK_S`."""
-IDLE_POLL_S: Final = 1.0
-"""Pause of a source that notifies."""
+IDLE_POLL_S: Final = 1.5
+"""Pause of a source that notifies: longer than a usual hop, shorter than its ring."""
 LONGEST_POLL_S: Final = 0.25
 """Longest pause: changes of a source are seen within it."""
+LONGEST_IDLE_S: Final = 0.5
+"""The same where all sources notify: the end of the engine is seen within it."""
 
 
 def shortest_pause_s(*, real_time: bool) -> float:

@@ -11,7 +11,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.engine.poll_schedule import LONGEST_POLL_S, POLL_S, shortest_pause_s
+from streamgenre.engine.poll_schedule import (
+    LONGEST_IDLE_S,
+    LONGEST_POLL_S,
+    POLL_S,
+    shortest_pause_s,
+)
 from streamgenre.engine.runner import decide_and_publish
 from streamgenre.inference.models import MAX_ROWS
 
@@ -107,4 +112,6 @@ class Scheduler:
             (shortest_pause_s(real_time=runner.station.source.real_time) for runner in open_),
             default=POLL_S,
         )
-        return max(shortest, min([LONGEST_POLL_S, *(at - now for at in times)]))
+        notified = open_ and all(r.listening and r.station.source.notifies for r in open_)
+        longest = LONGEST_IDLE_S if notified else LONGEST_POLL_S
+        return max(shortest, min([longest, *(at - now for at in times)]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class EventQueue:
         self._queue: queue.Queue[AnyEvent | None] = queue.Queue(capacity)
         self._lossless = lossless
         self._abandoned = False
+        self.discards = False
+        """Whether the reader takes no events, but waits for the end."""
         self.dropped = 0
         """Number of dropped events."""
         self.spectrum_of: frozenset[str] = frozenset()
@@ -48,7 +51,7 @@ class EventQueue:
 
     def put(self, event: AnyEvent) -> None:
         """Add an event; while the queue is full, wait or drop the event."""
-        while not self._abandoned:
+        while not (self._abandoned or self.discards):
             try:
                 self._queue.put(event, timeout=POLL_S if self._lossless else 0)
                 return
@@ -75,11 +78,24 @@ class EventQueue:
         """Note that the reader has stopped: the writer never waits again."""
         self._abandoned = True
 
+    def discard(self) -> None:
+        """Take no event, but wait for the end; called by the reader."""
+        self.discards = True
+        while self._queue.get() is not None:
+            pass
+
     def __iter__(self) -> Iterator[AnyEvent | None]:
         """Yield events in order, and None after each :data:`POLL_S` without one, until the end."""
+        return self.until(lambda: time.monotonic() + POLL_S)
+
+    def until(self, latest: Callable[[], float]) -> Iterator[AnyEvent | None]:
+        """Yield events in order, and None where there is none in time, until the end.
+
+        ``latest`` returns up to when to wait for the next event, in monotonic seconds.
+        """
         while True:
             try:
-                event = self._queue.get(timeout=POLL_S)
+                event = self._queue.get(timeout=max(0.0, latest() - time.monotonic()))
             except queue.Empty:
                 yield None
                 continue

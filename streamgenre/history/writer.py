@@ -86,6 +86,7 @@ class HistoryWriter:
         self._backup: str | None = None
         self._inode = 0
         self._busy = False
+        self._due = 0.0  # monotonic seconds of the next flush
         self._pause = threading.Event()  # never set
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
 
@@ -126,14 +127,14 @@ class HistoryWriter:
 
     def _write_all(self) -> None:
         flush_s = self._settings.flush_s
-        due = time.monotonic() + min(flush_s, 0.1)  # soon, to report a problem early
-        for event in self._queue:
+        self._due = time.monotonic() + min(flush_s, 0.1)  # soon, to report a problem early
+        for event in self._queue.until(lambda: self._due):
             if event is not None:
                 self._take(event)
-            if time.monotonic() >= due:
+            if time.monotonic() >= self._due:
                 self._flush()
                 self._keep_within_bounds()
-                due = time.monotonic() + flush_s
+                self._due = time.monotonic() + flush_s
         self._recorder.end()
         deadline = time.monotonic() + _LAST_FLUSH_S
         self._refused_until = 0.0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.commands import events_of, free_endpoint, streamgenre
+from support.live import until
 from support.sample_events import SampleStation
 
 from streamgenre.config.build import load
@@ -14,6 +17,7 @@ from streamgenre.daemon.demand import SpectrumDemand
 from streamgenre.daemon.history import HistorySink
 from streamgenre.daemon.sinks import QueueSink, Sink, SinkChain, Summary
 from streamgenre.errors import BusError
+from streamgenre.events.queue import EventQueue
 from streamgenre.history.settings import HistorySettings
 
 if TYPE_CHECKING:
@@ -85,6 +89,32 @@ def test_a_stopped_queue_never_blocks() -> None:
     for _ in range(5000):  # more than it holds
         sink.take(SampleStation().update())
     assert sink.queue.dropped == 0  # nobody reads: nothing is missed
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+def test_a_presenter_that_shows_nothing_is_not_woken_by_events(*, lossless: bool) -> None:
+    events = EventQueue(lossless=lossless, capacity=10)
+    presenter = threading.Thread(target=events.discard)
+    presenter.start()
+    until(lambda: events.discards)
+    for _ in range(100):
+        events.put(SampleStation().update())
+    assert events.dropped == 0
+    assert presenter.is_alive()
+    events.end()
+    presenter.join(60)
+    assert not presenter.is_alive()
+
+
+def test_a_reader_of_a_queue_chooses_how_long_it_waits() -> None:
+    events, latest = EventQueue(lossless=False), 0.0
+    reader = events.until(lambda: latest)
+    assert next(reader) is None  # at once
+    latest = time.monotonic() + 3600
+    events.put(first := SampleStation().update())
+    assert next(reader) is first
+    events.end()
+    assert list(reader) == []
 
 
 def test_the_summary_adds_up_segments() -> None:

@@ -1,19 +1,33 @@
 from __future__ import annotations
 
+import math
 import time
+from typing import TYPE_CHECKING
 
 import pytest
+from support.audio import MemorySource
 
+from streamgenre.engine.engine import Engine
 from streamgenre.engine.poll_schedule import (
     CHUNK_S,
     EAGER_S,
     FAST_POLL_S,
+    LONGEST_IDLE_S,
     LONGEST_POLL_S,
     NEAR_S,
     POLL_S,
     PollSchedule,
     shortest_pause_s,
 )
+from streamgenre.engine.scheduler import Scheduler
+from streamgenre.engine.settings import EngineSettings
+from streamgenre.inference.models import load_model
+from streamgenre.sources.stream.radio import RadioSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streamgenre.sources.base import Source
 
 HOP_S = 1.0
 
@@ -90,3 +104,26 @@ def test_hops_are_early_by_the_time_since_the_last_one() -> None:
         pause = station.poll(since_last, hop_complete=True, due_s=0.9)
         assert pause == pytest.approx(LONGEST_POLL_S, abs=1e-6)
     assert station.poll(0.4, hop_complete=True, due_s=0.9) == pytest.approx(POLL_S, abs=1e-6)
+
+
+def test_a_station_that_notifies_is_not_polled_before_its_next_hop() -> None:
+    schedule = PollSchedule()
+    schedule.polled(
+        0.0, hop_complete=True, due_s=0.98, hop_s=HOP_S, real_time=True, notifies=True
+    )  # fmt: skip
+    assert schedule.next_poll > HOP_S
+
+
+def test_an_engine_whose_sources_all_notify_turns_less_often(stateful_folder: Path) -> None:
+    def pause_s(*sources: Source) -> float:
+        engine = Engine(lambda event: None, EngineSettings())
+        for source in sources:
+            engine.add(source.name, source, load_model(str(stateful_folder), trusted=True))
+        scheduler = Scheduler(engine.runners, HOP_S)
+        for runner in engine.runners:
+            runner.schedule.next_poll = math.inf
+        return scheduler.pause_s()
+
+    assert pause_s(RadioSource("http://127.0.0.1:1/")) == LONGEST_IDLE_S > LONGEST_POLL_S
+    assert pause_s(RadioSource("http://127.0.0.1:1/"), MemorySource()) == LONGEST_POLL_S
+    assert pause_s() == LONGEST_POLL_S
