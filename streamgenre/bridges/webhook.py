@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 from streamgenre.bridges.bodies import BodyFormat, body_format
 from streamgenre.bridges.http_post import PostError, post
 from streamgenre.bridges.http_target import parse_url
-from streamgenre.bridges.spool import Spool, worth_a_line
+from streamgenre.history.spool import Spool, worth_a_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from streamgenre.bridges.spool_file import Post
+    from streamgenre.history.spool_file import Post
 
 TIMEOUT_S: Final = 10.0
 """Most seconds for one attempt, from the look-up of the name to the end of the answer."""

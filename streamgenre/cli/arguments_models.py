@@ -71,7 +71,11 @@ def add_models(commands: Any, command: Callable[..., argparse.ArgumentParser]) -
         "it was taught with: names of genres, numbers of recordings) and its card, but no audio.",
     )
     export.add_argument("model", metavar="NAME|DIR", help="model, shipped or your own, or a folder")
-    export.add_argument("file", metavar="FILE.tar", help="file to write, complete or not at all")
+    export.add_argument(
+        "file",
+        metavar="FILE.tar",
+        help="file to write, complete or not at all; - for standard output",
+    )
     export.add_argument("--replace", action="store_true", help="replace a file that is there")
     imported = action(
         "import",

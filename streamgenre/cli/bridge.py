@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     import argparse
 
     from streamgenre.bridges.posts import PostSelector
-    from streamgenre.bridges.spool import Spool
     from streamgenre.bridges.webhook import Webhook
     from streamgenre.client.subscriber import Subscriber
     from streamgenre.config.bridges import BridgeSettings, WebhookSettings
+    from streamgenre.history.spool import Spool
 
 _WAIT_S: Final = 0.2
 
@@ -120,8 +120,8 @@ def _forward(events: Subscriber, selector: PostSelector, poster: Webhook, *, one
 
 
 def _spool(webhook: WebhookSettings, url: str) -> Spool:
-    from streamgenre.bridges.spool import Spool
-    from streamgenre.bridges.spool_place import default_spool
+    from streamgenre.history.spool import Spool
+    from streamgenre.history.spool_place import default_spool
 
     spool = Spool(
         webhook.spool or default_spool(state_dir(), url),

@@ -12,6 +12,7 @@ from streamgenre.config.build import load
 from streamgenre.config.layers import open_secrets
 from streamgenre.daemon.app import Daemon
 from streamgenre.daemon.sinks import Summary
+from streamgenre.errors import SettingsError
 from streamgenre.logger import get_logger
 from streamgenre.system.logs import logging_to_user
 from streamgenre.system.quiet_libraries import quiet_libraries
@@ -31,7 +32,16 @@ _log = get_logger(__name__)
 def run(args: argparse.Namespace) -> int:
     """Listen until the inputs end, the duration is over or a signal asks to stop."""
     flags = flag_tree(args)
-    return listen(args, lambda: load(args.config, os.environ, flags))
+    return listen(args, lambda: _checked(args, load(args.config, os.environ, flags)))
+
+
+def _checked(args: argparse.Namespace, loaded: LoadedConfig) -> LoadedConfig:
+    if args.keep_uncertain_device and not loaded.config.clips.seconds:
+        raise SettingsError(
+            "--keep-uncertain-device keeps nothing by itself: give --keep-uncertain SECONDS too, "
+            "or set `seconds` under [clips]"
+        )
+    return loaded
 
 
 def listen(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -102,12 +103,26 @@ def _show(model: str, *, as_json: bool) -> None:
 
 def _export(model: str, file: Path, *, replace: bool) -> None:
     folder = find_model(model)
+    if str(file) == "-":
+        _export_to_stdout(folder)
+        return
     if file.exists() and not file.is_dir() and not replace:
         raise SettingsError(f"{file}: exists; give another name, or --replace")
     file.parent.mkdir(parents=True, exist_ok=True)
     with atomic(file) as out:
         export_model(folder, folder.resolve().name, out)
     print(f"{file}: {file.stat().st_size / 1000:.0f} kB; `streamgenre models import` installs it")
+
+
+def _export_to_stdout(folder: Path) -> None:
+    if sys.stdout.isatty():
+        raise SettingsError(
+            "a model cannot be shown in a terminal: name a file, or redirect the output, as in "
+            f"`streamgenre models export {folder.name} - | ssh HOST …`"
+        )
+    content = io.BytesIO()  # complete or not at all
+    export_model(folder, folder.resolve().name, content)
+    sys.stdout.buffer.write(content.getvalue())
 
 
 def _import(args: argparse.Namespace) -> None:

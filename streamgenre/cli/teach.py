@@ -13,7 +13,7 @@ from streamgenre.cli.teach_output import Bar, lines_of, table_of
 from streamgenre.defaults import MODEL
 from streamgenre.errors import InputError, ModelError, SettingsError
 from streamgenre.history.export import atomic
-from streamgenre.inference.manifest import shipped_models
+from streamgenre.inference.manifest import like_another, shipped_models
 from streamgenre.inference.own_models import check_model_name
 from streamgenre.inference.taught import check_out
 from streamgenre.library.tables import printable
@@ -90,6 +90,10 @@ def _checked(args: argparse.Namespace) -> str:
     name = check_model_name(args.name)
     if name in shipped_models():
         raise ModelError(f"{name}: a model that comes with streamgenre has this name; take another")
+    if other := like_another(name):
+        raise ModelError(
+            f"{name}: differs from the model {other} only in upper and lower case; take another"
+        )
     if args.again and (args.base or args.keep or args.names or args.replace):
         raise SettingsError("--again repeats what was given before: give no further flags")
     check_out(models_dir() / name, replace=args.replace or args.again)

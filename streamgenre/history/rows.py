@@ -164,6 +164,16 @@ class PendingRows:
         """Return the waiting rows of a type."""
         return list(self._rows.get(kind, {}).values())
 
+    def all(self) -> list[Row]:
+        """Return all waiting rows."""
+        return [row for rows in self._rows.values() for row in rows.values()]
+
+    def note_lost(self, rows: list[Row]) -> None:
+        """Count rows that were dropped elsewhere, and record them as gaps of the history."""
+        self.lost += len(rows)
+        for row in rows:
+            self._note_loss(row)
+
     def drop(self) -> int:
         """Remove all rows because they cannot be written; return how many there were."""
         dropped = len(self)

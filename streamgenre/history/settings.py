@@ -38,5 +38,9 @@ class HistorySettings:
     """Size of the file in millions of bytes above which the oldest rows are deleted early. The size
     of a PostgreSQL database is not limited."""
 
+    spool_mb: Annotated[float, Range(1, 100_000, "millions of bytes")] = 200.0
+    """Millions of bytes of rows that wait on disk, in the state folder, while a PostgreSQL server
+    is away; beyond it the oldest are dropped."""
+
     def __post_init__(self) -> None:
         check(self)

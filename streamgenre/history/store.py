@@ -47,6 +47,7 @@ _ADD_SESSION = """
     INSERT INTO sessions (end_time, start_time, ending, input, model, model_sha256, uid, station,
         run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid, station)
     DO UPDATE SET end_time = excluded.end_time, ending = excluded.ending, run = excluded.run
+    WHERE excluded.end_time >= sessions.end_time
 """
 _ADD_GAP = """
     INSERT INTO gaps (session, station, seq, start_time, end_time, samples, reason)
@@ -101,9 +102,11 @@ class Store:
         self._file = None if isinstance(place, Server) else place
         self._token = lock.token
         self._inode = 0 if self._file is None else self._file.stat().st_ino
+        self._place = place
+        self._own_token = lock.token
         self._discard_ids()
         try:
-            run_locks.close_crashed_runs(self.connection, place, lock.token)
+            self.close_crashed_runs()
         except BaseException:
             self.connection.close()
             raise
@@ -147,6 +150,16 @@ class Store:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+    def close_crashed_runs(self) -> None:
+        """Close the rows that crashed runs left open, and mark them ``cut``."""
+        run_locks.close_crashed_runs(self.connection, self._place, self._own_token)
+
+    def use_run(self, token: str) -> None:
+        """Write as the run with this token from now on, such as an earlier one of this daemon."""
+        if token != self._token:
+            self._token = token
+            self._discard_ids()
 
     def end(self) -> None:
         """Mark this run as cleanly shut down."""
@@ -215,7 +228,7 @@ class Store:
             key = (session, row.stream_start)
             before = batch.get(key) or self._segments.get(row) or self._written(*key)
             batch[key] = (kind, row.start_time, row.end_time, row.ending)
-            if row.tags and (before is None or before[3] == "open"):  # once, when it closes
+            if row.tags and (before is None or before[3] != "closed"):  # once, when it closes
                 for hour, _, ms in split_by_quarter(row.start_time, row.end_time):
                     for name, probability in row.tags.items():
                         heard[name, hour // day_shares.HOURS, station] += ms * probability
@@ -282,6 +295,10 @@ class Store:
     def _write_events(self, pending: PendingRows) -> None:
         many = self.connection.executemany
         silences, gaps = pending.of(DeadAirRow), pending.of(GapRow)
+        many(  # those of the history itself have no number to tell them apart by
+            "DELETE FROM gaps WHERE session = ? AND seq IS NULL AND start_time = ?",
+            [(self._session(r.session)[0], r.start_time) for r in gaps if r.seq is None],
+        )
         for row in (*silences, *gaps):
             self._note_length(self._session(row.session)[1], row.end_time - row.start_time)
         many(

@@ -19,10 +19,12 @@ from streamgenre.history.database import BrokenFileError, is_corruption, set_asi
 from streamgenre.history.places import Server
 from streamgenre.history.recorder import Recorder
 from streamgenre.history.retention import Retention
+from streamgenre.history.row_spool import RowSpool
 from streamgenre.history.rows import PendingRows
 from streamgenre.history.run_locks import RunLock
 from streamgenre.history.store import Store
 from streamgenre.logger import get_logger
+from streamgenre.paths import state_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +44,8 @@ _RETENTION_SHARE: Final = 0.1
 """Most of a flush interval that retention may take, 0 to 1."""
 _LAST_FLUSH_S: Final = 3.0
 """Seconds for which the last flush is retried while another process locks the file."""
+_PLAY_SHARE: Final = 0.5
+"""Share of a flush interval for rows that waited on disk, 0 to 1."""
 _CLOSE_S: Final = 10.0
 """Most seconds that :meth:`HistoryWriter.close` waits for the thread."""
 _QUEUED_SERVER: Final = 20_000
@@ -74,6 +78,7 @@ class HistoryWriter:
         self._pending = PendingRows()
         self._recorder = Recorder(self._pending, detail=settings.detail_days > 0)
         self._lock = RunLock(settings.path)
+        self._spool: RowSpool | None = None
         self._store: Store | None = None
         self._retention: Retention | None = None
         self._retention_due = time.monotonic() + _RETENTION_FIRST_S
@@ -108,7 +113,7 @@ class HistoryWriter:
         return {
             "state": "recording" if self._problem is None else "failing",
             "problem": self._problem,
-            "buffered": len(self._pending),
+            "buffered": max(len(self._pending), self._spool.rows if self._spool else 0),
             "lost": self._lost,
             "set_aside": self._backup,
         }
@@ -127,6 +132,7 @@ class HistoryWriter:
 
     def _write_all(self) -> None:
         flush_s = self._settings.flush_s
+        self._spool = self._opened_spool()
         self._due = time.monotonic() + min(flush_s, 0.1)  # soon, to report a problem early
         for event in self._queue.until(lambda: self._due):
             if event is not None:
@@ -164,6 +170,8 @@ class HistoryWriter:
             return self._fail(str(error))
         except ServerError as error:
             self._busy = error.busy
+            if self._spool is not None:
+                self._spool.keep(self._pending, ended=last and not error.busy)
             return self._fail(str(error))
         except sqlite3.Error as error:
             if is_corruption(error):
@@ -193,8 +201,15 @@ class HistoryWriter:
             self._inode = _inode(self._settings.path)
             self._retention = Retention(self._store.connection, self._settings, self._say)
         self._lock.hold(self._store.connection)
+        if self._spool is not None and len(self._spool):
+            share = _LAST_FLUSH_S if last else _PLAY_SHARE * self._settings.flush_s
+            if not self._spool.play(self._store, until=time.monotonic() + max(share, 0.1)):
+                self._spool.keep(self._pending, ended=last)
+                return
         self._store.write(self._pending)
         self._pending.clear()
+        if self._spool is not None and len(self._spool):
+            self._spool.written()
         if last:
             self._store.end()
 
@@ -220,9 +235,27 @@ class HistoryWriter:
             return  # the next flush meets and reports the same problem
         self._retention_due = time.monotonic() + RETENTION_EVERY_S
 
+    def _opened_spool(self) -> RowSpool | None:
+        """Return the rows on disk, if the history is on a server."""
+        server = self._settings.path
+        if not isinstance(server, Server):
+            return None
+        return RowSpool(
+            server, state_dir(), max_bytes=round(1e6 * self._settings.spool_mb),
+            token=self._lock.token, warn=self._say, on_lost=self._pending.note_lost,
+        )  # fmt: skip
+
     def _finish(self) -> None:
-        if len(self._pending):
+        kept = self._spool is not None and self._spool.keep(self._pending, ended=True)
+        if kept and self._spool is not None and len(self._spool):
+            self._say(
+                f"the last {self._spool.rows} rows of the history wait in {self._spool.path} and "
+                f"are written at the next start: {self._problem or 'there was no time for all'}"
+            )
+        elif len(self._pending):
             self._say(f"the history lacks the last {len(self._pending)} rows: {self._problem}")
+        if self._spool is not None:
+            self._spool.close()
         self._close_store()
         self._lock.release()
 
@@ -258,9 +291,10 @@ class HistoryWriter:
         known, reported = self._reported
         if known != problem or time.monotonic() - reported > REPEAT_S:
             self._reported = (problem, time.monotonic())
+            spool = None if self._spool is None or not len(self._spool) else self._spool.path
             self._say(
                 f"the history cannot be written: {problem}. Listening continues; what is heard "
-                "is kept in memory for a while and written as soon as possible"
+                f"is kept in {spool or 'memory for a while'} and written as soon as possible"
             )
         return False
 

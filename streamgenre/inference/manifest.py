@@ -133,6 +133,13 @@ def shipped_models() -> list[str]:
     return sorted(path.parent.name for path in shipped_folder().glob("*/manifest.json"))
 
 
+def like_another(name: str) -> str:
+    """Return the name of a model that differs from a name only in upper and lower case, else ""."""
+    others = [*shipped_models(), *own_models()]
+    folded = name.casefold()
+    return next((each for each in others if each != name and each.casefold() == folded), "")
+
+
 def find_model(name_or_folder: str) -> Path:
     """Return the folder of a model: one that is shipped, one's own, or one at a path.
 

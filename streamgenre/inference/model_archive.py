@@ -20,6 +20,7 @@ from streamgenre.inference.manifest import (
     HEAD_FILE,
     MAX_HEAD_NUMBERS,
     Manifest,
+    like_another,
     manifest_from,
     parse_manifest,
     shipped_models,
@@ -137,6 +138,11 @@ def _free_name(archive: Path, name: str, into: Path, *, replace: bool) -> str:
     if name in shipped_models():
         raise ModelError(
             f"{archive}: {name!r} is the name of a shipped model; give another one with --as NAME"
+        )
+    if other := like_another(name):
+        raise ModelError(
+            f"{archive}: {name!r} differs from the model {other!r} only in upper and lower case; "
+            "give another name with --as NAME"
         )
     folder = into / name
     if not os.path.lexists(folder):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamgenre import paths
 from streamgenre.errors import ModelError, nearest
+from streamgenre.inference.new_folder import put_all_back, put_back
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,7 @@ def own_models() -> dict[str, Path]:
     """Return the folders of the own models by name; the user's before the system's."""
     found: dict[str, Path] = {}
     for folder in paths.models_dirs():
+        put_all_back(folder)
         try:
             inside = sorted(folder.iterdir())
         except OSError:  # there is none, or it is another user's
@@ -37,7 +39,9 @@ def own_model(name: str) -> Path | None:
     name = unicodedata.normalize("NFC", name)
     if name_problem(name):
         return None
-    candidates = (folder / name for folder in paths.models_dirs())
+    candidates = [folder / name for folder in paths.models_dirs()]
+    for each in candidates:
+        put_back(each)
     return next(filter(is_model, candidates), None)
 
 

@@ -88,10 +88,15 @@ class _Worker:
             self._process.kill()
             code = self._process.wait()
         self.answers.close()
-        if code >= 0:
-            return f"ended with exit code {code}"
-        named = signal.Signals(-code).name if -code in set(signal.Signals) else "unknown"
-        return f"ended by signal {-code} ({named})"
+        return how_it_ended(code)
+
+
+def how_it_ended(code: int) -> str:
+    """Return in words how a process ended, given its return code."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    named = signal.Signals(-code).name if -code in set(signal.Signals) else "unknown"
+    return f"ended by signal {-code} ({named})"
 
 
 class Pool:

@@ -6,7 +6,7 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -24,6 +24,44 @@ MOST_BYTES: Final = 1_000_000_000
 """Size of the folder; the entries that were not used for longest are deleted beyond it."""
 
 _log = get_logger(__name__)
+
+
+def write_heard(file: IO[bytes], heard: Heard) -> None:
+    """Write what was heard in a recording as a NumPy archive.
+
+    Parameters
+    ----------
+    file
+        Takes the archive.
+    heard
+        What was heard.
+    """
+    np.savez(
+        file,
+        rows=heard.rows,
+        words=heard.print.words,
+        audible=heard.print.audible,
+        seconds=np.float64(heard.seconds),
+        few=np.bool_(heard.few),
+    )
+
+
+def read_heard(file: IO[bytes]) -> Heard:
+    """Return what :func:`write_heard` has written.
+
+    Raises
+    ------
+    Exception
+        Of any type, if it is damaged.
+    """
+    with np.load(file, allow_pickle=False) as kept:
+        arrays: dict[str, Any] = dict(kept)
+    return Heard(
+        arrays["rows"],
+        Fingerprint(arrays["words"], arrays["audible"]),
+        float(arrays["seconds"]),
+        bool(arrays["few"]),
+    )
 
 
 class EmbeddingCache:
@@ -54,16 +92,10 @@ class EmbeddingCache:
         """
         path = self._path(sha256)
         try:
-            with np.load(path, allow_pickle=False) as kept:
-                arrays: dict[str, Any] = dict(kept)
-            if arrays["few"] and not few:
+            with path.open("rb") as file:
+                heard = read_heard(file)
+            if heard.few and not few:
                 return None
-            heard = Heard(
-                arrays["rows"],
-                Fingerprint(arrays["words"], arrays["audible"]),
-                float(arrays["seconds"]),
-                bool(arrays["few"]),
-            )
         except OSError:
             return None
         except Exception:  # noqa: BLE001 - a damaged archive raises anything; it is heard again
@@ -91,14 +123,7 @@ class EmbeddingCache:
                 dir=self._folder, suffix=".part", delete=False
             ) as file:
                 part = Path(file.name)
-                np.savez(
-                    file,
-                    rows=heard.rows,
-                    words=heard.print.words,
-                    audible=heard.print.audible,
-                    seconds=np.float64(heard.seconds),
-                    few=np.bool_(heard.few),
-                )
+                write_heard(file, heard)
             part.replace(self._path(sha256))
             part = None
         except OSError as error:

@@ -68,7 +68,7 @@ class Heard:
     """Whether only a few stretches were heard."""
 
 
-class Ear:
+class Listener:
     """Hears recordings with a model.
 
     Parameters

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from streamgenre.audio.fingerprint import Fingerprint
     from streamgenre.teach.cache import EmbeddingCache
-    from streamgenre.teach.hearing import Ear
+    from streamgenre.teach.ear import Ear
 
     Ints = NDArray[np.integer[Any]]
 
@@ -88,7 +88,7 @@ class Gathered:
 
 def gather(
     recordings: Sequence[Recording],
-    open_ear: Callable[[], Ear],
+    ear: Ear,
     cache: EmbeddingCache,
     *,
     few: bool = False,
@@ -100,8 +100,8 @@ def gather(
     ----------
     recordings
         Recordings with their hashes.
-    open_ear
-        Loads the model; called only if something has to be heard.
+    ear
+        Hears what has to be heard.
     cache
         Where embeddings are kept.
     few
@@ -119,24 +119,24 @@ def gather(
     prints: dict[str, Fingerprint] = {}
     seconds: list[float] = []
     unreadable: list[str] = []
-    ear: Ear | None = None
+    cache_grew = False
     for each in recordings:
         heard = cache.get(each.sha256, few=few)
         if heard is None:
             try:
-                ear = ear or open_ear()
                 heard = ear.hear(each.path, few=few)
             except InputError as error:
                 unreadable.append(str(error))
                 on_file()
                 continue
             cache.put(each.sha256, heard)
+            cache_grew = True
         on_file()
         prints[str(len(kept))] = heard.print
         kept.append(each)
         rows.append(heard.rows)
         seconds.append(heard.seconds)
-    if ear is not None:
+    if cache_grew:
         cache.prune()
     if not kept:
         raise InputError(f"none of the {len(recordings)} recordings can be used: {unreadable[0]}")

@@ -14,8 +14,8 @@ from streamgenre.inference.manifest import find_model, parse_manifest
 from streamgenre.inference.taught import write_taught
 from streamgenre.teach import fitting
 from streamgenre.teach.cache import EmbeddingCache
+from streamgenre.teach.ear import Ear
 from streamgenre.teach.figures import figures_of
-from streamgenre.teach.hearing import Ear
 from streamgenre.teach.lesson import Lesson, write_lesson
 from streamgenre.teach.material import Gathered, gather
 from streamgenre.teach.recordings import by_genre, identified
@@ -204,7 +204,8 @@ def embed(
     progress.begin("hearing", len(recordings))
     manifest = parse_manifest(find_model(base))
     cache = EmbeddingCache(manifest.graph_sha256, cache_folder)
-    return gather(recordings, lambda: Ear(base), cache, few=few, on_file=progress.step)
+    with Ear(base) as ear:
+        return gather(recordings, ear, cache, few=few, on_file=progress.step)
 
 
 def write(

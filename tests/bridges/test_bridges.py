@@ -23,11 +23,11 @@ from streamgenre.bridges.absence import AbsenceWatch
 from streamgenre.bridges.homeassistant import SENSORS, identifier
 from streamgenre.bridges.mqtt import MqttBridge, parse_broker
 from streamgenre.bridges.posts import PostSelector
-from streamgenre.bridges.spool import Spool
 from streamgenre.bridges.webhook import Webhook, checked
 from streamgenre.daemon.metrics import MetricsServer
 from streamgenre.errors import SettingsError
 from streamgenre.events import from_dict
+from streamgenre.history.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

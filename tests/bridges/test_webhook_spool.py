@@ -19,10 +19,10 @@ from support.live import bus, end, until
 from support.receiver import OK, Receiver
 from support.small_disk import small_disk
 
-from streamgenre.bridges import spool_file as module
-from streamgenre.bridges.spool import Spool
-from streamgenre.bridges.spool_place import default_spool
 from streamgenre.errors import SettingsError
+from streamgenre.history import spool_file as module
+from streamgenre.history.spool import Spool
+from streamgenre.history.spool_place import default_spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,7 +195,7 @@ def test_files_that_are_no_spool_are_never_touched(tmp_path: Path, warned: list[
         with pytest.raises(SettingsError, match="not a regular file"):
             Spool(tmp_path / name, warned.append)
     used = Spool(tmp_path / "used", warned.append)
-    with pytest.raises(SettingsError, match=r"another bridge uses this spool; .*--spool FILE"):
+    with pytest.raises(SettingsError, match=r"another process uses this spool; .*--spool FILE"):
         Spool(tmp_path / "used", warned.append)
     used.close()
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.audio import music, write_wav
-from support.commands import events_of, free_endpoint, start, streamgenre
+from support.commands import COMMAND, events_of, free_endpoint, start, streamgenre
 from support.live import end
 from support.taught_models import GENRES, constant_head, write_taught_model
 
@@ -102,7 +103,19 @@ def test_a_model_travels_as_one_file(own: Path, tmp_path: Path) -> None:
     assert file.read_bytes() == first
     with tarfile.open(file) as tar:
         assert sorted(tar.getnames()) == ["mine/head.f32", "mine/manifest.json", "mine/model.onnx"]
+    written = subprocess.run(
+        [*COMMAND, "models", "export", "mine", "-"], capture_output=True, check=True, cwd=tmp_path
+    )
+    assert written.stdout == first, "to standard output, and nothing else"
+    assert not (tmp_path / "-").exists()
     assert "a model 'mine' already" in failed("import", file)
+    for name, other in (("MINE", "mine"), ("Lstm", "lstm")):
+        assert f"differs from the model '{other}' only in upper" in failed(
+            "import", file, "--as", name
+        )
+        done = streamgenre("teach", name, "--from", tmp_path)
+        assert done.returncode == 1
+        assert f"differs from the model {other} only in upper" in done.stderr
     assert "a shipped model" in failed("import", file, "--as", "lite")
     assert "--as NAME" in failed("import", file, "--as", "../up")
     for name in ("a/b", ".hidden", "x" * 65, "", "-x", "a b", "a\nb"):

@@ -81,6 +81,9 @@ def test_the_flag_keeps_clips_in_the_state_folder(
     wrong = streamgenre("listen", "--input", song, "--keep-uncertain", "1", *flags, env=state)
     assert wrong.returncode == 2
     assert "--keep-uncertain 1: expected 3 to 60 seconds, or 0" in wrong.stderr
+    alone = streamgenre("listen", "--input", song, "--keep-uncertain-device", *flags, env=state)
+    assert alone.returncode == 2
+    assert "--keep-uncertain-device keeps nothing by itself" in alone.stderr
 
 
 def test_standard_input_is_kept_only_where_it_is_named(

@@ -112,12 +112,12 @@ def test_the_second_run_hears_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Also after a run that was interrupted: what had been heard is in the cache."""
-    from streamgenre.teach import hearing, teaching
+    from streamgenre.teach import ear, teaching
 
     def hear(*_: Any, **__: Any) -> None:
         raise AssertionError("heard again")
 
-    monkeypatch.setattr(hearing.Ear, "hear", hear)
+    monkeypatch.setattr(ear.Ear, "hear", hear)
     assert main(["teach", "--try", str(music), "--base", "lite", "--json"]) == 0
     capsys.readouterr()
     monkeypatch.setattr(teaching, "MOST_RECORDINGS", 5)
@@ -131,26 +131,61 @@ def test_an_interrupted_run_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from streamgenre.teach import hearing
+    from streamgenre.teach import ear, hearing
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    real = hearing.Ear.hear
+    real = ear.Ear.hear
     heard: list[Path | None] = []
 
-    def hear(self: hearing.Ear, path: Path, **more: Any) -> hearing.Heard:
+    def hear(self: ear.Ear, path: Path, **more: Any) -> hearing.Heard:
         if len(heard) == 7:
             heard.append(None)
             raise KeyboardInterrupt
         heard.append(path)
         return real(self, path, **more)
 
-    monkeypatch.setattr(hearing.Ear, "hear", hear)
+    monkeypatch.setattr(ear.Ear, "hear", hear)
     command = ["teach", "late", "--from", str(music), "--base", "lite"]
     assert main(command) == 130
     assert "run it again to go on" in capsys.readouterr().err
     assert not (models_dir() / "late").exists()
     assert main(command) == 0
     assert len(heard) == 18 + 1, "what had been heard is heard again"
+
+
+CRASHES = """
+import os, signal, sys
+if "streamgenre.teach.ear" in sys.orig_argv:
+    import av
+    real = av.open
+    def opened(file, *args, **more):
+        if os.path.basename(str(getattr(file, "name", file))).startswith("crash"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return real(file, *args, **more)
+    av.open = opened
+"""
+
+
+def test_a_file_that_crashes_its_decoder_is_named_and_skipped(
+    music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "sitecustomize.py").write_text(CRASHES)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    top = copied(music, tmp_path)
+    songs = [song for song in sorted((top / "low").iterdir()) if song.suffix == ".wav"]
+    bad = [song.with_name(f"crash{song.name}") for song in songs]
+    songs[0].rename(bad[0])
+    assert main(["teach", "--try", str(top), "--base", "lite", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["unreadable"] == [f"{bad[0]}: its decoder ended by signal 11 (SIGSEGV)"]
+    assert found["genres"]["low"]["recordings"] == 5
+    for song, crashing in zip(songs[1:], bad[1:], strict=True):
+        song.rename(crashing)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
+    said = refused(capsys, "teach", "--try", top, "--base", "lite")
+    assert f"low ({6 - len(bad)})" in said
+    assert f"{len(bad)} files cannot be used" in said
 
 
 def test_a_genre_of_unreadable_files_is_named(

@@ -1,4 +1,4 @@
-"""Posts that wait for their receiver, on disk in the order in which they came.
+"""Posts that wait for their receiver, or rows for their server, on disk and in order.
 
 An SQLite file in write-ahead mode without an ``fsync`` for each post: what was added survives a
 restart and SIGKILL, and a power cut costs at most what the system had not written yet, usually the
@@ -14,7 +14,9 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.bridges.spool_file import (
+from streamgenre.errors import SettingsError
+from streamgenre.history.database import is_corruption, set_aside
+from streamgenre.history.spool_file import (
     OVERHEAD,
     Post,
     boot_id,
@@ -23,8 +25,6 @@ from streamgenre.bridges.spool_file import (
     prepare,
     uptime,
 )
-from streamgenre.errors import SettingsError
-from streamgenre.history.database import is_corruption, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,11 +51,13 @@ class Spool:
         Bytes of waiting posts.
     max_age_s
         Age in seconds at which a post is dropped.
+    on_drop
+        Called with the body of each dropped post, and why; None to count it and warn.
 
     Raises
     ------
     SettingsError
-        If the file belongs to another program, or another bridge uses it.
+        If the file belongs to another program, or another process uses it.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Spool:
         *,
         max_bytes: int = MAX_BYTES,
         max_age_s: float = MAX_AGE_S,
+        on_drop: Callable[[bytes | None, str], None] | None = None,
     ) -> None:
         self.path = path
         """The file; None while posts wait in memory only."""
@@ -73,6 +76,7 @@ class Spool:
         self._warn = warn
         self._max_bytes = max_bytes
         self._max_age_s = max_age_s
+        self._on_drop = on_drop
         self._lock = threading.RLock()
         self._posts: deque[Post] = deque()
         self._bytes = 0
@@ -110,10 +114,45 @@ class Spool:
             kept = None if number is not None else body
             self._posts.append(Post(identifier, size, time.monotonic(), number, kept))
             self._bytes += size
-            while len(self._posts) > 1 and (
-                self._bytes > self._max_bytes or len(self._posts) > MAX_POSTS
-            ):
-                self._drop("the spool is full")
+            self._keep_within_bounds()
+
+    def put(self, body: bytes, identifier: str) -> bool:
+        """Add a post to the disk, or replace the newest one if it has the same identifier.
+
+        Parameters
+        ----------
+        body
+            Its content.
+        identifier
+            What it is known by.
+
+        Returns
+        -------
+        bool
+            Whether it is on the disk. Otherwise nothing was added or replaced.
+        """
+        with self._lock:
+            newest = self._posts[-1] if self._posts else None
+            if newest is None or newest.id != identifier:
+                number = self._write(body, identifier)
+                if number is None:
+                    return False
+                newest = Post(identifier, 0, time.monotonic(), number)
+                self._posts.append(newest)
+                self._waiting.add(identifier)
+            elif not self._rewrite(body, newest):
+                return False
+            size = len(body) + len(identifier) + OVERHEAD
+            self._bytes += size - newest.size
+            newest.size = size
+            self._keep_within_bounds()
+            return True
+
+    def _keep_within_bounds(self) -> None:
+        while len(self._posts) > 1 and (
+            self._bytes > self._max_bytes or len(self._posts) > MAX_POSTS
+        ):
+            self._drop("the spool is full")
 
     def first(self) -> tuple[Post, bytes] | None:
         """Return the oldest post and its body; None if nothing waits. Drops what is too old."""
@@ -153,9 +192,14 @@ class Spool:
     # ---- the queue ------------------------------------------------------------------------------
 
     def _drop(self, why: str) -> None:
+        body = self._body(self._posts[0]) if self._on_drop else None
+        if not self._posts:
+            return  # the file has just been found to be damaged
         self._remove()
         self.dropped += 1
-        if worth_a_line(self.dropped):
+        if self._on_drop is not None:
+            self._on_drop(body, why)
+        elif worth_a_line(self.dropped):
             self._warn(f"one event dropped: {why}; {self.dropped} dropped so far")
 
     def _remove(self) -> None:
@@ -198,7 +242,8 @@ class Spool:
                 return
             if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
                 raise SettingsError(
-                    f"{path}: another bridge uses this spool; give each its own with --spool FILE"
+                    f"{path}: another process uses this spool; give each bridge its own with "
+                    "--spool FILE"
                 ) from error
             self._memory_only(error)
 
@@ -220,10 +265,24 @@ class Spool:
         except sqlite3.Error as error:
             self._trouble(error)
             return None
+        self._works_again()
+        return done.lastrowid
+
+    def _rewrite(self, body: bytes, post: Post) -> bool:
+        if self._disk is None:
+            return False
+        try:
+            self._disk.execute("UPDATE posts SET body = ? WHERE number = ?", (body, post.number))
+        except sqlite3.Error as error:
+            self._trouble(error)
+            return False
+        self._works_again()
+        return True
+
+    def _works_again(self) -> None:
         if self._complained:
             self._complained = False
             self._warn(f"the spool {self.path} is written again")
-        return done.lastrowid
 
     def _trouble(self, error: sqlite3.Error) -> None:
         assert self.path is not None

@@ -1,4 +1,4 @@
-"""Which file holds what waits for a receiver, where the user names none."""
+"""Which file holds what waits for a receiver or a server, where the user names none."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Final
 from streamgenre.history.database import COMPANIONS, companion
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 UNUSED_S: Final = 400 * 86_400.0
 """Seconds after which a spool that nobody uses is removed: all that waits in it is too old."""
 
 
-def default_spool(folder: Path, url: str) -> Path:
-    """Return a spool that no other bridge uses, and remove old ones of receivers that are gone.
+def default_spool(folder: Path, url: str, kind: str = "webhook") -> Path:
+    """Return a spool that no other process uses, and remove old ones of receivers that are gone.
 
     Parameters
     ----------
@@ -27,19 +28,41 @@ def default_spool(folder: Path, url: str) -> Path:
     url
         URL of the receiver. A new one gets a new spool: what waits for the old one is not sent to
         it.
+    kind
+        Beginning of the file's name.
 
     Returns
     -------
     Path
-        ``FOLDER/webhook-DIGEST.sqlite3``, with a number if another bridge has the same receiver.
+        ``FOLDER/KIND-DIGEST.sqlite3``, with a number if another process has the same receiver.
     """
-    _remove_old(folder)
+    _remove_old(folder, kind)
+    path = folder
+    for path in _places(folder, url, kind):
+        if not _is_used(path):
+            break
+    return path
+
+
+def left_spools(folder: Path, url: str, kind: str) -> list[Path]:
+    """Return the spools of a receiver that exist and that no process uses.
+
+    Parameters
+    ----------
+    folder
+        Folder of the spools.
+    url
+        URL of the receiver.
+    kind
+        Beginning of the files' names.
+    """
+    return [p for p in _places(folder, url, kind) if p.exists() and not _is_used(p)]
+
+
+def _places(folder: Path, url: str, kind: str) -> Iterator[Path]:
     name = hashlib.sha256(url.encode("utf-8", "replace")).hexdigest()[:12]
     for number in range(1, 9):
-        path = folder / f"webhook-{name}{'' if number == 1 else f'-{number}'}.sqlite3"
-        if not _is_used(path):
-            return path
-    return path
+        yield folder / f"{kind}-{name}{'' if number == 1 else f'-{number}'}.sqlite3"
 
 
 def _is_used(path: Path) -> bool:
@@ -56,10 +79,10 @@ def _is_used(path: Path) -> bool:
     return False
 
 
-def _remove_old(folder: Path) -> None:
+def _remove_old(folder: Path, kind: str) -> None:
     """Remove spools that were not used for long: all that waits in them is too old."""
     with suppress(OSError):
-        for path in folder.glob("webhook-*.sqlite3"):
+        for path in folder.glob(f"{kind}-*.sqlite3"):
             files = [path, *(companion(path, suffix) for suffix in COMPANIONS)]
             newest = max(file.stat().st_mtime for file in files if file.exists())
             if time.time() - newest > UNUSED_S and not _is_used(path):
