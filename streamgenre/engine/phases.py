@@ -2,8 +2,8 @@
 
 A server that sends a burst to many clients at once has all their hops end at the same moment, every
 second: each then waits for the decoding of all the others. The hops keep their distance from each
-other for as long as the streams run, so it is enough to start them apart. A group fills one batch
-of a model.
+other for as long as the streams run, so it is enough to start them apart. The streams of a group
+fill batches together.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from typing import Final
 
 from streamgenre.inference.models import MAX_ROWS
 
+GROUP: Final = 2 * MAX_ROWS
+"""Streams that start together. Servers send in pieces, so the hops of a group are complete at some
+distance from each other: a group of one batch would seldom fill it."""
 _SPREAD_S: Final = 1.0
 """Longest time in seconds over which starts are spread, however long a hop is."""
 _GOLDEN: Final = 0.618_033_988_75
@@ -38,7 +41,7 @@ class Phases:
         ``now`` is in monotonic seconds. The result is 0 for the first group, and less than a
         second.
         """
-        group = self._started // MAX_ROWS
+        group = self._started // GROUP
         self._started += 1
         if self._origin is None:
             self._origin = now

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _READ: Final = 65_536
 _EVERY_S: Final = 0.15
 """Seconds between two reads while nobody waits for a certain sample."""
-_AFTER_S: Final = 0.03
+_AFTER_S: Final = 0.05
 """Seconds after the expected arrival of a sample until it is read: servers send in pieces."""
 _LATE_S: Final = 0.1
 """Seconds of missing audio below which its last piece is late: it is read as soon as it comes."""
