@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from train.trunk.musicnn import BANDS, CHANNELS, RHYTHM, TAGS, TIMBRE, UNITS
+from train.trunk.musicnn import BANDS, RHYTHM, TAGS, TIMBRE, UNITS
+
+POOLED = 1506
+"""Pooled features of the published architecture."""
 
 
 def random_trunk(seed: int = 0) -> dict[str, Any]:
@@ -29,9 +32,9 @@ def random_trunk(seed: int = 0) -> dict[str, Any]:
         weights[f"{name}/kernel"] = rng.normal(size=shape) / np.sqrt(np.prod(shape[:3]))
         weights[f"{name}/bias"] = 0.1 * rng.normal(size=shape[-1])
         normalisation(number + 1, shape[-1])
-    normalisation(9, 2 * CHANNELS)
+    normalisation(9, POOLED)
     normalisation(10, UNITS)
-    for name, (rows, columns) in (("dense", (2 * CHANNELS, UNITS)), ("dense_1", (UNITS, TAGS))):
+    for name, (rows, columns) in (("dense", (POOLED, UNITS)), ("dense_1", (UNITS, TAGS))):
         weights[f"{name}/kernel"] = rng.normal(size=(rows, columns)) / np.sqrt(rows)
         weights[f"{name}/bias"] = 0.1 * rng.normal(size=columns)
     return {name: value.astype(np.float32) for name, value in weights.items()}

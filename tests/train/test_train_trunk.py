@@ -16,7 +16,15 @@ from train.corpora.recordings import frames_of
 from train.errors import TrainError
 from train.export.keras_to_onnx import TOLERANCE
 from train.recipes.recipe import NEXT
-from train.trunk import checkpoint, lstm_memory, mel_adapter, model_graph, musicnn, onnx_graph
+from train.trunk import (
+    checkpoint,
+    lstm_memory,
+    mel_adapter,
+    model_graph,
+    musicnn,
+    onnx_graph,
+    pruning,
+)
 from train.trunk.head_training import Fitted
 from train.trunk.heads import Linear, embedding
 
@@ -49,9 +57,9 @@ def frames() -> Any:
 
 
 @pytest.fixture(scope="module")
-def head() -> Linear:
+def head(weights: dict[str, Any]) -> Linear:
     rng = np.random.default_rng(5)
-    width = 2 * musicnn.CHANNELS + musicnn.UNITS + musicnn.TAGS
+    width = musicnn.pooled_width(weights) + musicnn.UNITS + musicnn.TAGS
     kernel = rng.normal(0, 0.02, (width, 4)).astype(np.float32)
     return Linear(kernel, rng.normal(size=4).astype(np.float32), 1.0)
 
@@ -79,8 +87,12 @@ def session_of(model: Any) -> Any:
 
 
 def run_embedding(session: Any, hops: list[Any]) -> tuple[list[Any], dict[str, Any]]:
-    states = {s.name: np.zeros((len(hops[0]), *s.shape), np.float32) for s in onnx_graph.STATES}
-    names = ["pooled", *(s.name + NEXT for s in onnx_graph.STATES)]
+    states = {
+        given.name: np.zeros((len(hops[0]), *given.shape[1:]), np.float32)
+        for given in session.get_inputs()
+        if given.name != "frames"
+    }
+    names = ["pooled", *(name + NEXT for name in states)]
     rows = []
     for hop in hops:
         row, *after = session.run(names, states | {"frames": hop})
@@ -131,11 +143,80 @@ def test_trunks_that_share_a_front_equal_separate_trunks(
     assert np.abs(both[-1][:, 0] - both[-1][:, 1]).max() > 0.01
 
 
-@pytest.mark.parametrize("hops", [[62, 63] * 3, [1, 2, 3, 100, 90], [374, 1]])
-def test_the_embedding_does_not_depend_on_the_block_split(
-    weights: dict[str, Any], frames: Any, hops: list[int]
+@pytest.fixture(scope="module")
+def dying() -> dict[str, Any]:
+    """Weights of which most filters are dead: they answer nothing, and say so in the checkpoint."""
+    found, rng = random_trunk(6), np.random.default_rng(7)
+    for number in range(5):
+        name = "conv2d" + (f"_{number}" if number else "")
+        dead = rng.random(len(found[f"{name}/bias"])) < 0.8
+        dead[:2] = False
+        found[f"{name}/kernel"][..., dead] = 0
+        found[f"{name}/bias"][dead] = -1
+        for part in ("moving_mean", "moving_variance"):
+            found[f"batch_normalization_{number + 1}/{part}"][dead] = 0
+    return found
+
+
+def test_a_trunk_without_its_dead_filters_answers_as_before(
+    dying: dict[str, Any], frames: Any
 ) -> None:
-    session = session_of(onnx_graph.embedding_graph([weights]))
+    pruned, stay = pruning.pruned(dying), pruning.pooled_alive(dying)
+    assert 10 <= musicnn.front_width(pruned) < 200
+    whole, _ = run_embedding(session_of(onnx_graph.embedding_graph([dying])), [frames])
+    found, states = run_embedding(session_of(onnx_graph.embedding_graph([pruned])), [frames])
+    assert states["timbre"].shape[1] < 150
+    # The first and the last frames of the window, where constants met zeros, are a fiftieth of it.
+    apart = np.abs(whole[0][:, stay] - found[0])
+    assert np.median(apart) < 0.02
+    np.testing.assert_allclose(found[0][:, :20], whole[0][:, stay][:, :20], rtol=1e-4, atol=1e-3)
+
+
+def test_a_dead_filter_without_a_shift_leaves_nothing_behind(
+    dying: dict[str, Any], frames: Any
+) -> None:
+    """As in the published checkpoint: what a dead filter gives is 0."""
+    silent = dict(dying)
+    for number in range(5):
+        name = f"batch_normalization_{number + 1}"
+        dead = silent[f"{name}/moving_variance"] == 0
+        silent[f"{name}/beta"] = np.where(dead, 0, silent[f"{name}/beta"]).astype(np.float32)
+    whole, _ = run_embedding(session_of(onnx_graph.embedding_graph([silent])), [frames])
+    pruned = pruning.pruned(silent)
+    found, _ = run_embedding(session_of(onnx_graph.embedding_graph([pruned])), [frames])
+    np.testing.assert_allclose(
+        embedding(pruned, found[0])[:, -250:], embedding(silent, whole[0])[:, -250:],
+        rtol=1e-3, atol=1e-3,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def levelled(dying: dict[str, Any]) -> dict[str, Any]:
+    return {**pruning.pruned(dying), onnx_graph.LEVEL: np.array([500], np.float32)}
+
+
+def test_a_trunk_with_an_even_level_equals_keras_and_hears_any_level(
+    levelled: dict[str, Any], frames: Any
+) -> None:
+    rng = np.random.default_rng(1)
+    width = musicnn.pooled_width(levelled) + musicnn.UNITS + musicnn.TAGS
+    head = Linear(rng.normal(0, 0.02, (width, 4)).astype(np.float32), np.zeros(4, np.float32), 1)
+    fitted = Fitted(head, None, None)
+    whole = model_graph.build(levelled, fitted)
+    assert model_graph.check(whole, levelled, fitted, frames) <= TOLERANCE
+    session = session_of(onnx_graph.embedding_graph([levelled]))
+    quieter = [frames_of(0.1 * some_audio(8, seed), mel_adapter.SPEC) for seed in (1, 2)]
+    (usual,), _ = run_embedding(session, [frames])
+    (quiet,), _ = run_embedding(session, [np.stack(quieter)])
+    np.testing.assert_allclose(quiet, usual, rtol=0.01, atol=0.05)
+
+
+@pytest.mark.parametrize("hops", [[62, 63] * 3, [1, 2, 3, 100, 90], [374, 1]])
+@pytest.mark.parametrize("name", ["weights", "levelled"])
+def test_the_embedding_does_not_depend_on_the_block_split(
+    request: pytest.FixtureRequest, name: str, frames: Any, hops: list[int]
+) -> None:
+    session = session_of(onnx_graph.embedding_graph([request.getfixturevalue(name)]))
     used = frames[:, : sum(hops)]
     (whole,), whole_states = run_embedding(session, [used])
     rows, states = run_embedding(session, np.split(used, np.cumsum(hops)[:-1], axis=1))
@@ -165,7 +246,10 @@ def test_the_whole_model_equals_keras(
     shapes = {output.name: output.shape for output in session.get_outputs()}
     assert shapes["logits"] == ["batch", "steps", 4]
     assert shapes.get("speech") == (["batch", "steps", 1] if talks else None)
-    states = {s.name: np.zeros((2, *s.shape), np.float32) for s in model_graph.states_of(model, 4)}
+    states = {
+        s.name: np.zeros((2, *s.shape), np.float32)
+        for s in model_graph.states_of(weights, model, 4)
+    }
     assert session.run(["logits"], states | {"frames": frames[:, :62]})[0].shape == (2, 1, 4)
 
 

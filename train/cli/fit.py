@@ -85,6 +85,13 @@ def add_parser(commands: Any, corpus: argparse.ArgumentParser, **settings: Any) 
         "there, possibly worse on line signals; four times slower, 200 kB of disk per window",
     )
     fit.add_argument(
+        "--trunks",
+        type=Path,
+        metavar="SET",
+        help="use the trunks that `train trunk fit --student whole` has trained into SET, one "
+        "without each fold and one on all clips, in place of the published one, for lstm and cnn",
+    )
+    fit.add_argument(
         "--fold-models",
         type=Path,
         metavar="DIR",
@@ -138,8 +145,9 @@ def _fit_networks(
     from train.ensemble.train_members import train_ensemble
     from train.fitting.train_network import train_model
 
-    if options.microphone:
-        raise TrainError(f"--microphone does not apply to the recipe {options.recipe}")
+    for name in ("microphone", "trunks"):
+        if getattr(options, name):
+            raise TrainError(f"--{name} does not apply to the recipe {options.recipe}")
     names = ("seed", "epochs", "steps", "batch", "units", "dropout", "learning_rate")
     chosen = _chosen(options, names)
     note = read_note(options.note)
@@ -178,11 +186,23 @@ def _fit_head(
     if unknown:
         raise TrainError(f"--{unknown[0]} does not apply to the recipe {recipe.name}")
     chosen = _chosen(options, ("seed", "epochs", "batch", "units", "learning_rate"))
+    if options.trunks and options.microphone:
+        raise TrainError("--trunks and --microphone exclude each other: those trunks have heard it")
+    corpus = read_corpus_option(options, progress)
+    trained = trained_as = None
+    if options.trunks:
+        from train.student.trained_trunks import read_trunks
+
+        trained, trained_as = read_trunks(
+            options.trunks, (*(corpus.measured if options.folds else ()), None)
+        )
     given = TrunkInput(
-        corpus=read_corpus_option(options, progress),
+        corpus=corpus,
         folder=options.corpus,
         trunk=options.trunk or cache_folder("trunk"),
         microphone=options.microphone,
+        trained=trained,
+        trained_as=trained_as,
     )
     job = TrainingJob(
         recipe=recipe,
@@ -222,6 +242,8 @@ def _recorded(arguments: list[str], options: argparse.Namespace) -> str:
         hidden[str(options.split)] = "SPLIT"
     if options.trunk:
         hidden[str(options.trunk)] = "TRUNK"
+    if options.trunks:
+        hidden[str(options.trunks)] = "SET"
     if options.note:
         hidden[str(options.note)] = f"train/notes/{options.note.name}"
     words = []

@@ -33,15 +33,15 @@ def run(options: argparse.Namespace, progress: Progress) -> None:
     from rich.table import Table
 
     from streamgenre.inference.manifest import read_manifest
+    from train import model_folder
     from train.student import music_head, music_windows
-    from train.student.teachers import EMBEDDING, TAGS
+    from train.student.teachers import TAGS
 
     for folder in options.model:
-        manifest = read_manifest(folder)
-        if manifest.embedding_width != EMBEDDING:
+        read_manifest(folder)
+        if "trunk" not in model_folder.read_measured(folder)["training"]:
             raise TrainError(
-                f"{folder}: its embedding has {manifest.embedding_width} numbers; expected a model "
-                f"on MSD_musicnn, with {EMBEDDING}"
+                f"{folder}: its embedding has no tags; expected a model on MSD_musicnn"
             )
 
     def heard(path: Path) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from train.progress import Progress
-    from train.student.students import Student
+    from train.student.students import Separable
     from train.student.trunk_figures import Trained
 
 
@@ -38,10 +38,10 @@ def measure(options: argparse.Namespace, progress: Progress) -> None:
     from train.corpora.talk_files import read_talk
     from train.student import trunk_figures
     from train.student.lessons import read_lessons
-    from train.student.students import student
+    from train.student.students import separable
     from train.student.tag_figures import tag_figures
 
-    chosen = student(options.student)
+    chosen = separable(options.student)
     corpus = read_corpus(options.corpus)
     trained = _by_fold(options.folder, chosen, corpus.folds, progress)
     heard = trunk_figures.hear(
@@ -73,7 +73,7 @@ def measure(options: argparse.Namespace, progress: Progress) -> None:
 
 
 def _by_fold(
-    folder: Path, chosen: Student, folds: tuple[int, ...], progress: Progress
+    folder: Path, chosen: Separable, folds: tuple[int, ...], progress: Progress
 ) -> dict[int, Trained]:
     """Return by fold a student that was trained without it."""
     from train.student.fit_student import load
@@ -122,13 +122,13 @@ def export(options: argparse.Namespace, progress: Progress) -> None:
     from train.student import trunk_figures
     from train.student.fit_student import load
     from train.student.lessons import read_lessons
-    from train.student.students import student
+    from train.student.students import separable
     from train.student.tag_figures import tag_figures
     from train.student.trunk_export import Calibration, Export, model_of
     from train.trunk import head_training
 
     model_folder.check_out(options.out, replace=options.replace)
-    chosen, note = student(options.student), read_note(options.note)
+    chosen, note = separable(options.student), read_note(options.note)
     corpus = read_corpus(options.corpus)
     path = options.folder / "students" / f"{chosen.name}.npz"
     whole = trunk_figures.Trained(*load(chosen, path))

@@ -103,10 +103,6 @@ def add_parsers(parser: argparse.ArgumentParser, **settings: Any) -> None:
     )
     one.add_argument("--yamnet", type=Path, required=True, metavar="FILE", help="YAMNet as TFLite")
     one.add_argument(
-        "--musicnn", type=Path, metavar="DIR",
-        help="folder of MSD_musicnn (default: where `train trunk` puts it)",
-    )  # fmt: skip
-    one.add_argument(
         "--excerpts", type=_whole, default=400, metavar="N", help="excerpts of a shard, about: 400"
     )
     two = stage("render", "frames of the excerpts, clean and degraded", _RENDER)
@@ -124,6 +120,10 @@ def add_parsers(parser: argparse.ArgumentParser, **settings: Any) -> None:
         each.add_argument(
             "--processes", type=_whole, default=1, metavar="N", help="processes (default: 1)"
         )
+    two.add_argument(
+        "--student", default="separable", metavar="NAME",
+        help="for which network: the kinds hear different frames (default: separable)",
+    )  # fmt: skip
     three = stage("fit", "train a student", _FIT)
     three.add_argument("--student", default="separable", metavar="NAME", help="which network")
     three.add_argument(
@@ -144,6 +144,12 @@ def add_parsers(parser: argparse.ArgumentParser, **settings: Any) -> None:
     three.add_argument(
         "--threads", type=_whole, metavar="N", help="threads of TensorFlow (default: all cores)"
     )
+
+    for each in (one, three):
+        each.add_argument(
+            "--musicnn", type=Path, metavar="DIR",
+            help="folder of MSD_musicnn (default: where `train trunk` puts it)",
+        )  # fmt: skip
 
     four = stage("measure", "figures on folds by artist", _MEASURE)
     five = stage("export", "a model folder", _EXPORT)
@@ -239,6 +245,7 @@ def _prepare(options: argparse.Namespace, progress: Progress) -> None:
 
 def _render(options: argparse.Namespace, progress: Progress) -> None:
     from train.student.renditions import render
+    from train.student.students import student
 
     def on_copy(path: Path) -> None:
         progress.note(path.name)
@@ -247,6 +254,7 @@ def _render(options: argparse.Namespace, progress: Progress) -> None:
     render(
         options.folder,
         options.copies,
+        kind=student(options.student).kind,
         synthesised=options.synthesised,
         processes=options.processes,
         on_total=lambda total: progress.files_of("frames", total),
@@ -257,7 +265,8 @@ def _render(options: argparse.Namespace, progress: Progress) -> None:
 
 def _fit(options: argparse.Namespace, progress: Progress) -> None:
     from train.student.lessons import read_lessons
-    from train.student.students import student
+    from train.student.students import Whole, student
+    from train.trunk import checkpoint
 
     chosen = student(options.student)
     name = chosen.name
@@ -268,7 +277,10 @@ def _fit(options: argparse.Namespace, progress: Progress) -> None:
         _use_threads(options.threads)
     from train.student import fit_student
 
-    lessons = read_lessons(options.folder)
+    lessons = read_lessons(options.folder, chosen.kind)
+    teacher = None
+    if isinstance(chosen, Whole) and options.start is None:
+        teacher = checkpoint.load(options.musicnn or cache_folder("trunk"))
     settings = fit_student.Fitting(
         options.epochs, min(options.rows, len(lessons.folds)), options.batch,
         options.learning_rate, tuple(options.without), options.seed,
@@ -281,7 +293,7 @@ def _fit(options: argparse.Namespace, progress: Progress) -> None:
         progress.note(f"unheard, degraded: {agreement}")
 
     fit_student.fit(
-        chosen, lessons, settings, path, start=options.start, on_epoch=on_epoch
+        chosen, lessons, settings, path, start=options.start, teacher=teacher, on_epoch=on_epoch
     )  # fmt: skip
     print(f"{path}: {chosen.name}, {settings.epochs} epochs")
 

@@ -15,10 +15,10 @@ import numpy as np
 from train.cache import read_arrays, write_arrays
 from train.errors import TrainError
 from train.job import Epoch
+from train.student import whole
 from train.student.excerpts import CHECK
 from train.student.lessons import MASKS
-from train.student.renditions import FRAMES
-from train.student.students import KINDS, build
+from train.student.students import KINDS, Whole, build
 from train.student.teachers import CLASSES, EMBEDDING
 from train.trunk.musicnn import TAGS, UNITS
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from train.student.lessons import Lessons
     from train.student.students import Student
+    from train.trunk.checkpoint import Weights
 
     Floats = NDArray[np.float32]
 
@@ -112,6 +113,7 @@ def fit(
     path: Path,
     *,
     start: Path | None = None,
+    teacher: Weights | None = None,
     on_epoch: Callable[[Epoch, Agreement], None] = lambda epoch, agreement: None,
 ) -> Any:
     """Train a student, or go on with it; return the network.
@@ -128,6 +130,8 @@ def fit(
         Where its state is kept after every epoch.
     start
         Another student's state of the same network to begin with.
+    teacher
+        The published teacher's weights, for a student that begins with them.
     on_epoch
         Called after every epoch.
 
@@ -139,7 +143,7 @@ def fit(
     import keras
 
     keras.utils.set_random_seed(settings.seed)
-    model = build(student, _IN_A_ROW * FRAMES)
+    model = build(student, _IN_A_ROW * student.kind.frames)
     steps = settings.epochs * (settings.rows // settings.batch)
     rate = keras.optimizers.schedules.CosineDecay(
         settings.learning_rate / 20,
@@ -154,6 +158,10 @@ def fit(
         first = _restore(model, path, whole=True) + 1
     elif start is not None:
         _restore(model, start, whole=False)
+    elif isinstance(student, Whole):
+        if teacher is None:
+            raise TrainError(f"the student {student.name} begins as its teacher; none was given")
+        whole.start(model, teacher, lessons)
     rows = np.flatnonzero(lessons.folds == CHECK).tolist()
     for number in range(first, settings.epochs + 1):
         rng = np.random.default_rng([settings.seed, number])

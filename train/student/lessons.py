@@ -15,6 +15,7 @@ import numpy as np
 from train.errors import TrainError
 from train.student import shards
 from train.student.excerpts import CHECK
+from train.student.frame_kinds import MEL_64
 from train.student.mel_rooms import changed, masked, mixed_styles
 from train.student.renditions import LOWEST, SYNTHESISED, copy_path, to_energies
 from train.student.teachers import CLASSES, EMBEDDING, WINDOWS
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from train.student.frame_kinds import FrameKind
 
     Floats = NDArray[np.float32]
     Bytes = NDArray[np.uint8]
@@ -51,7 +54,7 @@ class Lessons:
     """All rows of a training set; a row is an excerpt of six seconds."""
 
     copies: tuple[tuple[Bytes, ...], ...]
-    """Frames by block (shard), then by copy, shape ``(n, 300, 64)`` each, on disk."""
+    """Frames by block (shard), then by copy, shape ``(n, frames, bands)`` each, on disk."""
     blocks: NDArray[np.int64]
     """Block of each row, shape ``(rows,)``."""
     places: NDArray[np.int64]
@@ -71,6 +74,7 @@ class Lessons:
     """Mean of the embedding of free music, shape ``(1756,)``."""
     spread: Floats
     """Its standard deviation."""
+    kind: FrameKind = MEL_64
 
     def rows(self, without: Collection[int], rng: np.random.Generator, count: int) -> list[int]:
         """Draw rows for an epoch by :data:`_SHARES`.
@@ -107,7 +111,7 @@ class Lessons:
         return rows
 
     def frames(self, rows: Collection[int], copy: int | None, rng: np.random.Generator) -> Floats:
-        """Return log-mel energies of rows in nats, shape ``(n, 300, 64)``.
+        """Return log-mel energies of rows in nats, shape ``(n, frames, bands)``.
 
         Parameters
         ----------
@@ -154,17 +158,19 @@ class Lessons:
                 noises[row] = np.log(np.exp(voices).sum(axis=0))
         far = rng.random(len(energies)) < 0.6
         if far.any():
-            energies[far] = changed(energies[far], noises[far], rng)
+            energies[far] = changed(energies[far], noises[far], rng, self.kind)
         return masked(mixed_styles(energies, rng), rng), self.targets(rows)
 
 
-def read_lessons(folder: Path) -> Lessons:
+def read_lessons(folder: Path, kind: FrameKind = MEL_64) -> Lessons:
     """Read what ``prepare`` and ``render`` have made so far.
 
     Parameters
     ----------
     folder
         Folder of the training set.
+    kind
+        The kind of frames.
 
     Raises
     ------
@@ -176,7 +182,7 @@ def read_lessons(folder: Path) -> Lessons:
     blocks, places, folds = [], [], []
     embedding, classes, kinds, masks = [], [], [], []
     for path in shards.paths(folder):
-        there = _copies(folder, path.stem)
+        there = _copies(folder, path.stem, kind)
         if not there:
             continue
         shard = shards.read(path)
@@ -200,7 +206,7 @@ def read_lessons(folder: Path) -> Lessons:
         masks.append(np.stack([np.full_like(score, music), np.ones_like(score), sure, sure], -1))
     if not copies:
         raise TrainError(f"{folder}: no frames; run `python -m train trunk render` first")
-    if noise := _copies(folder, SYNTHESISED):
+    if noise := _copies(folder, SYNTHESISED, kind):
         n = len(noise[0])
         groups += [SYNTHESISED] * n
         folds.append(np.zeros(n, np.int64))
@@ -225,20 +231,20 @@ def read_lessons(folder: Path) -> Lessons:
     return Lessons(
         tuple(copies), np.concatenate(blocks), np.concatenate(places), np.array(groups),
         np.concatenate(folds), whole, np.concatenate(classes), np.concatenate(kinds),
-        np.concatenate(masks), mean, spread,
+        np.concatenate(masks), mean, spread, kind,
     )  # fmt: skip
 
 
-def _copies(folder: Path, name: str) -> tuple[Bytes, ...]:
+def _copies(folder: Path, name: str, kind: FrameKind) -> tuple[Bytes, ...]:
     """Return a shard's copies, on disk, as far as they are there."""
     pattern = f"{name}-*.npy"
     found = sorted(
-        (folder / "frames").glob(pattern), key=lambda path: int(path.stem.rsplit("-", 1)[1])
+        (folder / kind.name).glob(pattern), key=lambda path: int(path.stem.rsplit("-", 1)[1])
     )
     try:
         return tuple(np.load(path, mmap_mode="r", allow_pickle=False) for path in found)
     except (OSError, ValueError) as error:
         raise TrainError(
-            f"{copy_path(folder, name, 0).parent}: a file is damaged: {error}; delete it and run "
-            "`python -m train trunk render` again"
+            f"{copy_path(folder, name, 0, kind).parent}: a file is damaged: {error}; delete it "
+            "and run `python -m train trunk render` again"
         ) from error

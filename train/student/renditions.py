@@ -1,9 +1,9 @@
 """The second stage: log-mel frames of every excerpt, clean and degraded, as bytes on disk.
 
 A byte is :data:`STEP` nats. Degrading costs more than a step of training, so it is done once, by
-``render``, and each epoch reads another copy. A copy belongs to its shard: ``frames/SHARD-N.npy``,
-shape ``(n, 300, 64)``; copy 0 is clean. ``synthesised-….npz`` are excerpts of noise without
-teachers.
+``render``, and each epoch reads another copy. A copy belongs to its shard: ``frames/SHARD-N.npy``
+(or ``frames-96``, see :mod:`.frame_kinds`), shape ``(n, frames, bands)``; copy 0 is clean.
+``synthesised-….npy`` are excerpts of noise without teachers.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from streamgenre.audio.features import MfccSpec
-from train.corpora.recordings import frames_of, log_mel
 from train.errors import TrainError
 from train.student import shards
 from train.student.degrade import Pool, degraded, interference
 from train.student.excerpts import EXCERPT, FREE
+from train.student.frame_kinds import KINDS, MEL_64
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,26 +28,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from train.student.frame_kinds import FrameKind
+
     Floats = NDArray[np.float32]
     Bytes = NDArray[np.uint8]
 
-SPEC: Final = MfccSpec(
-    samplerate=16_000,
-    winlen=0.05,
-    winstep=0.02,
-    numcep=64,
-    nfilt=64,
-    nfft=1024,
-    lowfreq=40.0,
-    highfreq=None,
-    preemph=0.0,
-    ceplifter=0,
-    append_energy=False,
-    winfunc="hann",
-)
-"""50 frames a second; as many cepstra as filters, so that a graph can invert the transform."""
-FRAMES: Final = 300
-"""Frames of an excerpt."""
+SPEC: Final = MEL_64.spec
+FRAMES: Final = MEL_64.frames
 STEP: Final = 0.125
 """Nats of a step; half a decibel."""
 LOWEST: Final = -26.0
@@ -69,6 +55,8 @@ class _Job:
     copy: int
     synthesised: int
     """Excerpts to synthesise, without a shard."""
+    kind: str
+    """Name of the kind of frames."""
 
 
 def to_bytes(energies: Floats) -> Bytes:
@@ -82,7 +70,7 @@ def to_energies(whole: Bytes) -> Floats:
     return whole.astype(np.float32) * np.float32(STEP) + np.float32(LOWEST)
 
 
-def copy_path(folder: Path, name: str, copy: int) -> Path:
+def copy_path(folder: Path, name: str, copy: int, kind: FrameKind = MEL_64) -> Path:
     """Return where a copy's frames are.
 
     Parameters
@@ -93,14 +81,17 @@ def copy_path(folder: Path, name: str, copy: int) -> Path:
         The shard's name without its suffix.
     copy
         0 for the clean one.
+    kind
+        The kind of frames.
     """
-    return folder / "frames" / f"{name}-{copy}.npy"
+    return folder / kind.name / f"{name}-{copy}.npy"
 
 
 def render(
     folder: Path,
     copies: int,
     *,
+    kind: FrameKind = MEL_64,
     synthesised: int = 480,
     processes: int = 1,
     on_total: Callable[[int], None] = lambda total: None,
@@ -114,6 +105,8 @@ def render(
         Folder of the training set, with shards.
     copies
         Degraded copies of every excerpt.
+    kind
+        The kind of frames.
     synthesised
         Excerpts of synthesised noise in every copy.
     processes
@@ -130,17 +123,20 @@ def render(
     """
     found = shards.paths(folder)
     jobs = [
-        _Job(copy_path(folder, path.stem, copy), path, tuple(found), copy, 0)
+        _Job(copy_path(folder, path.stem, copy, kind), path, tuple(found), copy, 0, kind.name)
         for copy in range(copies + 1)
         for path in found
     ]
     jobs += [
-        _Job(copy_path(folder, SYNTHESISED, copy), None, tuple(found), copy, synthesised)
+        _Job(
+            copy_path(folder, SYNTHESISED, copy, kind), None, tuple(found), copy, synthesised,
+            kind.name,
+        )
         for copy in range(1, copies + 1)
-    ]
+    ]  # fmt: skip
     missing = [job for job in jobs if not job.path.is_file()]
     on_total(len(missing))
-    (folder / "frames").mkdir(exist_ok=True)
+    (folder / kind.name).mkdir(exist_ok=True)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         running = {pool.submit(_make, job): job for job in missing}
@@ -159,16 +155,16 @@ def _make(job: _Job) -> None:
     role = job.path.stem.split("-")[0]
     if role != "music":  # no music where none is wanted, and no talk but in speech
         pool = Pool(pool.noises, pool.speech if role == "speech" else ())
-    frames = []
+    frames, energies = [], KINDS[job.kind].energies
     if job.shard is None:
         frames += [
-            frames_in(degraded(interference(EXCERPT, rng, Pool()), rng, Pool()))
+            energies(degraded(interference(EXCERPT, rng, Pool()), rng, Pool()))
             for _ in range(job.synthesised)
         ]
     else:
         for audio in shards.read(job.shard).audio:
             samples = shards.decode_opus(audio)
-            frames.append(frames_in(degraded(samples, rng, pool) if job.copy else samples))
+            frames.append(energies(degraded(samples, rng, pool) if job.copy else samples))
     part = job.path.with_suffix(".part")
     try:
         with part.open("wb") as file:
@@ -176,11 +172,6 @@ def _make(job: _Job) -> None:
         part.replace(job.path)
     except OSError as error:
         raise TrainError(f"{job.path}: cannot be written: {error.strerror}") from error
-
-
-def frames_in(samples: Floats) -> Floats:
-    """Return an excerpt's log-mel energies in nats, shape ``(300, 64)``."""
-    return log_mel(frames_of(samples, SPEC)[:FRAMES], SPEC)
 
 
 def pool_of(paths: Sequence[Path], rng: np.random.Generator) -> Pool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from train.student.students import Student
+    from train.student.students import Separable
     from train.student.trunk_figures import Trained
 
     Floats = NDArray[np.float32]
@@ -52,7 +52,7 @@ def run(session: Any, hops: Sequence[Floats], output: str = "pooled") -> Floats:
     return row
 
 
-def differs_by(trained: Trained, student: Student) -> float:
+def differs_by(trained: Trained, student: Separable) -> float:
     """Return the largest difference of an embedding between Keras and the streaming graph.
 
     It is relative to the largest value, over random frames of two stations.

@@ -20,6 +20,7 @@ import numpy as np
 from streamgenre.audio.features import cepstral_matrix
 from streamgenre.inference.models import FRAMES
 from train.export.graph_builder import Builder
+from train.export.running_means import RunningMeans
 from train.recipes.recipe import NEXT, State
 from train.student.renditions import LOWEST, SPEC
 from train.student.students import FLOOR, KERNEL, KINDS, MEMORY_S, STEPS
@@ -29,7 +30,7 @@ from train.trunk.musicnn import TAGS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from train.student.students import Student
+    from train.student.students import Separable
 
     Floats = NDArray[np.float32]
 
@@ -52,7 +53,7 @@ class StreamingGraph:
         Its widths.
     """
 
-    def __init__(self, model: Any, student: Student) -> None:
+    def __init__(self, model: Any, student: Separable) -> None:
         self._model, self._student = model, student
         self.builder = Builder()
         self.states: list[State] = []
@@ -110,37 +111,14 @@ class StreamingGraph:
         share, scale, shift = self._weights("normaliser")
         energies = b.add("MatMul", FRAMES, b.constant(cepstral_matrix(SPEC).T))
         power = b.add("Exp", b.add("Max", energies, b.constant(LOWEST)))
-        count = b.add("Squeeze", self._new, b.whole(0))
-        zero, one = b.constant(0, np.int64), b.constant(1, np.int64)
-        number = b.add("Cast", b.add("Range", zero, count, one), kind=1)
-        pace = b.constant(-SPEC.winstep / MEMORY_S)
-        ages = b.add(
-            "Sub", b.add("Unsqueeze", number, b.whole(1)), b.add("Unsqueeze", number, b.whole(0))
-        )
-        decay = b.add("Exp", b.add("Mul", b.add("Max", ages, b.constant(0)), pace))
-        past = b.add("Cast", b.add("GreaterOrEqual", ages, b.constant(0)), kind=1)
-        decay = b.add("Mul", decay, past)  # (time, time)
-        since = b.add("Exp", b.add("Mul", b.add("Add", number, b.constant(1)), pace))
-        since = b.add("Unsqueeze", since, b.whole(1))  # (time, 1): weight of the sums so far
-
-        def sums(name: str, width: int, values: str) -> str:
-            kept = b.add("Unsqueeze", self._state(name, width), b.whole(1))
-            found = b.add("Add", b.add("MatMul", decay, values), b.add("Mul", since, kept))
-            b.add(
-                "Squeeze",
-                b.add("Slice", found, b.whole(-1), b.whole(2**62), b.whole(1)),
-                b.whole(1),
-                to=name + NEXT,
-            )
-            return found
-
+        running = RunningMeans(b, self._new, SPEC.winstep / MEMORY_S)
         mean = b.add("ReduceMean", power, axes=[2], keepdims=1)
-        ones = b.add("Add", b.add("Mul", mean, b.constant(0)), b.constant(1))
-        weight = sums("weight", 1, ones)
-        level = b.add("Div", sums("level", 1, mean), weight)
+        weight = running.weights(self._state("weight", 1), mean)
+        level = b.add("Div", running.sums(self._state("level", 1), mean), weight)
         relative = b.add("Div", power, b.add("Add", level, b.constant(1e-12)))
         relative = b.add("Log", b.add("Add", relative, b.constant(FLOOR)))
-        means = b.add("Div", sums("bands", SPEC.nfilt, relative), weight)
+        means = running.sums(self._state("bands", SPEC.nfilt), relative)
+        means = b.add("Div", means, weight)
         means = b.add("Mul", means, b.constant(1 / (1 + np.exp(-share))))
         apart = b.add("Mul", b.add("Sub", relative, means), b.constant(0.25 * scale))
         return b.add("Add", apart, b.constant(shift))

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from train.recipes.recipe import State
-    from train.student.students import Student
+    from train.student.students import Separable
     from train.trunk.heads import Linear
 
     Floats = NDArray[np.float32]
 
 
-def embedding_graph(model: Any, student: Student, mean: Floats, spread: Floats) -> bytes:
+def embedding_graph(model: Any, student: Separable, mean: Floats, spread: Floats) -> bytes:
     """Return a student without genres, serialised.
 
     Its output ``pooled``, shape ``(batch, 1, embedding + 52)``, holds the embedding, the logits of
@@ -50,7 +50,7 @@ def embedding_graph(model: Any, student: Student, mean: Floats, spread: Floats) 
 
 def model_graph(
     model: Any,
-    student: Student,
+    student: Separable,
     mean: Floats,
     spread: Floats,
     genres: Linear,

@@ -17,7 +17,7 @@ from train.errors import TrainError
 from train.trunk import mel_adapter
 from train.trunk.heads import embedding
 from train.trunk.musicnn import FRAMES as WINDOW
-from train.trunk.onnx_graph import STATES, embedding_graph
+from train.trunk.onnx_graph import embedding_graph, states_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +75,9 @@ class Musicnn:
     def __call__(self, samples: Floats) -> Floats:
         """Return the embeddings of an excerpt's windows, shape ``(2, 1756)``."""
         frames = np.stack([frames_of(part, mel_adapter.SPEC)[:WINDOW] for part in windows(samples)])
-        fresh = {s.name: np.zeros((len(frames), *s.shape), np.float32) for s in STATES}
+        fresh = {
+            s.name: np.zeros((len(frames), *s.shape), np.float32) for s in states_of(self._weights)
+        }
         (pooled,) = self._session.run(["pooled"], {FRAMES: frames, **fresh})
         return embedding(self._weights, pooled[:, 0])
 

@@ -17,7 +17,7 @@ from train.student.teachers import TAGS as TAG_NAMES
 from train.trunk.heads import STRENGTH
 
 if TYPE_CHECKING:
-    from train.student.students import Student
+    from train.student.students import Separable
     from train.student.trunk_figures import Trained
     from train.trunk import head_training
     from train.trunk.embedded_corpus import EmbeddedCorpus
@@ -42,7 +42,7 @@ class Calibration:
 class Export:
     """What all model folders of a student have in common."""
 
-    student: Student
+    student: Separable
     name: str
     """Name of the model."""
     command: str

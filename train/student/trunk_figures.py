@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from train.corpora.corpus import Corpus
     from train.corpora.talk_files import TalkFile
-    from train.student.students import Student
+    from train.student.students import Separable
     from train.trunk.embedded_corpus import EmbeddedCorpus
     from train.trunk.heads import Seconds
 
@@ -55,13 +55,13 @@ class Trained:
     """Of the teacher's embedding, shape ``(1756,)``."""
     spread: Floats
 
-    def graph(self, student: Student) -> bytes:
+    def graph(self, student: Separable) -> bytes:
         """Return its embedding graph, serialised."""
         return embedding_graph(self.model, student, self.mean, self.spread)
 
 
 def hear(
-    student: Student,
+    student: Separable,
     trained: Mapping[int, Trained],
     corpus: Corpus,
     talk: Sequence[TalkFile],

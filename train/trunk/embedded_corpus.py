@@ -19,7 +19,7 @@ from train.corpora.talk_files import noises as split_noises
 from train.hashes import file_hash, joint_hash
 from train.trunk import mel_adapter
 from train.trunk.heads import Seconds, embedding
-from train.trunk.onnx_graph import embedding_graph
+from train.trunk.onnx_graph import embedding_graph, is_front
 from train.trunk.training_programmes import Embedded, Job, embed
 
 if TYPE_CHECKING:
@@ -83,18 +83,30 @@ class Ears:
 
 
 def ears_of(trunks: Sequence[Weights]) -> Ears:
-    """Return MSD_musicnn's ears.
+    """Return the ears of trunks; those that have their front in common compute it once.
 
     Parameters
     ----------
     trunks
-        Weights of trunks that differ only after the front.
+        The weights of the trunks.
     """
+    together: list[list[Weights]] = []
+    for trunk in trunks:
+        if together and _same_front(together[-1][0], trunk):
+            together[-1].append(trunk)
+        else:
+            together.append([trunk])
     return Ears(
-        (embedding_graph(trunks).SerializeToString(),),
+        tuple(embedding_graph(some).SerializeToString() for some in together),
         tuple(map(_hash, trunks)),
         tuple(partial(embedding, weights) for weights in trunks),
         mel_adapter.SPEC,
+    )
+
+
+def _same_front(one: Weights, other: Weights) -> bool:
+    return one.keys() == other.keys() and all(
+        np.array_equal(one[name], other[name]) for name in one if is_front(name)
     )
 
 
@@ -217,7 +229,7 @@ def embed_corpus(
     corpus
         The corpus.
     trunks
-        The weights of the trunks; they differ only after the front.
+        The weights of the trunks.
     cache
         Folder for the embeddings.
     talk

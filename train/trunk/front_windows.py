@@ -31,7 +31,7 @@ from train.hashes import file_hash, joint_hash
 from train.trunk import mel_adapter
 from train.trunk.musicnn import FRAMES as WINDOW
 from train.trunk.musicnn import FRONT
-from train.trunk.onnx_graph import STATES, front_graph
+from train.trunk.onnx_graph import front_graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -180,7 +180,11 @@ def _fronts(job: _Job) -> list[NDArray[np.float16]]:
         parts = []
         for at in range(0, len(flat), _BATCH):
             batch = flat[at : at + _BATCH]
-            fresh = {s.name: np.zeros((len(batch), *s.shape), np.float32) for s in STATES}
+            fresh = {
+                given.name: np.zeros((len(batch), *given.shape[1:]), np.float32)
+                for given in session.get_inputs()
+                if given.name != FRAMES
+            }
             (front,) = session.run(["front"], {FRAMES: batch, **fresh})
             parts.append(np.clip(front, -60_000, 60_000).astype(np.float16))
         shape = (*windows.shape[:2], WINDOW, FRONT)

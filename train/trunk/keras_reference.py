@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from train.trunk import mel_adapter
-from train.trunk.musicnn import CHANNELS, FRAMES, RHYTHM, TIMBRE, convolution, normalisation
+from train.trunk.musicnn import FRAMES, RHYTHM, TIMBRE, convolution, normalisation, pooled_width
+from train.trunk.onnx_graph import LEAST_LEVEL, LEVEL, LEVEL_S
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,12 +39,14 @@ class Incremental:
         frames
             MFCC frames, shape ``(batch, time, 160)``.
         states
-            The states of :data:`train.trunk.onnx_graph.STATES`.
+            The states of :func:`train.trunk.onnx_graph.states_of`.
         """
         from keras import ops
 
-        kept_mel, kept_timbre, heard = states
+        kept_mel, kept_timbre, heard, *of_level = states
         power = ops.matmul(ops.exp(ops.matmul(frames - self._offset, self._inverse)), self._mapping)
+        if of_level:
+            power, of_level = self._levelled(power, *of_level)
         scale, shift = normalisation(self._weights, 0)
         new = ops.log10(1 + power) * scale + shift
         mel = ops.concatenate([ops.transpose(kept_mel, (0, 2, 1)), new], axis=1)
@@ -75,13 +78,25 @@ class Incremental:
         highest = ops.max(ops.where(mask > 0, x, -1e9), axis=1)
         pooled = ops.stack([highest, ops.sum(x, axis=1) / heard], axis=-1)
         scale, shift = normalisation(self._weights, 9)
-        pooled = ops.reshape(pooled, (-1, 2 * CHANNELS)) * scale + shift
+        pooled = ops.reshape(pooled, (-1, pooled_width(self._weights))) * scale + shift
         after = [
             ops.transpose(mel[:, -(FRAMES - 1) :], (0, 2, 1)),
             ops.transpose(timbre[:, -(FRAMES - 1) : -3], (0, 2, 1)),
             heard,
+            *of_level,
         ]
         return pooled, [np.asarray(tensor) for tensor in after]
+
+    def _levelled(self, power: Any, level: Any, weight: Any) -> tuple[Any, list[Any]]:
+        """Bring the running level to the reference, frame by frame; return the next states, too."""
+        keep = np.exp(-mel_adapter.SPEC.winstep / LEVEL_S).astype(np.float32)
+        rows = []
+        for frame in range(power.shape[1]):
+            level = level * keep + np.asarray(power[:, frame]).mean(axis=-1, keepdims=True)
+            weight = weight * keep + 1
+            gain = self._weights[LEVEL] / (level / weight + LEAST_LEVEL)
+            rows.append(power[:, frame] * gain)
+        return np.stack([np.asarray(row) for row in rows], axis=1), [level, weight]
 
     def _strongest(self, mel: Any, number: int, padding: str, *, normed: bool = True) -> Any:
         """Return the activation whose normalised value is the largest over the bands."""

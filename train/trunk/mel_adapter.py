@@ -15,6 +15,7 @@ the trunk does not.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -76,11 +77,13 @@ def slaney_filterbank(
     return filters * 2 / (edges[2:] - edges[:-2])
 
 
+@cache
 def inverse_transform() -> NDArray[np.float32]:
     """Return the matrix from cepstra to log energies, shape ``(160, 160)``."""
     return cepstral_matrix(SPEC).T.astype(np.float32)
 
 
+@cache
 def offset() -> NDArray[np.float32]:
     """Return the cepstra of a frame of typical log energies, shape ``(160,)``.
 
@@ -98,6 +101,7 @@ def _typical() -> NDArray[np.float64]:
     return np.where(empty, np.log(EPS), np.linspace(-4, -12, SPEC.nfilt))
 
 
+@cache
 def band_mapping() -> NDArray[np.float32]:
     """Return the matrix from filterbank energies to the trunk's bands, shape ``(160, 96)``.
 
@@ -113,8 +117,14 @@ def band_mapping() -> NDArray[np.float32]:
     return mapping
 
 
+def mel_power(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn MFCC frames, ``(..., 160)``, into the compressed bands' power, ``(..., 96)``."""
+    energies = np.exp((frames - offset()) @ inverse_transform())
+    power: NDArray[np.float32] = energies @ band_mapping()
+    return power
+
+
 def mel_bands(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     """Turn MFCC frames, shape ``(..., 160)``, into the trunk's bands, shape ``(..., 96)``."""
-    energies = np.exp((frames - offset()) @ inverse_transform())
-    bands: NDArray[np.float32] = np.log10(1 + energies @ band_mapping())
+    bands: NDArray[np.float32] = np.log10(1 + mel_power(frames))
     return bands

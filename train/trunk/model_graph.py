@@ -13,10 +13,10 @@ from train.export.graph_builder import Builder
 from train.export.graph_parts import lstm_nodes
 from train.export.keras_to_onnx import TOLERANCE, differ_by
 from train.recipes.recipe import NEXT, State
-from train.trunk import lstm_memory
+from train.trunk import lstm_memory, onnx_graph
 from train.trunk.heads import embedding
 from train.trunk.keras_reference import Incremental
-from train.trunk.onnx_graph import STATES, assembled, trunk_nodes, units_and_tags
+from train.trunk.onnx_graph import assembled, trunk_nodes, units_and_tags
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,20 +31,23 @@ _HOPS: Final = (62, 63, 1, 25, 63, 130)
 """Frames per call in the check; the rest makes the last call."""
 
 
-def states_of(model: Any | None, n_labels: int) -> tuple[State, ...]:
+def states_of(weights: Weights, model: Any | None, n_labels: int) -> tuple[State, ...]:
     """Return the state tensors of a graph; without an LSTM where ``model`` is None.
 
     Parameters
     ----------
+    weights
+        The trunk's weights.
     model
         The LSTM in Keras, or None.
     n_labels
         Number of genres.
     """
+    of_trunk = onnx_graph.states_of(weights)
     if model is None:
-        return STATES
+        return of_trunk
     shape = (n_labels, model.get_layer("lstm_1").units)
-    return (*STATES, State("lstm_1_h", shape), State("lstm_1_c", shape))
+    return (*of_trunk, State("lstm_1_h", shape), State("lstm_1_c", shape))
 
 
 def export(weights: Weights, fitted: Fitted, frames: Floats) -> bytes:
@@ -104,7 +107,7 @@ def build(weights: Weights, fitted: Fitted) -> Any:
         speech = b.add("Unsqueeze", _linear(b, everything, fitted.speech), b.whole(1))
         b.add("Add", speech, nothing, to=SPEECH)
         outputs[SPEECH] = ("steps", 1)
-    graph = assembled(b, states_of(fitted.memory, n_labels), outputs)
+    graph = assembled(b, states_of(weights, fitted.memory, n_labels), outputs)
     add_embedding(graph)
     return graph
 
@@ -174,7 +177,7 @@ def check(graph: Any, weights: Weights, fitted: Fitted, frames: Floats) -> float
     session = onnxruntime.InferenceSession(
         graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    states = states_of(fitted.memory, len(fitted.window.bias))
+    states = states_of(weights, fitted.memory, len(fitted.window.bias))
     outputs = [LOGITS] if fitted.speech is None else [LOGITS, SPEECH]
     names = [*outputs, *(state.name + NEXT for state in states)]
     found = expected = [np.zeros((len(frames), *s.shape), np.float32) for s in states]
@@ -199,10 +202,11 @@ def _in_keras(
     trunk: Incremental, weights: Weights, fitted: Fitted, hop: Floats, states: list[Floats]
 ) -> tuple[list[Floats], list[Floats]]:
     """Return the outputs after the hop, each of shape ``(batch, …)``, and the next states."""
-    pooled, after = trunk(hop, states[: len(STATES)])
+    of_trunk = len(onnx_graph.states_of(weights))
+    pooled, after = trunk(hop, states[:of_trunk])
     everything = embedding(weights, np.asarray(pooled))
     logits = fitted.window(everything)
     if fitted.memory is not None:
-        answer, h, c = lstm_memory.remember(fitted.memory, logits[:, None], *states[len(STATES) :])
+        answer, h, c = lstm_memory.remember(fitted.memory, logits[:, None], *states[of_trunk:])
         logits, after = np.asarray(answer)[:, 0], [*after, np.asarray(h), np.asarray(c)]
     return [logits] if fitted.speech is None else [logits, fitted.speech(everything)], after

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 FRAMES: Final = 187
 BANDS: Final = 96
 FRONT: Final = 561
-"""Features per frame of the vertical and the horizontal filters."""
-CHANNELS: Final = 753
-"""Features per frame before pooling over time: the front's and 3 × 64 of the residual layers.
-"""
+"""Features per frame of the published vertical and horizontal filters; :func:`front_width` gives
+those of any weights."""
+BACK: Final = 64
+"""Features per frame of each of the three residual layers."""
 TRAINED: Final = ("conv2d_5", "conv2d_6", "conv2d_7", "dense")
 """Layers after the front that can be trained, by their names in the checkpoint."""
 UNITS: Final = 200
@@ -74,6 +74,16 @@ def convolution(weights: Weights, number: int) -> tuple[Floats, Floats]:
     return weights[f"{name}/kernel"], weights[f"{name}/bias"]
 
 
+def front_width(weights: Weights) -> int:
+    """Return the number of features per frame of the vertical and the horizontal filters."""
+    return sum(len(convolution(weights, n)[1]) for n in range(len(TIMBRE) + len(RHYTHM)))
+
+
+def pooled_width(weights: Weights) -> int:
+    """Return the number of pooled features: maximum and mean of the front's and the residual's."""
+    return 2 * (front_width(weights) + 3 * BACK)
+
+
 def build(weights: Weights) -> Any:
     """Build the trunk in Keras, with its weights.
 
@@ -103,11 +113,12 @@ def back(weights: Weights) -> Any:
 
     Maps the front's features, shape ``(batch, frames, 561)``, to four outputs: the features before
     pooling ``(batch, frames, 753)``, the pooled ones ``(batch, 1506)``, the 200 units and the 50
-    tags' logits. The layers in :data:`TRAINED` can be trained.
+    tags' logits; fewer where the weights have fewer filters. The layers in :data:`TRAINED` can be
+    trained.
     """
     from keras import Input, Model, layers, ops
 
-    front = Input((None, FRONT), name="front")
+    front = Input((None, front_width(weights)), name="front")
     features = [front]
     for n, name in zip((5, 6, 7), TRAINED, strict=False):
         kernel, bias = convolution(weights, n)
@@ -121,7 +132,7 @@ def back(weights: Weights) -> Any:
     of_frames = layers.Concatenate()(features)
     # Interleaved in the checkpoint: maximum and mean of feature 0, of feature 1, ...
     pooled = ops.stack([ops.max(of_frames, axis=1), ops.mean(of_frames, axis=1)], axis=-1)
-    pooled = ops.reshape(pooled, (-1, 2 * CHANNELS))
+    pooled = ops.reshape(pooled, (-1, pooled_width(weights)))
     dense = layers.Dense(UNITS, activation="relu", name="trunk_dense")
     units = _normed(weights, dense(_normed(weights, pooled, 9)), 10)
     dense.set_weights([weights["dense/kernel"], weights["dense/bias"]])

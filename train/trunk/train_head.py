@@ -20,10 +20,12 @@ from train.trunk import (
     microphone_training,
     model_graph,
     musicnn,
+    pruning,
 )
 from train.trunk.embedded_corpus import EmbeddedCorpus, embed_corpus
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from train.corpora.corpus import Corpus
@@ -47,6 +49,11 @@ class TrunkInput:
     """Folder of the trunk's weights and of the embeddings."""
     microphone: bool = False
     """Whether to train the trunk on rooms, microphones and noise first."""
+    trained: Mapping[int | None, Weights] | None = None
+    """Trunks trained on before, by the fold that they have not heard, None for all clips; in place
+    of the published one."""
+    trained_as: Mapping[str, Any] | None = None
+    """How, for the manifest."""
 
 
 def fetch_trunk(folder: Path) -> float:
@@ -82,10 +89,12 @@ def train_model(job: Job, given: TrunkInput) -> dict[str, Any]:
         fitted = head_training.fit(embedded, job.recipe, job.settings, others)
         head_training.measure_fold(fitted, embedded, fold, measured)
         if job.fold_models is not None:
-            of_folds[fold] = (fitted, model_graph.export(weights, fitted, _frames(embedded)))
-    for fold, (fitted, model) in of_folds.items():
+            of_folds[fold] = (
+                weights, fitted, model_graph.export(weights, fitted, _frames(embedded)),
+            )  # fmt: skip
+    for fold, (weights, fitted, model) in of_folds.items():
         temperatures = measured.temperatures(without=fold)
-        manifest = _manifest(job, given, embedded, fitted, model, temperatures)
+        manifest = _manifest(job, given, embedded, weights, fitted, model, temperatures)
         assert job.fold_models is not None
         model_folder.write_fold_model(job.fold_models, fold, manifest, model)
     job.reporter.stage("all clips")
@@ -93,7 +102,7 @@ def train_model(job: Job, given: TrunkInput) -> dict[str, Any]:
     fitted = head_training.fit(embedded, job.recipe, job.settings, embedded.corpus.folds)
     model = model_graph.export(weights, fitted, _frames(embedded))
     manifest = _manifest(
-        job, given, embedded, fitted, model, measured.temperatures() if job.folds else {}
+        job, given, embedded, weights, fitted, model, measured.temperatures() if job.folds else {}
     )
     if job.folds:
         method = method_of(embedded.corpus).replace("as exported ONNX over", "over")
@@ -110,14 +119,17 @@ def train_model(job: Job, given: TrunkInput) -> dict[str, Any]:
 def _material(job: Job, given: TrunkInput) -> dict[int | None, tuple[Weights, EmbeddedCorpus]]:
     """Return by fold a trunk that was not trained on with it, and what that hears, of the fold too.
 
-    The published trunk is the same for every fold and for None, which stands for all clips.
+    The published trunk is the same for every fold and for None, which stands for all clips. Every
+    trunk goes without its dead filters.
     """
     reporter, seed = job.reporter, job.settings.seed
     published = checkpoint.load(given.trunk)
     files = talk_files.read_talk(given.folder, given.corpus.folds)
     folds = (*(given.corpus.measured if job.folds else ()), None)
-    trunks = [published]
-    if given.microphone:
+    trunks = [pruning.pruned(published)]
+    if given.trained is not None:
+        trunks = [given.trained[fold] for fold in folds]
+    elif given.microphone:
         settings = microphone_training.Settings(seed=seed)
         windows = front_windows.front_features(
             given.corpus, published, given.trunk, talk=files, versions=settings.versions, seed=seed,
@@ -134,13 +146,14 @@ def _material(job: Job, given: TrunkInput) -> dict[int | None, tuple[Weights, Em
                     ),
                 )
             )  # fmt: skip
+        trunks = [pruning.pruned(trunk) for trunk in trunks]
     reporter.stage("programmes")
     embedded = embed_corpus(
         given.corpus, trunks, given.trunk, talk=files,
         on_job=lambda done, total: reporter.note(f"programmes embedded: {done} of {total}"),
     )  # fmt: skip
     pairs = list(zip(trunks, embedded, strict=True))
-    return dict(zip(folds, pairs if given.microphone else pairs * len(folds), strict=True))
+    return dict(zip(folds, pairs if len(pairs) > 1 else pairs * len(folds), strict=True))
 
 
 _METHOD: Final = (
@@ -169,6 +182,7 @@ def _manifest(
     job: Job,
     given: TrunkInput,
     embedded: EmbeddedCorpus,
+    weights: Weights,
     fitted: head_training.Fitted,
     model: bytes,
     temperatures: dict[str, float],
@@ -179,8 +193,10 @@ def _manifest(
         own += fitted.memory.count_params()
     if fitted.speech is not None:
         own += fitted.speech.kernel.size + fitted.speech.bias.size
-    states = model_graph.states_of(fitted.memory, len(corpus.labels))
-    trained_on = asdict(microphone_training.Settings(seed=job.settings.seed))
+    states = model_graph.states_of(weights, fitted.memory, len(corpus.labels))
+    trained_on = dict(given.trained_as) if given.trained_as is not None else None
+    if given.microphone:
+        trained_on = asdict(microphone_training.Settings(seed=job.settings.seed))
     return manifest_of(
         name=job.out.name,
         kind="stateful",
@@ -209,7 +225,7 @@ def _manifest(
                     "package": checkpoint.PACKAGE,
                     "sha256": checkpoint.WHEEL_SHA256,
                     "licence": "ISC, Music Technology Group, Universitat Pompeu Fabra",
-                    "trained_on": trained_on if given.microphone else None,
+                    "trained_on": trained_on,
                 },
             },
         ),
