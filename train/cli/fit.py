@@ -82,7 +82,7 @@ def add_parser(commands: Any, corpus: argparse.ArgumentParser, **settings: Any) 
         "--microphone",
         action="store_true",
         help="train the trunk on rooms, microphones and noise first, for lstm and cnn: better "
-        "there, possibly worse on line signals; four times slower, 200 kB of disk per window",
+        "there, possibly worse on line signals; four times slower, 120 kB of disk per window",
     )
     fit.add_argument(
         "--trunks",

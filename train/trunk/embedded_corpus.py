@@ -245,7 +245,7 @@ def embed_corpus(
         If a file cannot be read.
     """
     return embed_with(
-        corpus, ears_of(trunks), cache, talk=talk, programmes=programmes, on_job=on_job
+        corpus, ears_of(trunks), cache, talk=talk, programmes=programmes, quiet=True, on_job=on_job
     )
 
 

@@ -30,7 +30,7 @@ from train.errors import TrainError
 from train.hashes import file_hash, joint_hash
 from train.trunk import mel_adapter
 from train.trunk.musicnn import FRAMES as WINDOW
-from train.trunk.musicnn import FRONT
+from train.trunk.musicnn import front_width
 from train.trunk.onnx_graph import front_graph
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class FrontFeatures:
     """The front's features for windows of 187 frames, clean and changed."""
 
     features: NDArray[np.float16]
-    """Shape ``(n, 1 + versions, 187, 561)``, on disk; the first version is the clean one."""
+    """Shape ``(n, 1 + versions, 187, filters)``, on disk; the first version is the clean one."""
     folds: NDArray[np.int64]
     """The fold that holds a window out, shape ``(n,)``."""
     key: str
@@ -94,7 +94,7 @@ def front_features(
     weights
         The published trunk's weights.
     cache
-        Folder for the features: 210 kB per window and version.
+        Folder for the features: 24 kB per window and version, without the dead filters.
     versions
         Changed copies of every window.
     seed
@@ -112,10 +112,10 @@ def front_features(
     files = [(clip.path, clip.fold) for clip in corpus.clips]
     files += [(file.path, file.fold) for file in talk if file.kind == MUSIC]
     noises = tuple(file.path for file in split_noises(talk)[0])
-    graph = front_graph(weights).SerializeToString()
+    graph, width = front_graph(weights).SerializeToString(), front_width(weights)
     key = _key(graph, [path for path, _ in files], noises, (versions, seed))
     with suppress(OSError, ValueError):
-        return _open(cache, key, versions)
+        return _open(cache, key, versions, width)
     numbered = list(enumerate(path for path, _ in files))
     jobs = [
         _Job(graph, tuple(numbered[at : at + _FILES]), noises, versions, seed)
@@ -139,7 +139,7 @@ def front_features(
             (Path(part) / "features").replace(_paths(cache, key)[0])
     except OSError as error:
         raise TrainError(f"cannot write the cache {cache}: {error.strerror}") from error
-    return _open(cache, key, versions)
+    return _open(cache, key, versions, width)
 
 
 def _key(
@@ -157,10 +157,10 @@ def _paths(cache: Path, key: str) -> tuple[Path, Path]:
     return cache / f"fronts-{key}.f16", cache / f"fronts-{key}.npy"
 
 
-def _open(cache: Path, key: str, versions: int) -> FrontFeatures:
+def _open(cache: Path, key: str, versions: int, width: int) -> FrontFeatures:
     features, folds = _paths(cache, key)
     of_windows = np.load(folds, allow_pickle=False)
-    shape = (len(of_windows), 1 + versions, WINDOW, FRONT)
+    shape = (len(of_windows), 1 + versions, WINDOW, width)
     return FrontFeatures(np.memmap(features, np.float16, mode="r", shape=shape), of_windows, key)
 
 
@@ -187,7 +187,7 @@ def _fronts(job: _Job) -> list[NDArray[np.float16]]:
             }
             (front,) = session.run(["front"], {FRAMES: batch, **fresh})
             parts.append(np.clip(front, -60_000, 60_000).astype(np.float16))
-        shape = (*windows.shape[:2], WINDOW, FRONT)
+        shape = (*windows.shape[:2], *front.shape[1:])
         found.append(np.concatenate(parts).reshape(shape))
     return found
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from train.cache import read_arrays, write_arrays
 from train.trunk import musicnn
-from train.trunk.musicnn import FRONT, TAGS, UNITS
+from train.trunk.musicnn import TAGS, UNITS, front_width
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ class Settings:
 
     versions: int = 4
     """Changed copies of every window."""
-    epochs: int = 12
+    epochs: int = 6
     """Number of epochs."""
     changed: float = 0.6
     """Share of the windows that are changed."""
@@ -132,7 +132,8 @@ def adapt(
     wanted = np.concatenate([np.asarray(model(batch, training=False)) for batch in clean])
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * steps)
     model.compile(
-        keras.optimizers.Adam(rate, global_clipnorm=1.0), loss=_distance(wanted.std(axis=0) + 1e-3)
+        keras.optimizers.Adam(rate, global_clipnorm=1.0),
+        loss=_distance(wanted.std(axis=0) + 1e-3, 2 * front_width(weights)),
     )
     rng = np.random.default_rng(settings.seed)
     for epoch in range(1, settings.epochs + 1):
@@ -152,7 +153,7 @@ def adapt(
 
 
 def _with_units(back: Any, weights: Weights) -> Any:
-    """Return a network from the front's features, ``(n, 187, 561)``, to the heads', ``(n, 1756)``.
+    """Return a network from the front's features, ``(n, 187, filters)``, to what the heads take.
 
     Those are the pooled and normalised features, the units and the tags.
     """
@@ -163,14 +164,14 @@ def _with_units(back: Any, weights: Weights) -> Any:
     return Model(back.inputs[0], ops.concatenate([pooled * scale + shift, units, tags], axis=-1))
 
 
-def _distance(spread: Floats) -> Callable[[Any, Any], Any]:
+def _distance(spread: Floats, front: int) -> Callable[[Any, Any], Any]:
     """Return the loss: units and tags count equally, pooled residual features a third of that."""
     from keras import ops
 
     pooled = len(spread) - UNITS - TAGS
     share = np.concatenate(
         [
-            np.where(np.arange(pooled) < 2 * FRONT, 0, 0.3 / (pooled - 2 * FRONT)),
+            np.where(np.arange(pooled) < front, 0, 0.3 / (pooled - front)),
             np.full(UNITS, 1 / UNITS),
             np.full(TAGS, 1 / TAGS),
         ]

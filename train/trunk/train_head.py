@@ -119,14 +119,14 @@ def train_model(job: Job, given: TrunkInput) -> dict[str, Any]:
 def _material(job: Job, given: TrunkInput) -> dict[int | None, tuple[Weights, EmbeddedCorpus]]:
     """Return by fold a trunk that was not trained on with it, and what that hears, of the fold too.
 
-    The published trunk is the same for every fold and for None, which stands for all clips. Every
-    trunk goes without its dead filters.
+    The published trunk is the same for every fold and for None, which stands for all clips. It goes
+    without its dead filters, and its level is evened out.
     """
     reporter, seed = job.reporter, job.settings.seed
-    published = checkpoint.load(given.trunk)
+    published = pruning.levelled(pruning.pruned(checkpoint.load(given.trunk)))
     files = talk_files.read_talk(given.folder, given.corpus.folds)
     folds = (*(given.corpus.measured if job.folds else ()), None)
-    trunks = [pruning.pruned(published)]
+    trunks = [published]
     if given.trained is not None:
         trunks = [given.trained[fold] for fold in folds]
     elif given.microphone:
@@ -146,7 +146,6 @@ def _material(job: Job, given: TrunkInput) -> dict[int | None, tuple[Weights, Em
                     ),
                 )
             )  # fmt: skip
-        trunks = [pruning.pruned(trunk) for trunk in trunks]
     reporter.stage("programmes")
     embedded = embed_corpus(
         given.corpus, trunks, given.trunk, talk=files,
