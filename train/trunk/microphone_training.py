@@ -41,7 +41,7 @@ class Settings:
 
     versions: int = 4
     """Changed copies of every window."""
-    epochs: int = 6
+    epochs: int = 12
     """Number of epochs."""
     changed: float = 0.6
     """Share of the windows that are changed."""

@@ -14,15 +14,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from train.trunk.musicnn import RHYTHM, TIMBRE, convolution, normalisation
-from train.trunk.onnx_graph import LEVEL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from train.trunk.checkpoint import Weights
 
-REFERENCE: Final = 1900.0
-"""Mean power of the compressed bands that the level is brought to: that of 36 hours of music."""
 DEAD: Final = 1e-9
 """Moving variance of an activation below which its filter is taken for dead."""
 _PARTS: Final = ("gamma", "beta", "moving_mean", "moving_variance")
@@ -78,21 +75,6 @@ def pruned(weights: Weights) -> Weights:
     for part in _PARTS:
         found[_moved(9, part)] = weights[_moved(9, part)][stay]
     return found
-
-
-def levelled(weights: Weights) -> Weights:
-    """Return a trunk that evens out the level before its filters.
-
-    On 3 s windows of one fold, with a head trained on clean windows and on such in a simulated
-    room, the published trunk scored 0.76 clean and 0.53 in the room, with an even level 0.78 and
-    0.58; 20 dB quieter its units agreed with the clean ones at 0.58 before, at 0.90 after.
-
-    Parameters
-    ----------
-    weights
-        The trunk's weights.
-    """
-    return {**weights, LEVEL: np.array([REFERENCE], np.float32)}
 
 
 def _moved(number: int, part: str) -> str:

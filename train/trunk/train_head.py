@@ -120,10 +120,10 @@ def _material(job: Job, given: TrunkInput) -> dict[int | None, tuple[Weights, Em
     """Return by fold a trunk that was not trained on with it, and what that hears, of the fold too.
 
     The published trunk is the same for every fold and for None, which stands for all clips. It goes
-    without its dead filters, and its level is evened out.
+    without its dead filters.
     """
     reporter, seed = job.reporter, job.settings.seed
-    published = pruning.levelled(pruning.pruned(checkpoint.load(given.trunk)))
+    published = pruning.pruned(checkpoint.load(given.trunk))
     files = talk_files.read_talk(given.folder, given.corpus.folds)
     folds = (*(given.corpus.measured if job.folds else ()), None)
     trunks = [published]
@@ -224,6 +224,7 @@ def _manifest(
                     "package": checkpoint.PACKAGE,
                     "sha256": checkpoint.WHEEL_SHA256,
                     "licence": "ISC, Music Technology Group, Universitat Pompeu Fabra",
+                    "filters": musicnn.front_width(weights),
                     "trained_on": trained_on,
                 },
             },
