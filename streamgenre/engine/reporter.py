@@ -109,6 +109,7 @@ class Reporter:
                 loudness_lufs=_decibels(hop.loudness_lufs),
                 speech=_probability(decision.speech),
                 music=_probability(decision.music),
+                known=_probability(decision.known),
                 tags=self._tags(decision.tags),
                 now_playing=self._playing,
             )

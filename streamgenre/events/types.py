@@ -133,7 +133,7 @@ class Update(Event):
 
     state: State
     """``music``, ``speech`` (without music), ``noise`` (neither), ``silence``, or ``unknown`` where
-    no genre reaches the threshold."""
+    no genre reaches the threshold, or where the music is like none of the model's genres."""
     genre: str | None
     """The decision; None unless the state is ``music``."""
     confidence: Probability
@@ -158,6 +158,9 @@ class Update(Event):
     music: Probability | None = None
     """Smoothed probability of music of any kind, sung and under talk included; None where the model
     does not report it."""
+    known: Probability | None = None
+    """Smoothed probability that the music is like one of the model's genres; None where no music
+    was heard, and where the model does not report it."""
     tags: Tags | None = None
     """The likeliest tags (such as electronic or female vocalists) of the last seconds of music with
     their smoothed probabilities, the likeliest first; None where no music was heard, and where the

@@ -2,9 +2,10 @@
 
 Smoothing (exponential, over the calibrated probabilities), then a decision with hysteresis: a genre
 is entered when its probability reaches a threshold, kept while no other clearly leads, and given up
-below a lower threshold. Speech without music, and noise (neither music nor speech), are decided the
-same way, before any genre; a hop counts for genres and tags by its probability of being music and
-of not being speech. Stretches of one decision become segments.
+below a lower threshold. Speech without music, noise (neither music nor speech), and music that is
+like none of the genres are decided the same way, before any genre; a hop counts for genres and tags
+by its probability of being music and of not being speech. Stretches of one decision become
+segments.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ HYSTERESES: Final = (
     ("keep", "enter"),
     ("speech_keep", "speech_enter"),
     ("music_keep", "music_enter"),
+    ("known_keep", "known_enter"),
 )
 """Pairs of settings of which the first may not exceed the second."""
 
@@ -47,6 +49,9 @@ class Answer:
     """Probability of music of any kind; None where the model does not report it."""
     tags: NDArray[np.float64] | None = None
     """Probabilities of the tags, shape ``(tags,)``; None where the model does not report them."""
+    known: float | None = None
+    """Probability that the music is like one of the genres; None where the model does not report
+    it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class DecisionSettings:
     they flipped more often.
     Those for speech were chosen there too, for the best mean over the ten genres and talk: entered
     lower, it takes more rap and solo singing for talk than it finds of talk.
+    Those for music of other genres cost a third of a point of the seconds of the ten genres.
     """
 
     smoothing_s: Annotated[float, Range(0, 3600, "seconds")] = 1.0
@@ -80,6 +86,13 @@ class DecisionSettings:
     music_keep: Annotated[float, Range(0, 1)] = 0.3
     """It is noise when the smoothed probabilities of music and of speech are below this; at most
     ``music_enter``."""
+    known_enter: Annotated[float, Range(0, 1)] = 0.5
+    """A genre is decided on when the smoothed probability that the music is like one of the model's
+    genres reaches this; 0 for deciding from the genres alone."""
+    known_keep: Annotated[float, Range(0, 1)] = 0.3
+    """It is ``unknown`` below this; at most ``known_enter``."""
+    known_smoothing_s: Annotated[float, Range(0, 3600, "seconds")] = 3.0
+    """Time constant of the smoothing of that probability in seconds, 0 for none."""
     tags_smoothing_s: Annotated[float, Range(0, 3600, "seconds")] = 5.0
     """Time constant of the smoothing of tags in seconds, 0 for none."""
     silence_dbfs: Annotated[float, Range(-math.inf, 0, "dBFS")] = -60.0
@@ -136,6 +149,8 @@ class Decision:
     """Smoothed probabilities of the tags; None where they are not known."""
     finished: Stretch | None
     """The stretch that this decision ended, if it did."""
+    known: float | None = None
+    """Smoothed probability that the music is like one of the genres; None where not known."""
 
 
 def _bounded(probability: float | None) -> float | None:
@@ -166,6 +181,7 @@ class Decider:
         self._genres: Smoother[NDArray[np.float64]] = Smoother(settings.smoothing_s)
         self._speech: Smoother[float] = Smoother(settings.smoothing_s)
         self._music: Smoother[float] = Smoother(settings.smoothing_s)
+        self._known: Smoother[float] = Smoother(settings.known_smoothing_s)
         self._tags: Smoother[NDArray[np.float64]] = Smoother(settings.tags_smoothing_s)
         self._mean_tags: Smoother[NDArray[np.float64]] = Smoother(math.inf)
         self.reset()
@@ -218,6 +234,7 @@ class Decider:
             music=_bounded(self._music.value),
             tags=self._tags.value,
             finished=finished,
+            known=_bounded(self._known.value),
         )
 
     def close(self, end: float) -> Stretch | None:
@@ -298,6 +315,8 @@ class Decider:
         self._genres.add(answer.genres, counts)
         if answer.tags is not None:
             self._tags.add(answer.tags, counts)
+        if answer.known is not None:
+            self._known.add(answer.known, counts)
         settings, held = self.settings, self._state if self._open else None
         speech, music = self._speech.value, self._music.value
         if speech is not None and speech >= (
@@ -316,6 +335,7 @@ class Decider:
 
     def _forget_music(self) -> None:
         self._genres.reset()
+        self._known.reset()
         self._tags.reset()
 
     def _choose(self) -> tuple[State, int | None]:
@@ -323,6 +343,10 @@ class Decider:
         top = int(np.argmax(smoothed))
         lead = float(smoothed[top])
         held = self._choice if self._open else None
+        known, settings = self._known.value, self.settings
+        least = settings.known_enter if held is None else settings.known_keep
+        if known is not None and known < least:
+            return "unknown", None
         if held is not None:
             kept = float(smoothed[held])
             if kept >= self.settings.keep and lead - kept < self.settings.margin:

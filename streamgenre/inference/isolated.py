@@ -41,7 +41,7 @@ _ESSENTIAL: Final[tuple[str, ...]] = (
         "step_frames",
         "states",
     ),
-    *("calibration", "speech", "music", "tags", "embedding", "head", "sha256"),
+    *("calibration", "speech", "music", "known", "tags", "embedding", "head", "sha256"),
 )
 """Fields of the manifest that the process needs."""
 _START: Final = (

@@ -32,6 +32,8 @@ SPEECH: Final = "speech"
 """Name of the output of speech without music."""
 MUSIC: Final = "music"
 """Name of the output of music, of any kind."""
+KNOWN: Final = "known"
+"""Name of the output of music that is like one of the genres."""
 TAGS: Final = "tags"
 """Name of the output of tags."""
 EMBEDDING: Final = "embedding"
@@ -84,6 +86,8 @@ class Manifest:
     """Calibration of the speech output: sigmoid(logit / this); None without that output."""
     music_temperature: float | None
     """Calibration of the music output: sigmoid(logit / this); None without that output."""
+    known_temperature: float | None
+    """Calibration of the known output: sigmoid(logit / this); None without that output."""
     tags: tuple[str, ...]
     """Tags in the order of the tags output; empty without that output."""
     tags_temperature: float
@@ -112,6 +116,8 @@ class Manifest:
             found[SPEECH] = 1
         if self.music_temperature is not None:
             found[MUSIC] = 1
+        if self.known_temperature is not None:
+            found[KNOWN] = 1
         if self.tags:
             found[TAGS] = len(self.tags)
         return found
@@ -237,7 +243,7 @@ def _manifest(folder: Path, data: dict[str, Any]) -> Manifest:
     try:
         features = MfccSpec(**data["features"])
         temperature = float(data["calibration"]["temperature"])
-        temperatures = {name: _temperature(data.get(name)) for name in ("speech", "music", "tags")}
+        temperatures = {name: _temperature(data.get(name)) for name in (SPEECH, MUSIC, KNOWN, TAGS)}
     except (ValueError, OverflowError) as error:
         raise ModelError(f"{path}: features or calibration: {error}") from error
     manifest = Manifest(
@@ -255,6 +261,7 @@ def _manifest(folder: Path, data: dict[str, Any]) -> Manifest:
         temperature=temperature,
         speech_temperature=temperatures["speech"],
         music_temperature=temperatures["music"],
+        known_temperature=temperatures["known"],
         tags=tuple(data["tags"]["labels"] if "tags" in data else ()),
         tags_temperature=temperatures["tags"] or 1.0,
         embedding_width=data["embedding"]["width"] if "embedding" in data else 0,

@@ -20,6 +20,7 @@ from streamgenre.inference.isolated import IsolatedSession
 from streamgenre.inference.manifest import (
     EMBEDDING,
     FRAMES,
+    KNOWN,
     LOGITS,
     MUSIC,
     SPEECH,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EMBEDDING",
     "FRAMES",
+    "KNOWN",
     "LOGITS",
     "MAX_ROWS",
     "MUSIC",
@@ -89,6 +91,9 @@ class Output:
     """Logits of speech without music, shape ``(stations,)``; None without that output."""
     music: NDArray[np.float32] | None = None
     """Logits of music, shape ``(stations,)``; None without that output."""
+    known: NDArray[np.float32] | None = None
+    """Logits of music that is like one of the genres, shape ``(stations,)``; None without that
+    output."""
     tags: NDArray[np.float32] | None = None
     """Logits of the tags, shape ``(stations, tags)``; None without that output."""
     embedding: NDArray[np.float32] | None = None
@@ -105,7 +110,7 @@ class Output:
         return all(np.isfinite(each).all() for each in self._all() if each is not None)
 
     def _all(self) -> Sequence[Any]:
-        return self.logits, self.speech, self.music, self.tags, self.embedding
+        return self.logits, self.speech, self.music, self.known, self.tags, self.embedding
 
 
 class Model(ABC):
@@ -123,11 +128,15 @@ class Model(ABC):
         self.manifest = manifest
         self._session = session
         self._head = read_head(manifest)
-        self._fetch(without=LOGITS if self._head else EMBEDDING)
+        self._fetch(with_embedding=self._head is not None)
 
-    def _fetch(self, *, without: str = "") -> None:
-        """Choose the outputs that are fetched: all but one."""
-        fetched = {n: width for n, width in self.manifest.outputs.items() if n != without}
+    def _fetch(self, *, with_embedding: bool) -> None:
+        """Choose the outputs that are fetched; with a head, none on the genres of the base."""
+        left_out = {LOGITS, KNOWN} if self._head else set()
+        if not with_embedding:
+            left_out.add(EMBEDDING)
+        outputs = self.manifest.outputs
+        fetched = {name: width for name, width in outputs.items() if name not in left_out}
         self._columns = list(fetched)
         self._ends = np.cumsum(list(fetched.values()))
 
@@ -144,7 +153,7 @@ class Model(ABC):
                 f"{self.manifest.weights}: has no embedding to teach genres on; take a shipped "
                 "model, or add the output with `python -m train add-embedding`"
             )
-        self._fetch(without=LOGITS if self._head else "")
+        self._fetch(with_embedding=True)
 
     @abstractmethod
     def update(self, stations: Sequence[str], frames: Sequence[Frames]) -> Output:
@@ -190,6 +199,13 @@ class Model(ABC):
         """Return the calibrated probabilities of music, shape ``(stations,)``."""
         return _sigmoid(output.music, self.manifest.music_temperature)
 
+    def known(self, output: Output) -> NDArray[np.float64] | None:
+        """Return the calibrated probabilities of music like the genres, shape ``(stations,)``.
+
+        None for a taught model: the graph speaks of the genres of its base.
+        """
+        return _sigmoid(output.known, self.manifest.known_temperature)
+
     def tags(self, output: Output) -> NDArray[np.float64] | None:
         """Return the calibrated probabilities of the tags, shape ``(stations, tags)``."""
         return _sigmoid(output.tags, self.manifest.tags_temperature)
@@ -203,21 +219,22 @@ class Model(ABC):
             If a logit is NaN or infinite.
         """
         genres = self.probabilities(output)
-        speech, music, tags = self.speech(output), self.music(output), self.tags(output)
-        return Answer(
-            genres[0],
-            None if speech is None else float(speech[0]),
-            None if music is None else float(music[0]),
-            None if tags is None else tags[0],
+        tags = self.tags(output)
+        speech, music, known = (
+            None if found is None else float(found[0])
+            for found in (self.speech(output), self.music(output), self.known(output))
         )
+        return Answer(genres[0], speech, music, None if tags is None else tags[0], known)
 
     def _output(self, outputs: NDArray[np.float32]) -> Output:
         """Split rows that hold the columns of all outputs one after another."""
         found = dict(zip(self._columns, np.split(outputs, self._ends[:-1], axis=1), strict=True))
-        speech, music = (found[name][:, 0] if name in found else None for name in (SPEECH, MUSIC))
+        speech, music, known = (
+            found[name][:, 0] if name in found else None for name in (SPEECH, MUSIC, KNOWN)
+        )
         embedding = found.get(EMBEDDING)
         logits = found[LOGITS] if self._head is None else self._head.logits(found[EMBEDDING])
-        return Output(logits, speech, music, found.get(TAGS), embedding)
+        return Output(logits, speech, music, known, found.get(TAGS), embedding)
 
     def _check_batch(self, stations: Sequence[str], frames: Sequence[Frames]) -> None:
         numcep = self.manifest.features.numcep

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _FROM_BASE: Final = (
     *("manifest_version", "kind", "features", "window_frames", "states"),
-    *("speech", "music", "tags", "embedding", "steps"),
+    *("speech", "music", "known", "tags", "embedding", "steps"),
 )
 
 

@@ -63,8 +63,8 @@ class FileResult:
     """Seconds heard."""
     state: State | None = None
     """``speech`` or ``noise`` if there is more of it than of music, ``silence`` if there is nothing
-    else;
-    ``unknown`` if no genre reaches the threshold, else ``music``."""
+    else; ``unknown`` if no genre reaches the threshold, or most of the music is like none of the
+    genres; else ``music``."""
     genre: str | None = None
     """The likeliest genre; None unless the state is ``music``."""
     confidence: float | None = None
@@ -160,6 +160,7 @@ class FileSummary:
         self._threshold = threshold
         self._sums: defaultdict[str, float] = defaultdict(float)
         self._hops = 0  # with music
+        self._known = False  # whether the model says if music is like its genres
         self._states: Counter[str] = Counter()
         self._segments: list[Stretch] = []
         self._powers: list[float] = []  # of the short-term loudness
@@ -195,6 +196,7 @@ class FileSummary:
         self._states[event.state] += 1
         if event.state in ("music", "unknown"):
             self._hops += 1
+            self._known |= event.known is not None
             for genre, probability in event.probabilities.items():
                 self._sums[genre] += probability
         if event.loudness_lufs is not None:
@@ -245,6 +247,8 @@ class FileSummary:
                 return state, None
         if not ranking:
             return "silence", None
+        if self._known and self._states["unknown"] > self._states["music"]:
+            return "unknown", None
         genre, probability = ranking[0]
         return ("music", genre) if probability >= self._threshold else ("unknown", None)
 

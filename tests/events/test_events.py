@@ -67,6 +67,7 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "loudness_lufs": st.none() | st.floats(-70, 20),
         "speech": st.none() | probability,
         "music": st.none() | probability,
+        "known": st.none() | probability,
         "tags": st.none() | tags,
         "now_playing": st.none() | titles,
     },
@@ -178,6 +179,7 @@ def example(event_type: str) -> dict[str, Any]:
             "speech": 0.02,
             "now_playing": None,
             "music": 0.97,
+            "known": 0.88,
             "tags": {"instrumental": 0.71, "chill": 0.4},
         },
         "segment": {

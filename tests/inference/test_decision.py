@@ -353,3 +353,46 @@ def test_the_likeliest_tags_are_reported() -> None:
     names = ["a", "b", "c", "d", "e", "f", "g"]
     found = likeliest(names, np.array([0.1, 0.5, 0.09, 0.9, 0.3, 0.3, 0.2]))
     assert list(found.items()) == [("d", 0.9), ("b", 0.5), ("e", 0.3), ("f", 0.3), ("g", 0.2)]
+
+
+# --- music of other genres -----------------------------------------------------------------------
+
+
+def test_music_that_is_like_none_of_the_genres_is_unknown() -> None:
+    ours, other = (Answer(sure("jazz"), 0.0, 1.0, None, known) for known in (0.95, 0.05))
+    decisions, _ = run_with_music([ours] * 10 + [other] * 10 + [ours] * 10)
+    found = [(d.state, d.genre) for d in decisions]
+    assert found[:10] == [("music", "jazz")] * 10
+    assert found[13:20] == [("unknown", None)] * 7  # however sure the genre
+    assert found[23:] == [("music", "jazz")] * 7
+    assert decisions[19].known == pytest.approx(0.05, abs=0.01)
+
+
+def test_between_known_and_other_music_the_decision_is_kept() -> None:
+    other, between, ours = (Answer(sure("jazz"), 0.0, 1.0, None, k) for k in (0.1, 0.4, 0.9))
+    decisions, _ = run_with_music([other] * 9 + [between] * 9 + [ours] * 9 + [between] * 9)
+    found = [d.state for d in decisions]
+    assert found[:18] == ["unknown"] * 18
+    assert found[-16:] == ["music"] * 16
+
+
+def test_what_speech_and_noise_say_of_the_genres_counts_for_nothing() -> None:
+    """The first second of music after talk decides by itself."""
+    ours = Answer(sure("jazz"), 0.0, 1.0, None, 0.9)
+    talk, noise = Answer(sure("rock"), 1.0, 0.0, None, 0.0), Answer(sure("rock"), 0.0, 0.0, None, 0)
+    for between in (talk, noise):
+        decisions, _ = run_with_music([ours] * 9 + [between] * 20 + [ours] * 9)
+        assert decisions[28].known is None
+        back = [d for d in decisions[29:] if d.state in ("music", "unknown")]
+        assert back[-1].genre == "jazz"
+        assert "unknown" not in {d.state for d in back}
+
+
+def test_genres_alone_decide_where_the_model_does_not_say_or_it_is_disabled() -> None:
+    silent_on_it = Answer(sure("jazz"), 0.0, 1.0)
+    other = Answer(sure("jazz"), 0.0, 1.0, None, 0.0)
+    decisions, _ = run_with_music([silent_on_it] * 9)
+    assert {d.genre for d in decisions} == {"jazz"}
+    assert decisions[-1].known is None
+    decisions, _ = run_with_music([other] * 9, known_enter=0.0, known_keep=0.0)
+    assert {d.genre for d in decisions} == {"jazz"}

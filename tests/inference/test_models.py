@@ -319,11 +319,11 @@ def test_probabilities_are_calibrated_and_sum_to_one(model: Model) -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
-ANSWERS = ("speech", "music", "tags")
+ANSWERS = ("speech", "music", "known", "tags")
 
 
 @pytest.mark.parametrize("write", [write_stateful_model, write_windowed_model])
-def test_speech_music_and_tags_are_reported_beside_the_genres(write: Any, tmp_path: Path) -> None:
+def test_other_answers_are_reported_beside_the_genres(write: Any, tmp_path: Path) -> None:
     plain, telling = (
         load_model(
             str(write(tmp_path / name, answers=ANSWERS if name == "telling" else ())), trusted=True
@@ -332,12 +332,13 @@ def test_speech_music_and_tags_are_reported_beside_the_genres(write: Any, tmp_pa
     )
     new = [frames(30, 1), frames(25, 2)]
     without, output = plain.update(["a", "b"], new), telling.update(["a", "b"], new)
-    assert (without.speech, without.music, without.tags) == (None, None, None)
+    assert (without.speech, without.music, without.known, without.tags) == (None,) * 4
     alone = plain.answer(without.of(1))
-    assert (alone.speech, alone.music, alone.tags) == (None, None, None)
+    assert (alone.speech, alone.music, alone.known, alone.tags) == (None,) * 4
     np.testing.assert_array_equal(output.logits, without.logits)  # the genres are not touched
     assert output.speech is not None
     assert output.music is not None
+    assert output.known is not None
     assert output.tags is not None
     assert output.tags.shape == (2, len(TAGS))
     for row in range(2):
@@ -346,6 +347,7 @@ def test_speech_music_and_tags_are_reported_beside_the_genres(write: Any, tmp_pa
         for found, logits, temperature in (
             (answer.speech, output.speech[row], 2.0),
             (answer.music, output.music[row], 3.0),
+            (answer.known, output.known[row], 1.5),
             (answer.tags, output.tags[row], 0.5),
         ):
             assert found is not None

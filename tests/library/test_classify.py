@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -17,6 +18,7 @@ import pytest
 from pyarrow import parquet
 from support.audio import music, write_wav
 from support.commands import COMMAND, environment, streamgenre
+from support.sample_events import SampleStation
 
 from streamgenre import FileResult, Update, classify
 from streamgenre.errors import SettingsError
@@ -70,6 +72,24 @@ def test_the_probabilities_are_those_of_listening_to_the_last_bit(library: Path)
     assert {name: found["one.wav"][name] for name in names} == {
         name: expected[name] for name in names
     }
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"), [(0.05, ("unknown", None)), (None, ("music", "rock"))]
+)
+def test_a_file_of_other_music_is_unknown(
+    known: float | None, expected: tuple[str, str | None], tmp_path: Path
+) -> None:
+    """However sure the genres are; a model that does not say decides from them."""
+    sample = SampleStation()
+    summary = FileSummary(0.1)
+    for n in range(5):
+        state, genre = ("music", "rock") if n < 2 else ("unknown", None)
+        told: dict[str, Any] = {"state": state, "genre": genre, "known": known}
+        summary.take(dataclasses.replace(sample.update(), stream_time=n + 1.0, **told))
+    found = summary.result(tmp_path / "song.wav")
+    assert (found.state, found.genre) == expected
+    assert found.top[0][0] == "rock"
 
 
 def test_every_audio_file_of_a_folder_has_a_result(library: Path) -> None:

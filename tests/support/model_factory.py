@@ -42,6 +42,8 @@ TAGS: Final = ("electronic", "folk", "instrumental")
 _ANSWERS: Final[dict[str, tuple[int, dict[str, Any]]]] = {
     "speech": (1, {"temperature": 2.0}),
     "music": (1, {"temperature": 3.0}),
+    "known": (1, {"temperature": 1.5}),
+    "embedding": (6, {"width": 6}),
     "tags": (len(TAGS), {"labels": list(TAGS), "temperature": 0.5}),
 }
 """Outputs beside the logits: columns, and their object in the manifest."""

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamgenre.inference.manifest import EMBEDDING, FRAMES, LOGITS, MUSIC, TAGS
+from streamgenre.inference.manifest import EMBEDDING, FRAMES, KNOWN, LOGITS, MUSIC, TAGS
 from train.errors import TrainError
 from train.export.graph_builder import Builder
-from train.export.more_outputs import with_music_and_tags
+from train.export.more_outputs import with_known, with_music_and_tags
 from train.student import music_head
 from train.student.music_windows import MusicWindows
 from train.trunk.heads import Linear
@@ -101,7 +101,23 @@ def test_a_graph_answers_music_and_tags_from_its_embedding() -> None:
     np.testing.assert_allclose(again[MUSIC], -after[MUSIC], rtol=1e-5)
 
 
+def test_a_graph_answers_whether_music_is_known_beside_its_other_answers() -> None:
+    rng = np.random.default_rng(0)
+    frames = rng.normal(size=(2, 5, WIDTH)).astype(np.float32)
+    kernel, bias = rng.normal(size=(WIDTH, 1)).astype(np.float32), np.array([0.5], np.float32)
+    before = with_music_and_tags(graph(), kernel, bias, 4)
+    changed = with_known(with_known(before, kernel, bias), -kernel, -bias)
+    found = run(changed, frames)
+    assert set(found) == {*run(before, frames), KNOWN}
+    np.testing.assert_allclose(found[KNOWN], -found[MUSIC], rtol=1e-5)
+    # The music head may be fitted again after it.
+    again = run(with_music_and_tags(changed, -kernel, -bias, 4), frames)
+    np.testing.assert_array_equal(again[KNOWN], found[KNOWN])
+
+
 def test_a_graph_without_an_embedding_is_refused() -> None:
     head = Linear(np.zeros((WIDTH, 1), np.float32), np.zeros(1, np.float32), 1.0)
+    with pytest.raises(TrainError, match="no output `embedding`"):
+        with_known(graph(with_embedding=False), head.kernel, head.bias)
     with pytest.raises(TrainError, match="no output `embedding`"):
         with_music_and_tags(graph(with_embedding=False), head.kernel, head.bias, 4)

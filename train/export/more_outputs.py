@@ -1,4 +1,4 @@
-"""More outputs of a finished graph: whether there is music, and the trunk's tags."""
+"""More outputs of a finished graph: is there music, is it like the genres, and the trunk's tags."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streamgenre.inference.manifest import EMBEDDING, MUSIC, TAGS
+from streamgenre.inference.manifest import EMBEDDING, KNOWN, MUSIC, TAGS
 from train.errors import TrainError
 
 if TYPE_CHECKING:
@@ -32,42 +32,93 @@ def with_music_and_tags(serialised: bytes, kernel: Floats, bias: Floats, tags: i
     TrainError
         If the graph has no such output.
     """
+    from onnx import helper
+
+    model = _opened(serialised)
+    graph = model.graph
+    _add_linear(graph, MUSIC, kernel, bias)
+    _remove(graph, TAGS)
+    last = len(_embedding(graph).type.tensor_type.shape.dim) - 1
+    bounds = [
+        _constant(graph, f"{TAGS}/{name}", [value], np.int64)
+        for name, value in (("first", -tags), ("end", 2**62), ("axis", last))
+    ]
+    graph.node.append(helper.make_node("Slice", [EMBEDDING, *bounds], [TAGS], f"{TAGS}/slice"))
+    _add_output(graph, TAGS, tags)
+    return _closed(model)
+
+
+def with_known(serialised: bytes, kernel: Floats, bias: Floats) -> bytes:
+    """Return a graph that also answers ``known``: music that is like one of the genres, a logit.
+
+    Parameters
+    ----------
+    serialised
+        The graph, with the output ``embedding``.
+    kernel, bias
+        The linear head, shapes ``(width, 1)`` and ``(1,)``.
+
+    Raises
+    ------
+    TrainError
+        If the graph has no such output.
+    """
+    model = _opened(serialised)
+    _add_linear(model.graph, KNOWN, kernel, bias)
+    return _closed(model)
+
+
+def _opened(serialised: bytes) -> Any:
     import onnx
-    from onnx import helper, numpy_helper
 
     model = onnx.load_model_from_string(serialised)
-    graph = model.graph
-    outputs = {output.name: output for output in graph.output}
-    if EMBEDDING not in outputs:
+    if EMBEDDING not in {output.name for output in model.graph.output}:
         raise TrainError("the graph has no output `embedding`")
-    for name in (MUSIC, TAGS):
-        _remove(graph, name)
-    axes = outputs[EMBEDDING].type.tensor_type.shape.dim
-    last = len(axes) - 1
+    return model
 
-    def constant(name: str, value: Any, kind: type = np.float32) -> str:
-        graph.initializer.append(numpy_helper.from_array(np.asarray(value, kind), f"{name}"))
-        return name
 
-    by, plus = constant("music/kernel", kernel), constant("music/bias", bias)
-    first, end = constant("tags/first", [-tags], np.int64), constant("tags/end", [2**62], np.int64)
-    axis = constant("tags/axis", [last], np.int64)
-    graph.node.extend(
-        [
-            helper.make_node("MatMul", [EMBEDDING, by], ["music/product"], "music/product"),
-            helper.make_node("Add", ["music/product", plus], [MUSIC], "music/sum"),
-            helper.make_node("Slice", [EMBEDDING, first, end, axis], [TAGS], "tags/slice"),
-        ]
-    )
-    for name, width in ((MUSIC, 1), (TAGS, tags)):
-        output = helper.make_empty_tensor_value_info(name)
-        output.CopyFrom(outputs[EMBEDDING])
-        output.name = name
-        output.type.tensor_type.shape.dim[last].dim_value = width
-        graph.output.append(output)
+def _closed(model: Any) -> bytes:
+    import onnx
+
     onnx.checker.check_model(model, full_check=True)
     changed: bytes = model.SerializeToString()
     return changed
+
+
+def _embedding(graph: Any) -> Any:
+    return next(output for output in graph.output if output.name == EMBEDDING)
+
+
+def _add_linear(graph: Any, name: str, kernel: Floats, bias: Floats) -> None:
+    """Add an output that is linear on the embedding, in place of an earlier one of that name."""
+    from onnx import helper
+
+    _remove(graph, name)
+    by, plus = (
+        _constant(graph, f"{name}/{part}", value)
+        for part, value in (("kernel", kernel), ("bias", bias))
+    )
+    product = f"{name}/product"
+    graph.node.append(helper.make_node("MatMul", [EMBEDDING, by], [product], product))
+    graph.node.append(helper.make_node("Add", [product, plus], [name], f"{name}/sum"))
+    _add_output(graph, name, kernel.shape[1])
+
+
+def _constant(graph: Any, name: str, value: Any, kind: type = np.float32) -> str:
+    from onnx import numpy_helper
+
+    graph.initializer.append(numpy_helper.from_array(np.asarray(value, kind), name))
+    return name
+
+
+def _add_output(graph: Any, name: str, width: int) -> None:
+    from onnx import helper
+
+    output = helper.make_empty_tensor_value_info(name)
+    output.CopyFrom(_embedding(graph))
+    output.name = name
+    output.type.tensor_type.shape.dim[-1].dim_value = width
+    graph.output.append(output)
 
 
 def _remove(graph: Any, name: str) -> None:

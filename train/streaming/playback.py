@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streamgenre.sources.paced import Stall
     from train.streaming.programme import Part, Samples
 
-STATES: Final = ("music", "unknown", "speech", "silence")
+STATES: Final = ("music", "unknown", "speech", "silence", "noise")
 KINDS: Final = ("music", "talk", "silence", "gap")
 
 

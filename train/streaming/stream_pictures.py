@@ -21,7 +21,7 @@ LAG, RELIABILITY, TIMELINE, CONFUSION = (
 _HOUR: int = 3600
 _INK = "#333333"
 _GREYS = {"talk": "#444444", "speech": "#444444", "silence": "#f0f0f0", "gap": "#f0f0f0",
-          "unknown": "#c8c8c8"}  # fmt: skip
+          "unknown": "#c8c8c8", "noise": "#8c8c8c"}  # fmt: skip
 
 
 def draw(
@@ -40,11 +40,7 @@ def draw(
     labels
         Genres in the order of the model's output.
     """
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    # Text stays text: small files, readable at any size. The same figures give the same file.
-    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "streamgenre", "font.size": 10})
+    prepare()
     _lag(folder / LAG, figures)
     _reliability(folder / RELIABILITY, figures)
     _timeline(folder / TIMELINE, played[0], labels)
@@ -55,7 +51,25 @@ def draw(
     return [LAG, RELIABILITY, TIMELINE, CONFUSION]
 
 
-def _saved(figure: Any, path: Path) -> None:
+def prepare() -> None:
+    """Have matplotlib write SVG that is the same for the same figures."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    # Text stays text: small files, readable at any size.
+    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "streamgenre", "font.size": 10})
+
+
+def saved(figure: Any, path: Path) -> None:
+    """Write a figure as SVG, and close it.
+
+    Parameters
+    ----------
+    figure
+        The figure.
+    path
+        The file.
+    """
     figure.savefig(path, format="svg", bbox_inches="tight", metadata={"Date": None})
     # matplotlib leaves blanks at the ends of its lines.
     lines = [line.rstrip() for line in path.read_text("utf-8").splitlines()]
@@ -79,8 +93,8 @@ def _lag(path: Path, figures: dict[str, Any]) -> None:
         axes.text(median + 0.3, 0.03, f"median lag {median:g} s", color="#c44e52")
     axes.set(xlabel="seconds since the music changed", ylabel="share of decisions right",
              xlim=(0, len(shares)), ylim=(0, 1))  # fmt: skip
-    _plain(axes)
-    _saved(figure, path)
+    plain(axes)
+    saved(figure, path)
 
 
 def _reliability(path: Path, figures: dict[str, Any]) -> None:
@@ -96,8 +110,8 @@ def _reliability(path: Path, figures: dict[str, Any]) -> None:
     axes.set(xlabel="probability of the genre named", ylabel="share right",
              xlim=(0, 1), ylim=(0, 1))  # fmt: skip
     axes.legend(loc="upper left", frameon=False, fontsize=9, markerscale=0.5)
-    _plain(axes)
-    _saved(figure, path)
+    plain(axes)
+    saved(figure, path)
 
 
 def _timeline(path: Path, played: Playback, labels: Sequence[str]) -> None:
@@ -136,7 +150,7 @@ def _timeline(path: Path, played: Playback, labels: Sequence[str]) -> None:
     figure.legend(handles=[Patch(color=colours[n], label=n) for n in there], ncols=7,
                   loc="upper center", frameon=False, fontsize=8)  # fmt: skip
     figure.subplots_adjust(top=1 - 0.55 / (0.95 * count + 0.7), hspace=0.45)
-    _saved(figure, path)
+    saved(figure, path)
 
 
 def _runs(times: Any, names: Sequence[str]) -> list[tuple[float, float, str]]:
@@ -149,7 +163,8 @@ def _runs(times: Any, names: Sequence[str]) -> list[tuple[float, float, str]]:
     return runs
 
 
-def _plain(axes: Any) -> None:
+def plain(axes: Any) -> None:
+    """Leave a grid and two of the four sides."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.grid(alpha=0.25, linewidth=0.6)
