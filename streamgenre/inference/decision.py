@@ -64,7 +64,7 @@ class DecisionSettings:
     they flipped more often.
     Those for speech were chosen there too, for the best mean over the ten genres and talk: entered
     lower, it takes more rap and solo singing for talk than it finds of talk.
-    Those for music of other genres cost a third of a point of the seconds of the ten genres.
+    Those for music of other genres cost 0.4 points of the seconds of the ten genres.
     """
 
     smoothing_s: Annotated[float, Range(0, 3600, "seconds")] = 1.0

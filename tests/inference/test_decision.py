@@ -365,7 +365,7 @@ def test_music_that_is_like_none_of_the_genres_is_unknown() -> None:
     assert found[:10] == [("music", "jazz")] * 10
     assert found[13:20] == [("unknown", None)] * 7  # however sure the genre
     assert found[23:] == [("music", "jazz")] * 7
-    assert decisions[19].known == pytest.approx(0.05, abs=0.01)
+    assert decisions[19].known == pytest.approx(0.05, abs=0.05)
 
 
 def test_between_known_and_other_music_the_decision_is_kept() -> None:

@@ -26,8 +26,8 @@ from train.student import open_decisions, open_figures, open_set, shards
 from train.student.excerpts import EXCERPT
 from train.student.open_figures import Judged
 from train.student.open_kinds import kinds_of
+from train.student.open_rows import FREE_KNOWN, OTHER, UNSURE, WINDOWS, rows_of
 from train.student.open_scores import HEAD, NAMES, OF_PROBABILITIES
-from train.student.open_set import FREE_KNOWN, OTHER, UNSURE
 from train.student.open_windows import OpenWindows
 from train.student.teachers import CLASSES, EMBEDDING, TAGS
 
@@ -84,7 +84,7 @@ def test_free_music_is_sorted_by_both_teachers() -> None:
 
 
 def test_scores_are_compared_on_artists_and_packages_that_were_held_out() -> None:
-    rows = open_set.rows_of(windows(6.0), {"blues.00000": "an artist"}, LABELS)
+    rows = rows_of(windows(6.0), {"blues.00000": "an artist"}, LABELS)
     assert set(rows.genres) == {0, 1, 2, OTHER, FREE_KNOWN}
     assert rows.owners[0] == "an artist"
     # A package lies in one fold.
@@ -103,7 +103,7 @@ def test_scores_are_compared_on_artists_and_packages_that_were_held_out() -> Non
     added, temperature = open_set.calibration(rows, judgement)
     known = open_set.probabilities(judgement, added, temperature)
     used = (rows.genres >= 0) & ~rows.windows.degraded
-    assert (known[used][:, list(open_set.WINDOWS)] >= 0.5).mean() > 0.95
+    assert (known[used][:, list(WINDOWS)] >= 0.5).mean() > 0.95
     decided = open_decisions.figures(rows, judgement, known)
     before, after = (decided[name]["clean"] for name in ("genres alone", "with the head"))
     assert after["other_called_unknown"] > before["other_called_unknown"] + 0.5
@@ -113,7 +113,7 @@ def test_scores_are_compared_on_artists_and_packages_that_were_held_out() -> Non
 
 def test_what_lies_where_a_genre_does_is_told_by_no_score() -> None:
     """Nothing of what is judged may have been fitted on."""
-    rows = open_set.rows_of(windows(0.0), {}, LABELS)
+    rows = rows_of(windows(0.0), {}, LABELS)
     rng = np.random.default_rng(1)
     rows.windows.embedding[:] = rng.normal(0, 1, rows.windows.embedding.shape)
     scores = open_set.compare(rows, open_set.judge(rows), rounds=0)["clean"]["scores"]
@@ -123,11 +123,11 @@ def test_what_lies_where_a_genre_does_is_told_by_no_score() -> None:
 
 def test_free_music_without_other_genres_and_another_corpus_are_refused() -> None:
     with pytest.raises(TrainError, match=r"has the genres jazz, rock, the model has not"):
-        open_set.rows_of(windows(5.0), {}, ["blues"])
+        rows_of(windows(5.0), {}, ["blues"])
     without = windows(5.0)
     without.yamnet[:] = 0
     with pytest.raises(TrainError, match="hold no music of other genres"):
-        open_set.rows_of(without, {}, LABELS)
+        rows_of(without, {}, LABELS)
     assert UNSURE not in (OTHER, FREE_KNOWN)
 
 

@@ -3,22 +3,58 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from train.errors import TrainError
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
+    from collections.abc import Callable
 
     from train.progress import Progress
     from train.trunk.heads import Linear
 
+DESCRIPTION: Final = """\
+Compare scores that tell music of a model's genres from music of other genres (electronic,
+ambient, folk, soundtracks in the free music, as YAMNet and MSD_musicnn say), on artists and
+packages that nothing was fitted on: the largest probability, the lead, the entropy, the
+energy, distances in the embedding, and a linear head. The curves go to
+SET/figures/open-set-NAME.json and .svg. With --write the head becomes the model's output
+`known`, with its figures in the card: the daemon then says `unknown` where it is low.
+
+examples:
+  python -m train trunk open-set models/lstm models/cnn --folder SET --corpus DIR
+  python -m train trunk open-set models/lstm models/cnn --folder SET --corpus DIR --write
+"""
 PICTURE: Final = "open-set.svg"
 _OF: Final = (
     "3 s windows; artists and packages held out; electronic, ambient, folk and soundtracks of free "
     "music, as YAMNet and MSD_musicnn say, against the corpus"
 )
+
+
+def add_arguments(parser: argparse.ArgumentParser, whole: Callable[[str], int]) -> None:
+    """Add the arguments.
+
+    Parameters
+    ----------
+    parser
+        The parser of the stage.
+    whole
+        Reads a whole number of at least 1.
+    """
+    parser.add_argument("model", type=Path, nargs="+", metavar="MODEL", help="model folder")
+    parser.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="for the artists")
+    parser.add_argument(
+        "--shards", type=whole, metavar="N",
+        help="shards of music to hear, in the order of their names (default: all)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--processes", type=whole, default=1, metavar="N", help="processes (default: 1)"
+    )
+    parser.add_argument("--json", action="store_true", help="print all figures as JSON on stdout")
+    parser.add_argument("--write", action="store_true", help="add the output `known` to the models")
 
 
 def run(options: argparse.Namespace, progress: Progress) -> None:
@@ -79,7 +115,7 @@ def _judged(
     manifest: Any, artists: dict[str, str], options: argparse.Namespace, progress: Progress
 ) -> tuple[dict[str, Any], Linear, float]:
     """Return the figures, the head on all folds and its temperature."""
-    from train.student import open_decisions, open_set, open_windows
+    from train.student import open_decisions, open_rows, open_set, open_windows
 
     def heard(path: Path) -> None:
         progress.note(path.stem)
@@ -89,7 +125,7 @@ def _judged(
         manifest, options.folder, most=options.shards, processes=options.processes,
         on_total=lambda total: progress.files_of("shards", total), on_shard=heard,
     )  # fmt: skip
-    rows = open_set.rows_of(windows, artists, manifest.labels)
+    rows = open_rows.rows_of(windows, artists, manifest.labels)
     progress.files_of("folds", len(set(rows.folds.tolist())))
     judgement = open_set.judge(rows, progress.step)
     added, temperature = open_set.calibration(rows, judgement)

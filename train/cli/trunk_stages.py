@@ -71,18 +71,6 @@ folders, with its figures; genres and speech stay as they are.
 example:
   python -m train trunk answers models/lstm models/cnn --folder SET --processes 2
 """
-_OPEN_SET: Final = """\
-Compare scores that tell music of a model's genres from music of other genres (electronic,
-ambient, folk, soundtracks in the free music, as YAMNet and MSD_musicnn say), on artists and
-packages that nothing was fitted on: the largest probability, the lead, the entropy, the
-energy, distances in the embedding, and a linear head. The curves go to
-SET/figures/open-set-NAME.json and .svg. With --write the head becomes the model's output
-`known`, with its figures in the card: the daemon then says `unknown` where it is low.
-
-examples:
-  python -m train trunk open-set models/lstm models/cnn --folder SET --corpus DIR
-  python -m train trunk open-set models/lstm models/cnn --folder SET --corpus DIR --write
-"""
 
 
 def add_parsers(parser: argparse.ArgumentParser, **settings: Any) -> None:
@@ -187,18 +175,9 @@ def add_parsers(parser: argparse.ArgumentParser, **settings: Any) -> None:
         "--processes", type=_whole, default=1, metavar="N", help="processes (default: 1)"
     )
 
-    seven = stage("open-set", "tell music of other genres", _OPEN_SET)
-    seven.add_argument("model", type=Path, nargs="+", metavar="MODEL", help="model folder")
-    seven.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="for the artists")
-    seven.add_argument(
-        "--shards", type=_whole, metavar="N",
-        help="shards of music to hear, in the order of their names (default: all)",
-    )  # fmt: skip
-    seven.add_argument(
-        "--processes", type=_whole, default=1, metavar="N", help="processes (default: 1)"
+    trunk_open_set.add_arguments(
+        stage("open-set", "tell music of other genres", trunk_open_set.DESCRIPTION), _whole
     )
-    seven.add_argument("--json", action="store_true", help="print all figures as JSON on stdout")
-    seven.add_argument("--write", action="store_true", help="add the output `known` to the models")
 
 
 def _whole(text: str) -> int:

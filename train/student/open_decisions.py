@@ -11,12 +11,13 @@ from streamgenre.inference import statistics
 from streamgenre.inference.decision import Answer, Decider, DecisionSettings
 from streamgenre.inference.models import softmax
 from train.student.open_kinds import OTHERS
-from train.student.open_set import FREE_KNOWN, OTHER
+from train.student.open_rows import FREE_KNOWN, OTHER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from train.student.open_set import Judgement, Rows
+    from train.student.open_rows import Rows
+    from train.student.open_set import Judgement
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]

@@ -180,7 +180,7 @@ def _make(job: _Job) -> None:
                 before = shard.sources[place]
                 model.reset(before)
                 stream = MfccStream(job.manifest.features)
-            rows = []
+            rows: list[Any] = []
             for second in range(SECONDS):
                 frames = stream.push(samples[second * RATE : (second + 1) * RATE])
                 output = model.update([before], [frames])
