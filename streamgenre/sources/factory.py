@@ -161,7 +161,10 @@ def _looks_like_path(name: str) -> bool:
     path = expand(name)
     ending = path.suffix.lower()
     return not looks_like_url(name) and (
-        "/" in name or path.exists() or ending in SUFFIXES or ending in audio_suffixes()
+        "/" in name
+        or path.exists()
+        # Which suffixes are those of audio is asked last: to answer it FFmpeg is loaded.
+        or (ending != "" and (ending in SUFFIXES or ending in audio_suffixes()))
     )
 
 

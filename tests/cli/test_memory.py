@@ -92,3 +92,21 @@ def test_a_daemon_returns_memory_of_its_start(tmp_path: Path) -> None:
         daemon.terminate()
         daemon.communicate(timeout=60)
     assert used[-1] < 0.85 * max(used), used
+
+
+def test_a_sound_card_needs_no_ffmpeg() -> None:
+    script = """
+import sys
+import streamgenre.daemon.app, streamgenre.engine.engine, streamgenre.sources.device.source
+import streamgenre.worker.unit
+from streamgenre.config.build import load
+from streamgenre.config.layers import Setting, SettingsTree
+from streamgenre.sources.factory import is_device, is_replayable
+load(None, {}, SettingsTree(input=Setting("Built-in microphone", "--input")))
+assert is_device("Built-in microphone") and not is_replayable("Built-in microphone")
+assert "av" not in sys.modules
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
