@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from support.commands import start
 from support.fuzzing import examples
 from support.histories import HistoryWriter, check_whole, record, rows
-from support.history_programme import Programme
+from support.history_programme import T0, Programme
 from support.paced_radio import paced_radio
 
 from streamgenre.history import row_spool as module
 from streamgenre.history import writer as writer_module
 from streamgenre.history.recorder import Recorder
 from streamgenre.history.row_spool import decoded, encoded
-from streamgenre.history.rows import PendingRows
+from streamgenre.history.rows import PendingRows, SegmentRow, SessionRow
 from streamgenre.history.settings import HistorySettings
 
 if TYPE_CHECKING:
@@ -133,6 +133,26 @@ def test_a_batch_that_is_written_twice_changes_nothing(database: Server) -> None
             before = now
     writer.end()
     assert rows(database, "SELECT count(*) FROM gaps WHERE seq IS NULL") == [(1,)]
+    check_whole(database)
+
+
+def test_tags_of_a_segment_that_was_cut_and_then_closed_count_once(database: Server) -> None:
+    """It was open when the server went away, and closed before the daemon was restarted."""
+    session = SessionRow("s1", "kitchen", T0, T0 + 100)
+    row = SegmentRow(session, 0.0, "music", "jazz", start_time=T0, end_time=T0 + 50)
+    pending = PendingRows()
+    pending.add(row)
+    killed = HistoryWriter(database)
+    killed.store.write(pending)
+    killed.vanish()
+    row.end_time, row.ending, row.tags = T0 + 100, "closed", {"mellow": 0.5}
+    body = encoded(pending, ended=False)
+    writer = HistoryWriter(database)
+    assert rows(database, "SELECT ending FROM segments") == [("cut",)]
+    for _ in range(2):
+        writer.store.write(decoded(body)[0])
+        assert rows(database, "SELECT sum(ms) FROM tag_days") == [(50_000,)]
+    writer.end()
     check_whole(database)
 
 
