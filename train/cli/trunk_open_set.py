@@ -160,9 +160,23 @@ def _write(
         f"--corpus DIR{shards} --write",
         "strength": head.strength,
     }
-    manifest["evaluation"][KNOWN] = found
+    manifest["evaluation"][KNOWN] = _short(found)
     draw(folder / PICTURE, found)
     model_folder.write_folder(folder, manifest, graph, with_card=True)
+
+
+def _short(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures with the curve of the head alone; the picture has the others."""
+    from train.student.open_scores import HEAD
+
+    short = dict(found)
+    for sound in ("clean", "degraded"):
+        scores = {
+            name: {key: value for key, value in figure.items() if name == HEAD or key != "curve"}
+            for name, figure in found[sound]["scores"].items()
+        }
+        short[sound] = found[sound] | {"scores": scores}
+    return short
 
 
 def _print(name: str, found: dict[str, Any]) -> None:
