@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_WEIGHTS_BYTES: Final = 64_000_000
-"""Largest ``model.onnx``; the shipped ones have up to 3.4 MB."""
+"""Largest ``model.onnx``; the shipped ones have up to 1.1 MB."""
 _BLOCK: Final = 1 << 20
 _KINDS: Final = (
     (stat.S_ISDIR, "a directory"),
