@@ -30,8 +30,8 @@ from train.student import (
     students,
     trunk_figures,
 )
+from train.student.agreement import area, correlation
 from train.student.excerpts import EXCERPT
-from train.student.fit_student import area, correlation
 from train.student.streaming_graph import STEP_FRAMES
 from train.student.student_graphs import embedding_graph, model_graph
 from train.student.teachers import CLASSES, EMBEDDING

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from train.job import Epoch
     from train.progress import Progress
-    from train.student.fit_student import Agreement
+    from train.student.agreement import Agreement
 
 _PREPARE: Final = """\
 Cut six-second excerpts out of a corpus with genres and of free music, speech and sounds,

@@ -4,7 +4,14 @@ Four stages, each a command (``python -m train trunk …``) that goes on where i
 
 - ``prepare``: ``excerpts`` (six seconds at a time of music, speech and noise), ``teachers`` (what
   MSD_musicnn and YAMNet say of the clean sound), ``shards`` (both in files of at most 60 MB).
-- ``render``: ``degrade`` (rooms, microphones, noise, codecs), ``renditions`` (frames on disk).
-- ``fit``: ``students`` (the networks), ``distillation`` (the loss), ``fit_student`` (the job).
-- ``export`` and ``measure``: ``streaming_graph``, ``trunk_heads``, ``trunk_figures``.
+- ``render``: ``degrade`` (rooms, microphones, noise, codecs), ``frame_kinds`` and ``renditions``
+  (frames on disk).
+- ``fit``: ``students`` (which there are), ``separable`` and ``whole`` (their networks), ``lessons``
+  and ``mel_rooms`` (what they hear), ``fit_student`` (the job), ``agreement``.
+- ``export`` and ``measure``: ``streaming_graph``, ``student_graphs``, ``trunk_export``,
+  ``trunk_figures``, ``tag_figures``; for the student ``whole``, ``trained_trunks`` gives its weights
+  to ``train fit --trunks``.
+
+``answers`` and ``open-set`` let finished models answer more: ``music_windows``, ``music_head``,
+``open_set``.
 """

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.inference.tags import LEAST
+from train.student.agreement import area
 from train.student.excerpts import CHECK
-from train.student.fit_student import area
 from train.student.teachers import EMBEDDING, TAGS
 
 if TYPE_CHECKING:

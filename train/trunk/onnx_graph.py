@@ -7,11 +7,8 @@ retraining on far more music than there is. So this cheap part is computed again
 frames at every call, with zeros after the newest frame, as at the end of the windows that the trunk
 was trained on. There is no delay, and the result is the trunk's own for the last three seconds.
 
-Every normalisation after an activation is moved after the maximum over the bands. Where its scale
-is negative, the largest normalised value belongs to the smallest activation; the filter's sign is
-inverted instead, so one maximum is enough.
-
-The level and the spectrum are not changed; docs/models-trials.md lists what was tried.
+The level is only changed if the weights ask for it (:data:`LEVEL`), and the spectrum never;
+docs/models-trials.md lists what was tried.
 
 Shapes are channels first: ``(batch, channels, frames)``.
 """
@@ -26,7 +23,8 @@ from streamgenre.inference.models import FRAMES
 from train.export.graph_builder import Builder
 from train.export.running_means import RunningMeans
 from train.recipes.recipe import NEXT, State
-from train.trunk import mel_adapter
+from train.trunk import filters_graph, mel_adapter
+from train.trunk.filters_graph import AHEAD
 from train.trunk.musicnn import (
     BANDS,
     RHYTHM,
@@ -43,8 +41,6 @@ if TYPE_CHECKING:
 
     from train.trunk.checkpoint import Weights
 
-_AHEAD: Final = 3
-"""Frames that a vertical filter looks ahead and back."""
 _FAR: Final = -1e9
 LEVEL: Final = "level/reference"
 """Name of the weight that says to what mean power of the bands the level is brought; weights
@@ -67,7 +63,7 @@ def states_of(weights: Weights) -> tuple[State, ...]:
     of_level = (State("level", (1,)), State("level_weight", (1,))) if LEVEL in weights else ()
     return (
         State("mel", (BANDS, WINDOW - 1)),
-        State("timbre", (timbre, WINDOW - 1 - _AHEAD)),
+        State("timbre", (timbre, WINDOW - 1 - AHEAD)),
         State("heard", (1,)),
         *of_level,
     )
@@ -115,7 +111,12 @@ def _front(weights: Weights, b: Builder) -> tuple[str, str, str]:
     mel, new = _mel(weights, b)
     window = b.last(mel, WINDOW)
     of_heard, heard = _heard(b, new)
-    front = b.add("Concat", _timbre(weights, b, mel, new), *_rhythm(weights, b, window), axis=1)
+    front = b.add(
+        "Concat",
+        filters_graph.vertical(weights, b, mel, new),
+        *filters_graph.horizontal(weights, b, window),
+        axis=1,
+    )
     return b.add("Mul", front, of_heard), of_heard, heard
 
 
@@ -152,80 +153,6 @@ def _heard(b: Builder, new: str) -> tuple[str, str]:
     ages = b.constant(np.arange(WINDOW, 0, -1)[None, None])
     heard = b.add("Unsqueeze", count, b.whole(2))
     return b.add("Cast", b.add("LessOrEqual", ages, heard), kind=1), heard
-
-
-def _timbre(weights: Weights, b: Builder, mel: str, new: str) -> str:
-    """Return the vertical filters' outputs for the window, shape ``(batch, 408, 187)``."""
-    start = b.add("Neg", b.add("Add", new, b.whole(2 * _AHEAD)))
-    newest = b.add("Slice", mel, start, b.whole(np.iinfo(np.int64).max), b.whole(2))
-    newest = b.add("Unsqueeze", newest, b.whole(1))
-    found, scales, shifts = [], [], []
-    for number in range(len(TIMBRE)):
-        kernel, bias, sign, scale, shift = _signed(weights, number)
-        kernel = kernel[:, :, 0].transpose(2, 1, 0)[:, None]
-        y = b.add("Conv", newest, b.constant(kernel), b.constant(bias), pads=[0, 0, 0, _AHEAD])
-        found.append(_strongest(b, y, sign))
-        scales.append(scale)
-        shifts.append(shift)
-    seen = b.add("Concat", "timbre", b.add("Concat", *found, axis=1), axis=2)
-    settled = (b.whole(-(WINDOW - 1)), b.whole(-_AHEAD), b.whole(2))
-    b.add("Slice", seen, *settled, to="timbre" + NEXT)
-    return _normed(b, b.last(seen, WINDOW), np.concatenate(scales), np.concatenate(shifts))
-
-
-def _rhythm(weights: Weights, b: Builder, window: str) -> list[str]:
-    """Return the horizontal filters' outputs for the window, shape ``(batch, channels, 187)`` each.
-
-    The longest filters are taken in two halves, in one convolution with those of half the length:
-    with few channels, onnxruntime takes the same time for more of them. The window is padded
-    before: a convolution that pads is two and a half times slower.
-    """
-    longest, half, short = RHYTHM
-    first = len(TIMBRE)
-    parts = [_signed(weights, first + n) for n in range(len(RHYTHM))]
-    kernels = [part[0][:, :, 0].transpose(2, 1, 0)[:, None] for part in parts]
-    before, after = (longest - 1) // 2, longest - 1 - (longest - 1) // 2
-    x = b.add("Pad", window, b.whole(0, 0, before, 0, 0, after))
-    x = b.add("Unsqueeze", x, b.whole(1))  # (batch, 1, bands, frames)
-    both = np.concatenate([kernels[0][..., :half], kernels[0][..., half:], kernels[1]])
-    y = b.add("Conv", x, b.constant(both))
-    n, m = len(kernels[0]), len(kernels[1])
-
-    def cut(of: str, channels: tuple[int, int], begin: int) -> str:
-        """Return some channels of the window, from a frame on."""
-        ends = b.whole(channels[1], begin + WINDOW)
-        return b.add("Slice", of, b.whole(channels[0], begin), ends, b.whole(1, 3))
-
-    found = [b.add("Add", cut(y, (0, n), 0), cut(y, (n, 2 * n), half))]
-    found.append(cut(y, (2 * n, 2 * n + m), before - (half - 1) // 2))
-    begin = before - (short - 1) // 2
-    near = b.add("Slice", x, b.whole(begin), b.whole(begin + WINDOW + short - 1), b.whole(3))
-    found.append(b.add("Conv", near, b.constant(kernels[2])))
-    return [
-        _normed(b, _strongest(b, y, sign, bias), scale, shift)
-        for y, (_, bias, sign, scale, shift) in zip(found, parts, strict=True)
-    ]
-
-
-def _signed(weights: Weights, number: int) -> tuple[Any, ...]:
-    """Return a convolution with signs inverted so that its normalisation's scale is > 0."""
-    kernel, bias = convolution(weights, number)
-    scale, shift = normalisation(weights, number + 1)
-    sign = np.where(scale < 0, np.float32(-1), np.float32(1))
-    return kernel * sign, bias * sign, sign, scale, shift
-
-
-def _strongest(b: Builder, y: str, sign: Any, bias: Any = 0) -> str:
-    """Take the maximum over the bands, add the bias, restore the sign, then activate."""
-    y = b.add("ReduceMax", y, axes=[2], keepdims=0)
-    if np.any(bias):
-        y = b.add("Add", y, b.constant(bias[:, None]))
-    return b.add("Relu", b.add("Mul", y, b.constant(sign[:, None])))
-
-
-def _normed(b: Builder, y: str, scale: Any, shift: Any) -> str:
-    y = b.add("Mul", y, b.constant(scale[:, None]))
-    return b.add("Add", y, b.constant(shift[:, None]))
 
 
 def _pooled(weights: Weights, b: Builder, features: list[str], of_heard: str, heard: str) -> str:
