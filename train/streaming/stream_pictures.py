@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from train.cards.charts import plain, prepare, saved
 from train.cards.confusion_picture import confusion_svg
 from train.streaming.playback import KINDS, STATES
 
@@ -49,34 +50,6 @@ def draw(
     svg = confusion_svg(table["labels"], table["counts"], columns=columns, of="seconds")
     (folder / CONFUSION).write_text(svg, "utf-8")
     return [LAG, RELIABILITY, TIMELINE, CONFUSION]
-
-
-def prepare() -> None:
-    """Have matplotlib write SVG that is the same for the same figures."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    # Text stays text: small files, readable at any size.
-    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "streamgenre", "font.size": 10})
-
-
-def saved(figure: Any, path: Path) -> None:
-    """Write a figure as SVG, and close it.
-
-    Parameters
-    ----------
-    figure
-        The figure.
-    path
-        The file.
-    """
-    figure.savefig(path, format="svg", bbox_inches="tight", metadata={"Date": None})
-    # matplotlib leaves blanks at the ends of its lines.
-    lines = [line.rstrip() for line in path.read_text("utf-8").splitlines()]
-    path.write_text("\n".join(lines) + "\n", "utf-8")
-    import matplotlib.pyplot as plt
-
-    plt.close(figure)
 
 
 def _lag(path: Path, figures: dict[str, Any]) -> None:
@@ -161,10 +134,3 @@ def _runs(times: Any, names: Sequence[str]) -> list[tuple[float, float, str]]:
             runs.append((start, float(times[i]), name))
             start = float(times[i])
     return runs
-
-
-def plain(axes: Any) -> None:
-    """Leave a grid and two of the four sides."""
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    axes.grid(alpha=0.25, linewidth=0.6)

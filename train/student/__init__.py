@@ -9,7 +9,7 @@ Four stages, each a command (``python -m train trunk …``) that goes on where i
 - ``fit``: ``students`` (which there are), ``separable`` and ``whole`` (their networks), ``lessons``
   and ``mel_rooms`` (what they hear), ``fit_student`` (the job), ``agreement``.
 - ``export`` and ``measure``: ``streaming_graph``, ``student_graphs``, ``trunk_export``,
-  ``trunk_figures``, ``tag_figures``; for the student ``whole``, ``trained_trunks`` gives its weights
+  ``trunk_figures``, ``tag_figures``; ``trained_trunks`` gives the weights of the student ``whole``
   to ``train fit --trunks``.
 
 ``answers`` and ``open-set`` let finished models answer more: ``music_windows``, ``music_head``,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from train.streaming.stream_pictures import plain, prepare, saved
+from train.cards.charts import plain, prepare, saved
 from train.student.open_scores import HEAD
 
 if TYPE_CHECKING:
