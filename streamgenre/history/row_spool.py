@@ -198,7 +198,8 @@ class RowSpool:
         try:
             return Spool(
                 path, self._warn, max_bytes=self._max_bytes, max_age_s=math.inf,
-                on_drop=self._dropped,
+                on_drop=self._dropped, what="rows of the history",
+                hint="$XDG_STATE_HOME names another folder",
             )  # fmt: skip
         except SettingsError as error:
             self._warn(f"{error}; rows that the server does not take are kept in memory only")

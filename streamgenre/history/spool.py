@@ -53,6 +53,10 @@ class Spool:
         Age in seconds at which a post is dropped.
     on_drop
         Called with the body of each dropped post, and why; None to count it and warn.
+    what
+        What waits, for messages.
+    hint
+        How to use another file, for messages.
 
     Raises
     ------
@@ -68,6 +72,8 @@ class Spool:
         max_bytes: int = MAX_BYTES,
         max_age_s: float = MAX_AGE_S,
         on_drop: Callable[[bytes | None, str], None] | None = None,
+        what: str = "events",
+        hint: str = "--spool FILE names another file",
     ) -> None:
         self.path = path
         """The file; None while posts wait in memory only."""
@@ -77,6 +83,8 @@ class Spool:
         self._max_bytes = max_bytes
         self._max_age_s = max_age_s
         self._on_drop = on_drop
+        self._what = what
+        self._hint = hint
         self._lock = threading.RLock()
         self._posts: deque[Post] = deque()
         self._bytes = 0
@@ -242,8 +250,7 @@ class Spool:
                 return
             if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
                 raise SettingsError(
-                    f"{path}: another process uses this spool; give each bridge its own with "
-                    "--spool FILE"
+                    f"{path}: another process uses this spool; {self._hint}"
                 ) from error
             self._memory_only(error)
 
@@ -294,15 +301,17 @@ class Spool:
             self._set_aside(self.path)
         elif not self._complained:
             self._complained = True
-            self._warn(f"the spool {self.path} cannot be written: {error}; events wait in memory")
+            self._warn(
+                f"the spool {self.path} cannot be written: {error}; {self._what} wait in memory"
+            )
 
     def _set_aside(self, path: Path) -> None:
         """Rename a damaged file and begin a new one."""
         try:
             backup = set_aside(path, path.stat().st_ino)
             self._warn(
-                f"the spool {path} is damaged: kept as {backup}, and a new one begun; events that "
-                f"waited in it are not delivered"
+                f"the spool {path} is damaged: kept as {backup}, and a new one begun; "
+                f"{self._what} that waited in it are lost"
             )
             prepare(path)
             self._disk = connect(path, self._max_bytes)
@@ -312,8 +321,8 @@ class Spool:
     def _memory_only(self, error: Exception) -> None:
         why = getattr(error, "strerror", None) or error
         self._warn(
-            f"the spool {self.path} cannot be used: {why}; events that are not delivered are lost "
-            "when the bridge ends; --spool FILE names another file"
+            f"the spool {self.path} cannot be used: {why}; {self._what} wait in memory, and are "
+            f"lost if this process ends first; {self._hint}"
         )
         self.path = None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os.path
+import re
 import sqlite3
 import time
 from contextlib import suppress
@@ -56,7 +58,7 @@ def left_spools(folder: Path, url: str, kind: str) -> list[Path]:
     kind
         Beginning of the files' names.
     """
-    return [p for p in _places(folder, url, kind) if p.exists() and not _is_used(p)]
+    return [p for p in _places(folder, url, kind) if os.path.lexists(p) and not _is_used(p)]
 
 
 def _places(folder: Path, url: str, kind: str) -> Iterator[Path]:
@@ -66,7 +68,7 @@ def _places(folder: Path, url: str, kind: str) -> Iterator[Path]:
 
 
 def _is_used(path: Path) -> bool:
-    if not path.exists():
+    if not os.path.lexists(path):  # or the folder may not be searched
         return False
     try:
         disk = sqlite3.connect(path, timeout=0, isolation_level=None)
@@ -81,8 +83,9 @@ def _is_used(path: Path) -> bool:
 
 def _remove_old(folder: Path, kind: str) -> None:
     """Remove spools that were not used for long: all that waits in them is too old."""
+    ours = re.compile(rf"{kind}-[0-9a-f]{{12}}(-[2-8])?\.sqlite3")  # not history-2024.sqlite3
     with suppress(OSError):
-        for path in folder.glob(f"{kind}-*.sqlite3"):
+        for path in filter(lambda path: ours.fullmatch(path.name), folder.glob(f"{kind}-*")):
             files = [path, *(companion(path, suffix) for suffix in COMPANIONS)]
             newest = max(file.stat().st_mtime for file in files if file.exists())
             if time.time() - newest > UNUSED_S and not _is_used(path):

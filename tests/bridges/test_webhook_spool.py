@@ -22,7 +22,7 @@ from support.small_disk import small_disk
 from streamgenre.errors import SettingsError
 from streamgenre.history import spool_file as module
 from streamgenre.history.spool import Spool
-from streamgenre.history.spool_place import default_spool
+from streamgenre.history.spool_place import default_spool, left_spools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -243,6 +243,42 @@ def test_each_receiver_has_its_own_spool_and_old_ones_go(tmp_path: Path) -> None
         os.utime(file, (old, old))
     default_spool(tmp_path, "https://h/b")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_are_not_spools_are_never_removed(tmp_path: Path) -> None:
+    """An old copy of the history beside it looks much like a spool of rows."""
+    names = ("2024", "a" * 12 + "-old", "backup")
+    copies = [tmp_path / f"history-{name}.sqlite3" for name in names]
+    old = time.time() - 500 * 86400
+    for copy in copies:
+        copy.touch()
+        os.utime(copy, (old, old))
+    default_spool(tmp_path, "postgresql://h/radio", "history")
+    assert all(copy.exists() for copy in copies)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become a user without permission")
+def test_a_folder_that_may_not_be_searched_is_a_spool_in_memory(
+    tmp_path: Path, warned: list[str]
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    for folder in tmp_path.parents:
+        if folder.owner() == "root" and folder.name.startswith("pytest"):
+            folder.chmod(0o755)
+    tmp_path.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        assert left_spools(closed, "postgresql://h/radio", "history") == []
+        spool = Spool(
+            default_spool(closed, "postgresql://h/radio", "history"), warned.append,
+            what="rows of the history", hint="$XDG_STATE_HOME names another folder",
+        )  # fmt: skip
+    finally:
+        os.seteuid(0)
+    assert spool.path is None
+    assert "Permission denied; rows of the history wait in memory" in warned[0]
+    assert "bridge" not in warned[0]
 
 
 # ---- the command --------------------------------------------------------------------------------
