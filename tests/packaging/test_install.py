@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
+import wave
 import zipfile
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -193,3 +194,37 @@ def test_the_service_is_installed_below_a_folder_and_removed(wheel: Path, tmp_pa
     left = {path.relative_to(to).as_posix() for path in to.rglob("*") if not path.is_dir()}
     assert left == {"etc/streamgenre/config.toml", "var/lib/streamgenre/history.sqlite3"}
     assert (settings.read_text(), data.read_text()) == ("# mine\n", "mine")
+
+
+BLOCKER = """
+import os, sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name == os.environ.get("MISSING"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("mutagen", ["listen", "--input", "a.wav", "--model", "lite", "--no-history", "-q"]),
+        ("sounddevice", ["devices"]),
+    ],
+)
+def test_a_module_that_is_loaded_late_and_missing_is_named(
+    module: str, words: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(BLOCKER)
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((1, 2, 22050, 0, "NONE", ""))
+        file.writeframes(bytes(22050))
+    result = subprocess.run(
+        [sys.executable, "-m", "streamgenre", *words], cwd=tmp_path, text=True, check=False,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}", "MISSING": module},
+    )  # fmt: skip
+    assert result.returncode > 0
+    assert f"{module}, which is not installed" in result.stderr
+    assert "pip install 'streamgenre[listen]'" in result.stderr

@@ -44,6 +44,10 @@ MISSING: Final = (
     "sound cards need the PortAudio library, which is not installed: "
     "`sudo apt install libportaudio2` (files and pipes work without it)"
 )
+MISSING_MODULE: Final = (
+    "sound cards need {}, which is not installed: `pip install 'streamgenre[listen]'` "
+    "(files and pipes work without it)"
+)
 _POLL_S: Final = 0.1
 """Seconds between two checks of the stream."""
 
@@ -84,6 +88,8 @@ def _serve(connection: socket.socket, requests: queue.SimpleQueue[bytes]) -> str
         import sounddevice
     except OSError:
         return MISSING
+    except ModuleNotFoundError as error:
+        return MISSING_MODULE.format(error.name)
     try:
         _, library = sounddevice.get_portaudio_version()
         _send(connection, b"D", {"library": library, "devices": _devices(sounddevice)})

@@ -216,6 +216,8 @@ class _Playlist:
         for file, title in self._order.of(listing.tracks, pass_):
             try:
                 yield from self._play(file, title)
+            except ModuleNotFoundError:
+                raise  # the command says what to install
             except Exception as error:  # noqa: BLE001 - the other files are played
                 reason = str(as_input_error(error, str(file)))
                 first_error = first_error or reason
