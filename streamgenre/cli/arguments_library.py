@@ -168,8 +168,8 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--sort-into",
         metavar="DIR",
-        help="put every file into DIR/GENRE, or DIR/speech, DIR/silence or DIR/unknown; files of "
-        "the same name are kept apart",
+        help="put every file into DIR/GENRE, or DIR/speech, DIR/noise, DIR/silence or "
+        "DIR/unknown; files of the same name are kept apart",
     )
     how = group.add_mutually_exclusive_group()
     how.add_argument("--copy", action="store_true", help="copy the files there (default)")

@@ -84,7 +84,9 @@ def add_models(commands: Any, command: Callable[..., argparse.ArgumentParser]) -
         "are checked, nothing in it is executed, and the model is tried once in a process with\n"
         "limited memory and time before it is installed.",
     )
-    imported.add_argument("file", metavar="FILE.tar", help="file that `models export` wrote")
+    imported.add_argument(
+        "file", metavar="FILE.tar", help="file that `models export` wrote, or - for standard input"
+    )
     imported.add_argument(
         "--as", dest="name", metavar="NAME", help="name of the model here (default: its own)"
     )

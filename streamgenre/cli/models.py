@@ -118,7 +118,7 @@ def _export_to_stdout(folder: Path) -> None:
     if sys.stdout.isatty():
         raise SettingsError(
             "a model cannot be shown in a terminal: name a file, or redirect the output, as in "
-            f"`streamgenre models export {folder.name} - | ssh HOST …`"
+            f"`streamgenre models export {folder.name} - | ssh HOST streamgenre models import -`"
         )
     content = io.BytesIO()  # complete or not at all
     export_model(folder, folder.resolve().name, content)
@@ -126,6 +126,8 @@ def _export_to_stdout(folder: Path) -> None:
 
 
 def _import(args: argparse.Namespace) -> None:
+    if args.file == "-" and sys.stdin.isatty():
+        raise SettingsError("a model cannot be typed: name a file, or redirect the input")
     into = paths.SYSTEM_MODELS if args.system else paths.models_dir()
     manifest = import_model(Path(args.file), into, args.name, replace=args.replace)
     forget_lesson(manifest.name)  # of a model of that name before

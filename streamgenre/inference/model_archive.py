@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 import tarfile
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -87,7 +88,7 @@ def import_model(
     Parameters
     ----------
     archive
-        An uncompressed tar file.
+        An uncompressed tar file; ``-`` for standard input.
     into
         Folder of one's own models.
     name
@@ -160,11 +161,12 @@ def _free_name(archive: Path, name: str, into: Path, *, replace: bool) -> str:
 def _read(archive: Path) -> dict[str, bytes]:
     """Return the content of the files in an archive by name."""
     try:
-        with opened(archive) as file:
-            if os.fstat(file.fileno()).st_size > _MAX_ARCHIVE:
+        with _from_stdin() if str(archive) == "-" else opened(archive) as file:
+            if file.seek(0, os.SEEK_END) > _MAX_ARCHIVE:
                 raise ModelError(
                     f"{archive}: larger than {_MAX_ARCHIVE} bytes; too large for a model"
                 )
+            file.seek(0)
             if file.read(8).startswith(_COMPRESSED):
                 raise ModelError(
                     f"{archive}: this is compressed; expected an uncompressed tar file, as "
@@ -179,6 +181,10 @@ def _read(archive: Path) -> dict[str, bytes]:
         ) from error
     except OSError as error:
         raise ModelError(f"{archive}: {error.strerror or error}") from error
+
+
+def _from_stdin() -> IO[bytes]:
+    return io.BytesIO(sys.stdin.buffer.read(_MAX_ARCHIVE + 1))
 
 
 def _members(archive: Path, file: IO[bytes]) -> dict[str, bytes]:

@@ -126,6 +126,17 @@ def test_a_model_travels_as_one_file(own: Path, tmp_path: Path) -> None:
     assert row["folder"] == str(own / "наша")
     assert oct((own / "наша" / "head.f32").stat().st_mode & 0o777) == "0o644"
     assert ok("import", file, "--replace").startswith("mine: ragtime, tango, fado")
+    for content, words in (
+        (first, "piped: ragtime"),
+        (first[:5000], "-: "),
+        (b"", "-: not a whole"),
+    ):
+        piped = subprocess.run(
+            [*COMMAND, "models", "import", "-", "--replace"],
+            input=content, capture_output=True, check=False,
+        )  # fmt: skip
+        assert words in (piped.stdout + piped.stderr).decode()
+        assert piped.returncode == (0 if content is first else 1)
     assert sorted(path.name for path in own.iterdir()) == ["mine", "наша"]
 
 
