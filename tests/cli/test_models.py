@@ -127,7 +127,7 @@ def test_a_model_travels_as_one_file(own: Path, tmp_path: Path) -> None:
     assert oct((own / "наша" / "head.f32").stat().st_mode & 0o777) == "0o644"
     assert ok("import", file, "--replace").startswith("mine: ragtime, tango, fado")
     for content, words in (
-        (first, "piped: ragtime"),
+        (first, "mine: ragtime"),
         (first[:5000], "-: "),
         (b"", "-: not a whole"),
     ):
