@@ -24,7 +24,8 @@ SYSTEM_FILE: Final = SYSTEM_CONFIG / "config.toml"
 MAX_BYTES: Final = 1 << 20
 PREFIX: Final = "STREAMGENRE_"
 _CREDENTIALS: Final = re.compile(
-    r"""(?!mqtts?:)\b[a-zA-Z][\w+.-]*://[^/\s"']*[^/\s"']@ | ://[^\s"']*\?[^\s"']
+    r"""(?!mqtts?:|postgres(?:ql)?://[^:/\s"'@]*@)  # users, not passwords
+    \b[a-zA-Z][\w+.-]*://[^/\s"']*[^/\s"']@ | ://[^\s"']*\?[^\s"']
     | ^\s*"?(?:[\w"-]+\.)*"?(?:headers|user_agent|url)\b(?!\s*=\s*\{\s*\})[^=\n]*=
     | [{,]\s*"?url"?\s*= | ^\s*\[[^\]\n]*\bheaders\b""",
     re.VERBOSE | re.MULTILINE,

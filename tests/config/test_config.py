@@ -167,6 +167,9 @@ def test_bridges_are_settings_of_the_same_file_and_their_secrets_are_never_shown
     ("text", "secret"),
     [
         ('[bridge.mqtt]\nbroker = "mqtts://house@h.example:1"', False),
+        ('[history]\npath = "postgresql://radio@h.example/radio"', False),
+        ('[history]\npath = "postgresql://radio:hush@h.example/radio"', True),
+        ('[history]\npath = "postgres://h.example/radio?password=hush"', True),
         ('[bridge.webhook]\nurl = "https://h.example/x"', True),
         ('bridge.webhook.url = "https://h.example/x"', True),
         ('bridge.webhook = { on = "all", url = "https://h.example/x" }', True),
