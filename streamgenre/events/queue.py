@@ -15,6 +15,8 @@ CAPACITY: Final = 2000
 """Most events that wait, unless a queue is made for more."""
 POLL_S: Final = 0.2
 """Longest time in seconds between two items of an iteration."""
+_SIGNALS_S: Final = 0.5
+"""Seconds after which a signal is handled at the latest."""
 
 
 class EventQueue:
@@ -79,10 +81,18 @@ class EventQueue:
         self._abandoned = True
 
     def discard(self) -> None:
-        """Take no event, but wait for the end; called by the reader."""
+        """Take no event, but wait for the end; called by the reader.
+
+        The wait is cut into pieces: Python runs signal handlers in the main thread, which may read
+        here, and a signal that the kernel gave to another thread does not end a wait.
+        """
         self.discards = True
-        while self._queue.get() is not None:
-            pass
+        while True:
+            try:
+                if self._queue.get(timeout=_SIGNALS_S) is None:
+                    return
+            except queue.Empty:
+                continue
 
     def __iter__(self) -> Iterator[AnyEvent | None]:
         """Yield events in order, and None after each :data:`POLL_S` without one, until the end."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -104,6 +106,27 @@ def test_a_presenter_that_shows_nothing_is_not_woken_by_events(*, lossless: bool
     events.end()
     presenter.join(60)
     assert not presenter.is_alive()
+
+
+SIGNALLED = """
+import os, signal, threading, time
+from streamgenre.events.queue import EventQueue
+events = EventQueue(lossless=False)
+signal.signal(signal.SIGTERM, lambda *_: events.end())
+def other():
+    while not events.discards:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    time.sleep(1e6)
+threading.Thread(target=other, daemon=True).start()
+events.discard()
+"""
+
+
+def test_a_signal_that_another_thread_got_ends_the_wait_for_nothing() -> None:
+    """The kernel may give a signal to any thread; Python handles it in the main one."""
+    assert subprocess.run([sys.executable, "-c", SIGNALLED], timeout=60).returncode == 0
 
 
 def test_a_reader_of_a_queue_chooses_how_long_it_waits() -> None:

@@ -66,9 +66,14 @@ def test_thirty_seconds_travel_from_the_card_to_another_process(
     assert status["latency_ms"]["p50"] > 0
 
 
-def test_card_and_file_give_the_same_decisions(sound_server: SoundServer, song: Path) -> None:
+def test_card_and_file_give_the_same_decisions(
+    sound_server: SoundServer, song: Path, tmp_path: Path
+) -> None:
     env = sound_server.environment
-    alone = ("--publish", free_endpoint(), "--json")
+    # The made-up song is hardly like any genre: whether it is `unknown` is a toss-up.
+    config = tmp_path / "config.toml"
+    config.write_text("[decision]\nknown_enter = 0\nknown_keep = 0\n")
+    alone = ("--config", config, "--publish", free_endpoint(), "--json")
     heard: TimedEvents = []
     with start("listen", "--input", "pulse", *alone, env=env) as daemon:
         collect(daemon, heard)

@@ -40,6 +40,18 @@ def random_trunk(seed: int = 0) -> dict[str, Any]:
     return {name: value.astype(np.float32) for name, value in weights.items()}
 
 
+def with_dead_filters(weights: dict[str, Any], alive: int = 6) -> dict[str, Any]:
+    """Return weights of whose filters but a few of each shape never fire, as the published ones."""
+    found = {name: value.copy() for name, value in weights.items()}
+    for number in range(5):
+        name = "conv2d" + (f"_{number}" if number else "")
+        for part, dead in (("kernel", 0), ("bias", -1)):
+            found[f"{name}/{part}"][..., alive:] = dead
+        for part in ("moving_mean", "moving_variance"):
+            found[f"batch_normalization_{number + 1}/{part}"][alive:] = 0
+    return found
+
+
 def log_mel_as_published(samples: Any) -> Any:
     """The trunk's own front-end, written without librosa: shape ``(frames, 96)``.
 

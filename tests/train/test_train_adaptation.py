@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from support.train_tones import write_corpus, write_talk
-from support.train_trunk import random_trunk
+from support.train_trunk import random_trunk, with_dead_filters
 
 from streamgenre.inference.models import load_model
 from train.augmentation.audio import through_a_microphone
@@ -28,6 +28,7 @@ from train.trunk import (
     microphone_training,
     model_graph,
     musicnn,
+    pruning,
     train_head,
 )
 from train.trunk.head_training import RECIPES
@@ -186,6 +187,7 @@ def test_every_fold_is_embedded_by_a_trunk_not_adapted_on_it(
         return f"trunk without {without}"
 
     monkeypatch.setattr(checkpoint, "load", lambda folder: "published")
+    monkeypatch.setattr(pruning, "pruned", lambda weights: f"{weights}, pruned")
     monkeypatch.setattr(front_windows, "front_features", lambda *_, **more: None)
     monkeypatch.setattr(microphone_training, "adapted", trunk_without)
     monkeypatch.setattr(train_head, "embed_corpus", heard_by)
@@ -196,7 +198,7 @@ def test_every_fold_is_embedded_by_a_trunk_not_adapted_on_it(
     found: dict[Any, Any] = dict(train_head._material(job, given))
     assert set(found) == {*clips.measured, None}
     for fold, (trunk, heard) in found.items():
-        assert trunk == (f"trunk without {fold}" if microphone else "published")
+        assert trunk == (f"trunk without {fold}" if microphone else "published, pruned")
         assert heard == f"heard by {trunk}"
 
 
@@ -207,7 +209,7 @@ def test_fit_adapts_the_trunk_to_microphones_on_request(
     monkeypatch.setattr(model_graph, "TOLERANCE", 1e-3)
     monkeypatch.setattr(microphone_training, "Settings", partial(Settings, learning_rate=2e-5))
     folder = write_corpus(tmp_path / "corpus", per_genre=2, seconds=(3.2, 4.0))
-    checkpoint.save(random_trunk(), tmp_path / "trunk")
+    checkpoint.save(with_dead_filters(random_trunk()), tmp_path / "trunk")
     common = [
         *("fit", "--corpus", str(folder), "--cache", str(tmp_path / "cache")),
         *("--out", str(tmp_path / "model"), "--no-folds", "--microphone"),

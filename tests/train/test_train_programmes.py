@@ -46,6 +46,7 @@ def test_programmes_keep_folds_apart(heard: embedded_corpus.EmbeddedCorpus) -> N
         playing = seconds.clips >= 0
         assert (folds[seconds.clips[playing]] == seconds.folds[playing]).all()
     assert sorted(heard.kinds) == [
+        material_kinds.QUIET,
         material_kinds.ROOM,
         material_kinds.ALONE,
         material_kinds.LEVELS,

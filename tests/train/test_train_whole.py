@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnxruntime
 import pytest
-from support.train_trunk import random_trunk
+from support.train_trunk import random_trunk, with_dead_filters
 
 from train.cli import main
 from train.corpora.recordings import frames_of
@@ -33,15 +33,7 @@ def some_audio(seconds: float = 6.1, seed: int = 0) -> Any:
 
 @pytest.fixture(scope="module")
 def weights() -> dict[str, Any]:
-    """Weights with as many dead filters as are needed for a small network."""
-    found = random_trunk(3)
-    for number in range(5):
-        name = "conv2d" + (f"_{number}" if number else "")
-        for part, dead in (("kernel", 0), ("bias", -1)):
-            found[f"{name}/{part}"][..., 6:] = dead
-        for part in ("moving_mean", "moving_variance"):
-            found[f"batch_normalization_{number + 1}/{part}"][6:] = 0
-    return found
+    return with_dead_filters(random_trunk(3))
 
 
 @pytest.fixture(scope="module")
