@@ -56,7 +56,7 @@ def test_thirty_seconds_travel_from_the_card_to_another_process(
         assert abs(sum(event["probabilities"].values()) - 1) < 1e-6
         assert abs(sum(event["smoothed"].values()) - 1) < 1e-6
     delays = [at - event["time"] for at, event in updates]
-    assert min(delays) >= -0.05
+    assert min(delays) >= -0.2  # the sound server hands samples over in pieces of up to 0.1 s
     assert min(delays[-10:]) < 0.5  # nothing piles up; the others may be due to a busy machine
     steps = np.diff([e["stream_time"] for _, e in updates])
     np.testing.assert_allclose(steps, 1.0)
