@@ -114,8 +114,13 @@ class StationRunner:
         """
         if self._closing is not None or self.ended or self.station.finished:
             return
+        declared = self.watch.declares_lost
         try:
             self.watch.check(seconds)
+            if self.watch.declares_lost and not declared:
+                # What came before the silence may still wait for the end of its hop. It is taken
+                # now: the gap is counted from after it.
+                self.arrived = True
         except Exception as error:  # noqa: BLE001 - other stations go on
             self.fail(error)
 

@@ -108,6 +108,11 @@ class SourceWatch:
         )
 
     @property
+    def declares_lost(self) -> bool:
+        """Whether the source is declared lost at present."""
+        return self._declared is not None
+
+    @property
     def holds(self) -> bool:
         """Whether new audio waits until it is known who counts the gap before it."""
         return self._declared is not None and _arrived(self._source) > self._arrived

@@ -73,7 +73,7 @@ class Ear:
         process = self._process or self._start()
         assert process.stdin is not None
         assert process.stdout is not None
-        with contextlib.suppress(OSError):  # it has ended: then there is no answer either
+        with contextlib.suppress(OSError):  # if it has ended, reading the answer fails too
             process.stdin.write(json.dumps({"path": str(path), "few": few}).encode() + b"\n")
             process.stdin.flush()
         head = process.stdout.readline()
@@ -106,7 +106,7 @@ class Ear:
 
 
 def serve(base: str, requests: IO[bytes], answers: IO[bytes]) -> None:
-    """Answer requests until there are no more.
+    """Answer requests until the input ends.
 
     Parameters
     ----------

@@ -165,11 +165,6 @@ def test_a_source_that_hangs_is_lost_and_replaced(engine: Running, rate: int) ->
     np.testing.assert_allclose(np.diff([u.stream_time for u in engine.of(Update, "cellar")]), 0.2)
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="one time in ten the samples that came before the silence are not all pulled when it is "
-    "declared, and the gap is counted from after it",
-)
 def test_audio_that_comes_again_by_itself_makes_the_station_live(engine: Running) -> None:
     tap = Player("kitchen", hangs=True)
     engine.add(tap)

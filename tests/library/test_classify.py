@@ -85,8 +85,8 @@ def test_a_file_of_other_music_is_unknown(
     summary = FileSummary(0.1)
     for n in range(5):
         state, genre = ("music", "rock") if n < 2 else ("unknown", None)
-        told: dict[str, Any] = {"state": state, "genre": genre, "known": known}
-        summary.take(dataclasses.replace(sample.update(), stream_time=n + 1.0, **told))
+        fields: dict[str, Any] = {"state": state, "genre": genre, "known": known}
+        summary.take(dataclasses.replace(sample.update(), stream_time=n + 1.0, **fields))
     found = summary.result(tmp_path / "song.wav")
     assert (found.state, found.genre) == expected
     assert found.top[0][0] == "rock"

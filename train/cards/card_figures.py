@@ -146,7 +146,7 @@ def _music(figure: dict[str, Any]) -> str:
 
 
 def _known(figure: dict[str, Any]) -> str:
-    """Return how music of other genres is told from that of the model's."""
+    """Return how well the model tells music of other genres from its own."""
     clean, degraded = figure["clean"], figure["degraded"]
     best = max(
         (name for name in clean["scores"] if name != "head"),

@@ -99,8 +99,8 @@ def hear(
     Raises
     ------
     TrainError
-        If the model has no embedding, or there are no shards of music, one is damaged, or the
-        embeddings cannot be written.
+        If the model has no embedding, no shard has music, a shard is damaged, or the embeddings
+        cannot be written.
     """
     if not manifest.embedding_width:
         raise TrainError(
