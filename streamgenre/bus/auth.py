@@ -31,7 +31,8 @@ class OpenAuthenticator:
 
     def __init__(self) -> None:
         self._socket: zmq.Socket[bytes] | None = None
-        self._count = 0
+        self.named = 0
+        """Number of handshakes answered, which is the serial number in the latest name."""
 
     def bind(self, context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
         """Bind the authenticator's socket of a context, before any other socket is bound."""
@@ -81,11 +82,11 @@ class OpenAuthenticator:
             # [peer, "", version, request, domain, address, identity, mechanism, credentials…]
             if len(frames) < 8:
                 continue
-            self._count += 1
+            self.named += 1
             user = self._user(frames[7], frames[8:]) if frames[4] == DOMAIN else None
             most -= user is not None
             code = _NOT_NOW if user is None else _ALLOWED
-            name = b"" if user is None else b"%d %s" % (self._count, user)
+            name = b"" if user is None else b"%d %s" % (self.named, user)
             self._socket.send_multipart([frames[0], b"", b"1.0", frames[3], code, b"", name, b""])
         return False
 

@@ -36,10 +36,18 @@ class Connections(Peers):
         The socket, before it is bound.
     inflow
         Watches what the connections send; None for no limit.
+    named
+        Returns the number of connections that the authenticator has named so far.
     """
 
-    def __init__(self, bus: zmq.Socket[bytes], inflow: Inflow | None = None) -> None:
-        super().__init__(bus, inflow)
+    def __init__(
+        self,
+        bus: zmq.Socket[bytes],
+        inflow: Inflow | None = None,
+        *,
+        named: Callable[[], int] = lambda: 0,
+    ) -> None:
+        super().__init__(bus, inflow, named=named)
         self._bytes = 0
         self.demand = Demand()
         """What clients want to receive of the events that are sent only on request."""

@@ -155,7 +155,7 @@ class ControlSocket:
         self.socket.set(zmq.HEARTBEAT_TIMEOUT, 7500)
         self._auth = auth
         auth.secure(self.socket)
-        self.connections = Peers(self.socket, inflow, MAX_CLIENTS)
+        self.connections = Peers(self.socket, inflow, MAX_CLIENTS, named=lambda: auth.named)
         """The socket's connections."""
         self.endpoint = bind(self.socket, self.endpoint, flag="--control", mode=ipc_mode)
 

@@ -69,16 +69,25 @@ class Peers:
         Watches what the connections send; None for no limit.
     most
         Most connections at the same time; fewer where the process may not open that many files.
+    named
+        Returns the number of connections that the authenticator has named so far.
     """
 
     def __init__(
-        self, bound: zmq.Socket[bytes], inflow: Inflow | None = None, most: int = MAX_CONNECTIONS
+        self,
+        bound: zmq.Socket[bytes],
+        inflow: Inflow | None = None,
+        most: int = MAX_CONNECTIONS,
+        *,
+        named: Callable[[], int] = lambda: 0,
     ) -> None:
         self._socket = bound
+        self._named = named
         self.monitor: zmq.Socket[bytes] = bound.get_monitor_socket(_EVENTS)
         self._inflow = inflow
         self._cookies: dict[int, int] = {}
         self._open: dict[int, _Peer | None] = {}  # None until its name is known
+        self._named_before: dict[int, int] = {}
         self._peers: dict[str, _Peer] = {}
         self._limit = max(16, min(most, _open_files() - _RESERVED))
         self.refused = 0
@@ -102,6 +111,7 @@ class Peers:
 
     def _accept(self, handle: int) -> None:
         self._open[handle] = None
+        self._named_before[handle] = self._named()
         identity = cookie(handle)
         if identity is None:
             return  # closed meanwhile
@@ -131,11 +141,9 @@ class Peers:
     def _new_peer(self, name: str, handle: int) -> _Peer | None:
         if handle not in self._open:
             return None
-        known = self._open[handle]
-        if known is not None and _number(known.name) > _number(name):
+        # libzmq reports a connection before its handshake, so it is named after it was accepted.
+        if _number(name) <= self._named_before.get(handle, 0):
             return None  # the descriptor was reused: its former owner sent this
-        if known is not None:
-            self._release(known)
         peer = _Peer(name, handle, TokenBucket(_MESSAGES, _MESSAGES_PER_S, time.monotonic()))
         self._open[handle] = self._peers[name] = peer
         return peer
@@ -199,6 +207,7 @@ class Peers:
         # The descriptor may be a connection of another socket by now.
         if self._inflow is not None and identity is not None:
             self._inflow.remove(handle, identity)
+        self._named_before.pop(handle, None)
         peer = self._open.pop(handle, None)
         if peer is not None:
             self._release(peer)

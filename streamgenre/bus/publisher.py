@@ -120,7 +120,9 @@ class Publisher:
         try:
             self._zap = self._auth.bind(self._context)
             self._socket = self._make_socket()
-            self._connections = Connections(self._socket, self._inflow)
+            self._connections = Connections(
+                self._socket, self._inflow, named=lambda: self._auth.named
+            )
             self.endpoint: str = bind(self._socket, endpoint, flag="--publish", mode=ipc_mode)
             if control is not None:
                 control.open(self._context, self._auth, ipc_mode, self.wake, self._inflow)
