@@ -11,11 +11,14 @@ import numpy as np
 
 from streamgenre import paths
 from train.errors import TrainError
+from train.parallel import make_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
+
+    from train.parallel import JobT
 
 
 def cache_folder(name: str) -> Path:
@@ -63,3 +66,53 @@ def write_arrays(path: Path, arrays: Mapping[str, Any], *, advice: str = "") -> 
         raise TrainError(
             f"cannot write the cache {path.parent}: {error.strerror}" + (advice and f"; {advice}")
         ) from error
+
+
+def made_arrays(
+    make: Callable[[JobT], None],
+    jobs: Collection[JobT],
+    *,
+    processes: int,
+    on_total: Callable[[int], None],
+    on_file: Callable[[Path], None],
+) -> list[dict[str, NDArray[Any]]]:
+    """Return the arrays of ``.npz`` files, of which those missing or damaged are made first.
+
+    Parameters
+    ----------
+    make
+        Writes the file of a job; a function of a module, called in another process.
+    jobs
+        One for each file.
+    processes
+        Processes, at least 1.
+    on_total
+        Called with the number of files that are to be made.
+    on_file
+        Called with each file that was made.
+
+    Raises
+    ------
+    TrainError
+        If a file cannot be made.
+    """
+    make_files(
+        make, jobs, processes=processes, on_total=on_total,
+        on_file=lambda path, _: on_file(path), exists=lambda path: read_arrays(path) is not None,
+    )  # fmt: skip
+    return [read_arrays(job.path) or {} for job in jobs]
+
+
+def joined(parts: Sequence[Mapping[str, NDArray[Any]]], name: str, kind: DTypeLike) -> NDArray[Any]:
+    """Return the arrays of a name in all parts as one.
+
+    Parameters
+    ----------
+    parts
+        Arrays by name.
+    name
+        The name.
+    kind
+        Type of the result's elements.
+    """
+    return np.concatenate([part[name] for part in parts]).astype(kind)

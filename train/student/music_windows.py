@@ -7,16 +7,15 @@ alone learns from them whether there is any music.
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import zlib
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from streamgenre.inference.manifest import EMBEDDING, FRAMES
-from train.cache import read_arrays, write_arrays
+from train.cache import joined, made_arrays, write_arrays
 from train.corpora.recordings import frames_of
 from train.errors import TrainError
 from train.student import shards
@@ -106,26 +105,11 @@ def hear(
     kept = folder / "answers" / trunk_hash(manifest)[:16]
     jobs = [_Job(kept / f"{path.stem}.npz", path, found, manifest, synthesised) for path in found]
     jobs.append(_Job(kept / f"{SYNTHESISED}.npz", None, found, manifest, synthesised))
-    missing = [job for job in jobs if read_arrays(job.path) is None]
-    on_total(len(missing))
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        running = {pool.submit(_make, job): job for job in missing}
-        try:
-            for done in as_completed(running):
-                done.result()
-                on_shard(running[done].path)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    parts = [read_arrays(job.path) or {} for job in jobs]
-
-    def joined(name: str, kind: Any) -> Any:
-        return np.concatenate([part[name] for part in parts]).astype(kind)
-
+    made = made_arrays(_make, jobs, processes=processes, on_total=on_total, on_file=on_shard)
+    of = partial(joined, made)
     return MusicWindows(
-        joined("embedding", np.float32), joined("music", np.bool_), joined("what", np.str_),
-        joined("degraded", np.bool_), joined("folds", np.int64),
+        of("embedding", np.float32), of("music", np.bool_), of("what", np.str_),
+        of("degraded", np.bool_), of("folds", np.int64),
     )  # fmt: skip
 
 

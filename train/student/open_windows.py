@@ -6,11 +6,10 @@ model as the daemon does; from them its decision on music of other genres is mea
 
 from __future__ import annotations
 
-import multiprocessing
 import zlib
 from collections import defaultdict
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,7 +17,7 @@ import numpy as np
 from streamgenre.audio.features import MfccStream
 from streamgenre.inference.models import load_model
 from train.augmentation.room_acoustics import RATE
-from train.cache import read_arrays, write_arrays
+from train.cache import joined, made_arrays, write_arrays
 from train.errors import TrainError
 from train.student import shards
 from train.student.degrade import Pool, degraded
@@ -116,26 +115,11 @@ def hear(
     ]
     if not jobs:
         raise TrainError(f"{folder}: no shards of music; run `python -m train trunk prepare` first")
-    missing = [job for job in jobs if read_arrays(job.path) is None]
-    on_total(len(missing))
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        running = {pool.submit(_make, job): job for job in missing}
-        try:
-            for done in as_completed(running):
-                done.result()
-                on_shard(running[done].path)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    parts = [read_arrays(job.path) or {} for job in jobs]
-
-    def joined(name: str, kind: Any) -> Any:
-        return np.concatenate([part[name] for part in parts]).astype(kind)
-
+    made = made_arrays(_make, jobs, processes=processes, on_total=on_total, on_file=on_shard)
+    of = partial(joined, made)
     return OpenWindows(
-        joined("embedding", np.float32), joined("sources", np.str_), joined("folds", np.int64),
-        joined("degraded", np.bool_), joined("yamnet", np.float32), joined("tags", np.float32),
+        of("embedding", np.float32), of("sources", np.str_), of("folds", np.int64),
+        of("degraded", np.bool_), of("yamnet", np.float32), of("tags", np.float32),
     )  # fmt: skip
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from train.errors import TrainError
+from train.parallel import make_files
 from train.student import shards
 from train.student.excerpts import Source, batches, cut
 from train.student.teachers import Musicnn, Yamnet
@@ -76,17 +75,7 @@ def prepare(
         _Job(folder / "shards" / f"{batch[0].role}-{_key(batch)}.npz", batch, teachers)
         for batch in batches(sources, excerpts)
     ]
-    missing = [job for job in jobs if not job.path.is_file()]
-    on_total(len(missing))
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, max(1, len(missing))), mp_context=context) as pool:
-        running = {pool.submit(_make, job): job for job in missing}
-        try:
-            for done in as_completed(running):
-                on_shard(running[done].path, done.result())
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    make_files(_make, jobs, processes=processes, on_total=on_total, on_file=on_shard)
     return [job.path for job in jobs if job.path.is_file()]
 
 

@@ -8,15 +8,14 @@ A byte is :data:`STEP` nats. Degrading costs more than a step of training, so it
 
 from __future__ import annotations
 
-import multiprocessing
 import zlib
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from train.errors import TrainError
+from train.parallel import make_files
 from train.student import shards
 from train.student.degrade import Pool, degraded, interference
 from train.student.excerpts import EXCERPT, FREE
@@ -134,19 +133,10 @@ def render(
         )
         for copy in range(1, copies + 1)
     ]  # fmt: skip
-    missing = [job for job in jobs if not job.path.is_file()]
-    on_total(len(missing))
     (folder / kind.name).mkdir(exist_ok=True)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        running = {pool.submit(_make, job): job for job in missing}
-        try:
-            for done in as_completed(running):
-                done.result()
-                on_copy(running[done].path)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    make_files(
+        _make, jobs, processes=processes, on_total=on_total, on_file=lambda path, _: on_copy(path)
+    )
 
 
 def _make(job: _Job) -> None:
