@@ -22,7 +22,7 @@ from support.commands import events_of, free_endpoint, start, streamgenre
 from support.model_factory import TAGS, write_folder, write_stateful_model
 
 from streamgenre import __version__, events
-from streamgenre.cli import arguments
+from streamgenre.cli import arguments, arguments_listen
 from streamgenre.cli.flags import KEYS, flag_tree
 from streamgenre.config import Config
 from streamgenre.config.build import keys
@@ -86,9 +86,9 @@ def test_listening_never_loads_what_only_training_needs(stateful_folder: Path, w
 
 def test_flags_agree_with_the_settings() -> None:
     """--help repeats settings instead of importing them, for speed; they must not differ."""
-    assert set(arguments.FORMATS) == set(FORMATS)
+    assert set(arguments_listen.FORMATS) == set(FORMATS)
     assert arguments.TYPES == events.TYPES
-    assert arguments.LOG_LEVELS == logs.LEVELS
+    assert arguments_listen.LOG_LEVELS == logs.LEVELS
     import argparse
 
     parser = argparse.ArgumentParser()
