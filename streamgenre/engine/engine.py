@@ -30,6 +30,7 @@ from streamgenre.engine.source_watch import SourceWatch, TurnClock
 from streamgenre.engine.station import Station
 from streamgenre.engine.status_reports import StatusReports
 from streamgenre.engine.wall_clock import WallClock
+from streamgenre.engine.watched_spectra import WatchedSpectra
 from streamgenre.errors import ControlError, SettingsError, nearest
 from streamgenre.inference.decision import Decider, DecisionSettings
 from streamgenre.system.memory import release_heap, unmap_idle_code
@@ -118,8 +119,7 @@ class Engine:
         self._faults = Faults()
         self._status = StatusReports(settings.status_s, status_fields, self._faults)
         self._settled = False
-        self._watched: frozenset[str] = frozenset()
-        self._shown = self._watched  # the same, as the stations have it
+        self._spectra = WatchedSpectra(self._faults)
 
     # ---- stations -------------------------------------------------------------------------------
 
@@ -163,7 +163,7 @@ class Engine:
             station.go_on(resume)
         if source.live and (resume is None or resume.away_s is None):  # else it has its phase
             source.start_after_s = self._phases.wait_s(time.monotonic())
-        station.keeps_samples = clips is not None
+        station.analysis.keeps_samples = clips is not None
         runner = StationRunner(
             station=station,
             model=model,
@@ -176,8 +176,7 @@ class Engine:
         runner.reached = partial(self._wake, runner)
         self._runners.append(runner)
         self._by_name[name] = runner
-        with self._faults.confined(f"the spectrum of {name}"):
-            station.show_spectrum(_begins(name, self._shown))
+        self._spectra.show(runner)
         if self._running:
             runner.start()
 
@@ -242,15 +241,8 @@ class Engine:
         names
             Beginnings of their names; an empty one stands for all stations, an empty set for none.
         """
-        self._watched = names
+        self._spectra.watch(names)
         self._called.set()
-
-    def _show_spectra(self) -> None:
-        if self._watched is not self._shown:
-            self._shown = self._watched
-            for runner in self._runners:
-                with self._faults.confined(f"the spectrum of {runner.name}"):
-                    runner.station.show_spectrum(_begins(runner.name, self._shown))
 
     def _forget(self, runner: StationRunner) -> None:
         self._runners.remove(runner)
@@ -289,7 +281,7 @@ class Engine:
                 for _ in range(len(self._calls)):  # those that come meanwhile wait a round
                     with self._faults.confined("a request to the engine"):
                         self._calls.popleft()()
-                self._show_spectra()
+                self._spectra.follow(self._runners)
                 self._watch_sources()
                 with self._lock:
                     progressed = self._scheduler.run_round()
@@ -411,8 +403,3 @@ class Engine:
                 )
         for runner in runners:
             runner.use_model(model)
-
-
-def _begins(name: str, beginnings: frozenset[str]) -> bool:
-    """Return whether a station's name begins with one of these."""
-    return any(map(name.startswith, beginnings))

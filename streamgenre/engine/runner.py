@@ -186,7 +186,7 @@ class StationRunner:
             self.clips.hop(hop.samples, outcome, hop.wall, self.model.manifest)
         except Exception as error:  # noqa: BLE001 - listening goes on without clips
             log_traceback(f"keeping clips of {self.name}", error)
-            self.clips, self.station.keeps_samples = None, False
+            self.clips, self.station.analysis.keeps_samples = None, False
 
     def publish_source_changes(self) -> None:
         """Publish the changes of state that the source noted."""

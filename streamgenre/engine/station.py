@@ -14,23 +14,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from streamgenre.audio.features import MfccStream
-from streamgenre.audio.level import LevelMeter
 from streamgenre.audio.ring import Gap
-from streamgenre.audio.spectrum import SpectrumMeter
-from streamgenre.engine.hops import Hop, PlacedGap, SpectrumRows
+from streamgenre.engine.analysis import Analysis
+from streamgenre.engine.hops import Hop, PlacedGap
 from streamgenre.engine.intake import Intake
 from streamgenre.sources.base import Demand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from streamgenre.audio.clock import StreamClock
-    from streamgenre.audio.features import MfccSpec
+    from streamgenre.audio.mfcc import MfccSpec
     from streamgenre.engine.resume import Resume
     from streamgenre.engine.settings import EngineSettings
     from streamgenre.engine.wall_clock import WallClock
@@ -63,8 +57,6 @@ class Station:
     ) -> None:  # fmt: skip
         self.name = name
         self.finished = False
-        self.keeps_samples = False
-        """Whether each hop comes with its samples."""
         self._settings = settings
         self._rate = spec.samplerate
         self._hop = round(settings.hop_s * self._rate)
@@ -72,20 +64,12 @@ class Station:
             None if settings.duration_s is None else max(1, round(settings.duration_s * self._rate))
         )
         self._intake = Intake(source, self._rate, gain_db, wall)
-        self._mfcc = MfccStream(spec)
-        self._signal_start = 0  # position of the first sample since the MFCC context began
-        self._spectrum: SpectrumMeter | None = None  # None while nobody looks
-        self._spectrum_rows: list[SpectrumRows] = []
-        self._meter = LevelMeter()
+        self.analysis = Analysis(spec, self.clock)
+        """What is computed from the samples."""
         self._position = 0
         self._lost = 0  # lost samples before the position, at the rate of the source
         self._begin_hop(0)
         self._hops = 0
-        self._heard: list[NDArray[np.float32]] = []  # samples of this hop
-        self._samples: list[NDArray[np.float32]] = []  # the same for the hop's own field
-        self._frames: list[
-            NDArray[np.float32]
-        ] = []  # frames of this hop; several arrays where it has a gap
 
     @property
     def source(self) -> Source:
@@ -152,14 +136,6 @@ class Station:
         self.clock.was_set(step, self._hop_start)
         return self._hop_start / self._rate
 
-    def show_spectrum(self, shown: bool) -> None:
-        """Make the rows of the spectrum, or stop making them."""
-        if shown == (self._spectrum is not None):
-            return
-        self._spectrum = SpectrumMeter(self._mfcc.spec) if shown else None
-        self._mfcc.on_energies = self._spectrum.push if self._spectrum is not None else None
-        self._spectrum_rows = []
-
     def due_s(self) -> float:
         """Return the seconds of audio that the present hop still lacks.
 
@@ -218,7 +194,7 @@ class Station:
                 waiting.popleft()
                 return self._place(item, end)
             waiting.popleft()
-            self._heard.append(item)
+            self.analysis.push(item)
             self._position = end
             if self._limit is not None and self._position >= self._limit:
                 return self._finish()
@@ -241,62 +217,25 @@ class Station:
 
     # ---- hops out -------------------------------------------------------------------------------
 
-    def _extract(self) -> None:
-        """Compute the frames of the samples heard.
-
-        All of a hop at once: this costs a fraction of going block by block, and the frames do not
-        depend on how the signal was cut, not even in the last bit.
-        """
-        if self._heard:
-            samples = np.concatenate(self._heard)
-            self._heard = []
-            self._meter.push(samples)
-            if self.keeps_samples:
-                self._samples.append(samples)
-            self._frames.append(self._mfcc.push(samples))
-            self._collect_spectrum()
-
-    def _collect_spectrum(self) -> None:
-        """Keep the rows that are complete, with their place in the stream."""
-        meter, spec = self._spectrum, self._mfcc.spec
-        rows = None if meter is None else meter.take()
-        if meter is None or rows is None or not len(rows):
-            return
-        frames = self._mfcc.frames - meter.unused
-        end = self._signal_start + (frames - 1) * spec.frame_step + spec.frame_length
-        self._spectrum_rows.append(
-            SpectrumRows(
-                levels=rows,
-                end=end / self._rate,
-                wall=self.clock.time_of(end),
-                row_s=meter.row_s,
-                edges_hz=meter.edges_hz,
-            )
-        )
-
     def _close_hop(self) -> Hop | None:
         """End the hop at its end or the present position; return None where it has no frame."""
         start, end = self._hop_start, min(self._position, self._hop_end)
         self._begin_hop(end)
-        self._extract()
-        level, loudness = self._meter.read(), self._intake.loudness
-        parts, self._frames = self._frames, []
-        heard, self._samples = self._samples, []
-        if end == start or not any(map(len, parts)):
+        found, loudness = self.analysis.take(), self._intake.loudness
+        if end == start or not len(found.frames):
             return None
         self._hops += 1
-        spectrum, self._spectrum_rows = tuple(self._spectrum_rows), []
         return Hop(
-            frames=np.concatenate(parts),
-            level_dbfs=level,
+            frames=found.frames,
+            level_dbfs=found.level_dbfs,
             peak_dbfs=loudness.peak() if loudness else -math.inf,
             loudness_lufs=loudness.loudness() if loudness else None,
             start=start / self._rate,
             end=end / self._rate,
             wall=self.clock.time_of(end),
             arrival=self._intake.arrival(end, self._lost),
-            samples=np.concatenate(heard) if heard else None,
-            spectrum=spectrum,
+            samples=found.samples,
+            spectrum=self.analysis.take_spectrum(),
         )
 
     def _begin_hop(self, start: int) -> None:
@@ -308,11 +247,8 @@ class Station:
     def _place(self, gap: Gap, end: int) -> PlacedGap:
         """Move to the position after a gap; return the gap with its place."""
         start = self._position
-        self._extract()
-        self._mfcc.reset()
-        if self._spectrum is not None:
-            self._spectrum.reset()
-        self._position = self._signal_start = max(start, end)
+        self._position = max(start, end)
+        self.analysis.restart(self._position)
         self._lost += gap.samples
         if self._position >= self._hop_end:
             self._close_hop()
@@ -334,9 +270,8 @@ class Station:
         heard = self._position - self._hop_start
         if heard == 0 or (2 * heard < self._hop and self._hops):
             return None
-        self._extract()
         if self._intake.drained:
-            self._frames.append(self._mfcc.flush())
+            self.analysis.end()
         return self._close_hop()
 
     # ---- a session that goes on ----------------------------------------------------------------
