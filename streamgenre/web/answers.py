@@ -32,8 +32,9 @@ def json_answer(
     headers
         Further headers.
     """
-    text = value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False).encode()
-    return tagged(request, text, "application/json", status=status, headers=headers)
+    if not isinstance(value, bytes):
+        value = json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+    return tagged(request, value, "application/json", status=status, headers=headers)
 
 
 def tagged(

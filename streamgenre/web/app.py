@@ -27,6 +27,7 @@ from streamgenre.web import (
     control,
     genres_api,
     history_api,
+    history_listings,
     history_pages,
     login,
     pages,
@@ -60,6 +61,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *spectrum.ENDPOINTS,
     *control.ENDPOINTS,
     *clips_api.ENDPOINTS,
+    *history_listings.ENDPOINTS,
     *history_api.ENDPOINTS,
 )
 """The public API. A later path with ``{name:path}`` must not hide another one."""

@@ -1,22 +1,21 @@
-"""The pages of the history: day, calendar, shares, search, playlist and dead air."""
+"""The pages of the history over several days: calendar, shares, search and dead air."""
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from streamgenre.display.text import duration, percent
+from streamgenre.display.text import duration
 from streamgenre.history import query, tags
-from streamgenre.history.airplay_log import airplay_log, clip
 from streamgenre.history.search import genres_found, titles_found, words_of
 from streamgenre.history.shares import grouped, sums
 from streamgenre.history.time_zones import Span, local
-from streamgenre.report.data import Kind, collect
+from streamgenre.report.data import Kind
 from streamgenre.report.theme import page_css
+from streamgenre.web import day_pages
 from streamgenre.web import history_views as views
 from streamgenre.web.answers import tagged
 from streamgenre.web.endpoints import error
@@ -27,7 +26,6 @@ from streamgenre.web.history_asks import (
     day_of,
     days_span,
     in_words,
-    is_iso_day,
 )
 from streamgenre.web.history_days import calendar_days, days_between, weeks
 from streamgenre.web.history_head import Head, head_of
@@ -47,7 +45,6 @@ _MAX_STRIPS: Final = 40
 """Most stations whose last days the overview shows."""
 _ROWS: Final = 100
 """Rows of one page of a search or of dead air."""
-_SHORTEST_ZOOM_S: Final = 30.0
 
 
 async def charts_css(request: Request) -> Response:
@@ -124,151 +121,6 @@ def _cell(head: Head, station: str, day: date, found: dict[date, Any]) -> dict[s
         cell["text"] += f": {parts}; {duration(entry.recorded_s)}"
         cell["thin"] = entry.recorded_s < 3600
     return cell
-
-
-async def day(request: Request) -> Response:
-    """Show one day of one station, or a part of it enlarged."""
-    return await answered(request, _day)
-
-
-def _day(request: Request, connection: Connection) -> Response:
-    head = head_of(request, connection, "day")
-    moved = _moved(request, head, "day")
-    if moved is not None:
-        return moved
-    assert head.station is not None
-    the_day = day_of(request.path_params["date"], head.clock.tz)
-    data = collect(connection, head.station, the_day, head.clock.tz)
-    zoom = _zoom(request, data.span)
-    values: dict[str, Any] = {"recorded": data, "zoom": _zoomed(head, data, zoom)}
-    if request.query_params.get("part") == "zoom":
-        return head.page("day_zoom.html", **values)
-    lines = list(clip(airplay_log(data.titles, data.segments), data.span.start, data.span.end))
-    return head.page(
-        "day.html",
-        day=the_day,
-        before=the_day - timedelta(days=1),
-        after=the_day + timedelta(days=1) if data.span.end < time.time() else None,
-        hours_in_day=round(data.span.seconds / 3600, 2),
-        charts=views.day_charts(data),
-        figures=views.figures(data, head.say, head.name),
-        legend=views.looks(data.kinds),
-        hours=views.hour_rows(data, head.clock, head.name),
-        shares=views.share_rows(data),
-        losses=views.loss_rows(data, head.say),
-        lines=views.playlist_rows(lines),
-        count=len(lines),
-        span=data.span,
-        **values,
-    )
-
-
-def _zoom(request: Request, whole: Span) -> Span | None:
-    """Return the part of a day that is enlarged."""
-    given = [request.query_params.get(name) for name in ("start", "end")]
-    if given == [None, None]:
-        return None
-    try:
-        start, end = (float(text or "nan") for text in given)
-    except ValueError:
-        start = end = float("nan")
-    start, end = max(start, whole.start), min(end, whole.end)
-    if not start < end:
-        raise error(
-            400,
-            "start and end: expected UNIX seconds within the day, the start before the end, as in "
-            f"start={whole.start:.0f}&end={whole.start + 3600:.0f}",
-        )
-    if end - start < _SHORTEST_ZOOM_S:
-        end = min(whole.end, start + _SHORTEST_ZOOM_S)
-        start = max(whole.start, end - _SHORTEST_ZOOM_S)
-    return Span(start, end)
-
-
-def _zoomed(head: Head, data: Any, zoom: Span | None) -> dict[str, Any] | None:
-    if zoom is None:
-        return None
-    whole, length = data.span, zoom.seconds
-
-    def part(start: float, length: float) -> str:
-        start = min(max(start, whole.start), whole.end - length)
-        return head.here(start=f"{start:.0f}", end=f"{start + length:.0f}")
-
-    half, twice = max(_SHORTEST_ZOOM_S, length / 2), min(whole.seconds, length * 2)
-    inside = [s for s in data.segments if s.start < zoom.end and s.end > zoom.start]
-    return {
-        "span": zoom,
-        "chart": views.zoom_chart(data, zoom),
-        "links": [
-            ("earlier", "←", part(zoom.start - length, length)),
-            ("later", "→", part(zoom.start + length, length)),
-            ("closer", "+", part(zoom.start + (length - half) / 2, half)),
-            ("wider", "−", part(zoom.start - (twice - length) / 2, twice)),
-        ],
-        "close": head.here(start=None, end=None),
-        "segments": [
-            {
-                "start": s.start,
-                "end": s.end,
-                "lasted": duration(s.end - s.start),
-                "look": views.look(Kind(s.state, s.genre)),
-                "confidence": percent(s.confidence) if s.confidence is not None else "",
-            }
-            for s in inside[:200]
-        ],
-        "count": len(inside),
-    }
-
-
-async def playlist(request: Request) -> Response:
-    """Show the titles of a day with their genres."""
-    return await answered(request, _playlist)
-
-
-def _playlist(request: Request, connection: Connection) -> Response:
-    head = head_of(request, connection, "playlist")
-    moved = _moved(request, head, "playlist")
-    if moved is not None:
-        return moved
-    assert head.station is not None
-    the_day = day_of(request.path_params["date"], head.clock.tz)
-    within = days_span(the_day, the_day, head.clock.tz)
-    titles = query.titles(connection, head.chosen, within)
-    segments = query.segments(connection, head.chosen, within)
-    lines = list(clip(airplay_log(titles, segments), within.start, within.end))
-    return head.page(
-        "playlist.html",
-        day=the_day,
-        before=the_day - timedelta(days=1),
-        after=the_day + timedelta(days=1) if within.end < time.time() else None,
-        lines=views.playlist_rows(lines),
-        count=len(lines),
-        span=within,
-    )
-
-
-def _moved(request: Request, head: Head, kind: str) -> Response | None:
-    """Return where a request without a station or with a day in words belongs; None if here."""
-    given = request.query_params.get("at")
-    if head.station is None:
-        if not head.ids:
-            return head.page("history.html", strips=[], rest=[])
-        name = next(iter(head.ids.values()))
-        words = request.query_params.get("date") or "yesterday"
-        if given is None:
-            return head.redirect(f"/{kind}/{head.slug_of(name)}/{day_of(words, head.clock.tz)}")
-        raise error(400, "at: expected it with station")
-    if given is not None:
-        try:
-            moment = float(given)
-        except ValueError as problem:
-            raise error(400, "at: expected UNIX seconds") from problem
-        the_day = in_words(lambda: local(moment, head.clock.tz)).date()
-        return head.redirect(f"/{kind}/{head.slug}/{the_day}", fragment=f"t{round(moment * 1000)}")
-    words = request.path_params.get("date") or request.query_params.get("date") or "yesterday"
-    if "date" not in request.path_params or not is_iso_day(words):
-        return head.redirect(f"/{kind}/{head.slug}/{day_of(words, head.clock.tz)}")
-    return None
 
 
 async def shares(request: Request) -> Response:
@@ -382,8 +234,8 @@ def _routes() -> list[Route]:
     found = [Route("/charts.css", charts_css, methods=["GET"])]
     for path, handler, further in (
         ("/calendar", calendar, "/{year}"),
-        ("/day", day, "/{date}"),
-        ("/playlist", playlist, "/{date}"),
+        ("/day", day_pages.day, "/{date}"),
+        ("/playlist", day_pages.playlist, "/{date}"),
         ("/shares", shares, ""),
         ("/dead-air", dead_air, ""),
     ):
