@@ -1,7 +1,7 @@
 """What the queries need of a database, be it an SQLite file or a PostgreSQL server.
 
 The queries are written once, in SQL that both understand, with ``?`` and ``?1`` for values.
-:mod:`sqlite3` runs them as they are; :mod:`streamgenre.history.postgres` translates the rest.
+:mod:`sqlite3` runs them as they are; :mod:`streamgenre.history.postgres_sql` translates the rest.
 """
 
 from __future__ import annotations

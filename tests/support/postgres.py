@@ -150,7 +150,7 @@ def query(place: Server, sql: str, values: Sequence[object]) -> list[tuple[objec
     """The rows that a statement of the history returns, through PostgreSQL alone."""
     from psycopg.types.numeric import FloatLoader
 
-    from streamgenre.history.postgres import translated
+    from streamgenre.history.postgres_sql import translated
 
     with closing(
         psycopg.connect(place.url, autocommit=True, cursor_factory=psycopg.RawCursor)
