@@ -16,6 +16,7 @@ from streamgenre.system.signals import stop_on_signals
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from streamgenre.bridges.posts import PostSelector
     from streamgenre.bridges.webhook import Webhook
@@ -123,9 +124,13 @@ def _spool(webhook: WebhookSettings, url: str) -> Spool:
     from streamgenre.history.spool import Spool
     from streamgenre.history.spool_place import default_spool
 
+    def choose() -> Path:
+        return webhook.spool or default_spool(state_dir(), url)
+
     spool = Spool(
-        webhook.spool or default_spool(state_dir(), url),
+        choose(),
         say,
+        choose=choose,
         max_bytes=round(1e6 * webhook.spool_mb),
         max_age_s=3600 * webhook.spool_hours,
     )

@@ -16,7 +16,6 @@ import zlib
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.errors import SettingsError
 from streamgenre.history.rows import (
     DeadAirRow,
     DetailRow,
@@ -83,11 +82,7 @@ class RowSpool:
         self.rows = 0
         """Waiting rows of this run."""
         # Those of earlier daemons first; the last one takes what is new.
-        self._spools = [
-            spool
-            for path in left_spools(folder, server.url, KIND)
-            if (spool := self._opened(path)) is not None
-        ]
+        self._spools = self._left()
         self._of_others = bool(self._spools)
         self._batch = self._batch_rows = 0
         self._since: float | None = None  # monotonic: the newest batch may still change
@@ -119,16 +114,17 @@ class RowSpool:
         if not len(pending):
             return True
         if not self._spools:
-            opened = self._opened(default_spool(self._folder, self._server.url, KIND))
-            self._spools = [] if opened is None else [opened]
-        if self.path is None:
-            return False
+            self._spools = [self._opened(self._place())]
+        usable = self.path is not None
         now = time.monotonic()
-        if self._since is None:
-            self._since, self._batch, self._batch_rows = now, self._batch + 1, 0
+        batch = self._batch + (self._since is None)
         body = encoded(pending, ended=ended)
-        if not self._spools[-1].put(body, f"{self._token}-{self._batch}"):
+        if not self._spools[-1].put(body, self._name(batch)):
             return False
+        if self._since is None:
+            self._since, self._batch, self._batch_rows = now, batch, 0
+        if not usable:  # until now
+            self._spools[:0] = self._left()
         self.rows += len(pending) - self._batch_rows
         self._batch_rows = len(pending)
         if ended or now - self._since >= _BATCH_S or len(pending) >= _BATCH_ROWS:
@@ -156,8 +152,7 @@ class RowSpool:
         for spool in self._spools:
             while (found := spool.first()) is not None:
                 post, body = found
-                newest = spool is self._spools[-1] and len(spool) == 1
-                if newest and self._since is not None:
+                if self._since is not None and post.id == self._name(self._batch):
                     break
                 if time.monotonic() >= until:
                     store.use_run(self._token)
@@ -169,6 +164,7 @@ class RowSpool:
                     spool.done(post)
                     continue
                 token = post.id.partition("-")[0]
+                self._of_others |= token != self._token
                 store.use_run(token)
                 store.write(rows)
                 if ended:
@@ -186,7 +182,8 @@ class RowSpool:
         """Forget the newest batch: its rows have been written from memory."""
         self._since, self.rows = None, 0
         for spool in self._spools[-1:]:
-            while (found := spool.first()) is not None:
+            found = spool.first()
+            if found is not None and found[0].id == self._name(self._batch):
                 spool.done(found[0])
 
     def close(self) -> None:
@@ -194,16 +191,22 @@ class RowSpool:
         for spool in self._spools:
             spool.close()
 
-    def _opened(self, path: Path) -> Spool | None:
-        try:
-            return Spool(
-                path, self._warn, max_bytes=self._max_bytes, max_age_s=math.inf,
-                on_drop=self._dropped, what="rows of the history",
-                hint="$XDG_STATE_HOME names another folder",
-            )  # fmt: skip
-        except SettingsError as error:
-            self._warn(f"{error}; rows that the server does not take are kept in memory only")
-            return None
+    def _name(self, batch: int) -> str:
+        return f"{self._token}-{batch}"
+
+    def _place(self) -> Path:
+        return default_spool(self._folder, self._server.url, KIND)
+
+    def _left(self) -> list[Spool]:
+        """Open the spools that earlier daemons left."""
+        return [self._opened(path) for path in left_spools(self._folder, self._server.url, KIND)]
+
+    def _opened(self, path: Path) -> Spool:
+        return Spool(
+            path, self._warn, max_bytes=self._max_bytes, max_age_s=math.inf,
+            on_drop=self._dropped, what="rows of the history",
+            hint="$XDG_STATE_HOME names another folder", choose=self._place, strict=False,
+        )  # fmt: skip
 
     def _dropped(self, body: bytes | None, _why: str) -> None:
         try:

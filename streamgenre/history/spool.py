@@ -2,7 +2,8 @@
 
 An SQLite file in write-ahead mode without an ``fsync`` for each post: what was added survives a
 restart and SIGKILL, and a power cut costs at most what the system had not written yet, usually the
-last half minute. That spares an SD card. What cannot be written waits in memory.
+last half minute. That spares an SD card. What cannot be written waits in memory. A file that cannot
+be used is opened again after growing pauses.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from streamgenre.history.spool_file import (
     prepare,
     uptime,
 )
+from streamgenre.sources.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +37,9 @@ MAX_BYTES: Final = 10_000_000
 """Bytes of waiting posts; beyond it the oldest are dropped."""
 MAX_AGE_S: Final = 24 * 3600.0
 """Age at which an undelivered post is dropped."""
+_FIRST_PAUSE_S: Final = 5.0
+"""Seconds after which a file that could not be opened is tried again."""
+_LONGEST_PAUSE_S: Final = 300.0
 
 
 class Spool:
@@ -44,7 +49,7 @@ class Spool:
     ----------
     path
         The file, created with mode 600; None for memory only. Where it cannot be used, posts wait
-        in memory, and ``warn`` says so.
+        in memory until it can, and ``warn`` says so once.
     warn
         Called with each line for the user.
     max_bytes
@@ -57,11 +62,16 @@ class Spool:
         What waits, for messages.
     hint
         How to use another file, for messages.
+    choose
+        Returns the file for another attempt; None to try the same one.
+    strict
+        Whether a file that belongs to another program or process is an error; False to try again,
+        as for any other that cannot be used.
 
     Raises
     ------
     SettingsError
-        If the file belongs to another program, or another process uses it.
+        If ``strict``, and the file belongs to another program, or another process uses it.
     """
 
     def __init__(
@@ -74,8 +84,10 @@ class Spool:
         on_drop: Callable[[bytes | None, str], None] | None = None,
         what: str = "events",
         hint: str = "--spool FILE names another file",
+        choose: Callable[[], Path] | None = None,
+        strict: bool = True,
     ) -> None:
-        self.path = path
+        self.path: Path | None = None
         """The file; None while posts wait in memory only."""
         self.dropped = 0
         """Posts that were dropped since they were too old or too many."""
@@ -91,8 +103,12 @@ class Spool:
         self._waiting: set[str] = set()  # identifiers
         self._disk: sqlite3.Connection | None = None
         self._complained = False
+        self._choose: Callable[[], Path | None] = choose if choose is not None else lambda: path
+        self._pauses = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+        self._retry_at: float | None = None  # monotonic; None unless the file is tried again
+        self._unusable = False  # and that has been reported
         if path is not None:
-            self._open(path)
+            self._open(path, strict=strict)
 
     def __len__(self) -> int:
         return len(self._posts)
@@ -115,6 +131,7 @@ class Spool:
         """
         size = len(body) + len(identifier) + OVERHEAD
         with self._lock:
+            self._retry()
             if identifier in self._waiting:
                 return  # repeated by the bus after a restart of the bridge
             self._waiting.add(identifier)
@@ -140,6 +157,7 @@ class Spool:
             Whether it is on the disk. Otherwise nothing was added or replaced.
         """
         with self._lock:
+            self._retry()
             newest = self._posts[-1] if self._posts else None
             if newest is None or newest.id != identifier:
                 number = self._write(body, identifier)
@@ -165,6 +183,7 @@ class Spool:
     def first(self) -> tuple[Post, bytes] | None:
         """Return the oldest post and its body; None if nothing waits. Drops what is too old."""
         with self._lock:
+            self._retry()
             while self._posts:
                 post = self._posts[0]
                 if time.monotonic() - post.made > self._max_age_s:
@@ -186,12 +205,13 @@ class Spool:
             The post; may have been dropped meanwhile.
         """
         with self._lock:
-            if self._posts and self._posts[0] is post:
-                self._remove()
+            if post in self._posts:  # posts that were loaded meanwhile may precede it
+                self._remove(post)
 
     def close(self) -> None:
         """Close the file; what waits there is sent by the next run."""
         with self._lock:
+            self._retry_at = None
             if self._disk is not None:
                 with suppress(sqlite3.Error):
                     self._disk.close()
@@ -203,15 +223,15 @@ class Spool:
         body = self._body(self._posts[0]) if self._on_drop else None
         if not self._posts:
             return  # the file has just been found to be damaged
-        self._remove()
+        self._remove(self._posts[0])
         self.dropped += 1
         if self._on_drop is not None:
             self._on_drop(body, why)
         elif worth_a_line(self.dropped):
             self._warn(f"one event dropped: {why}; {self.dropped} dropped so far")
 
-    def _remove(self) -> None:
-        post = self._posts.popleft()
+    def _remove(self, post: Post) -> None:
+        self._posts.remove(post)
         self._waiting.discard(post.id)
         self._bytes -= post.size
         if post.number is not None and self._disk is not None:
@@ -234,25 +254,55 @@ class Spool:
 
     # ---- the file -------------------------------------------------------------------------------
 
-    def _open(self, path: Path) -> None:
+    def _open(self, path: Path, *, strict: bool = False) -> None:
+        self.path = path
+        self._pauses.begin()
         try:
             prepare(path)
             disk = connect(path, self._max_bytes)
             try:
-                self._keep(load(disk))
+                self._take_over(disk)
             except sqlite3.Error:
                 disk.close()
                 raise
-            self._disk = disk
+        except SettingsError as error:
+            if strict:
+                raise
+            self._memory_only(str(error).removeprefix(f"{path}: "))
         except (OSError, ValueError, sqlite3.Error) as error:
             if isinstance(error, sqlite3.Error) and is_corruption(error):
                 self._set_aside(path)
-                return
-            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+            elif not (isinstance(error, sqlite3.OperationalError) and "locked" in str(error)):
+                self._memory_only(_why(error))
+            elif strict:
                 raise SettingsError(
                     f"{path}: another process uses this spool; {self._hint}"
                 ) from error
-            self._memory_only(error)
+            else:
+                self._memory_only("another process uses it")
+
+    def _retry(self) -> None:
+        """Open the file if that has failed before, after a pause."""
+        if self._retry_at is not None and time.monotonic() >= self._retry_at:
+            self._retry_at = None
+            path = self._choose()
+            assert path is not None, "only a file is tried again"
+            self._open(path)
+
+    def _take_over(self, disk: sqlite3.Connection) -> None:
+        """Use an open file: what waits in it comes first, then what waits in memory."""
+        here = self._posts
+        loaded = load(disk)
+        known = {post.id for post in loaded}
+        self._disk = disk
+        self._keep(loaded + deque(post for post in here if post.id not in known))
+        for post in here:
+            if post.id not in known and post.body is not None:
+                post.number = self._write(post.body, post.id)
+                post.body = None if post.number is not None else post.body
+        if self._unusable:
+            self._unusable = False
+            self._warn(f"the spool {self.path} can be used now; {self._what} wait in it again")
 
     def _keep(self, posts: deque[Post]) -> None:
         """Make these the waiting posts."""
@@ -314,17 +364,23 @@ class Spool:
                 f"{self._what} that waited in it are lost"
             )
             prepare(path)
-            self._disk = connect(path, self._max_bytes)
+            self._take_over(connect(path, self._max_bytes))
         except (OSError, sqlite3.Error) as error:
-            self._memory_only(error)
+            self._memory_only(_why(error))
 
-    def _memory_only(self, error: Exception) -> None:
-        why = getattr(error, "strerror", None) or error
-        self._warn(
-            f"the spool {self.path} cannot be used: {why}; {self._what} wait in memory, and are "
-            f"lost if this process ends first; {self._hint}"
-        )
+    def _memory_only(self, why: str) -> None:
+        if not self._unusable:
+            self._unusable = True
+            self._warn(
+                f"the spool {self.path} cannot be used: {why}; {self._what} wait in memory until "
+                f"it can, and are lost if this process ends first; {self._hint}"
+            )
         self.path = None
+        self._retry_at = time.monotonic() + self._pauses.next_s()
+
+
+def _why(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
 
 
 def worth_a_line(count: int) -> bool:

@@ -201,7 +201,7 @@ class HistoryWriter:
             self._inode = _inode(self._settings.path)
             self._retention = Retention(self._store.connection, self._settings, self._say)
         self._lock.hold(self._store.connection)
-        if self._spool is not None and len(self._spool):
+        if self._spool is not None:
             share = _LAST_FLUSH_S if last else _PLAY_SHARE * self._settings.flush_s
             if not self._spool.play(self._store, until=time.monotonic() + max(share, 0.1)):
                 self._spool.keep(self._pending, ended=last)

@@ -20,6 +20,7 @@ from support.receiver import OK, Receiver
 from support.small_disk import small_disk
 
 from streamgenre.errors import SettingsError
+from streamgenre.history import spool as spool_module
 from streamgenre.history import spool_file as module
 from streamgenre.history.spool import Spool
 from streamgenre.history.spool_place import default_spool, left_spools
@@ -210,6 +211,34 @@ def test_where_nothing_can_be_written_events_wait_in_memory(
     assert "cannot be used" in warned[0]
     assert spool.on_disk == 0
     assert drained(spool) == ["a"]
+
+
+def test_a_spool_that_can_be_used_again_takes_what_waited_in_memory(
+    tmp_path: Path, warned: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "_FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(spool_module, "_LONGEST_PAUSE_S", 0.0)
+    folder = tmp_path / "state"
+    earlier = Spool(folder / "s", warned.append)
+    earlier.add(b"old", "old")
+    earlier.close()
+    folder.rename(tmp_path / "away")
+    folder.touch()
+    spool = Spool(folder / "s", warned.append)
+    for number in range(20):
+        spool.add(b"x", str(number))
+    assert (spool.on_disk, len(warned)) == (0, 1)
+    sending = spool.first()
+    assert sending is not None
+    folder.unlink()
+    (tmp_path / "away").rename(folder)
+    spool.add(b"x", "new")
+    assert spool.on_disk == len(spool) == 22
+    assert "cannot be used: File exists; events wait in memory until it can" in warned[0]
+    assert warned[1:] == [f"the spool {folder / 's'} can be used now; events wait in it again"]
+    spool.done(sending[0])  # although an older one precedes it now
+    assert drained(spool) == ["old", *map(str, range(1, 20)), "new"]
+    spool.close()
 
 
 def test_a_full_disk_is_said_once_and_loses_nothing(tmp_path: Path, warned: list[str]) -> None:

@@ -18,6 +18,7 @@ from support.history_programme import T0, Programme
 from support.paced_radio import paced_radio
 
 from streamgenre.history import row_spool as module
+from streamgenre.history import spool as spool_module
 from streamgenre.history import writer as writer_module
 from streamgenre.history.recorder import Recorder
 from streamgenre.history.row_spool import decoded, encoded
@@ -183,6 +184,58 @@ def test_beyond_its_bound_the_oldest_rows_go_and_are_counted(
     ((gap_start, gap_end),) = rows(database, "SELECT min(start_time), max(end_time) FROM gaps")
     assert gap_start < oldest
     assert gap_end <= newest
+    check_whole(database)
+
+
+@pytest.mark.parametrize("hindrance", ["no folder", "another's file"])
+def test_a_spool_that_cannot_be_used_is_tried_again_and_that_is_said_once(
+    hindrance: str, postgres: PostgresServer, database: Server, state: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Rows heard meanwhile, and those that an earlier daemon left, are then on disk and written."""
+    monkeypatch.setattr(spool_module, "_FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr(spool_module, "_LONGEST_PAUSE_S", 0.1)
+    postgres.stop()
+    first, second = (list(Programme("kitchen", f"s{n}", seed=n).day(200)) for n in range(2))
+    said: list[str] = []
+    writer = writer_of(database, said)
+    for event in first:
+        writer.put(event)
+    writer.close()
+    (file,) = state.glob("history-*.sqlite3")
+    aside = state.with_name("aside")
+    if hindrance == "no folder":
+        state.rename(aside)
+        state.touch()
+    else:
+        file.rename(aside)
+        file.mkdir()
+    said.clear()
+    writer = writer_of(database, said)
+    for event in second:
+        writer.put(event)
+    wait(lambda: writer.state()["state"] == "failing" and writer.state()["buffered"])
+    time.sleep(0.5)  # some attempts
+    assert [line for line in said if "cannot be used" in line] == said[:1], said
+    if hindrance == "no folder":
+        state.unlink()
+        aside.rename(state)
+    else:
+        file.rmdir()
+        aside.rename(file)
+    wait(lambda: any(f"{file} can be used now" in line for line in said))
+    writer.close()
+    assert "are written at the next start" in said[-1]
+    assert sum("can be used now" in line for line in said) == 1
+    postgres.start()
+    writer = writer_of(database, said)
+    wait(lambda: writer.state()["state"] == "recording" and not len(writer._spool or ""))
+    writer.close()
+    found = contents(database)
+    assert {uid for uid, *_ in found["sessions"]} == {"s0", "s1"}
+    assert sum(updates for *_, updates in found["details"]) == sum(
+        event.TYPE == "update" for event in [*first, *second]
+    )
     check_whole(database)
 
 
