@@ -31,7 +31,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from streamgenre.audio.features import MfccStream
-from streamgenre.inference.manifest import shipped_models
+from streamgenre.inference.model_names import shipped_models
 from streamgenre.inference.models import load_model
 
 ROUNDS = 60

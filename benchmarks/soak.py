@@ -40,7 +40,7 @@ from streamgenre.events import AnyEvent, Status, Update
 from streamgenre.events import Gap as GapEvent
 from streamgenre.history.settings import HistorySettings
 from streamgenre.history.writer import HistoryWriter
-from streamgenre.inference.models import Model, Output, StatefulModel, load_model
+from streamgenre.inference.models import StatefulModel, load_model
 from streamgenre.sources.base import Source
 from streamgenre.sources.decoding import split_block
 from streamgenre.sources.demo import RATE, programme
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from streamgenre.inference.model import Model
+    from streamgenre.inference.output import Output
 
     Samples = NDArray[np.float32]
 

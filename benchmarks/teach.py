@@ -28,7 +28,8 @@ from typing import Any
 
 import numpy as np
 
-from streamgenre.inference.manifest import find_model, parse_manifest
+from streamgenre.inference.manifest import parse_manifest
+from streamgenre.inference.model_names import find_model
 from streamgenre.inference.statistics import balanced_accuracy
 from streamgenre.sources.files.file import decode
 from streamgenre.teach import fitting

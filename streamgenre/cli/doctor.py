@@ -13,7 +13,7 @@ from streamgenre.doctor import Subject, examine
 from streamgenre.errors import SettingsError
 from streamgenre.history.places import Server
 from streamgenre.history.settings import default_path
-from streamgenre.inference.manifest import shipped_models
+from streamgenre.inference.model_names import shipped_models
 from streamgenre.paths import expand
 from streamgenre.system.quiet_libraries import quiet_libraries
 from streamgenre.system.redact import redact

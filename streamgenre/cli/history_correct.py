@@ -19,7 +19,8 @@ from streamgenre.history.connection import DATABASE_ERRORS
 from streamgenre.history.database import BrokenFileError, open_to_read, open_to_write
 from streamgenre.history.export import exported
 from streamgenre.history.times import parse
-from streamgenre.inference.manifest import find_model, parse_manifest
+from streamgenre.inference.manifest import parse_manifest
+from streamgenre.inference.model_names import find_model
 
 if TYPE_CHECKING:
     import argparse

@@ -14,15 +14,9 @@ from streamgenre.defaults import MODEL
 from streamgenre.errors import ModelError, SettingsError
 from streamgenre.history.export import atomic
 from streamgenre.inference.head import read_head
-from streamgenre.inference.manifest import (
-    HEAD_FILE,
-    Manifest,
-    find_model,
-    read_manifest,
-    shipped_folder,
-    shipped_models,
-)
+from streamgenre.inference.manifest import HEAD_FILE, Manifest, read_manifest
 from streamgenre.inference.model_archive import export_model, import_model
+from streamgenre.inference.model_names import find_model, shipped_folder, shipped_models
 from streamgenre.inference.own_models import own_model, own_models, remove_own_model
 from streamgenre.teach.lesson import forget_lesson, replaced_base
 from streamgenre.teach.versions import forget_versions

@@ -13,7 +13,7 @@ from streamgenre.cli.teach_output import Bar, lines_of, table_of
 from streamgenre.defaults import MODEL
 from streamgenre.errors import InputError, ModelError, SettingsError
 from streamgenre.history.export import atomic
-from streamgenre.inference.manifest import like_another, shipped_models
+from streamgenre.inference.model_names import like_another, shipped_models
 from streamgenre.inference.own_models import check_model_name
 from streamgenre.inference.taught import check_out
 from streamgenre.library.tables import printable

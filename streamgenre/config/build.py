@@ -31,7 +31,7 @@ from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import ModelError, SettingsError
 from streamgenre.history.settings import HistorySettings
 from streamgenre.inference.decision import HYSTERESES, DecisionSettings
-from streamgenre.inference.manifest import find_model
+from streamgenre.inference.model_names import find_model
 from streamgenre.limits import hints
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from streamgenre import __version__
 from streamgenre.bus.stats import BusStats
 from streamgenre.errors import ControlError, StreamgenreError, nearest
 from streamgenre.events.json_text import quoted
-from streamgenre.inference.manifest import shipped_models
+from streamgenre.inference.model_names import shipped_models
 from streamgenre.inference.own_models import own_models
 from streamgenre.logger import get_logger
 

@@ -19,7 +19,8 @@ from streamgenre.history.database import open_to_read
 from streamgenre.history.places import Server
 from streamgenre.history.settings import FILE_NAME
 from streamgenre.inference.head import read_head
-from streamgenre.inference.manifest import find_model, read_manifest, shipped_models
+from streamgenre.inference.manifest import read_manifest
+from streamgenre.inference.model_names import find_model, shipped_models
 from streamgenre.inference.own_models import own_models
 from streamgenre.paths import expand
 

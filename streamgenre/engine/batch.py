@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from streamgenre.engine.hops import Hop
     from streamgenre.inference.decision import Answer, Decider, Decision
-    from streamgenre.inference.models import Model
+    from streamgenre.inference.model import Model
 
 
 @dataclass(frozen=True, slots=True)

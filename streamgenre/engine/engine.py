@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from streamgenre.engine.resume import Resume
     from streamgenre.engine.settings import EngineSettings
     from streamgenre.events import AnyEvent
-    from streamgenre.inference.models import Model
+    from streamgenre.inference.model import Model
     from streamgenre.sources.base import Source
 
 _REMOVE_S: Final = 3.0

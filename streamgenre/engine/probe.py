@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamgenre.events import AnyEvent
-    from streamgenre.inference.models import Model
+    from streamgenre.inference.model import Model
     from streamgenre.sources.base import Source
 
 MAX_TITLES: Final = 50

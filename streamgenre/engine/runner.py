@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from streamgenre.engine.source_watch import SourceWatch
     from streamgenre.engine.station import Station
     from streamgenre.inference.dead_air import Silence
-    from streamgenre.inference.models import Model
+    from streamgenre.inference.model import Model
 
 
 @dataclass(slots=True, eq=False)

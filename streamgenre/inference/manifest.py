@@ -11,17 +11,17 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from streamgenre.audio.mfcc import MfccSpec
-from streamgenre.errors import ModelError, nearest
+from streamgenre.errors import ModelError
 from streamgenre.inference.files import MAX_WEIGHTS_BYTES, read_bounded, sha256_of
 from streamgenre.inference.genre_names import check_genres
 from streamgenre.inference.manifest_json import check_schema, read_json, shortly
-from streamgenre.inference.own_models import own_model, own_models
-from streamgenre.paths import expand
+from streamgenre.inference.model_names import shipped_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MANIFEST_VERSION: Final = 1
 FRAMES: Final = "frames"
@@ -126,60 +126,6 @@ class Manifest:
     def weights(self) -> Path:
         """Path of the weights file."""
         return self.folder / "model.onnx"
-
-
-def shipped_folder() -> Path:
-    """Return the folder that holds the model folders shipped with streamgenre."""
-    packaged = Path(str(resources.files("streamgenre"))) / "model_folders"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "models"
-
-
-def shipped_models() -> list[str]:
-    """Return the names of the shipped models."""
-    return sorted(path.parent.name for path in shipped_folder().glob("*/manifest.json"))
-
-
-def like_another(name: str) -> str:
-    """Return the name of a model that differs from a name only in upper and lower case, else ""."""
-    others = [*shipped_models(), *own_models()]
-    folded = name.casefold()
-    return next((each for each in others if each != name and each.casefold() == folded), "")
-
-
-def find_model(name_or_folder: str) -> Path:
-    """Return the folder of a model: one that is shipped, one's own, or one at a path.
-
-    A name stands for a shipped model before an own one, and for either before a path.
-
-    Raises
-    ------
-    ModelError
-        If there is none.
-    """
-    if not name_or_folder:  # of $UNSET; as a path it would be the current folder
-        raise ModelError("an empty name; expected the name of a model or the path of its folder")
-    if name_or_folder in shipped_models():
-        return shipped_folder() / name_or_folder
-    if own := own_model(name_or_folder):
-        return own
-    try:
-        folder = expand(name_or_folder)
-        if (folder / "manifest.json").is_file():
-            return folder
-        there = folder.is_dir()
-    except (OSError, RuntimeError) as error:  # no access, too long a name, no such user's home
-        raise ModelError(f"no model {name_or_folder!r}: cannot look there: {error}") from error
-    if there:
-        raise ModelError(
-            f"no model in {folder}: a model folder holds manifest.json and model.onnx; "
-            "`python -m train fit` writes one"
-        )
-    names, own_names = shipped_models(), list(own_models())
-    own_ones = f", your own are {', '.join(own_names)}" if own_names else ""
-    raise ModelError(
-        f"no model {name_or_folder!r}: shipped are {', '.join(names) or 'none'}{own_ones}; "
-        f"or give the path of a model folder{nearest(name_or_folder, [*names, *own_names])}"
-    )
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -358,17 +304,6 @@ def read_weights(manifest: Manifest) -> bytes:
     weights = read_bounded(manifest.weights, MAX_WEIGHTS_BYTES, "a model")
     _compare(manifest, hashlib.sha256(weights).hexdigest())
     return weights
-
-
-def shipped_hashes() -> set[str]:
-    """Return the SHA-256 of the weights of the shipped models, as their manifests say."""
-    found = set()
-    for name in shipped_models():
-        try:
-            found.add(read_json(shipped_folder() / name / "manifest.json")["sha256"]["model.onnx"])
-        except (ModelError, KeyError, TypeError):
-            continue  # a damaged one is reported when it is used
-    return found
 
 
 def _compare(manifest: Manifest, found: str) -> None:

@@ -21,12 +21,11 @@ from streamgenre.inference.manifest import (
     HEAD_FILE,
     MAX_HEAD_NUMBERS,
     Manifest,
-    like_another,
     manifest_from,
     parse_manifest,
-    shipped_models,
 )
 from streamgenre.inference.manifest_json import MAX_MANIFEST_BYTES, parse_json
+from streamgenre.inference.model_names import like_another, shipped_models
 from streamgenre.inference.models import load_model
 from streamgenre.inference.new_folder import new_folder
 from streamgenre.inference.own_models import MANIFEST, check_model_name, is_model

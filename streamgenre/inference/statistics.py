@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streamgenre.inference.models import softmax
+from streamgenre.inference.output import softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,13 +19,13 @@ from streamgenre.inference.manifest import (
     HEAD_FILE,
     MAX_HEAD_NUMBERS,
     Manifest,
-    find_model,
     manifest_from,
     parse_manifest,
     read_manifest,
     read_weights,
 )
 from streamgenre.inference.manifest_json import check_schema
+from streamgenre.inference.model_names import find_model
 from streamgenre.inference.new_folder import new_folder
 from streamgenre.inference.own_models import MANIFEST, is_model
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streamgenre.inference.decision import DecisionSettings
-    from streamgenre.inference.models import Model
+    from streamgenre.inference.model import Model
 
 _log = get_logger(__name__)
 

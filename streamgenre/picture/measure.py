@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streamgenre.events import AnyEvent, State
-    from streamgenre.inference.models import Model
+    from streamgenre.inference.model import Model
 
 MEL_BANDS: Final = 64
 """Bands of the mel spectrogram."""

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import ControlError, ModelError
-from streamgenre.inference.manifest import find_model, parse_manifest, shipped_models
+from streamgenre.inference.manifest import parse_manifest
+from streamgenre.inference.model_names import find_model, shipped_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

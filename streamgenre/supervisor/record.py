@@ -26,7 +26,8 @@ from streamgenre.events import (
     Status,
     Title,
 )
-from streamgenre.inference.manifest import find_model, parse_manifest
+from streamgenre.inference.manifest import parse_manifest
+from streamgenre.inference.model_names import find_model
 from streamgenre.sources.factory import input_name, is_replayable
 
 if TYPE_CHECKING:

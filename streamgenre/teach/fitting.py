@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.inference.head import LinearHead
-from streamgenre.inference.models import softmax
+from streamgenre.inference.output import softmax
 from streamgenre.inference.statistics import fit_temperature, negative_log_likelihood
 from streamgenre.teach import regression
 from streamgenre.teach.folds import make_folds

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from streamgenre.inference.models import Model
+    from streamgenre.inference.model import Model
 
     Floats = NDArray[np.float32]
 

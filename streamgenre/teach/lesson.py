@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from streamgenre.errors import HistoryError, InputError, ModelError
 from streamgenre.history.export import atomic
 from streamgenre.inference.genre_names import check_genre
-from streamgenre.inference.manifest import parse_manifest, shipped_folder, shipped_models
+from streamgenre.inference.manifest import parse_manifest
+from streamgenre.inference.model_names import shipped_folder, shipped_models
 from streamgenre.inference.own_models import check_model_name
 from streamgenre.paths import state_dir
 from streamgenre.sources.decoding import error_text

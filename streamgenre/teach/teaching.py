@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from streamgenre import __version__
 from streamgenre.errors import InputError
 from streamgenre.inference.genre_names import check_genres
-from streamgenre.inference.manifest import find_model, parse_manifest
+from streamgenre.inference.manifest import parse_manifest
+from streamgenre.inference.model_names import find_model
 from streamgenre.inference.taught import write_taught
 from streamgenre.teach import fitting
 from streamgenre.teach.cache import EmbeddingCache

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.errors import InputError
-from streamgenre.inference.manifest import find_model, parse_manifest
+from streamgenre.inference.manifest import parse_manifest
+from streamgenre.inference.model_names import find_model
 from streamgenre.library.hearing import file_hash
 from streamgenre.teach.fitting import LEAST_RECORDINGS, of_recordings
 from streamgenre.teach.lesson import missing

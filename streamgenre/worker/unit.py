@@ -9,8 +9,8 @@ from weakref import WeakValueDictionary
 from streamgenre.clips.choosing import Chooser
 from streamgenre.clips.keeping import Keeper
 from streamgenre.errors import InputError, StreamgenreError
-from streamgenre.inference.manifest import find_model
-from streamgenre.inference.models import Model, load_model
+from streamgenre.inference.model_names import find_model
+from streamgenre.inference.models import load_model
 from streamgenre.logger import get_logger
 from streamgenre.sources.deferred import DeferredSource
 from streamgenre.sources.factory import input_name, is_device, is_replayable, open_input
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from streamgenre.engine.engine import Engine
     from streamgenre.engine.resume import Resume
     from streamgenre.engine.settings import EngineSettings
+    from streamgenre.inference.model import Model
     from streamgenre.sources.base import Source
 
 _APPLIED_S: Final = 5.0

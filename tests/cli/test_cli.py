@@ -27,11 +27,8 @@ from streamgenre.cli.flags import KEYS, flag_tree
 from streamgenre.config import Config
 from streamgenre.config.build import keys
 from streamgenre.defaults import MODEL
-from streamgenre.inference.manifest import (
-    read_manifest,
-    shipped_folder,
-    shipped_models,
-)
+from streamgenre.inference.manifest import read_manifest
+from streamgenre.inference.model_names import shipped_folder, shipped_models
 from streamgenre.sources.files.raw import FORMATS
 from streamgenre.system import logs
 

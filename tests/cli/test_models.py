@@ -17,8 +17,9 @@ from support.taught_models import GENRES, constant_head, write_taught_model
 from streamgenre import paths
 from streamgenre.bus.control import request
 from streamgenre.errors import ModelError
-from streamgenre.inference.manifest import find_model, parse_manifest, shipped_models
+from streamgenre.inference.manifest import parse_manifest
 from streamgenre.inference.model_archive import import_model
+from streamgenre.inference.model_names import find_model, shipped_models
 from streamgenre.teach.lesson import Lesson, lesson_path, write_lesson
 from streamgenre.teach.versions import keep_version, previous_folder
 

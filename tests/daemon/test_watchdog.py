@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-    from streamgenre.inference.models import Model
+    from streamgenre.inference.model import Model
 
 RATE = 16_000
 HOP_S = 0.1

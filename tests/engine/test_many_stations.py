@@ -15,7 +15,7 @@ from streamgenre.engine.engine import Engine
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import InputError, StreamgenreError
 from streamgenre.events import AnyEvent, Segment, SourceChange, Status, Update
-from streamgenre.inference.models import Output, load_model
+from streamgenre.inference.models import load_model
 from streamgenre.sources.deferred import DeferredSource
 from streamgenre.sources.paced import PacedSource
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from streamgenre.inference.models import Model
+    from streamgenre.inference.model import Model
+    from streamgenre.inference.output import Output
     from streamgenre.sources.base import Source
 
 RATE = 16_000

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from streamgenre.inference.models import Model
+    from streamgenre.inference.model import Model
     from streamgenre.sources.base import Source
 
 

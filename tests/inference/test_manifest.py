@@ -12,10 +12,11 @@ import pytest
 from jsonschema import Draft7Validator
 from support.model_factory import LABELS, SPEC, write_stateful_model, write_windowed_model
 
-import streamgenre.inference.manifest
+import streamgenre.inference.model_names
 from streamgenre.audio.features import MfccSpec
 from streamgenre.errors import ModelError
-from streamgenre.inference.manifest import StateTensor, find_model, read_manifest
+from streamgenre.inference.manifest import StateTensor, read_manifest
+from streamgenre.inference.model_names import find_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -250,12 +251,12 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = tmp_path / "shipped"
     write_stateful_model(place / "lstm")
     write_windowed_model(place / "cnn")
-    monkeypatch.setattr(streamgenre.inference.manifest, "shipped_folder", lambda: place)
+    monkeypatch.setattr(streamgenre.inference.model_names, "shipped_folder", lambda: place)
     return place
 
 
 def test_a_shipped_model_is_found_by_name(shipped: Path) -> None:
-    assert streamgenre.inference.manifest.shipped_models() == ["cnn", "lstm"]
+    assert streamgenre.inference.model_names.shipped_models() == ["cnn", "lstm"]
     assert find_model("lstm") == shipped / "lstm"
 
 

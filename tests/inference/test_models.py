@@ -26,20 +26,16 @@ from support.model_factory import (
 )
 
 from streamgenre.errors import ModelError
-from streamgenre.inference.models import (
-    Model,
-    Output,
-    StatefulModel,
-    WindowedModel,
-    load_model,
-    softmax,
-)
+from streamgenre.inference.models import StatefulModel, WindowedModel, load_model
+from streamgenre.inference.output import Output, softmax
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from streamgenre.inference.model import Model
 
     Floats = NDArray[np.float32]
 

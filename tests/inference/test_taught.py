@@ -15,8 +15,9 @@ from support.taught_models import GENRES, random_head, write_taught_model
 from streamgenre.errors import ModelError
 from streamgenre.inference.genre_names import check_genre
 from streamgenre.inference.head import LinearHead
-from streamgenre.inference.manifest import find_model, parse_manifest, read_manifest, shipped_models
-from streamgenre.inference.models import EMBEDDING, FRAMES, Model, load_model
+from streamgenre.inference.manifest import EMBEDDING, FRAMES, parse_manifest, read_manifest
+from streamgenre.inference.model_names import find_model, shipped_models
+from streamgenre.inference.models import load_model
 from streamgenre.inference.session import open_graph
 from streamgenre.inference.taught import write_taught
 from train.cli import main as train
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from streamgenre.inference.model import Model
 
 
 def hops(model: Model, rows: int, seed: int = 0, count: int = 5) -> list[list[NDArray[np.float32]]]:

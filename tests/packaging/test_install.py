@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from streamgenre.cli.entry import extra_for
-from streamgenre.inference.manifest import shipped_models
+from streamgenre.inference.model_names import shipped_models
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.inference.head import LinearHead
-from streamgenre.inference.manifest import find_model, parse_manifest
+from streamgenre.inference.manifest import parse_manifest
+from streamgenre.inference.model_names import find_model
 from streamgenre.inference.taught import write_taught
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from support.fuzzing import examples
 
-from streamgenre.inference.models import softmax
+from streamgenre.inference.output import softmax
 from streamgenre.teach import regression
 from streamgenre.teach.figures import _accuracy, figures_of
 from streamgenre.teach.fitting import fit, folds_of

@@ -9,7 +9,8 @@ import pytest
 from support.train_tones import GENRES, tone, write_wav
 
 from streamgenre.cli import main
-from streamgenre.inference.manifest import find_model, parse_manifest
+from streamgenre.inference.manifest import parse_manifest
+from streamgenre.inference.model_names import find_model
 from streamgenre.paths import models_dir
 from streamgenre.teach.rehearsal import FILE, MOST_BYTES, read_rehearsal
 from train.cli import main as train

@@ -16,7 +16,8 @@ from support.train_tones import GENRES, tone, write_wav
 from support.train_tunes import encode
 
 from streamgenre.cli import main
-from streamgenre.inference.manifest import find_model, parse_manifest
+from streamgenre.inference.manifest import parse_manifest
+from streamgenre.inference.model_names import find_model
 from streamgenre.paths import cache_dir, models_dir, state_dir
 
 if TYPE_CHECKING:

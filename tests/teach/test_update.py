@@ -25,7 +25,8 @@ from streamgenre.clips.flac import to_int16
 from streamgenre.clips.settings import ClipSettings
 from streamgenre.clips.store import ClipStore
 from streamgenre.errors import InputError
-from streamgenre.inference.manifest import find_model, read_manifest
+from streamgenre.inference.manifest import read_manifest
+from streamgenre.inference.model_names import find_model
 from streamgenre.library.hearing import file_hash
 from streamgenre.paths import cache_dir
 from streamgenre.teach.lesson import read_lesson, write_lesson

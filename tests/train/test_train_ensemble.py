@@ -9,13 +9,15 @@ import pytest
 from support.model_factory import SPEC, write_stateful_model, write_windowed_model
 
 from streamgenre.audio.features import MfccSpec
-from streamgenre.inference.models import Model, WindowedModel, load_model
+from streamgenre.inference.models import WindowedModel, load_model
 from train.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from streamgenre.inference.model import Model
 
 HOPS = (25, 1, 25, 60, 7, 25)
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from streamgenre.inference.models import Output
+from streamgenre.inference.output import Output
 from train.corpora.recordings import SPEC
 from train.evaluation.clip_outcomes import Outcome, figures, run_clips, temperature_of
 

@@ -15,7 +15,7 @@ from support.model_factory import write_stateful_model
 from support.train_tones import GENRES, write_corpus
 
 from streamgenre.inference.head import LinearHead
-from streamgenre.inference.manifest import shipped_folder
+from streamgenre.inference.model_names import shipped_folder
 from streamgenre.inference.models import load_model
 from streamgenre.inference.taught import write_taught
 from train import model_folder

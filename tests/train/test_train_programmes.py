@@ -8,7 +8,7 @@ import pytest
 from support.train_tones import GENRES, write_corpus, write_talk
 from support.train_trunk import random_trunk
 
-from streamgenre.inference.models import softmax
+from streamgenre.inference.output import softmax
 from train.augmentation import audio, codec, room_acoustics
 from train.corpora import material_kinds, talk_files
 from train.corpora.corpus import read_corpus

@@ -20,7 +20,8 @@ from support.web_site import Site, serve
 
 from streamgenre.bus.control import request
 from streamgenre.display.palette import genre_color
-from streamgenre.inference.manifest import parse_manifest, shipped_folder
+from streamgenre.inference.manifest import parse_manifest
+from streamgenre.inference.model_names import shipped_folder
 
 if TYPE_CHECKING:
     import subprocess

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.inference import statistics
-from streamgenre.inference.models import softmax
+from streamgenre.inference.output import softmax
 from train.cache import read_arrays, write_arrays
 
 if TYPE_CHECKING:

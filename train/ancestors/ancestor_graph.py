@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.inference.models import FRAMES, LOGITS
+from streamgenre.inference.manifest import FRAMES, LOGITS
 from train.errors import TrainError
 from train.export.graph_parts import OPSET, from_keras, prefixed
 from train.export.keras_to_onnx import differ_by

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.inference.manifest import shipped_folder, shipped_models
+from streamgenre.inference.model_names import shipped_folder, shipped_models
 from train.ancestors.registry import ANCESTORS
 from train.cards.confusion_picture import confusion_svg
 from train.cards.markdown import wrapped

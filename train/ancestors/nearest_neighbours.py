@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.inference.models import FRAMES, LOGITS
+from streamgenre.inference.manifest import FRAMES, LOGITS
 from train.export.graph_builder import Builder
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.inference.manifest import find_model, read_manifest
+from streamgenre.inference.manifest import read_manifest
+from streamgenre.inference.model_names import find_model
 from train import model_folder
 from train.ensemble import merged_graph
 from train.ensemble.averaging import average

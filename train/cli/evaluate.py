@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.inference.manifest import find_model, read_manifest
+from streamgenre.inference.manifest import read_manifest
+from streamgenre.inference.model_names import find_model
 from train import model_folder
 from train.cli.inputs import load_frames, read_corpus_option
 

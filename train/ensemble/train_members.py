@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamgenre.inference.manifest import read_manifest
-from streamgenre.inference.models import LOGITS, load_model
+from streamgenre.inference.manifest import LOGITS, read_manifest
+from streamgenre.inference.models import load_model
 from train import model_folder
 from train.corpora.dataset import check_data
 from train.ensemble.averaging import average

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.inference import statistics
-from streamgenre.inference.models import softmax
+from streamgenre.inference.output import softmax
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from streamgenre.inference.models import Model
+    from streamgenre.inference.model import Model
 
     Frames = NDArray[np.float32]
 

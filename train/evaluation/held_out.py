@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streamgenre.inference.decision import DecisionSettings
-from streamgenre.inference.models import LOGITS, SPEECH, softmax
+from streamgenre.inference.manifest import LOGITS, SPEECH
+from streamgenre.inference.output import softmax
 from train.corpora import talk_files
 from train.errors import TrainError
 from train.evaluation import clip_outcomes, speech_detection
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streamgenre.inference.manifest import Manifest
-    from streamgenre.inference.models import Model
+    from streamgenre.inference.model import Model
     from train.corpora.corpus import Clip, Corpus
     from train.corpora.dataset import Data
 

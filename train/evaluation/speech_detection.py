@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.inference import statistics
-from streamgenre.inference.models import softmax
+from streamgenre.inference.output import softmax
 from train.corpora.talk_files import MUSIC, SPEECH
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from streamgenre.inference.models import Model
+    from streamgenre.inference.model import Model
 
     Floats = NDArray[np.float32]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.inference.models import FRAMES, LOGITS, SPEECH
+from streamgenre.inference.manifest import FRAMES, LOGITS, SPEECH
 from train.errors import TrainError
 from train.export.embedding_output import add_embedding
 from train.export.graph_parts import OPSET, from_keras, lstm_nodes, prefixed

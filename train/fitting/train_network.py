@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.inference.models import LOGITS, SPEECH, load_model
+from streamgenre.inference.manifest import LOGITS, SPEECH
+from streamgenre.inference.models import load_model
 from train import model_folder
 from train.corpora.dataset import check_data, stray_noise_of
 from train.corpora.recordings import log_mel
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from streamgenre.inference.models import Model
+    from streamgenre.inference.model import Model
     from train.corpora.corpus import Clip
     from train.corpora.dataset import Data
     from train.job import TrainingJob

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from streamgenre.inference.manifest import find_model
+from streamgenre.inference.model_names import find_model
 from streamgenre.inference.models import load_model
 from train import model_folder
 from train.corpora.recordings import decode

@@ -20,7 +20,7 @@ from train.streaming.programme import RATE, Part, Programme, Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from streamgenre.inference.models import Model
+    from streamgenre.inference.model import Model
     from train.streaming.programme import Clip, Samples
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.inference import statistics
-from streamgenre.inference.models import softmax
+from streamgenre.inference.output import softmax
 from train.student.excerpts import CHECK
 from train.trunk import heads
 from train.trunk.heads import Linear

@@ -9,7 +9,7 @@ import numpy as np
 
 from streamgenre.inference import statistics
 from streamgenre.inference.decision import Answer, Decider, DecisionSettings
-from streamgenre.inference.models import softmax
+from streamgenre.inference.output import softmax
 from train.student.open_kinds import OTHERS
 from train.student.open_rows import FREE_KNOWN, OTHER
 

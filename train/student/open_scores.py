@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.inference.models import softmax
+from streamgenre.inference.output import softmax
 from train.trunk import heads
 from train.trunk.heads import Linear
 

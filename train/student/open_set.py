@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.inference import statistics
-from streamgenre.inference.models import softmax
+from streamgenre.inference.output import softmax
 from train.student import open_figures, open_scores
 from train.student.open_figures import Judged
 from train.student.open_kinds import OTHERS

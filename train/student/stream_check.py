@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.inference.models import FRAMES
+from streamgenre.inference.manifest import FRAMES
 from train.corpora.recordings import cepstra
 from train.recipes.recipe import NEXT
 from train.student.renditions import FRAMES as EXCERPT_FRAMES

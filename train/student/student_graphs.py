@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streamgenre.inference import manifest
-from streamgenre.inference.models import FRAMES, LOGITS, MUSIC, SPEECH
+from streamgenre.inference.manifest import FRAMES, LOGITS, MUSIC, SPEECH
 from train.export.embedding_output import add_embedding
 from train.student.streaming_graph import StreamingGraph
 from train.student.students import KINDS

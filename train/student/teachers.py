@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.inference.models import FRAMES
+from streamgenre.inference.manifest import FRAMES
 from train.augmentation.room_acoustics import RATE
 from train.corpora.recordings import frames_of
 from train.errors import TrainError

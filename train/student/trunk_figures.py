@@ -16,7 +16,8 @@ import numpy as np
 
 from streamgenre.audio.features import MfccStream
 from streamgenre.inference import statistics
-from streamgenre.inference.models import FRAMES, softmax
+from streamgenre.inference.manifest import FRAMES
+from streamgenre.inference.output import softmax
 from train.corpora.material_kinds import ALONE, OTHERS, ROOM
 from train.recipes.recipe import NEXT
 from train.student.renditions import SPEC

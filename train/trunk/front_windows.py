@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.inference.models import FRAMES
+from streamgenre.inference.manifest import FRAMES
 from train.augmentation.audio import through_a_microphone
 from train.augmentation.room_acoustics import RATE
 from train.corpora.recordings import decode, frames_of

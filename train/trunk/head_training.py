@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.inference.models import LOGITS
+from streamgenre.inference.manifest import LOGITS
 from train.corpora.material_kinds import ALONE, LEVELS, OTHERS, QUIET, ROOM
 from train.evaluation import clip_outcomes
 from train.evaluation.held_out import HeldOut

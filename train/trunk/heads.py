@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.inference.models import softmax
+from streamgenre.inference.output import softmax
 from train.trunk.musicnn import normalisation
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.inference.models import FRAMES, LOGITS, SPEECH
+from streamgenre.inference.manifest import FRAMES, LOGITS, SPEECH
 from train.errors import TrainError
 from train.export.embedding_output import add_embedding
 from train.export.graph_builder import Builder

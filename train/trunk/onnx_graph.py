@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamgenre.inference.models import FRAMES
+from streamgenre.inference.manifest import FRAMES
 from train.export.graph_builder import Builder
 from train.export.running_means import RunningMeans
 from train.recipes.recipe import NEXT, State

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from streamgenre.audio.features import MfccSpec, MfccStream
-from streamgenre.inference.models import FRAMES
+from streamgenre.inference.manifest import FRAMES
 from train.augmentation.audio import (
     LEVEL_ONLY,
     STRAY_S,
