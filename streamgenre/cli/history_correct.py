@@ -8,9 +8,10 @@ import unicodedata
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from streamgenre.clips.folder import has_index
 from streamgenre.clips.genres import genre_problem
 from streamgenre.clips.settings import default_folder
-from streamgenre.clips.store import ClipStore, has_index
+from streamgenre.clips.store import ClipStore
 from streamgenre.config.build import load
 from streamgenre.display.text import clean
 from streamgenre.errors import HistoryError, ModelError, SettingsError, StreamgenreError, nearest

@@ -9,9 +9,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.clips.clip import clip_json
+from streamgenre.clips.folder import clip_files, has_index
 from streamgenre.clips.forgetting import forget_all
 from streamgenre.clips.settings import default_folder
-from streamgenre.clips.store import ClipStore, clip_files, has_index
+from streamgenre.clips.store import ClipStore
 from streamgenre.config.build import load
 from streamgenre.display.text import clean
 from streamgenre.errors import ClipError, SettingsError

@@ -17,7 +17,8 @@ from streamgenre.bus.keys import read_pair
 from streamgenre.cli.interruption import exit_code
 from streamgenre.cli.teach_output import Bar
 from streamgenre.client.subscriber import use_keys
-from streamgenre.clips.store import ClipStore, has_index
+from streamgenre.clips.folder import has_index
+from streamgenre.clips.store import ClipStore
 from streamgenre.config.build import load
 from streamgenre.display.text import clean
 from streamgenre.errors import InputError, ModelError, SettingsError, StreamgenreError

@@ -12,7 +12,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.clips.flac import encode
-from streamgenre.clips.store import TEMPORARY, storable
+from streamgenre.clips.folder import TEMPORARY
+from streamgenre.clips.store import storable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,13 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
-from streamgenre.clips.store import (
-    INDEX,
-    ClipStore,
-    DamagedIndexError,
-    clip_files,
-    has_index,
-)
+from streamgenre.clips.folder import INDEX, clip_files, has_index
+from streamgenre.clips.store import ClipStore, DamagedIndexError
 from streamgenre.errors import ClipError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The folder of the clips: FLAC files and an index in SQLite, for any number of processes.
+"""The clips of a folder: FLAC files and an index in SQLite, for any number of processes.
 
 What adds clips within the limits is :mod:`streamgenre.clips.adding`.
 """
@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sqlite3
-import stat
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.clips.clip import Clip, Facts
+from streamgenre.clips.folder import INDEX, clip_files, make_private
 from streamgenre.errors import ClipError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-INDEX: Final = "clips.sqlite3"
 _APPLICATION_ID: Final = 0x7367_636C
 _VERSION: Final = 1
 _TABLES: Final = (
@@ -39,40 +36,12 @@ _COLUMNS: Final = (
     "model, model_sha256, bytes, label, labelled, labelled_by"
 )
 _BUSY_S: Final = 5.0
-TEMPORARY: Final = ".part"
-"""Suffix of a file that is being written."""
-_FILE: Final = re.compile(r"clip-[0-9]+-[0-9a-f]{8}\.(flac|part)")
-"""Names of the files of clips. Other files in the folder are the user's and stay."""
 _ORPHAN_S: Final = 600.0
 """Seconds after which a file without a row is left over from a process that was killed."""
 
 
 class DamagedIndexError(ClipError):
     """The index is not one, or is damaged."""
-
-
-def has_index(folder: Path) -> bool:
-    """Return whether there are or were clips in a folder.
-
-    Raises
-    ------
-    ClipError
-        If this user may not look into it.
-    """
-    try:
-        return (folder / INDEX).exists()
-    except OSError as error:
-        raise ClipError(f"{folder}: {error.strerror or error}") from error
-
-
-def clip_files(folder: Path) -> list[Path]:
-    """Return the files of clips in a folder, with and without a row in the index."""
-    try:
-        return sorted(path for path in folder.iterdir() if _FILE.fullmatch(path.name))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise ClipError(f"{folder}: {error.strerror or error}") from error
 
 
 class ClipStore:
@@ -99,7 +68,7 @@ class ClipStore:
         path = folder / INDEX
         with self.in_words():
             if create:
-                _make_private(folder)
+                make_private(folder)
                 # SQLite gives its other files the mode of this one.
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
                 path.chmod(0o600)  # whatever the umask
@@ -325,36 +294,6 @@ class ClipStore:
         except OSError as error:
             where = error.filename or self.folder
             raise ClipError(f"{where}: {error.strerror or error}") from error
-
-
-def _make_private(folder: Path) -> None:
-    """Make a folder that only its owner can read.
-
-    Raises
-    ------
-    ClipError
-        If it is another user's, or has other files, which others may read.
-    OSError
-        If it cannot be made.
-    """
-    other = "name another folder under [clips]"
-    if not folder.is_dir():
-        if folder.exists():
-            raise ClipError(f"{folder}: expected a folder, found a file; {other}")
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder.chmod(0o700)  # whatever the umask
-    status = folder.stat()
-    if os.geteuid() not in (0, status.st_uid):
-        raise ClipError(f"{folder}: belongs to another user; {other}")
-    if stat.S_IMODE(status.st_mode) & 0o777 == 0o700:
-        return
-    ours = {INDEX, f"{INDEX}-journal"}
-    if any(path.name not in ours and not _FILE.fullmatch(path.name) for path in folder.iterdir()):
-        raise ClipError(
-            f"{folder}: other users may read it, and it has other files than clips; {other}, "
-            "which is made if it is missing"
-        )
-    folder.chmod(0o700)
 
 
 def storable(text: str | None) -> str | None:

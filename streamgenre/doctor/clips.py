@@ -7,7 +7,8 @@ import stat
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from streamgenre.clips.store import ClipStore, has_index
+from streamgenre.clips.folder import has_index
+from streamgenre.clips.store import ClipStore
 from streamgenre.doctor.finding import command, note, ok, problem
 from streamgenre.errors import ClipError
 

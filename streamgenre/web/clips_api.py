@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import FileResponse, Response
 
 from streamgenre.clips.clip import NO_MUSIC, clip_json
+from streamgenre.clips.folder import has_index
 from streamgenre.clips.genres import genre_problem
-from streamgenre.clips.store import ClipStore, has_index
+from streamgenre.clips.store import ClipStore
 from streamgenre.errors import ClipError, nearest
 from streamgenre.web.answers import json_answer
 from streamgenre.web.bodies import read_json

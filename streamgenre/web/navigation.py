@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from streamgenre.clips.store import has_index
+from streamgenre.clips.folder import has_index
 from streamgenre.errors import ClipError
 
 if TYPE_CHECKING:

@@ -18,9 +18,10 @@ from support.small_disk import small_disk
 from streamgenre.clips.adding import add, expire, tidy
 from streamgenre.clips.clip import NO_MUSIC
 from streamgenre.clips.flac import decode, encode, to_int16
+from streamgenre.clips.folder import INDEX
 from streamgenre.clips.forgetting import forget_all
 from streamgenre.clips.settings import ClipSettings
-from streamgenre.clips.store import INDEX, ClipStore
+from streamgenre.clips.store import ClipStore
 from streamgenre.errors import ClipError, InputError, SettingsError
 
 if TYPE_CHECKING:
