@@ -41,7 +41,10 @@ def add_bus_arguments(commands: Commands, new_command: NewCommand) -> None:
                 "  streamgenre control status\n"
                 "  streamgenre control reset kitchen      reset model and decision, as after a "
                 "long gap\n"
-                "  streamgenre control model cnn          switch to another model, by its name"
+                "  streamgenre control model cnn          switch all stations to another model, by "
+                "its name\n"
+                "  streamgenre control model cnn --station kitchen\n"
+                "                                         only this one"
             ),
         )
     )
@@ -111,6 +114,12 @@ def _control(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("request", choices=REQUESTS, metavar="REQUEST", help=", ".join(REQUESTS))
     parser.add_argument(
         "argument", nargs="?", metavar="ARGUMENT", help="station to reset, or model to use"
+    )
+    parser.add_argument(
+        "--station",
+        metavar="NAME",
+        help="the station that switches to the model; it must use a model with the same features, "
+        "as lstm and cnn are (default: all stations)",
     )
     parser.add_argument(
         "--connect",

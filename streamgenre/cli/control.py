@@ -22,7 +22,12 @@ def run(args: argparse.Namespace) -> int:
     if (field is None) != (args.argument is None):
         expected = f"{args.request} {field.upper()}" if field else f"{args.request} alone"
         raise SettingsError(f"expected `streamgenre control {expected}`")
+    if args.station is not None and args.request != "model":
+        hint = "; expected `streamgenre control reset STATION`" * (args.request == "reset")
+        raise SettingsError(f"--station is for `streamgenre control model MODEL`{hint}")
     body = {"request": args.request} | ({field: args.argument} if field else {})
+    if args.station is not None:
+        body["station"] = args.station
     answer = request(args.connect, body, configure=key_setter(args), timeout=args.timeout)
     if not answer.get("ok"):
         error = answer.get("error")

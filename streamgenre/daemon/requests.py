@@ -34,6 +34,8 @@ REQUESTS: Final[dict[str, str | None]] = {
     "model": "model",
 }
 """Requests, each with the one field that it needs."""
+_OPTIONAL: Final = {"model": "station"}
+"""Requests, each with the one further field that it takes."""
 _MAX_SURPLUS: Final = 5
 """Most unexpected fields that a message names."""
 _log = get_logger(__name__)
@@ -95,17 +97,21 @@ class EngineRequests:
             raise ControlError(f"no request {quoted(name)}: expected {', '.join(REQUESTS)}{hint}")
         needed = REQUESTS[name]
         value = request.get(needed) if needed else None
-        surplus = sorted(set(request) - {"request", needed})
+        optional = _OPTIONAL.get(name)
+        surplus = sorted(set(request) - {"request", needed, optional})
         if surplus:
             named = [quoted(field) for field in surplus[:_MAX_SURPLUS]]
             more = ", …" if len(surplus) > _MAX_SURPLUS else ""
             raise ControlError(f"{name}: unexpected {', '.join(named)}{more}")
         if needed and not (isinstance(value, str) and value):
             raise ControlError(f'{name}: expected "{needed}" with a name')
+        chosen = request.get(optional) if optional else None
+        if chosen is not None and not (isinstance(chosen, str) and chosen):
+            raise ControlError(f'{name}: expected "{optional}" with a name, or without it')
         if name == "reload":
             self._reload(answer)
         elif name == "model":
-            self._change_model(str(value), answer)
+            self._change_model(str(value), chosen, answer)
         elif name == "reset":
             self._in_host(lambda: self._host.reset(str(value)), answer)
         elif name == "stations":
@@ -148,7 +154,7 @@ class EngineRequests:
 
         threading.Thread(target=read, name="reload", daemon=True).start()
 
-    def _change_model(self, name: str, answer: Answer) -> None:
+    def _change_model(self, name: str, station: str | None, answer: Answer) -> None:
         # By name only: a request must not choose files of this machine.
         known = [*shipped_models(), *own_models()]
         if name not in known:
@@ -160,7 +166,7 @@ class EngineRequests:
 
         def load() -> None:
             try:
-                _answer_with(lambda: self._host.use_model(name), answer)
+                _answer_with(lambda: self._host.use_model(name, station), answer)
             finally:
                 self._loading.release()
 

@@ -108,11 +108,18 @@ class Host(Protocol):
             If the station does not exist.
         """
 
-    def use_model(self, name: str) -> None:
-        """Switch all stations to another model; not in the thread of :meth:`run`.
+    def use_model(self, name: str, station: str | None = None) -> None:
+        """Switch stations to another model; not in the thread of :meth:`run`.
+
+        Parameters
+        ----------
+        name
+            Name of the model.
+        station
+            Name of the station; None for all.
 
         Raises
         ------
         StreamgenreError
-            If the model cannot be used for the stations; then nothing has changed.
+            If the station does not exist, or the model cannot be used; then nothing has changed.
         """

@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre.engine.model_change import check_features, unknown_station
 from streamgenre.errors import ControlError, ModelError
 from streamgenre.inference.manifest import parse_manifest
 from streamgenre.inference.model_names import find_model, shipped_models
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from streamgenre.config import StationSettings
     from streamgenre.supervisor.member import Member
@@ -73,34 +74,38 @@ def _load_apart(name: str) -> None:
 
 
 class ModelSwitch:
-    """A switch of all stations to another model.
+    """A switch of stations to another model.
 
     Parameters
     ----------
     name
         Name of the model.
     stations
-        Settings of the stations.
+        Settings of all stations, by name.
+    station
+        Name of the station to switch; None for all.
 
     Raises
     ------
     StreamgenreError
-        If the model cannot be used for the stations.
+        If the station does not exist, or the model cannot be used.
     """
 
-    def __init__(self, name: str, stations: Sequence[StationSettings]) -> None:
+    def __init__(
+        self, name: str, stations: Mapping[str, StationSettings], station: str | None = None
+    ) -> None:
         self._name = name
+        self._station = station
         self._waiting: set[str] = set()
         self._errors: list[str] = []
         self._done = threading.Event()
         wanted = parse_manifest(find_model(name))
-        for model in dict.fromkeys(settings.model for settings in stations):
-            present = parse_manifest(find_model(model))
-            if present.features != wanted.features:
-                raise ControlError(
-                    f"model {wanted.name} uses other features than {present.name}; start the "
-                    f"daemon with --model {wanted.name}"
-                )
+        if station is not None:
+            if station not in stations:
+                raise unknown_station(station, stations)
+            stations = {station: stations[station]}
+        present = {each.model: parse_manifest(find_model(each.model)) for each in stations.values()}
+        check_features(wanted, {name: present[each.model] for name, each in stations.items()})
 
     def begin(
         self,
@@ -108,7 +113,7 @@ class ModelSwitch:
         records: Iterable[StationRecord],
         send: Callable[[Member, Mapping[str, Any]], None],
     ) -> None:
-        """Send the command to all workers; in the supervisor's thread.
+        """Send the command to the workers of the stations; in the supervisor's thread.
 
         Parameters
         ----------
@@ -119,12 +124,21 @@ class ModelSwitch:
         send
             Sends a command to a worker.
         """
-        for record in records:
+        chosen = [each for each in records if self._station in (None, each.name)]
+        for record in chosen:
             record.settings = replace(record.settings, model=self._name)
-        running = [member for member in members if member.running]
+        workers = {record.worker for record in chosen}
+        running = [
+            member
+            for member in members
+            if member.running and (self._station is None or member.name in workers)
+        ]
         self._waiting = {member.name for member in running}
         for member in running:
-            send(member, {"do": "model", "model": self._name, "id": id(self)})
+            send(
+                member,
+                {"do": "model", "model": self._name, "station": self._station, "id": id(self)},
+            )
         if not running:
             self._done.set()
 

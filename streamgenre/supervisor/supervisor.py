@@ -15,8 +15,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.engine.faults import Faults
+from streamgenre.engine.model_change import unknown_station
 from streamgenre.engine.source_watch import TurnClock
-from streamgenre.errors import ControlError, SettingsError, nearest
+from streamgenre.errors import SettingsError
 from streamgenre.events.encoded import Encoded
 from streamgenre.logger import get_logger
 from streamgenre.supervisor.crew import Crew
@@ -307,17 +308,14 @@ class Supervisor:
         """See :meth:`streamgenre.supervisor.host.Host.reset`."""
         there = {record.name: record for record in self._open()}
         if station not in there:
-            listed = ", ".join(map(repr, there)) or "none"
-            raise ControlError(
-                f"no station {station!r}: there are {listed}{nearest(station, there)}"
-            )
+            raise unknown_station(station, there)
         self._crew.send(
             self._crew.member(there[station].worker), {"do": "reset", "station": station}
         )
 
-    def use_model(self, name: str) -> None:
+    def use_model(self, name: str, station: str | None = None) -> None:
         """See :meth:`streamgenre.supervisor.host.Host.use_model`."""
-        switch = ModelSwitch(name, [record.settings for record in self._open()])
+        switch = ModelSwitch(name, {each.name: each.settings for each in self._open()}, station)
 
         def begin() -> None:
             self._switch = switch

@@ -15,7 +15,7 @@ remove     ``station``, ``turn``; answered with ``removed``
 prepare    ``station``, ``settings``: load what it needs, before it moves to this worker; answered
            with ``prepared``
 reset      ``station``
-model      ``model``, ``id``; answered with ``done``
+model      ``model``, ``station`` (None for all), ``id``; answered with ``done``
 spectrum   ``names``: beginnings of the names of the stations that publish their spectrum
 stop       end all stations; the worker closes the link after their last events
 =========  ======================================================================================

@@ -239,7 +239,7 @@ class _Server:
     def _use_model(self, head: dict[str, Any]) -> None:
         error: str | None = None
         try:
-            self._unit.use_model(head["model"])
+            self._unit.use_model(head["model"], head["station"])
         except Exception as failure:  # noqa: BLE001 - the daemon waits for an answer
             error = reason(failure)
         self._send({"do": "done", "id": head["id"], "error": error})

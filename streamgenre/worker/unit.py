@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 from streamgenre.clips.choosing import Chooser
 from streamgenre.clips.keeping import Keeper
 from streamgenre.errors import InputError, StreamgenreError
+from streamgenre.inference.manifest import parse_manifest
 from streamgenre.inference.model_names import find_model
 from streamgenre.inference.models import load_model
 from streamgenre.logger import get_logger
@@ -207,20 +208,31 @@ class Unit:
         """Reset model and decision of a station; in the engine's thread."""
         self.engine.reset(station)
 
-    def use_model(self, name: str) -> None:
-        """Switch all stations to another model; not in the engine's thread.
+    def use_model(self, name: str, station: str | None = None) -> None:
+        """Switch stations to another model; not in the engine's thread.
+
+        Parameters
+        ----------
+        name
+            Name of the model.
+        station
+            Name of the station; None for all.
 
         Raises
         ------
         StreamgenreError
-            If the model cannot be used for the stations; then nothing has changed.
+            If the station does not exist, or the model cannot be used; then nothing has changed.
         """
-        model, folder = load_model(name), find_model(name).resolve()
+        folder = find_model(name).resolve()
+        model = self._models.get(folder)
+        # Where all stations switch, the one that is loaded may be an older version.
+        if station is None or model is None or model.manifest != parse_manifest(folder):
+            model = load_model(name)
         done, errors = threading.Event(), []
 
         def switch() -> None:
             try:
-                self.engine.use_model(model)
+                self.engine.use_model(model, station)
                 self._models[folder] = model
             except StreamgenreError as error:
                 errors.append(error)

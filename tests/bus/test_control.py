@@ -208,8 +208,44 @@ def test_a_model_with_other_features_is_rejected(stateful_folder: Path) -> None:
     events: list[AnyEvent] = []
     engine = Engine(events.append, EngineSettings())
     engine.add("kitchen", MemorySource("kitchen"), load_model("lstm"))
-    with pytest.raises(ControlError, match=r"other features.*--model"):
+    with pytest.raises(ControlError, match=r"'kitchen' uses model lstm.*other features.*--model"):
         engine.use_model(load_model(str(stateful_folder), trusted=True))
+
+
+def test_one_of_stations_with_different_models_can_switch() -> None:
+    events: list[AnyEvent] = []
+    engine = Engine(events.append, EngineSettings())
+    for name, model in (("a", "lstm"), ("b", "lite"), ("c", "lstm")):
+        engine.add(name, MemorySource(name), load_model(model))
+    unit = Unit(engine)
+
+    def models() -> list[str]:
+        return [station["model"] for station in engine.describe()["stations"]]
+
+    cnn = load_model("cnn")
+    with pytest.raises(
+        ControlError,
+        match=r"station 'b' uses model lite, and model cnn needs other features.*"
+        r'model = "cnn".*reload.*--station switches one of the others \(\'a\', \'c\'\)',
+    ):
+        engine.use_model(cnn)
+    with pytest.raises(ControlError, match=r"station 'b' uses model lite.*--model cnn$"):
+        engine.use_model(cnn, "b")
+    with pytest.raises(ControlError, match=r"no station 'd': there are 'a', 'b', 'c'"):
+        engine.use_model(cnn, "d")
+    assert models() == ["lstm", "lite", "lstm"]
+    stop = threading.Event()
+    thread = threading.Thread(target=lambda: engine.run(stop.is_set))
+    thread.start()
+    try:
+        unit.use_model("cnn", "a")
+        assert models() == ["cnn", "lite", "lstm"]
+        unit.use_model("cnn", "c")
+        runners = [engine.runner(name) for name in "ac"]
+        assert len({id(each.model) for each in runners if each is not None}) == 1  # one batch
+    finally:
+        stop.set()
+        thread.join()
 
 
 @pytest.mark.parametrize(
@@ -222,9 +258,12 @@ def test_a_model_with_other_features_is_rejected(stateful_folder: Path) -> None:
         ({"request": "reset", "station": 3}, 'expected "station"'),
         ({"request": "model", "model": "lstn"}, "did you mean 'lstm'"),
         ({"request": "model", "model": "/etc"}, "no model '/etc'"),
+        ({"request": "model", "model": "cnn", "station": 3}, 'expected "station" with a name'),
+        ({"request": "model", "model": "cnn", "station": "kitchn"}, "did you mean 'kitchen'"),
+        ({"request": "reset", "station": "kitchen", "model": "cnn"}, "unexpected 'model'"),
         ({"request": "status", "loud": True}, "unexpected 'loud'"),
     ],
-    ids=range(8),
+    ids=range(11),
 )
 def test_wrong_requests_are_explained(
     daemon: tuple[str, MemorySource, list[AnyEvent]], body: dict[str, Any], words: str
@@ -291,7 +330,13 @@ def test_the_commands_work(stateful_folder: Path, tmp_path: Path) -> None:
         assert (tmp_path / "bus").stat().st_mode & 0o777 == 0o660
         assert streamgenre(*ask, "reset", "demo").returncode == 0
         assert json.loads(streamgenre(*ask, "reload").stdout) == {"keys": False}
-        for wrong, word in ((("reset", "x"), "no station 'x'"), (("reset",), "reset STATION")):
+        for wrong, word in (
+            (("reset", "x"), "no station 'x'"),
+            (("reset",), "reset STATION"),
+            (("reset", "demo", "--station", "demo"), "--station is for"),
+            (("model", "cnn", "--station", "x"), "no station 'x'"),
+            (("model", "cnn", "--station", "demo"), "station 'demo' uses model"),
+        ):
             done = streamgenre(*ask, *wrong)
             assert done.returncode != 0
             assert word in done.stderr

@@ -86,18 +86,23 @@ def test_a_reset_reaches_the_worker(daemon: WorkingDaemon) -> None:
 
 def test_workers_switch_to_another_model(tmp_path: Path) -> None:
     daemon = WorkingDaemon(tmp_path, workers=1, model="cnn")
-    daemon.write({"a": "demo"})
+    daemon.write({"a": "demo", "b": "demo"})
     with daemon.running():
-        daemon.wait_for_updates({"a": ""})
-        with pytest.raises(AssertionError, match="model lite uses other features than cnn"):
+        daemon.wait_for_updates({"a": "", "b": ""})
+        with pytest.raises(AssertionError, match=r"a.* uses model cnn, and model lite needs"):
             daemon.ask("model", model="lite")
-        assert daemon.ask("model", model="lstm") is None
-        until(lambda: {s["model"] for s in daemon.ask("stations")} == {"lstm"})
+        with pytest.raises(AssertionError, match="did you mean 'a'"):
+            daemon.ask("model", model="lstm", station="aa")
+        assert daemon.ask("model", model="lstm", station="a") is None
+        until(lambda: [s["model"] for s in daemon.ask("stations")] == ["lstm", "cnn"])
         # The next worker has it too.
         os.kill(daemon.pids()["1"], signal.SIGKILL)
         until(lambda: daemon.workers()[0]["restarts"] == 1 and daemon.workers()[0]["pid"])
         daemon.wait_for_updates({"a": ""})
         until(lambda: [e.model for e in daemon.of("a") if isinstance(e, Status)][-1] == "lstm")
+        until(lambda: [e.model for e in daemon.of("b") if isinstance(e, Status)][-1] == "cnn")
+        assert daemon.ask("model", model="lstm") is None
+        until(lambda: {s["model"] for s in daemon.ask("stations")} == {"lstm"})
 
 
 def test_a_reload_moves_and_changes_stations(daemon: WorkingDaemon, radio: str) -> None:
