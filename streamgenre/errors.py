@@ -7,10 +7,31 @@ it on stderr and exits with :attr:`StreamgenreError.exit_code`; ``--debug`` adds
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+EXTRAS: Final = {
+    **dict.fromkeys(
+        (
+            *("numpy", "onnxruntime", "sounddevice", "soxr", "av", "mutagen", "rich", "psutil"),
+            *("fastjsonschema", "prometheus_client", "threadpoolctl"),
+        ),
+        "listen",
+    ),
+    **{
+        "paho": "mqtt",
+        "typst": "report",
+        "psycopg": "postgres",
+        "pyarrow": "parquet",
+        "watchfiles": "watch",
+        "ray": "cluster",
+        "fsspec": "cluster",
+        **dict.fromkeys(("starlette", "uvicorn", "h11", "jinja2", "markupsafe"), "web"),
+    },
+}
+"""The extra with a module that the base install lacks: ``pip install 'streamgenre[EXTRA]'``."""
 
 
 class StreamgenreError(Exception):
@@ -63,6 +84,28 @@ class ControlError(StreamgenreError):
     def __init__(self, message: str, code: str = "invalid") -> None:
         super().__init__(message)
         self.code = code
+
+
+def missing_package(error: Exception) -> str | None:
+    """Return in words which package is not installed, and how to install it.
+
+    Parameters
+    ----------
+    error
+        Any error.
+
+    Returns
+    -------
+    str or None
+        None if the error is another one than a package that an extra installs.
+    """
+    if not isinstance(error, ModuleNotFoundError):
+        return None
+    package = (error.name or "").partition(".")[0]
+    extra = EXTRAS.get(package)
+    if extra is None:
+        return None
+    return f"needs {package}, which is not installed; `pip install 'streamgenre[{extra}]'`"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

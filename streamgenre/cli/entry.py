@@ -7,39 +7,18 @@ import os
 import sys
 import warnings
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from streamgenre import __version__
 from streamgenre.cli.arguments import add_arguments
 from streamgenre.cli.interruption import exit_code, terminable
 from streamgenre.cli.output import Streams, drop_output
-from streamgenre.errors import StreamgenreError
+from streamgenre.errors import EXTRAS, StreamgenreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from _typeshed import SupportsWrite
-
-EXTRAS: Final = {
-    **dict.fromkeys(
-        (
-            *("numpy", "onnxruntime", "sounddevice", "soxr", "av", "mutagen", "rich", "psutil"),
-            *("fastjsonschema", "prometheus_client", "threadpoolctl"),
-        ),
-        "listen",
-    ),
-    **{
-        "paho": "mqtt",
-        "typst": "report",
-        "psycopg": "postgres",
-        "pyarrow": "parquet",
-        "watchfiles": "watch",
-        "ray": "cluster",
-        "fsspec": "cluster",
-        **dict.fromkeys(("starlette", "uvicorn", "h11", "jinja2", "markupsafe"), "web"),
-    },
-}
-"""The extra with a module that the base install lacks: ``pip install 'streamgenre[EXTRA]'``."""
 
 
 def extra_for(module: str, command: str) -> str | None:

@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from streamgenre.errors import BusError, StreamgenreError
+from streamgenre.errors import BusError, StreamgenreError, missing_package
 from streamgenre.logger import get_logger
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ def reason(error: Exception) -> str:
     An error that is not explained to the user, such as an ``AttributeError``, is a fault of the
     program: its text says nothing to anybody else.
     """
+    if missing := missing_package(error):
+        return missing
     if isinstance(error, StreamgenreError | OSError | MemoryError):
         return f"{error}" or type(error).__name__
     return (

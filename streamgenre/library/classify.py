@@ -100,6 +100,8 @@ class Library:
     ) -> None:
         if jobs is not None and not 1 <= jobs <= MAX_JOBS:
             raise SettingsError(f"jobs {jobs}: expected 1 to {MAX_JOBS}")
+        import mutagen  # noqa: F401 - a missing package is reported here, once
+
         self._jobs = jobs
         self._decision = decision or DecisionSettings()
         self._model = str(model)

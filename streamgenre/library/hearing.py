@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamgenre.engine.engine import Engine
 from streamgenre.engine.settings import EngineSettings
-from streamgenre.errors import StreamgenreError
+from streamgenre.errors import StreamgenreError, missing_package
 from streamgenre.library.results import FileResult, FileSummary
 from streamgenre.logger import get_logger
 from streamgenre.sources.files.playlist import open_file
@@ -69,6 +69,8 @@ def problem_of(error: Exception, path: Path) -> str:
     path
         The file, which the words do not name.
     """
+    if missing := missing_package(error):
+        return missing
     if isinstance(error, StreamgenreError | OSError):
         return str(error).removeprefix(f"{path}: ")
     _log.error("%s", path, exc_info=error)

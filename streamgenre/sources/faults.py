@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamgenre.errors import InputError, StreamgenreError
+from streamgenre.errors import InputError, StreamgenreError, missing_package
 from streamgenre.logger import get_logger
 from streamgenre.sources.decoding import error_text
 
@@ -21,6 +21,8 @@ def fault_text(error: Exception, name: str) -> str:
     name
         Name of the input, without credentials.
     """
+    if missing := missing_package(error):
+        return f"{name}: {missing}"
     import av
 
     if isinstance(error, StreamgenreError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -210,6 +211,8 @@ sys.meta_path.insert(0, Blocker())
     ("module", "words"),
     [
         ("mutagen", ["listen", "--input", "a.wav", "--model", "lite", "--no-history", "-q"]),
+        ("mutagen", ["listen", "--config", "two.toml", "-q"]),
+        ("mutagen", ["classify", "a.wav", "b.wav", "--no-cache"]),
         ("sounddevice", ["devices"]),
     ],
 )
@@ -220,6 +223,11 @@ def test_a_module_that_is_loaded_late_and_missing_is_named(
     with wave.open(str(tmp_path / "a.wav"), "wb") as file:
         file.setparams((1, 2, 22050, 0, "NONE", ""))
         file.writeframes(bytes(22050))
+    shutil.copy(tmp_path / "a.wav", tmp_path / "b.wav")
+    stations = "".join(f'[[station]]\nname = "{n}"\ninput = "{n}.wav"\n' for n in "ab")
+    (tmp_path / "two.toml").write_text(
+        f'model = "lite"\n{stations}[history]\nkeep = "none"\n[bus]\npublish = "tcp://127.0.0.1:*"\n'
+    )
     result = subprocess.run(
         [sys.executable, "-m", "streamgenre", *words], cwd=tmp_path, text=True, check=False,
         capture_output=True,
@@ -228,3 +236,7 @@ def test_a_module_that_is_loaded_late_and_missing_is_named(
     assert result.returncode > 0
     assert f"{module}, which is not installed" in result.stderr
     assert "pip install 'streamgenre[listen]'" in result.stderr
+    assert "internal error" not in result.stdout + result.stderr
+    if "classify" in words:
+        assert result.stderr.count("mutagen") == 1
+        assert result.stdout == ""
