@@ -217,7 +217,19 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     TrainError
         If it cannot be written.
     """
-    write_text(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(manifest, indent=2, ensure_ascii=False)
+    write_text(folder / MANIFEST, _with_short_lists(text) + "\n")
+
+
+def _with_short_lists(text: str) -> str:
+    """Return a manifest with the lists of ``rehearsal`` on one line each."""
+    head, sign, rest = text.partition('"rehearsal": {')
+    body, end, tail = rest.partition("}")
+    if not sign:
+        return text
+    lists = json.loads("{" + body + "}")
+    lines = ",\n".join(f'    "{name}": {json.dumps(of)}' for name, of in lists.items())
+    return f"{head}{sign}\n{lines}\n  {end}{tail}"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -98,6 +98,11 @@ class Progress:
         self._begin(title, total)
         self._line(f"{title}: {total} files to write")
 
+    def file(self, name: str) -> None:
+        """Show the name of a file that was written, and count it."""
+        self.note(name)
+        self.step()
+
     def seconds(self, title: str, total: int) -> None:
         """Start a programme of ``total`` seconds.
 

@@ -23,6 +23,14 @@ def test_the_report_and_the_cards_match_the_manifests() -> None:
         assert (path.parent / "README.md").read_text("utf-8") == model_card.card(manifest)
 
 
+def test_a_manifest_that_is_written_again_is_the_same(tmp_path: Path) -> None:
+    """Its long lists stay on one line each."""
+    for name in ("cnn", "lstm"):
+        model_folder.write_manifest(tmp_path, model_folder.read_manifest(MODELS / name))
+        written = (tmp_path / "manifest.json").read_bytes()
+        assert written == (MODELS / name / "manifest.json").read_bytes()
+
+
 def test_missing_measurements_are_left_blank(tmp_path: Path) -> None:
     for name in ("lite", "lstm"):
         shutil.copytree(MODELS / name, tmp_path / name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +10,7 @@ from streamgenre.inference.manifest import read_manifest
 from streamgenre.teach.recordings import Recording, identified
 from streamgenre.teach.rehearsal import FILE, Rehearsal, chosen_rows, read_rehearsal
 from streamgenre.teach.teaching import embed
+from train import model_folder
 from train.corpora.corpus import read_corpus
 from train.errors import TrainError
 
@@ -84,26 +84,13 @@ def run(options: argparse.Namespace, progress: Progress, arguments: Iterable[str
         material = embed(unique, str(folder)).material
         rehearsal = Rehearsal(manifest.labels, *chosen_rows(material))
         content = rehearsal.content()
-        # As it is written: the reader makes whole numbers of 30.0.
-        data = json.loads((folder / "manifest.json").read_text("utf-8"))
+        data = model_folder.read_manifest(folder)  # numbers as they are written
         data["rehearsal"] = rehearsal.manifest()
         data["sha256"] = data["sha256"] | {FILE: hashlib.sha256(content).hexdigest()}
         try:
             (folder / FILE).write_bytes(content)
-            text = json.dumps(data, indent=2, ensure_ascii=False)
-            (folder / "manifest.json").write_text(_short_lists(text) + "\n", "utf-8")
         except OSError as error:
             raise TrainError(f"{folder}: cannot be written: {error.strerror}") from error
+        model_folder.write_manifest(folder, data)
         read_rehearsal(read_manifest(folder))
         print(f"{folder / FILE}: {len(rehearsal.rows)} rows, {len(content)} bytes")
-
-
-def _short_lists(text: str) -> str:
-    """Return JSON with the lists of ``rehearsal`` on a line each."""
-    head, sign, rest = text.partition('"rehearsal": {')
-    body, end, tail = rest.partition("}")
-    if not sign:
-        return text
-    lists = json.loads("{" + body + "}")
-    lines = ",\n".join(f'    "{name}": {json.dumps(of)}' for name, of in lists.items())
-    return f"{head}{sign}\n{lines}\n  {end}{tail}"

@@ -44,14 +44,11 @@ def run(options: argparse.Namespace, progress: Progress) -> None:
                 f"{folder}: its embedding has no tags; expected a model on MSD_musicnn"
             )
 
-    def heard(path: Path) -> None:
-        progress.note(path.stem)
-        progress.step()
-
     for folder in options.model:
         windows = music_windows.hear(
             read_manifest(folder), options.folder, processes=options.processes,
-            on_total=lambda total: progress.files_of("shards", total), on_shard=heard,
+            on_total=lambda total: progress.files_of("shards", total),
+            on_shard=lambda path: progress.file(path.stem),
         )  # fmt: skip
         head = music_head.train(windows)
         _write(folder, head, TAGS)

@@ -117,13 +117,10 @@ def _judged(
     """Return the figures, the head on all folds and its temperature."""
     from train.student import open_decisions, open_rows, open_set, open_windows
 
-    def heard(path: Path) -> None:
-        progress.note(path.stem)
-        progress.step()
-
     windows = open_windows.hear(
         manifest, options.folder, most=options.shards, processes=options.processes,
-        on_total=lambda total: progress.files_of("shards", total), on_shard=heard,
+        on_total=lambda total: progress.files_of("shards", total),
+        on_shard=lambda path: progress.file(path.stem),
     )  # fmt: skip
     rows = open_rows.rows_of(windows, artists, manifest.labels)
     progress.files_of("folds", len(set(rows.folds.tolist())))

@@ -238,8 +238,7 @@ def _prepare(options: argparse.Namespace, progress: Progress) -> None:
     def on_shard(path: Path, problems: list[str]) -> None:
         for problem in problems:
             progress.note(f"skipped: {problem}")
-        progress.note(f"{path.name}")
-        progress.step()
+        progress.file(path.name)
 
     found = prepare(
         sources, teachers, options.folder, excerpts=options.excerpts, processes=options.processes,
@@ -252,10 +251,6 @@ def _render(options: argparse.Namespace, progress: Progress) -> None:
     from train.student.renditions import render
     from train.student.students import student
 
-    def on_copy(path: Path) -> None:
-        progress.note(path.name)
-        progress.step()
-
     render(
         options.folder,
         options.copies,
@@ -263,7 +258,7 @@ def _render(options: argparse.Namespace, progress: Progress) -> None:
         synthesised=options.synthesised,
         processes=options.processes,
         on_total=lambda total: progress.files_of("frames", total),
-        on_copy=on_copy,
+        on_copy=lambda path: progress.file(path.name),
     )
     print(f"{options.folder}: clean frames and {options.copies} degraded copies")
 
