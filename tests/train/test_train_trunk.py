@@ -8,16 +8,21 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.fuzzing import examples
 from support.train_trunk import log_mel_as_published, random_trunk
 
 from train.cache import cache_folder
 from train.cli import main
 from train.corpora.recordings import frames_of
 from train.errors import TrainError
+from train.export.graph_builder import Builder
 from train.export.keras_to_onnx import TOLERANCE
 from train.recipes.recipe import NEXT
 from train.trunk import (
     checkpoint,
+    fast_filters,
     lstm_memory,
     mel_adapter,
     model_graph,
@@ -211,6 +216,69 @@ def test_a_trunk_with_an_even_level_equals_keras_and_hears_any_level(
     np.testing.assert_allclose(quiet, usual, rtol=0.01, atol=0.05)
 
 
+@examples(20)
+@given(
+    count=st.integers(1, 50), length=st.integers(3, 95), tops=st.integers(1, 5),
+    seed=st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_filters_rewritten_for_speed_are_the_same_filters(
+    count: int, length: int, tops: int, seed: int
+) -> None:
+    """However many they are and however long: the copies and halves fit."""
+    rng = np.random.default_rng(seed)
+    over_bands = rng.normal(size=(count, 1, length, tops)).astype(np.float32)
+    over_time = rng.normal(size=(count, 1, 1, length)).astype(np.float32)
+    x = rng.normal(size=(2, 1, musicnn.BANDS, 130)).astype(np.float32)
+    b = Builder()
+    after = fast_filters.bands_seen(over_bands) - musicnn.BANDS
+    padded = b.add("Pad", "x", b.whole(0, 0, 0, 0, 0, 0, after, 0))
+    found = [
+        fast_filters.strongest_position(b, padded, over_bands),
+        fast_filters.strongest_band(b, padded_in_time(b), 2, over_time, 30),
+    ]
+    inputs = [onnx.helper.make_tensor_value_info("x", 1, ["batch", 1, musicnn.BANDS, 130])]
+    outputs = [onnx.helper.make_tensor_value_info(name, 1, None) for name in found]
+    graph = onnx.helper.make_graph(b.nodes, "filters", inputs, outputs, b.constants)
+    opset = [onnx.helper.make_opsetid("", 17)]
+    session = session_of(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8))
+    of_bands, of_time = session.run(found, {"x": x})
+    windows = np.lib.stride_tricks.sliding_window_view(x[:, 0], (length, tops), axis=(1, 2))
+    expected = np.einsum("bptij,fij->bfpt", windows, over_bands[:, 0]).max(axis=2)
+    np.testing.assert_allclose(of_bands, expected, rtol=1e-4, atol=1e-3)
+    windows = np.lib.stride_tricks.sliding_window_view(x[:, 0, :, 2:], length, axis=2)[:, :, :30]
+    expected = np.einsum("bpti,fi->bfpt", windows, over_time[:, 0, 0]).max(axis=2)
+    np.testing.assert_allclose(of_time, expected, rtol=1e-4, atol=1e-3)
+
+
+def padded_in_time(b: Builder) -> str:
+    """Add zeros after the last frame: copies may end after the last frame to compute."""
+    return b.add("Pad", "x", b.whole(0, 0, 0, 0, 0, 0, 0, 8))
+
+
+@pytest.fixture(scope="module")
+def half_constant(dying: dict[str, Any]) -> dict[str, Any]:
+    """A trunk of whose first layer after the front most channels have no weights left."""
+    found, rng = dict(pruning.pruned(dying)), np.random.default_rng(8)
+    empty = rng.random(musicnn.BACK) < 0.7
+    found["conv2d_5/kernel"] = np.where(empty, np.float32(1e-30), found["conv2d_5/kernel"])
+    found["conv2d_5/bias"] = np.where(empty, rng.normal(size=musicnn.BACK), 0).astype(np.float32)
+    return found
+
+
+def test_channels_without_weights_are_left_out_of_the_same_trunk(
+    half_constant: dict[str, Any], frames: Any
+) -> None:
+    """Also where the window begins and ends, and for a station younger than the window."""
+    rng = np.random.default_rng(1)
+    width = musicnn.pooled_width(half_constant) + musicnn.UNITS + musicnn.TAGS
+    head = Linear(rng.normal(0, 0.02, (width, 4)).astype(np.float32), np.zeros(4, np.float32), 1)
+    fitted = Fitted(head, None, None)
+    whole = model_graph.build(half_constant, fitted)
+    assert model_graph.check(whole, half_constant, fitted, frames) <= TOLERANCE
+    shapes = [list(c.dims) for c in whole.graph.initializer]
+    assert [musicnn.BACK, musicnn.front_width(half_constant), 7] not in shapes
+
+
 @pytest.mark.parametrize("hops", [[62, 63] * 3, [1, 2, 3, 100, 90], [374, 1]])
 @pytest.mark.parametrize("name", ["weights", "levelled"])
 def test_the_embedding_does_not_depend_on_the_block_split(
@@ -260,7 +328,7 @@ def test_a_perturbed_weight_is_rejected(
 ) -> None:  # fmt: skip
     fitted = Fitted(head, lstm, speech)
     whole = model_graph.build(weights, fitted)
-    shape = {"trunk": [204, 1, 38, 7], "LSTM": [1, 20, 5], "speech": [1756, 1]}[of]
+    shape = {"trunk": [64, 561, 7], "LSTM": [1, 20, 5], "speech": [1756, 1]}[of]
     kernel = next(c for c in whole.graph.initializer if list(c.dims) == shape)
     changed = onnx.numpy_helper.to_array(kernel).copy()
     changed += np.random.default_rng(0).normal(0, 1e-2, changed.shape).astype(np.float32)

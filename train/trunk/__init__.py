@@ -3,7 +3,7 @@
 - The trunk: ``checkpoint`` (its weights, from PyPI), ``musicnn`` (the network in Keras, checked
   against the published graph), ``pruning`` (without its dead filters), ``mel_adapter`` (MFCC frames
   to its mel bands), ``onnx_graph`` (all as an incremental ONNX graph), ``filters_graph`` (its
-  filters there).
+  filters there), ``fast_filters`` (as convolutions with fewer products).
 - Its input for training: ``training_programmes`` and ``embedded_corpus`` (embeddings of clips and
   programmes), ``front_windows`` and ``microphone_training`` (further training on microphones).
 - The heads: ``heads``, ``lstm_memory``, ``speech_head``, ``head_training`` (all three),

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from train.recipes.recipe import NEXT
+from train.trunk.fast_filters import bands_seen, moved, plan, strongest_band, strongest_position
+from train.trunk.musicnn import BANDS, RHYTHM, TIMBRE, convolution, normalisation
 from train.trunk.musicnn import FRAMES as WINDOW
-from train.trunk.musicnn import RHYTHM, TIMBRE, convolution, normalisation
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from train.export.graph_builder import Builder
     from train.trunk.checkpoint import Weights
 
@@ -26,7 +29,7 @@ AHEAD: Final = 3
 
 
 def vertical(weights: Weights, b: Builder, mel: str, new: str) -> str:
-    """Return the vertical filters' outputs for the window, shape ``(batch, channels, 187)``.
+    """Return the vertical filters' activations for the window, shape ``(batch, channels, 187)``.
 
     Parameters
     ----------
@@ -41,27 +44,24 @@ def vertical(weights: Weights, b: Builder, mel: str, new: str) -> str:
     """
     start = b.add("Neg", b.add("Add", new, b.whole(2 * AHEAD)))
     newest = b.add("Slice", mel, start, b.whole(np.iinfo(np.int64).max), b.whole(2))
-    newest = b.add("Unsqueeze", newest, b.whole(1))
-    found, scales, shifts = [], [], []
-    for number in range(len(TIMBRE)):
-        kernel, bias, sign, scale, shift = _signed(weights, number)
-        kernel = kernel[:, :, 0].transpose(2, 1, 0)[:, None]
-        y = b.add("Conv", newest, b.constant(kernel), b.constant(bias), pads=[0, 0, 0, AHEAD])
-        found.append(_strongest(b, y, sign))
-        scales.append(scale)
-        shifts.append(shift)
-    seen = b.add("Concat", "timbre", b.add("Concat", *found, axis=1), axis=2)
+    parts = [_signed(weights, number) for number in range(len(TIMBRE))]
+    kernels = [part[0][:, :, 0].transpose(2, 1, 0)[:, None] for part in parts]
+    after = max(map(bands_seen, kernels)) - BANDS
+    x = b.add("Pad", newest, b.whole(0, 0, 0, 0, after, AHEAD))
+    x = b.add("Unsqueeze", x, b.whole(1))  # (batch, 1, bands, frames)
+    found = [strongest_position(b, x, kernel) for kernel in kernels]
+    y = _activated(b, b.add("Concat", *found, axis=1), parts)
+    seen = b.add("Concat", "timbre", y, axis=2)
     settled = (b.whole(-(WINDOW - 1)), b.whole(-AHEAD), b.whole(2))
     b.add("Slice", seen, *settled, to="timbre" + NEXT)
-    return _normed(b, b.last(seen, WINDOW), np.concatenate(scales), np.concatenate(shifts))
+    return b.last(seen, WINDOW)
 
 
-def horizontal(weights: Weights, b: Builder, window: str) -> list[str]:
-    """Return the horizontal filters' outputs for the window, shape ``(batch, channels, 187)`` each.
+def horizontal(weights: Weights, b: Builder, window: str) -> str:
+    """Return the horizontal filters' activations for the window, ``(batch, channels, 187)``.
 
-    The longest filters are taken in two halves, in one convolution with those of half the length:
-    with few channels, onnxruntime takes the same time for more of them. The window is padded
-    before: a convolution that pads is two and a half times slower.
+    A few filters are taken with the next longer ones, with zeros around, where that leaves fewer
+    places of a vector empty.
 
     Parameters
     ----------
@@ -72,31 +72,54 @@ def horizontal(weights: Weights, b: Builder, window: str) -> list[str]:
     window
         Name of the window's mel bands, shape ``(batch, 96, 187)``.
     """
-    longest, half, short = RHYTHM
-    first = len(TIMBRE)
-    parts = [_signed(weights, first + n) for n in range(len(RHYTHM))]
+    parts = [_signed(weights, len(TIMBRE) + n) for n in range(len(RHYTHM))]
     kernels = [part[0][:, :, 0].transpose(2, 1, 0)[:, None] for part in parts]
-    before, after = (longest - 1) // 2, longest - 1 - (longest - 1) // 2
-    x = b.add("Pad", window, b.whole(0, 0, before, 0, 0, after))
+    guests = [*moved([len(kernel) for kernel in kernels], RHYTHM, WINDOW), 0]
+    groups = []
+    for n, kernel in enumerate(kernels):
+        group = kernel[guests[n] :]
+        if guests[n + 1]:
+            side = _before(RHYTHM[n]) - _before(RHYTHM[n + 1])
+            shorter = kernels[n + 1][: guests[n + 1]]
+            shorter = np.pad(shorter, [(0, 0), (0, 0), (0, 0), (side, side)])
+            group = np.concatenate([group, shorter])
+        groups.append(group)
+    before = _before(RHYTHM[0])
+    begins = [before - _before(length) for length in RHYTHM]
+    end = max(
+        begin + plan(len(group), group.shape[-1], WINDOW).span
+        for begin, group in zip(begins, groups, strict=True)
+    )
+    x = b.add("Pad", window, b.whole(0, 0, before, 0, 0, end - before - WINDOW))
     x = b.add("Unsqueeze", x, b.whole(1))  # (batch, 1, bands, frames)
-    both = np.concatenate([kernels[0][..., :half], kernels[0][..., half:], kernels[1]])
-    y = b.add("Conv", x, b.constant(both))
-    n, m = len(kernels[0]), len(kernels[1])
-
-    def cut(of: str, channels: tuple[int, int], begin: int) -> str:
-        """Return some channels of the window, from a frame on."""
-        ends = b.whole(channels[1], begin + WINDOW)
-        return b.add("Slice", of, b.whole(channels[0], begin), ends, b.whole(1, 3))
-
-    found = [b.add("Add", cut(y, (0, n), 0), cut(y, (n, 2 * n), half))]
-    found.append(cut(y, (2 * n, 2 * n + m), before - (half - 1) // 2))
-    begin = before - (short - 1) // 2
-    near = b.add("Slice", x, b.whole(begin), b.whole(begin + WINDOW + short - 1), b.whole(3))
-    found.append(b.add("Conv", near, b.constant(kernels[2])))
-    return [
-        _normed(b, _strongest(b, y, sign, bias), scale, shift)
-        for y, (_, bias, sign, scale, shift) in zip(found, parts, strict=True)
+    found = [
+        strongest_band(b, x, begin, group, WINDOW)
+        for begin, group in zip(begins, groups, strict=True)
     ]
+    return _activated(b, b.add("Concat", *found, axis=1), parts)
+
+
+def _before(length: int) -> int:
+    """Return how many frames a horizontal filter looks back."""
+    return (length - 1) // 2
+
+
+def normalised(weights: Weights, b: Builder, activations: str) -> str:
+    """Return the normalised activations of all filters.
+
+    Parameters
+    ----------
+    weights
+        The trunk's weights.
+    b
+        Collects the nodes.
+    activations
+        Name of the activations, shape ``(batch, channels, frames)``.
+    """
+    parts = [_signed(weights, number) for number in range(len(TIMBRE) + len(RHYTHM))]
+    scale, shift = (np.concatenate([part[n] for part in parts]) for n in (3, 4))
+    y = b.add("Mul", activations, b.constant(scale[:, None]))
+    return b.add("Add", y, b.constant(shift[:, None]))
 
 
 def _signed(weights: Weights, number: int) -> tuple[Any, ...]:
@@ -107,14 +130,8 @@ def _signed(weights: Weights, number: int) -> tuple[Any, ...]:
     return kernel * sign, bias * sign, sign, scale, shift
 
 
-def _strongest(b: Builder, y: str, sign: Any, bias: Any = 0) -> str:
-    """Take the maximum over the bands, add the bias, restore the sign, then activate."""
-    y = b.add("ReduceMax", y, axes=[2], keepdims=0)
-    if np.any(bias):
-        y = b.add("Add", y, b.constant(bias[:, None]))
-    return b.add("Relu", b.add("Mul", y, b.constant(sign[:, None])))
-
-
-def _normed(b: Builder, y: str, scale: Any, shift: Any) -> str:
-    y = b.add("Mul", y, b.constant(scale[:, None]))
-    return b.add("Add", y, b.constant(shift[:, None]))
+def _activated(b: Builder, strongest: str, parts: Sequence[tuple[Any, ...]]) -> str:
+    """Add the biases to the maxima over the bands, restore the signs, then activate."""
+    bias, sign = (np.concatenate([part[n] for part in parts])[:, None] for n in (1, 2))
+    y = b.add("Add", strongest, b.constant(bias))
+    return b.add("Relu", b.add("Mul", y, b.constant(sign)))
