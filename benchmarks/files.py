@@ -45,8 +45,8 @@ import psutil
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from streamgenre.audio.ring import Gap
-from streamgenre.inference.decision import DecisionSettings
 from streamgenre.inference.models import load_model
+from streamgenre.inference.settings import DecisionSettings
 from streamgenre.library.classify import Library
 from streamgenre.library.hearing import hear
 from streamgenre.sources.demo import RATE, programme

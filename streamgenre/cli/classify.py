@@ -10,7 +10,7 @@ from streamgenre.cli.classify_output import Output, ReaderLeftError, Totals, pro
 from streamgenre.cli.interruption import exit_code
 from streamgenre.errors import InputError, SettingsError
 from streamgenre.history.export import atomic
-from streamgenre.inference.decision import DecisionSettings
+from streamgenre.inference.settings import DecisionSettings
 from streamgenre.library import tables
 from streamgenre.library.actions import Actions, Plan
 from streamgenre.library.classify import Library

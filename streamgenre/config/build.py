@@ -30,8 +30,8 @@ from streamgenre.defaults import INPUT
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import ModelError, SettingsError
 from streamgenre.history.settings import HistorySettings
-from streamgenre.inference.decision import HYSTERESES, DecisionSettings
 from streamgenre.inference.model_names import find_model
+from streamgenre.inference.settings import HYSTERESES, DecisionSettings
 from streamgenre.limits import hints
 
 if TYPE_CHECKING:

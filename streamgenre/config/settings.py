@@ -19,7 +19,7 @@ from streamgenre.config.web import WebSettings
 from streamgenre.defaults import MODEL
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.history.settings import HistorySettings
-from streamgenre.inference.decision import DecisionSettings
+from streamgenre.inference.settings import DecisionSettings
 from streamgenre.limits import Checked, Like, Range, Secret, check
 from streamgenre.sources.device.source import DeviceSettings
 from streamgenre.sources.factory import input_problem, is_replayable

@@ -22,7 +22,6 @@ from streamgenre.engine.blas import one_blas_thread
 from streamgenre.engine.clock_steps import follow_clock
 from streamgenre.engine.faults import Faults
 from streamgenre.engine.loss_policy import LossPolicy
-from streamgenre.engine.model_change import check_features, unknown_station
 from streamgenre.engine.phases import Phases
 from streamgenre.engine.reporter import Reporter
 from streamgenre.engine.runner import StationRunner, decide_and_publish, raise_if_all_failed
@@ -33,7 +32,8 @@ from streamgenre.engine.status_reports import StatusReports
 from streamgenre.engine.wall_clock import WallClock
 from streamgenre.engine.watched_spectra import WatchedSpectra
 from streamgenre.errors import SettingsError
-from streamgenre.inference.decision import Decider, DecisionSettings
+from streamgenre.inference.decision import Decider
+from streamgenre.inference.settings import DecisionSettings
 from streamgenre.system.memory import release_heap, unmap_idle_code
 
 if TYPE_CHECKING:
@@ -369,43 +369,3 @@ class Engine:
             "uptime_s": self._status.uptime_s,
             "stations": [runner.report.describe() for runner in self._runners],
         }
-
-    def reset(self, station: str) -> None:
-        """Reset model and decision of a station; in the engine's thread.
-
-        Raises
-        ------
-        ControlError
-            If there is no such station.
-        """
-        runners = {runner.name: runner for runner in self._runners if not runner.station.finished}
-        if station not in runners:
-            raise unknown_station(station, runners)
-        runners[station].reset(runners[station].station.stream_time)
-
-    def use_model(self, model: Model, station: str | None = None) -> None:
-        """Switch stations to another model; in the engine's thread.
-
-        Parameters
-        ----------
-        model
-            The model.
-        station
-            Name of the station; None for all.
-
-        Raises
-        ------
-        ControlError
-            If the station does not exist, or the model uses other features than a present one;
-            then nothing has changed.
-        """
-        runners = {runner.name: runner for runner in self._runners if not runner.station.finished}
-        if station is not None:
-            if station not in runners:
-                raise unknown_station(station, runners)
-            runners = {station: runners[station]}
-        check_features(
-            model.manifest, {name: each.model.manifest for name, each in runners.items()}
-        )
-        for runner in runners.values():
-            runner.use_model(model)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from streamgenre.defaults import MODEL
 from streamgenre.errors import SettingsError
-from streamgenre.inference.decision import DecisionSettings
 from streamgenre.inference.models import load_model
+from streamgenre.inference.settings import DecisionSettings
 from streamgenre.library.cache import ResultCache
 from streamgenre.library.cluster import Cluster
 from streamgenre.library.finding import Finder

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from streamgenre.errors import InputError
-from streamgenre.inference.decision import DecisionSettings
+from streamgenre.inference.settings import DecisionSettings
 from streamgenre.library.results import FileResult, from_dict
 from streamgenre.sources.formats import audio_suffixes
 from streamgenre.system.cluster import connect

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from streamgenre.inference.decision import DecisionSettings
     from streamgenre.inference.model import Model
+    from streamgenre.inference.settings import DecisionSettings
 
 _log = get_logger(__name__)
 

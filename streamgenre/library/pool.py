@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from streamgenre.inference.decision import DecisionSettings
+    from streamgenre.inference.settings import DecisionSettings
 
 MAX_JOBS: Final = 256
 """Most processes."""

@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-from streamgenre.inference.decision import DecisionSettings
 from streamgenre.inference.models import load_model
+from streamgenre.inference.settings import DecisionSettings
 from streamgenre.library.hearing import hear
 
 

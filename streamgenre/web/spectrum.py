@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.web.endpoints import Endpoint, Parameter
-from streamgenre.web.sse import TICK_S, EventStream
-from streamgenre.web.viewer import message
+from streamgenre.web.sse import EventStream, messages
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import Iterator
 
     from starlette.requests import Request
     from starlette.responses import Response
 
     from streamgenre.web.site import Site
+    from streamgenre.web.spectra import Spectra
+    from streamgenre.web.viewer import Viewer
 
 
 async def spectrum(request: Request) -> Response:
@@ -23,28 +24,15 @@ async def spectrum(request: Request) -> Response:
     site: Site = request.app.state.site
     station = request.state.parameters["station"]
     site.spectra.check(station)
-    return EventStream(_stream(request, site, station))
+    joined = _joined(site.spectra, station)
+    return EventStream(messages(request, joined, retry_ms=2000))
 
 
-async def _stream(request: Request, site: Site, station: str) -> AsyncGenerator[bytes, None]:
-    spectra, hub = site.spectra, site.hub
+@contextmanager
+def _joined(spectra: Spectra, station: str) -> Iterator[Viewer]:
     viewer = spectra.join(station)
     try:
-        ticked = time.monotonic()
-        yield b"retry: 2000\n\n"
-        while not hub.closed:
-            if viewer.restarted is not None:
-                lost, viewer.restarted = viewer.restarted, None
-                yield message("hole", {"by": "viewer", "count": lost})
-            if found := viewer.pop_all():
-                yield found
-            now = time.monotonic()
-            if now - ticked >= TICK_S:
-                if site.auth.identify(request) is None:
-                    return  # the session or token has ended
-                ticked = now
-                yield message("tick", {"now": round(time.time(), 3)})
-            await viewer.wait(ticked + TICK_S - now)
+        yield viewer
     finally:
         spectra.leave(station, viewer)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import aclosing, suppress
+from contextlib import aclosing, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
@@ -15,11 +15,13 @@ from streamgenre.web.hub import MAX_VIEWERS
 from streamgenre.web.viewer import Viewer, message
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from starlette.requests import Request
     from starlette.types import Message, Receive, Scope, Send
 
+    from streamgenre.web.hub import Hub
     from streamgenre.web.site import Site
 
 TICK_S: Final = 10.0
@@ -91,6 +93,54 @@ async def _until_left(receive: Receive) -> None:
         pass
 
 
+async def messages(
+    request: Request,
+    joined: AbstractContextManager[Viewer],
+    *,
+    retry_ms: int,
+    snapshot: Callable[[Viewer], bytes] = lambda viewer: b"",
+) -> AsyncGenerator[bytes, None]:
+    """Yield what a viewer receives, until its login ends or the process does.
+
+    Parameters
+    ----------
+    request
+        The request of the viewer.
+    joined
+        Starts the viewer when it is entered, and ends it at the end.
+    retry_ms
+        Milliseconds after which a browser whose connection was lost connects again.
+    snapshot
+        Returns what a viewer needs at its start, and after messages were dropped.
+
+    Yields
+    ------
+    bytes
+        One message or more.
+    """
+    site: Site = request.app.state.site
+    with joined as viewer:
+        ticked = time.monotonic()
+        yield f"retry: {retry_ms}\n\n".encode()
+        while not site.hub.closed:
+            if viewer.restarted is not None:
+                lost, viewer.restarted = viewer.restarted, None
+                if lost:
+                    count = None if lost < 0 else lost
+                    yield message("hole", {"by": "viewer", "count": count})
+                yield snapshot(viewer)
+            if found := viewer.pop_all():
+                yield found
+            now = time.monotonic()
+            if now - ticked >= TICK_S:
+                if site.auth.identify(request) is None:
+                    return  # the session or token has ended
+                ticked = now
+                yield message("tick", {"now": round(time.time(), 3)})
+            if viewer.restarted is None:
+                await viewer.wait(ticked + TICK_S - now)
+
+
 async def events(request: Request) -> Response:
     """Stream the events of the chosen stations and types."""
     site: Site = request.app.state.site
@@ -103,32 +153,15 @@ async def events(request: Request) -> Response:
         expected = ", ".join(FEED_TYPES)
         raise error(400, f"types: unknown {unknown[0]!r}; expected some of {expected}")
     viewer = Viewer(frozenset(given["station"]) or None, types)
-    return EventStream(_stream(request, site, viewer))
+    joined = _joined(hub, viewer, request.headers.get("last-event-id"))
+    return EventStream(messages(request, joined, retry_ms=1000, snapshot=hub.snapshot))
 
 
-async def _stream(request: Request, site: Site, viewer: Viewer) -> AsyncGenerator[bytes, None]:
-    hub = site.hub
-    hub.join(viewer, request.headers.get("last-event-id"))
+@contextmanager
+def _joined(hub: Hub, viewer: Viewer, last_id: str | None) -> Iterator[Viewer]:
+    hub.join(viewer, last_id)
     try:
-        ticked = time.monotonic()
-        yield b"retry: 1000\n\n"
-        while not hub.closed:
-            if viewer.restarted is not None:
-                lost, viewer.restarted = viewer.restarted, None
-                if lost:
-                    hole = {"by": "viewer", "count": None if lost < 0 else lost}
-                    yield message("hole", hole)
-                yield hub.snapshot(viewer)
-            if found := viewer.pop_all():
-                yield found
-            now = time.monotonic()
-            if now - ticked >= TICK_S:
-                if site.auth.identify(request) is None:
-                    return  # the session or token has ended
-                ticked = now
-                yield message("tick", {"now": round(time.time(), 3)})
-            if viewer.restarted is None:
-                await viewer.wait(ticked + TICK_S - now)
+        yield viewer
     finally:
         hub.viewers.discard(viewer)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.clips.settings import ClipSettings
 from streamgenre.config import StationSettings
+from streamgenre.engine import requests
 from streamgenre.engine.engine import Engine
 from streamgenre.engine.faults import Faults, reason
 from streamgenre.engine.health import Health
@@ -181,7 +182,7 @@ class _Server:
             case "prepare":
                 self._prepare(head)
             case "reset":
-                self._call(lambda: self._engine.reset(head["station"]))
+                self._call(lambda: requests.reset(self._engine.runners, head["station"]))
             case "spectrum":
                 self._engine.watch_spectrum(frozenset(head["names"]))
             case "model":

@@ -8,6 +8,7 @@ from weakref import WeakValueDictionary
 
 from streamgenre.clips.choosing import Chooser
 from streamgenre.clips.keeping import Keeper
+from streamgenre.engine import requests
 from streamgenre.errors import InputError, StreamgenreError
 from streamgenre.inference.manifest import parse_manifest
 from streamgenre.inference.model_names import find_model
@@ -206,7 +207,7 @@ class Unit:
 
     def reset(self, station: str) -> None:
         """Reset model and decision of a station; in the engine's thread."""
-        self.engine.reset(station)
+        requests.reset(self.engine.runners, station)
 
     def use_model(self, name: str, station: str | None = None) -> None:
         """Switch stations to another model; not in the engine's thread.
@@ -232,7 +233,7 @@ class Unit:
 
         def switch() -> None:
             try:
-                self.engine.use_model(model, station)
+                requests.use_model(self.engine.runners, model, station)
                 self._models[folder] = model
             except StreamgenreError as error:
                 errors.append(error)

@@ -21,6 +21,7 @@ from streamgenre.cli.arguments_bus import REQUESTS as NAMES
 from streamgenre.client.subscriber import use_keys
 from streamgenre.daemon.requests import REQUESTS, EngineRequests
 from streamgenre.engine.engine import Engine
+from streamgenre.engine.requests import use_model
 from streamgenre.engine.settings import EngineSettings
 from streamgenre.errors import BusError, ControlError
 from streamgenre.events import Segment, Update
@@ -209,7 +210,7 @@ def test_a_model_with_other_features_is_rejected(stateful_folder: Path) -> None:
     engine = Engine(events.append, EngineSettings())
     engine.add("kitchen", MemorySource("kitchen"), load_model("lstm"))
     with pytest.raises(ControlError, match=r"'kitchen' uses model lstm.*other features.*--model"):
-        engine.use_model(load_model(str(stateful_folder), trusted=True))
+        use_model(engine.runners, load_model(str(stateful_folder), trusted=True))
 
 
 def test_one_of_stations_with_different_models_can_switch() -> None:
@@ -228,11 +229,11 @@ def test_one_of_stations_with_different_models_can_switch() -> None:
         match=r"station 'b' uses model lite, and model cnn needs other features.*"
         r'model = "cnn".*reload.*--station switches one of the others \(\'a\', \'c\'\)',
     ):
-        engine.use_model(cnn)
+        use_model(engine.runners, cnn)
     with pytest.raises(ControlError, match=r"station 'b' uses model lite.*--model cnn$"):
-        engine.use_model(cnn, "b")
+        use_model(engine.runners, cnn, "b")
     with pytest.raises(ControlError, match=r"no station 'd': there are 'a', 'b', 'c'"):
-        engine.use_model(cnn, "d")
+        use_model(engine.runners, cnn, "d")
     assert models() == ["lstm", "lite", "lstm"]
     stop = threading.Event()
     thread = threading.Thread(target=lambda: engine.run(stop.is_set))

@@ -26,7 +26,7 @@ from streamgenre.config.describe import example, listing, schema, settings_in_us
 from streamgenre.config.layers import Setting, SettingsTree, open_secrets, put, variable
 from streamgenre.config.toml_lines import lines
 from streamgenre.errors import SettingsError
-from streamgenre.inference.decision import DecisionSettings
+from streamgenre.inference.settings import DecisionSettings
 from streamgenre.limits import Range, limits_of
 from streamgenre.sources.stream.settings import Headers
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamgenre.errors import SettingsError
-from streamgenre.inference.decision import Answer, Decider, Decision, DecisionSettings, Stretch
+from streamgenre.inference.decision import Answer, Decider, Decision, Stretch
+from streamgenre.inference.settings import DecisionSettings
 from streamgenre.inference.tags import likeliest
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from support.sample_events import SampleStation
 from streamgenre import FileResult, Update, classify
 from streamgenre.errors import SettingsError
 from streamgenre.events import from_json
-from streamgenre.inference.decision import DecisionSettings
+from streamgenre.inference.settings import DecisionSettings
 from streamgenre.library.cache import ResultCache
 from streamgenre.library.results import FileSummary, from_dict
 

@@ -10,8 +10,8 @@ import pytest
 from support.train_tones import GENRES, tone, write_corpus, write_talk
 
 from streamgenre.audio.ring import Gap
-from streamgenre.inference.decision import DecisionSettings
 from streamgenre.inference.models import load_model
+from streamgenre.inference.settings import DecisionSettings
 from train.augmentation.audio import excerpt_of, simulated_room
 from train.cli import main
 from train.corpora.corpus import read_corpus

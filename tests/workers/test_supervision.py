@@ -20,7 +20,7 @@ from streamgenre.config.settings import Config
 from streamgenre.dashboard.render import render
 from streamgenre.dashboard.view import DashboardView
 from streamgenre.engine.settings import EngineSettings
-from streamgenre.inference.decision import DecisionSettings
+from streamgenre.inference.settings import DecisionSettings
 from streamgenre.sources.stream.settings import Headers
 from streamgenre.supervisor.launching import how
 from streamgenre.supervisor.placement import (

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streamgenre.inference.decision import DecisionSettings
 from streamgenre.inference.manifest import LOGITS, SPEECH
 from streamgenre.inference.output import softmax
+from streamgenre.inference.settings import DecisionSettings
 from train.corpora import talk_files
 from train.errors import TrainError
 from train.evaluation import clip_outcomes, speech_detection

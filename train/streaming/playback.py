@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from streamgenre.audio.ring import Gap
     from streamgenre.events import AnyEvent
-    from streamgenre.inference.decision import DecisionSettings
     from streamgenre.inference.model import Model
+    from streamgenre.inference.settings import DecisionSettings
     from streamgenre.sources.paced import Stall
     from train.streaming.programme import Part, Samples
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamgenre.inference import statistics
-from streamgenre.inference.decision import Answer, Decider, DecisionSettings
+from streamgenre.inference.decision import Answer, Decider
 from streamgenre.inference.output import softmax
+from streamgenre.inference.settings import DecisionSettings
 from train.student.open_kinds import OTHERS
 from train.student.open_rows import FREE_KNOWN, OTHER
 
