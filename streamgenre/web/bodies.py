@@ -59,9 +59,7 @@ async def read_json(request: Request, limit: int = MAX_BODY) -> dict[str, Any]:
     HTTPException
         400 if it is not a JSON object, 413 if it is too long.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise error(400, "expected Content-Type: application/json")
+    _require(request, "application/json")
     try:
         value = parse(await read_body(request, limit), unique=True)
     except ValueError as problem:
@@ -86,11 +84,15 @@ async def read_form(request: Request, limit: int = MAX_BODY) -> dict[str, str]:
     HTTPException
         400 if it is not a form, 413 if it is too long.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        raise error(400, "expected Content-Type: application/x-www-form-urlencoded")
+    _require(request, "application/x-www-form-urlencoded")
     text = (await read_body(request, limit)).decode("utf-8", "replace")
     try:
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=100))
     except ValueError as problem:
         raise error(400, "the form has too many fields") from problem
+
+
+def _require(request: Request, media: str) -> None:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != media:
+        raise error(400, f"expected Content-Type: {media}")

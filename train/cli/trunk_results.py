@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from train.corpora.corpus import Corpus
     from train.progress import Progress
     from train.student.students import Separable
     from train.student.trunk_figures import Trained
+    from train.trunk.embedded_corpus import EmbeddedCorpus
 
 
 def measure(options: argparse.Namespace, progress: Progress) -> None:
@@ -35,7 +37,6 @@ def measure(options: argparse.Namespace, progress: Progress) -> None:
     from rich.table import Table
 
     from train.corpora.corpus import read_corpus
-    from train.corpora.talk_files import read_talk
     from train.student import trunk_figures
     from train.student.lessons import read_lessons
     from train.student.students import separable
@@ -44,15 +45,7 @@ def measure(options: argparse.Namespace, progress: Progress) -> None:
     chosen = separable(options.student)
     corpus = read_corpus(options.corpus)
     trained = _by_fold(options.folder, chosen, corpus.folds, progress)
-    heard = trunk_figures.hear(
-        chosen,
-        trained,
-        corpus,
-        read_talk(options.corpus, corpus.folds),
-        options.folder / "embeddings",
-        processes=options.processes,
-        on_job=lambda done, total: progress.note(f"embedded: {done} of {total}"),
-    )
+    heard = _heard(options, chosen, trained, corpus, progress)
     result = trunk_figures.figures(heard).result
     one = next(iter(trained.values()))
     result["tags"] = tag_figures(one, read_lessons(options.folder))
@@ -98,6 +91,28 @@ def _by_fold(
     return found
 
 
+def _heard(
+    options: argparse.Namespace,
+    chosen: Separable,
+    trained: dict[int, Trained],
+    corpus: Corpus,
+    progress: Progress,
+) -> dict[int, EmbeddedCorpus]:
+    """Return what each student hears of the corpus."""
+    from train.corpora.talk_files import read_talk
+    from train.student import trunk_figures
+
+    return trunk_figures.hear(
+        chosen,
+        trained,
+        corpus,
+        read_talk(options.corpus, corpus.folds),
+        options.folder / "embeddings",
+        processes=options.processes,
+        on_job=lambda done, total: progress.note(f"embedded: {done} of {total}"),
+    )
+
+
 def export(options: argparse.Namespace, progress: Progress) -> None:
     """Run ``train trunk export``.
 
@@ -117,7 +132,6 @@ def export(options: argparse.Namespace, progress: Progress) -> None:
     from train import model_folder
     from train.cli.inputs import read_note
     from train.corpora.corpus import read_corpus
-    from train.corpora.talk_files import read_talk
     from train.manifest_writer import method_of
     from train.student import trunk_figures
     from train.student.fit_student import load
@@ -133,15 +147,7 @@ def export(options: argparse.Namespace, progress: Progress) -> None:
     path = options.folder / "students" / f"{chosen.name}.npz"
     whole = trunk_figures.Trained(*load(chosen, path))
     trained = _by_fold(options.folder, chosen, corpus.folds, progress) | {_ALL: whole}
-    heard = trunk_figures.hear(
-        chosen,
-        trained,
-        corpus,
-        read_talk(options.corpus, corpus.folds),
-        options.folder / "embeddings",
-        processes=options.processes,
-        on_job=lambda done, total: progress.note(f"embedded: {done} of {total}"),
-    )
+    heard = _heard(options, chosen, trained, corpus, progress)
     heard_whole = heard.pop(_ALL)
     measured = trunk_figures.figures(heard)
     tags = tag_figures(next(iter(trained.values())), read_lessons(options.folder))
