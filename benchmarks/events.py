@@ -36,7 +36,7 @@ from streamgenre import Subscriber
 from streamgenre.bus.auth import Authenticator
 from streamgenre.bus.keys import new_pair, read_pair
 from streamgenre.bus.publisher import Publisher
-from streamgenre.client.subscriber import use_keys
+from streamgenre.client.encryption import use_keys
 
 STATIONS = 100
 SUBSCRIBERS = 100

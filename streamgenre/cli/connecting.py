@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from streamgenre.bus.keys import check_public, default_folder, read_pair
-from streamgenre.client.subscriber import Subscriber, use_keys
+from streamgenre.client.encryption import use_keys
+from streamgenre.client.subscriber import Subscriber
 from streamgenre.defaults import ENDPOINT
 from streamgenre.paths import expand
 

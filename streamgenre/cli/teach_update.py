@@ -16,7 +16,7 @@ from streamgenre.bus.keys import default_folder as default_keys
 from streamgenre.bus.keys import read_pair
 from streamgenre.cli.interruption import exit_code
 from streamgenre.cli.teach_output import Bar
-from streamgenre.client.subscriber import use_keys
+from streamgenre.client.encryption import use_keys
 from streamgenre.clips.folder import has_index
 from streamgenre.clips.store import ClipStore
 from streamgenre.config.build import load

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import zmq
 
 from streamgenre.bus.endpoints import connect as connect_socket
-from streamgenre.bus.keys import KeyPair, check_public, default_folder, read_pair
+from streamgenre.client.encryption import own_pair, public_keys, use_keys
 from streamgenre.client.link import Link, Links
 from streamgenre.client.sequence import Hole, SequenceTracker
 from streamgenre.defaults import ENDPOINT
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
+
+    from streamgenre.bus.keys import KeyPair
 
 _ALL_TYPES: Final = (*TYPES, *ON_REQUEST_TYPES)
 _RECEIVE_QUEUE: Final = 10_000
@@ -103,8 +105,8 @@ class Subscriber:
         endpoints = [connect] if isinstance(connect, str) else list(connect)
         self._types = None if types is None else _checked(types)
         self._stations = None if stations is None else frozenset(map(encodable, stations))
-        server_keys = _server_keys(server_key, len(endpoints))
-        pair = _own_pair(keys) if server_keys else None
+        server_keys = public_keys(server_key, len(endpoints))
+        pair = own_pair(keys) if server_keys else None
         self.timeout = timeout
         self.missed = 0
         """Events that were sent but not received, according to their ``seq``."""
@@ -316,23 +318,6 @@ class Subscriber:
         self.close()
 
 
-def use_keys(socket: zmq.Socket[bytes], pair: KeyPair, server_key: bytes) -> None:
-    """Encrypt the connections that a socket makes from now on.
-
-    Parameters
-    ----------
-    socket
-        The socket.
-    pair
-        Own key pair.
-    server_key
-        Public key of the server.
-    """
-    socket.set(zmq.CURVE_PUBLICKEY, pair.public)
-    socket.set(zmq.CURVE_SECRETKEY, pair.secret)
-    socket.set(zmq.CURVE_SERVERKEY, server_key)
-
-
 def _checked(types: Iterable[str]) -> frozenset[str]:
     wanted = frozenset(types)
     for kind in sorted(wanted):
@@ -342,19 +327,6 @@ def _checked(types: Iterable[str]) -> frozenset[str]:
                 f"{nearest(kind, _ALL_TYPES)}"
             )
     return wanted
-
-
-def _server_keys(server_key: str | Sequence[str] | None, endpoints: int) -> list[bytes]:
-    given = [server_key] if isinstance(server_key, str) else list(server_key or ())
-    if len(given) not in (0, 1, endpoints):
-        raise BusError(
-            f"{len(given)} server keys for {endpoints} endpoints: expected one for all, or one each"
-        )
-    return [check_public(key) for key in given]
-
-
-def _own_pair(keys: KeyPair | Path | None) -> KeyPair:
-    return keys if isinstance(keys, KeyPair) else read_pair(keys or default_folder())
 
 
 def _end(timeout: float | None) -> float | None:

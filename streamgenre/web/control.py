@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.bus.control import request as send_request
 from streamgenre.bus.keys import check_public, read_pair
-from streamgenre.client.subscriber import use_keys
+from streamgenre.client.encryption import use_keys
 from streamgenre.errors import StreamgenreError
 from streamgenre.paths import keys_dir
 from streamgenre.web.answers import json_answer

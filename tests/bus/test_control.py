@@ -18,7 +18,7 @@ from streamgenre.bus.control import MAX_MESSAGE, MAX_PENDING, MAX_REQUEST, Contr
 from streamgenre.bus.keys import revoke
 from streamgenre.bus.publisher import Publisher
 from streamgenre.cli.arguments_bus import REQUESTS as NAMES
-from streamgenre.client.subscriber import use_keys
+from streamgenre.client.encryption import use_keys
 from streamgenre.daemon.requests import REQUESTS, EngineRequests
 from streamgenre.engine.engine import Engine
 from streamgenre.engine.requests import use_model
