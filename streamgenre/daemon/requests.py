@@ -164,13 +164,15 @@ class EngineRequests:
         if not self._loading.acquire(blocking=False):
             raise ControlError("another model is being loaded; ask again later", "busy")
 
-        def load() -> None:
+        def switch() -> None:
             try:
-                _answer_with(lambda: self._host.use_model(name, station), answer)
+                self._host.use_model(name, station)
             finally:
-                self._loading.release()
+                self._loading.release()  # before the answer: the client may ask again at once
 
-        threading.Thread(target=load, name="model loader", daemon=True).start()
+        threading.Thread(
+            target=lambda: _answer_with(switch, answer), name="model loader", daemon=True
+        ).start()
 
 
 def _answer_with(function: Callable[[], object], answer: Answer) -> None:
