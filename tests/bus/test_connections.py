@@ -30,13 +30,12 @@ NO_DESCRIPTOR = 1 << 20
 class Message:
     """A subscriber's message with the properties that libzmq and the authenticator attach."""
 
-    def __init__(self, body: bytes, sender: str = "1 ") -> None:
+    def __init__(self, body: bytes) -> None:
         self.bytes = body
         self.more = False
-        self._sender = sender
 
     def get(self, name: str) -> str:
-        return {"User-Id": self._sender, "__fd": str(NO_DESCRIPTOR)}[name]
+        return {"User-Id": "1 ", "__fd": str(NO_DESCRIPTOR)}[name]
 
 
 @pytest.fixture
@@ -86,25 +85,6 @@ def test_a_connection_is_slow_only_after_a_while(connections: Connections) -> No
     assert connections.slow == 0
     peer.blocked_since = time.monotonic() - SLOW_S
     assert connections.slow == 1
-
-
-def test_a_message_of_a_descriptors_former_owner_is_not_the_new_owners() -> None:
-    """Else the new client would be dropped for what another one had sent."""
-    named = 1
-    with zmq.Context() as context:
-        socket: zmq.Socket[bytes] = context.socket(zmq.XPUB)
-        socket.set(zmq.XPUB_MANUAL, 1)
-        connections = Connections(socket, named=lambda: named)
-        connections._accept(NO_DESCRIPTOR)
-        named = 2
-        allows = lambda name: True  # noqa: E731
-        late, own = Message(b"\x01late", "1 "), Message(b"\x01own", "2 ")
-        assert connections.handle_message(late, allows) is None  # type: ignore[arg-type]
-        assert connections.handle_message(own, allows) == b"own"  # type: ignore[arg-type]
-        assert connections.handle_message(late, allows) is None  # type: ignore[arg-type]
-        assert list(connections._peers) == ["2 "]
-        connections.close()
-        socket.close(linger=0)
 
 
 def test_later_connections_have_higher_numbers() -> None:

@@ -297,18 +297,24 @@ class FakeFrame:
 
 
 def test_messages_of_a_descriptors_former_owner_are_ignored() -> None:
+    """Else the new owner would be dropped for what another client had sent."""
+    named = 6
     with zmq.Context() as context:
         bus_socket: zmq.Socket[bytes] = context.socket(zmq.XPUB)
         bus_socket.set(zmq.XPUB_MANUAL, 1)
-        connections = Connections(bus_socket)
-        connections._open[9999] = None
+        connections = Connections(bus_socket, named=lambda: named)
 
         def take(name: str) -> bytes | None:
             return connections.handle_message(FakeFrame(name, 9999), lambda name: True)  # type: ignore[arg-type]
 
-        assert [take(name) for name in ("7 ", "5 ", "7 ")] == [b"a", None, None]
+        connections._accept(9999)
+        named = 7
+        assert [take(name) for name in ("6 ", "7 ", "5 ", "7 ")] == [None, b"a", None, None]
         assert list(connections._peers) == ["7 "]
-        assert take("8 ") == b"a"
+        connections._forget(9999)
+        connections._accept(9999)
+        named = 8
+        assert [take(name) for name in ("7 ", "8 ")] == [None, b"a"]
         assert list(connections._peers) == ["8 "]
         connections._forget(9999)
         assert take("8 ") is None
