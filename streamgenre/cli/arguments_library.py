@@ -149,6 +149,14 @@ def _add_hearing(parser: argparse.ArgumentParser) -> None:
         "(default: 0.3)",
     )
     parser.add_argument(
+        "--known-threshold",
+        type=float,
+        metavar="P",
+        help="smoothed probability of being like one of the model's genres that music must reach; "
+        "a file with mostly other music is `unknown`; 0 to decide from the genres alone "
+        "(default: 0.5)",
+    )
+    parser.add_argument(
         "--no-cache",
         action="store_true",
         help="hear every file, and keep no results (default: library.sqlite3 in the state folder)",

@@ -162,6 +162,20 @@ def _decision_flags(parser: argparse.ArgumentParser) -> None:
         "(default: 0.3)",
     )
     decision.add_argument(
+        "--known-threshold",
+        type=float,
+        metavar="P",
+        help="smoothed probability of being like one of the model's genres that music must reach; "
+        "below it the state is `unknown`; 0 to decide from the genres alone (default: 0.5; for "
+        "the demo, whose music is synthesised, 0)",
+    )
+    decision.add_argument(
+        "--known-smoothing",
+        type=float,
+        metavar="SECONDS",
+        help="time constant of the smoothing of that probability (default: 3)",
+    )
+    decision.add_argument(
         "--silence",
         type=float,
         metavar="DBFS",

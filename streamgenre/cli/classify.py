@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
 from streamgenre.cli.classify_output import Output, ReaderLeftError, Totals, progress
@@ -123,10 +124,14 @@ def library_of(args: argparse.Namespace, jobs: int | None) -> Library:
         Number of processes; None for one a core.
     """
     decision = DecisionSettings()
-    if args.threshold is not None:
-        if not 0 <= args.threshold <= 1:
-            raise SettingsError(f"--threshold {args.threshold:g}: expected 0 to 1")
-        decision = DecisionSettings(enter=args.threshold, keep=min(args.threshold, decision.keep))
+    for flag, key in (("threshold", ""), ("known_threshold", "known_")):
+        given = getattr(args, flag)
+        if given is None:
+            continue
+        if not 0 <= given <= 1:
+            raise SettingsError(f"--{flag.replace('_', '-')} {given:g}: expected 0 to 1")
+        kept = min(given, getattr(decision, f"{key}keep"))
+        decision = replace(decision, **{f"{key}enter": given, f"{key}keep": kept})
     return Library(
         model=args.model,
         decision=decision,

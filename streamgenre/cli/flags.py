@@ -24,6 +24,8 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "format": ("raw", "format"),
     "smoothing": ("decision", "smoothing_s"),
     "threshold": ("decision", "enter"),
+    "known_threshold": ("decision", "known_enter"),
+    "known_smoothing": ("decision", "known_smoothing_s"),
     "silence": ("decision", "silence_dbfs"),
     "dead_air": ("engine", "dead_air_s"),
     "duration": ("engine", "duration_s"),

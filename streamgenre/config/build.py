@@ -168,7 +168,7 @@ def build(
     common = [
         SettingsTree({key: tree[key] for key in tree if key in _COMMON}) for tree in (below, above)
     ]
-    trees = [merge(default, common[0], own, common[1]) for own in listed]
+    trees = [_for_demo(merge(default, common[0], own, common[1])) for own in listed]
     stations = [settings_of(StationSettings, tree, (), problems) for tree in trees]
     _check_names(listed, problems)
     _check_standard_input(trees, problems)
@@ -185,6 +185,18 @@ def build(
         stations=tuple(trees),
         files=tuple(files or ()),
     )
+
+
+def _for_demo(tree: SettingsTree) -> SettingsTree:
+    """Let the demo show genres, although its music is like none, unless the user says otherwise."""
+    given = tree.get("input")
+    decision = tree.get("decision", {})
+    if not (isinstance(given, Setting) and given.value == "demo" and isinstance(decision, dict)):
+        return tree
+    if {"known_enter", "known_keep"} & decision.keys():
+        return tree
+    eased = SettingsTree(known_enter=Setting(0.0, "the demo"))
+    return merge(tree, SettingsTree(decision=eased))
 
 
 def _place(problem: str) -> tuple[str, int]:

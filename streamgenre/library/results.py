@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streamgenre.events import AnyEvent, State
     from streamgenre.sources.titles import Title as TagTitle
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Version of the results; a cache of another one is not used."""
 TOP: Final = 3
 """Number of the likeliest genres in a result."""
@@ -73,6 +73,9 @@ class FileResult:
     """The likeliest genres with their mean probabilities, the likeliest first."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
     """Mean probability of every genre over the hops with music, sum 1; empty without music."""
+    known: float | None = None
+    """Mean probability over the hops with music that it is like one of the model's genres; None
+    without music, and where the model does not report it."""
     tags: Mapping[str, float] = field(default_factory=dict)
     """The likeliest tags with their mean probabilities over the segments with music, the likeliest
     first; empty where there are none."""
@@ -160,7 +163,8 @@ class FileSummary:
         self._threshold = threshold
         self._sums: defaultdict[str, float] = defaultdict(float)
         self._hops = 0  # with music
-        self._known = False  # whether the model says if music is like its genres
+        self._known = 0.0  # sum of the probabilities that music is like the model's genres
+        self._judged = 0  # hops with such a probability
         self._states: Counter[str] = Counter()
         self._segments: list[Stretch] = []
         self._powers: list[float] = []  # of the short-term loudness
@@ -196,7 +200,9 @@ class FileSummary:
         self._states[event.state] += 1
         if event.state in ("music", "unknown"):
             self._hops += 1
-            self._known |= event.known is not None
+            if event.known is not None:
+                self._known += event.known
+                self._judged += 1
             for genre, probability in event.probabilities.items():
                 self._sums[genre] += probability
         if event.loudness_lufs is not None:
@@ -231,6 +237,7 @@ class FileSummary:
             confidence=ranking[0][1] if ranking else None,
             top=tuple(ranking[:TOP]),
             probabilities=mean,
+            known=round(self._known / self._judged, 4) if self._judged else None,
             tags=self._likeliest_tags(),
             shares={name: count / hops for name, count in sorted(self._states.items())},
             segments=tuple(self._segments),
@@ -247,7 +254,7 @@ class FileSummary:
                 return state, None
         if not ranking:
             return "silence", None
-        if self._known and self._states["unknown"] > self._states["music"]:
+        if self._judged and self._states["unknown"] > self._states["music"]:
             return "unknown", None
         genre, probability = ranking[0]
         return ("music", genre) if probability >= self._threshold else ("unknown", None)

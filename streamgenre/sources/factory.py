@@ -180,7 +180,9 @@ def _default(settings: InputSettings, *, waits: bool) -> tuple[Source, str]:
     if not devices:
         return (
             _open_demo(settings),
-            f"{reason}: playing the built-in demo programme; choose another with --input",
+            f"{reason}: playing the built-in demo programme; choose another with --input. Its "
+            "music is synthesised and like none of the genres: the likeliest is shown all the "
+            "same, unless --known-threshold is given",
         )
     device = next((d for d in devices if d.default), devices[0])
     which = "the default input device" if device.default else "the first input device"

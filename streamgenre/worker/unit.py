@@ -13,6 +13,7 @@ from streamgenre.errors import InputError, StreamgenreError
 from streamgenre.inference.manifest import parse_manifest
 from streamgenre.inference.model_names import find_model
 from streamgenre.inference.models import load_model
+from streamgenre.inference.settings import eased
 from streamgenre.logger import get_logger
 from streamgenre.sources.deferred import DeferredSource
 from streamgenre.sources.factory import input_name, is_device, is_replayable, open_input
@@ -102,12 +103,15 @@ class Unit:
             If the model cannot be used, or, with ``open_at_once``, the input.
         """
         source = _open_now(settings) if open_at_once else _deferred(settings)
+        decision = settings.decision
+        if settings.input is None and source.name == "demo":  # there is no device
+            decision = eased(decision)
         name = name or settings.name or (source.name if open_at_once else station_name(settings))
         self.engine.add(
             name,
             source,
             self._model(settings),
-            settings.decision,
+            decision,
             gain_db=settings.gain_db,
             reopen=(lambda: _deferred(settings, waits=True)) if is_live(settings) else None,
             resume=resume,

@@ -23,9 +23,10 @@ from support.model_factory import TAGS, write_folder, write_stateful_model
 
 from streamgenre import __version__, events
 from streamgenre.cli import arguments, arguments_listen
+from streamgenre.cli.entry import make_parser
 from streamgenre.cli.flags import KEYS, flag_tree
 from streamgenre.config import Config
-from streamgenre.config.build import keys
+from streamgenre.config.build import keys, load
 from streamgenre.defaults import MODEL
 from streamgenre.inference.manifest import read_manifest
 from streamgenre.inference.model_names import shipped_folder, shipped_models
@@ -193,6 +194,36 @@ def test_a_pipe_gets_human_readable_lines(stateful_folder: Path, wav: Path) -> N
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
     assert sum("kitchen" in line for line in done.stdout.splitlines()) >= 6
+
+
+@pytest.mark.parametrize("flags", [(), ("--input", "demo")])
+def test_the_demo_shows_genres_although_its_music_is_like_none(flags: tuple[str, ...]) -> None:
+    more = ("--pace", "fast", "--duration", "45", "--json", "--no-history")
+    there = ("--publish", "tcp://127.0.0.1:*")
+
+    def genres(*own: str) -> tuple[set[str], str]:
+        done = streamgenre("listen", *flags, *own, *more, *there)
+        assert done.returncode == 0, done.stderr
+        return {e["genre"] for e in events_of(done.stdout) if e["type"] == "update"}, done.stderr
+
+    found, said = genres()
+    assert len(found - {None}) >= 3
+    if not flags:
+        assert "is synthesised and like none of the genres: the likeliest is shown" in said
+    assert genres("--known-threshold", "0.9")[0] == {None}
+
+
+def test_the_demo_keeps_thresholds_that_were_given() -> None:
+    def decision(settings: str, source: str = "demo") -> tuple[float, float]:
+        args = make_parser().parse_args(["listen", *settings.split(), "--input", source])
+        found = load(None, {}, flag_tree(args)).config.stations[0].decision
+        return found.known_enter, found.known_keep
+
+    assert decision("") == (0, 0)
+    assert decision("--known-smoothing 5") == (0, 0)
+    assert decision("--known-threshold 0.5") == (0.5, 0.3)
+    assert decision("--known-threshold 0.2") == (0.2, 0.2)
+    assert decision("", "http://h/x") == (0.5, 0.3)
 
 
 def test_without_an_input_device_the_demo_is_announced(stateful_folder: Path) -> None:

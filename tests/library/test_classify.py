@@ -68,7 +68,7 @@ def test_the_probabilities_are_those_of_listening_to_the_last_bit(library: Path)
         summary.take(event)
     found, _, _ = run(song)
     expected = summary.result(song).as_dict()
-    names = ("probabilities", "top", "state", "genre", "shares", "segments", "seconds")
+    names = ("known", "probabilities", "top", "state", "genre", "shares", "segments", "seconds")
     assert {name: found["one.wav"][name] for name in names} == {
         name: expected[name] for name in names
     }
@@ -89,6 +89,7 @@ def test_a_file_of_other_music_is_unknown(
         summary.take(dataclasses.replace(sample.update(), stream_time=n + 1.0, **fields))
     found = summary.result(tmp_path / "song.wav")
     assert (found.state, found.genre) == expected
+    assert found.known == known
     assert found.top[0][0] == "rock"
 
 
