@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from streamgenre.config.key_names import FLAGS
 from streamgenre.config.layers import Setting, SettingsTree, put
 from streamgenre.errors import SettingsError
 from streamgenre.sources.factory import input_name
@@ -13,38 +14,6 @@ from streamgenre.sources.factory import input_name
 if TYPE_CHECKING:
     import argparse
 
-KEYS: Final[dict[str, tuple[str, ...]]] = {
-    "model": ("model",),
-    "gain": ("gain_db",),
-    "pace": ("pace",),
-    "loop": ("loop",),
-    "shuffle": ("shuffle",),
-    "rate": ("raw", "rate"),
-    "channels": ("raw", "channels"),
-    "format": ("raw", "format"),
-    "smoothing": ("decision", "smoothing_s"),
-    "threshold": ("decision", "enter"),
-    "known_threshold": ("decision", "known_enter"),
-    "known_smoothing": ("decision", "known_smoothing_s"),
-    "silence": ("decision", "silence_dbfs"),
-    "dead_air": ("engine", "dead_air_s"),
-    "duration": ("engine", "duration_s"),
-    "workers": ("engine", "workers"),
-    "publish": ("bus", "publish"),
-    "encrypt": ("bus", "encrypt"),
-    "keys": ("bus", "keys"),
-    "ipc_mode": ("bus", "ipc_mode"),
-    "control": ("bus", "control"),
-    "metrics": ("metrics", "listen"),
-    "web": ("web", "listen"),
-    "keep_uncertain": ("clips", "seconds"),
-    "keep_uncertain_device": ("keep_clips",),
-    "history": ("history", "path"),
-    "history_days": ("history", "keep_days"),
-    "history_detail_days": ("history", "detail_days"),
-    "history_mb": ("history", "max_mb"),
-}
-"""The configuration key that each flag sets."""
 _NAMED: Final = re.compile(r"([^=/:?\\]*[^=/:?\\\s][^=/:?\\]*)=(.+)", re.DOTALL)
 
 
@@ -57,7 +26,7 @@ def flag_tree(args: argparse.Namespace) -> SettingsTree:
         If ``--station`` does not name exactly one input, or an input has an empty name.
     """
     tree = SettingsTree()
-    for name, path in KEYS.items():
+    for name, path in FLAGS.items():
         value = getattr(args, name)
         if value is not None:
             put(tree, path, Setting(value, f"--{name.replace('_', '-')}"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streamgenre.bus.settings import BusSettings
 from streamgenre.clips.settings import ClipSettings
 from streamgenre.config.bridges import BridgeSettings
+from streamgenre.config.key_names import EVERYWHERE
 from streamgenre.config.layers import (
     Setting,
     SettingsTree,
@@ -294,3 +295,6 @@ def _keys_of(hint: Any, path: tuple[str, ...]) -> dict[tuple[str, ...], Any]:
     for name, part in hints(hint).items():  # type: ignore[arg-type]
         found |= _keys_of(part, (*path, name))
     return found
+
+
+EVERYWHERE.append(lambda: [("name",), *keys()])

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre.config.key_names import meant
 from streamgenre.config.layers import Setting
 from streamgenre.config.values import InvalidValueError, bare, convert, expected_of
-from streamgenre.errors import SettingsError, nearest
+from streamgenre.errors import SettingsError
 from streamgenre.limits import HIDDEN, hints, is_secret
 from streamgenre.sources.stream.settings import Headers
 
@@ -101,7 +102,9 @@ def unknown_key(key: str, given: Any, known: Any, path: tuple[str, ...] = ()) ->
     """
     table = f" in [{'.'.join(path)}]" if path else ""
     expected = ", ".join(known)
-    return f"{place_of(given)}unknown key {key!r}{table}: expected {expected}{nearest(key, known)}"
+    return (
+        f"{place_of(given)}unknown key {key!r}{table}: expected {expected}{meant(key, path, known)}"
+    )
 
 
 def place_of(given: Any) -> str:

@@ -24,9 +24,10 @@ from support.model_factory import TAGS, write_folder, write_stateful_model
 from streamgenre import __version__, events
 from streamgenre.cli import arguments, arguments_listen
 from streamgenre.cli.entry import make_parser
-from streamgenre.cli.flags import KEYS, flag_tree
+from streamgenre.cli.flags import flag_tree
 from streamgenre.config import Config
 from streamgenre.config.build import keys, load
+from streamgenre.config.key_names import FLAGS as KEYS
 from streamgenre.defaults import MODEL
 from streamgenre.inference.manifest import read_manifest
 from streamgenre.inference.model_names import shipped_folder, shipped_models

@@ -321,6 +321,33 @@ def test_inputs_and_models_of_stations_are_checked(tmp_path: Path) -> None:
     assert done.stderr == "".join(f"streamgenre: {note}\n" for note in (card, default))
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("source = 'x'", "did you mean 'input' in a [[station]]?"),
+        ("[[station]]\nname = 'a'\nsource = 'x'", "did you mean 'input'?"),
+        ("[[stations]]\nname = 'a'\ninput = 'x'", "did you mean 'station'?"),
+        ("[[station]]\nname = 'a'\ninput = 'x'\nenter = 0.3", "did you mean 'decision.enter'?"),
+        ("threshold = 0.4", "did you mean 'enter' in [decision]?"),
+        ("keep-days = 3", "'keep_days' in [history] or 'keep_days' in [clips]?"),
+        ("[history]\nkeep-days = 3", "did you mean 'keep_days'?"),
+        ("[engine]\nworker = 2", "did you mean 'workers'?"),
+        ("[decision]\nsilence = 3", "did you mean 'silence_dbfs'?"),
+        ("[webhook]\nurl = 'x'", "did you mean [bridge.webhook]?"),
+        ("[bus]\nmodel = 'lite'", "'model', which must be above the first [table]"),
+        ("[web]\nport = 3", "did you mean 'listen'?"),
+        ("history_days = 3", "did you mean 'keep_days' in [history]?"),
+        ("zork = 1", None),
+    ],
+)
+def test_the_key_that_was_meant_is_suggested(text: str, hint: str | None, write: Any) -> None:
+    """Singular and plural, dashes, other words, names of flags, and keys of other tables."""
+    with pytest.raises(SettingsError) as caught:
+        load(str(write(text)), {})
+    (line,) = [each for each in str(caught.value).splitlines() if "unknown key" in each]
+    assert (hint in line) if hint else ("did you mean" not in line)
+
+
 # ---- bad ones -----------------------------------------------------------------------------------
 
 
