@@ -1,4 +1,4 @@
-"""Files made in several processes."""
+"""Files that a stage of the training makes, in several processes at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API of the history: stations, calendar, days and reports. Listings: history_listings."""
+"""The API of the history: stations, calendar, days and reports; see :mod:`.history_listings`."""
 
 from __future__ import annotations
 
