@@ -79,6 +79,7 @@ class RowSpool:
         self._token = token
         self._warn = warn
         self._on_lost = on_lost
+        self._lost: list[Row] | None = None  # dropped while rows are put
         self.rows = 0
         """Waiting rows of this run."""
         # Those of earlier daemons first; the last one takes what is new.
@@ -113,6 +114,21 @@ class RowSpool:
         """
         if not len(pending):
             return True
+        kept = self._keep(pending, ended=ended)
+        if kept and ended and len(pending):  # the gaps of what was dropped to make room for it
+            kept = self._keep(pending, ended=True)
+        return kept
+
+    def _keep(self, pending: PendingRows, *, ended: bool) -> bool:
+        lost: list[Row] = []
+        self._lost = lost
+        try:
+            return self._put(pending, ended=ended)
+        finally:
+            self._lost = None
+            self._on_lost(lost)
+
+    def _put(self, pending: PendingRows, *, ended: bool) -> bool:
         if not self._spools:
             self._spools = [self._opened(self._place())]
         usable = self.path is not None
@@ -214,7 +230,11 @@ class RowSpool:
         except _DAMAGED:
             return
         self.rows = max(0, self.rows - len(rows))
-        self._on_lost(rows.all())
+        if self._lost is None:
+            self._on_lost(rows.all())
+        else:
+            # Their gaps come after the rows that are being put, which are removed from memory then.
+            self._lost += rows.all()
 
 
 def encoded(pending: PendingRows, *, ended: bool) -> bytes:

@@ -20,9 +20,10 @@ from support.paced_radio import paced_radio
 from streamgenre.history import row_spool as module
 from streamgenre.history import spool as spool_module
 from streamgenre.history import writer as writer_module
+from streamgenre.history.places import Server
 from streamgenre.history.recorder import Recorder
-from streamgenre.history.row_spool import decoded, encoded
-from streamgenre.history.rows import PendingRows, SegmentRow, SessionRow
+from streamgenre.history.row_spool import RowSpool, decoded, encoded
+from streamgenre.history.rows import GapRow, PendingRows, SegmentRow, SessionRow
 from streamgenre.history.settings import HistorySettings
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.postgres import PostgresServer
-
-    from streamgenre.history.places import Server
 
 TABLES = {
     "segments": "SELECT u.uid, s.stream_start, k.genre, s.start_time, s.end_time, s.updates, "
@@ -185,6 +184,35 @@ def test_beyond_its_bound_the_oldest_rows_go_and_are_counted(
     assert gap_start < oldest
     assert gap_end <= newest
     check_whole(database)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_the_gap_of_what_was_dropped_outlives_the_batch_that_needed_its_place(
+    ended: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BATCH_ROWS", 1)
+    pending = PendingRows()
+    spool = RowSpool(
+        Server("postgresql://nobody@127.0.0.1:9/none"), tmp_path, max_bytes=1_000_000,
+        token="ab" * 6, warn=pytest.fail, on_lost=pending.note_lost,
+    )  # fmt: skip
+    session = SessionRow("s1", "kitchen", T0, T0 + 200)
+    for n in range(2):
+        pending.add(SegmentRow(session, 100.0 * n, "music", "jazz", T0 + 100 * n, T0 + 100 * n + 9))
+        assert spool.keep(pending, ended=ended and n == 1)
+        spool._spools[-1]._max_bytes = 1  # only the newest batch has room
+    batches = [pending, *(decoded(body)[0] for body in bodies(spool))]
+    gaps = [gap for batch in batches for gap in batch.of(GapRow)]
+    assert (T0, "history") in {(gap.start_time, gap.reason) for gap in gaps}
+    spool.close()
+
+
+def bodies(spool: RowSpool) -> Iterator[bytes]:
+    """Take the batches that wait."""
+    for each in spool._spools:
+        while (found := each.first()) is not None:
+            each.done(found[0])
+            yield found[1]
 
 
 @pytest.mark.parametrize("hindrance", ["no folder", "another's file"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from support.live import until
 from support.postgres import query
 
 from streamgenre.history.places import Server
@@ -49,6 +50,11 @@ class HistoryWriter:
         """End as a crash would: nothing is closed, only the lock is gone."""
         self.store.close()
         self.lock.release()
+        place = self.path
+        if isinstance(place, Server):  # which notices a little later
+            low = int(self.lock.token[:8], 16)
+            held = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {low}"
+            until(lambda: query(place, held, ()) == [(0,)])
 
 
 def record(path: Place, events: Iterable[Any], *, every: int = 5) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2] / "train"
 LAYERS: Final = (
-    *("errors", "hashes", "cache", "job", "progress", "augmentation", "corpora"),
+    *("errors", "hashes", "parallel", "cache", "job", "progress", "augmentation", "corpora"),
     *("recipes", "export", "evaluation", "cards", "model_folder", "manifest_writer"),
     *("trunk", "student", "fitting", "ensemble", "streaming", "ancestors", "cli", "__main__"),
 )
