@@ -26,7 +26,7 @@ def reset(runners: Iterable[StationRunner], station: str) -> None:
     Raises
     ------
     ControlError
-        If there is no such station.
+        If the station does not exist.
     """
     running = _running(runners)
     if station not in running:

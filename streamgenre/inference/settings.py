@@ -43,7 +43,7 @@ class DecisionSettings:
     """It is speech when its smoothed probability reaches this; after music that takes three seconds
     or four. Over 1 for never."""
     speech_keep: Annotated[float, Range(0, 2)] = 0.3
-    """It is no longer speech below this; at most ``speech_enter``."""
+    """Speech ends when its smoothed probability falls below this; at most ``speech_enter``."""
     music_enter: Annotated[float, Range(0, 1)] = 0.5
     """After noise there is music again when its smoothed probability reaches this; 0 for never
     deciding on noise."""
@@ -54,7 +54,7 @@ class DecisionSettings:
     """A genre is decided on when the smoothed probability that the music is like one of the model's
     genres reaches this; 0 for deciding from the genres alone."""
     known_keep: Annotated[float, Range(0, 1)] = 0.3
-    """It is ``unknown`` below this; at most ``known_enter``."""
+    """The genre is given up (``unknown``) below this; at most ``known_enter``."""
     known_smoothing_s: Annotated[float, Range(0, 3600, "seconds")] = 3.0
     """Time constant of the smoothing of that probability in seconds, 0 for none."""
     tags_smoothing_s: Annotated[float, Range(0, 3600, "seconds")] = 5.0

@@ -104,7 +104,7 @@ class Unit:
         """
         source = _open_now(settings) if open_at_once else _deferred(settings)
         decision = settings.decision
-        if settings.input is None and source.name == "demo":  # there is no device
+        if settings.input is None and source.name == "demo":  # in place of a missing device
             decision = eased(decision)
         name = name or settings.name or (source.name if open_at_once else station_name(settings))
         self.engine.add(
