@@ -14,7 +14,7 @@ import pytest
 
 ROOT: Final = Path(__file__).resolve().parents[1] / "streamgenre"
 LAYERS: Final = (
-    *("errors", "urls", "defaults", "paths", "limits", "logger"),
+    *("errors", "urls", "defaults", "paths", "limits", "logger", "ending"),
     *("events", "display", "system"),
     *("audio", "inference", "sources", "clips", "engine"),
     *("bus", "history", "client"),
@@ -29,7 +29,9 @@ LAYERS: Final = (
 )
 """Packages and top-level modules from the lowest to the highest. Each may import what is below it;
 those in one tuple do not import each other."""
-SMALL: Final = {"errors", "urls", "defaults", "paths", "limits", "events", "bus", "client"}
+SMALL: Final = {
+    *("errors", "urls", "defaults", "paths", "limits", "ending", "events", "bus", "client"),
+}
 """What a subscriber runs, installed without extras; nothing else of streamgenre is needed."""
 
 

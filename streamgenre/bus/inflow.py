@@ -22,6 +22,7 @@ from typing import Final
 from streamgenre.bus.descriptors import end_connection, is_local, received, waiting
 from streamgenre.bus.mishaps import Mishaps
 from streamgenre.bus.token_bucket import TokenBucket
+from streamgenre.ending import has_ended
 
 MAX_PENDING: Final = 128 * 1024
 """Most bytes of a peer that are not part of a message taken, heartbeats excepted."""
@@ -160,9 +161,9 @@ class Inflow:
     def close(self) -> None:
         """Stop watching, and end the thread."""
         os.eventfd_write(self._closing, 1)
-        self._thread.join()
-        self._epoll.close()
-        os.close(self._closing)
+        if has_ended(self._thread):
+            self._epoll.close()
+            os.close(self._closing)
 
     # ---- the thread ------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from streamgenre.bus.inflow import Inflow
 from streamgenre.bus.last_values import LastValues
 from streamgenre.bus.mishaps import Mishaps
 from streamgenre.bus.stats import BusStats
+from streamgenre.ending import has_ended
 from streamgenre.errors import BusError
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ LINGER_MS: Final = 500
 """Longest time in ms that closing waits until the last events are sent."""
 HANDSHAKE_MS: Final = 2000
 """Time in ms after which a connection that has not completed the handshake is dropped."""
+_END_S: Final = 4.0
+"""Seconds that the thread has to end: its last events, then its own thread and the sockets."""
 _HANDOVER: Final = 10_000
 """Most events on their way from the engine's thread to that of the bus."""
 _CHECK_S: Final = 0.5
@@ -201,8 +204,8 @@ class Publisher:
             return
         self._closing = True
         os.eventfd_write(self._wake, 1)
-        self._thread.join()
-        os.close(self._wake)
+        if has_ended(self._thread, _END_S):
+            os.close(self._wake)
 
     def __enter__(self) -> Publisher:
         return self

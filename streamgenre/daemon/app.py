@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.daemon.demand import SpectrumDemand
 from streamgenre.daemon.event_log import EventLog
@@ -15,6 +15,8 @@ from streamgenre.daemon.reload import Reloader
 from streamgenre.daemon.sinks import QueueSink, Sink, SinkChain
 from streamgenre.daemon.stations import StationSet
 from streamgenre.daemon.watchdog import Watchdog
+from streamgenre.ending import has_ended
+from streamgenre.errors import StreamgenreError
 from streamgenre.logger import get_logger
 from streamgenre.supervisor.placement import worker_count
 from streamgenre.system.notify import Notifier
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
     Presenter = Callable[[EventQueue], None]
 
+_ENGINE_END_S: Final = 8.0
+"""Seconds that the engine has to end; it needs two, and more on a machine that is busy."""
 _log = get_logger(__name__)
 
 
@@ -204,7 +208,7 @@ class Daemon:
         Raises
         ------
         StreamgenreError
-            If every station ended with an error.
+            If every station ended with an error, or the engine does not end.
         """
         queue = self._queue.queue
         failures: list[BaseException] = []
@@ -217,14 +221,18 @@ class Daemon:
             finally:
                 queue.end()
 
-        thread = threading.Thread(target=listen, name="engine")
+        thread = threading.Thread(target=listen, name="engine", daemon=True)
         thread.start()
         try:
             present(queue)
         finally:
             stop.set()
             queue.abandon()
-            thread.join()
+            if not has_ended(thread, _ENGINE_END_S):
+                raise StreamgenreError(
+                    "the engine hangs and was left behind: what it had not published yet is lost. "
+                    "A disk, a driver or a server that does not answer can be the cause"
+                )
         if failures:
             raise failures[0]
 

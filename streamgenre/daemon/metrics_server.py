@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from streamgenre.ending import has_ended
 from streamgenre.logger import get_logger
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ class HttpServer:
     def stop(self) -> None:
         """Close all connections and the port."""
         self._wake.send(b"x")
-        self._thread.join()
+        if not has_ended(self._thread):
+            return
         for connection in list(self._connections.values()):
             self._close(connection)
         self._selector.close()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from streamgenre.ending import has_ended
 from streamgenre.engine.faults import Faults
 from streamgenre.errors import SettingsError, StreamgenreError
 from streamgenre.logger import get_logger
@@ -78,7 +79,7 @@ class Reloader:
         finally:
             self._ended = True
             self._requested.set()
-            thread.join()
+            has_ended(thread)
 
     def reload(self) -> dict[str, Any]:
         """Read the configuration, apply it, and return what has changed as a JSON object.

@@ -21,6 +21,7 @@ from streamgenre.bus.keys import read_pair
 from streamgenre.config.site import SiteSettings
 from streamgenre.config.web import check_exposed
 from streamgenre.daemon.sinks import Sink
+from streamgenre.ending import end_process, has_ended
 from streamgenre.errors import SettingsError
 from streamgenre.logger import get_logger
 from streamgenre.sources.backoff import Backoff
@@ -106,8 +107,7 @@ class WebProcess(Sink):
         with self._lock:
             if self._process is not None:
                 _end(self._process)
-        if self._thread.ident is not None:
-            self._thread.join()
+        has_ended(self._thread)
         if self._listening is not None:
             self._listening.close()
 
@@ -182,7 +182,4 @@ def _end(process: subprocess.Popen[str]) -> None:
     if process.stdin is not None:
         with suppress(OSError, ValueError):
             process.stdin.close()
-    try:
-        process.wait(_END_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
+    end_process(process, "the web page", _END_S)

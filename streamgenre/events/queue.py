@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import time
 from typing import TYPE_CHECKING, Final
@@ -67,9 +68,13 @@ class EventQueue:
         self.spectrum_of = frozenset() if station is None else frozenset([station])
         self._on_spectrum(self.spectrum_of)
 
-    def end(self) -> None:
-        """End the iteration after the events so far."""
-        while not self._abandoned:
+    def end(self, seconds: float = math.inf) -> None:
+        """End the iteration after the events so far.
+
+        A full queue makes this wait for its reader, ``seconds`` at most.
+        """
+        ends = time.monotonic() + seconds
+        while not self._abandoned and time.monotonic() < ends:
             try:
                 self._queue.put(None, timeout=POLL_S)
                 return

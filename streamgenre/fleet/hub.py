@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
+from streamgenre.ending import has_ended
 from streamgenre.errors import SettingsError
 from streamgenre.fleet import frames
 from streamgenre.logger import get_logger
@@ -184,8 +185,8 @@ class FleetHub:
     def __exit__(self, *error: object) -> None:
         self._stop.set()
         self.wake()
-        self._thread.join()
-        self._end()
+        if has_ended(self._thread):
+            self._end()
 
     def _end(self) -> None:
         self._authenticator.stop()

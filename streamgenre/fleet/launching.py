@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import streamgenre
+from streamgenre.ending import has_ended
 from streamgenre.fleet.actor import Worker
 from streamgenre.fleet.hub import FleetHub
 from streamgenre.fleet.machines import Machines
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _LOOK_S: Final = 0.5
 """Seconds between two looks at the machines of the cluster."""
+_LEAVE_S: Final = 10.0
+"""Seconds that the cluster has for its last answer."""
 _NODE_GONE: Final = re.compile(
     r"node (?:has died|was terminated|is dead|is terminated)|dead node", re.I
 )
@@ -132,7 +135,7 @@ class ClusterLauncher:
 
     def __exit__(self, *error: object) -> None:
         self._stop.set()
-        self._thread.join()
+        has_ended(self._thread, _LEAVE_S)
         for handle in (*self._beginning.values(), *self._working.values(), *self._last.values()):
             self._kill(handle.actor)
         self._hub.__exit__()

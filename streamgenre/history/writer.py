@@ -12,6 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre.ending import has_ended
 from streamgenre.errors import HistoryError
 from streamgenre.events.queue import CAPACITY, EventQueue
 from streamgenre.history.connection import DATABASE_ERRORS, ServerError
@@ -105,8 +106,14 @@ class HistoryWriter:
 
     def close(self) -> None:
         """Write what is left and stop; gives up after ten seconds."""
-        self._queue.end()
-        self._thread.join(timeout=_CLOSE_S)
+        ends = time.monotonic() + _CLOSE_S
+        self._queue.end(_CLOSE_S)
+        if not has_ended(self._thread, ends - time.monotonic()):
+            self._queue.abandon()
+            self._say(
+                f"the history was not closed: {self._settings.path} does not answer; "
+                "its last rows are missing"
+            )
 
     def state(self) -> dict[str, Any]:
         """Return the ``history`` field of the status event."""

@@ -15,6 +15,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from streamgenre.ending import end_process
 from streamgenre.errors import ModelError
 from streamgenre.inference.channel import Channel
 from streamgenre.inference.manifest import EMBEDDING, FRAMES
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from streamgenre.inference.manifest import Manifest
 
+_WHAT: Final = "the process of a model"
 _PATIENCE_S: Final = 120.0
 """Seconds for one answer. The processor time is limited far below; a busy machine takes longer."""
 _ESSENTIAL: Final[tuple[str, ...]] = (
@@ -154,8 +156,9 @@ class IsolatedSession:
             self._fail(self._why_it_ended())
 
     def _why_it_ended(self) -> str:
-        self._process.kill()  # if it has not ended by itself
-        code = self._process.wait()
+        code = end_process(self._process, _WHAT, patience=0)
+        if code is None:
+            return "its process hangs in the kernel and cannot be ended"
         if code == -signal.SIGXCPU:
             return (
                 f"takes too long: more than {LOAD_CPU_S} s of processor time for loading, or "
@@ -203,5 +206,4 @@ def _start(connection: socket.socket) -> subprocess.Popen[bytes]:
 
 def _end(process: subprocess.Popen[bytes], connection: socket.socket) -> None:
     connection.close()
-    process.kill()
-    process.wait()
+    end_process(process, _WHAT, patience=0)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import IO, TYPE_CHECKING, Final
 
+from streamgenre.ending import end_process
 from streamgenre.library.results import FileResult, from_dict
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 MAX_JOBS: Final = 256
 """Most processes."""
-_END_S: Final = 2.0
-"""Seconds that a process has to end by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +81,15 @@ class _Worker:
             self._process.kill()
         with suppress(OSError):
             self._requests.close()
-        try:
-            code = self._process.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            code = self._process.wait()
+        code = end_process(self._process, "a process that hears files")
         self.answers.close()
         return how_it_ended(code)
 
 
-def how_it_ended(code: int) -> str:
-    """Return in words how a process ended, given its return code."""
+def how_it_ended(code: int | None) -> str:
+    """Return in words how a process ended, given its return code; None if it has not."""
+    if code is None:
+        return "hangs in the kernel and cannot be ended"
     if code >= 0:
         return f"ended with exit code {code}"
     named = signal.Signals(-code).name if -code in set(signal.Signals) else "unknown"

@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from streamgenre.ending import end_process
 from streamgenre.errors import InputError, ModelError
 from streamgenre.library.pool import how_it_ended
 from streamgenre.teach.cache import read_heard, write_heard
@@ -100,9 +101,11 @@ class Ear:
     def _ended(self, process: subprocess.Popen[bytes]) -> str:
         """Forget the process; return in words how it ended."""
         self._process = None
-        with contextlib.suppress(OSError):
-            process.__exit__(None, None, None)  # closes its pipes and waits
-        return how_it_ended(process.returncode)
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(OSError):
+                pipe.close()
+        return how_it_ended(end_process(process, "the process that hears recordings"))
 
 
 def serve(base: str, requests: IO[bytes], answers: IO[bytes]) -> None:

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.client.subscriber import Subscriber
+from streamgenre.ending import has_ended
 from streamgenre.logger import get_logger
 from streamgenre.web.hub import Hub, Received
 
@@ -80,9 +81,8 @@ class Feed:
     def stop(self) -> None:
         """End the thread and the connection."""
         self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-        self._subscriber.close()
+        if has_ended(self._thread):
+            self._subscriber.close()
 
     def _run(self) -> None:
         try:
