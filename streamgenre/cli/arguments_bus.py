@@ -35,7 +35,11 @@ def add_bus_arguments(commands: Commands, new_command: NewCommand) -> None:
             commands,
             "control",
             "send a request to a daemon",
-            description="Send one request to a daemon that was started with --control.",
+            description=(
+                "Send one request to a daemon that was started with --control. `status` and\n"
+                "`stations` print JSON. `reset`, `model` and `reload` print a line on a terminal\n"
+                "and JSON elsewhere: the result, null if there is none."
+            ),
             epilog=(
                 "examples:\n"
                 "  streamgenre control status\n"
@@ -135,6 +139,9 @@ def _control(parser: argparse.ArgumentParser) -> None:
         default=10.0,
         metavar="SECONDS",
         help="longest wait for an answer (default: 10)",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the result as JSON on a terminal too"
     )
 
 

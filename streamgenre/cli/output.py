@@ -70,6 +70,7 @@ def _works_silently(args: argparse.Namespace) -> bool:
 def _is_for_programs(args: argparse.Namespace) -> bool:
     return (
         getattr(args, "json", False)
-        or args.command in ("subscribe", "control")
+        or args.command == "subscribe"
+        or (args.command == "control" and not sys.stdout.isatty())
         or (args.command == "config" and args.action in ("schema", "edit-example"))
     )

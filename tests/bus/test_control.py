@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import zmq
 from support.audio import MemorySource, music
-from support.commands import free_endpoint, start, streamgenre
+from support.commands import COMMAND, environment, free_endpoint, start, streamgenre
 from support.live import KeyRing, until
 from support.sample_events import SampleStation
 
@@ -18,6 +22,7 @@ from streamgenre.bus.control import MAX_MESSAGE, MAX_PENDING, MAX_REQUEST, Contr
 from streamgenre.bus.keys import revoke
 from streamgenre.bus.publisher import Publisher
 from streamgenre.cli.arguments_bus import REQUESTS as NAMES
+from streamgenre.cli.control import confirmation
 from streamgenre.client.encryption import use_keys
 from streamgenre.daemon.requests import REQUESTS, EngineRequests
 from streamgenre.engine.engine import Engine
@@ -318,6 +323,43 @@ def test_the_flags_cover_the_requests() -> None:
     assert set(NAMES) == set(REQUESTS)
 
 
+def on_terminal(*arguments: str) -> str:
+    """Return what the command prints on a terminal."""
+    ours, its = pty.openpty()
+    with subprocess.Popen([*COMMAND, *arguments], stdout=its, env=environment()) as process:
+        os.close(its)
+        shown = b""
+        with suppress(OSError):  # EIO: the other end is closed
+            while some := os.read(ours, 4096):
+                shown += some
+    os.close(ours)
+    assert process.returncode == 0
+    return shown.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "result", "line"),
+    [
+        ({"request": "model", "model": "cnn"}, None, "all stations: model cnn"),
+        ({"request": "model", "model": "cnn", "station": "a"}, None, "a: model cnn"),
+        ({"request": "reload"}, {"keys": True, "clients": 2}, "keys read again: 2 clients"),
+        ({"request": "reload"}, {"keys": False}, "nothing to read again"),
+        (
+            {"request": "reload"},
+            {"config": {"started": ["a", "b\x1b[2J"], "unchanged": ["c"], "needs_restart": ["x"]}},
+            "configuration read again: started: a, b[2J; needs restart: x",
+        ),
+        (
+            {"request": "reload"},
+            {"config": {"started": [], "unchanged": ["c"]}},
+            "configuration read again: nothing has changed",
+        ),
+    ],
+)
+def test_a_confirmation_says_what_was_done(body: dict[str, Any], result: Any, line: str) -> None:
+    assert (confirmation(body, result) or "").startswith(line)
+
+
 def test_the_commands_work(stateful_folder: Path, tmp_path: Path) -> None:
     control, ipc = free_endpoint(), f"ipc://{tmp_path / 'bus'}"
     ask = ("control", "--connect", control, "--timeout", "60")
@@ -329,7 +371,10 @@ def test_the_commands_work(stateful_folder: Path, tmp_path: Path) -> None:
         assert status.returncode == 0, status.stderr
         assert json.loads(status.stdout)["stations"][0]["station"] == "demo"
         assert (tmp_path / "bus").stat().st_mode & 0o777 == 0o660
-        assert streamgenre(*ask, "reset", "demo").returncode == 0
+        assert streamgenre(*ask, "reset", "demo").stdout == "null\n"
+        assert on_terminal(*ask, "reset", "demo") == "demo: reset\n"
+        assert on_terminal(*ask, "reset", "demo", "--json") == "null\n"
+        assert on_terminal(*ask, "status").startswith("{")
         assert json.loads(streamgenre(*ask, "reload").stdout) == {"keys": False}
         for wrong, word in (
             (("reset", "x"), "no station 'x'"),
