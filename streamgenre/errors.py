@@ -108,7 +108,44 @@ def missing_package(error: Exception) -> str | None:
     return f"needs {package}, which is not installed; `pip install 'streamgenre[{extra}]'`"
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def alike(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return which of some known words was meant by one that is not among them.
+
+    Parameters
+    ----------
+    word
+        What was given.
+    known
+        The words to choose from; case, and ``-`` or ``_``, do not matter.
+    cutoff
+        How similar it must be, 0 to 1, unless it is a singular, a plural or a first part.
+
+    Returns
+    -------
+    str or None
+        None if it is not clear which one was meant.
+    """
+    word = plain(word)
+    names = {plain(name): name for name in known}
+    for forms in (both_numbers(word), [name for name in names if name.startswith(f"{word}_")]):
+        found = [names[form] for form in forms if form in names]
+        if len(found) == 1:
+            return found[0]
+    close = difflib.get_close_matches(word, names, n=1, cutoff=cutoff)
+    return names[close[0]] if close else None
+
+
+def plain(word: str) -> str:
+    """Return a name without what people confuse: case, hyphens, blanks, underscores."""
+    return word.casefold().replace("-", "_").replace(" ", "_")
+
+
+def both_numbers(word: str) -> list[str]:
+    """Return a word, and its singular and plural."""
+    return [word, word.removesuffix("s"), f"{word}s"]
+
+
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.4) -> str:
     """Return ``"; did you mean 'x'?"``, or ``""`` if no known word is similar.
 
     Parameters
@@ -117,7 +154,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
         What was given.
     known
         The words to choose from; case does not matter.
+    cutoff
+        How similar it must be, 0 to 1.
     """
-    by_fold = {k.casefold(): k for k in known}
-    match = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.4)
-    return f"; did you mean {by_fold[match[0]]!r}?" if match else ""
+    found = alike(word, known, cutoff)
+    return "" if found is None else f"; did you mean {found!r}?"

@@ -7,18 +7,17 @@ import os
 import sys
 import warnings
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from streamgenre import __version__
 from streamgenre.cli.arguments import add_arguments
 from streamgenre.cli.interruption import exit_code, terminable
-from streamgenre.cli.output import Streams, drop_output
+from streamgenre.cli.output import Streams, drop_output, say
+from streamgenre.cli.parser import Parser
 from streamgenre.errors import EXTRAS, StreamgenreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from _typeshed import SupportsWrite
 
 
 def extra_for(module: str, command: str) -> str | None:
@@ -72,13 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StreamgenreError as error:
         if args.debug:
             raise
-        _say(f"error: {error}")
+        say(f"error: {error}")
         return _flushed(error.exit_code)
     except ModuleNotFoundError as error:
         extra = extra_for(error.name or "", args.command)
         if args.debug or extra is None:
             raise
-        _say(
+        say(
             f"error: `streamgenre {args.command}` needs {error.name}, which is not installed; "
             f"`pip install 'streamgenre[{extra}]'`"
         )
@@ -98,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if args.debug:
             raise
-        _say(
+        say(
             f"internal error: {type(error).__name__}: {error}\n"
             "This is a bug in streamgenre. Run the command again with --debug, and report what "
             "it prints."
@@ -118,36 +117,14 @@ def _flushed(code: int) -> int:
 
 
 def _output_failed(error: OSError) -> int:
-    _say(f"error: {error.filename or 'output'}: {error.strerror or error}")
+    say(f"error: {error.filename or 'output'}: {error.strerror or error}")
     drop_output()
     return 1
 
 
-def _say(line: str) -> None:
-    shown = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in line)
-    level = "streamgenre: "
-    if "JOURNAL_STREAM" in os.environ:
-        from streamgenre.system.journal import leads_to_journal
-
-        level = "<3>" if leads_to_journal(sys.stderr) else level  # the journal takes it as `error`
-    print(level + shown.replace("\n", "\n<3>" if level == "<3>" else "\n"), file=sys.stderr)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Reports wrong usage in one line, as all other errors, without the whole usage text."""
-
-    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
-        # argparse ignores a disk that is full.
-        (file or sys.stderr).write(message)
-
-    def error(self, message: str) -> NoReturn:
-        _say(f"error: {message}; see `{self.prog} --help`")
-        sys.exit(2)
-
-
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser: argparse.ArgumentParser = _Parser(
+    parser: argparse.ArgumentParser = Parser(
         prog="streamgenre",
         description="Live music-genre classifier: audio in, genre probabilities every second out.",
         epilog="`streamgenre COMMAND --help` explains each command.",

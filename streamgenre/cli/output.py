@@ -74,3 +74,14 @@ def _is_for_programs(args: argparse.Namespace) -> bool:
         or (args.command == "control" and not sys.stdout.isatty())
         or (args.command == "config" and args.action in ("schema", "edit-example"))
     )
+
+
+def say(line: str) -> None:
+    """Print a line for the user on stderr, after the program's name."""
+    shown = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in line)
+    level = "streamgenre: "
+    if "JOURNAL_STREAM" in os.environ:
+        from streamgenre.system.journal import leads_to_journal
+
+        level = "<3>" if leads_to_journal(sys.stderr) else level  # the journal takes it as `error`
+    print(level + shown.replace("\n", "\n<3>" if level == "<3>" else "\n"), file=sys.stderr)

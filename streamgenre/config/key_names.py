@@ -1,9 +1,10 @@
-"""Finds the key that was meant by one that does not exist."""
+"""Finds the key, or the flag, that was meant by one that does not exist."""
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+from streamgenre.errors import alike, both_numbers, nearest, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -85,34 +86,43 @@ def meant(key: str, path: Path, known: Collection[str]) -> str:
     known
         The keys that exist there.
     """
-    word = _plain(key)
-    here = {_plain(name): name for name in known}
-    for forms in (_forms(word), [name for name in here if name.startswith(f"{word}_")]):
-        found = [here[form] for form in forms if form in here]
-        if len(found) == 1:
-            return f"; did you mean {found[0]!r}?"
-    if close := difflib.get_close_matches(word, here, n=1, cutoff=0.75):
-        return f"; did you mean {here[close[0]]!r}?"
+    word = plain(key)
+    if hint := nearest(word, known, 0.75):
+        return hint
     places = _places(word)
     inside = [place[-1] for place in places if place[:-1] == path and place[-1] in known]
     if inside:
         return f"; did you mean {inside[0]!r}?"
     if places:
         return f"; did you mean {' or '.join(_shown(place, known) for place in places[:3])}?"
-    if close := difflib.get_close_matches(word, here, n=1, cutoff=0.6):
-        return f"; did you mean {here[close[0]]!r}?"
-    others = {_plain(place[-1]): place for place in reversed(list(_everywhere()))}
-    close = difflib.get_close_matches(word, others, n=1, cutoff=0.8)
-    return f"; did you mean {_shown(others[close[0]], known)}?" if close else ""
+    if hint := nearest(word, known, 0.6):
+        return hint
+    others = {plain(place[-1]): place for place in reversed(list(_everywhere()))}
+    found = alike(word, others, 0.8)
+    return f"; did you mean {_shown(others[found], known)}?" if found else ""
 
 
-def _plain(word: str) -> str:
-    return word.casefold().replace("-", "_").replace(" ", "_")
+def meant_flag(flag: str, known: Collection[str]) -> str:
+    """Return ``"; did you mean …?"``, or ``""`` if it is not clear which flag was meant.
 
-
-def _forms(word: str) -> list[str]:
-    """Return a word, and its singular and plural."""
-    return [word, word.removesuffix("s"), f"{word}s"]
+    Parameters
+    ----------
+    flag
+        The flag, which the command does not have.
+    known
+        The flags that it has.
+    """
+    word = plain(flag.lstrip("-\u2013\u2014"))  # also the dashes that text programs make of it
+    flags = {plain(each.lstrip("-")): each for each in known if each.startswith("--")}
+    found = [alike(word, flags, 0.75)]
+    if found == [None]:
+        forms = both_numbers(word)
+        paths = {tuple(name.split(".")) for name, words in _WORDS.items() if word in words}
+        found = [each for each, path in FLAGS.items() if path in paths or path[-1] in forms] or [
+            alike(word, flags)
+        ]
+    shown = [repr(flags[each]) for each in found if each in flags]
+    return f"; did you mean {' or '.join(shown[:3])}?" if shown else ""
 
 
 def _everywhere() -> Iterator[Path]:
@@ -128,8 +138,8 @@ def _everywhere() -> Iterator[Path]:
 def _places(word: str) -> list[Path]:
     """Return the keys and tables anywhere that a word stands for, the likeliest first."""
     there = list(_everywhere())
-    forms = _forms(word)
-    found = [path for path in there if _plain(path[-1]) in forms]
+    forms = both_numbers(word)
+    found = [path for path in there if plain(path[-1]) in forms]
     found += [path for flag, path in FLAGS.items() if flag in forms and path in there]
     found += [
         path
