@@ -32,11 +32,12 @@ class Parser(argparse.ArgumentParser):
         given = list(sys.argv[1:] if args is None else args)
         at = self._before_command(given)
         own = given[:at]
+        # Without its command, that is missing first: the flag may be one of the command's.
+        complete = at < len(given) or not self._commands()
         for word in own[: own.index("--") if "--" in own else None]:
-            if word.startswith("--") and " " not in word and not self._knows(word):
-                # Without a command, that is missing first: the flag may be one of its own.
-                if not self._commands() or at < len(given) or self._hint(word):
-                    self._refuse([word], given)
+            known = not word.startswith("--") or " " in word or self._knows(word)
+            if not known and (complete or self._hint(word)):
+                self._refuse([word], given)
         namespace, unknown = super().parse_known_args(given, namespace)
         if unknown:
             self._refuse(unknown, given)

@@ -79,7 +79,7 @@ def test_every_command_is_suggested(
         ("--input demo listen", "unrecognized arguments: --input; the flags of `listen` come"),
         ("--vesion", "did you mean '--version'?"),
         ("xyzzy", "(choose from"),
-        ("history --station x", "arguments are required: LISTING"),
+        ("history --station=x", "arguments are required: LISTING"),
         ("control statsu", "did you mean 'status'?"),
         ("history shares --by xyzzy", "(choose from"),
         ("listen surplus", "unrecognized arguments: surplus; see `streamgenre listen --help`"),
