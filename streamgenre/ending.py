@@ -8,17 +8,18 @@ it when the process ends.
 
 from __future__ import annotations
 
-import logging
 import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
+
+from streamgenre.logger import get_logger
 
 if TYPE_CHECKING:
     import threading
 
 END_S: Final = 2.0
 """Seconds that a thread has to end, unless its work can take longer."""
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 def has_ended(thread: threading.Thread, seconds: float = END_S) -> bool:

@@ -138,6 +138,10 @@ class Secret:
     """Marks a setting whose value is never shown: ``Annotated[str, Secret()]``."""
 
 
+class Derived:
+    """Marks a field that follows from the settings given: no key of the configuration sets it."""
+
+
 HIDDEN: Final = "…"
 """Replaces a secret."""
 
@@ -146,6 +150,16 @@ HIDDEN: Final = "…"
 def hints(cls: type) -> dict[str, Any]:
     """Return the types of a dataclass's fields with their annotations."""
     return get_type_hints(cls, vars(sys.modules[cls.__module__]), include_extras=True)
+
+
+@cache
+def keys_of(cls: type) -> dict[str, Any]:
+    """Return the types of a dataclass's fields that are keys of the configuration."""
+    return {
+        name: hint
+        for name, hint in hints(cls).items()
+        if not any(isinstance(part, Derived) for part in get_args(hint))
+    }
 
 
 def limits_of(hint: Any) -> list[Limit]:

@@ -30,7 +30,8 @@ LAYERS: Final = (
 """Packages and top-level modules from the lowest to the highest. Each may import what is below it;
 those in one tuple do not import each other."""
 SMALL: Final = {
-    *("errors", "urls", "defaults", "paths", "limits", "ending", "events", "bus", "client"),
+    *("errors", "urls", "defaults", "paths", "limits", "logger", "ending"),
+    *("events", "bus", "client"),
 }
 """What a subscriber runs, installed without extras; nothing else of streamgenre is needed."""
 

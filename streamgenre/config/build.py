@@ -33,21 +33,25 @@ from streamgenre.errors import ModelError, SettingsError
 from streamgenre.history.settings import HistorySettings
 from streamgenre.inference.model_names import find_model
 from streamgenre.inference.settings import HYSTERESES, DecisionSettings
-from streamgenre.limits import hints
+from streamgenre.limits import hints, keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
 
-def _keep_below_enter(values: dict[str, Any]) -> None:
+_KNOWN: Final = {"known_enter", "known_keep"}
+
+
+def _complete_decision(values: dict[str, Any]) -> None:
     """Lower both thresholds where one is lowered without naming the one for keeping."""
+    values["known_given"] = not _KNOWN.isdisjoint(values)
     for keep, enter in HYSTERESES:
         if enter in values:
             values.setdefault(keep, min(values[enter], getattr(DecisionSettings(), keep)))
 
 
-COMPLETE[DecisionSettings] = _keep_below_enter
+COMPLETE[DecisionSettings] = _complete_decision
 
 TABLES: Final[dict[str, type]] = {
     "engine": EngineSettings,
@@ -194,7 +198,7 @@ def _for_demo(tree: SettingsTree) -> SettingsTree:
     decision = tree.get("decision", {})
     if not (isinstance(given, Setting) and given.value == "demo" and isinstance(decision, dict)):
         return tree
-    if {"known_enter", "known_keep"} & decision.keys():
+    if not _KNOWN.isdisjoint(decision):
         return tree
     eased = SettingsTree(known_enter=Setting(0.0, "the demo"))
     return merge(tree, SettingsTree(decision=eased))
@@ -292,7 +296,7 @@ def _keys_of(hint: Any, path: tuple[str, ...]) -> dict[tuple[str, ...], Any]:
     if not is_dataclass(hint):
         return {path: hint}
     found: dict[tuple[str, ...], Any] = {}
-    for name, part in hints(hint).items():  # type: ignore[arg-type]
+    for name, part in keys_of(hint).items():  # type: ignore[arg-type]
         found |= _keys_of(part, (*path, name))
     return found
 

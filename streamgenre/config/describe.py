@@ -6,7 +6,7 @@ import json
 import math
 import re
 import textwrap
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
@@ -24,6 +24,7 @@ from streamgenre.limits import (
     field_docs,
     hints,
     is_secret,
+    keys_of,
     limits_of,
 )
 from streamgenre.paths import home
@@ -160,7 +161,7 @@ def schema() -> dict[str, Any]:
 
 def _object(cls: Any) -> dict[str, Any]:
     properties = {}
-    for field in fields(cls):
+    for field in _fields(cls):
         hint = hints(cls)[field.name]
         part = _object(hint) if is_dataclass(hint) else _type(hint)
         properties[field.name] = part | {"description": docs(cls)[field.name]}
@@ -170,6 +171,11 @@ def _object(cls: Any) -> dict[str, Any]:
                 dict(default) if isinstance(default, Headers) else default
             )
     return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _fields(cls: Any) -> list[Field[Any]]:
+    """Return the fields that are keys of the configuration."""
+    return [field for field in fields(cls) if field.name in keys_of(cls)]
 
 
 def _type(hint: Any) -> dict[str, Any]:
@@ -214,10 +220,10 @@ def example(device: str = "USB Audio") -> str:
 
 def _section(name: str, cls: Any) -> str:
     title = " ".join((cls.__doc__ or "").split("\n\n")[0].split())
-    nested = {field.name: hints(cls)[field.name] for field in fields(cls)}
+    nested = {field.name: hints(cls)[field.name] for field in _fields(cls)}
     nested = {key: hint for key, hint in nested.items() if is_dataclass(hint)}
     text = f"\n# {title}\n[{name}]\n"
-    text += "".join(_entry(field, cls) for field in fields(cls) if field.name not in nested)
+    text += "".join(_entry(field, cls) for field in _fields(cls) if field.name not in nested)
     return text + "".join(_section(f"{name}.{key}", hint) for key, hint in nested.items())
 
 

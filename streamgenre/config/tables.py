@@ -9,7 +9,7 @@ from streamgenre.config.key_names import meant
 from streamgenre.config.layers import Setting
 from streamgenre.config.values import InvalidValueError, bare, convert, expected_of
 from streamgenre.errors import SettingsError
-from streamgenre.limits import HIDDEN, hints, is_secret
+from streamgenre.limits import HIDDEN, is_secret, keys_of
 from streamgenre.sources.stream.settings import Headers
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def settings_of(cls: Any, tree: Any, path: tuple[str, ...], problems: list[str])
         problems.append(f"{tree}: expected a table")
         return None
     values: dict[str, Any] = {}
-    types_of = hints(cls)
+    types_of = keys_of(cls)
     before = len(problems)
     for key, given in tree.items():
         if key not in types_of:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Final
 
 from streamgenre.errors import SettingsError
-from streamgenre.limits import Range, check
+from streamgenre.limits import Derived, Range, check
 
 HYSTERESES: Final = (
     ("keep", "enter"),
@@ -63,6 +63,8 @@ class DecisionSettings:
     """Hops with an RMS level below this in dBFS are silent."""
     silence_after_s: Annotated[float, Range(0, 3600, "seconds")] = 2.0
     """Seconds of silent hops after which the state is ``silence``."""
+    known_given: Annotated[bool, Derived()] = field(default=False, compare=False)
+    """Whether the user set ``known_enter`` or ``known_keep``, if only to their defaults."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -73,12 +75,10 @@ class DecisionSettings:
 
 
 def eased(settings: DecisionSettings) -> DecisionSettings:
-    """Return settings that decide from the genres alone, unless the user set other thresholds.
+    """Return settings that decide from the genres alone, unless the user set the thresholds.
 
     The demo is decided so: its synthesised music is like none of the genres.
     """
-    default = DecisionSettings()
-    given = (settings.known_enter, settings.known_keep)
-    if given != (default.known_enter, default.known_keep):
+    if settings.known_given:
         return settings
     return replace(settings, known_enter=0.0, known_keep=0.0)

@@ -31,6 +31,7 @@ from streamgenre.config.key_names import FLAGS as KEYS
 from streamgenre.defaults import MODEL
 from streamgenre.inference.manifest import read_manifest
 from streamgenre.inference.model_names import shipped_folder, shipped_models
+from streamgenre.inference.settings import eased
 from streamgenre.sources.files.raw import FORMATS
 from streamgenre.system import logs
 
@@ -215,10 +216,16 @@ def test_the_demo_shows_genres_although_its_music_is_like_none(flags: tuple[str,
 
 
 def test_the_demo_keeps_thresholds_that_were_given() -> None:
-    def decision(settings: str, source: str = "demo") -> tuple[float, float]:
-        args = make_parser().parse_args(["listen", *settings.split(), "--input", source])
+    def decision(settings: str, source: str | None = "demo") -> tuple[float, float]:
+        chosen = () if source is None else ("--input", source)
+        args = make_parser().parse_args(["listen", *settings.split(), *chosen])
         found = load(None, {}, flag_tree(args)).config.stations[0].decision
+        if source is None:
+            found = eased(found)  # no device is there
         return found.known_enter, found.known_keep
+
+    for threshold in ("", "--known-smoothing 5", "--known-threshold 0.5", "--known-threshold 0.2"):
+        assert decision(threshold, None) == decision(threshold)
 
     assert decision("") == (0, 0)
     assert decision("--known-smoothing 5") == (0, 0)

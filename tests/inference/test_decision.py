@@ -195,7 +195,7 @@ def test_segments_tile_the_stream_and_sums_stay_one(
         ({"smoothing_s": math.nan}, "smoothing_s"),
     ],
 )
-def test_invalid_settings_are_rejected(settings: dict[str, float], message: str) -> None:
+def test_invalid_settings_are_rejected(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         DecisionSettings(**settings)
 
