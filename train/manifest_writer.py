@@ -33,6 +33,7 @@ def manifest_of(
     speech_temperature: float | None = None,
     window_frames: int | None = None,
     states: Sequence[State] = (),
+    step_frames: int = 1,
     steps: str | None = None,
 ) -> dict[str, Any]:
     """Return a manifest.
@@ -59,6 +60,8 @@ def manifest_of(
         Frames of a window, for a windowed model.
     states
         State tensors, for a stateful model.
+    step_frames
+        A call takes a multiple of so many frames.
     steps
         What one call of the graph returns, for the card.
     """
@@ -81,6 +84,8 @@ def manifest_of(
         manifest["states"] = [
             {"input": s.name, "output": s.name + NEXT, "shape": list(s.shape)} for s in states
         ]
+        if step_frames > 1:
+            manifest["step_frames"] = step_frames
     if speech_temperature is not None:
         manifest["speech"] = {"temperature": round(speech_temperature, 4)}
     if (width := width_of(weights)) is not None:

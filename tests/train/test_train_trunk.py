@@ -28,6 +28,7 @@ from train.trunk import (
     model_graph,
     musicnn,
     onnx_graph,
+    paired,
     pruning,
 )
 from train.trunk.head_training import Fitted
@@ -196,24 +197,36 @@ def test_a_dead_filter_without_a_shift_leaves_nothing_behind(
 
 
 @pytest.fixture(scope="module")
-def levelled(dying: dict[str, Any]) -> dict[str, Any]:
-    return {**pruning.pruned(dying), onnx_graph.LEVEL: np.array([500], np.float32)}
+def pairs(dying: dict[str, Any]) -> dict[str, Any]:
+    return paired.paired(pruning.pruned(dying))
 
 
-def test_a_trunk_with_an_even_level_equals_keras_and_hears_any_level(
-    levelled: dict[str, Any], frames: Any
-) -> None:
+def test_a_trunk_on_pairs_of_frames_equals_keras(pairs: dict[str, Any], frames: Any) -> None:
     rng = np.random.default_rng(1)
-    width = musicnn.pooled_width(levelled) + musicnn.UNITS + musicnn.TAGS
+    width = musicnn.pooled_width(pairs) + musicnn.UNITS + musicnn.TAGS
     head = Linear(rng.normal(0, 0.02, (width, 4)).astype(np.float32), np.zeros(4, np.float32), 1)
     fitted = Fitted(head, None, None)
-    whole = model_graph.build(levelled, fitted)
-    assert model_graph.check(whole, levelled, fitted, frames) <= TOLERANCE
-    session = session_of(onnx_graph.embedding_graph([levelled]))
-    quieter = [frames_of(0.1 * some_audio(8, seed), mel_adapter.SPEC) for seed in (1, 2)]
-    (usual,), _ = run_embedding(session, [frames])
-    (quiet,), _ = run_embedding(session, [np.stack(quieter)])
-    np.testing.assert_allclose(quiet, usual, rtol=0.01, atol=0.05)
+    whole = model_graph.build(pairs, fitted)
+    assert model_graph.check(whole, pairs, fitted, frames) <= TOLERANCE
+    state = {s.name: s.shape for s in onnx_graph.states_of(pairs)}
+    assert state["mel"] == (96, 92)
+    assert state["timbre"][1] == 90
+
+
+def test_filters_on_pairs_are_the_mean_of_their_two_places(
+    dying: dict[str, Any], pairs: dict[str, Any]
+) -> None:
+    x = np.repeat(np.random.default_rng(3).normal(size=150), paired.FRAMES)
+    for number in range(8):
+        of_frames, of_pairs = (
+            musicnn.convolution(weights, number)[0][:, 0, 0, 0]
+            for weights in (pruning.pruned(dying), pairs)
+        )
+        np.testing.assert_allclose(of_pairs.sum(), of_frames.sum(), atol=1e-5)
+        if len(of_frames) % 2:  # of the others, half of the first tap has no pair
+            found = np.correlate(x[::2], of_pairs, "same")
+            expected = np.correlate(x, of_frames, "same").reshape(-1, 2).mean(axis=1)
+            np.testing.assert_allclose(found[5:-5], expected[5:-5], atol=1e-5)
 
 
 @examples(20)
@@ -279,8 +292,8 @@ def test_channels_without_weights_are_left_out_of_the_same_trunk(
     assert [musicnn.BACK, musicnn.front_width(half_constant), 7] not in shapes
 
 
-@pytest.mark.parametrize("hops", [[62, 63] * 3, [1, 2, 3, 100, 90], [374, 1]])
-@pytest.mark.parametrize("name", ["weights", "levelled"])
+@pytest.mark.parametrize("hops", [[62, 64] * 2 + [62], [2, 4, 4, 100, 90], [372, 2]])
+@pytest.mark.parametrize("name", ["weights", "pairs"])
 def test_the_embedding_does_not_depend_on_the_block_split(
     request: pytest.FixtureRequest, name: str, frames: Any, hops: list[int]
 ) -> None:

@@ -12,7 +12,7 @@ from support.train_trunk import random_trunk, with_dead_filters
 
 from train.cli import main
 from train.corpora.recordings import frames_of
-from train.student import mel_rooms, students, trained_trunks, whole
+from train.student import fit_student, lessons, mel_rooms, students, trained_trunks, whole
 from train.student.frame_kinds import MEL_64, MEL_96
 from train.student.teachers import EMBEDDING
 from train.trunk import heads, mel_adapter, musicnn, onnx_graph, pruning
@@ -41,13 +41,13 @@ def model(weights: dict[str, Any]) -> Any:
     small = students.Whole("small", "for tests", (6, 6), (6, 6, 6))
     network = students.build(small)
     energies = MEL_96.energies(some_audio())[None]
-    lessons: Any = SimpleNamespace(
+    taught: Any = SimpleNamespace(
         mean=np.full(EMBEDDING, 0.1, np.float32),
         spread=np.full(EMBEDDING, 2, np.float32),
         groups=np.array(["music"]),
         frames=lambda rows, copy, rng: energies,
     )
-    whole.start(network, weights, lessons)
+    whole.start(network, weights, taught)
     return network
 
 
@@ -64,6 +64,7 @@ def test_the_student_begins_as_the_teacher_and_its_weights_run_in_the_graph(
     trained = whole.weights_of(model)
     assert musicnn.front_width(trained) == 30
     samples = some_audio()
+    assert musicnn.window(trained) == musicnn.FRAMES // 2
     embedded = keras.Model(model.input, model.get_layer("embedding").output)
     expected = np.asarray(embedded(MEL_96.energies(samples)[None], training=False))[0, 0]
     session = onnxruntime.InferenceSession(
@@ -74,7 +75,7 @@ def test_the_student_begins_as_the_teacher_and_its_weights_run_in_the_graph(
         state.name: np.zeros((1, *state.shape), np.float32)
         for state in onnx_graph.states_of(trained)
     }
-    frames = frames_of(samples, mel_adapter.SPEC)[None, : musicnn.FRAMES]
+    frames = frames_of(samples, mel_adapter.SPEC)[None, 1 : musicnn.FRAMES]
     (pooled,) = session.run(["pooled"], {"frames": frames, **states})
     found = heads.embedding(trained, pooled[:, 0])[0, : len(expected)]
     np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-3)
@@ -119,3 +120,25 @@ def test_a_trunk_is_no_model_by_itself(tmp_path: Path, capsys: pytest.CaptureFix
     arguments = ["trunk", "measure", "--folder", str(tmp_path), "--corpus", str(tmp_path)]
     assert main([*arguments, "--student", "whole"]) != 0
     assert "--trunks SET" in capsys.readouterr().err
+
+
+def test_channels_without_weights_stay_without_them(weights: dict[str, Any], model: Any) -> None:
+    import keras
+
+    layer = model.get_layer("conv_5")
+    kernel, bias = layer.get_weights()
+    kernel[..., ::2] = 0
+    layer.set_weights([kernel, bias])
+    whole.hold(model)
+    model.compile(keras.optimizers.AdamW(0.01), loss=fit_student.loss_of(whole.shares(weights)))
+    rng = np.random.default_rng(2)
+    heard = MEL_96.energies(some_audio())[None]
+    wanted = rng.normal(size=(1, 2, students.OUTPUTS + lessons.MASKS)).astype(np.float32)
+    wanted[..., -lessons.MASKS :] = 1
+    before = model.get_layer("conv_0").kernel.numpy()
+    for _ in range(3):
+        model.train_on_batch(heard, wanted)
+    found = layer.kernel.numpy()
+    assert not found[..., ::2].any()
+    assert np.abs(found - kernel)[..., 1::2].max() > 0
+    assert np.abs(model.get_layer("conv_0").kernel.numpy() - before).max() > 0

@@ -277,9 +277,9 @@ def _fit(options: argparse.Namespace, progress: Progress) -> None:
         _use_threads(options.threads)
     from train.student import fit_student
 
-    lessons = read_lessons(options.folder, chosen.kind)
+    lessons = read_lessons(options.folder, chosen.kind, chosen.mixture)
     teacher = None
-    if isinstance(chosen, Whole) and options.start is None:
+    if isinstance(chosen, Whole):
         teacher = checkpoint.load(options.musicnn or cache_folder("trunk"))
     settings = fit_student.Fitting(
         options.epochs, min(options.rows, len(lessons.folds)), options.batch,

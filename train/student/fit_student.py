@@ -51,23 +51,34 @@ class Fitting:
     seed: int = 1
 
 
-def loss(wanted: Any, found: Any) -> Any:
-    """Return the loss of each window: teachers' embedding and classes, music and speech."""
+def loss_of(shares: Floats) -> Callable[[Any, Any], Any]:
+    """Return the loss of each window: teachers' embedding and classes, music and speech.
+
+    Parameters
+    ----------
+    shares
+        What each number of the embedding counts, shape ``(1756,)``.
+    """
     from keras import ops
 
-    embedding, classes, kinds = _split(wanted)
-    masks = wanted[..., -MASKS:]
-    apart = ops.abs(found[..., :EMBEDDING] - embedding)
-    huber = ops.where(apart < 1, 0.5 * apart * apart, apart - 0.5)
+    def loss(wanted: Any, found: Any) -> Any:
+        embedding, classes, kinds = _split(wanted)
+        masks = wanted[..., -MASKS:]
+        apart = ops.abs(found[..., :EMBEDDING] - embedding)
+        huber = ops.where(apart < 1, 0.5 * apart * apart, apart - 0.5)
+        parts = ops.sum(huber * shares, axis=-1) * masks[..., 0]
+        of_classes, of_kinds = _split(found)[1:]
+        parts += 0.05 * ops.sum(_surprise(classes, of_classes), axis=-1) * masks[..., 1]
+        return parts + 0.3 * ops.sum(_surprise(kinds, of_kinds) * masks[..., 2:], axis=-1)
+
+    return loss
+
+
+def even_shares() -> Floats:
+    """Return the shares of the loss for a student that begins from nothing."""
     pooled = EMBEDDING - UNITS - TAGS
-    parts = (
-        0.5 * ops.mean(huber[..., :pooled], axis=-1)
-        + ops.mean(huber[..., pooled : pooled + UNITS], axis=-1)
-        + ops.mean(huber[..., pooled + UNITS :], axis=-1)
-    ) * masks[..., 0]
-    of_classes, of_kinds = _split(found)[1:]
-    parts += 0.05 * ops.sum(_surprise(classes, of_classes), axis=-1) * masks[..., 1]
-    return parts + 0.3 * ops.sum(_surprise(kinds, of_kinds) * masks[..., 2:], axis=-1)
+    widths = (pooled, UNITS, TAGS)
+    return np.repeat(np.array((0.5, 1, 1)) / widths, widths).astype(np.float32)
 
 
 def _split(values: Any) -> tuple[Any, Any, Any]:
@@ -111,7 +122,7 @@ def fit(
     start
         Another student's state of the same network to begin with.
     teacher
-        The published teacher's weights, for a student that begins with them.
+        The published teacher's weights, for a student that begins as the teacher.
     on_epoch
         Called after every epoch.
 
@@ -131,17 +142,23 @@ def fit(
         warmup_target=settings.learning_rate,
         warmup_steps=max(1, steps // 20),
     )
-    model.compile(keras.optimizers.AdamW(rate, weight_decay=1e-4, global_clipnorm=1.0), loss=loss)
+    shares = even_shares()
+    if isinstance(student, Whole):
+        if teacher is None:
+            raise TrainError(f"the student {student.name} begins as its teacher; none was given")
+        shares = whole.shares(teacher)
+    optimiser = keras.optimizers.AdamW(rate, weight_decay=1e-4, global_clipnorm=1.0)
+    model.compile(optimiser, loss=loss_of(shares))
     model.optimizer.build(model.trainable_variables)
     first = 1
     if path.exists():
         first = _restore(model, path, whole=True) + 1
     elif start is not None:
         _restore(model, start, whole=False)
-    elif isinstance(student, Whole):
-        if teacher is None:
-            raise TrainError(f"the student {student.name} begins as its teacher; none was given")
+    elif isinstance(student, Whole) and teacher is not None:
         whole.start(model, teacher, lessons)
+    if isinstance(student, Whole):
+        whole.hold(model)
     rows = np.flatnonzero(lessons.folds == CHECK).tolist()
     for number in range(first, settings.epochs + 1):
         rng = np.random.default_rng([settings.seed, number])

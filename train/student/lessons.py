@@ -21,7 +21,7 @@ from train.student.renditions import LOWEST, SYNTHESISED, copy_path, to_energies
 from train.student.teachers import CLASSES, EMBEDDING, WINDOWS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -38,15 +38,44 @@ _SURELY: Final = 0.3
 """YAMNet's score of music above which music is there."""
 _HARDLY: Final = 0.1
 """And below which it is not."""
-_SHARES: Final = {
-    "corpus": 0.35,
-    "music": 0.33,
-    "speech": 0.13,
-    "ambience": 0.07,
-    "effects": 0.06,
-    SYNTHESISED: 0.06,
-}
-"""Parts of an epoch; those without rows are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """What a student hears in training."""
+
+    shares: Mapping[str, float]
+    """Parts of an epoch by group; those without rows are left out."""
+    clean: float
+    """Share of the excerpts that are heard as they are; :attr:`far` and ``render`` change the
+    rest."""
+    far: float
+    """Share that a room, a microphone and noise change in the mel domain."""
+    levels_db: tuple[float, float] | None = None
+    """Range of gains in dB for half of the excerpts; None for none."""
+    masks: bool = True
+    """Whether bands are left out, and spectra mixed."""
+
+
+EVERYTHING: Final = Mixture(
+    {
+        "corpus": 0.35,
+        "music": 0.33,
+        "speech": 0.13,
+        "ambience": 0.07,
+        "effects": 0.06,
+        SYNTHESISED: 0.06,
+    },
+    clean=0.0,
+    far=0.6,
+)
+"""For students that begin from nothing."""
+MUSIC_ALONE: Final = Mixture(
+    {"corpus": 0.5, "music": 0.5}, clean=0.3, far=0.7, levels_db=(-25, 3), masks=False
+)
+"""For those that begin as the teacher, and are not to forget how clean music sounds."""
+_NATS: Final = float(np.log(10) / 10)
+"""A dB of power."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +104,10 @@ class Lessons:
     spread: Floats
     """Its standard deviation."""
     kind: FrameKind = MEL_64
+    mixture: Mixture = EVERYTHING
 
     def rows(self, without: Collection[int], rng: np.random.Generator, count: int) -> list[int]:
-        """Draw rows for an epoch by :data:`_SHARES`.
+        """Draw rows for an epoch.
 
         Parameters
         ----------
@@ -93,11 +123,11 @@ class Lessons:
         TrainError
             If none are left.
         """
-        usable = ~np.isin(self.folds, [CHECK, *without])
+        usable, shares = ~np.isin(self.folds, [CHECK, *without]), self.mixture.shares
         found: list[NDArray[np.int64]] = []
-        of_group = {name: np.flatnonzero(usable & (self.groups == name)) for name in _SHARES}
-        total = sum(share for name, share in _SHARES.items() if len(of_group[name]))
-        for name, share in _SHARES.items():
+        of_group = {name: np.flatnonzero(usable & (self.groups == name)) for name in shares}
+        total = sum(share for name, share in shares.items() if len(of_group[name]))
+        for name, share in shares.items():
             mine = of_group[name]
             if len(mine):
                 wanted = round(count * share / total)
@@ -145,7 +175,11 @@ class Lessons:
         rng
             Source of everything drawn.
         """
+        mixture = self.mixture
         energies = self.frames(rows, None, rng)
+        clean = rng.random(len(energies)) < mixture.clean
+        if clean.any():
+            energies[clean] = self.frames(np.array(list(rows))[clean].tolist(), 0, rng)
         noisy = np.flatnonzero(np.isin(self.groups, ["ambience", "effects", SYNTHESISED]))
         noises = np.full_like(energies, LOWEST)
         if len(noisy):
@@ -156,13 +190,21 @@ class Lessons:
             if len(babble):
                 voices = self.frames(rng.choice(babble, 4).tolist(), 0, rng)
                 noises[row] = np.log(np.exp(voices).sum(axis=0))
-        far = rng.random(len(energies)) < 0.6
+        far = ~clean & (rng.random(len(energies)) < mixture.far)
         if far.any():
             energies[far] = changed(energies[far], noises[far], rng, self.kind)
-        return masked(mixed_styles(energies, rng), rng), self.targets(rows)
+        if mixture.masks:
+            energies = masked(mixed_styles(energies, rng), rng)
+        if mixture.levels_db is not None:
+            gains = rng.uniform(*mixture.levels_db, len(energies)) * _NATS
+            gains *= rng.random(len(energies)) < 0.5
+            energies = energies + gains.astype(np.float32)[:, None, None]
+        return energies, self.targets(rows)
 
 
-def read_lessons(folder: Path, kind: FrameKind = MEL_64) -> Lessons:
+def read_lessons(
+    folder: Path, kind: FrameKind = MEL_64, mixture: Mixture = EVERYTHING
+) -> Lessons:
     """Read what ``prepare`` and ``render`` have made so far.
 
     Parameters
@@ -171,6 +213,8 @@ def read_lessons(folder: Path, kind: FrameKind = MEL_64) -> Lessons:
         Folder of the training set.
     kind
         The kind of frames.
+    mixture
+        What the student hears.
 
     Raises
     ------
@@ -231,7 +275,7 @@ def read_lessons(folder: Path, kind: FrameKind = MEL_64) -> Lessons:
     return Lessons(
         tuple(copies), np.concatenate(blocks), np.concatenate(places), np.array(groups),
         np.concatenate(folds), whole, np.concatenate(classes), np.concatenate(kinds),
-        np.concatenate(masks), mean, spread, kind,
+        np.concatenate(masks), mean, spread, kind, mixture,
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The students: networks that are cheap enough for a station a second on the smallest computer.
 
 There are two kinds: :mod:`.separable` ones begin from nothing, :mod:`.whole` begins as the teacher
-without its dead filters.
+on pairs of frames.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 
 from train.errors import TrainError
 from train.student.frame_kinds import MEL_64, MEL_96
+from train.student.lessons import EVERYTHING, MUSIC_ALONE
 from train.student.teachers import CLASSES, EMBEDDING
 from train.trunk.musicnn import BACK, UNITS
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from train.student.frame_kinds import FrameKind
+    from train.student.lessons import Mixture
 
     Floats = NDArray[np.float32]
 
@@ -62,10 +64,15 @@ class Separable:
         """The frames that it hears."""
         return MEL_64
 
+    @property
+    def mixture(self) -> Mixture:
+        """What it hears in training."""
+        return EVERYTHING
+
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """The teacher without its dead filters, whose weights are all trained on."""
+    """The teacher on pairs of frames, without its dead filters; all weights are trained on."""
 
     name: str
     description: str
@@ -83,6 +90,11 @@ class Whole:
     def kind(self) -> FrameKind:
         """The frames that it hears."""
         return MEL_96
+
+    @property
+    def mixture(self) -> Mixture:
+        """What it hears in training."""
+        return MUSIC_ALONE
 
 
 Student: TypeAlias = Separable | Whole
@@ -114,7 +126,7 @@ STUDENTS: Final[Mapping[str, Student]] = {
             ((16, 1, True), (24, 2, True), (40, 2, True)),
             160,
         ),
-        Whole("whole", "begun as MSD_musicnn without its dead filters, all layers trained on"),
+        Whole("whole", "MSD_musicnn on pairs of frames, without its dead filters"),
     )
 }
 

@@ -1,9 +1,9 @@
-"""The teacher without its dead filters, as a student: all of it is trained on, the front too.
+"""The teacher on pairs of frames, as a student: all of it is trained on, the front too.
 
-It begins with the teacher's weights (:mod:`train.trunk.pruning`), and with a level that is evened
-out: what the teacher says of a clean recording at its usual level, the student learns to say of it
-at any level, through any microphone, in any room. Its windows of 187 frames are computed as the
-teacher's, each by itself; only the level remembers more.
+It begins with the teacher's weights, without dead filters (:mod:`train.trunk.pruning`) and carried
+over to pairs of frames (:mod:`train.trunk.paired`): what the teacher says of a clean recording, the
+student learns to say of it from half the frames, at other levels, through any microphone, in any
+room. Its windows of three seconds are computed as the teacher's, each by itself.
 
 What is trained goes back into the names of the teacher's checkpoint (:func:`weights_of`), so that
 everything that runs the published weights runs these.
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from train.student.students import KINDS, decays
+from train.student.students import KINDS
 from train.student.teachers import CLASSES, EMBEDDING
-from train.trunk import mel_adapter, musicnn, pruning
-from train.trunk.musicnn import BANDS, EPSILON, RHYTHM, TAGS, TIMBRE, UNITS
+from train.trunk import mel_adapter, musicnn, paired, pruning
+from train.trunk.musicnn import BACK, BANDS, EPSILON, STEP, TAGS, TIMBRE, UNITS
 from train.trunk.musicnn import FRAMES as WINDOW
-from train.trunk.onnx_graph import LEAST_LEVEL, LEVEL, LEVEL_S
+from train.trunk.onnx_graph import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 _WINDOW_S: Final = 3.0
-_PACE: Final = mel_adapter.SPEC.winstep / LEVEL_S
-_LEVEL_ROWS: Final = 400
-"""Excerpts of free music whose level is the reference."""
+_STEPS: Final = WINDOW // paired.FRAMES
 
 
 def build(student: Whole, frames: int) -> Any:
@@ -51,28 +49,30 @@ def build(student: Whole, frames: int) -> Any:
     """
     from keras import Input, Model, layers, ops
 
-    activated, level, constant, spread_out = _activated(), _level(), _constant(), _spread_out()
+    activated, constant, spread_out = _activated(), _constant(), _spread_out()
     energies = Input((frames, BANDS), name="energies")
-    x = level(decays(frames, _PACE), name="level")(energies)
-    x = constant(1, name="scaled_0")(x[..., None])
+    power = ops.exp(energies) * mel_adapter.COMPRESSION
     step = mel_adapter.SPEC.winstep
     starts = [round(at * _WINDOW_S / step) for at in range(round(frames * step / _WINDOW_S))]
-    windows = ops.stack([x[:, at : at + WINDOW] for at in starts], axis=1)
-    x = ops.reshape(windows, (-1, WINDOW, BANDS, 1))
-    around = layers.ZeroPadding2D(((3, 3), (0, 0)))(x)
+    windows = [power[:, at + WINDOW % paired.FRAMES : at + WINDOW] for at in starts]
+    x = ops.reshape(ops.stack(windows, axis=1), (-1, _STEPS, paired.FRAMES, BANDS))
+    x = ops.log(1 + ops.mean(x, axis=2)) * (1 / float(np.log(10)))
+    x = constant(1, name="scaled_0")(x[..., None])
+    around = layers.ZeroPadding2D((((paired.TIMBRE - 1) // 2,) * 2, (0, 0)))(x)
     front = []
     for number, channels in enumerate((*student.timbre, *student.rhythm)):
         vertical = number < len(TIMBRE)
-        shape = TIMBRE[number] if vertical else (RHYTHM[number - len(TIMBRE)], 1)
         y = layers.Conv2D(
-            channels, shape, padding="valid" if vertical else "same", name=f"conv_{number}",
-            trainable=vertical,
-        )(around if vertical else x)  # fmt: skip
+            channels,
+            (paired.TIMBRE, TIMBRE[number][1]) if vertical else (paired.RHYTHM[number - 2], 1),
+            padding="valid" if vertical else "same",
+            name=f"conv_{number}",
+        )(around if vertical else x)
         front.append(activated(channels, name=f"scaled_{number + 1}")(ops.max(y, axis=2)))
     features = [layers.Concatenate()(front)]
     for number in (5, 6, 7):
-        y = layers.Conv1D(musicnn.BACK, 7, padding="same", name=f"conv_{number}")(features[-1])
-        y = activated(musicnn.BACK, name=f"scaled_{number + 1}")(y)
+        y = layers.Conv1D(BACK, paired.BACK, padding="same", name=f"conv_{number}")(features[-1])
+        y = activated(BACK, name=f"scaled_{number + 1}")(y)
         features.append(y if number == 5 else features[-1] + y)
     x = layers.Concatenate()(features)
     pooled = ops.stack([ops.max(x, axis=1), ops.mean(x, axis=1)], axis=-1)
@@ -81,7 +81,8 @@ def build(student: Whole, frames: int) -> Any:
     units = activated(UNITS, name="scaled_10")(layers.Dense(UNITS, name="dense")(pooled))
     tags = layers.Dense(TAGS, name="dense_1")(units)
     embedding = layers.Concatenate(name="embedding")([pooled, units])
-    others = layers.Dense(CLASSES + KINDS, name="others")(layers.Dropout(0.1)(embedding))
+    apart = ops.stop_gradient(embedding)
+    others = layers.Dense(CLASSES + KINDS, name="others")(layers.Dropout(0.1)(apart))
     teachers = spread_out(name="standardised")(layers.Concatenate()([embedding, tags]))
     outputs = layers.Concatenate(name="outputs")([teachers, others])
     return Model(energies, outputs, name=student.name)
@@ -132,31 +133,6 @@ def _constant() -> Any:
     return Constant
 
 
-def _level() -> Any:
-    """Return the class of the layer that evens out the level and compresses the bands."""
-    import keras
-    from keras import ops
-
-    class Level(keras.layers.Layer):  # type: ignore[misc]
-        """Bring the running level to the reference, which is not trained."""
-
-        def __init__(self, matrix: Floats, **more: Any) -> None:
-            super().__init__(**more)
-            self._matrix = matrix
-            self.reference = self.add_weight(
-                shape=(1,), initializer="ones", name="reference", trainable=False
-            )
-
-        def call(self, energies: Any) -> Any:
-            power = ops.exp(energies) * mel_adapter.COMPRESSION
-            mean = ops.mean(power, axis=-1, keepdims=True)
-            level = ops.matmul(ops.convert_to_tensor(self._matrix), mean)
-            gain = self.reference / (level + LEAST_LEVEL)
-            return ops.log(1 + power * gain) * (1 / float(np.log(10)))
-
-    return Level
-
-
 def _spread_out() -> Any:
     """Return the class of the layer that puts features where the published teacher has them."""
     import keras
@@ -191,19 +167,45 @@ def start(model: Any, weights: Weights, lessons: Lessons) -> None:
     weights
         The teacher's weights.
     lessons
-        The training set: free music gives the reference of the level.
+        The training set.
     """
-    for name, arrays in _as_layers(pruning.pruned(weights)).items():
+    for name, arrays in _as_layers(paired.paired(pruning.pruned(weights))).items():
         model.get_layer(name).set_weights(list(arrays))
     stay = np.concatenate([pruning.pooled_alive(weights), np.ones(UNITS + TAGS, np.bool_)])
     places = np.where(stay, np.cumsum(stay) - 1, stay.sum())
     mean = np.where(stay, lessons.mean, 0)
     model.get_layer("standardised").set_weights([places, mean, lessons.spread])
-    rows = np.flatnonzero(lessons.groups == "music")
-    chosen = rows[:: max(1, len(rows) // _LEVEL_ROWS)].tolist()
-    power = np.exp(lessons.frames(chosen, 0, np.random.default_rng(0))).mean(axis=(1, 2))
-    reference = mel_adapter.COMPRESSION * np.exp(np.log(power + 1e-9).mean())
-    model.get_layer("level").set_weights([np.array([reference], np.float32)])
+
+
+def hold(model: Any) -> None:
+    """Keep channels of the first residual layer without weights as they are: they cost nothing.
+
+    Parameters
+    ----------
+    model
+        The network, with its weights.
+    """
+    kernel = model.get_layer("conv_5").kernel
+    with_weights = np.abs(np.asarray(kernel)).max(axis=(0, 1)) > NOTHING
+    mask = with_weights.astype(np.float32)
+    kernel.constraint = lambda values: values * mask
+
+
+def shares(weights: Weights) -> Floats:
+    """Return what each number of the teacher's embedding counts in the loss, shape ``(1756,)``.
+
+    Units and tags count as much as each other; all pooled features together, without those of dead
+    filters, a little less.
+
+    Parameters
+    ----------
+    weights
+        The teacher's weights.
+    """
+    alive = pruning.pooled_alive(weights)
+    front = np.arange(len(alive)) < len(alive) - 2 * 3 * BACK
+    parts = [0.3 * (alive & front) / (alive & front).sum(), 0.4 * ~front / (~front).sum()]
+    return np.concatenate([parts[0] + parts[1], np.full(UNITS, 1 / UNITS), np.full(TAGS, 1 / TAGS)])
 
 
 def _as_layers(weights: Weights) -> Mapping[str, tuple[Floats, ...]]:
@@ -239,7 +241,7 @@ _RARE: Final = -4.0
 
 
 def weights_of(model: Any) -> Weights:
-    """Return a trained network's weights under the checkpoint's names, with the level's."""
+    """Return a trained network's weights under the checkpoint's names."""
     found: dict[str, Floats] = {}
 
     def trained(layer: str) -> list[Floats]:
@@ -260,5 +262,4 @@ def weights_of(model: Any) -> Weights:
         normalisation(number, sign, shift)
     for number in (0, 9):
         normalisation(number, *trained(f"scaled_{number}"))
-    (reference,) = trained("level")
-    return found | {LEVEL: reference}
+    return found | {STEP: np.array([paired.FRAMES], np.float32)}

@@ -19,6 +19,7 @@ from train.corpora.talk_files import noises as split_noises
 from train.hashes import file_hash, joint_hash
 from train.trunk import mel_adapter
 from train.trunk.heads import Seconds, embedding
+from train.trunk.musicnn import step
 from train.trunk.onnx_graph import embedding_graph, is_front
 from train.trunk.training_programmes import Embedded, Job, embed
 
@@ -101,6 +102,7 @@ def ears_of(trunks: Sequence[Weights]) -> Ears:
         tuple(map(_hash, trunks)),
         tuple(partial(embedding, weights) for weights in trunks),
         mel_adapter.SPEC,
+        step(trunks[0]),
     )
 
 

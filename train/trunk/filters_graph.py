@@ -9,24 +9,27 @@ Shapes are channels first: ``(batch, channels, frames)``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from train.recipes.recipe import NEXT
 from train.trunk.fast_filters import bands_seen, moved, plan, strongest_band, strongest_position
-from train.trunk.musicnn import BANDS, RHYTHM, TIMBRE, convolution, normalisation
-from train.trunk.musicnn import FRAMES as WINDOW
+from train.trunk.musicnn import (
+    BANDS,
+    RHYTHM,
+    TIMBRE,
+    ahead,
+    convolution,
+    normalisation,
+    window,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from train.export.graph_builder import Builder
     from train.trunk.checkpoint import Weights
-
-AHEAD: Final = 3
-"""Frames that a vertical filter looks ahead and back."""
-
 
 def vertical(weights: Weights, b: Builder, mel: str, new: str) -> str:
     """Return the vertical filters' activations for the window, shape ``(batch, channels, 187)``.
@@ -42,22 +45,23 @@ def vertical(weights: Weights, b: Builder, mel: str, new: str) -> str:
     new
         Name of the number of new frames.
     """
-    start = b.add("Neg", b.add("Add", new, b.whole(2 * AHEAD)))
+    side = ahead(weights)
+    start = b.add("Neg", b.add("Add", new, b.whole(2 * side)))
     newest = b.add("Slice", mel, start, b.whole(np.iinfo(np.int64).max), b.whole(2))
     parts = [_signed(weights, number) for number in range(len(TIMBRE))]
     kernels = [part[0][:, :, 0].transpose(2, 1, 0)[:, None] for part in parts]
     after = max(map(bands_seen, kernels)) - BANDS
-    x = b.add("Pad", newest, b.whole(0, 0, 0, 0, after, AHEAD))
+    x = b.add("Pad", newest, b.whole(0, 0, 0, 0, after, side))
     x = b.add("Unsqueeze", x, b.whole(1))  # (batch, 1, bands, frames)
     found = [strongest_position(b, x, kernel) for kernel in kernels]
     y = _activated(b, b.add("Concat", *found, axis=1), parts)
     seen = b.add("Concat", "timbre", y, axis=2)
-    settled = (b.whole(-(WINDOW - 1)), b.whole(-AHEAD), b.whole(2))
+    settled = (b.whole(-(window(weights) - 1)), b.whole(-side), b.whole(2))
     b.add("Slice", seen, *settled, to="timbre" + NEXT)
-    return b.last(seen, WINDOW)
+    return b.last(seen, window(weights))
 
 
-def horizontal(weights: Weights, b: Builder, window: str) -> str:
+def horizontal(weights: Weights, b: Builder, heard: str) -> str:
     """Return the horizontal filters' activations for the window, ``(batch, channels, 187)``.
 
     A few filters are taken with the next longer ones, with zeros around, where that leaves fewer
@@ -69,31 +73,32 @@ def horizontal(weights: Weights, b: Builder, window: str) -> str:
         The trunk's weights.
     b
         Collects the nodes.
-    window
+    heard
         Name of the window's mel bands, shape ``(batch, 96, 187)``.
     """
     parts = [_signed(weights, len(TIMBRE) + n) for n in range(len(RHYTHM))]
     kernels = [part[0][:, :, 0].transpose(2, 1, 0)[:, None] for part in parts]
-    guests = [*moved([len(kernel) for kernel in kernels], RHYTHM, WINDOW), 0]
+    lengths, steps = [kernel.shape[-1] for kernel in kernels], window(weights)
+    guests = [*moved([len(kernel) for kernel in kernels], lengths, steps), 0]
     groups = []
     for n, kernel in enumerate(kernels):
         group = kernel[guests[n] :]
         if guests[n + 1]:
-            side = _before(RHYTHM[n]) - _before(RHYTHM[n + 1])
+            side = _before(lengths[n]) - _before(lengths[n + 1])
             shorter = kernels[n + 1][: guests[n + 1]]
             shorter = np.pad(shorter, [(0, 0), (0, 0), (0, 0), (side, side)])
             group = np.concatenate([group, shorter])
         groups.append(group)
-    before = _before(RHYTHM[0])
-    begins = [before - _before(length) for length in RHYTHM]
+    before = _before(lengths[0])
+    begins = [before - _before(length) for length in lengths]
     end = max(
-        begin + plan(len(group), group.shape[-1], WINDOW).span
+        begin + plan(len(group), group.shape[-1], steps).span
         for begin, group in zip(begins, groups, strict=True)
     )
-    x = b.add("Pad", window, b.whole(0, 0, before, 0, 0, end - before - WINDOW))
+    x = b.add("Pad", heard, b.whole(0, 0, before, 0, 0, end - before - steps))
     x = b.add("Unsqueeze", x, b.whole(1))  # (batch, 1, bands, frames)
     found = [
-        strongest_band(b, x, begin, group, WINDOW)
+        strongest_band(b, x, begin, group, steps)
         for begin, group in zip(begins, groups, strict=True)
     ]
     return _activated(b, b.add("Concat", *found, axis=1), parts)

@@ -11,8 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from train.trunk import mel_adapter
-from train.trunk.musicnn import FRAMES, RHYTHM, TIMBRE, convolution, normalisation, pooled_width
-from train.trunk.onnx_graph import LEAST_LEVEL, LEVEL, LEVEL_S
+from train.trunk.musicnn import (
+    RHYTHM,
+    TIMBRE,
+    ahead,
+    convolution,
+    normalisation,
+    pooled_width,
+    step,
+    window,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,17 +51,20 @@ class Incremental:
         """
         from keras import ops
 
-        kept_mel, kept_timbre, heard, *of_level = states
+        kept_mel, kept_timbre, heard = states
+        steps, side = window(self._weights), ahead(self._weights)
         power = ops.matmul(ops.exp(ops.matmul(frames - self._offset, self._inverse)), self._mapping)
-        if of_level:
-            power, of_level = self._levelled(power, *of_level)
+        if step(self._weights) > 1:
+            size = step(self._weights)
+            power = ops.average_pool(power, size, strides=size, data_format="channels_last")
+        count = power.shape[1]
         scale, shift = normalisation(self._weights, 0)
         new = ops.log10(1 + power) * scale + shift
         mel = ops.concatenate([ops.transpose(kept_mel, (0, 2, 1)), new], axis=1)
-        heard = np.minimum(heard + frames.shape[1], FRAMES)
-        mask = (np.arange(FRAMES, 0, -1) <= heard).astype(np.float32)[:, :, None]
+        heard = np.minimum(heard + count, steps)
+        mask = (np.arange(steps, 0, -1) <= heard).astype(np.float32)[:, :, None]
 
-        newest = ops.pad(mel[:, -frames.shape[1] - 6 :], ((0, 0), (0, 3), (0, 0)))
+        newest = ops.pad(mel[:, -count - 2 * side :], ((0, 0), (0, side), (0, 0)))
         # Activations are kept before the normalisation, whose scale would amplify rounding errors.
         found = ops.concatenate(
             [self._strongest(newest, n, "valid", normed=False) for n in range(len(TIMBRE))], axis=-1
@@ -63,9 +74,9 @@ class Incremental:
             np.concatenate(parts)
             for parts in zip(*(normalisation(self._weights, n + 1) for n in (0, 1)), strict=True)
         )
-        of_timbre = timbre[:, -FRAMES:] * scale + shift
-        window = mel[:, -FRAMES:]
-        rhythm = [self._strongest(window, n + len(TIMBRE), "same") for n in range(len(RHYTHM))]
+        of_timbre = timbre[:, -steps:] * scale + shift
+        last = mel[:, -steps:]
+        rhythm = [self._strongest(last, n + len(TIMBRE), "same") for n in range(len(RHYTHM))]
         features = [ops.concatenate([of_timbre, *rhythm], axis=-1) * mask]
         for number in (5, 6, 7):
             kernel, bias = convolution(self._weights, number)
@@ -80,23 +91,11 @@ class Incremental:
         scale, shift = normalisation(self._weights, 9)
         pooled = ops.reshape(pooled, (-1, pooled_width(self._weights))) * scale + shift
         after = [
-            ops.transpose(mel[:, -(FRAMES - 1) :], (0, 2, 1)),
-            ops.transpose(timbre[:, -(FRAMES - 1) : -3], (0, 2, 1)),
+            ops.transpose(mel[:, 1 - steps :], (0, 2, 1)),
+            ops.transpose(timbre[:, 1 - steps : -side], (0, 2, 1)),
             heard,
-            *of_level,
         ]
         return pooled, [np.asarray(tensor) for tensor in after]
-
-    def _levelled(self, power: Any, level: Any, weight: Any) -> tuple[Any, list[Any]]:
-        """Bring the running level to the reference, frame by frame; return the next states, too."""
-        keep = np.exp(-mel_adapter.SPEC.winstep / LEVEL_S).astype(np.float32)
-        rows = []
-        for frame in range(power.shape[1]):
-            level = level * keep + np.asarray(power[:, frame]).mean(axis=-1, keepdims=True)
-            weight = weight * keep + 1
-            gain = self._weights[LEVEL] / (level / weight + LEAST_LEVEL)
-            rows.append(power[:, frame] * gain)
-        return np.stack([np.asarray(row) for row in rows], axis=1), [level, weight]
 
     def _strongest(self, mel: Any, number: int, padding: str, *, normed: bool = True) -> Any:
         """Return the activation whose normalised value is the largest over the bands."""

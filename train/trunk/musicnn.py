@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 FRAMES: Final = 187
+"""Frames of the published trunk's window; :func:`window` gives those of any weights."""
 BANDS: Final = 96
 FRONT: Final = 561
 """Features per frame of the published vertical and horizontal filters; :func:`front_width` gives
@@ -39,6 +40,8 @@ RHYTHM: Final = (128, 64, 32)
 EPSILON: Final = 1e-3
 """Epsilon of the batch normalisation: TensorFlow 1's default."""
 TOLERANCE: Final = 1e-4
+STEP: Final = "step/frames"
+"""Name of the weight that says how many frames are averaged into one; without it, none are."""
 
 
 def normalisation(weights: Weights, number: int) -> tuple[Floats, Floats]:
@@ -72,6 +75,21 @@ def convolution(weights: Weights, number: int) -> tuple[Floats, Floats]:
     """
     name = "conv2d" + (f"_{number}" if number else "")
     return weights[f"{name}/kernel"], weights[f"{name}/bias"]
+
+
+def step(weights: Weights) -> int:
+    """Return how many frames are averaged into one before the filters."""
+    return int(weights[STEP][0]) if STEP in weights else 1
+
+
+def window(weights: Weights) -> int:
+    """Return the length of the window in steps."""
+    return FRAMES // step(weights)
+
+
+def ahead(weights: Weights) -> int:
+    """Return how many steps the vertical filters look ahead, and back."""
+    return (len(convolution(weights, 0)[0]) - 1) // 2
 
 
 def front_width(weights: Weights) -> int:

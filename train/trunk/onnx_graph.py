@@ -7,8 +7,10 @@ retraining on far more music than there is. So this cheap part is computed again
 frames at every call, with zeros after the newest frame, as at the end of the windows that the trunk
 was trained on. There is no delay, and the result is the trunk's own for the last three seconds.
 
-The level is only changed if the weights ask for it (:data:`LEVEL`), and the spectrum never;
-docs/models-trials.md lists what was tried.
+Where the weights say so, the bands are averaged over two frames first (:mod:`.paired`): half the
+steps, and all filters half as long. A call then takes whole steps.
+
+Neither the level nor the spectrum is changed; docs/models-trials.md lists what was tried.
 
 Shapes are channels first: ``(batch, channels, frames)``.
 """
@@ -21,20 +23,21 @@ import numpy as np
 
 from streamgenre.inference.manifest import FRAMES
 from train.export.graph_builder import Builder
-from train.export.running_means import RunningMeans
 from train.recipes.recipe import NEXT, State
 from train.trunk import filters_graph, mel_adapter
-from train.trunk.filters_graph import AHEAD
 from train.trunk.musicnn import (
     BANDS,
     RHYTHM,
+    STEP,
     TIMBRE,
+    ahead,
     convolution,
     front_width,
     normalisation,
     pooled_width,
+    step,
+    window,
 )
-from train.trunk.musicnn import FRAMES as WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,33 +47,25 @@ if TYPE_CHECKING:
     from train.trunk.checkpoint import Weights
 
 _FAR: Final = -1e9
-_NOTHING: Final = 1e-12
+NOTHING: Final = 1e-12
 """A channel whose weights are all below this gives a constant. Weight decay left 44 of the
 published trunk's 64 with weights below 1e-30."""
-LEVEL: Final = "level/reference"
-"""Name of the weight that says to what mean power of the bands the level is brought; weights
-without it take the level as it is."""
-LEVEL_S: Final = 4.0
-"""Time constant of the running level."""
-LEAST_LEVEL: Final = 1e-7
-"""Added to the level, so that silence stays silent."""
 
 
 def states_of(weights: Weights) -> tuple[State, ...]:
     """Return the trunk's states.
 
-    They are the last normalised mel bands; outputs of the vertical filters for settled frames,
-    before the normalisation; the number of frames so far, up to the window's length; where the
-    level is evened out, its running sum and the sum of the weights in it. With the published
-    weights they take 371 kB a station, without the dead filters 97 kB.
+    They are the last normalised mel bands; outputs of the vertical filters for settled steps,
+    before the normalisation; the number of steps so far, up to the window's length. With the
+    published weights they take 371 kB a station, without the dead filters 97 kB, with pairs of
+    frames 48 kB.
     """
     timbre = sum(len(convolution(weights, number)[1]) for number in range(len(TIMBRE)))
-    of_level = (State("level", (1,)), State("level_weight", (1,))) if LEVEL in weights else ()
+    kept = window(weights) - 1
     return (
-        State("mel", (BANDS, WINDOW - 1)),
-        State("timbre", (timbre, WINDOW - 1 - AHEAD)),
+        State("mel", (BANDS, kept)),
+        State("timbre", (timbre, kept - ahead(weights))),
         State("heard", (1,)),
-        *of_level,
     )
 
 
@@ -127,14 +122,15 @@ def _back(weights: Weights, b: Builder, front: str, of_heard: str, heard: str) -
 def _fires(weights: Weights) -> NDArray[np.bool_]:
     """Return which channels of the first layer after the front depend on their input."""
     kernel, _ = convolution(weights, 5)
-    found: NDArray[np.bool_] = np.abs(kernel).max(axis=(0, 1, 2)) > _NOTHING
+    found: NDArray[np.bool_] = np.abs(kernel).max(axis=(0, 1, 2)) > NOTHING
     return found
 
 
 def _convolved(b: Builder, x: str, kernel: Any, bias: Any) -> str:
     """Return the activation of a convolution along time; kernel as in the checkpoint."""
+    side = (len(kernel) - 1) // 2
     kernel = b.constant(kernel[:, :, 0].transpose(2, 1, 0))
-    return b.add("Relu", b.add("Conv", x, kernel, b.constant(bias), pads=[3, 3]))
+    return b.add("Relu", b.add("Conv", x, kernel, b.constant(bias), pads=[side, side]))
 
 
 def _shifted(b: Builder, y: str, scale: Any, shift: Any) -> str:
@@ -144,12 +140,11 @@ def _shifted(b: Builder, y: str, scale: Any, shift: Any) -> str:
 def _front(weights: Weights, b: Builder) -> tuple[str, str, str]:
     """Return the filters' outputs for the window, ``(batch, 561, 187)``, and :func:`_heard`."""
     mel, new = _mel(weights, b)
-    window = b.last(mel, WINDOW)
-    of_heard, heard = _heard(b, new)
+    of_heard, heard = _heard(weights, b, new)
     front = b.add(
         "Concat",
         filters_graph.vertical(weights, b, mel, new),
-        filters_graph.horizontal(weights, b, window),
+        filters_graph.horizontal(weights, b, b.last(mel, window(weights))),
         axis=1,
     )
     front = filters_graph.normalised(weights, b, front)
@@ -157,36 +152,28 @@ def _front(weights: Weights, b: Builder) -> tuple[str, str, str]:
 
 
 def _mel(weights: Weights, b: Builder) -> tuple[str, str]:
-    """Return the mel bands, kept and new, and the number of new frames."""
+    """Return the mel bands, kept and new, and the number of new steps."""
     cepstra = b.add("Sub", FRAMES, b.constant(mel_adapter.offset()))
     energies = b.add("Exp", b.add("MatMul", cepstra, b.constant(mel_adapter.inverse_transform())))
+    if step(weights) > 1:
+        steps = b.whole(0, -1, step(weights), mel_adapter.SPEC.numcep)
+        energies = b.add("ReduceMean", b.add("Reshape", energies, steps), axes=[2], keepdims=0)
     power = b.add("MatMul", energies, b.constant(mel_adapter.band_mapping()))
-    new = b.add("Gather", b.add("Shape", FRAMES), b.whole(1))
-    if LEVEL in weights:
-        power = _level(weights, b, power, new)
+    new = b.add("Gather", b.add("Shape", energies), b.whole(1))
     compressed = b.add("Log", b.add("Add", power, b.constant(1)))
     scale, shift = normalisation(weights, 0)
     x = b.add("Mul", compressed, b.constant(scale / np.log(10)))
     x = b.add("Transpose", b.add("Add", x, b.constant(shift)), perm=[0, 2, 1])
     mel = b.add("Concat", "mel", x, axis=2)
-    b.last(mel, WINDOW - 1, to="mel" + NEXT)
+    b.last(mel, window(weights) - 1, to="mel" + NEXT)
     return mel, new
 
 
-def _level(weights: Weights, b: Builder, power: str, new: str) -> str:
-    """Return the bands' power with its running level brought to the reference."""
-    means = RunningMeans(b, new, mel_adapter.SPEC.winstep / LEVEL_S)
-    mean = b.add("ReduceMean", power, axes=[2], keepdims=1)
-    level = b.add("Div", means.sums("level", mean), means.weights("level_weight", mean))
-    gain = b.add("Div", b.constant(weights[LEVEL]), b.add("Add", level, b.constant(LEAST_LEVEL)))
-    return b.add("Mul", power, gain)
-
-
-def _heard(b: Builder, new: str) -> tuple[str, str]:
-    """Return a mask of the window's real frames, and their number."""
+def _heard(weights: Weights, b: Builder, new: str) -> tuple[str, str]:
+    """Return a mask of the window's real steps, and their number."""
     count = b.add("Add", "heard", b.add("Cast", new, kind=1))
-    count = b.add("Min", count, b.constant(WINDOW), to="heard" + NEXT)
-    ages = b.constant(np.arange(WINDOW, 0, -1)[None, None])
+    count = b.add("Min", count, b.constant(window(weights)), to="heard" + NEXT)
+    ages = b.constant(np.arange(window(weights), 0, -1)[None, None])
     heard = b.add("Unsqueeze", count, b.whole(2))
     return b.add("Cast", b.add("LessOrEqual", ages, heard), kind=1), heard
 
@@ -300,7 +287,7 @@ def is_front(name: str) -> bool:
         return not number.isdecimal() or int(number) < len(TIMBRE) + len(RHYTHM)
     if name.startswith("batch_normalization"):
         return not number.isdecimal() or int(number) <= len(TIMBRE) + len(RHYTHM)
-    return name == LEVEL
+    return name == STEP
 
 
 def front_graph(weights: Weights) -> Any:
@@ -308,4 +295,4 @@ def front_graph(weights: Weights) -> Any:
     b = Builder()
     front, _, _ = _front(weights, b)
     b.add("Transpose", front, perm=[0, 2, 1], to="front")
-    return assembled(b, states_of(weights), {"front": (WINDOW, front_width(weights))})
+    return assembled(b, states_of(weights), {"front": (window(weights), front_width(weights))})

@@ -232,13 +232,14 @@ def _manifest(
         calibration={"temperature": temperatures.get("logits", 1.0)},
         speech_temperature=temperatures.get("speech", 1.0) if fitted.speech is not None else None,
         states=states,
+        step_frames=musicnn.step(weights),
         steps=_STEPS_LSTM if fitted.memory is not None else _STEPS,
     )
 
 
 _STEPS: Final = (
-    "returns one row of logits, after its last frame; it depends on the last 187 frames, however "
-    "they are cut into calls"
+    "returns one row of logits, after its last frame; it depends on the last three seconds, "
+    "however they are cut into calls"
 )
 _STEPS_LSTM: Final = (
     "returns one row of logits and takes one step of the LSTM: call it once per second (62 or 63 "
