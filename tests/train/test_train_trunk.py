@@ -198,7 +198,7 @@ def test_a_dead_filter_without_a_shift_leaves_nothing_behind(
 
 @pytest.fixture(scope="module")
 def pairs(dying: dict[str, Any]) -> dict[str, Any]:
-    return paired.paired(pruning.pruned(dying))
+    return dict(paired.paired(pruning.pruned(dying)))
 
 
 def test_a_trunk_on_pairs_of_frames_equals_keras(pairs: dict[str, Any], frames: Any) -> None:

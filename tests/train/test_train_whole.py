@@ -12,7 +12,7 @@ from support.train_trunk import random_trunk, with_dead_filters
 
 from train.cli import main
 from train.corpora.recordings import frames_of
-from train.student import fit_student, lessons, mel_rooms, students, trained_trunks, whole
+from train.student import mel_rooms, students, trained_trunks, whole
 from train.student.frame_kinds import MEL_64, MEL_96
 from train.student.teachers import EMBEDDING
 from train.trunk import heads, mel_adapter, musicnn, onnx_graph, pruning
@@ -120,25 +120,3 @@ def test_a_trunk_is_no_model_by_itself(tmp_path: Path, capsys: pytest.CaptureFix
     arguments = ["trunk", "measure", "--folder", str(tmp_path), "--corpus", str(tmp_path)]
     assert main([*arguments, "--student", "whole"]) != 0
     assert "--trunks SET" in capsys.readouterr().err
-
-
-def test_channels_without_weights_stay_without_them(weights: dict[str, Any], model: Any) -> None:
-    import keras
-
-    layer = model.get_layer("conv_5")
-    kernel, bias = layer.get_weights()
-    kernel[..., ::2] = 0
-    layer.set_weights([kernel, bias])
-    whole.hold(model)
-    model.compile(keras.optimizers.AdamW(0.01), loss=fit_student.loss_of(whole.shares(weights)))
-    rng = np.random.default_rng(2)
-    heard = MEL_96.energies(some_audio())[None]
-    wanted = rng.normal(size=(1, 2, students.OUTPUTS + lessons.MASKS)).astype(np.float32)
-    wanted[..., -lessons.MASKS :] = 1
-    before = model.get_layer("conv_0").kernel.numpy()
-    for _ in range(3):
-        model.train_on_batch(heard, wanted)
-    found = layer.kernel.numpy()
-    assert not found[..., ::2].any()
-    assert np.abs(found - kernel)[..., 1::2].max() > 0
-    assert np.abs(model.get_layer("conv_0").kernel.numpy() - before).max() > 0

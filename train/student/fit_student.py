@@ -157,8 +157,6 @@ def fit(
         _restore(model, start, whole=False)
     elif isinstance(student, Whole) and teacher is not None:
         whole.start(model, teacher, lessons)
-    if isinstance(student, Whole):
-        whole.hold(model)
     rows = np.flatnonzero(lessons.folds == CHECK).tolist()
     for number in range(first, settings.epochs + 1):
         rng = np.random.default_rng([settings.seed, number])

@@ -51,8 +51,6 @@ class Mixture:
     rest."""
     far: float
     """Share that a room, a microphone and noise change in the mel domain."""
-    levels_db: tuple[float, float] | None = None
-    """Range of gains in dB for half of the excerpts; None for none."""
     masks: bool = True
     """Whether bands are left out, and spectra mixed."""
 
@@ -70,12 +68,8 @@ EVERYTHING: Final = Mixture(
     far=0.6,
 )
 """For students that begin from nothing."""
-MUSIC_ALONE: Final = Mixture(
-    {"corpus": 0.5, "music": 0.5}, clean=0.3, far=0.7, levels_db=(-25, 3), masks=False
-)
+MUSIC_ALONE: Final = Mixture({"corpus": 0.5, "music": 0.5}, clean=0.4, far=0.7, masks=False)
 """For those that begin as the teacher, and are not to forget how clean music sounds."""
-_NATS: Final = float(np.log(10) / 10)
-"""A dB of power."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,16 +189,10 @@ class Lessons:
             energies[far] = changed(energies[far], noises[far], rng, self.kind)
         if mixture.masks:
             energies = masked(mixed_styles(energies, rng), rng)
-        if mixture.levels_db is not None:
-            gains = rng.uniform(*mixture.levels_db, len(energies)) * _NATS
-            gains *= rng.random(len(energies)) < 0.5
-            energies = energies + gains.astype(np.float32)[:, None, None]
         return energies, self.targets(rows)
 
 
-def read_lessons(
-    folder: Path, kind: FrameKind = MEL_64, mixture: Mixture = EVERYTHING
-) -> Lessons:
+def read_lessons(folder: Path, kind: FrameKind = MEL_64, mixture: Mixture = EVERYTHING) -> Lessons:
     """Read what ``prepare`` and ``render`` have made so far.
 
     Parameters

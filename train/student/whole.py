@@ -20,7 +20,6 @@ from train.student.teachers import CLASSES, EMBEDDING
 from train.trunk import mel_adapter, musicnn, paired, pruning
 from train.trunk.musicnn import BACK, BANDS, EPSILON, STEP, TAGS, TIMBRE, UNITS
 from train.trunk.musicnn import FRAMES as WINDOW
-from train.trunk.onnx_graph import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -175,20 +174,6 @@ def start(model: Any, weights: Weights, lessons: Lessons) -> None:
     places = np.where(stay, np.cumsum(stay) - 1, stay.sum())
     mean = np.where(stay, lessons.mean, 0)
     model.get_layer("standardised").set_weights([places, mean, lessons.spread])
-
-
-def hold(model: Any) -> None:
-    """Keep channels of the first residual layer without weights as they are: they cost nothing.
-
-    Parameters
-    ----------
-    model
-        The network, with its weights.
-    """
-    kernel = model.get_layer("conv_5").kernel
-    with_weights = np.abs(np.asarray(kernel)).max(axis=(0, 1)) > NOTHING
-    mask = with_weights.astype(np.float32)
-    kernel.constraint = lambda values: values * mask
 
 
 def shares(weights: Weights) -> Floats:

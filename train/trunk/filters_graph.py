@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from train.export.graph_builder import Builder
     from train.trunk.checkpoint import Weights
 
+
 def vertical(weights: Weights, b: Builder, mel: str, new: str) -> str:
     """Return the vertical filters' activations for the window, shape ``(batch, channels, 187)``.
 
