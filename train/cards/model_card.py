@@ -204,12 +204,13 @@ def _trunk(manifest: dict[str, Any]) -> str:
     weights = "Its weights are in this model unchanged."
     if further and "student" in further:
         weights = (
-            "Of its 561 filters 497 never fire on any music; they are left out. Everything else, "
-            "the filters too, was trained further on the corpus and on free music, without genres: "
-            "to return for a degraded copy (rooms, small loudspeakers and microphones, noise, "
-            "talk, codecs, any level) what the published trunk returns for the clean recording. "
-            "For every fold that is measured there was a trunk that had not heard it. A running "
-            "level is evened out before the filters."
+            "Of its 561 filters 497 never fire on any music; they are left out. The power of every "
+            "two frames is averaged, and all filters are half as long, for two fifths of the cost. "
+            "Then everything was trained further on free music and on the corpus, without genres: "
+            "to return for these pairs of frames, of the clean recording or of a degraded copy "
+            "(rooms, small loudspeakers and microphones, noise, talk, codecs), what the published "
+            "trunk returns for every frame of the clean one. For every fold that is measured there "
+            "was a trunk that had not heard it."
         )
     elif further:
         weights = (
@@ -236,9 +237,9 @@ def _trunk(manifest: dict[str, Any]) -> str:
         "an inverse transform and an exponential return the energies of 160 filters, and "
         "non-negative sums of these are the trunk's 96 bands (0.8 % off; its units at cosine 0.997 "
         "of those of its own input). Only the new frames go through its vertical filters, most of "
-        "the work. Its horizontal filters look 64 frames ahead and its residual layers nine more: "
-        "these run again over the last 187 frames at every call, with zeros after the newest. So "
-        "nothing is delayed, and the trunk does not need retraining to work without the future.\n\n"
+        "the work. Its horizontal filters look a second ahead and its residual layers further: "
+        "these run again over the last three seconds at every call, with zeros after the newest. "
+        "So nothing is delayed, and the trunk does not need retraining to work without the future.\n\n"
         f"One call {manifest['steps']}.\n"
     )
 

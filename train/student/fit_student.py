@@ -6,8 +6,9 @@ is Keras 3 without anything of one backend: ``KERAS_BACKEND=torch`` or ``jax`` r
 
 from __future__ import annotations
 
+import json
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from train.student.teachers import CLASSES, EMBEDDING
 from train.trunk.musicnn import TAGS, UNITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -168,13 +169,15 @@ def fit(
             losses.append(float(model.train_on_batch(*map(in_a_row, batch))))
             if not np.isfinite(losses[-1]):
                 raise TrainError(f"the loss is {losses[-1]} in epoch {number}; lower the rate")
-        _keep(model, path, number, lessons)
+        _keep(model, path, number, lessons, asdict(settings) | {"start": start and start.stem})
         epoch = Epoch(number, float(np.mean(losses)), time.monotonic() - begun)
         on_epoch(epoch, agreement(model, lessons, rows))
     return model
 
 
-def _keep(model: Any, path: Path, epoch: int, lessons: Lessons) -> None:
+def _keep(
+    model: Any, path: Path, epoch: int, lessons: Lessons, settings: Mapping[str, Any]
+) -> None:
     from keras import ops
 
     kept = {"weight": model.weights, "optimiser": model.optimizer.variables}
@@ -183,7 +186,10 @@ def _keep(model: Any, path: Path, epoch: int, lessons: Lessons) -> None:
         for what, variables in kept.items()
         for number, variable in enumerate(variables)
     }
-    about = {"epoch": np.array(epoch), "mean": lessons.mean, "spread": lessons.spread}
+    about = {
+        "epoch": np.array(epoch), "mean": lessons.mean, "spread": lessons.spread,
+        "settings": np.array(json.dumps(settings)),
+    }  # fmt: skip
     write_arrays(path, {**arrays, **about})
 
 
@@ -200,6 +206,19 @@ def _restore(model: Any, path: Path, *, whole: bool) -> int:
     for name, variable in wanted.items():
         variable.assign(kept[name])
     return int(kept["epoch"])
+
+
+def settings_of(path: Path) -> dict[str, Any]:
+    """Return how a student was trained, from its state: settings, and what it began with.
+
+    Parameters
+    ----------
+    path
+        The state; one of an older version says nothing.
+    """
+    kept = read_arrays(path) or {}
+    found: dict[str, Any] = json.loads(str(kept["settings"])) if "settings" in kept else {}
+    return found
 
 
 def load(student: Student, path: Path) -> tuple[Any, Floats, Floats]:

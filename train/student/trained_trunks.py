@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from train.errors import TrainError
 from train.student import whole
-from train.student.fit_student import load
+from train.student.fit_student import load, settings_of
 from train.student.students import STUDENTS
 
 if TYPE_CHECKING:
@@ -47,8 +47,13 @@ def read_trunks(
             )
         model, _, _ = load(STUDENTS[NAME], path)
         found[fold] = whole.weights_of(model)
-    record = {
-        "student": NAME,
-        "command": f"python -m train trunk fit --folder SET --student {NAME} [--without FOLD]",
-    }
-    return found, record
+    return found, {"student": NAME, "stages": _stages(path)}
+
+
+def _stages(path: Path) -> list[dict[str, Any]]:
+    """Return how a trunk was trained, from the first stage on."""
+    settings = settings_of(path)
+    if not settings:
+        return []
+    before = settings.pop("start", None)
+    return [*(_stages(path.with_name(f"{before}.npz")) if before else ()), settings]
