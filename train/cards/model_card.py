@@ -239,7 +239,8 @@ def _trunk(manifest: dict[str, Any]) -> str:
         "of those of its own input). Only the new frames go through its vertical filters, most of "
         "the work. Its horizontal filters look a second ahead and its residual layers further: "
         "these run again over the last three seconds at every call, with zeros after the newest. "
-        "So nothing is delayed, and the trunk does not need retraining to work without the future.\n\n"
+        "So nothing is delayed, and the trunk does not need retraining to work without the "
+        "future.\n\n"
         f"One call {manifest['steps']}.\n"
     )
 
