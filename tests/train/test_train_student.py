@@ -21,6 +21,7 @@ from train.errors import TrainError
 from train.manifest_writer import manifest_of
 from train.student import (
     degrade,
+    fit_student,
     lessons,
     mel_rooms,
     music_windows,
@@ -282,6 +283,10 @@ def test_all_stages(
     assert main([*fit, "--without", "1", "2", "--epochs", "1"]) == 0
     first = dict(np.load(state))
     assert main([*fit, "--without", "1", "2", "--epochs", "2"]) == 0
+    settings = fit_student.settings_of(state)
+    assert settings["epochs"] == 2
+    assert settings["without"] == [1, 2]
+    assert settings["start"] is None
     second = dict(np.load(state))
     assert (int(first["epoch"]), int(second["epoch"])) == (1, 2)
     assert main([*fit, "--student", "separable", "--start", str(state)]) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -120,3 +121,14 @@ def test_a_trunk_is_no_model_by_itself(tmp_path: Path, capsys: pytest.CaptureFix
     arguments = ["trunk", "measure", "--folder", str(tmp_path), "--corpus", str(tmp_path)]
     assert main([*arguments, "--student", "whole"]) != 0
     assert "--trunks SET" in capsys.readouterr().err
+
+
+def test_how_a_trunk_was_trained_is_told_from_the_first_stage_on(tmp_path: Path) -> None:
+    for name, settings in (
+        ("base", {"epochs": 7, "start": None}),
+        ("whole", {"epochs": 5, "start": "base"}),
+    ):
+        np.savez(tmp_path / f"{name}.npz", settings=np.array(json.dumps(settings)))
+    np.savez(tmp_path / "old.npz", epoch=np.array(3))
+    assert trained_trunks.stages(tmp_path / "whole.npz") == [{"epochs": 7}, {"epochs": 5}]
+    assert trained_trunks.stages(tmp_path / "old.npz") == []

@@ -47,13 +47,19 @@ def read_trunks(
             )
         model, _, _ = load(STUDENTS[NAME], path)
         found[fold] = whole.weights_of(model)
-    return found, {"student": NAME, "stages": _stages(path)}
+    return found, {"student": NAME, "stages": stages(path)}
 
 
-def _stages(path: Path) -> list[dict[str, Any]]:
-    """Return how a trunk was trained, from the first stage on."""
+def stages(path: Path) -> list[dict[str, Any]]:
+    """Return how a trunk was trained, from the first stage on.
+
+    Parameters
+    ----------
+    path
+        Its state; what it began with lies beside it.
+    """
     settings = settings_of(path)
     if not settings:
         return []
     before = settings.pop("start", None)
-    return [*(_stages(path.with_name(f"{before}.npz")) if before else ()), settings]
+    return [*(stages(path.with_name(f"{before}.npz")) if before else ()), settings]
