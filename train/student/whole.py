@@ -221,6 +221,8 @@ _LAYERS: Final = (
 """Layers with an activation: their names here and in the checkpoint, and the number of the
 normalisation after them."""
 _ALONG_TIME: Final = ("conv_5", "conv_6", "conv_7")
+_SMALL: Final = 1e-6
+"""Norm of a filter below which it is taken for empty."""
 _RARE: Final = -4.0
 """Logit of YAMNet's classes at the beginning."""
 
@@ -242,9 +244,12 @@ def weights_of(model: Any) -> Weights:
     for layer, name, number in _LAYERS:
         kernel, bias = trained(layer)
         shift, sign = trained(f"scaled_{number}")
-        found[f"{name}/kernel"] = (kernel[:, :, None] if layer in _ALONG_TIME else kernel) * sign
-        found[f"{name}/bias"] = bias * sign
-        normalisation(number, sign, shift)
+        # Activations are kept as states; without their scale, rounding errors stay small.
+        size = np.sqrt(np.square(kernel).sum(axis=tuple(range(kernel.ndim - 1))))
+        scale = np.where(size > _SMALL, size, 1) * sign
+        found[f"{name}/kernel"] = (kernel[:, :, None] if layer in _ALONG_TIME else kernel) / scale
+        found[f"{name}/bias"] = bias / scale
+        normalisation(number, scale, shift)
     for number in (0, 9):
         normalisation(number, *trained(f"scaled_{number}"))
     return found | {STEP: np.array([paired.FRAMES], np.float32)}
