@@ -27,7 +27,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from history import DAY, T0, make
+from history_year import DAY, T0, make
 
 
 def pages(days: int) -> list[str]:

@@ -20,7 +20,7 @@ from streamgenre.events import (
     Title,
     Update,
 )
-from streamgenre.events.types import MAX_SECONDS
+from streamgenre.events.field_types import MAX_SECONDS
 
 if TYPE_CHECKING:
     from streamgenre.events import AnyEvent

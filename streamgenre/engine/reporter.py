@@ -23,7 +23,7 @@ from streamgenre.events import (
     Update,
     rounded,
 )
-from streamgenre.events.types import MAX_ROWS
+from streamgenre.events.field_types import MAX_ROWS
 from streamgenre.inference.tags import likeliest
 from streamgenre.sources.titles import split_title
 

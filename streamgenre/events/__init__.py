@@ -5,23 +5,20 @@ binary one. The classes here define the objects; the JSON Schemas in ``streamgen
 generated from them. Readers must ignore fields that they do not know.
 """
 
+from streamgenre.events.event import VERSION, Event
+from streamgenre.events.field_types import SEQ_MODULUS, SourceState, State
+from streamgenre.events.status import Status
 from streamgenre.events.types import (
     EVENT_CLASSES,
     ON_REQUEST_TYPES,
     RETAINED_TYPES,
-    SEQ_MODULUS,
     TYPES,
-    VERSION,
     AnyEvent,
     DeadAir,
-    Event,
     Gap,
     Segment,
     SourceChange,
-    SourceState,
     Spectrum,
-    State,
-    Status,
     Title,
     Update,
 )

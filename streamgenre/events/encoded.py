@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from streamgenre.events.event import FIELDS
 from streamgenre.events.json_text import encodable
-from streamgenre.events.types import EVENT_CLASSES, FIELDS
+from streamgenre.events.types import EVENT_CLASSES
 
 if TYPE_CHECKING:
     from streamgenre.events.types import AnyEvent

@@ -16,7 +16,8 @@ from typing import (
     is_typeddict,
 )
 
-from streamgenre.events.types import BINARY, EVENT_CLASSES, VERSION
+from streamgenre.events.event import BINARY, VERSION
+from streamgenre.events.types import EVENT_CLASSES
 from streamgenre.limits import field_docs
 
 POLICY: Final = "Fields may be added within version 1: ignore fields that you do not know."

@@ -1,128 +1,34 @@
 """The types of events and their fields, from which the JSON Schemas are generated.
 
-Types, limits and docstrings become the schemas in ``streamgenre/schemas`` and the tables in
-``docs/events.md`` (``scripts/event-docs``). Fields may be added within a version. An added field
-has a default here, so that events of an older daemon can still be read.
+Types, limits (:mod:`streamgenre.events.field_types`) and docstrings become the schemas in
+``streamgenre/schemas`` and the tables in ``docs/events.md`` (``scripts/event-docs``). Fields may be
+added within a version. An added field has a default here, so that events of an older daemon can
+still be read.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias, TypedDict
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from streamgenre.events.json_text import encodable
-
-VERSION: Final = 1
-SEQ_MODULUS: Final = 2**53
-"""Sequence numbers go up to one less, the largest integer that every JSON reader holds."""
-
-MAX_TITLES: Final = 20
-"""Most titles in a segment."""
-MAX_SECONDS: Final = 253_402_300_799
-"""Latest time in UNIX seconds, the end of the year 9999: what calendars can show."""
-MAX_LEVEL: Final = 10_000
-"""Largest level in dB, above or below full scale."""
-MAX_GENRES: Final = 1000
-"""Most genres in an event."""
-MAX_ROWS: Final = 64
-"""Most rows in a spectrum event."""
-MAX_BANDS: Final = 128
-"""Most bands in a row of a spectrum."""
-BINARY: Final = "binary"
-"""Metadata of a field that is the third part of the message, and not in the JSON object."""
-MAX_TAGS: Final = 10
-"""Most tags in an event."""
-
-State: TypeAlias = Literal["music", "speech", "noise", "silence", "unknown"]
-SourceState: TypeAlias = Literal["connecting", "live", "lost", "ended"]
-
-# The pairs are keywords of the JSON Schemas.
-Name: TypeAlias = Annotated[str, ("minLength", 1)]
-Count: TypeAlias = Annotated[int, ("minimum", 0), ("maximum", SEQ_MODULUS)]
-Positive: TypeAlias = Annotated[int, ("minimum", 1), ("maximum", SEQ_MODULUS)]
-Seconds: TypeAlias = Annotated[float, ("minimum", 0), ("maximum", MAX_SECONDS)]
-Milliseconds: TypeAlias = Annotated[float, ("minimum", 0), ("maximum", 1000 * MAX_SECONDS)]
-Level: TypeAlias = Annotated[float, ("minimum", -MAX_LEVEL), ("maximum", MAX_LEVEL)]
-Hertz: TypeAlias = Annotated[float, ("minimum", 0), ("maximum", 1_000_000)]
-Share: TypeAlias = Annotated[float, ("minimum", 0), ("maximum", 1_000_000)]
-Probability: TypeAlias = Annotated[float, ("minimum", 0), ("maximum", 1)]
-Probabilities: TypeAlias = Annotated[
-    dict[str, Probability], ("minProperties", 2), ("maxProperties", MAX_GENRES)
-]
-Tags: TypeAlias = Annotated[dict[str, Probability], ("maxProperties", MAX_TAGS)]
-
-# Made once: json.dumps would make one for each call, a fifth of the cost of encoding.
-_encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-
-
-class NowPlaying(TypedDict):
-    """What a station says is playing, within an update or a segment."""
-
-    artist: str | None
-    title: str | None
-    raw: str
-    since: Seconds
-
-
-class Latency(TypedDict):
-    """Latencies in ms."""
-
-    p50: Milliseconds
-    p99: Milliseconds
-    max: Milliseconds
-
-
-class HistoryState(TypedDict):
-    """The state of the history within a status event."""
-
-    state: Literal["recording", "failing"]
-    problem: str | None
-    buffered: Count
-    lost: Count
-    set_aside: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """The fields of every event."""
-
-    TYPE: ClassVar[str] = ""
-
-    station: Name
-    """Name of the station (one audio input of a daemon)."""
-    session: Name
-    """Identifier of this run of the station, new at each start of the daemon."""
-    seq: Annotated[int, ("minimum", 0), ("maximum", SEQ_MODULUS - 1)]
-    """Sequence number of the event within its type, station and session, from 0, without holes;
-    after 2^53 - 1 comes 0."""
-    time: Seconds
-    """UNIX seconds at which the reported change happened."""
-    stream_time: Seconds
-    """Seconds of audio since the session began, lost audio included."""
-    retained: bool = False
-    """Whether this repeats the last event of its type and station for a late subscriber; others
-    drop it by session and seq."""
-
-    @property
-    def topic(self) -> str:
-        """First part of the message on the wire: ``TYPE/STATION``."""
-        return encodable(f"{self.TYPE}/{self.station}")
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the JSON object as a dictionary."""
-        values = {name: getattr(self, name) for name in FIELDS[type(self)]}
-        if not self.retained:
-            del values["retained"]
-        return {"v": VERSION, "type": self.TYPE, **values}
-
-    def to_json(self) -> str:
-        """Return the JSON object on one line; UTF-8 can always encode it."""
-        return encodable(_encode(self.as_dict()))
-
-    def parts(self) -> tuple[bytes, ...]:
-        """Return the message on the wire: topic, JSON object, and the binary part if any."""
-        return self.topic.encode(), self.to_json().encode()
+from streamgenre.events.event import BINARY, FIELDS, Event
+from streamgenre.events.field_types import (
+    MAX_BANDS,
+    MAX_LEVEL,
+    MAX_ROWS,
+    MAX_TITLES,
+    Hertz,
+    Level,
+    NowPlaying,
+    Positive,
+    Probabilities,
+    Probability,
+    Seconds,
+    SourceState,
+    State,
+    Tags,
+)
+from streamgenre.events.status import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,90 +172,6 @@ class DeadAir(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status(Event):
-    """The condition of the daemon and one station; sent at least every 10 s and at the end."""
-
-    TYPE = "status"
-
-    uptime_s: Seconds
-    """Seconds since the daemon started."""
-    input: str
-    """Name of the input, without credentials."""
-    source_state: SourceState
-    """State of the source."""
-    samples: Count
-    """Samples captured since the session began, at the rate of the source."""
-    samples_lost: Count
-    """Samples known to be lost since the session began, at the rate of the source."""
-    samples_replaced: Count
-    """Samples that were NaN or infinite and were replaced by 0."""
-    updates: Count
-    """Updates sent since the session began."""
-    last_frame_age_s: Seconds | None
-    """Seconds since the newest captured samples arrived; None before the first."""
-    latency_ms: Annotated[dict[str, float], Latency] | None
-    """Time in ms from the arrival of a hop's last sample until its update is sent, over the last
-    updates; None before the first."""
-    cpu_share: Share
-    """CPU time of the daemon, its workers and its helper processes over wall time since the last
-    status; 1 is one full core."""
-    rss_bytes: Count
-    """Resident memory of the daemon and its workers in bytes, plus the unshared memory of their
-    helper processes."""
-    model: str
-    """Name of the model."""
-    model_sha256: Annotated[str, ("pattern", "^[0-9a-f]{64}$")]
-    """SHA-256 of the model's weights file; of a taught model, of all that its answers depend on."""
-    subscribers: Count = 0
-    """Connections with at least one subscription."""
-    subscribers_slow: Count = 0
-    """Those of them that have not taken what was sent to them for a second or more."""
-    events_dropped: Count = 0
-    """Events since the daemon's start that at least one subscriber may have lost because a queue
-    was full."""
-    connections_refused: Count = 0
-    """Connections since the daemon's start that did not speak ZeroMQ, had no allowed key, or
-    exceeded a limit."""
-    open_files: Count = 0
-    """Open files, sockets and pipes of the daemon and its workers; 0 if the daemon is too old to
-    report it."""
-    threads: Count = 0
-    """Threads of the daemon and its workers; 0 if the daemon is too old to report it."""
-    clock_drift_ppm: (
-        Annotated[float, ("minimum", -1_000_000_000), ("maximum", 1_000_000_000)] | None
-    ) = None
-    """How much faster the clock of the source runs than the system's, in parts per million, over up
-    to the last hour without a loss; None until it is measured, which takes five minutes."""
-    clock_steps: Count = 0
-    """Number of times that the system's clock was set since the session began, or that the machine
-    slept. What was open then (segment, dead air) ended at the last time of the old clock; times
-    after this status are by the new one."""
-    clock_step_s: Annotated[float, ("minimum", -MAX_SECONDS), ("maximum", MAX_SECONDS)] | None = (
-        None
-    )
-    """By how many seconds the system's clock was set the last time, negative where it was set back;
-    None if it was not set since the session began."""
-    history: Annotated[dict[str, Any], HistoryState] | None = None
-    """State of the history: ``problem`` in words, rows ``buffered`` for the disk, rows ``lost``,
-    and ``set_aside``, the name of a broken file; None where no history is kept."""
-    worker: Name | None = None
-    """Name of the worker process that listens to the station; None where the daemon itself does, or
-    while it waits for one."""
-    worker_cpu_share: Share | None = None
-    """CPU time of that worker and its helper processes over wall time; None without a worker."""
-    worker_rss_bytes: Count | None = None
-    """Resident memory of that worker in bytes; None without a worker."""
-    worker_restarts: Count | None = None
-    """How often that worker was replaced since the daemon's start; None without a worker."""
-    station_cpu_share: Share | None = None
-    """CPU time that the station takes over wall time, as its worker measured it; None without a
-    worker, and until it is measured."""
-    removed: bool = False
-    """Whether the station was removed from the daemon, for instance by a reload; then this is its
-    last event."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Spectrum(Event):
     """Levels of the mel bands of the last seconds; sent only while somebody subscribes to it."""
 
@@ -392,9 +214,7 @@ TYPES: Final = tuple(name for name in EVENT_CLASSES if name not in ON_REQUEST_TY
 """Types that are always sent, and that a subscriber to everything receives."""
 RETAINED_TYPES: Final = tuple(name for name in TYPES if name != "gap")
 """Types whose last event a new subscriber receives at once; a gap is over when it is reported."""
-FIELDS: Final[dict[type[Event], tuple[str, ...]]] = {
-    cls: tuple(f.name for f in fields(cls) if BINARY not in f.metadata)
+FIELDS.update(
+    (cls, tuple(f.name for f in fields(cls) if BINARY not in f.metadata))
     for cls in EVENT_CLASSES.values()
-}
-"""Names of the fields of each type's JSON object, in order; computed once, because every event
-needs them."""
+)

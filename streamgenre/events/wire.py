@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamgenre.errors import BusError
 from streamgenre.events.checks import Check, checks
+from streamgenre.events.event import FIELDS, VERSION, Event
+from streamgenre.events.field_types import SEQ_MODULUS
 from streamgenre.events.json_text import cleaned, parse, quoted
 from streamgenre.events.types import (
     EVENT_CLASSES,
-    FIELDS,
-    SEQ_MODULUS,
-    VERSION,
     AnyEvent,
-    Event,
     Spectrum,
 )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
-from streamgenre.history import day_shares, run_locks, tags
+from streamgenre.history import day_shares, run_locks, statements, tags
 from streamgenre.history.database import open_to_write
 from streamgenre.history.detail import encode
 from streamgenre.history.ids import RowIds
+from streamgenre.history.known_rows import KnownRows
 from streamgenre.history.places import Server
 from streamgenre.history.rows import (
     DeadAirRow,
@@ -26,54 +27,8 @@ if TYPE_CHECKING:
     from streamgenre.history.places import Place
     from streamgenre.history.rows import PendingRows
 
-_ADD_SHARE = """
-    INSERT INTO shares (kind, hour, station, q0, q1, q2, q3) VALUES (?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (kind, hour, station) DO UPDATE SET
-        q0 = shares.q0 + excluded.q0, q1 = shares.q1 + excluded.q1,
-        q2 = shares.q2 + excluded.q2, q3 = shares.q3 + excluded.q3
-"""
-_ADD_SEGMENT = """
-    INSERT INTO segments (session, station, stream_start, kind, start_time, end_time, probability,
-        updates, ending) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (session, stream_start) DO UPDATE SET
-        kind = excluded.kind, start_time = excluded.start_time, end_time = excluded.end_time,
-        probability = excluded.probability, updates = excluded.updates, ending = excluded.ending
-"""
-_CHANGE_SESSION = """
-    UPDATE sessions SET end_time = ?, start_time = ?, ending = ?, input = ?, model = ?,
-        model_sha256 = ? WHERE id = ?
-"""
-_ADD_SESSION = """
-    INSERT INTO sessions (end_time, start_time, ending, input, model, model_sha256, uid, station,
-        run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid, station)
-    DO UPDATE SET end_time = excluded.end_time, ending = excluded.ending, run = excluded.run
-    WHERE excluded.end_time >= sessions.end_time
-"""
-_ADD_GAP = """
-    INSERT INTO gaps (session, station, seq, start_time, end_time, samples, reason)
-    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session, seq) DO NOTHING
-"""
-_ADD_SOURCE_CHANGE = """
-    INSERT INTO source_changes (session, station, seq, time, state, input, detail)
-    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session, seq) DO NOTHING
-"""
-_ADD_TITLE = """
-    INSERT INTO titles (session, station, seq, track, start_time, end_time, ending)
-    VALUES (?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (session, seq) DO UPDATE SET end_time = excluded.end_time, ending = excluded.ending
-"""
-_ADD_DEAD_AIR = """
-    INSERT INTO dead_air (session, station, start_time, end_time, ending) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (session, start_time)
-    DO UPDATE SET end_time = excluded.end_time, ending = excluded.ending
-"""
-_ADD_DETAIL = """
-    INSERT INTO details (minute, station, session, labels, updates, data) VALUES (?, ?, ?, ?, ?, ?)
-    ON CONFLICT (minute, station, session)
-    DO UPDATE SET labels = excluded.labels, updates = excluded.updates, data = excluded.data
-"""
-_MOST_KNOWN: Final = 50_000
-"""Most rows of one type that are remembered."""
+_Written: TypeAlias = tuple[int, float, float, str]
+"""What the history has of a segment: kind, start, end and ending."""
 
 
 class Store:
@@ -116,9 +71,9 @@ class Store:
         self._run: int | None = None
         self._ids = RowIds(self.connection)
         self._longest: dict[int, float] = {}
-        self._sessions = _Known[SessionRow, int]()
-        self._segments = _Known[SegmentRow, _Written]()
-        self._tracks = _Known[TitleRow, int]()
+        self._sessions = KnownRows[SessionRow, int]()
+        self._segments = KnownRows[SegmentRow, _Written]()
+        self._tracks = KnownRows[TitleRow, int]()
 
     @property
     def replaced(self) -> bool:
@@ -186,7 +141,7 @@ class Store:
             if number is None:
                 self._add_session(row)
         self.connection.executemany(
-            _CHANGE_SESSION,
+            statements.CHANGE_SESSION,
             [(*_of_session(row), number) for row, number in known if number is not None],
         )
 
@@ -194,7 +149,7 @@ class Store:
         if self._run is None:
             self._run = self._begin_run()
         key = (row.uid, self._ids.station(row.station))
-        self.connection.execute(_ADD_SESSION, (*_of_session(row), *key, self._run))
+        self.connection.execute(statements.ADD_SESSION, (*_of_session(row), *key, self._run))
         (number,) = self.connection.execute(
             "SELECT id FROM sessions WHERE uid = ? AND station = ?", key
         ).fetchone()
@@ -250,9 +205,9 @@ class Store:
             else:
                 self._segments.forget(row)
             self._note_length(station, row.end_time - row.start_time)
-        self.connection.executemany(_ADD_SEGMENT, values)
+        self.connection.executemany(statements.ADD_SEGMENT, values)
         self.connection.executemany(
-            _ADD_SHARE, [(*key, *ms) for key, ms in shares.items() if any(ms)]
+            statements.ADD_SHARE, [(*key, *ms) for key, ms in shares.items() if any(ms)]
         )
         day_shares.add(self.connection, shares)
         tags.add(self.connection, heard)
@@ -290,7 +245,7 @@ class Store:
                 (session, station, row.seq, number, row.start_time, row.end_time, row.ending)
             )
             self._note_length(station, row.end_time - row.start_time)
-        self.connection.executemany(_ADD_TITLE, values)
+        self.connection.executemany(statements.ADD_TITLE, values)
 
     def _write_events(self, pending: PendingRows) -> None:
         many = self.connection.executemany
@@ -302,18 +257,18 @@ class Store:
         for row in (*silences, *gaps):
             self._note_length(self._session(row.session)[1], row.end_time - row.start_time)
         many(
-            _ADD_DEAD_AIR,
+            statements.ADD_DEAD_AIR,
             [(*self._session(r.session), r.start_time, r.end_time, r.ending) for r in silences],
         )
         many(
-            _ADD_GAP,
+            statements.ADD_GAP,
             [
                 (*self._session(r.session), r.seq, r.start_time, r.end_time, r.samples, r.reason)
                 for r in gaps
             ],
         )
         many(
-            _ADD_SOURCE_CHANGE,
+            statements.ADD_SOURCE_CHANGE,
             [
                 (*self._session(r.session), r.seq, r.time, r.state, r.input, r.detail)
                 for r in pending.of(SourceRow)
@@ -322,7 +277,7 @@ class Store:
 
     def _write_details(self, rows: list[DetailRow]) -> None:
         self.connection.executemany(
-            _ADD_DETAIL,
+            statements.ADD_DETAIL,
             [
                 (
                     row.minute,
@@ -339,29 +294,3 @@ class Store:
 
 def _of_session(row: SessionRow) -> tuple[object, ...]:
     return (row.end_time, row.start_time, row.ending, row.input, row.model, row.model_sha256)
-
-
-_Row = TypeVar("_Row")
-_Value = TypeVar("_Value")
-_Written: TypeAlias = tuple[int, float, float, str]
-"""What the history has of a segment: kind, start and end."""
-
-
-class _Known(Generic[_Row, _Value]):
-    """What is known of rows that may change, by the row's identity."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[_Row, _Value]] = {}
-
-    def get(self, row: _Row) -> _Value | None:
-        known = self._known.get(id(row))
-        return known[1] if known is not None and known[0] is row else None
-
-    def note(self, row: _Row, value: _Value) -> _Value:
-        if len(self._known) > _MOST_KNOWN:
-            self._known.clear()
-        self._known[id(row)] = (row, value)
-        return value
-
-    def forget(self, row: _Row) -> None:
-        self._known.pop(id(row), None)

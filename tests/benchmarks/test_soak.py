@@ -38,7 +38,8 @@ def check_that_problems_would_be_seen(result: dict[str, Any]) -> None:
             hour |= {key: hour[key] + value for key, value in values.items()}
         return other
 
-    assert seen(spoilt(rss_mb=30), "memory grew")
+    # It may have fallen in between, when the memory of the start was returned.
+    assert seen(spoilt(rss_mb=300), "memory grew")
     assert seen(spoilt(handles=20), "handles")
     assert seen(spoilt(threads=20), "threads")
     assert seen(spoilt(cpu_ms_per_update=1000), "updates cost")
