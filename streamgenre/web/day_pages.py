@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from streamgenre.display.text import duration, percent
 from streamgenre.history import query
@@ -17,37 +18,67 @@ from streamgenre.web.history_asks import answered, day_of, days_span, in_words, 
 from streamgenre.web.history_head import Head, head_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import date
+
     from starlette.requests import Request
     from starlette.responses import Response
 
     from streamgenre.history.connection import Connection
+    from streamgenre.history.records import SegmentRecord, TitleRecord
 
 _SHORTEST_ZOOM_S: Final = 30.0
 
 
 async def day(request: Request) -> Response:
     """Show one day of one station, or a part of it enlarged."""
-    return await answered(request, _day)
+    return await answered(request, partial(_shown, "day", _day))
 
 
-def _day(request: Request, connection: Connection) -> Response:
-    head = head_of(request, connection, "day")
-    moved = _moved(request, head, "day")
+async def playlist(request: Request) -> Response:
+    """Show the titles of a day with their genres."""
+    return await answered(request, partial(_shown, "playlist", _playlist))
+
+
+def _shown(
+    kind: Literal["day", "playlist"],
+    page: Callable[[Head, Connection, date], Response],
+    request: Request,
+    connection: Connection,
+) -> Response:
+    """Return a page about the station and day of a request, or where that belongs."""
+    head = head_of(request, connection, kind)
+    moved = _moved(request, head, kind)
     if moved is not None:
         return moved
+    return page(head, connection, day_of(request.path_params["date"], head.clock.tz))
+
+
+def _of_a_day(
+    the_day: date, span: Span, titles: Iterable[TitleRecord], segments: Iterable[SegmentRecord]
+) -> dict[str, Any]:
+    """Return what both pages show: the day, those around it, and its playlist."""
+    lines = list(clip(airplay_log(titles, segments), span.start, span.end))
+    return {
+        "day": the_day,
+        "before": the_day - timedelta(days=1),
+        "after": the_day + timedelta(days=1) if span.end < time.time() else None,
+        "lines": views.playlist_rows(lines),
+        "count": len(lines),
+        "span": span,
+    }
+
+
+def _day(head: Head, connection: Connection, the_day: date) -> Response:
     assert head.station is not None
-    the_day = day_of(request.path_params["date"], head.clock.tz)
+    request = head.request
     data = collect(connection, head.station, the_day, head.clock.tz)
     zoom = _zoom(request, data.span)
     values: dict[str, Any] = {"recorded": data, "zoom": _zoomed(head, data, zoom)}
     if request.query_params.get("part") == "zoom":
         return head.page("day_zoom.html", **values)
-    lines = list(clip(airplay_log(data.titles, data.segments), data.span.start, data.span.end))
     return head.page(
         "day.html",
-        day=the_day,
-        before=the_day - timedelta(days=1),
-        after=the_day + timedelta(days=1) if data.span.end < time.time() else None,
         hours_in_day=round(data.span.seconds / 3600, 2),
         charts=views.day_charts(data),
         figures=views.figures(data, head.say, head.name),
@@ -55,9 +86,7 @@ def _day(request: Request, connection: Connection) -> Response:
         hours=views.hour_rows(data, head.clock, head.name),
         shares=views.share_rows(data),
         losses=views.loss_rows(data, head.say),
-        lines=views.playlist_rows(lines),
-        count=len(lines),
-        span=data.span,
+        **_of_a_day(the_day, data.span, data.titles, data.segments),
         **values,
     )
 
@@ -119,31 +148,11 @@ def _zoomed(head: Head, data: Any, zoom: Span | None) -> dict[str, Any] | None:
     }
 
 
-async def playlist(request: Request) -> Response:
-    """Show the titles of a day with their genres."""
-    return await answered(request, _playlist)
-
-
-def _playlist(request: Request, connection: Connection) -> Response:
-    head = head_of(request, connection, "playlist")
-    moved = _moved(request, head, "playlist")
-    if moved is not None:
-        return moved
-    assert head.station is not None
-    the_day = day_of(request.path_params["date"], head.clock.tz)
+def _playlist(head: Head, connection: Connection, the_day: date) -> Response:
     within = days_span(the_day, the_day, head.clock.tz)
     titles = query.titles(connection, head.chosen, within)
     segments = query.segments(connection, head.chosen, within)
-    lines = list(clip(airplay_log(titles, segments), within.start, within.end))
-    return head.page(
-        "playlist.html",
-        day=the_day,
-        before=the_day - timedelta(days=1),
-        after=the_day + timedelta(days=1) if within.end < time.time() else None,
-        lines=views.playlist_rows(lines),
-        count=len(lines),
-        span=within,
-    )
+    return head.page("playlist.html", **_of_a_day(the_day, within, titles, segments))
 
 
 def _moved(request: Request, head: Head, kind: str) -> Response | None:
