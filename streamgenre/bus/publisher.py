@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 import zmq
 
 from streamgenre.bus.auth import OpenAuthenticator
-from streamgenre.bus.connections import MAX_TOPIC, Connections
+from streamgenre.bus.connections import Connections
 from streamgenre.bus.descriptors import release_memory
-from streamgenre.bus.endpoints import IPC_MODE, KEEPALIVE, bind, check_endpoint
+from streamgenre.bus.endpoints import IPC_MODE, bind, check_endpoint
 from streamgenre.bus.inflow import Inflow
 from streamgenre.bus.last_values import LastValues
 from streamgenre.bus.mishaps import Mishaps
+from streamgenre.bus.sockets import new_context, publishing_socket
 from streamgenre.bus.stats import BusStats
 from streamgenre.ending import has_ended
 from streamgenre.errors import BusError
@@ -35,12 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Publisher", "check_endpoint"]
 
-SEND_QUEUE: Final = 1000
-"""Events queued for a slow subscriber. It loses further ones; other subscribers do not."""
-LINGER_MS: Final = 500
-"""Longest time in ms that closing waits until the last events are sent."""
-HANDSHAKE_MS: Final = 2000
-"""Time in ms after which a connection that has not completed the handshake is dropped."""
 _END_S: Final = 4.0
 """Seconds that the thread has to end: its last events, then its own thread and the sockets."""
 _HANDOVER: Final = 10_000
@@ -53,11 +48,6 @@ ADMITTED: Final = 16
 """Most clients admitted in that time."""
 ADMITTED_ALARMED: Final = 1
 """The same while many peers exceed a limit."""
-_BACKLOG: Final = 512
-_ZERO_COPY_RECEIVE: Final = 10
-"""libzmq's ZMQ_ZERO_COPY_RECV: with it every short frame would keep a buffer of 8 KiB."""
-RECEIVE_BUFFER: Final = 16 * 1024
-"""Bytes that the system keeps of what a subscriber has sent."""
 _ROUND: Final = 1000
 """Most messages of one kind that are handled before the loop sends events again."""
 
@@ -99,10 +89,7 @@ class Publisher:
         on_demand: Callable[[frozenset[str]], None] = lambda names: None,
     ) -> None:
         check_endpoint(endpoint, keys=auth is not None)
-        # All sockets of a context share one authenticator, so the bus has its own context.
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._context.set(zmq.MAX_SOCKETS, 8192)  # sockets and pending handshakes
-        self._context.set(_ZERO_COPY_RECEIVE, 0)
+        self._context = new_context()
         self._auth = auth or OpenAuthenticator()
         self._control = control
         self._on_demand = on_demand
@@ -122,7 +109,7 @@ class Publisher:
         self._inflow = Inflow()
         try:
             self._zap = self._auth.bind(self._context)
-            self._socket = self._make_socket()
+            self._socket = publishing_socket(self._context, self._auth)
             self._connections = Connections(
                 self._socket, self._inflow, named=lambda: self._auth.named
             )
@@ -139,23 +126,6 @@ class Publisher:
             self._watched.append(control.connections)
         self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
         self._thread.start()
-
-    def _make_socket(self) -> zmq.Socket[bytes]:
-        xpub = self._context.socket(zmq.XPUB)
-        xpub.set(zmq.SNDHWM, SEND_QUEUE)
-        xpub.set(zmq.LINGER, LINGER_MS)
-        xpub.set(zmq.BACKLOG, _BACKLOG)
-        xpub.set(zmq.MAXMSGSIZE, MAX_TOPIC)
-        xpub.set(zmq.RCVBUF, RECEIVE_BUFFER)
-        xpub.set(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
-        for option, value in KEEPALIVE.items():
-            xpub.set(option, value)
-        # A subscription takes effect only after its sender was checked, and a send to a full queue
-        # fails before an event is lost, so that losses can be counted.
-        xpub.set(zmq.XPUB_MANUAL, 1)
-        xpub.set(zmq.XPUB_NODROP, 1)
-        self._auth.secure(xpub)
-        return xpub
 
     def send(self, event: AnyEvent) -> None:
         """Send an event to its subscribers; never blocks.

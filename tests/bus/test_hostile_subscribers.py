@@ -19,7 +19,8 @@ from support.sample_events import SampleStation
 
 from streamgenre import Subscriber
 from streamgenre.bus.connections import MAX_TOPIC, MAX_TOPICS, Connections
-from streamgenre.bus.publisher import SEND_QUEUE, Publisher
+from streamgenre.bus.publisher import Publisher
+from streamgenre.bus.sockets import SEND_QUEUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

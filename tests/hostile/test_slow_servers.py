@@ -15,7 +15,7 @@ from support.live import until
 from support.radio_server import MisbehavingServer, Rtsp
 from support.requirements import require_programs
 
-from streamgenre.sources.stream import hls, radio
+from streamgenre.sources.stream import arrival, hls, radio
 from streamgenre.sources.stream.radio import RadioSource
 from streamgenre.sources.stream.settings import StreamSettings
 
@@ -49,7 +49,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def shorten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(radio, "TIMEOUT_S", 1.0)
     patch.setattr(radio, "SILENT_S", 2.0)
-    patch.setattr(radio, "WINDOW_S", 2.0)
+    patch.setattr(arrival, "WINDOW_S", 2.0)
     patch.setattr(radio, "BACKOFF_S", (30.0, 30.0))
     patch.setattr(hls, "STANDSTILL_S", 2.0)
 

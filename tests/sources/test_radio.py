@@ -29,7 +29,7 @@ from streamgenre.sources.backoff import Backoff
 from streamgenre.sources.charsets import TextDecoder
 from streamgenre.sources.factory import input_name, open_input
 from streamgenre.sources.playlist_formats import is_hls
-from streamgenre.sources.stream import radio
+from streamgenre.sources.stream import arrival, radio
 from streamgenre.sources.stream.http import open_url, require_usable
 from streamgenre.sources.stream.icy import IcyDemuxer, parse_title
 from streamgenre.sources.stream.radio import RadioSource
@@ -485,7 +485,7 @@ def test_a_list_leads_to_the_stream(server: Any, mp3: bytes, quick: None) -> Non
 def test_a_fast_server_is_throttled(
     server: Any, mp3: bytes, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(radio, "AHEAD_S", 2.0)
+    monkeypatch.setattr(arrival, "AHEAD_S", 2.0)
     source = RadioSource(server(lambda c, _: c.sendall(OK + mp3)).url)
     source.start()
     until(lambda: source.state == "live")
@@ -601,7 +601,7 @@ def test_bad_stations_recover_and_never_delay_a_good_one(
 ) -> None:
     # The limits are those of the good station too: it must not miss them on a busy machine.
     monkeypatch.setattr(radio, "TIMEOUT_S", 4.0)
-    monkeypatch.setattr(radio, "WINDOW_S", 6.0)
+    monkeypatch.setattr(arrival, "WINDOW_S", 6.0)
     well = threading.Event()
     good = in_real_time(programme.read_bytes())
 

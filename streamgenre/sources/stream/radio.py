@@ -22,6 +22,7 @@ from streamgenre.sources.damage import DamageCounter
 from streamgenre.sources.decoding import Blocks, audio_stream, error_text, split_block
 from streamgenre.sources.faults import as_input_error, fault_text
 from streamgenre.sources.links import LimitedReader
+from streamgenre.sources.stream.arrival import Arrival
 from streamgenre.sources.stream.connecting import Candidates, Connector, reason
 from streamgenre.sources.stream.icy_reader import IcyReader
 from streamgenre.sources.stream.opening import open_stream, require_supported
@@ -46,10 +47,6 @@ TIMEOUT_S: Final = 10.0
 """Seconds a server may take to answer, and then to send data."""
 SILENT_S: Final = 40.0
 """Seconds without decoded audio after which a stream is lost although packets arrive."""
-WINDOW_S: Final = 30.0
-"""Seconds over which a stream must deliver at least two thirds as much audio."""
-AHEAD_S: Final = 30.0
-"""Seconds of audio that may arrive early: the initial burst of a server, segments of HLS."""
 BACKOFF_S: Final = (1.0, 120.0)
 """First and longest pause in seconds between attempts."""
 RING_S: Final = 3.0
@@ -94,13 +91,10 @@ class RadioSource(Source):
         self._stop = threading.Event()
         self._reader: Reader | None = None
         self._format: Format | None = None
-        self._newest_audio_at: float | None = None  # monotonic seconds of the newest audio
+        self._arrival = Arrival(self.name)
         self._waiting_since = 0.0  # monotonic seconds of the newest packet
-        self._window: tuple[float, float] = (0.0, 0.0)  # its start, seconds of audio in it
         self._titles: list[Title] = []  # due at the next samples
         self._title: Title | None = None
-        self._live_since = 0.0  # monotonic seconds
-        self._received_s = 0.0  # audio received since then
         self._missing_s = 0.0  # before the next samples
         self._backoff = Backoff(*BACKOFF_S)
         self._lock = Participant()
@@ -138,7 +132,7 @@ class RadioSource(Source):
                     break
                 self.set_state("lost", why)
                 # A stream that is there and brings nothing new has not been stable.
-                self._stop.wait(self._backoff.next_s(self._received_s))
+                self._stop.wait(self._backoff.next_s(self._arrival.received_s))
         except Exception as error:  # noqa: BLE001 - the engine raises it
             self.failure = as_input_error(error, self.name)
         finally:
@@ -154,12 +148,12 @@ class RadioSource(Source):
 
         The addresses of a station list are tried in their order until one plays.
         """
-        self._received_s = 0.0
+        self._arrival.received_s = 0.0
         tried: list[tuple[str, str]] = []
         candidates = Candidates(self._urls)
         for url in candidates:
             why = self._receive(url, candidates)
-            if self._received_s or self._stop.is_set():
+            if self._arrival.received_s or self._stop.is_set():
                 return why
             if why:
                 tried.append((url, why))
@@ -182,11 +176,11 @@ class RadioSource(Source):
             self.may_be_microphone |= isinstance(opened, str)
             reader = self._reader = None if isinstance(opened, str) else opened
             self._waiting_since = time.monotonic()
-            self._window = (0.0, 0.0)
+            self._arrival.connected()
             while self._decode(opened, damage):
                 if reader is None or not reader.next_link():
                     return f"{self.name}: the stream ended{damage}"
-                self._missing_s += self._plausible_s(reader.missing_s)
+                self._missing_s += self._arrival.plausible_s(reader.missing_s)
         except InputError as error:
             return str(error)
         except av.ExitError:  # FFmpeg was interrupted
@@ -205,12 +199,6 @@ class RadioSource(Source):
             if self._reader is not None:
                 self._reader.close()
         return "stopped"
-
-    def _plausible_s(self, missing_s: float) -> float:
-        """Return seconds of missing audio, no more than can have passed: a server may lie."""
-        newest = self._newest_audio_at
-        passed_s = 0.0 if newest is None else time.monotonic() - newest
-        return min(missing_s, passed_s + AHEAD_S)
 
     # ---- decoding -------------------------------------------------------------------------------
 
@@ -268,7 +256,7 @@ class RadioSource(Source):
                 nonlocal decoded, heard_at
                 for item in items:
                     if isinstance(item, Gap):
-                        self._missing_s += self._plausible_s(item.samples / self.rate)
+                        self._missing_s += self._arrival.plausible_s(item.samples / self.rate)
                         continue
                     decoded = True
                     timeline.decoded(len(item) / self.rate)
@@ -319,14 +307,13 @@ class RadioSource(Source):
         if self.ring is None:
             self.ring = Ring(int(self.rate * RING_S), self.channels)
         if self.state != "live":
-            if self._newest_audio_at is not None:
-                self.ring.mark_lost(
-                    int((now - self._newest_audio_at) * self.rate), GapReason.RECONNECT
-                )
+            newest = self._arrival.newest_at
+            if newest is not None:
+                self.ring.mark_lost(int((now - newest) * self.rate), GapReason.RECONNECT)
                 self._title = None  # a new connection must announce its title again
             self.set_state("live")
             self._backoff.begin()
-            self._live_since, self._received_s = now, 0.0
+            self._arrival.live(now)
         elif self._missing_s:
             self.ring.mark_lost(int(self._missing_s * self.rate), GapReason.SOURCE)
         self._missing_s = 0.0
@@ -337,9 +324,7 @@ class RadioSource(Source):
         self._titles.clear()
         arrived = self._reader.read_at if isinstance(self._reader, IcyReader) else None
         for piece in split_block(block, int(_JOINED_S * self.rate)):
-            # A server starts with a burst; one that keeps sending faster than real time is slowed.
-            self._received_s += len(piece) / self.rate
-            early_s = self._received_s - (time.monotonic() - self._live_since) - AHEAD_S
+            early_s = self._arrival.early_s(len(piece) / self.rate)
             if early_s > 0 and self._wait(early_s):
                 return False
             while self.ring.free < len(piece):
@@ -349,25 +334,13 @@ class RadioSource(Source):
                     return False
             self.ring.write(piece, arrived)
             self.notify()
-        self._newest_audio_at = time.monotonic()
-        self._check_speed(now, len(block) / self.rate)
+        self._arrival.check_speed(now, len(block) / self.rate)
         return not self._stop.is_set()
 
     def _wait(self, seconds: float) -> bool:
         """Wait while other threads decode; return whether the source was stopped."""
         self._lock.release()
         return self._stop.wait(seconds)
-
-    def _check_speed(self, now: float, seconds: float) -> None:
-        began, received_s = self._window
-        began = began or now
-        self._window = (began, received_s + seconds)
-        if now - began > WINDOW_S:
-            self._window = (now, 0.0)
-            if received_s < 2 / 3 * WINDOW_S:
-                raise InputError(
-                    f"{self.name}: only {received_s:.0f} s of audio in {now - began:.0f} s"
-                )
 
 
 def _as_list(title: Title | None) -> list[Title]:
