@@ -147,61 +147,7 @@ def live(
         end(daemon)
 
 
-@pytest.mark.parametrize("unit", list(FLOODS.values()), ids=list(FLOODS))
-def test_a_flood_is_ended_and_costs_little(live: Live, unit: bytes) -> None:
-    refused = live.refused
-    for endpoint, kind in ((live.publish, b"SUB"), (live.control, b"DEALER")):
-        if endpoint == live.control and not unit[0] & (MORE | COMMAND):
-            continue  # requests without pause are answered, as fast as they are read
-        costs_little(live, endpoint, kind, unit)
-    if len(unit) < 1 << 20:  # longer frames are refused by libzmq itself
-        until(lambda: live.refused > refused, 60)
-    live.goes_on()
-
-
-@pytest.mark.parametrize("unit", ["empty parts", "parts of 500 bytes"])
-def test_many_floods_at_once_cost_little(live: Live, unit: str) -> None:
-    for endpoint, kind in ((live.publish, b"SUB"), (live.control, b"DEALER")):
-        costs_little(live, endpoint, kind, FLOODS[unit], peers=64)
-    live.goes_on()
-
-
-def costs_little(live: Live, endpoint: str, kind: bytes, unit: bytes, peers: int = 1) -> None:
-    """Check the growth of the daemon under an attack, at the best of some attempts.
-
-    On a busy machine the thread that ends it may have to wait for the processor.
-    """
-    grown = []
-    for _ in range(ATTEMPTS):
-        live.settle()
-        assert max(live.attacked(endpoint, kind, unit, peers)) < 1 << 30
-        grown.append(live.grown)
-        assert live.grown < ATTEMPTS * MOST
-        if live.grown < MOST:
-            return
-        live.goes_on(2)  # meanwhile the memory is given back
-    pytest.fail(f"grew by {grown} bytes")
-
-
-def test_a_slow_endless_message_is_ended_too(live: Live) -> None:
-    """What is sent in small pieces counts as much."""
-    for endpoint, kind in ((live.publish, b"SUB"), (live.control, b"DEALER")):
-        with admitted(endpoint, kind) as raw:
-            ended = threading.Event()
-            threading.Thread(
-                target=lambda raw=raw, ended=ended: is_ended(raw) and ended.set(), daemon=True
-            ).start()
-
-            def drip(raw=raw) -> None:  # type: ignore[no-untyped-def]
-                try:
-                    raw.sendall(frame(bytes(200), MORE) * 10)
-                except OSError:
-                    return
-                time.sleep(0.005)
-                live.watch()
-
-            until(ended.is_set, 60, pump=drip)
-    live.goes_on()
+# ---- well-behaved clients, before the attacks, after which lower limits apply for a while --------
 
 
 def test_a_client_with_every_permitted_topic_is_kept(live: Live) -> None:
@@ -258,6 +204,66 @@ def test_a_burst_of_permitted_requests_is_answered(live: Live) -> None:
                         assert client.poll(60_000)
                         client.recv()
     assert live.refused == refused
+    live.goes_on()
+
+
+# ---- attacks -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unit", list(FLOODS.values()), ids=list(FLOODS))
+def test_a_flood_is_ended_and_costs_little(live: Live, unit: bytes) -> None:
+    refused = live.refused
+    for endpoint, kind in ((live.publish, b"SUB"), (live.control, b"DEALER")):
+        if endpoint == live.control and not unit[0] & (MORE | COMMAND):
+            continue  # requests without pause are answered, as fast as they are read
+        costs_little(live, endpoint, kind, unit)
+    if len(unit) < 1 << 20:  # longer frames are refused by libzmq itself
+        until(lambda: live.refused > refused, 60)
+    live.goes_on()
+
+
+@pytest.mark.parametrize("unit", ["empty parts", "parts of 500 bytes"])
+def test_many_floods_at_once_cost_little(live: Live, unit: str) -> None:
+    for endpoint, kind in ((live.publish, b"SUB"), (live.control, b"DEALER")):
+        costs_little(live, endpoint, kind, FLOODS[unit], peers=64)
+    live.goes_on()
+
+
+def costs_little(live: Live, endpoint: str, kind: bytes, unit: bytes, peers: int = 1) -> None:
+    """Check the growth of the daemon under an attack, at the best of some attempts.
+
+    On a busy machine the thread that ends it may have to wait for the processor.
+    """
+    grown = []
+    for _ in range(ATTEMPTS):
+        live.settle()
+        assert max(live.attacked(endpoint, kind, unit, peers)) < 1 << 30
+        grown.append(live.grown)
+        assert live.grown < ATTEMPTS * MOST
+        if live.grown < MOST:
+            return
+        live.goes_on(2)  # meanwhile the memory is given back
+    pytest.fail(f"grew by {grown} bytes")
+
+
+def test_a_slow_endless_message_is_ended_too(live: Live) -> None:
+    """What is sent in small pieces counts as much."""
+    for endpoint, kind in ((live.publish, b"SUB"), (live.control, b"DEALER")):
+        with admitted(endpoint, kind) as raw:
+            ended = threading.Event()
+            threading.Thread(
+                target=lambda raw=raw, ended=ended: is_ended(raw) and ended.set(), daemon=True
+            ).start()
+
+            def drip(raw=raw) -> None:  # type: ignore[no-untyped-def]
+                try:
+                    raw.sendall(frame(bytes(200), MORE) * 10)
+                except OSError:
+                    return
+                time.sleep(0.005)
+                live.watch()
+
+            until(ended.is_set, 60, pump=drip)
     live.goes_on()
 
 
