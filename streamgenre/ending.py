@@ -39,9 +39,10 @@ def has_ended(thread: threading.Thread, seconds: float = END_S) -> bool:
     """
     if thread.ident is None:
         return True
-    thread.join(max(0.0, seconds))
+    seconds = max(0.0, seconds)
+    thread.join(seconds)
     if thread.is_alive():
-        _log.warning("the thread %r hangs: it did not end within %g s", thread.name, seconds)
+        _log.warning("the thread %r hangs: it did not end within %.1f s", thread.name, seconds)
         return False
     return True
 

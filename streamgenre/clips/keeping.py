@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from streamgenre.clips.adding import add, tidy
 from streamgenre.clips.store import ClipStore
+from streamgenre.ending import has_ended
 from streamgenre.errors import ClipError
 from streamgenre.logger import get_logger
 
@@ -60,11 +63,10 @@ class Keeper:
 
     def close(self) -> None:
         """Write what waits, for some seconds at most."""
-        try:
+        ends = time.monotonic() + _PATIENCE_S
+        with suppress(queue.Full):
             self._waiting.put(None, timeout=_PATIENCE_S)
-        except queue.Full:
-            return
-        self._thread.join(_PATIENCE_S)
+        has_ended(self._thread, ends - time.monotonic())
 
     def _work(self) -> None:
         self._try(None)  # what is too old goes at the start

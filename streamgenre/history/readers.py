@@ -9,9 +9,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from typing import TYPE_CHECKING, Final, TypeVar
+from concurrent.futures import Future
+from contextlib import closing, suppress
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from streamgenre.errors import HistoryError
 from streamgenre.history.connection import ServerError
@@ -20,7 +21,6 @@ from streamgenre.history.places import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
     from pathlib import Path
 
     from streamgenre.history.connection import Connection
@@ -56,7 +56,13 @@ class Readers:
     def __init__(self, path: Place) -> None:
         self.path = path
         self._own = threading.local()
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="history-reader")
+        # Not an executor of Python's: at the end of the process it waits for its threads, however
+        # long the disk or the server does not answer.
+        self._questions: SimpleQueue[tuple[Future[Any], Callable[[Connection], Any]] | None] = (
+            SimpleQueue()
+        )
+        self._threads: list[threading.Thread] = []
+        self._closed = False
         self._waiting = 0
         self._lock = threading.Lock()
 
@@ -78,21 +84,46 @@ class Readers:
         BusyError
             If too many questions wait already.
         """
+        future: Future[T] = Future()
         with self._lock:
-            if self._waiting >= WAITING:
+            if self._closed or self._waiting >= WAITING:
                 raise BusyError("too many questions about the history at once: try again later")
             self._waiting += 1
-        future = self._pool.submit(self._answer, question)
+            if len(self._threads) < min(THREADS, self._waiting):
+                thread = threading.Thread(target=self._serve, name="history reader", daemon=True)
+                self._threads.append(thread)
+                thread.start()
         future.add_done_callback(self._done)
+        self._questions.put((future, question))
         return future
 
     def close(self) -> None:
         """Refuse further questions; those that wait are dropped."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            self._closed = True
+        with suppress(Empty):
+            while (waiting := self._questions.get_nowait()) is not None:
+                waiting[0].cancel()
+        for _ in self._threads:
+            self._questions.put(None)
 
     def _done(self, _: Future[T]) -> None:
         with self._lock:
             self._waiting -= 1
+
+    def _serve(self) -> None:
+        """Answer questions, in one of the threads."""
+        while (waiting := self._questions.get()) is not None:
+            future, question = waiting
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                found = self._answer(question)
+            except Exception as error:  # noqa: BLE001 - raised again where the answer is taken
+                future.set_exception(error)
+            else:
+                future.set_result(found)
+            del waiting, future, question  # nothing may keep an answer until the next one
 
     def _answer(self, question: Callable[[Connection], T]) -> T:
         if isinstance(self.path, Server):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -160,3 +163,30 @@ def test_tags_are_added_up_by_day_and_found(new_place: Callable[..., Place]) -> 
     assert tags.delete(writing, T0 + 86_400) == 3
     writing.close()
     assert rows(path, days) == [(first + 1, 75_000)]
+
+
+HANGS = """
+import sys
+from pathlib import Path
+from streamgenre.history.readers import THREADS, Readers
+
+readers = Readers(Path(sys.argv[1]))
+asked = [readers.ask(lambda c: Path(sys.argv[2]).read_text()) for _ in range(THREADS + 1)]
+while not all(each.running() for each in asked[:THREADS]):
+    pass
+readers.close()
+assert asked[THREADS].cancelled()
+print("closed", flush=True)
+"""
+
+
+def test_a_disk_that_does_not_answer_does_not_keep_the_process(path: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    done = subprocess.run(
+        [sys.executable, "-c", HANGS, path, tmp_path / "fifo"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "closed\n"), done.stderr
