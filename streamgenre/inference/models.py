@@ -62,11 +62,14 @@ class StatefulModel(Model):
         """
         self._check_batch(stations, frames)
         outputs = np.empty((len(stations), self._ends[-1]), "f4")
-        whole = [self._steps.take(*each) for each in zip(stations, frames, strict=True)]
+        parts = [self._steps.split(*each) for each in zip(stations, frames, strict=True)]
+        whole = [each for each, _ in parts]
         for rows in _rows_by_length(whole):
             names = [stations[row] for row in rows]
             if not len(whole[rows[0]]):
-                outputs[rows] = [self._latest(name) for name in names]
+                for name, row in zip(names, rows, strict=True):
+                    outputs[row] = self._latest(name, parts[row][1])
+                    self._steps.keep(name, parts[row][1])
                 continue
             states = [self._states.get(name, self._zeros) for name in names]
             outputs[rows], after = self._run(
@@ -74,9 +77,9 @@ class StatefulModel(Model):
                 _joined([whole[row][None] for row in rows]),
             )
             if self.manifest.step_frames > 1:
-                self._last |= {
-                    name: outputs[row].copy() for name, row in zip(names, rows, strict=True)
-                }
+                for name, row in zip(names, rows, strict=True):
+                    self._last[name] = outputs[row].copy()
+                    self._steps.keep(name, parts[row][1])
             if len(names) == 1:
                 self._states[names[0]] = after
                 continue
@@ -92,11 +95,11 @@ class StatefulModel(Model):
         columns, after = found[: len(self._columns)], found[len(self._columns) :]
         return np.concatenate([column[:, -1] for column in columns], axis=-1), after
 
-    def _latest(self, station: str) -> Frames:
+    def _latest(self, station: str, waiting: Frames) -> Frames:
         """Return a station's last output; at its start one from less than a step."""
         if station in self._last:
             return self._last[station]
-        rows, _ = self._run(self._zeros, self._steps.repeated(station)[None])
+        rows, _ = self._run(self._zeros, self._steps.filled(waiting)[None])
         row: Frames = rows[0]
         return row
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from streamgenre.inference.head import LinearHead
 
 _FROM_BASE: Final = (
-    *("manifest_version", "kind", "features", "window_frames", "states"),
+    *("manifest_version", "kind", "features", "window_frames", "step_frames", "states"),
     *("speech", "music", "known", "tags", "embedding", "steps"),
 )
 

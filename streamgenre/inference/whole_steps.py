@@ -25,8 +25,10 @@ class WholeSteps:
         self._step = step
         self._waiting: dict[str, Frames] = {}
 
-    def take(self, station: str, new: Frames) -> Frames:
-        """Return the whole steps that there are with a station's new frames; perhaps none.
+    def split(self, station: str, new: Frames) -> tuple[Frames, Frames]:
+        """Return the whole steps that there are with a station's new frames, and what is left over.
+
+        Nothing changes until :meth:`keep`: a call that fails can be repeated.
 
         Parameters
         ----------
@@ -34,20 +36,37 @@ class WholeSteps:
             Its name.
         new
             Its new frames, shape ``(n, numcep)``.
+
+        Returns
+        -------
+        whole : array
+            A multiple of the step; perhaps none.
+        rest : array
+            Fewer frames than a step.
         """
-        if self._step == 1:
-            return new
-        waiting = self._waiting.pop(station, None)
+        waiting = self._waiting.get(station)
         seen = new if waiting is None else np.concatenate([waiting, new])
         whole = len(seen) - len(seen) % self._step
-        if whole < len(seen):
-            self._waiting[station] = seen[whole:].copy()
-        return seen[:whole]
+        return seen[:whole], seen[whole:]
 
-    def repeated(self, station: str) -> Frames:
-        """Return one step made of a station's waiting frames, repeated in their order."""
-        waiting = self._waiting[station]
-        return np.resize(waiting, (self._step, waiting.shape[1]))
+    def keep(self, station: str, rest: Frames) -> None:
+        """Have frames wait for the next ones.
+
+        Parameters
+        ----------
+        station
+            Its name.
+        rest
+            What :meth:`split` left over.
+        """
+        if len(rest):
+            self._waiting[station] = rest.copy()
+        else:
+            self._waiting.pop(station, None)
+
+    def filled(self, frames: Frames) -> Frames:
+        """Return one step made of fewer frames, at least one, repeated in their order."""
+        return np.resize(frames, (self._step, frames.shape[1]))
 
     def forget(self, station: str) -> None:
         """Drop a station's waiting frames."""

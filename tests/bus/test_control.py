@@ -15,6 +15,7 @@ import zmq
 from support.audio import MemorySource, music
 from support.commands import COMMAND, environment, free_endpoint, start, streamgenre
 from support.live import KeyRing, until
+from support.other_features import OTHER_FEATURES
 from support.sample_events import SampleStation
 
 from streamgenre.bus.auth import Authenticator
@@ -221,7 +222,7 @@ def test_a_model_with_other_features_is_rejected(stateful_folder: Path) -> None:
 def test_one_of_stations_with_different_models_can_switch() -> None:
     events: list[AnyEvent] = []
     engine = Engine(events.append, EngineSettings())
-    for name, model in (("a", "lstm"), ("b", "lite"), ("c", "lstm")):
+    for name, model in (("a", "lstm"), ("b", OTHER_FEATURES), ("c", "lstm")):
         engine.add(name, MemorySource(name), load_model(model))
     unit = Unit(engine)
 
@@ -231,21 +232,21 @@ def test_one_of_stations_with_different_models_can_switch() -> None:
     cnn = load_model("cnn")
     with pytest.raises(
         ControlError,
-        match=r"station 'b' uses model lite, and model cnn needs other features.*"
+        match=r"station 'b' uses model other-features, and model cnn needs other features.*"
         r'model = "cnn".*reload.*--station switches one of the others \(\'a\', \'c\'\)',
     ):
         use_model(engine.runners, cnn)
-    with pytest.raises(ControlError, match=r"station 'b' uses model lite.*--model cnn$"):
+    with pytest.raises(ControlError, match=r"station 'b' uses model other-features.*--model cnn$"):
         use_model(engine.runners, cnn, "b")
     with pytest.raises(ControlError, match=r"no station 'd': there are 'a', 'b', 'c'"):
         use_model(engine.runners, cnn, "d")
-    assert models() == ["lstm", "lite", "lstm"]
+    assert models() == ["lstm", "other-features", "lstm"]
     stop = threading.Event()
     thread = threading.Thread(target=lambda: engine.run(stop.is_set))
     thread.start()
     try:
         unit.use_model("cnn", "a")
-        assert models() == ["cnn", "lite", "lstm"]
+        assert models() == ["cnn", "other-features", "lstm"]
         unit.use_model("cnn", "c")
         runners = [engine.runner(name) for name in "ac"]
         assert len({id(each.model) for each in runners if each is not None}) == 1  # one batch

@@ -12,7 +12,7 @@ import pytest
 from support.audio import music, write_wav
 from support.commands import COMMAND, events_of, free_endpoint, start, streamgenre
 from support.live import end
-from support.taught_models import GENRES, constant_head, write_taught_model
+from support.taught_models import GENRES, WIDTH, constant_head, write_taught_model
 
 from streamgenre import paths
 from streamgenre.bus.control import request
@@ -187,7 +187,7 @@ def test_a_service_keeps_its_models_in_its_own_folder(
 
 def test_a_listening_station_gets_ones_own_genres(own: Path, tmp_path: Path) -> None:
     """By name: `listen`, `classify` and `probe`; the speech of the base stays."""
-    write_taught_model(own / "mine", head=constant_head(576, 3, winner=1))
+    write_taught_model(own / "mine", head=constant_head(WIDTH, 3, winner=1))
     song = tmp_path / "song.wav"
     write_wav(song, music(5))
     done = streamgenre("listen", "--input", song, "--pace", "fast", "--model", "mine", "--json",
@@ -201,7 +201,7 @@ def test_a_listening_station_gets_ones_own_genres(own: Path, tmp_path: Path) -> 
     assert result["genre"] == "tango"
     assert result["model"] == "mine"
     # Taught otherwise, under the same name: the results kept of the old one are not used.
-    write_taught_model(own / "mine", head=constant_head(576, 3, winner=2), replace=True)
+    write_taught_model(own / "mine", head=constant_head(WIDTH, 3, winner=2), replace=True)
     result = json.loads(streamgenre("classify", song, "--model", "mine", "--json").stdout)
     assert result["genre"] == "fado"
     probed = streamgenre("probe", song, "--model", "mine", "--seconds", "3", "--json")
@@ -212,7 +212,7 @@ def test_a_listening_station_gets_ones_own_genres(own: Path, tmp_path: Path) -> 
 def test_a_running_daemon_takes_what_was_taught_meanwhile(
     own: Path, tmp_path: Path, workers: str
 ) -> None:
-    write_taught_model(own / "mine", head=constant_head(576, 3, winner=0))
+    write_taught_model(own / "mine", head=constant_head(WIDTH, 3, winner=0))
     endpoint = f"ipc://{tmp_path}/control"
     config = tmp_path / "config.toml"
     config.write_text(
@@ -236,7 +236,7 @@ def test_a_running_daemon_takes_what_was_taught_meanwhile(
         heard = (event for event in map(json.loads, lines) if event["type"] == "update")
         assert "blues" in next(heard)["probabilities"]
         for winner, genre in ((0, "ragtime"), (2, "fado")):
-            write_taught_model(own / "mine", head=constant_head(576, 3, winner), replace=True)
+            write_taught_model(own / "mine", head=constant_head(WIDTH, 3, winner), replace=True)
             assert request(endpoint, {"request": "model", "model": "mine"}, timeout=60)["ok"]
             while _likeliest(next(heard)) != genre:  # the daemon plays on
                 pass

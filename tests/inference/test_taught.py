@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from support.model_factory import write_stateful_model, write_windowed_model
-from support.taught_models import GENRES, random_head, write_taught_model
+from support.taught_models import GENRES, WIDTH, random_head, write_taught_model
 
 from streamgenre.errors import ModelError
 from streamgenre.inference.genre_names import check_genre
@@ -57,7 +57,8 @@ def test_the_embedding_of_a_shipped_model_costs_the_other_outputs_nothing(name: 
     before = open_graph(without, graph.SerializeToString())
     now = open_graph(manifest, manifest.weights.read_bytes())
     rng = np.random.default_rng(1)
-    frames = rng.normal(size=(2, 63, manifest.features.numcep)).astype(np.float32)
+    length = 63 // manifest.step_frames * manifest.step_frames
+    frames = rng.normal(size=(2, length, manifest.features.numcep)).astype(np.float32)
     feed = {s.input: np.zeros((2, *s.shape), np.float32) for s in manifest.states}
     names = [output.name for output in kept]
     for old, new in zip(
@@ -99,7 +100,7 @@ def _graph(manifest: Any) -> Any:
 
 def test_every_shipped_model_can_be_taught_on() -> None:
     widths = {name: parse_manifest(find_model(name)).embedding_width for name in shipped_models()}
-    assert widths == {"cnn": 762, "lite": 576, "lstm": 762}
+    assert widths == {"cnn": WIDTH, "lite": WIDTH, "lstm": WIDTH}
 
 
 def test_older_models_get_the_output_by_a_command(
@@ -125,7 +126,7 @@ def test_a_taught_model_gives_the_heads_genres_and_the_bases_speech(tmp_path: Pa
     base = load_model("lite")
     base.keep_embeddings()
     model = load_model(str(write_taught_model(tmp_path / "mine")))
-    head = random_head(576, 3)
+    head = random_head(WIDTH, 3)
     for frames in hops(base, 3):
         names = ["a", "b", "c"]
         expected, found = base.update(names, frames), model.update(names, frames)
@@ -144,8 +145,8 @@ def test_a_taught_model_gives_the_heads_genres_and_the_bases_speech(tmp_path: Pa
 def test_a_station_gets_the_same_alone_and_in_a_batch(tmp_path: Path) -> None:
     folder = str(write_taught_model(tmp_path / "mine"))
     alone, together = load_model(folder), load_model(folder)
-    head = random_head(576, 3)
-    rows = np.random.default_rng(0).normal(size=(9, 576)).astype(np.float32)
+    head = random_head(WIDTH, 3)
+    rows = np.random.default_rng(0).normal(size=(9, WIDTH)).astype(np.float32)
     by_row = [head.logits(row[None])[0] for row in rows]
     assert np.array_equal(head.logits(rows), np.stack(by_row))
     for frames in hops(alone, 4):
@@ -186,7 +187,7 @@ def with_embedding(folder: Path) -> Path:
 def test_two_heads_on_one_base_are_different_models(tmp_path: Path) -> None:
     """Known results and sessions of one are not taken for those of the other."""
     folders = [
-        write_taught_model(tmp_path / name, head=random_head(576, 3, seed))
+        write_taught_model(tmp_path / name, head=random_head(WIDTH, 3, seed))
         for name, seed in (("a", 1), ("b", 2))
     ]
     one, other = map(read_manifest, folders)
@@ -239,7 +240,7 @@ def test_damaged_heads_are_refused_in_words(tmp_path: Path) -> None:
     nan = np.frombuffer(content, "<f4").copy()
     nan[2000] = np.nan
     assert "are not numbers" in reheaded(folder, nan.tobytes())
-    nan[2000], nan[600] = 0, 0  # a scale
+    nan[2000], nan[WIDTH + 24] = 0, 0  # a scale
     assert "not above 0" in reheaded(folder, nan.tobytes())
     (folder / "head.f32").unlink()
     with pytest.raises(ModelError, match=r"head\.f32: No such file"):
@@ -250,8 +251,8 @@ def test_damaged_heads_are_refused_in_words(tmp_path: Path) -> None:
     ("change", "words"),
     [
         (lambda data: data.pop("embedding"), "the manifest names none"),
-        (lambda data: data["head"].update(width=575), "the embedding has 576"),
-        (lambda data: data["embedding"].update(width=575), "the head takes 576"),
+        (lambda data: data["head"].update(width=575), "the embedding has 762"),
+        (lambda data: data["embedding"].update(width=575), "the head takes 762"),
         (lambda data: data["sha256"].pop("head.f32"), "hash is needed"),
         (lambda data: data["head"].update(graph_labels=9), "output 'logits' is"),
         (lambda data: data.update(labels=["a", "b"]), "too large for this head"),
@@ -283,9 +284,9 @@ def test_a_base_without_an_embedding_is_refused(tmp_path: Path) -> None:
     ("head", "words"),
     [
         (random_head(575, 3), "takes 575 numbers"),
-        (random_head(576, 2), "gives 2 logits"),
+        (random_head(WIDTH, 2), "gives 2 logits"),
         (
-            LinearHead(*(np.zeros(n, np.float32) for n in (576, 576, (576, 3), 3))),
+            LinearHead(*(np.zeros(n, np.float32) for n in (WIDTH, WIDTH, (WIDTH, 3), 3))),
             "not above 0",
         ),
     ],

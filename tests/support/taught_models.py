@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GENRES: Final = ("ragtime", "tango", "fado")
+WIDTH: Final = 762
+"""Columns of the embedding of every shipped model."""
 FACTS: Final[dict[str, Any]] = {
     "genres": {name: {"recordings": 20, "seconds": 600.0} for name in GENRES},
     "groups": "recording",

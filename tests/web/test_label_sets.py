@@ -15,7 +15,7 @@ import pytest
 from support.browser import tab
 from support.commands import free_endpoint, start, streamgenre
 from support.live import end, until
-from support.taught_models import GENRES, constant_head, write_taught_model
+from support.taught_models import GENRES, WIDTH, constant_head, write_taught_model
 from support.web_site import Site, serve
 
 from streamgenre.bus.control import request
@@ -59,8 +59,8 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Heard]:
         patch.setenv("XDG_DATA_HOME", str(folder / "data"))
         patch.setenv("TZ", "UTC")
         models = folder / "data" / "streamgenre" / "models"
-        write_taught_model(models / "mine", head=constant_head(576, 3, winner=1))
-        write_taught_model(models / "other", labels=OTHERS, head=constant_head(576, 4, winner=2))
+        write_taught_model(models / "mine", head=constant_head(WIDTH, 3, winner=1))
+        write_taught_model(models / "other", labels=OTHERS, head=constant_head(WIDTH, 4, winner=2))
         publish, control = free_endpoint(), f"ipc://{folder}/control"
         port = free_endpoint().rpartition(":")[2]
         config = folder / "config.toml"
