@@ -36,14 +36,12 @@ def test_missing_measurements_are_left_blank(tmp_path: Path) -> None:
         shutil.copytree(MODELS / name, tmp_path / name)
     path = tmp_path / "lite" / "manifest.json"
     manifest = json.loads(path.read_text("utf-8"))
-    accuracy = manifest["evaluation"]["window"]["accuracy"]
     del manifest["evaluation"]["window"]
     path.write_text(json.dumps(manifest), "utf-8")
     assert main(["report", str(tmp_path)]) == 0
     lines = (tmp_path / "README.md").read_text("utf-8").splitlines()
     windows = next(line for line in lines if line.startswith("| 3 s windows |"))
-    assert windows.count("–") == 1
-    assert f"{accuracy:.3f}" not in windows
+    assert [cell.strip() == "–" for cell in windows.split("|")[2:4]] == [True, False]
     clips = next(line for line in lines if line.startswith("| whole clips |"))
     assert f"{manifest['evaluation']['clip']['accuracy']:.3f}" in clips
 
