@@ -89,9 +89,14 @@ def test_a_taught_model_is_used_at_once(taught: dict[str, Any], music: Path) -> 
     assert done.returncode == 0, done.stderr
     results = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(results) == 6
-    assert sum(each["genre"] == "low" for each in results) >= 5
+    # The base hears that tones are not music: the genre is the likeliest one, not the decision.
+    assert sum(_likeliest(each["probabilities"]) == "low" for each in results) >= 5
     assert set(results[0]["probabilities"]) == set(GENRES)
     assert "speech" in parse_manifest(find_model("mine")).outputs
+
+
+def _likeliest(probabilities: dict[str, float]) -> str:
+    return max(probabilities, key=lambda genre: probabilities[genre])
 
 
 def test_nothing_in_the_model_folder_names_the_users_files(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from support.audio import music, write_wav
 from support.commands import events_of, free_endpoint, start, streamgenre
 from support.live import until
+from support.other_features import OTHER_FEATURES
 from support.working_daemon import WorkingDaemon, check_contract
 
 from streamgenre.events import Gap, Segment, Status
@@ -87,10 +89,11 @@ def test_a_reset_reaches_the_worker(daemon: WorkingDaemon) -> None:
 def test_workers_switch_to_another_model(tmp_path: Path) -> None:
     daemon = WorkingDaemon(tmp_path, workers=1, model="cnn")
     daemon.write({"a": "demo", "b": "demo"})
-    with daemon.running():
+    shutil.copytree(OTHER_FEATURES, tmp_path / "streamgenre" / "models" / "other-features")
+    with daemon.running({"XDG_DATA_HOME": str(tmp_path)}):
         daemon.wait_for_updates({"a": "", "b": ""})
-        with pytest.raises(AssertionError, match=r"a.* uses model cnn, and model lite needs"):
-            daemon.ask("model", model="lite")
+        with pytest.raises(AssertionError, match=r"a.* uses model cnn, and model other-features n"):
+            daemon.ask("model", model="other-features")
         with pytest.raises(AssertionError, match="did you mean 'a'"):
             daemon.ask("model", model="lstm", station="aa")
         assert daemon.ask("model", model="lstm", station="a") is None
