@@ -48,7 +48,7 @@ REPEATS = 20
 
 SPECS = {
     "default": MfccSpec(),
-    "models": MfccSpec(
+    "coarse": MfccSpec(
         winlen=0.064,
         winstep=0.04,
         numcep=40,
@@ -58,12 +58,12 @@ SPECS = {
         append_energy=False,
         winfunc="hann",
     ),
-    "wide": MfccSpec(
+    "models": MfccSpec(
         winlen=0.032,
         winstep=0.016,
         numcep=160,
         nfilt=160,
-        nfft=2048,
+        nfft=512,
         ceplifter=0,
         append_energy=False,
         winfunc="hann",

@@ -184,11 +184,15 @@ def _wishes() -> str:
     rows = [
         ("transfer learning", f"a trunk trained on the Million Song Dataset: {figures('cnn')}"),
         ("CNN + LSTM", f"the trunk with an LSTM over the seconds: {figures('lstm')}"),
-        ("random cropping, augmentation", f"in every recipe of `fit`: {figures('lite')}"),
+        (
+            "random cropping, augmentation",
+            "in every recipe of `fit`; the trunk of `lite` was trained on degraded music: "
+            f"{figures('lite')}",
+        ),
         (
             "ensembles",
-            f"`lite` is the mean of an LSTM and a CNN: {figures('lite')}; `python -m train "
-            "ensemble` averages any models, `evaluate` measures fold models",
+            "the recipe `lite` of `fit` averages an LSTM and a CNN; `python -m train ensemble` "
+            "averages any models, `evaluate` measures fold models",
         ),
     ]
     lines = [f"| {wish} | {have} |" for wish, have in rows]

@@ -26,7 +26,8 @@ Train a model and write a model folder: model.onnx, manifest.json, a model card.
 
 Recipes: lstm and cnn use a pretrained trunk. lite is trained from scratch: the mean of
 two small networks, lite-lstm and lite-cnn, which are recipes too. With lite, --units,
---batch and so on apply to both.
+--batch and so on apply to both. The shipped model lite is not made with the recipe of
+that name, but with lstm and --trunks.
 
 First the recipe is measured: for each fold a model is trained without it and run over
 it. Then the model to be written is trained on all clips. It is exported, compared with
