@@ -65,7 +65,8 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Heard]:
         port = free_endpoint().rpartition(":")[2]
         config = folder / "config.toml"
         config.write_text(
-            f'model = "lite"\n[bus]\npublish = "{publish}"\ncontrol = "{control}"\n',
+            f'model = "lite"\n[bus]\npublish = "{publish}"\ncontrol = "{control}"\n'
+            "[decision]\nmusic_enter = 0\nmusic_keep = 0\n",  # not all of the demo is like music
             "utf-8",
         )
         history = folder / "h.sqlite3"
