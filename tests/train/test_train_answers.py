@@ -121,3 +121,15 @@ def test_a_graph_without_an_embedding_is_refused() -> None:
         with_known(graph(with_embedding=False), head.kernel, head.bias)
     with pytest.raises(TrainError, match="no output `embedding`"):
         with_music_and_tags(graph(with_embedding=False), head.kernel, head.bias, 4)
+
+
+def test_a_model_that_takes_two_frames_at_a_time_hears_a_window_of_187() -> None:
+    manifest = read_manifest(PAIRED)
+    assert manifest.step_frames == 2
+    samples = np.random.default_rng(1).normal(0, 0.1, EXCERPT).astype(np.float32)
+    found = _Trunk(manifest)(samples)
+    model = load_model(PAIRED, trusted=True)
+    for row, part in zip(found, music_windows.windows(samples), strict=True):
+        model.reset("station")
+        heard = model.update(["station"], [frames_of(part, manifest.features)[1:]])
+        np.testing.assert_allclose(row, heard.embedding[0], rtol=1e-4, atol=1e-4)

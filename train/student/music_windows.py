@@ -182,7 +182,7 @@ class _Trunk:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._spec = manifest.features
+        self._spec, self._step = manifest.features, manifest.step_frames
         self._states = manifest.states
         self._session = onnxruntime.InferenceSession(
             str(manifest.weights), options, providers=["CPUExecutionProvider"]
@@ -191,6 +191,7 @@ class _Trunk:
     def __call__(self, samples: Floats) -> Floats:
         """Return the embeddings, shape ``(2, width)``."""
         frames = np.stack([frames_of(part, self._spec) for part in windows(samples)])
+        frames = frames[:, frames.shape[1] % self._step :]  # whole steps, up to the last frame
         fresh = {s.input: np.zeros((len(frames), *s.shape), np.float32) for s in self._states}
         (found,) = self._session.run([EMBEDDING], {FRAMES: frames, **fresh})
         last: Floats = found[:, -1]
