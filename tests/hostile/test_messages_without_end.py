@@ -232,15 +232,17 @@ def test_many_floods_at_once_cost_little(live: Live, unit: str) -> None:
 def costs_little(live: Live, endpoint: str, kind: bytes, unit: bytes, peers: int = 1) -> None:
     """Check the growth of the daemon under an attack, at the best of some attempts.
 
-    On a busy machine the thread that ends it may have to wait for the processor.
+    On a busy machine the thread that ends it may have to wait for the processor, and 64 peers send
+    more meanwhile than one.
     """
+    most = MOST if peers == 1 else 3 * MOST
     grown = []
     for _ in range(ATTEMPTS):
         live.settle()
         assert max(live.attacked(endpoint, kind, unit, peers)) < 1 << 30
         grown.append(live.grown)
         assert live.grown < ATTEMPTS * MOST
-        if live.grown < MOST:
+        if live.grown < most:
             return
         live.goes_on(2)  # meanwhile the memory is given back
     pytest.fail(f"grew by {grown} bytes")

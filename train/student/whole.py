@@ -2,7 +2,8 @@
 
 It begins with the teacher's weights, without dead filters (:mod:`train.trunk.pruning`) and carried
 over to pairs of frames (:mod:`train.trunk.paired`): what the teacher says of a clean recording, the
-student learns to say of it from half the frames, through any microphone, in any room. Its windows of three seconds are computed as the teacher's, each by itself.
+student learns to say of it from half the frames, through any microphone, in any room. Its windows
+of three seconds are computed as the teacher's, each by itself.
 
 What is trained goes back into the names of the teacher's checkpoint (:func:`weights_of`), so that
 everything that runs the published weights runs these.
