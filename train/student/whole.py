@@ -63,7 +63,9 @@ def build(student: Whole, frames: int) -> Any:
         vertical = number < len(TIMBRE)
         y = layers.Conv2D(
             channels,
-            (paired.TIMBRE, TIMBRE[number][1]) if vertical else (paired.RHYTHM[number - 2], 1),
+            (paired.TIMBRE, TIMBRE[number][1])
+            if vertical
+            else (paired.RHYTHM[number - len(TIMBRE)], 1),
             padding="valid" if vertical else "same",
             name=f"conv_{number}",
         )(around if vertical else x)
